@@ -1,0 +1,125 @@
+//! The gateway's Lambda authorizer: says who calls, or that nobody does.
+//!
+//! Deny is a value. Its answer is cached by token for all methods, so the policy covers the whole stage.
+
+use landslide_shared::{aws, config, domain::caller::Caller, secret, token::Verifier};
+use serde::{Deserialize, Serialize};
+
+/// The scheme of `Authorization` (RFC 6750).
+const SCHEME: &str = "bearer";
+
+/// What the authorizer needs.
+pub struct App {
+    verifier: Verifier,
+}
+
+impl App {
+    /// The authorizer as the environment sets it, its secret read.
+    pub async fn from_env() -> Result<Self, lambda_runtime::Error> {
+        let secret = secret::read(&aws::sdk_config()?, &config::text("DEVICE_SECRET")?).await?;
+        Ok(Self::new(Verifier::new(&config::text("ISSUERS")?, &secret)?))
+    }
+
+    /// An authorizer over a verifier.
+    pub fn new(verifier: Verifier) -> Self {
+        Self { verifier }
+    }
+}
+
+/// The gateway's question.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Question {
+    method_arn: String,
+    #[serde(default)]
+    headers: Option<std::collections::HashMap<String, String>>,
+}
+
+/// The answer: a policy, and who calls if it allows.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Answer {
+    principal_id: String,
+    policy_document: Policy,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    context: Option<Context>,
+}
+
+#[derive(Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Policy {
+    version: &'static str,
+    statement: [Statement; 1],
+}
+
+#[derive(Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Statement {
+    action: &'static str,
+    effect: &'static str,
+    resource: String,
+}
+
+/// What the functions are told. Values arrive there as strings.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+struct Context {
+    issuer: String,
+    subject: String,
+    kind: &'static str,
+    scopes: String,
+    expires_at: String,
+}
+
+/// Answers a question of the gateway.
+pub fn authorize(app: &App, question: &Question) -> Answer {
+    let verified = question.token().map(|token| app.verifier.verify(token));
+    let resource = stage_of(&question.method_arn);
+    match verified {
+        Some(Ok(caller)) => allow(caller, resource),
+        Some(Err(refused)) => {
+            tracing::debug!(%refused, "token refused");
+            deny(resource)
+        }
+        None => deny(resource),
+    }
+}
+
+impl Question {
+    fn token(&self) -> Option<&str> {
+        let headers = self.headers.as_ref()?;
+        let (_, value) = headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("authorization"))?;
+        let (scheme, token) = value.trim().split_once(' ')?;
+        scheme.eq_ignore_ascii_case(SCHEME).then(|| token.trim())
+    }
+}
+
+/// All methods of the stage: `arn:…:<api>/<stage>/*` of `arn:…:<api>/<stage>/<verb>/<path>`.
+fn stage_of(method_arn: &str) -> String {
+    let parts: Vec<&str> = method_arn.split('/').take(2).collect();
+    format!("{}/*", parts.join("/"))
+}
+
+fn allow(caller: Caller, resource: String) -> Answer {
+    Answer {
+        principal_id: caller.subject.clone(),
+        policy_document: policy("Allow", resource),
+        context: Some(Context {
+            issuer: caller.issuer,
+            subject: caller.subject,
+            kind: caller.kind.as_str(),
+            scopes: caller.scopes,
+            expires_at: caller.expires_at.as_millis().to_string(),
+        }),
+    }
+}
+
+fn deny(resource: String) -> Answer {
+    Answer { principal_id: "nobody".to_owned(), policy_document: policy("Deny", resource), context: None }
+}
+
+fn policy(effect: &'static str, resource: String) -> Policy {
+    Policy { version: "2012-10-17", statement: [Statement { action: "execute-api:Invoke", effect, resource }] }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,13 @@
+//! Wiring of `authorizer`.
+
+use authorizer::{App, Question, authorize};
+use lambda_runtime::{LambdaEvent, service_fn};
+use landslide_shared::telemetry;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda_runtime::Error> {
+    telemetry::init();
+    let app = &App::from_env().await?;
+    let answer = async |event: LambdaEvent<Question>| Ok::<_, lambda_runtime::Error>(authorize(app, &event.payload));
+    lambda_runtime::run(service_fn(answer)).await
+}

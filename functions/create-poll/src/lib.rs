@@ -1,0 +1,66 @@
+//! `POST /v1/polls`: makes a poll for the account that calls.
+
+use std::sync::Arc;
+
+use landslide_shared::{
+    aws, clock, config,
+    domain::poll::{CreatePoll, NewPoll, Poll, PollId},
+    http::{Error, POLL_BODY_BYTES_MAX, Reply, Request, StatusCode},
+    random, secret,
+    store::{Created, PollStore},
+};
+
+/// What the endpoint needs.
+pub struct App {
+    polls: PollStore,
+    poll_id_secret: Vec<u8>,
+    lanes_min: u8,
+}
+
+impl App {
+    /// The endpoint as the environment sets it, its connections made.
+    pub async fn from_env() -> Result<Self, lambda_http::Error> {
+        let aws = aws::sdk_config()?;
+        let poll_id_secret = secret::read(&aws, &config::text("POLL_ID_SECRET")?).await?;
+        let polls = PollStore::from_env(&aws)?;
+        polls.prime().await;
+        Ok(Self { polls, poll_id_secret, lanes_min: config::value("MIN_LANES")? })
+    }
+}
+
+/// 201 with the new poll. With an `Idempotency-Key`, a repeat is 200 with the poll as it is now.
+pub async fn handle(app: Arc<App>, request: Request) -> Result<Reply, Error> {
+    let now = clock::now();
+    let owner = request.account(now)?;
+    let key = request.idempotency_key()?;
+    let new = request.json::<CreatePoll>(POLL_BODY_BYTES_MAX)?.validate().map_err(Error::invalid_fields)?;
+    let poll_id = match key {
+        Some(key) => PollId::of_idempotency_key(&app.poll_id_secret, &owner.owner(), key),
+        None => PollId::from_bytes(random::bytes()?),
+    };
+    if key.is_some()
+        && let Some(poll) = app.polls.poll(&poll_id).await?
+    {
+        return repeated(&poll, &new);
+    }
+    let poll = new
+        .clone()
+        .create(poll_id.clone(), &owner, random::bytes()?, app.lanes_min, now)
+        .map_err(|error| Error::invalid_fields(vec![error]))?;
+    match app.polls.create(&poll).await? {
+        Created::New => shown(&poll, StatusCode::CREATED),
+        Created::Exists => {
+            let unreadable = || Error::Internal("a poll was there and is not".to_owned());
+            repeated(&app.polls.poll(&poll_id).await?.ok_or_else(unreadable)?, &new)
+        }
+    }
+}
+
+fn repeated(poll: &Poll, new: &NewPoll) -> Result<Reply, Error> {
+    if poll.rules.request_hash == new.hash() { shown(poll, StatusCode::OK) } else { Err(Error::IdempotencyConflict) }
+}
+
+fn shown(poll: &Poll, status: StatusCode) -> Result<Reply, Error> {
+    let reply = Reply::json(status, &poll.view(clock::now()))?;
+    Ok(reply.etag(poll.rules.revision).location(&format!("polls/{}", poll.rules.poll_id)))
+}

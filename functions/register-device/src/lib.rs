@@ -1,0 +1,39 @@
+//! `POST /v1/devices`: a token for a new device, without any database.
+
+use std::sync::Arc;
+
+use landslide_shared::{
+    aws, clock, config,
+    domain::time::Timestamp,
+    http::{CacheControl, Error, Reply, Request},
+    random, secret,
+    token::DeviceIssuer,
+};
+use serde::Serialize;
+
+/// What the endpoint needs.
+pub struct App {
+    issuer: DeviceIssuer,
+}
+
+impl App {
+    /// The endpoint as the environment sets it, its secret read.
+    pub async fn from_env() -> Result<Self, lambda_http::Error> {
+        let secret = secret::read(&aws::sdk_config()?, &config::text("DEVICE_SECRET")?).await?;
+        Ok(Self { issuer: DeviceIssuer::new(&secret) })
+    }
+}
+
+#[derive(Serialize)]
+struct Registered {
+    token: String,
+    expires_at: Timestamp,
+}
+
+/// 201 with the token.
+pub async fn handle(app: Arc<App>, request: Request) -> Result<Reply, Error> {
+    request.no_body()?;
+    let issued = app.issuer.issue(random::bytes()?, clock::now());
+    let (token, expires_at) = issued.map_err(|error| Error::Internal(format!("sign token: {error}")))?;
+    Ok(Reply::created(&Registered { token, expires_at })?.cache(CacheControl::NoStore))
+}

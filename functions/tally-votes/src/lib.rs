@@ -1,0 +1,135 @@
+//! Counts the messages of the tally queue into the lanes' tallies.
+//!
+//! Running it twice on the same messages is safe: a vote id that is counted already is dropped, whoever counted it
+//! and whenever. Within a group (a lane) the first failure stops the rest; other groups are spared.
+
+use std::time::Duration;
+
+use futures_util::future::{BoxFuture, join_all};
+use landslide_shared::{
+    aws,
+    batch::{BatchReport, Group, QueueEvent},
+    clock,
+    counting::Counting,
+    domain::{
+        change::Change,
+        lane::LaneKey,
+        message::{DecodeError, Message},
+        tally::COUNTABLE_AGE_MS,
+        time::Timestamp,
+    },
+    queue::{Outgoing, Queue},
+    store::TallyStore,
+};
+
+/// How many bytes of counted ids a process remembers: a third of the function's memory.
+const SEEN_CACHE_BYTES_MAX: usize = 160 * 1024 * 1024;
+/// The pause before the n-th further attempt is drawn at random below this times 2ⁿ.
+const PAUSE_MS: u64 = 12;
+
+/// How an attempt waits for the next.
+type Pause = fn(u32) -> BoxFuture<'static, ()>;
+
+/// What counting needs.
+pub struct App {
+    counting: Counting<TallyStore, Pause>,
+    tally_dlq: Queue,
+}
+
+impl App {
+    /// The counter as the environment sets it, its connection made.
+    pub async fn from_env() -> Result<Self, lambda_runtime::Error> {
+        let aws = aws::sdk_config()?;
+        let store = TallyStore::from_env(&aws)?;
+        store.prime().await;
+        Ok(Self::new(store, Queue::from_env(&aws, "TALLY_DLQ_URL")?))
+    }
+
+    /// A counter over a store.
+    pub fn new(store: TallyStore, tally_dlq: Queue) -> Self {
+        Self { counting: Counting::new(store, SEEN_CACHE_BYTES_MAX, jittered), tally_dlq }
+    }
+}
+
+fn jittered(attempt: u32) -> BoxFuture<'static, ()> {
+    Box::pin(tokio::time::sleep(Duration::from_millis(fastrand::u64(..PAUSE_MS << attempt))))
+}
+
+/// Counts a batch; reports the messages that are to come again.
+pub async fn tally(app: &App, event: QueueEvent) -> BatchReport {
+    let now = clock::now();
+    let failed = join_all(event.into_groups().into_iter().map(|group| count_group(app, group, now))).await;
+    BatchReport::of(failed.into_iter().flatten())
+}
+
+/// Counts a group; the ids of those of its messages that are to come again.
+async fn count_group(app: &App, group: Group, now: Timestamp) -> Vec<String> {
+    let sorted = Sorted::of(group, now);
+    if let Err(error) = app.tally_dlq.send_all(&sorted.dead).await {
+        tracing::error!(%error, "dead letters were not taken");
+        return sorted.all();
+    }
+    if let Some(lane) = &sorted.lane
+        && let Err(error) = app.counting.apply(lane, &sorted.changes).await
+    {
+        tracing::error!(%lane, %error, "lane was not counted");
+        return sorted.all();
+    }
+    sorted.waiting
+}
+
+/// A group's messages, by what is to be done with them.
+#[derive(Default)]
+struct Sorted {
+    lane: Option<LaneKey>,
+    changes: Vec<Change>,
+    /// What can't be counted, ever.
+    dead: Vec<Outgoing>,
+    /// Ids of the messages that are done once their changes are counted and their dead letters sent.
+    read: Vec<String>,
+    /// Ids of the messages from the first of an unknown layout on: they wait for the deployment that knows it.
+    waiting: Vec<String>,
+}
+
+impl Sorted {
+    fn of(group: Group, now: Timestamp) -> Self {
+        let mut sorted = Self::default();
+        let mut messages = group.messages.into_iter();
+        for message in messages.by_ref() {
+            match Message::decode(&message.body) {
+                Ok(read) if read.lane.to_string() == group.id => sorted.take(read, now),
+                Ok(_) => sorted.bury(message.body, &group.id, "malformed message: of another lane than its group"),
+                Err(error @ DecodeError::Malformed(_)) => sorted.bury(message.body, &group.id, &error.to_string()),
+                Err(error @ DecodeError::UnknownVersion(_)) => {
+                    tracing::error!(%error, "message waits");
+                    sorted.waiting.push(message.message_id);
+                    break;
+                }
+            }
+            sorted.read.push(message.message_id);
+        }
+        sorted.waiting.extend(messages.map(|message| message.message_id));
+        sorted
+    }
+
+    /// Takes a message's changes, but for those whose SEEN rows may be gone.
+    fn take(&mut self, message: Message, now: Timestamp) {
+        let is_old = |change: &Change| now.millis_since(change.cast_at) > COUNTABLE_AGE_MS;
+        let (old, countable): (Vec<Change>, Vec<Change>) = message.changes.into_iter().partition(is_old);
+        if !old.is_empty() {
+            let old = Message { lane: message.lane.clone(), changes: old };
+            self.bury(old.encode(), &old.lane.to_string(), "too_old");
+        }
+        self.changes.extend(countable);
+        self.lane = Some(message.lane);
+    }
+
+    fn bury(&mut self, body: String, group: &str, reason: &str) {
+        tracing::error!(reason, group, "message can't be counted and goes to the dead-letter queue");
+        self.dead.push(Outgoing::dead_letter(body, Some(group.to_owned()), reason.to_owned()));
+    }
+
+    fn all(self) -> Vec<String> {
+        self.read.into_iter().chain(self.waiting).collect()
+    }
+}

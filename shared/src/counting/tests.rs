@@ -1,0 +1,245 @@
+use std::{cell::RefCell, collections::BTreeMap, rc::Rc};
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::domain::{
+    change::VoteId,
+    choices::Choices,
+    lane::Partition,
+    poll::PollId,
+    recount::recount,
+    tally::{
+        Counters,
+        tests::{changes_of, disorder, histories, last_choices, non_zero},
+    },
+    time::Timestamp,
+    vote::VoterKey,
+};
+
+/// Two buckets of some dozens of ids: far less than any test below counts.
+const TINY_CACHE_BYTES: usize = 4 * 1024;
+
+#[derive(Default)]
+struct Table {
+    heads: BTreeMap<LaneKey, Head>,
+    counts: BTreeMap<LaneKey, Head>,
+    seen: BTreeMap<(LaneKey, Bucket, u64), Vec<VoteId>>,
+    reads: usize,
+}
+
+/// One table, used by several processes that take turns at every call, with answers that get lost.
+#[derive(Clone)]
+struct Model {
+    table: Rc<RefCell<Table>>,
+    random: Rc<RefCell<fastrand::Rng>>,
+    /// One call in so many fails, half of them after it has done its work; 0: none does.
+    fault_every: usize,
+}
+
+impl Model {
+    fn new(seed: u64, fault_every: usize) -> Self {
+        Self { table: Rc::default(), random: Rc::new(RefCell::new(fastrand::Rng::with_seed(seed))), fault_every }
+    }
+
+    fn draw(&self, below: usize) -> usize {
+        self.random.borrow_mut().usize(..below)
+    }
+
+    async fn call<T>(&self, act: impl FnOnce(&mut Table) -> Result<T, LaneStoreError>) -> Result<T, LaneStoreError> {
+        let turns = self.draw(4);
+        for _ in 0..turns {
+            tokio::task::yield_now().await;
+        }
+        let fails = self.fault_every > 0 && self.draw(self.fault_every) == 0;
+        let unavailable = || Err(LaneStoreError::Unavailable("injected".to_owned()));
+        if fails && self.draw(2) == 0 {
+            return unavailable();
+        }
+        let outcome = act(&mut self.table.borrow_mut());
+        if fails { unavailable() } else { outcome }
+    }
+}
+
+impl LaneStore for Model {
+    async fn read_head(&self, lane: &LaneKey) -> Result<Head, LaneStoreError> {
+        self.call(|table| Ok(table.heads.get(lane).cloned().unwrap_or_default())).await
+    }
+
+    async fn read_seen(&self, lane: &LaneKey, bucket: Bucket, above: u64) -> Result<Vec<VoteId>, LaneStoreError> {
+        self.call(|table| {
+            table.reads += 1;
+            let rows = table.seen.range((lane.clone(), bucket, above + 1)..=(lane.clone(), bucket, u64::MAX));
+            Ok(rows.flat_map(|(_, ids)| ids.clone()).collect())
+        })
+        .await
+    }
+
+    async fn put_seen(&self, lane: &LaneKey, row: &SeenRow) -> Result<(), LaneStoreError> {
+        self.call(|table| {
+            let former = table.seen.insert((lane.clone(), row.bucket, row.version), row.ids.clone());
+            assert!(former.is_none_or(|former| former == row.ids), "a row changed its content");
+            Ok(())
+        })
+        .await
+    }
+
+    async fn put_head(&self, lane: &LaneKey, head: &Head) -> Result<(), LaneStoreError> {
+        self.call(|table| {
+            if table.heads.get(lane).map_or(0, |stored| stored.version) + 1 != head.version {
+                return Err(LaneStoreError::Conflict);
+            }
+            table.heads.insert(lane.clone(), head.clone());
+            Ok(())
+        })
+        .await
+    }
+
+    async fn put_count(&self, lane: &LaneKey, head: &Head) -> Result<(), LaneStoreError> {
+        self.call(|table| {
+            let stored = table.counts.get(lane);
+            if stored.is_none_or(|stored| stored.version < head.version) {
+                assert!(stored.is_none_or(|stored| stored.as_of <= head.as_of), "as_of went down");
+                table.counts.insert(lane.clone(), head.clone());
+            }
+            Ok(())
+        })
+        .await
+    }
+}
+
+fn lane(number: u8) -> LaneKey {
+    LaneKey { poll: PollId::parse("poll").unwrap(), lane: number }
+}
+
+async fn no_pause(_: u32) {
+    tokio::task::yield_now().await;
+}
+
+fn run<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
+}
+
+/// Applies a batch as the queue would: again and again until it is done.
+async fn deliver<P: AsyncFn(u32)>(process: &Counting<Model, P>, lane: &LaneKey, batch: &[Change]) {
+    for _ in 0..1_000 {
+        if process.apply(lane, batch).await.is_ok() {
+            return;
+        }
+    }
+    panic!("a batch was never counted");
+}
+
+async fn deliver_all<P: AsyncFn(u32)>(process: &Counting<Model, P>, batches: Vec<(LaneKey, Vec<Change>)>) {
+    for (lane, batch) in batches {
+        deliver(process, &lane, &batch).await;
+    }
+}
+
+proptest! {
+    #[test]
+    fn two_processes_on_one_lane_with_tiny_caches_and_lost_answers_count_exactly(
+        histories in histories(), repeats in 0usize..150, seed in any::<u64>(), batch in 1usize..60, fault_every in prop_oneof![Just(0usize), 10usize..60],
+    ) {
+        let sent = disorder(&changes_of(&histories), repeats, seed);
+        let model = Model::new(seed, fault_every);
+        let first = Counting::new(model.clone(), TINY_CACHE_BYTES, no_pause);
+        let second = Counting::new(model.clone(), TINY_CACHE_BYTES, no_pause);
+        // Both get everything, each in batches of its own: whatever one of them counts, the other repeats.
+        let batches = |size: usize| sent.chunks(size).map(|part| (lane(0), part.to_vec())).collect::<Vec<_>>();
+        run(async { futures_util::join!(deliver_all(&first, batches(batch)), deliver_all(&second, batches(batch / 2 + 1))) });
+
+        let expected = non_zero(&recount(last_choices(&histories)));
+        let table = model.table.borrow();
+        prop_assert_eq!(non_zero(&table.heads[&lane(0)].counters), expected.clone());
+        prop_assert_eq!(non_zero(&table.counts[&lane(0)].counters), expected);
+    }
+
+    #[test]
+    fn lanes_added_while_votes_come_in_count_exactly_and_never_go_down(
+        voters in proptest::collection::vec(any::<[u8; 16]>(), 1..150), seed in any::<u64>(), batch in 1usize..20,
+    ) {
+        let voters: std::collections::BTreeSet<[u8; 16]> = voters.into_iter().collect();
+        let model = Model::new(seed, 8);
+        let process = Counting::new(model.clone(), TINY_CACHE_BYTES, no_pause);
+        let votes: Vec<(LaneKey, Change)> = voters.iter().enumerate().map(|(number, bytes)| {
+            let voter = VoterKey::from_bytes(*bytes);
+            // A vote keeps the lane of the time when it was cast; the poll is widened from 1 to 2 to 8 meanwhile.
+            let lanes = [1, 2, 8][number * 3 / voters.len()];
+            let cast_at = Timestamp::from_millis(1_790_000_000_000 + number as u64 * 900).unwrap();
+            let change = Change { id: VoteId::new(&voter, 1), cast_at, from: None, to: Choices::from_bits(1 << (number % 3)) };
+            (lane(Partition::of(&voter).lane(lanes)), change)
+        }).collect();
+
+        let mut shown = 0;
+        run(async {
+            for part in votes.chunks(batch) {
+                let mut lanes: BTreeMap<LaneKey, Vec<Change>> = BTreeMap::new();
+                part.iter().for_each(|(lane, change)| lanes.entry(lane.clone()).or_default().push(*change));
+                for (lane, changes) in &lanes {
+                    deliver(&process, lane, changes).await;
+                    deliver(&process, lane, changes).await;
+                }
+                let now: i64 = model.table.borrow().counts.values().map(|count| count.counters.ballots()).sum();
+                assert!(now >= shown, "a count went down");
+                shown = now;
+            }
+        });
+
+        let mut total = Counters::default();
+        model.table.borrow().counts.values().for_each(|count| total.merge(&count.counters));
+        let expected = recount(votes.iter().filter_map(|(_, change)| change.to));
+        prop_assert_eq!(non_zero(&total), non_zero(&expected));
+    }
+}
+
+fn vote(number: u64, cast_at: u64) -> Change {
+    let voter =
+        VoterKey::from_bytes(u128::from(number).wrapping_mul(0x0123_4567_89ab_cdef_1357_9bdf_0246_8ace).to_be_bytes());
+    let cast_at = Timestamp::from_millis(1_790_000_000_000 + cast_at).unwrap();
+    Change { id: VoteId::new(&voter, 1), cast_at, from: None, to: Choices::from_bits(1) }
+}
+
+#[test]
+fn a_process_that_serves_a_lane_alone_reads_each_bucket_once() {
+    let model = Model::new(1, 0);
+    let process = Counting::new(model.clone(), 1 << 20, no_pause);
+    run(async {
+        for batch in 0..20 {
+            let changes: Vec<Change> = (0..50).map(|number| vote(batch * 50 + number, 0)).collect();
+            assert_eq!(process.apply(&lane(0), &changes).await.unwrap().counted, 50);
+        }
+        let again: Vec<Change> = (0..1000).map(|number| vote(number, 0)).collect();
+        let applied = process.apply(&lane(0), &again).await.unwrap();
+        assert_eq!(applied, Applied { counted: 0, repeated: 1000, flushes: 0 });
+    });
+    assert_eq!(model.table.borrow().reads, 0, "a lane that began with this process needs no read");
+
+    let hopped = Counting::new(model.clone(), 1 << 20, no_pause);
+    run(async {
+        for batch in 0..5 {
+            hopped.apply(&lane(0), &[vote(2_000 + batch, 0)]).await.unwrap();
+        }
+    });
+    assert_eq!(model.table.borrow().reads, 1, "one that takes it over reads what the other wrote");
+}
+
+#[test]
+fn a_store_that_stays_away_is_an_error_after_bounded_attempts() {
+    let model = Model::new(1, 1);
+    let pauses = RefCell::new(Vec::new());
+    let process = Counting::new(model, 0, async |attempt| pauses.borrow_mut().push(attempt));
+    let outcome = run(process.apply(&lane(0), &[vote(1, 0)]));
+    assert!(matches!(outcome, Err(LaneStoreError::Unavailable(_))));
+    assert_eq!(*pauses.borrow(), [1, 2, 3, 4, 5]);
+}
+
+#[test]
+fn the_readers_copy_is_repaired_when_nothing_is_fresh() {
+    let model = Model::new(1, 0);
+    let process = Counting::new(model.clone(), 0, no_pause);
+    run(process.apply(&lane(0), &[vote(1, 0)])).unwrap();
+    model.table.borrow_mut().counts.clear();
+    run(process.apply(&lane(0), &[vote(1, 0)])).unwrap();
+    assert_eq!(model.table.borrow().counts[&lane(0)].counters.ballots(), 1);
+}

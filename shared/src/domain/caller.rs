@@ -1,0 +1,56 @@
+//! Who calls, as the authorizer vouches for it.
+
+use serde::{Deserialize, Serialize};
+
+use super::time::Timestamp;
+
+/// What kind of token the caller brought.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TokenKind {
+    /// An account of an OpenID Provider.
+    Account,
+    /// A device that Landslide registered.
+    Device,
+}
+
+impl TokenKind {
+    /// The word that the authorizer's context carries.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            TokenKind::Account => "account",
+            TokenKind::Device => "device",
+        }
+    }
+
+    /// The kind of a word, `None` for any other word.
+    pub fn parse(word: &str) -> Option<Self> {
+        match word {
+            "account" => Some(TokenKind::Account),
+            "device" => Some(TokenKind::Device),
+            _ => None,
+        }
+    }
+}
+
+/// Who calls: an identity (issuer and subject) that a verified token names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Caller {
+    /// The token's `iss`.
+    pub issuer: String,
+    /// The token's `sub`, unique within the issuer.
+    pub subject: String,
+    /// What kind of token it was.
+    pub kind: TokenKind,
+    /// The token's scopes, as they stood in it.
+    pub scopes: String,
+    /// When the token expires.
+    pub expires_at: Timestamp,
+}
+
+impl Caller {
+    /// The identity as the owner of a poll: issuer and subject. An issuer is a URL and has no space.
+    pub fn owner(&self) -> String {
+        format!("{} {}", self.issuer, self.subject)
+    }
+}

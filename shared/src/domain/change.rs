@@ -1,0 +1,50 @@
+//! Changes of votes: what is counted.
+
+use super::{choices::Choices, time::Timestamp, vote::VoterKey};
+
+/// Bytes of a vote id.
+pub const VOTE_ID_BYTES: usize = 20;
+
+/// One revision of one voter's vote in a poll: 16 bytes of voter, 4 bytes of revision (big-endian). What must
+/// be counted once.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct VoteId([u8; VOTE_ID_BYTES]);
+
+impl VoteId {
+    /// The id of a voter's revision.
+    pub fn new(voter: &VoterKey, revision: u32) -> Self {
+        let mut bytes = [0; VOTE_ID_BYTES];
+        let parts = voter.bytes().into_iter().chain(revision.to_be_bytes());
+        bytes.iter_mut().zip(parts).for_each(|(to, from)| *to = from);
+        Self(bytes)
+    }
+
+    /// An id from its bytes.
+    pub fn from_bytes(bytes: [u8; VOTE_ID_BYTES]) -> Self {
+        Self(bytes)
+    }
+
+    /// The id's bytes.
+    pub fn bytes(&self) -> [u8; VOTE_ID_BYTES] {
+        self.0
+    }
+}
+
+impl std::fmt::Debug for VoteId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+/// What one revision changed: the old and the new image of one stream record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// Whose, and which revision.
+    pub id: VoteId,
+    /// When the vote was cast.
+    pub cast_at: Timestamp,
+    /// What stood before; none: nothing, or taken back.
+    pub from: Option<Choices>,
+    /// What stands now; none: taken back.
+    pub to: Option<Choices>,
+}

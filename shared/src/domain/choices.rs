@@ -1,0 +1,131 @@
+//! The options that a vote names.
+
+/// The most options that a poll can have.
+pub const OPTIONS_MAX: usize = 100;
+
+/// A set of one option or more, by their ids (0 to 99), kept as one bit each.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Choices(u128);
+
+/// Why ids are no choices of any poll.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum ChoicesError {
+    /// No id at all.
+    #[error("names no option")]
+    Empty,
+    /// An id that no option of the poll has.
+    #[error("names option {0}, which the poll does not have")]
+    Unknown(u64),
+    /// One id twice.
+    #[error("names option {0} twice")]
+    Repeated(u64),
+    /// More than the poll lets a voter choose.
+    #[error("names {named} options, and this poll takes at most {max}")]
+    TooMany {
+        /// How many ids were given.
+        named: usize,
+        /// How many the poll takes.
+        max: u8,
+    },
+}
+
+impl Choices {
+    /// A set from ids in any order, each below `options`, none twice, at most `max` of them.
+    pub fn parse(ids: &[u64], options: u8, max: u8) -> Result<Self, ChoicesError> {
+        let mut bits = 0u128;
+        for &id in ids {
+            let known = u8::try_from(id).ok().filter(|known| *known < options && usize::from(*known) < OPTIONS_MAX);
+            let bit = 1u128 << known.ok_or(ChoicesError::Unknown(id))?;
+            if bits & bit != 0 {
+                return Err(ChoicesError::Repeated(id));
+            }
+            bits |= bit;
+        }
+        if ids.len() > usize::from(max) {
+            return Err(ChoicesError::TooMany { named: ids.len(), max });
+        }
+        Self::from_bits(bits).ok_or(ChoicesError::Empty)
+    }
+
+    /// A set from stored ids: any ids below 100, one at least, none twice.
+    pub fn of_ids(ids: &[u64]) -> Option<Self> {
+        Self::parse(ids, OPTIONS_MAX as u8, OPTIONS_MAX as u8).ok()
+    }
+
+    /// A set from its bits, bit n for option n. `None` for no bits, or for one past the last option.
+    pub fn from_bits(bits: u128) -> Option<Self> {
+        (bits != 0 && bits >> OPTIONS_MAX == 0).then_some(Self(bits))
+    }
+
+    /// The set's bits, bit n for option n.
+    pub fn bits(self) -> u128 {
+        self.0
+    }
+
+    /// The ids, lowest first.
+    pub fn iter(self) -> impl Iterator<Item = u8> {
+        let mut bits = self.0;
+        std::iter::from_fn(move || {
+            if bits == 0 {
+                return None;
+            }
+            // At most 127, so it fits.
+            let id = bits.trailing_zeros() as u8;
+            bits &= bits - 1;
+            Some(id)
+        })
+    }
+
+    /// The id, if there is just one.
+    pub fn only(self) -> Option<u8> {
+        (self.0.count_ones() == 1).then(|| self.0.trailing_zeros() as u8)
+    }
+
+    /// The highest id.
+    pub fn highest(self) -> u8 {
+        (127 - self.0.leading_zeros()) as u8
+    }
+}
+
+impl std::fmt::Debug for Choices {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_set().entries(self.iter()).finish()
+    }
+}
+
+impl serde::Serialize for Choices {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.iter())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn order_does_not_matter() {
+        assert_eq!(Choices::parse(&[2, 0], 3, 3), Choices::parse(&[0, 2], 3, 3));
+    }
+
+    #[test]
+    fn each_fault_has_its_name() {
+        assert_eq!(Choices::parse(&[], 3, 1), Err(ChoicesError::Empty));
+        assert_eq!(Choices::parse(&[3], 3, 1), Err(ChoicesError::Unknown(3)));
+        assert_eq!(Choices::parse(&[u64::MAX], 3, 1), Err(ChoicesError::Unknown(u64::MAX)));
+        assert_eq!(Choices::parse(&[1, 1], 3, 2), Err(ChoicesError::Repeated(1)));
+        assert_eq!(Choices::parse(&[0, 1], 3, 1), Err(ChoicesError::TooMany { named: 2, max: 1 }));
+    }
+
+    proptest! {
+        #[test]
+        fn the_ids_come_back_sorted(ids in proptest::collection::btree_set(0u64..100, 1..100)) {
+            let ids: Vec<u64> = ids.into_iter().collect();
+            let choices = Choices::parse(&ids, 100, 100).unwrap();
+            prop_assert_eq!(choices.iter().map(u64::from).collect::<Vec<_>>(), ids.clone());
+            prop_assert_eq!(u64::from(choices.highest()), *ids.last().unwrap());
+            prop_assert_eq!(choices.only().is_some(), ids.len() == 1);
+        }
+    }
+}

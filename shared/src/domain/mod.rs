@@ -1,0 +1,15 @@
+//! The rules of polls and of counting, free of clocks, randomness, I/O and AWS.
+
+pub mod caller;
+pub mod change;
+pub mod choices;
+pub mod fold;
+pub mod lane;
+pub mod message;
+pub mod poll;
+pub mod recount;
+pub mod results;
+pub mod tally;
+pub mod text;
+pub mod time;
+pub mod vote;

@@ -1,0 +1,119 @@
+//! Points in time, in milliseconds.
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use time::{OffsetDateTime, UtcDateTime, format_description::well_known::Rfc3339};
+
+/// Milliseconds of a minute.
+pub const MINUTE_MS: u64 = 60_000;
+/// Milliseconds of a day.
+pub const DAY_MS: u64 = 24 * 60 * MINUTE_MS;
+/// The last millisecond of the year 9999, the last that RFC 3339 can write.
+const LATEST_MS: u64 = 253_402_300_799_999;
+
+/// Milliseconds since the Unix epoch, from 1970 to 9999.
+///
+/// In JSON a string of RFC 3339 in UTC with milliseconds; on the way in any offset is taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp(u64);
+
+impl Timestamp {
+    /// The Unix epoch.
+    pub const EPOCH: Timestamp = Timestamp(0);
+
+    /// A time from milliseconds since the Unix epoch, `None` past the year 9999.
+    pub fn from_millis(millis: u64) -> Option<Self> {
+        (millis <= LATEST_MS).then_some(Self(millis))
+    }
+
+    /// Milliseconds since the Unix epoch.
+    pub fn as_millis(self) -> u64 {
+        self.0
+    }
+
+    /// This time and some milliseconds more (at most the end of the year 9999).
+    pub fn plus_millis(self, millis: u64) -> Self {
+        Self(self.0.saturating_add(millis).min(LATEST_MS))
+    }
+
+    /// Milliseconds from `earlier` to this time, 0 if `earlier` is later.
+    pub fn millis_since(self, earlier: Timestamp) -> u64 {
+        self.0.saturating_sub(earlier.0)
+    }
+
+    /// The minute that this time lies in.
+    pub fn minute(self) -> Timestamp {
+        Self(self.0 - self.0 % MINUTE_MS)
+    }
+
+    /// Reads a time as RFC 3339 writes it; digits past milliseconds are dropped. `None` if it is none, or
+    /// before 1970.
+    pub fn parse(text: &str) -> Option<Self> {
+        let at = OffsetDateTime::parse(text, &Rfc3339).ok()?;
+        let millis = at.unix_timestamp_nanos().div_euclid(1_000_000);
+        Self::from_millis(u64::try_from(millis).ok()?)
+    }
+}
+
+impl std::fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let seconds = i64::try_from(self.0 / 1000).unwrap_or(i64::MAX);
+        let at = UtcDateTime::from_unix_timestamp(seconds).unwrap_or(UtcDateTime::MAX);
+        write!(
+            f,
+            "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z",
+            at.year(),
+            u8::from(at.month()),
+            at.day(),
+            at.hour(),
+            at.minute(),
+            at.second(),
+            self.0 % 1000
+        )
+    }
+}
+
+impl Serialize for Timestamp {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Timestamp {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Timestamp::parse(&text)
+            .ok_or_else(|| de::Error::custom("is not a time of RFC 3339, such as 2026-11-24T20:15:00Z"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn an_offset_is_taken_and_written_as_utc() {
+        let at = Timestamp::parse("2026-11-24T12:00:00.5+02:00").unwrap();
+        assert_eq!(at.to_string(), "2026-11-24T10:00:00.500Z");
+    }
+
+    #[test]
+    fn what_is_no_time_is_refused() {
+        for text in ["", "now", "2026-11-24", "2026-13-01T00:00:00Z", "1969-12-31T23:59:59Z", "2026-11-24T10:00:00"] {
+            assert_eq!(Timestamp::parse(text), None, "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_time_survives_its_text(millis in 0..=LATEST_MS) {
+            let at = Timestamp::from_millis(millis).unwrap();
+            prop_assert_eq!(Timestamp::parse(&at.to_string()), Some(at));
+        }
+
+        #[test]
+        fn no_text_makes_the_parser_panic(text in ".{0,40}") {
+            let _ = Timestamp::parse(&text);
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! Every way in which a request can fail, and the one place that says which status and code that is.
+
+use lambda_http::http::{HeaderValue, StatusCode, header};
+use serde::Serialize;
+
+use super::{CacheControl, Reply};
+use crate::{domain::poll::FieldError, secret::SecretError, store::StoreError};
+
+/// Seconds after which a caller may try again.
+const RETRY_AFTER: HeaderValue = HeaderValue::from_static("1");
+
+/// Why a request fails.
+#[derive(Debug)]
+pub enum Error {
+    /// 400: the request is not what the API takes.
+    InvalidRequest {
+        /// What is wrong.
+        detail: String,
+        /// The fields to blame, if any.
+        errors: Vec<FieldError>,
+    },
+    /// 401: no token, or none that is valid now.
+    Unauthorized(&'static str),
+    /// 403: a token that may not do this.
+    Forbidden(&'static str),
+    /// 404.
+    NotFound(&'static str),
+    /// 409: the voter has a vote with other choices.
+    AlreadyVoted,
+    /// 409: before the poll's opening.
+    PollNotOpen,
+    /// 409: after the poll's closing.
+    PollClosed,
+    /// 409: the idempotency key was used for another body.
+    IdempotencyConflict,
+    /// 413: the body is longer than so many bytes.
+    BodyTooLarge(usize),
+    /// 415: the body is not JSON by its content type.
+    UnsupportedMediaType,
+    /// 422: choices that this poll does not take.
+    InvalidChoice(String),
+    /// 500: a fault of ours, whose cause goes to the log only.
+    Internal(String),
+    /// 503: something that we need is away for now; its name goes to the log only.
+    Unavailable(String),
+}
+
+/// The body of a problem.
+#[derive(Serialize)]
+struct Problem<'a> {
+    r#type: &'static str,
+    title: &'static str,
+    status: u16,
+    detail: &'a str,
+    code: &'static str,
+    request_id: &'a str,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    errors: &'a [FieldError],
+}
+
+impl Error {
+    /// A bad request without a field to blame.
+    pub fn invalid(detail: impl Into<String>) -> Self {
+        Self::InvalidRequest { detail: detail.into(), errors: Vec::new() }
+    }
+
+    /// A bad request with the fields to blame.
+    pub fn invalid_fields(errors: Vec<FieldError>) -> Self {
+        let detail = match errors.as_slice() {
+            [only] => format!("{} {}", only.pointer, only.detail),
+            all => format!("{} fields are not valid", all.len()),
+        };
+        Self::InvalidRequest { detail, errors }
+    }
+
+    /// No poll has the id.
+    pub fn poll_not_found() -> Self {
+        Self::NotFound("there is no such poll")
+    }
+
+    /// What the log says of it, for failures of ours.
+    pub(super) fn cause(&self) -> Option<&str> {
+        match self {
+            Error::Internal(cause) | Error::Unavailable(cause) => Some(cause),
+            Error::InvalidRequest { .. }
+            | Error::Unauthorized(_)
+            | Error::Forbidden(_)
+            | Error::NotFound(_)
+            | Error::AlreadyVoted
+            | Error::PollNotOpen
+            | Error::PollClosed
+            | Error::IdempotencyConflict
+            | Error::BodyTooLarge(_)
+            | Error::UnsupportedMediaType
+            | Error::InvalidChoice(_) => None,
+        }
+    }
+
+    /// Status, title (the status phrase of RFC 9110) and code: stable, part of the API.
+    fn kind(&self) -> (StatusCode, &'static str, &'static str) {
+        match self {
+            Error::InvalidRequest { .. } => (StatusCode::BAD_REQUEST, "Bad Request", "invalid_request"),
+            Error::Unauthorized(_) => (StatusCode::UNAUTHORIZED, "Unauthorized", "unauthorized"),
+            Error::Forbidden(_) => (StatusCode::FORBIDDEN, "Forbidden", "forbidden"),
+            Error::NotFound(_) => (StatusCode::NOT_FOUND, "Not Found", "not_found"),
+            Error::AlreadyVoted => (StatusCode::CONFLICT, "Conflict", "already_voted"),
+            Error::PollNotOpen => (StatusCode::CONFLICT, "Conflict", "poll_not_open"),
+            Error::PollClosed => (StatusCode::CONFLICT, "Conflict", "poll_closed"),
+            Error::IdempotencyConflict => (StatusCode::CONFLICT, "Conflict", "idempotency_conflict"),
+            Error::BodyTooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, "Content Too Large", "body_too_large"),
+            Error::UnsupportedMediaType => {
+                (StatusCode::UNSUPPORTED_MEDIA_TYPE, "Unsupported Media Type", "unsupported_media_type")
+            }
+            Error::InvalidChoice(_) => (StatusCode::UNPROCESSABLE_ENTITY, "Unprocessable Content", "invalid_choice"),
+            Error::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error", "internal"),
+            Error::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable", "unavailable"),
+        }
+    }
+
+    fn detail(&self) -> String {
+        match self {
+            Error::InvalidRequest { detail, .. } | Error::InvalidChoice(detail) => detail.clone(),
+            Error::Unauthorized(detail) | Error::Forbidden(detail) | Error::NotFound(detail) => (*detail).to_owned(),
+            Error::AlreadyVoted => "you have voted in this poll, and votes in it can't be changed".to_owned(),
+            Error::PollNotOpen => "the poll is not open yet".to_owned(),
+            Error::PollClosed => "the poll is closed".to_owned(),
+            Error::IdempotencyConflict => "this Idempotency-Key was used for a poll of another body".to_owned(),
+            Error::BodyTooLarge(bytes_max) => format!("the body has more than {bytes_max} bytes"),
+            Error::UnsupportedMediaType => "the body must be JSON, with Content-Type: application/json".to_owned(),
+            Error::Internal(_) => "something went wrong on our side".to_owned(),
+            Error::Unavailable(_) => "something that this needs is away for the moment: try again".to_owned(),
+        }
+    }
+
+    /// The problem document.
+    pub(super) fn into_reply(self, request_id: &str) -> Reply {
+        let (status, title, code) = self.kind();
+        let detail = self.detail();
+        let errors = match &self {
+            Error::InvalidRequest { errors, .. } => errors.as_slice(),
+            _ => &[],
+        };
+        let problem = Problem {
+            r#type: "about:blank",
+            title,
+            status: status.as_u16(),
+            detail: &detail,
+            code,
+            request_id,
+            errors,
+        };
+        // Strings and numbers only: nothing in it can fail to serialise.
+        let body = serde_json::to_string(&problem).unwrap_or_default();
+        let reply = Reply::with_body(status, "application/problem+json", body).cache(CacheControl::NoStore);
+        match status {
+            StatusCode::UNAUTHORIZED => reply.header(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")),
+            StatusCode::SERVICE_UNAVAILABLE => reply.header(header::RETRY_AFTER, RETRY_AFTER),
+            _ => reply,
+        }
+    }
+}
+
+impl From<StoreError> for Error {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Unavailable(cause) => Self::Unavailable(cause),
+            StoreError::Broken(cause) => Self::Internal(cause),
+        }
+    }
+}
+
+impl From<SecretError> for Error {
+    fn from(error: SecretError) -> Self {
+        match error {
+            SecretError::Unavailable { .. } => Self::Unavailable(error.to_string()),
+            SecretError::TooShort(_) => Self::Internal(error.to_string()),
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! A request as API Gateway hands it over, read into types that can't be wrong.
+
+use lambda_http::{Body, RequestExt, request::RequestContext};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::Error;
+use crate::domain::{
+    caller::{Caller, TokenKind},
+    poll::{FieldError, PollId},
+    time::Timestamp,
+};
+
+/// The longest body of a poll, in bytes.
+pub const POLL_BODY_BYTES_MAX: usize = 128 * 1024;
+/// The longest body of anything else, in bytes.
+pub const BODY_BYTES_MAX: usize = 4 * 1024;
+/// The most characters of an idempotency key.
+const IDEMPOTENCY_KEY_CHARS_MAX: usize = 255;
+
+/// One request.
+pub struct Request {
+    event: lambda_http::Request,
+    id: String,
+}
+
+impl Request {
+    /// A request from its event.
+    pub fn new(event: lambda_http::Request) -> Self {
+        let id = match event.request_context_ref() {
+            Some(RequestContext::ApiGatewayV1(context)) => context.request_id.clone().unwrap_or_default(),
+            _ => String::new(),
+        };
+        Self { event, id }
+    }
+
+    /// The gateway's id of the request.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// The poll of the path. An id that no poll can have is not found, as any other that none has.
+    pub fn poll_id(&self) -> Result<PollId, Error> {
+        let parameters = self.event.path_parameters_ref();
+        parameters.and_then(|all| all.first("poll_id")).and_then(PollId::parse).ok_or_else(Error::poll_not_found)
+    }
+
+    /// A header's value, by a name in lower case. One that is not visible ASCII counts as absent.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.event.headers().get(name).and_then(|value| value.to_str().ok())
+    }
+
+    /// Whether the caller has the entity of that tag already (`If-None-Match`, compared weakly, RFC 9110).
+    pub fn has_current(&self, tag: &str) -> bool {
+        let tags = self.header("if-none-match").unwrap_or_default().split(',').map(str::trim);
+        let mut tags = tags.map(|known| known.strip_prefix("W/").unwrap_or(known));
+        tags.any(|known| known == "*" || known.strip_prefix('"').and_then(|known| known.strip_suffix('"')) == Some(tag))
+    }
+
+    /// Who calls, as the authorizer vouches for it.
+    pub fn caller(&self, now: Timestamp) -> Result<Caller, Error> {
+        let Some(RequestContext::ApiGatewayV1(context)) = self.event.request_context_ref() else {
+            return Err(Error::Unauthorized("this needs a token"));
+        };
+        let field = |name: &str| context.authorizer.fields.get(name).and_then(Value::as_str);
+        let caller = || {
+            Some(Caller {
+                issuer: field("issuer")?.to_owned(),
+                subject: field("subject")?.to_owned(),
+                kind: TokenKind::parse(field("kind")?)?,
+                scopes: field("scopes").unwrap_or_default().to_owned(),
+                expires_at: Timestamp::from_millis(field("expires_at")?.parse().ok()?)?,
+            })
+        };
+        let caller = caller().ok_or(Error::Unauthorized("this needs a token"))?;
+        // The authorizer's answer is cached for longer than the token may live.
+        if caller.expires_at <= now { Err(Error::Unauthorized("the token has expired")) } else { Ok(caller) }
+    }
+
+    /// Who calls, with an account token.
+    pub fn account(&self, now: Timestamp) -> Result<Caller, Error> {
+        match self.caller(now)? {
+            caller if caller.kind == TokenKind::Account => Ok(caller),
+            _ => Err(Error::Forbidden("this needs an account token, not a device's")),
+        }
+    }
+
+    /// The idempotency key, if there is one: 1 to 255 characters of visible ASCII.
+    pub fn idempotency_key(&self) -> Result<Option<&str>, Error> {
+        let Some(value) = self.event.headers().get("idempotency-key") else { return Ok(None) };
+        let visible = |key: &&str| key.bytes().all(|byte| byte.is_ascii_graphic());
+        let key =
+            value.to_str().ok().filter(|key| (1..=IDEMPOTENCY_KEY_CHARS_MAX).contains(&key.len())).filter(visible);
+        let refused = || Error::invalid("the header Idempotency-Key takes 1 to 255 characters of visible ASCII");
+        key.map(Some).ok_or_else(refused)
+    }
+
+    /// The JSON body, at most `bytes_max` long.
+    pub fn json<T: DeserializeOwned>(&self, bytes_max: usize) -> Result<T, Error> {
+        let text = self.text(bytes_max)?;
+        self.must_be_json()?;
+        parse(text)
+    }
+
+    /// Refuses a body, unless it is an empty JSON object.
+    pub fn no_body(&self) -> Result<(), Error> {
+        #[derive(serde::Deserialize)]
+        #[serde(deny_unknown_fields, expecting = "must be an empty JSON object, or no body")]
+        struct Nothing {}
+        if self.text(BODY_BYTES_MAX)?.is_empty() {
+            return Ok(());
+        }
+        self.must_be_json()?;
+        let Nothing {} = parse(self.text(BODY_BYTES_MAX)?)?;
+        Ok(())
+    }
+
+    fn text(&self, bytes_max: usize) -> Result<&str, Error> {
+        let bytes: &[u8] = self.event.body();
+        if bytes.len() > bytes_max {
+            return Err(Error::BodyTooLarge(bytes_max));
+        }
+        let text = match self.event.body() {
+            Body::Text(text) => Ok(text.as_str()),
+            _ => std::str::from_utf8(bytes),
+        };
+        // Gateways put U+FFFD for bytes that are not UTF-8.
+        match text {
+            Ok(text) if !text.contains(char::REPLACEMENT_CHARACTER) => Ok(text),
+            _ => Err(Error::invalid("the body is not UTF-8, or has a replacement character (U+FFFD)")),
+        }
+    }
+
+    fn must_be_json(&self) -> Result<(), Error> {
+        let media_type = self.header("content-type").and_then(|value| value.split(';').next()).map(str::trim);
+        match media_type {
+            Some(media_type) if media_type.eq_ignore_ascii_case("application/json") => Ok(()),
+            _ => Err(Error::UnsupportedMediaType),
+        }
+    }
+}
+
+fn parse<T: DeserializeOwned>(text: &str) -> Result<T, Error> {
+    let mut input = serde_json::Deserializer::from_str(text);
+    let body = serde_path_to_error::deserialize(&mut input).map_err(|error| {
+        let pointer = pointer(error.path());
+        let detail = without_place(&error.into_inner());
+        match pointer {
+            Some(pointer) => Error::invalid_fields(vec![FieldError::new(pointer, detail)]),
+            None => Error::invalid(format!("the body can't be read: {detail}")),
+        }
+    })?;
+    input.end().map_err(|_| Error::invalid("the body can't be read: there is more after the JSON value"))?;
+    Ok(body)
+}
+
+/// The JSON pointer (RFC 6901) of a path, `None` for the whole body.
+fn pointer(path: &serde_path_to_error::Path) -> Option<String> {
+    use serde_path_to_error::Segment;
+    let mut pointer = String::new();
+    for segment in path.iter() {
+        match segment {
+            Segment::Seq { index } => pointer.push_str(&format!("/{index}")),
+            Segment::Map { key } => pointer.push_str(&format!("/{}", key.replace('~', "~0").replace('/', "~1"))),
+            Segment::Enum { .. } | Segment::Unknown => {}
+        }
+    }
+    (!pointer.is_empty()).then_some(pointer)
+}
+
+/// What serde says, and where in the text only if the text is no JSON at all.
+fn without_place(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    if error.is_data() { text.split(" at line ").next().unwrap_or(&text).to_owned() } else { text }
+}

@@ -1,0 +1,19 @@
+//! What Landslide's functions share.
+//!
+//! `domain` is pure: values in, values out. Everything else brings those values in or takes them out:
+//! `store` (DynamoDB), `queue` and `stream` (SQS and the votes' stream), `http` (API Gateway), `token` (JWTs).
+
+pub mod aws;
+pub mod batch;
+pub mod clock;
+pub mod config;
+pub mod counting;
+pub mod domain;
+pub mod http;
+pub mod queue;
+pub mod random;
+pub mod secret;
+pub mod store;
+pub mod stream;
+pub mod telemetry;
+pub mod token;

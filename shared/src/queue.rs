@@ -1,0 +1,163 @@
+//! Sending to SQS so that nothing is lost without a word: every entry taken, or an error.
+
+use std::time::Duration;
+
+use aws_sdk_sqs::{
+    Client,
+    types::{MessageAttributeValue, SendMessageBatchRequestEntry},
+};
+use aws_types::SdkConfig;
+use sha2::{Digest, Sha256};
+
+use crate::{
+    config::{self, ConfigError},
+    domain::message::Message,
+    store::describe,
+};
+
+/// The most messages of a batch (SQS).
+const BATCH_MESSAGES_MAX: usize = 10;
+/// The most bytes of a message, and of a batch in total: 1 MiB (SQS), less some for attributes.
+const BATCH_BYTES_MAX: usize = 1024 * 1024 - 16 * 1024;
+/// How often entries that SQS did not take are sent again.
+const SENDS_MAX: u32 = 4;
+/// The pause before the n-th further try is drawn at random below this times 2ⁿ.
+const PAUSE_MS: u64 = 40;
+
+/// A message on its way to a queue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outgoing {
+    /// The text.
+    pub body: String,
+    /// The FIFO group; none for a standard queue.
+    pub group: Option<String>,
+    /// Why it is sent, as the message attribute `reason`; for dead letters.
+    pub reason: Option<String>,
+}
+
+impl Outgoing {
+    /// A tally message: its group is its lane.
+    pub fn tally(message: &Message) -> Self {
+        Self { body: message.encode(), group: Some(message.lane.to_string()), reason: None }
+    }
+
+    /// A message that can't be worked on, passed on whole.
+    pub fn dead_letter(body: String, group: Option<String>, reason: String) -> Self {
+        Self { body, group, reason: Some(reason) }
+    }
+
+    /// Whether a queue can take it at all.
+    pub fn fits(&self) -> bool {
+        self.body.len() <= BATCH_BYTES_MAX
+    }
+
+    fn entry(&self, id: usize) -> Result<SendMessageBatchRequestEntry, SendError> {
+        let broken = |error: &dyn std::fmt::Display| SendError(format!("send message: {error}"));
+        // The body's hash drops most repeats for nothing: the same changes folded again give the same body.
+        let deduplication = self.group.as_ref().map(|_| hex(&Sha256::digest(&self.body)));
+        let mut entry = SendMessageBatchRequestEntry::builder()
+            .id(id.to_string())
+            .message_body(&self.body)
+            .set_message_group_id(self.group.clone())
+            .set_message_deduplication_id(deduplication);
+        if let Some(reason) = &self.reason {
+            let value = MessageAttributeValue::builder().data_type("String").string_value(reason).build();
+            entry = entry.message_attributes("reason", value.map_err(|error| broken(&error))?);
+        }
+        entry.build().map_err(|error| broken(&error))
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Not every message was taken. Which were is unknown.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct SendError(String);
+
+/// A queue to send to.
+pub struct Queue {
+    client: Client,
+    url: String,
+}
+
+impl Queue {
+    /// The queue that a variable names.
+    pub fn from_env(aws: &SdkConfig, variable: &'static str) -> Result<Self, ConfigError> {
+        Ok(Self::new(aws, config::text(variable)?))
+    }
+
+    /// A queue by its URL.
+    pub fn new(aws: &SdkConfig, url: String) -> Self {
+        Self { client: Client::new(aws), url }
+    }
+
+    /// Sends all messages, in batches as large as SQS takes. What SQS refuses of a batch is sent again a bounded
+    /// number of times.
+    pub async fn send_all(&self, messages: &[Outgoing]) -> Result<(), SendError> {
+        for batch in batches(messages) {
+            self.send_batch(batch).await?;
+        }
+        Ok(())
+    }
+
+    async fn send_batch(&self, batch: &[Outgoing]) -> Result<(), SendError> {
+        let mut waiting = (0..).zip(batch).map(|(id, message)| message.entry(id)).collect::<Result<Vec<_>, _>>()?;
+        let mut attempt = 0;
+        loop {
+            let answer =
+                self.client.send_message_batch().queue_url(&self.url).set_entries(Some(waiting.clone())).send();
+            let answer = answer.await.map_err(|error| SendError(format!("send messages: {}", describe(&error))))?;
+            // Told by what was taken, so that an entry which the answer leaves out is sent again.
+            waiting.retain(|entry| !answer.successful().iter().any(|taken| taken.id() == entry.id()));
+            if waiting.is_empty() {
+                return Ok(());
+            }
+            attempt += 1;
+            if attempt == SENDS_MAX {
+                let first = answer.failed().first();
+                let cause = first.and_then(|failed| failed.message()).unwrap_or("no cause given");
+                return Err(SendError(format!("send messages: {} were not taken: {cause}", waiting.len())));
+            }
+            tokio::time::sleep(Duration::from_millis(fastrand::u64(..PAUSE_MS << attempt))).await;
+        }
+    }
+}
+
+/// Runs of messages that a batch takes each.
+fn batches(messages: &[Outgoing]) -> impl Iterator<Item = &[Outgoing]> {
+    let mut rest = messages;
+    std::iter::from_fn(move || {
+        let mut bytes = 0;
+        let fits = rest.iter().take(BATCH_MESSAGES_MAX).take_while(|message| {
+            bytes += message.body.len();
+            bytes <= BATCH_BYTES_MAX
+        });
+        // One at least: a message that is too long alone must fail at SQS, not turn in circles here.
+        let (batch, after) = rest.split_at_checked(fits.count().max(1))?;
+        rest = after;
+        Some(batch)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn batches_keep_to_their_limits_and_lose_nothing(lengths in proptest::collection::vec(1usize..300_000, 0..40)) {
+            let messages: Vec<Outgoing> = lengths.iter()
+                .map(|length| Outgoing { body: "x".repeat(*length), group: None, reason: None }).collect();
+            let batches: Vec<&[Outgoing]> = batches(&messages).collect();
+            prop_assert_eq!(batches.concat().len(), messages.len());
+            for batch in batches {
+                prop_assert!((1..=10).contains(&batch.len()));
+                prop_assert!(batch.iter().map(|message| message.body.len()).sum::<usize>() <= BATCH_BYTES_MAX);
+            }
+        }
+    }
+}

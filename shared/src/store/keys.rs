@@ -1,0 +1,50 @@
+//! Every key string and attribute name of the tables. Nothing else builds one.
+
+use crate::domain::{lane::LaneKey, poll::PollId, tally::Bucket, time::Timestamp, vote::VoterKey};
+
+/// The partition key of Polls.
+pub const POLL_ID: &str = "poll_id";
+/// The sort key of Polls and of Tallies.
+pub const ITEM: &str = "item";
+/// The partition key of Votes.
+pub const POLL_PARTITION: &str = "poll_partition";
+/// The sort key of Votes.
+pub const VOTER: &str = "voter";
+/// The partition key of Tallies.
+pub const POLL_LANE: &str = "poll_lane";
+/// The time to live of all tables that have one, in seconds since the epoch.
+pub const EXPIRES_AT: &str = "expires_at";
+
+/// The item of a poll with all that a vote needs.
+pub const RULES: &str = "RULES";
+/// The item of a poll with its labels.
+pub const OPTIONS: &str = "OPTIONS";
+/// The item of a lane that is its truth.
+pub const HEAD: &str = "HEAD";
+/// The item of a lane that readers read.
+pub const COUNT: &str = "COUNT";
+
+/// `poll_id#ss`: where a voter's vote lies.
+pub fn poll_partition(poll: &PollId, voter: &VoterKey) -> String {
+    format!("{poll}#{}", voter.partition())
+}
+
+/// `poll_id#lane`: where a lane's tally lies.
+pub fn poll_lane(lane: &LaneKey) -> String {
+    lane.to_string()
+}
+
+/// `SEEN#<bucket>#<version>`, of fixed width, so that rows sort by bucket and version.
+pub fn seen(bucket: Bucket, version: u64) -> String {
+    format!("SEEN#{:015}#{version:020}", bucket.start().as_millis())
+}
+
+/// `created_at#poll_id`, of fixed width: the order of an owner's polls.
+pub fn owner_order(created_at: Timestamp, poll: &PollId) -> String {
+    format!("{:015}#{poll}", created_at.as_millis())
+}
+
+/// The poll of a key `poll_id#ss`.
+pub fn poll_of_partition(key: &str) -> Option<PollId> {
+    key.split_once('#').and_then(|(poll, _)| PollId::parse(poll))
+}

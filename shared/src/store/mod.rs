@@ -1,0 +1,70 @@
+//! DynamoDB: one store a table (and one for results, which are read from two), each call bounded in time and tries.
+
+mod item;
+mod keys;
+mod poll_cache;
+mod polls;
+mod results;
+mod tallies;
+mod votes;
+
+use aws_sdk_dynamodb::{
+    config::http::HttpResponse,
+    error::{ProvideErrorMetadata, SdkError},
+};
+use aws_smithy_types::error::display::DisplayErrorContext;
+
+pub use self::{
+    keys::poll_of_partition,
+    poll_cache::{CLOCK_SKEW_MS, CONFIG_LEASE_MS, CONFIG_WRITE_MS, PollCache},
+    polls::{Created, PollStore},
+    results::{ResultsStore, Snapshot},
+    tallies::TallyStore,
+    votes::{PutVote, VoteStore},
+};
+
+/// Why a call came to nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Throttled, failing or silent after all tries: the caller may try again. For a write: it is unknown whether
+    /// it took place.
+    #[error("{0}")]
+    Unavailable(String),
+    /// Not to be mended by trying again: a permission, a table's name, an item that is not ours.
+    #[error("{0}")]
+    Broken(String),
+}
+
+/// An error with all of its causes, for the log.
+pub(crate) fn describe<E: std::error::Error>(error: &E) -> String {
+    DisplayErrorContext(error).to_string()
+}
+
+/// What DynamoDB says when it has too much to do, or is ill; all else that it says is not mended by trying again.
+const PASSING_ERRORS: [&str; 7] = [
+    "InternalServerError",
+    "LimitExceededException",
+    "ProvisionedThroughputExceededException",
+    "RequestLimitExceeded",
+    "ServiceUnavailable",
+    "ThrottlingException",
+    "TransactionInProgressException",
+];
+
+/// The store error of a failed call. `doing` says what was tried, in the present tense.
+fn store_error<E>(doing: &str, error: SdkError<E, HttpResponse>) -> StoreError
+where
+    E: std::error::Error + ProvideErrorMetadata + 'static,
+{
+    let text = format!("{doing}: {}", describe(&error));
+    let passing = match &error {
+        SdkError::ServiceError(answer) => {
+            answer.raw().status().is_server_error()
+                || answer.err().code().is_some_and(|code| PASSING_ERRORS.contains(&code))
+        }
+        SdkError::ConstructionFailure(_) => false,
+        // Time-outs, connections, answers that can't be read.
+        _ => true,
+    };
+    if passing { StoreError::Unavailable(text) } else { StoreError::Broken(text) }
+}

@@ -1,0 +1,208 @@
+//! The Tallies table: HEAD, SEEN rows and COUNT of each lane.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_dynamodb::{Client, operation::put_item::PutItemError, types::AttributeValue};
+use aws_types::SdkConfig;
+
+use super::{
+    StoreError,
+    item::{Attributes, Item, binary, number, string, time},
+    keys, store_error,
+};
+use crate::{
+    config::{self, ConfigError},
+    counting::{LaneStore, LaneStoreError},
+    domain::{
+        change::{VOTE_ID_BYTES, VoteId},
+        lane::LaneKey,
+        tally::{Bucket, Counters, Head, Ids, SeenRow},
+        time::Timestamp,
+    },
+};
+
+/// Attributes of HEAD and COUNT that are no counters.
+const NOT_COUNTERS: [&str; 5] = [keys::POLL_LANE, keys::ITEM, "version", "as_of", "recent"];
+
+/// The Tallies table.
+pub struct TallyStore {
+    client: Client,
+    table: String,
+}
+
+impl TallyStore {
+    /// The table that the environment names.
+    pub fn from_env(aws: &SdkConfig) -> Result<Self, ConfigError> {
+        Ok(Self::new(aws, config::text("TALLIES_TABLE")?))
+    }
+
+    /// A table by name.
+    pub fn new(aws: &SdkConfig, table: String) -> Self {
+        Self { client: Client::new(aws), table }
+    }
+
+    /// Sends one read, so that the connection is there before the first event.
+    pub async fn prime(&self) {
+        let nobody = crate::domain::poll::PollId::parse("prime").map(|poll| LaneKey { poll, lane: 0 });
+        if let Some(nobody) = nobody
+            && let Err(error) = self.read_head(&nobody).await
+        {
+            tracing::warn!(%error, "prime tallies table");
+        }
+    }
+
+    /// Puts an item; false if the condition failed.
+    async fn put_if(&self, doing: &str, item: Item, condition: &str, version: Option<u64>) -> Result<bool, StoreError> {
+        let outcome = self
+            .client
+            .put_item()
+            .table_name(&self.table)
+            .set_item(Some(item))
+            .condition_expression(condition)
+            .expression_attribute_names("#version", "version")
+            .set_expression_attribute_values(
+                version.map(|version| Item::from([(":version".to_owned(), number(version))])),
+            )
+            .send()
+            .await;
+        match outcome {
+            Ok(_) => Ok(true),
+            Err(error) => match error.as_service_error() {
+                Some(PutItemError::ConditionalCheckFailedException(_)) => Ok(false),
+                _ => Err(store_error(doing, error)),
+            },
+        }
+    }
+}
+
+impl From<StoreError> for LaneStoreError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Unavailable(text) => LaneStoreError::Unavailable(text),
+            StoreError::Broken(text) => LaneStoreError::Unreadable(text),
+        }
+    }
+}
+
+impl LaneStore for TallyStore {
+    async fn read_head(&self, lane: &LaneKey) -> Result<Head, LaneStoreError> {
+        let answer = self
+            .client
+            .get_item()
+            .table_name(&self.table)
+            .key(keys::POLL_LANE, string(keys::poll_lane(lane)))
+            .key(keys::ITEM, string(keys::HEAD))
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(|error| store_error("read HEAD", error))?;
+        Ok(answer.item().map(read_head).transpose()?.unwrap_or_default())
+    }
+
+    async fn read_seen(&self, lane: &LaneKey, bucket: Bucket, above: u64) -> Result<Vec<VoteId>, LaneStoreError> {
+        // The SDK's paginator follows LastEvaluatedKey to the end: a bucket has a bounded number of rows.
+        let mut pages = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .key_condition_expression("#lane = :lane AND #item BETWEEN :first AND :last")
+            .expression_attribute_names("#lane", keys::POLL_LANE)
+            .expression_attribute_names("#item", keys::ITEM)
+            .expression_attribute_values(":lane", string(keys::poll_lane(lane)))
+            .expression_attribute_values(":first", string(keys::seen(bucket, above.saturating_add(1))))
+            .expression_attribute_values(":last", string(keys::seen(bucket, u64::MAX)))
+            .consistent_read(true)
+            .into_paginator()
+            .send();
+        let mut ids = Vec::new();
+        while let Some(page) = pages.next().await {
+            for item in page.map_err(|error| store_error("read SEEN rows", error))?.items() {
+                ids.extend(read_ids(item.get("ids"))?);
+            }
+        }
+        Ok(ids)
+    }
+
+    async fn put_seen(&self, lane: &LaneKey, row: &SeenRow) -> Result<(), LaneStoreError> {
+        self.client
+            .put_item()
+            .table_name(&self.table)
+            .item(keys::POLL_LANE, string(keys::poll_lane(lane)))
+            .item(keys::ITEM, string(keys::seen(row.bucket, row.version)))
+            .item("ids", ids_attribute(&row.ids))
+            .item(keys::EXPIRES_AT, number(row.expires_at().as_millis() / 1000))
+            .send()
+            .await
+            .map_err(|error| store_error("write SEEN row", error))?;
+        Ok(())
+    }
+
+    async fn put_head(&self, lane: &LaneKey, head: &Head) -> Result<(), LaneStoreError> {
+        let mut item = count_item(lane, keys::HEAD, head);
+        let recent =
+            head.recent.iter().map(|(bucket, ids)| (bucket.start().as_millis().to_string(), ids_attribute(ids)));
+        item.insert("recent".to_owned(), AttributeValue::M(recent.collect()));
+        let written = match head.version {
+            0 | 1 => self.put_if("write HEAD", item, "attribute_not_exists(#version)", None).await?,
+            version => self.put_if("write HEAD", item, "#version = :version", Some(version - 1)).await?,
+        };
+        if written { Ok(()) } else { Err(LaneStoreError::Conflict) }
+    }
+
+    async fn put_count(&self, lane: &LaneKey, head: &Head) -> Result<(), LaneStoreError> {
+        let item = count_item(lane, keys::COUNT, head);
+        let condition = "attribute_not_exists(#version) OR #version < :version";
+        // Where the condition fails, another process has written one as new.
+        self.put_if("write COUNT", item, condition, Some(head.version)).await?;
+        Ok(())
+    }
+}
+
+/// HEAD without its ids, as one of the two items.
+fn count_item(lane: &LaneKey, kind: &str, head: &Head) -> Item {
+    let mut item: Item = head.counters.iter().map(|(name, count)| (name.to_owned(), number(count))).collect();
+    item.insert(keys::POLL_LANE.to_owned(), string(keys::poll_lane(lane)));
+    item.insert(keys::ITEM.to_owned(), string(kind));
+    item.insert("version".to_owned(), number(head.version));
+    if let Some(as_of) = head.as_of {
+        item.insert("as_of".to_owned(), time(as_of));
+    }
+    item
+}
+
+/// HEAD, or COUNT as a HEAD without ids.
+pub(super) fn read_head(item: &Item) -> Result<Head, StoreError> {
+    let attributes = Attributes(item);
+    let names = item.keys().filter(|name| !NOT_COUNTERS.contains(&name.as_str()));
+    let counters =
+        names.map(|name| Ok((name.clone(), attributes.number(name)?))).collect::<Result<BTreeMap<_, _>, _>>()?;
+    Ok(Head {
+        version: attributes.number("version")?,
+        as_of: attributes.optional_time("as_of")?,
+        counters: Counters::from_entries(counters),
+        recent: item.get("recent").map(read_recent).transpose()?.unwrap_or_default(),
+    })
+}
+
+fn unreadable_ids() -> StoreError {
+    StoreError::Broken("read item: ids are not what they should be".to_owned())
+}
+
+fn read_recent(recent: &AttributeValue) -> Result<Ids, StoreError> {
+    let buckets = recent.as_m().map_err(|_| unreadable_ids())?;
+    let read = |(start, ids): (&String, &AttributeValue)| {
+        let start = start.parse().ok().and_then(Timestamp::from_millis).ok_or_else(unreadable_ids)?;
+        Ok((Bucket::of(start), read_ids(Some(ids))?))
+    };
+    buckets.iter().map(read).collect()
+}
+
+fn ids_attribute(ids: &[VoteId]) -> AttributeValue {
+    binary(ids.iter().flat_map(VoteId::bytes).collect::<Vec<u8>>())
+}
+
+fn read_ids(ids: Option<&AttributeValue>) -> Result<Vec<VoteId>, StoreError> {
+    let bytes = ids.and_then(|ids| ids.as_b().ok()).ok_or_else(unreadable_ids)?;
+    let (ids, rest) = bytes.as_ref().as_chunks::<VOTE_ID_BYTES>();
+    if rest.is_empty() { Ok(ids.iter().copied().map(VoteId::from_bytes).collect()) } else { Err(unreadable_ids()) }
+}

@@ -1,0 +1,117 @@
+//! The Votes table: an item a voter and poll.
+
+use aws_sdk_dynamodb::{
+    Client,
+    operation::put_item::PutItemError,
+    types::{AttributeValue, ReturnValuesOnConditionCheckFailure},
+};
+use aws_types::SdkConfig;
+
+use super::{
+    StoreError,
+    item::{Attributes, Item, number, string, time},
+    keys, store_error,
+};
+use crate::{
+    config::{self, ConfigError},
+    domain::{choices::Choices, poll::PollId, vote::Vote, vote::VoterKey},
+};
+
+/// What became of a first vote.
+#[derive(Debug, PartialEq, Eq)]
+pub enum PutVote {
+    /// It is stored.
+    Stored,
+    /// The voter has one already; nothing was written.
+    Exists(Vote),
+}
+
+/// The Votes table.
+pub struct VoteStore {
+    client: Client,
+    table: String,
+}
+
+impl VoteStore {
+    /// The table that the environment names.
+    pub fn from_env(aws: &SdkConfig) -> Result<Self, ConfigError> {
+        Ok(Self::new(aws, config::text("VOTES_TABLE")?))
+    }
+
+    /// A table by name.
+    pub fn new(aws: &SdkConfig, table: String) -> Self {
+        Self { client: Client::new(aws), table }
+    }
+
+    /// Stores a first vote by one conditional write, which decides every race.
+    pub async fn put_first(&self, poll: &PollId, voter: &VoterKey, vote: &Vote) -> Result<PutVote, StoreError> {
+        let outcome = self
+            .client
+            .put_item()
+            .table_name(&self.table)
+            .set_item(Some(vote_item(poll, voter, vote)))
+            .condition_expression("attribute_not_exists(#voter)")
+            .expression_attribute_names("#voter", keys::VOTER)
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .send()
+            .await;
+        match outcome {
+            Ok(_) => Ok(PutVote::Stored),
+            Err(error) => match error.as_service_error() {
+                Some(PutItemError::ConditionalCheckFailedException(failed)) => {
+                    let item = failed
+                        .item()
+                        .ok_or_else(|| StoreError::Broken("store vote: the stored one did not come back".to_owned()))?;
+                    Ok(PutVote::Exists(read_vote(item)?))
+                }
+                _ => Err(store_error("store vote", error)),
+            },
+        }
+    }
+
+    /// A voter's vote, by a strongly consistent read.
+    pub async fn vote(&self, poll: &PollId, voter: &VoterKey) -> Result<Option<Vote>, StoreError> {
+        let answer = self
+            .client
+            .get_item()
+            .table_name(&self.table)
+            .key(keys::POLL_PARTITION, string(keys::poll_partition(poll, voter)))
+            .key(keys::VOTER, string(voter.to_string()))
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(|error| store_error("read vote", error))?;
+        answer.item().map(read_vote).transpose()
+    }
+}
+
+fn vote_item(poll: &PollId, voter: &VoterKey, vote: &Vote) -> Item {
+    let choices = vote.choices.map(|choices| AttributeValue::L(choices.iter().map(number).collect()));
+    let attributes = [
+        (keys::POLL_PARTITION, Some(string(keys::poll_partition(poll, voter)))),
+        (keys::VOTER, Some(string(voter.to_string()))),
+        ("choices", choices),
+        ("revision", Some(number(vote.revision))),
+        ("cast_at", Some(time(vote.cast_at))),
+        ("lane", Some(number(vote.lane))),
+        ("nonce", Some(number(vote.nonce))),
+    ];
+    attributes.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
+}
+
+fn read_vote(item: &Item) -> Result<Vote, StoreError> {
+    let attributes = Attributes(item);
+    let unreadable = || StoreError::Broken("read item: attribute choices is not what it should be".to_owned());
+    let choices = attributes.optional_list("choices")?.map(|list| {
+        let ids = list.iter().map(|id| id.as_n().ok()?.parse().ok()).collect::<Option<Vec<u64>>>();
+        Choices::of_ids(&ids?)
+    });
+    Ok(Vote {
+        choices: choices.map(|choices| choices.ok_or_else(unreadable)).transpose()?,
+        revision: attributes.number("revision")?,
+        cast_at: attributes.time("cast_at")?,
+        lane: attributes.number("lane")?,
+        // Absent in items that were seeded by other means than a cast.
+        nonce: attributes.optional_number("nonce")?.unwrap_or(0),
+    })
+}
