@@ -16,4 +16,6 @@ pub mod secret;
 pub mod store;
 pub mod stream;
 pub mod telemetry;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 pub mod token;

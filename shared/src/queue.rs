@@ -145,7 +145,50 @@ fn batches(messages: &[Outgoing]) -> impl Iterator<Item = &[Outgoing]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::{Answer, Calls, stub};
     use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    /// Sends five messages to a queue that takes, at each call, what `takes` says of the ids.
+    fn send_five(takes: fn(usize, &str) -> bool) -> (Result<(), SendError>, Calls) {
+        let (aws, calls) = stub(move |call, before| {
+            let ids = call.body["Entries"].as_array().unwrap().iter().map(|entry| entry["Id"].as_str().unwrap());
+            let (taken, refused): (Vec<&str>, Vec<&str>) = ids.partition(|id| takes(before, id));
+            let taken: Vec<Value> =
+                taken.iter().map(|id| json!({"Id": id, "MessageId": id, "MD5OfMessageBody": "x"})).collect();
+            let refused: Vec<Value> =
+                refused.iter().map(|id| json!({"Id": id, "Code": "Throttled", "SenderFault": false})).collect();
+            Answer::Ok(json!({"Successful": taken, "Failed": refused}))
+        });
+        let messages: Vec<Outgoing> =
+            (0..5).map(|n| Outgoing { body: format!("m{n}"), group: Some("g".to_owned()), reason: None }).collect();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        (runtime.block_on(Queue::new(&aws, "http://queue".to_owned()).send_all(&messages)), calls)
+    }
+
+    #[test]
+    fn only_what_was_not_taken_is_sent_again() {
+        let (outcome, calls) = send_five(|before, id| before > 0 || id != "3");
+        assert!(outcome.is_ok());
+        let sent: Vec<usize> = calls.all().iter().map(|call| call.body["Entries"].as_array().unwrap().len()).collect();
+        assert_eq!(sent, [5, 1]);
+        assert_eq!(calls.all()[1].body["Entries"][0]["MessageBody"], "m3");
+    }
+
+    #[test]
+    fn what_is_never_taken_is_an_error_after_four_sends() {
+        let (outcome, calls) = send_five(|_, id| id != "3");
+        assert!(outcome.unwrap_err().to_string().contains("1 were not taken"));
+        assert_eq!(calls.all().len(), 4);
+    }
+
+    #[test]
+    fn a_messages_deduplication_id_is_its_bodys_hash() {
+        let (_, calls) = send_five(|_, _| true);
+        let entry = &calls.all()[0].body["Entries"][0];
+        assert_eq!(entry["MessageGroupId"], "g");
+        assert_eq!(entry["MessageDeduplicationId"], hex(&Sha256::digest("m0")));
+    }
 
     proptest! {
         #[test]

@@ -243,3 +243,6 @@ impl DeviceIssuer {
         Ok((encode(&Header::new(Algorithm::HS256), &claims, &self.key)?, expires_at))
     }
 }
+
+#[cfg(test)]
+mod tests;

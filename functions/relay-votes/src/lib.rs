@@ -51,3 +51,6 @@ pub async fn relay(app: &App, event: &StreamEvent) -> Result<(), SendError> {
     tracing::debug!(records = event.records.len(), messages = messages.len(), "batch relayed");
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

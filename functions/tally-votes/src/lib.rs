@@ -133,3 +133,6 @@ impl Sorted {
         self.read.into_iter().chain(self.waiting).collect()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -68,3 +68,6 @@ where
     };
     if passing { StoreError::Unavailable(text) } else { StoreError::Broken(text) }
 }
+
+#[cfg(test)]
+mod tests;

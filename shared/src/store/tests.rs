@@ -1,0 +1,223 @@
+//! What no emulator shows: throttling, conflicts, outcomes that nobody knows.
+
+use serde_json::{Value, json};
+
+use super::*;
+use crate::{
+    counting::{LaneStore, LaneStoreError},
+    domain::{
+        caller::{Caller, TokenKind},
+        choices::Choices,
+        lane::LaneKey,
+        poll::{CreatePoll, Poll, PollId, Rules},
+        tally::{Bucket, Head},
+        time::Timestamp,
+        vote::{Recast, Vote, VoterKey, recast},
+    },
+    testing::{Answer, Call, stub},
+};
+
+fn poll_id() -> PollId {
+    PollId::parse("p1").unwrap()
+}
+
+fn at(millis: u64) -> Timestamp {
+    Timestamp::from_millis(1_790_000_000_000 + millis).unwrap()
+}
+
+fn poll(closes_at: Option<Timestamp>) -> Poll {
+    let asked: CreatePoll =
+        serde_json::from_value(json!({"question": "Q", "options": ["a", "b"], "closes_at": closes_at})).unwrap();
+    let owner = Caller {
+        issuer: "https://id.example.org".to_owned(),
+        subject: "alice".to_owned(),
+        kind: TokenKind::Account,
+        scopes: String::new(),
+        expires_at: at(0),
+    };
+    asked.validate().unwrap().create(poll_id(), &owner, [7; 32], 1, at(0)).unwrap()
+}
+
+fn vote(nonce: u32) -> Vote {
+    Vote { choices: Choices::of_ids(&[1]), revision: 1, cast_at: at(5), lane: 0, nonce }
+}
+
+fn stored(call: &Call) -> Value {
+    call.body["Item"].clone()
+}
+
+fn run<T>(future: impl Future<Output = T>) -> T {
+    // The SDK's sleeps between attempts must not be waited for.
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
+}
+
+#[test]
+fn a_throttled_vote_is_tried_four_times_and_then_unavailable() {
+    let (aws, calls) = stub(|_, _| Answer::throttled());
+    let store = VoteStore::new(&aws, "votes".to_owned());
+    let outcome = run(store.put_first(&poll_id(), &VoterKey::from_bytes([1; 16]), &vote(1)));
+    assert!(matches!(outcome, Err(StoreError::Unavailable(_))), "{outcome:?}");
+    assert_eq!(calls.operations(), ["PutItem"; 4]);
+}
+
+#[test]
+fn a_missing_permission_is_not_tried_again_and_is_no_passing_trouble() {
+    let (aws, calls) = stub(|_, _| Answer::Refused("AccessDeniedException", json!({})));
+    let store = VoteStore::new(&aws, "votes".to_owned());
+    let outcome = run(store.put_first(&poll_id(), &VoterKey::from_bytes([1; 16]), &vote(1)));
+    assert!(matches!(outcome, Err(StoreError::Broken(_))), "{outcome:?}");
+    assert_eq!(calls.operations(), ["PutItem"]);
+}
+
+#[test]
+fn a_vote_whose_first_answer_was_lost_knows_its_own_write() {
+    let first = std::sync::Mutex::new(None);
+    let (aws, calls) = stub(move |call, before| match before {
+        0 => {
+            *first.lock().unwrap() = Some(stored(call));
+            Answer::Lost
+        }
+        _ => Answer::condition_failed(first.lock().unwrap().clone().unwrap()),
+    });
+    let store = VoteStore::new(&aws, "votes".to_owned());
+    let outcome = run(store.put_first(&poll_id(), &VoterKey::from_bytes([1; 16]), &vote(9))).unwrap();
+    assert_eq!(calls.operations(), ["PutItem"; 2]);
+    let PutVote::Exists(stored) = outcome else { panic!("it was stored by the first attempt") };
+    assert_eq!(recast(&stored, &vote(9)), Recast::OwnWrite);
+    assert_eq!(recast(&stored, &vote(8)), Recast::Repeat);
+}
+
+#[test]
+fn a_polls_creation_tells_a_poll_that_exists_from_a_conflict() {
+    let cancelled = |first: &str| {
+        let reasons = json!([{"Code": first}, {"Code": "None"}]);
+        Answer::Refused("TransactionCanceledException", json!({"CancellationReasons": reasons}))
+    };
+    let create = |answer: Answer| {
+        let (aws, _) = stub(move |_, _| answer.clone());
+        run(PollStore::new(&aws, "polls".to_owned()).create(&poll(None)))
+    };
+    assert!(matches!(create(Answer::Ok(json!({}))), Ok(Created::New)));
+    assert!(matches!(create(cancelled("ConditionalCheckFailed")), Ok(Created::Exists)));
+    assert!(matches!(create(cancelled("TransactionConflict")), Err(StoreError::Unavailable(_))));
+    assert!(matches!(create(cancelled("ThrottlingError")), Err(StoreError::Unavailable(_))));
+    assert!(matches!(create(cancelled("ValidationError")), Err(StoreError::Broken(_))));
+}
+
+/// A stub of the Polls table that holds one poll, closing as given.
+fn holding(closes_at: Option<Timestamp>) -> (PollCache, crate::testing::Calls) {
+    let items = std::sync::Arc::new(std::sync::Mutex::new(Value::Null));
+    let written = items.clone();
+    let (aws, _) = stub(move |call, _| {
+        *written.lock().unwrap() = call.body["TransactItems"][0]["Put"]["Item"].clone();
+        Answer::Ok(json!({}))
+    });
+    run(PollStore::new(&aws, "polls".to_owned()).create(&poll(closes_at))).unwrap();
+    let (aws, calls) = stub(move |call, _| match call.body["Key"]["poll_id"]["S"].as_str() {
+        Some("p1") => Answer::Ok(json!({"Item": items.lock().unwrap().clone()})),
+        _ => Answer::Ok(json!({})),
+    });
+    (PollCache::new(PollStore::new(&aws, "polls".to_owned())), calls)
+}
+
+#[test]
+fn a_poll_comes_back_as_it_was_stored() {
+    let (cache, _) = holding(Some(at(60_000)));
+    let rules = run(cache.rules(&poll_id(), at(0))).unwrap().unwrap();
+    assert!(*rules == poll(Some(at(60_000))).rules);
+}
+
+#[test]
+fn a_poll_is_read_once_a_lease() {
+    let (cache, calls) = holding(None);
+    let read_at = |millis| run(cache.rules(&poll_id(), at(millis))).unwrap().is_some();
+    assert!([0, 1, 4_999].into_iter().all(read_at));
+    assert_eq!(calls.all().len(), 1);
+    assert!(read_at(5_000));
+    assert_eq!(calls.all().len(), 2);
+    // A clock that was set back makes it old at once.
+    assert!(read_at(4_000));
+    assert_eq!(calls.all().len(), 3);
+}
+
+#[test]
+fn that_there_is_no_poll_is_believed_for_a_second() {
+    let (cache, calls) = holding(None);
+    let nobody = PollId::parse("nobody").unwrap();
+    let read_at = |millis| run(cache.rules(&nobody, at(millis))).unwrap();
+    assert!([0, 999, 1_000, 1_999].into_iter().all(|millis| read_at(millis).is_none()));
+    assert_eq!(calls.all().len(), 2);
+}
+
+#[test]
+fn a_refusal_rests_on_a_fresh_read_until_it_is_final() {
+    let (cache, calls) = holding(Some(at(1_000)));
+    let reads_after = |millis: u64| {
+        run(cache.fresh_rules(&poll_id(), at(millis))).unwrap().unwrap();
+        calls.all().len()
+    };
+    run(cache.rules(&poll_id(), at(0))).unwrap();
+    assert_eq!(reads_after(1_500), 2, "what is remembered does not refuse");
+    assert_eq!(reads_after(1_600), 2, "at most one read a second");
+    assert_eq!(reads_after(9_000), 3);
+    assert_eq!(reads_after(10_001), 4, "closed for over 9 s");
+    assert_eq!(reads_after(60_000), 4, "then it is final");
+}
+
+fn lane() -> LaneKey {
+    LaneKey { poll: poll_id(), lane: 0 }
+}
+
+#[test]
+fn a_head_that_was_overtaken_is_a_conflict_and_one_whose_outcome_is_unknown_is_unavailable() {
+    let put = |answer: fn() -> Answer| {
+        let (aws, _) = stub(move |_, _| answer());
+        let head = Head { version: 4, ..Head::default() };
+        run(TallyStore::new(&aws, "tallies".to_owned()).put_head(&lane(), &head))
+    };
+    assert!(put(|| Answer::Ok(json!({}))).is_ok());
+    assert!(matches!(put(|| Answer::condition_failed(json!({}))), Err(LaneStoreError::Conflict)));
+    assert!(matches!(put(Answer::throttled), Err(LaneStoreError::Unavailable(_))));
+    assert!(matches!(put(|| Answer::Lost), Err(LaneStoreError::Unavailable(_))));
+}
+
+#[test]
+fn a_readers_copy_that_is_as_new_is_left_alone() {
+    let (aws, _) = stub(|_, _| Answer::condition_failed(json!({})));
+    let head = Head { version: 4, ..Head::default() };
+    assert!(run(TallyStore::new(&aws, "tallies".to_owned()).put_count(&lane(), &head)).is_ok());
+}
+
+#[test]
+fn a_bucket_of_several_pages_is_read_to_its_end() {
+    let (aws, calls) = stub(|_, before| {
+        let ids = json!({"B": "AAAAAAAAAAAAAAAAAAAAAAAAAAA="});
+        let page = json!({"Items": [{"ids": ids}], "Count": 1});
+        match before {
+            0 | 1 => Answer::Ok(
+                json!({"Items": page["Items"], "LastEvaluatedKey": {"poll_lane": {"S": "p1#0"}, "item": {"S": format!("SEEN{before}")}}}),
+            ),
+            _ => Answer::Ok(page),
+        }
+    });
+    let store = TallyStore::new(&aws, "tallies".to_owned());
+    assert_eq!(run(store.read_seen(&lane(), Bucket::of(at(0)), 3)).unwrap().len(), 3);
+    assert_eq!(calls.all().len(), 3);
+    let first = &calls.all()[0].body["ExpressionAttributeValues"];
+    assert_eq!(first[":first"]["S"], "SEEN#001789999980000#00000000000000000004");
+    assert_eq!(calls.all()[0].body["ConsistentRead"], true);
+}
+
+#[test]
+fn keys_that_were_left_unread_are_asked_for_again_and_then_unavailable() {
+    let (aws, calls) = stub(|call, _| Answer::Ok(json!({"UnprocessedKeys": call.body["RequestItems"]})));
+    let store = ResultsStore::new(&aws, "polls".to_owned(), "tallies".to_owned());
+    assert!(matches!(run(store.read(&poll_id(), 1)), Err(StoreError::Unavailable(_))));
+    assert_eq!(calls.operations(), ["BatchGetItem"; 5]);
+}
+
+#[test]
+fn rules_hide_their_salt_from_logs() {
+    let rules: Rules = poll(None).rules;
+    assert!(!format!("{rules:?}").contains("salt"));
+}

@@ -1,0 +1,84 @@
+use landslide_shared::{
+    domain::message::Message,
+    testing::{Answer, Call, Calls, stub},
+};
+use serde_json::{Value, json};
+
+use super::*;
+
+fn record(voter: u8, lane: u8) -> Value {
+    json!({"eventID": voter.to_string(), "eventName": "INSERT", "dynamodb": {"SequenceNumber": "1", "NewImage": {
+        "poll_partition": {"S": "poll#000"}, "voter": {"S": format!("{voter:032x}")}, "revision": {"N": "1"},
+        "cast_at": {"N": "1790000000000"}, "lane": {"N": lane.to_string()}, "choices": {"L": [{"N": "1"}]}}}})
+}
+
+/// Relays records between queues that answer as told.
+fn relay_over(
+    records: Value,
+    answer: impl Fn(&Call, usize) -> Answer + Send + Sync + 'static,
+) -> (Result<(), SendError>, Calls) {
+    let (aws, calls) = stub(answer);
+    let app = App::new(Queue::new(&aws, "http://tally".to_owned()), Queue::new(&aws, "http://dlq".to_owned()));
+    let event = serde_json::from_str(&json!({"Records": records}).to_string()).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    (runtime.block_on(relay(&app, &event)), calls)
+}
+
+fn taken(call: &Call) -> Answer {
+    let entries = call.body["Entries"].as_array().unwrap();
+    let successful: Vec<Value> =
+        entries.iter().map(|entry| json!({"Id": entry["Id"], "MessageId": "m", "MD5OfMessageBody": "x"})).collect();
+    Answer::Ok(json!({"Successful": successful, "Failed": []}))
+}
+
+#[test]
+fn a_batch_is_one_message_a_lane() {
+    let (outcome, calls) = relay_over(json!([record(1, 0), record(2, 1), record(3, 0)]), |call, _| taken(call));
+    assert!(outcome.is_ok());
+    assert_eq!(calls.all().len(), 1);
+    let entries = calls.all()[0].body["Entries"].clone();
+    let groups: Vec<&str> =
+        entries.as_array().unwrap().iter().map(|entry| entry["MessageGroupId"].as_str().unwrap()).collect();
+    assert_eq!(groups, ["poll#0", "poll#1"]);
+    let first = Message::decode(entries[0]["MessageBody"].as_str().unwrap()).unwrap();
+    assert_eq!(first.changes.len(), 2);
+}
+
+#[test]
+fn what_can_not_be_read_goes_whole_to_the_dead_letters_and_blocks_nothing() {
+    let broken = json!({"eventName": "INSERT", "dynamodb": {"NewImage": {"voter": {"S": "me"}}}});
+    let (outcome, calls) = relay_over(json!([broken, record(1, 0)]), |call, _| taken(call));
+    assert!(outcome.is_ok());
+    let calls = calls.all();
+    assert_eq!(calls[0].body["QueueUrl"], "http://dlq");
+    let body: Value = serde_json::from_str(calls[0].body["Entries"][0]["MessageBody"].as_str().unwrap()).unwrap();
+    assert_eq!(body, broken);
+    assert_eq!(calls[1].body["QueueUrl"], "http://tally");
+}
+
+#[test]
+fn a_record_too_long_for_a_queue_is_outlined() {
+    let long = json!({"eventName": "INSERT", "dynamodb": {"Keys": {"voter": {"S": "v"}}, "SequenceNumber": "7", "NewImage": {"x": {"S": "x".repeat(1 << 20)}}}});
+    let (outcome, calls) = relay_over(json!([long]), |call, _| taken(call));
+    assert!(outcome.is_ok());
+    let body: Value = serde_json::from_str(calls.all()[0].body["Entries"][0]["MessageBody"].as_str().unwrap()).unwrap();
+    assert_eq!((&body["keys"]["voter"]["S"], &body["sequence_number"]), (&json!("v"), &json!("7")));
+}
+
+#[test]
+fn a_batch_fails_whole_if_a_queue_does_not_take_everything() {
+    for refusing in ["http://tally", "http://dlq"] {
+        let (outcome, _) = relay_over(json!([record(1, 0), {"odd": true}]), move |call, _| {
+            if call.body["QueueUrl"] == refusing { Answer::Refused("AccessDenied", json!({})) } else { taken(call) }
+        });
+        assert!(outcome.is_err(), "{refusing}");
+    }
+}
+
+#[test]
+fn records_that_are_no_votes_send_nothing() {
+    let removal = json!({"eventName": "REMOVE", "userIdentity": {"type": "Service"}, "dynamodb": {}});
+    let (outcome, calls) = relay_over(json!([removal]), |call, _| taken(call));
+    assert!(outcome.is_ok());
+    assert!(calls.all().is_empty());
+}
