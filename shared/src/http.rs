@@ -61,3 +61,6 @@ impl Edge {
         reply.into_response(&self.allowed_origin)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -22,8 +22,9 @@ use landslide_shared::{
     store::TallyStore,
 };
 
-/// How many bytes of counted ids a process remembers: a third of the function's memory.
-const SEEN_CACHE_BYTES_MAX: usize = 160 * 1024 * 1024;
+/// How many bytes of counted ids a process remembers: less than half of the function's memory (1,769 MB), which is
+/// a full minute of some 25 full lanes.
+const SEEN_CACHE_BYTES_MAX: usize = 640 * 1024 * 1024;
 /// The pause before the n-th further attempt is drawn at random below this times 2ⁿ.
 const PAUSE_MS: u64 = 12;
 

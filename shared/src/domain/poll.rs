@@ -148,7 +148,7 @@ pub enum Status {
 
 /// The body of `POST /v1/polls`, as sent: right types, nothing else looked at.
 #[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields, expecting = "must be a JSON object")]
+#[serde(deny_unknown_fields)]
 pub struct CreatePoll {
     question: String,
     options: Vec<String>,

@@ -58,7 +58,7 @@ impl std::fmt::Debug for VoterKey {
 
 /// The body of a vote, as sent.
 #[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields, expecting = "must be a JSON object")]
+#[serde(deny_unknown_fields)]
 pub struct CastVote {
     /// Ids of the options chosen, in any order.
     pub choices: Vec<u64>,

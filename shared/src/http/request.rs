@@ -105,7 +105,7 @@ impl Request {
     /// Refuses a body, unless it is an empty JSON object.
     pub fn no_body(&self) -> Result<(), Error> {
         #[derive(serde::Deserialize)]
-        #[serde(deny_unknown_fields, expecting = "must be an empty JSON object, or no body")]
+        #[serde(deny_unknown_fields)]
         struct Nothing {}
         if self.text(BODY_BYTES_MAX)?.is_empty() {
             return Ok(());
@@ -141,6 +141,10 @@ impl Request {
 }
 
 fn parse<T: DeserializeOwned>(text: &str) -> Result<T, Error> {
+    // serde would take an array for a struct, field by field.
+    if !text.trim_ascii_start().starts_with('{') {
+        return Err(Error::invalid("the body must be a JSON object"));
+    }
     let mut input = serde_json::Deserializer::from_str(text);
     let body = serde_path_to_error::deserialize(&mut input).map_err(|error| {
         let pointer = pointer(error.path());

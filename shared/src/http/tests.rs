@@ -1,0 +1,202 @@
+use lambda_http::{Body, Response};
+use proptest::prelude::*;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::domain::{poll::CreatePoll, time::Timestamp, vote::CastVote};
+
+/// A request as the gateway hands it over, with a body of JSON unless the headers say otherwise.
+fn request(headers: &[(&str, &str)], body: &str, authorizer: Value) -> Request {
+    let headers: serde_json::Map<String, Value> = [("Content-Type", "application/json")]
+        .iter()
+        .chain(headers)
+        .map(|(name, value)| (name.to_string(), json!(value)))
+        .collect();
+    let event = json!({
+        "resource": "/v1/polls/{poll_id}/votes", "path": "/v1/polls/p1/votes", "httpMethod": "POST",
+        "headers": headers, "multiValueHeaders": {}, "queryStringParameters": null, "pathParameters": {"poll_id": "p1"},
+        "requestContext": {"requestId": "r-1", "httpMethod": "POST", "authorizer": authorizer, "resourcePath": "/x", "stage": "prod"},
+        "body": body, "isBase64Encoded": false,
+    });
+    Request::new(lambda_http::request::from_str(&event.to_string()).unwrap())
+}
+
+fn with_body(body: &str) -> Request {
+    request(&[], body, Value::Null)
+}
+
+fn at(millis: u64) -> Timestamp {
+    Timestamp::from_millis(millis).unwrap()
+}
+
+fn respond(outcome: Result<Reply, Error>) -> (Response<Body>, Value) {
+    let response = Edge { allowed_origin: "*".to_owned() }.respond("r-1", outcome);
+    let Body::Text(text) = response.body() else { return (response, Value::Null) };
+    let body = serde_json::from_str(text).unwrap();
+    (response, body)
+}
+
+/// Status, code, and the pointer of the first field to blame.
+fn refusal<T: for<'de> Deserialize<'de>>(request: &Request) -> (u64, String, String) {
+    let Err(error) = request.json::<T>(BODY_BYTES_MAX) else { panic!("it was taken") };
+    let (_, problem) = respond(Err(error));
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    (problem["status"].as_u64().unwrap(), text(&problem["code"]), text(&problem["errors"][0]["pointer"]))
+}
+
+#[test]
+fn a_bad_body_is_refused_with_the_field_to_blame() {
+    let invalid = |pointer: &str| (400, "invalid_request".to_owned(), pointer.to_owned());
+    for (body, pointer) in [
+        ("", ""),
+        ("{", ""),
+        ("[]", ""),
+        ("null", ""),
+        ("{\"choices\":[1]} x", ""),
+        ("[[1]]", ""),
+        ("{\"choices\":[1],\"choices\":[1]}", ""),
+        ("{\"choices\":[1],\"a/b\":1}", "/a~1b"),
+        ("{\"choices\":1}", "/choices"),
+        ("{\"choices\":null}", "/choices"),
+        ("{\"choices\":[0,\"1\"]}", "/choices/1"),
+        ("{\"choices\":[1.5]}", "/choices/0"),
+        ("{\"choices\":[-1]}", "/choices/0"),
+        ("{\"choices\":[1e999]}", "/choices/0"),
+        ("{\"choices\":[NaN]}", "/choices/0"),
+        ("{\"choices\":[\"\u{fffd}\"]}", ""),
+    ] {
+        assert_eq!(refusal::<CastVote>(&with_body(body)), invalid(pointer), "{body}");
+    }
+    let deep = format!("{{\"question\":{}1{}}}", "[".repeat(1_900), "]".repeat(1_900));
+    assert_eq!(refusal::<CreatePoll>(&with_body(&deep)), invalid("/question"));
+    assert_eq!(refusal::<CreatePoll>(&with_body("{\"question\":\"Q\"}")), invalid(""));
+    assert_eq!(
+        refusal::<CreatePoll>(&with_body("{\"question\":\"Q\",\"options\":[],\"opens_at\":\"soon\"}")),
+        invalid("/opens_at")
+    );
+    assert_eq!(
+        refusal::<CreatePoll>(&with_body("{\"question\":\"Q\",\"options\":[],\"kind\":\"best\"}")),
+        invalid("/kind")
+    );
+}
+
+#[test]
+fn a_body_that_is_too_long_or_no_json_is_refused_as_such() {
+    let long = format!("{{\"choices\":[{}1]}}", "1,".repeat(BODY_BYTES_MAX));
+    assert_eq!(refusal::<CastVote>(&with_body(&long)).1, "body_too_large");
+    for media_type in ["text/plain", "", "application/jsonp", "application/problem+json"] {
+        let request = request(&[("Content-Type", media_type)], "{\"choices\":[1]}", Value::Null);
+        assert_eq!(refusal::<CastVote>(&request).1, "unsupported_media_type", "{media_type}");
+    }
+    for media_type in ["application/json;charset=utf-8", "Application/JSON"] {
+        let request = request(&[("content-type", media_type)], "{\"choices\":[1]}", Value::Null);
+        assert_eq!(request.json::<CastVote>(BODY_BYTES_MAX).unwrap().choices, [1]);
+    }
+}
+
+#[test]
+fn a_caller_is_whom_the_authorizer_vouches_for_until_the_token_expires() {
+    let context = json!({"issuer": "i", "subject": "s", "kind": "device", "scopes": "", "expires_at": "1000", "principalId": "s"});
+    let caller = request(&[], "", context.clone()).caller(at(999)).unwrap();
+    assert_eq!(caller.owner(), "i s");
+    let code = |error: Error| respond(Err(error)).1["code"].clone();
+    assert_eq!(code(request(&[], "", context.clone()).caller(at(1_000)).unwrap_err()), "unauthorized");
+    assert_eq!(code(request(&[], "", context.clone()).account(at(0)).unwrap_err()), "forbidden");
+    for absent in ["issuer", "subject", "kind", "expires_at"] {
+        let mut context = context.clone();
+        context.as_object_mut().unwrap().remove(absent);
+        assert_eq!(code(request(&[], "", context).caller(at(0)).unwrap_err()), "unauthorized", "{absent}");
+    }
+    assert_eq!(code(with_body("").caller(at(0)).unwrap_err()), "unauthorized");
+}
+
+#[test]
+fn an_idempotency_key_is_visible_ascii() {
+    let key = |value: &str| {
+        request(&[("Idempotency-Key", value)], "", Value::Null).idempotency_key().map(|key| key.map(str::to_owned))
+    };
+    assert_eq!(key("a-1!").unwrap().as_deref(), Some("a-1!"));
+    assert_eq!(with_body("").idempotency_key().unwrap(), None);
+    for odd in ["", "a b", "é", &"x".repeat(256)] {
+        assert!(key(odd).is_err(), "{odd}");
+    }
+    assert!(key(&"x".repeat(255)).is_ok());
+}
+
+#[test]
+fn an_entity_tag_is_found_in_a_list_and_compared_weakly() {
+    let has = |value: &str| request(&[("If-None-Match", value)], "", Value::Null).has_current("1-o-3");
+    for value in ["\"1-o-3\"", "W/\"1-o-3\"", "\"x\", \"1-o-3\"", "*"] {
+        assert!(has(value), "{value}");
+    }
+    for value in ["", "1-o-3", "\"1-o-33\"", "\"x\""] {
+        assert!(!has(value), "{value}");
+    }
+    assert!(!with_body("").has_current("1-o-3"));
+}
+
+#[test]
+fn a_device_is_registered_without_a_body_or_with_an_empty_object() {
+    assert!(with_body("").no_body().is_ok());
+    assert!(with_body("{}").no_body().is_ok());
+    assert!(request(&[("Content-Type", "text/plain")], "", Value::Null).no_body().is_ok());
+    let code = |request: Request| respond(Err(request.no_body().unwrap_err())).1["code"].clone();
+    assert_eq!(code(with_body("{\"name\":\"x\"}")), "invalid_request");
+    assert_eq!(code(with_body("[]")), "invalid_request");
+    assert_eq!(code(request(&[("Content-Type", "text/plain")], "{}", Value::Null)), "unsupported_media_type");
+}
+
+#[test]
+fn a_problem_has_the_shape_that_the_api_promises() {
+    let (response, body) = respond(Err(Error::Unauthorized("this needs a token")));
+    assert_eq!(
+        body,
+        json!({"type": "about:blank", "title": "Unauthorized", "status": 401, "detail": "this needs a token",
+            "code": "unauthorized", "request_id": "r-1"})
+    );
+    let header = |name: &str| response.headers()[name].to_str().unwrap();
+    assert_eq!(response.status(), 401);
+    assert_eq!(header("content-type"), "application/problem+json");
+    assert_eq!(header("www-authenticate"), "Bearer");
+    assert_eq!(header("access-control-allow-origin"), "*");
+    assert_eq!(header("access-control-expose-headers"), "ETag, Location, Retry-After");
+    assert_eq!(header("cache-control"), "no-store");
+}
+
+#[test]
+fn a_failure_of_ours_shows_nothing_of_its_cause() {
+    let (response, body) = respond(Err(Error::Unavailable("table votes-123 is throttled".to_owned())));
+    assert_eq!((response.status().as_u16(), &response.headers()["retry-after"]), (503, &"1".parse().unwrap()));
+    assert!(!body.to_string().contains("votes-123"));
+    let (response, body) = respond(Err(Error::Internal("no such table".to_owned())));
+    assert_eq!(response.status(), 500);
+    assert!(!body.to_string().contains("table"));
+}
+
+#[test]
+fn a_reply_to_one_origin_varies_by_origin() {
+    let response =
+        Edge { allowed_origin: "https://a.example".to_owned() }.respond("r", Ok(Reply::empty(StatusCode::OK)));
+    assert_eq!(response.headers()["access-control-allow-origin"], "https://a.example");
+    assert_eq!(response.headers()["vary"], "Origin");
+    assert!(!respond(Ok(Reply::empty(StatusCode::OK))).0.headers().contains_key("vary"));
+}
+
+proptest! {
+    #[test]
+    fn no_body_gets_more_than_a_4xx(body in "\\PC{0,80}|\\{\"choices\":[\\[\\]0-9,.eE\"{}: -]{0,40}\\}?") {
+        if let Err(error) = with_body(&body).json::<CastVote>(BODY_BYTES_MAX) {
+            prop_assert!(respond(Err(error)).0.status().is_client_error());
+        }
+    }
+
+    #[test]
+    fn no_header_makes_the_reader_panic(value in "[ -~]{0,60}") {
+        let request = request(&[("If-None-Match", &value), ("Idempotency-Key", &value), ("Content-Type", &value)], "{}", Value::Null);
+        let _ = request.has_current("x");
+        let _ = request.idempotency_key();
+        let _ = request.no_body();
+        let _ = request.poll_id();
+    }
+}
