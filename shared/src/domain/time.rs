@@ -113,7 +113,7 @@ mod tests {
 
         #[test]
         fn no_text_makes_the_parser_panic(text in ".{0,40}") {
-            let _ = Timestamp::parse(&text);
+            let _: Option<Timestamp> = Timestamp::parse(&text);
         }
     }
 }
