@@ -1,0 +1,476 @@
+"""Asserts on template.yaml and infra/openapi.yaml what no local cloud shows.
+
+    python infra/check/template.py template.yaml
+
+Runs in the SAM CLI's virtual environment, offline: SAM's own translator turns the template into plain CloudFormation, and
+each rule below looks at the result. One line a rule; a rule that is broken names what breaks it, and the exit status is 1.
+"""
+
+import json
+import logging
+import re
+import sys
+from collections.abc import Callable, Iterator
+from copy import deepcopy
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from boto3.session import Session
+from samtranslator.parser.parser import Parser
+from samtranslator.translator.translator import Translator
+from samtranslator.yaml_helper import yaml_parse
+
+Json = dict[str, Any]
+
+ENVIRONMENT = {
+    "CreatePoll": {"POLLS_TABLE", "POLL_ID_SECRET", "MIN_LANES", "ALLOWED_ORIGIN"},
+    "GetPoll": {"POLLS_TABLE", "ALLOWED_ORIGIN"},
+    "RegisterDevice": {"DEVICE_SECRET", "ALLOWED_ORIGIN"},
+    "CastVote": {"POLLS_TABLE", "VOTES_TABLE", "ALLOWED_ORIGIN"},
+    "GetVote": {"POLLS_TABLE", "VOTES_TABLE", "ALLOWED_ORIGIN"},
+    "GetResults": {"POLLS_TABLE", "TALLIES_TABLE", "ALLOWED_ORIGIN"},
+    "Authorizer": {"DEVICE_SECRET", "ISSUERS"},
+    "TallyVotes": {"TALLIES_TABLE", "TALLY_DLQ_URL"},
+    "RelayVotes": {"TALLY_QUEUE_URL", "RELAY_DLQ_URL"},
+}
+OUTPUTS = {
+    *("ApiUrl", "ApiId", "PollsTable", "VotesTable", "TalliesTable"),
+    *("TallyQueueUrl", "TallyDlqUrl", "RelayDlqUrl", "RelayFailuresBucket"),
+}
+MAPPING_SETTINGS = {
+    "TallyVotesMapping": {
+        *("FunctionName", "EventSourceArn", "Enabled", "BatchSize", "MaximumBatchingWindowInSeconds"),
+        *("FunctionResponseTypes", "ScalingConfig"),
+    },
+    "RelayVotesMapping": {
+        *("FunctionName", "EventSourceArn", "Enabled", "BatchSize", "MaximumBatchingWindowInSeconds"),
+        *("StartingPosition", "ParallelizationFactor", "TumblingWindowInSeconds", "BisectBatchOnFunctionError"),
+        *("MaximumRetryAttempts", "MaximumRecordAgeInSeconds", "DestinationConfig"),
+    },
+}
+WILDCARDS_ALLOWED = {
+    "${RelayFailuresBucket.Arn}/aws/lambda/*",  # Lambda names the object when it fails
+    # GetAtt of a log group's Arn ends in `:*` too; the_log_group_is_its_own sees to it that it is the function's.
+}
+GATEWAY_RESPONSES = {
+    "BAD_REQUEST_BODY": 400,
+    "BAD_REQUEST_PARAMETERS": 400,
+    "DEFAULT_4XX": 400,
+    "ACCESS_DENIED": 401,  # the authorizer's Deny: the token is not valid
+    "EXPIRED_TOKEN": 401,
+    "INVALID_SIGNATURE": 401,
+    "UNAUTHORIZED": 401,
+    "INVALID_API_KEY": 403,
+    "WAF_FILTERED": 403,
+    "MISSING_AUTHENTICATION_TOKEN": 404,
+    "RESOURCE_NOT_FOUND": 404,
+    "REQUEST_TOO_LARGE": 413,
+    "UNSUPPORTED_MEDIA_TYPE": 415,
+    "QUOTA_EXCEEDED": 429,
+    "THROTTLED": 429,
+    "API_CONFIGURATION_ERROR": 500,
+    "AUTHORIZER_CONFIGURATION_ERROR": 503,
+    "AUTHORIZER_FAILURE": 503,
+    "DEFAULT_5XX": 503,
+    "INTEGRATION_FAILURE": 503,
+    "INTEGRATION_TIMEOUT": 503,
+}
+
+
+@dataclass
+class Stack:
+    """What is checked: the template as CloudFormation gets it, and the OpenAPI document as it is written."""
+
+    template: Json
+    api: Json
+    api_text: str
+
+    @classmethod
+    def translate(cls, template: Json, api: Json, api_text: str) -> "Stack":
+        """Has SAM translate a template as it does when CloudFormation asks it to."""
+        # By then the include is expanded, by CloudFormation, and the code uploaded, by `sam deploy`.
+        template, api = deepcopy((template, api))
+        template["Resources"]["Api"]["Properties"]["DefinitionBody"] = deepcopy(api)
+        for resource in template["Resources"].values():
+            if "CodeUri" in resource.get("Properties", {}):
+                resource["Properties"]["CodeUri"] = "s3://bucket/" + resource["Properties"]["CodeUri"]
+        logging.getLogger("samtranslator").setLevel(logging.CRITICAL)  # it speaks of its own feature flags
+        translator = Translator({}, Parser(), boto_session=Session(region_name="us-east-1"))
+        return cls(translator.translate(template, {}), api, api_text)
+
+    def of_type(self, kind: str) -> Iterator[tuple[str, Json]]:
+        """Logical ids and properties of the resources of a type."""
+        for name, resource in self.template["Resources"].items():
+            if resource["Type"] == kind:
+                yield name, resource.get("Properties", {})
+
+    def operations(self) -> Iterator[tuple[str, str, Json]]:
+        """Path, verb in lower case, operation."""
+        for path, verbs in self.api["paths"].items():
+            for verb, operation in verbs.items():
+                yield path, verb, operation
+
+
+def read(path: Path) -> tuple[Json, Json, str]:
+    """The template, and the OpenAPI document that it includes, parsed and as text."""
+    template = yaml_parse(path.read_text())
+    include = template["Resources"]["Api"]["Properties"]["DefinitionBody"]["Fn::Transform"]["Parameters"]["Location"]
+    api_text = (path.parent / include).read_text()
+    return template, yaml.safe_load(api_text), api_text
+
+
+def get_att(value: Any) -> str:
+    """`Name.Attribute` of a GetAtt in either form, otherwise an empty text."""
+    parts = value.get("Fn::GetAtt", "") if isinstance(value, dict) else ""
+    return ".".join(parts) if isinstance(parts, list) else parts
+
+
+def sub(value: Any) -> str:
+    """Text of a Sub, otherwise an empty text."""
+    return str(value.get("Fn::Sub", "")) if isinstance(value, dict) else ""
+
+
+def listed(value: Any) -> list[Any]:
+    """IAM takes one or a list."""
+    return value if isinstance(value, list) else [value]
+
+
+def statements(role: Json) -> Iterator[Json]:
+    for policy in role.get("Policies", []):
+        yield from policy["PolicyDocument"]["Statement"]
+
+
+def function_of(uri: Any) -> str:
+    """Logical id of the function that a gateway's URI calls."""
+    match = re.search(r"functions/\$\{(\w+)\.Arn\}/invocations$", sub(uri))
+    return match[1] if match else ""
+
+
+# --- Rules: each yields what breaks it ---------------------------------------------------------------------------------
+
+
+def the_gateway_may_call_what_it_integrates(stack: Stack) -> Iterator[str]:
+    prefix = "arn:${AWS::Partition}:execute-api:${AWS::Region}:${AWS::AccountId}:${Api}/"
+    wanted = set()
+    for path, verb, operation in stack.operations():
+        if function := function_of(operation.get("x-amazon-apigateway-integration", {}).get("uri")):
+            wanted.add((function, f"{prefix}prod/{verb.upper()}{re.sub(r'{[^}]+}', '*', path)}"))
+    for scheme in stack.api["components"]["securitySchemes"].values():
+        wanted.add((function_of(scheme["x-amazon-apigateway-authorizer"]["authorizerUri"]), prefix + "authorizers/*"))
+    given = {
+        (permission["FunctionName"].get("Ref"), sub(permission.get("SourceArn")))
+        for _, permission in stack.of_type("AWS::Lambda::Permission")
+        if permission["Principal"] == "apigateway.amazonaws.com" and permission["Action"] == "lambda:InvokeFunction"
+    }
+    yield from (f"missing: {function} for {source}" for function, source in sorted(wanted - given))
+    yield from (f"not needed: {function} for {source}" for function, source in sorted(given - wanted))
+
+
+def each_function_has_a_role_of_its_own(stack: Stack) -> Iterator[str]:
+    for name, function in stack.of_type("AWS::Lambda::Function"):
+        if get_att(function["Role"]) != f"{name}Role.Arn":
+            yield name
+
+
+def no_role_has_a_wildcard(stack: Stack) -> Iterator[str]:
+    for name, role in stack.of_type("AWS::IAM::Role"):
+        for policy in role.get("ManagedPolicyArns", []):
+            if name != "ApiAccountRole":  # the account's, and API Gateway takes no lesser one
+                yield f"{name}: {policy}"
+        for statement in statements(role):
+            if not {"Effect", "Action", "Resource"} >= statement.keys():
+                yield f"{name}: {statement}"
+            yield from (f"{name}: {action}" for action in listed(statement.get("Action")) if "*" in action)
+            for resource in listed(statement.get("Resource")):
+                if "*" in json.dumps(resource) and sub(resource) not in WILDCARDS_ALLOWED:
+                    yield f"{name}: {resource}"
+
+
+def the_log_group_is_its_own(stack: Stack) -> Iterator[str]:
+    groups = dict(stack.of_type("AWS::Logs::LogGroup"))
+    for name, function in stack.of_type("AWS::Lambda::Function"):
+        group = groups.get(f"{name}Logs", {})
+        if sub(group.get("LogGroupName")) != "/aws/lambda/" + sub(function["FunctionName"]):
+            yield f"{name}: name of the log group"
+        if function["LoggingConfig"].get("LogGroup") != {"Ref": f"{name}Logs"}:
+            yield f"{name}: LoggingConfig.LogGroup"
+        role = stack.template["Resources"][f"{name}Role"]["Properties"]
+        logs = [statement for statement in statements(role) if "logs:" in json.dumps(statement["Action"])]
+        if [get_att(statement["Resource"]) for statement in logs] != [f"{name}Logs.Arn"]:
+            yield f"{name}: role's log group"
+
+
+def log_groups_end(stack: Stack) -> Iterator[str]:
+    for name, group in stack.of_type("AWS::Logs::LogGroup"):
+        if group.get("RetentionInDays") != {"Ref": "LogRetentionDays"}:
+            yield name
+
+
+def logs_are_json_without_system_lines(stack: Stack) -> Iterator[str]:
+    for name, function in stack.of_type("AWS::Lambda::Function"):
+        wanted = {"LogFormat": "JSON", "SystemLogLevel": "WARN", "ApplicationLogLevel": {"Ref": "LogLevel"}}
+        if not wanted.items() <= function["LoggingConfig"].items():
+            yield name
+
+
+def a_function_is_named_like_its_folder(stack: Stack) -> Iterator[str]:
+    for name, function in stack.of_type("AWS::Lambda::Function"):
+        folder = re.sub(r"(?<=[a-z])(?=[A-Z])", "-", name).lower()
+        if sub(function["FunctionName"]) != "${AWS::StackName}-" + folder:
+            yield f"{name}: FunctionName"
+        if function["Code"]["S3Key"] != f"target/lambda/{folder}/":
+            yield f"{name}: CodeUri"
+
+
+def functions_have_the_environment_they_read(stack: Stack) -> Iterator[str]:
+    functions = dict(stack.of_type("AWS::Lambda::Function"))
+    yield from functions.keys() ^ ENVIRONMENT.keys()
+    for name in functions.keys() & ENVIRONMENT.keys():
+        names = functions[name].get("Environment", {}).get("Variables", {}).keys()
+        yield from (f"{name}: {variable}" for variable in sorted(names ^ ENVIRONMENT[name]))
+
+
+def tables_are_on_demand_recoverable_and_protected(stack: Stack) -> Iterator[str]:
+    for name, table in stack.of_type("AWS::DynamoDB::Table"):
+        resource = stack.template["Resources"][name]
+        if table["BillingMode"] != "PAY_PER_REQUEST":
+            yield f"{name}: BillingMode"
+        if not table.get("PointInTimeRecoverySpecification", {}).get("PointInTimeRecoveryEnabled"):
+            yield f"{name}: PointInTimeRecoverySpecification"
+        if table.get("DeletionProtectionEnabled") != {"Ref": "DeletionProtection"}:
+            yield f"{name}: DeletionProtectionEnabled"
+        if resource.get("UpdateReplacePolicy") != "Retain":
+            yield f"{name}: UpdateReplacePolicy"
+        if table.get("SSESpecification", {}).get("SSEEnabled", True) is not True:
+            yield f"{name}: SSESpecification"
+        if table.get("LocalSecondaryIndexes"):
+            yield f"{name}: LocalSecondaryIndexes (partitions would not split for heat)"
+
+
+def votes_and_tallies_expire(stack: Stack) -> Iterator[str]:
+    tables = dict(stack.of_type("AWS::DynamoDB::Table"))
+    for name in ("Votes", "Tallies"):
+        if tables[name].get("TimeToLiveSpecification") != {"AttributeName": "expires_at", "Enabled": True}:
+            yield name
+
+
+def the_stream_carries_both_images(stack: Stack) -> Iterator[str]:
+    for name, table in stack.of_type("AWS::DynamoDB::Table"):
+        wanted = {"StreamViewType": "NEW_AND_OLD_IMAGES"} if name == "Votes" else None
+        if table.get("StreamSpecification") != wanted:
+            yield name
+
+
+def the_salt_stays_out_of_the_index(stack: Stack) -> Iterator[str]:
+    for name, table in stack.of_type("AWS::DynamoDB::Table"):
+        for index in table.get("GlobalSecondaryIndexes", []):
+            projection = index["Projection"]
+            if projection["ProjectionType"] == "ALL" or "salt" in projection.get("NonKeyAttributes", []):
+                yield f"{name}: {index['IndexName']}"
+
+
+def queues_are_encrypted_and_keep_14_days(stack: Stack) -> Iterator[str]:
+    for name, queue in stack.of_type("AWS::SQS::Queue"):
+        if queue.get("SqsManagedSseEnabled") is not True:
+            yield f"{name}: SqsManagedSseEnabled"
+        if queue.get("MessageRetentionPeriod") != 14 * 24 * 60 * 60:
+            yield f"{name}: MessageRetentionPeriod"
+
+
+def the_tally_queue_is_fast_and_patient(stack: Stack) -> Iterator[str]:
+    queue = stack.template["Resources"]["TallyQueue"]["Properties"]
+    timeout = stack.template["Resources"]["TallyVotes"]["Properties"]["Timeout"]
+    wanted = {"FifoQueue": True, "DeduplicationScope": "messageGroup", "FifoThroughputLimit": "perMessageGroupId"}
+    yield from (setting for setting, value in wanted.items() if queue.get(setting) != value)
+    if queue["VisibilityTimeout"] < 6 * timeout:
+        yield "VisibilityTimeout, less than six timeouts of tally-votes"
+    redrive = queue.get("RedrivePolicy", {})
+    if get_att(redrive.get("deadLetterTargetArn")) != "TallyDlq.Arn":
+        yield "RedrivePolicy: deadLetterTargetArn"
+    if redrive.get("maxReceiveCount") != {"Ref": "TallyMaxReceives"}:
+        yield "RedrivePolicy: maxReceiveCount"
+    if stack.template["Resources"]["TallyDlq"]["Properties"].get("FifoQueue") is not True:
+        yield "TallyDlq: FifoQueue"
+
+
+def buckets_are_private_and_encrypted(stack: Stack) -> Iterator[str]:
+    policies = {policy["Bucket"]["Ref"]: json.dumps(policy) for _, policy in stack.of_type("AWS::S3::BucketPolicy")}
+    for name, bucket in stack.of_type("AWS::S3::Bucket"):
+        if "SSEAlgorithm" not in json.dumps(bucket.get("BucketEncryption", {})):
+            yield f"{name}: BucketEncryption"
+        if list(bucket.get("PublicAccessBlockConfiguration", {}).values()) != [True] * 4:
+            yield f"{name}: PublicAccessBlockConfiguration"
+        if '"aws:SecureTransport": "false"' not in policies.get(name, ""):
+            yield f"{name}: no policy against plain HTTP"
+        if "LifecycleConfiguration" not in bucket:
+            yield f"{name}: LifecycleConfiguration"
+
+
+def mappings_say_every_setting(stack: Stack) -> Iterator[str]:
+    mappings = dict(stack.of_type("AWS::Lambda::EventSourceMapping"))
+    yield from mappings.keys() ^ MAPPING_SETTINGS.keys()
+    for name in mappings.keys() & MAPPING_SETTINGS.keys():
+        yield from (f"{name}: {setting}" for setting in sorted(mappings[name].keys() ^ MAPPING_SETTINGS[name]))
+
+
+def the_relay_loses_nothing(stack: Stack) -> Iterator[str]:
+    mapping = stack.template["Resources"]["RelayVotesMapping"]["Properties"]
+    wanted = {
+        "StartingPosition": "TRIM_HORIZON",
+        "BisectBatchOnFunctionError": False,
+        "MaximumRetryAttempts": -1,
+        "MaximumRecordAgeInSeconds": 23 * 60 * 60,
+        "MaximumBatchingWindowInSeconds": {"Ref": "RelayWindowSeconds"},
+    }
+    yield from (setting for setting, value in wanted.items() if mapping.get(setting) != value)
+    if get_att(mapping.get("DestinationConfig", {}).get("OnFailure", {}).get("Destination")) != "RelayFailuresBucket.Arn":
+        yield "DestinationConfig"
+
+
+def the_tally_reports_single_failures(stack: Stack) -> Iterator[str]:
+    mapping = stack.template["Resources"]["TallyVotesMapping"]["Properties"]
+    if mapping.get("FunctionResponseTypes") != ["ReportBatchItemFailures"]:
+        yield "FunctionResponseTypes"
+
+
+def the_tally_is_there_before_the_relay(stack: Stack) -> Iterator[str]:
+    for later, earlier in (("RelayVotes", "TallyVotes"), ("RelayVotesMapping", "TallyVotesMapping")):
+        if earlier not in listed(stack.template["Resources"][later].get("DependsOn")):
+            yield f"{later} does not depend on {earlier}"
+
+
+def throttles_name_methods_that_exist(stack: Stack) -> Iterator[str]:
+    settings = {}
+    for _, stage in stack.of_type("AWS::ApiGateway::Stage"):
+        for setting in stage.get("MethodSettings", []):
+            settings[setting["HttpMethod"], setting["ResourcePath"]] = setting
+    # AWS takes `/~1v1~1devices` for /v1/devices: a slash, and the path escaped as in a JSON Pointer.
+    known = {("*", "/*")} | {(verb.upper(), "/" + path.replace("/", "~1")) for path, verb, _ in stack.operations()}
+    yield from (f"no such method: {method} {path}" for method, path in sorted(settings.keys() - known))
+    for key in (("*", "/*"), ("POST", "/~1v1~1devices")):
+        if not {"ThrottlingRateLimit", "ThrottlingBurstLimit"} <= settings.get(key, {}).keys():
+            yield f"no throttle: {' '.join(key)}"
+
+
+def there_is_one_stage(stack: Stack) -> Iterator[str]:
+    stages = [stage["StageName"] for _, stage in stack.of_type("AWS::ApiGateway::Stage")]
+    deployments = [deployment.get("StageName") for _, deployment in stack.of_type("AWS::ApiGateway::Deployment")]
+    if stages != ["prod"] or deployments != [None]:
+        yield f"{stages} {deployments}"
+
+
+def outputs_are_complete(stack: Stack) -> Iterator[str]:
+    yield from sorted(stack.template["Outputs"].keys() ^ OUTPUTS)
+
+
+def openapi_is_what_the_gateway_imports(stack: Stack) -> Iterator[str]:
+    if not str(stack.api["openapi"]).startswith("3.0."):
+        yield f"openapi: {stack.api['openapi']}"
+    for token in yaml.scan(stack.api_text):
+        if isinstance(token, (yaml.AnchorToken, yaml.AliasToken, yaml.TagToken)):
+            yield f"line {token.start_mark.line + 1}: anchor, alias or short form, which AWS::Include refuses"
+    for name in stack.api["components"]["schemas"]:
+        if not name.isalnum():
+            yield f"model {name}: letters and digits only"
+    if stack.api["components"].keys() - {"schemas", "securitySchemes"}:
+        yield "components: only schemas can be referred to"
+
+
+def each_operation_is_integrated(stack: Stack) -> Iterator[str]:
+    functions = dict(stack.of_type("AWS::Lambda::Function"))
+    for path, verb, operation in stack.operations():
+        integration = operation.get("x-amazon-apigateway-integration", {})
+        mock = verb == "options" and integration.get("type") == "mock"
+        proxy = (integration.get("type"), integration.get("httpMethod")) == ("aws_proxy", "POST")
+        if not mock and not (proxy and function_of(integration.get("uri")) in functions):
+            yield f"{verb} {path}"
+
+
+def each_path_answers_preflights(stack: Stack) -> Iterator[str]:
+    for path, verbs in stack.api["paths"].items():
+        integration = verbs.get("options", {}).get("x-amazon-apigateway-integration", {})
+        headers = integration.get("responses", {}).get("default", {}).get("responseParameters", {})
+        allowed = headers.get("method.response.header.Access-Control-Allow-Methods", "").strip("'").lower().split(",")
+        if set(allowed) != verbs.keys():
+            yield f"{path}: Access-Control-Allow-Methods"
+        declared = verbs.get("options", {}).get("responses", {}).get("200", {}).get("headers", {})
+        yield from (f"{path}: {name}" for name in headers if name.removeprefix("method.response.header.") not in declared)
+
+
+def each_operation_says_who_may_call_it(stack: Stack) -> Iterator[str]:
+    for path, verb, operation in stack.operations():
+        if "security" not in operation:
+            yield f"{verb} {path}"
+
+
+def each_operation_documents_its_statuses(stack: Stack) -> Iterator[str]:
+    for path, verb, operation in stack.operations():
+        wanted = {"429", "503"} | ({"400", "500"} if verb != "options" else set())
+        wanted |= {"401", "403"} if operation.get("security") else set()
+        wanted |= {"404"} if "{" in path and verb != "options" else set()
+        wanted |= {"413", "415"} if "requestBody" in operation else set()
+        responses = operation["responses"]
+        yield from (f"{verb} {path}: {status}" for status in sorted(wanted - responses.keys()))
+        if not any(status.startswith("2") for status in responses):
+            yield f"{verb} {path}: no success"
+        for status, response in responses.items():
+            problem = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+            if "$ref" in response or (status >= "400" and response.get("content") != problem):
+                yield f"{verb} {path}: {status} is no problem document, written out"
+
+
+def the_gateway_leaves_bodies_to_the_functions(stack: Stack) -> Iterator[str]:
+    validator = stack.api.get("x-amazon-apigateway-request-validator", "")
+    settings = stack.api.get("x-amazon-apigateway-request-validators", {}).get(validator)
+    if settings != {"validateRequestParameters": True, "validateRequestBody": False}:
+        yield f"{settings}"
+
+
+def the_gateway_answers_with_problems(stack: Stack) -> Iterator[str]:
+    responses = stack.api["x-amazon-apigateway-gateway-responses"]
+    yield from responses.keys() ^ GATEWAY_RESPONSES.keys()
+    for kind in responses.keys() & GATEWAY_RESPONSES.keys():
+        response, status = responses[kind], GATEWAY_RESPONSES[kind]
+        text = response["responseTemplates"].get("application/problem+json", "")
+        try:
+            problem = json.loads(text.replace("$context.error.messageString", '"quoted"'))
+        except ValueError:
+            yield f"{kind}: not JSON"
+            continue
+        if list(problem) != ["type", "title", "status", "detail", "code", "request_id"]:
+            yield f"{kind}: {list(problem)}"
+        if (problem.get("status"), response["statusCode"]) != (status, str(status)):
+            yield f"{kind}: status"
+        if problem.get("type") != "about:blank" or problem.get("request_id") != "$context.requestId":
+            yield f"{kind}: type or request_id"
+        wanted = {"Access-Control-Allow-Origin", "Access-Control-Expose-Headers", "Vary"}
+        wanted |= {"WWW-Authenticate"} if status == 401 else set()
+        wanted |= {"Retry-After"} if status in (429, 503) else set()
+        headers = {name.removeprefix("gatewayresponse.header.") for name in response["responseParameters"]}
+        yield from (f"{kind}: {name}" for name in sorted(headers ^ wanted))
+
+
+RULES: list[Callable[[Stack], Iterator[str]]] = [
+    rule
+    for rule in list(globals().values())
+    if getattr(rule, "__annotations__", {}) == {"stack": Stack, "return": Iterator[str]}
+]
+"""Every function above that takes a stack and yields offenders."""
+
+
+def main() -> int:
+    stack = Stack.translate(*read(Path(sys.argv[1])))
+    broken = 0
+    for rule in RULES:
+        offenders = list(rule(stack))
+        broken += bool(offenders)
+        print("FAIL" if offenders else "ok  ", rule.__name__.replace("_", " "))
+        for offender in offenders:
+            print("      ", offender)
+    return 1 if broken else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

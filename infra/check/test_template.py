@@ -1,0 +1,164 @@
+"""Shows that each rule of template.py can fail: spoils the template in one way, and expects that rule to say so.
+
+Run as `python infra/check/test_template.py template.yaml`.
+"""
+
+import sys
+from collections.abc import Callable
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import template as check
+
+Json = dict[str, Any]
+
+
+def set_at(root: str, path: str, value: Any) -> Callable[[Json, Json], None]:
+    """Spoils one value; `None` takes it away. Path: `Resources/Votes/Properties/...`, with `~` for a slash in a key."""
+
+    def edit(template: Json, api: Json) -> None:
+        node: Any = {"template": template, "api": api}[root]
+        *parents, last = [part.replace("~", "/") for part in path.split("/")]
+        for part in parents:
+            node = node[int(part) if isinstance(node, list) else part]
+        key: Any = int(last) if isinstance(node, list) else last
+        if value is None:
+            del node[key]
+        else:
+            node[key] = value
+
+    return edit
+
+
+def resource(path: str, value: Any) -> Callable[[Json, Json], None]:
+    return set_at("template", "Resources/" + path, value)
+
+
+def api(path: str, value: Any) -> Callable[[Json, Json], None]:
+    return set_at("api", path, value)
+
+
+ROLE = "CastVoteRole/Properties/Policies/0/PolicyDocument/Statement/1"
+OPERATION = "paths/~v1~polls/post"
+RESPONSE = "x-amazon-apigateway-gateway-responses/THROTTLED"
+
+SPOILS = {
+    check.the_gateway_may_call_what_it_integrates: [
+        resource("GetPollPermission", None),
+        resource("AuthorizerPermission", None),
+        resource("GetPollPermission/Properties/SourceArn", {"Fn::Sub": "arn:${AWS::Partition}:execute-api:*"}),
+    ],
+    check.each_function_has_a_role_of_its_own: [resource("GetVote/Properties/Role", {"Fn::GetAtt": "CastVoteRole.Arn"})],
+    check.no_role_has_a_wildcard: [
+        resource(ROLE + "/Action", "dynamodb:*"),
+        resource(ROLE + "/Resource", "*"),
+        resource(ROLE + "/NotAction", "dynamodb:Scan"),
+        resource(ROLE + "/Resource", {"Fn::Sub": "${Polls.Arn}/*"}),
+        resource("CastVoteRole/Properties/ManagedPolicyArns", ["arn:aws:iam::aws:policy/ReadOnlyAccess"]),
+    ],
+    check.the_log_group_is_its_own: [
+        resource("GetVoteLogs/Properties/LogGroupName", "votes"),
+        resource("GetVote/Properties/LoggingConfig/LogGroup", {"Ref": "CastVoteLogs"}),
+        resource("GetVoteRole/Properties/Policies/0/PolicyDocument/Statement/0/Resource", {"Fn::GetAtt": "CastVoteLogs.Arn"}),
+    ],
+    check.log_groups_end: [resource("GetVoteLogs/Properties/RetentionInDays", None)],
+    check.logs_are_json_without_system_lines: [resource("GetVote/Properties/LoggingConfig/SystemLogLevel", "INFO")],
+    check.a_function_is_named_like_its_folder: [
+        resource("GetVote/Properties/FunctionName", {"Fn::Sub": "${AWS::StackName}-vote"}),
+        resource("GetVote/Properties/CodeUri", "target/lambda/cast-vote/"),
+    ],
+    check.functions_have_the_environment_they_read: [
+        resource("GetVote/Properties/Environment/Variables/VOTES_TABLE", None),
+        resource("Authorizer/Properties/Environment/Variables/POLLS_TABLE", "x"),
+    ],
+    check.tables_are_on_demand_recoverable_and_protected: [
+        resource("Votes/Properties/PointInTimeRecoverySpecification", None),
+        resource("Votes/Properties/DeletionProtectionEnabled", False),
+        resource("Votes/Properties/BillingMode", "PROVISIONED"),
+        resource("Votes/UpdateReplacePolicy", None),
+        resource("Votes/Properties/LocalSecondaryIndexes", [{}]),
+    ],
+    check.votes_and_tallies_expire: [resource("Tallies/Properties/TimeToLiveSpecification", None)],
+    check.the_stream_carries_both_images: [resource("Votes/Properties/StreamSpecification/StreamViewType", "NEW_IMAGE")],
+    check.the_salt_stays_out_of_the_index: [
+        resource("Polls/Properties/GlobalSecondaryIndexes/0/Projection", {"ProjectionType": "ALL"})
+    ],
+    check.queues_are_encrypted_and_keep_14_days: [
+        resource("RelayDlq/Properties/SqsManagedSseEnabled", None),
+        resource("TallyQueue/Properties/MessageRetentionPeriod", 345600),
+    ],
+    check.the_tally_queue_is_fast_and_patient: [
+        resource("TallyQueue/Properties/FifoThroughputLimit", None),
+        resource("TallyQueue/Properties/RedrivePolicy/maxReceiveCount", 3),
+        resource("TallyVotes/Properties/Timeout", 30),
+    ],
+    check.buckets_are_private_and_encrypted: [
+        resource("RelayFailuresBucket/Properties/BucketEncryption", None),
+        resource("RelayFailuresBucket/Properties/PublicAccessBlockConfiguration/BlockPublicAcls", False),
+        resource("RelayFailuresBucketPolicy", None),
+        resource("RelayFailuresBucket/Properties/LifecycleConfiguration", None),
+    ],
+    check.mappings_say_every_setting: [
+        resource("RelayVotesMapping/Properties/ParallelizationFactor", None),
+        resource("RelayVotesMapping/Properties/FunctionResponseTypes", ["ReportBatchItemFailures"]),
+    ],
+    check.the_relay_loses_nothing: [
+        resource("RelayVotesMapping/Properties/StartingPosition", "LATEST"),
+        resource("RelayVotesMapping/Properties/MaximumRetryAttempts", 3),
+        resource("RelayVotesMapping/Properties/DestinationConfig/OnFailure/Destination", {"Fn::GetAtt": "RelayDlq.Arn"}),
+    ],
+    check.the_tally_reports_single_failures: [resource("TallyVotesMapping/Properties/FunctionResponseTypes", [])],
+    check.the_tally_is_there_before_the_relay: [resource("RelayVotesMapping/DependsOn", None)],
+    check.throttles_name_methods_that_exist: [
+        resource("Api/Properties/MethodSettings/1/ResourcePath", "/v1/devices"),
+        resource("Api/Properties/MethodSettings/0/ThrottlingRateLimit", None),
+    ],
+    check.there_is_one_stage: [set_at("template", "Globals/Api", None), resource("Api/Properties/StageName", "live")],
+    check.outputs_are_complete: [set_at("template", "Outputs/ApiId", None)],
+    check.openapi_is_what_the_gateway_imports: [
+        api("openapi", "3.1.0"),
+        api("components/schemas/New_Poll", {"type": "object"}),
+        api("components/responses", {}),
+    ],
+    check.each_operation_is_integrated: [
+        api(OPERATION + "/x-amazon-apigateway-integration", None),
+        api(OPERATION + "/x-amazon-apigateway-integration/httpMethod", "GET"),
+    ],
+    check.each_path_answers_preflights: [
+        api("paths/~v1~polls/options", None),
+        api("paths/~v1~polls/patch", {"responses": {}}),
+        api("paths/~v1~polls/options/responses/200/headers/Vary", None),
+    ],
+    check.each_operation_says_who_may_call_it: [api(OPERATION + "/security", None)],
+    check.each_operation_documents_its_statuses: [
+        api(OPERATION + "/responses/415", None),
+        api(OPERATION + "/responses/429", {"$ref": "#/components/responses/Throttled"}),
+    ],
+    check.the_gateway_leaves_bodies_to_the_functions: [
+        api("x-amazon-apigateway-request-validators/parameters/validateRequestBody", True)
+    ],
+    check.the_gateway_answers_with_problems: [
+        api(RESPONSE, None),
+        api(RESPONSE + "/responseTemplates", {"application/problem+json": '{"detail":$context.error.message}'}),
+        api(RESPONSE + "/statusCode", "503"),
+        api(RESPONSE + "/responseParameters/gatewayresponse.header.Retry-After", None),
+    ],
+}
+
+
+def main() -> int:
+    template, document, text = check.read(Path(sys.argv[1]))
+    silent = [f"no spoil for {rule.__name__}" for rule in check.RULES if rule not in SPOILS]
+    for rule, edits in SPOILS.items():
+        for number, edit in enumerate(edits):
+            spoiled = deepcopy((template, document))
+            edit(*spoiled)
+            if not list(rule(check.Stack.translate(*spoiled, text))):
+                silent.append(f"{rule.__name__} does not notice spoil {number}")
+    print(*silent or [f"{sum(map(len, SPOILS.values()))} spoils noticed, {len(SPOILS)} rules"], sep="\n")
+    return 1 if silent else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
