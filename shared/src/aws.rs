@@ -23,7 +23,7 @@ use crate::config::{self, ConfigError};
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long one attempt of a call may take.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_millis(1_500);
-/// How long a call may take, all attempts together: less than a function's timeout, so that it can still answer.
+/// How long a call may take, all attempts together.
 const CALL_TIMEOUT: Duration = Duration::from_millis(4_000);
 /// How often a call is tried where AWS throttles it, fails or does not answer.
 const ATTEMPTS_MAX: u32 = 4;

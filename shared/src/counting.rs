@@ -11,7 +11,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use crate::domain::{
     change::Change,
     lane::LaneKey,
-    tally::{Bucket, Flush, Head, Seen, SeenRow, plan},
+    tally::{Bucket, Flush, Head, Seen, SeenRow, plan, portions},
 };
 
 mod seen_cache;
@@ -31,9 +31,9 @@ pub enum LaneStoreError {
     /// It failed, or nobody knows whether it did.
     #[error("{0}")]
     Unavailable(String),
-    /// What is stored is not what we store.
-    #[error("unreadable tally: {0}")]
-    Unreadable(String),
+    /// Not to be mended by trying again: a permission, a table's name, an item that is not ours.
+    #[error("{0}")]
+    Broken(String),
 }
 
 /// Where a lane's tally is kept. All reads are strongly consistent.
@@ -66,6 +66,14 @@ pub struct Applied {
     pub flushes: usize,
 }
 
+impl Applied {
+    fn add(&mut self, other: Applied) {
+        self.counted += other.counted;
+        self.repeated += other.repeated;
+        self.flushes += other.flushes;
+    }
+}
+
 /// Counts lanes over a store, remembering ids that it has read.
 pub struct Counting<S, P> {
     store: S,
@@ -83,10 +91,18 @@ impl<S: LaneStore, P: AsyncFn(u32)> Counting<S, P> {
     /// Counts each of the lane's changes that is not counted yet. After an error it is unknown which of them are;
     /// calling again with the same changes is safe, at any time and from any process.
     pub async fn apply(&self, lane: &LaneKey, changes: &[Change]) -> Result<Applied, LaneStoreError> {
+        let mut applied = Applied::default();
+        for portion in portions(changes) {
+            applied.add(self.apply_portion(lane, &portion).await?);
+        }
+        Ok(applied)
+    }
+
+    async fn apply_portion(&self, lane: &LaneKey, changes: &[Change]) -> Result<Applied, LaneStoreError> {
         let mut attempt = 0;
         loop {
             match self.try_apply(lane, changes).await {
-                Err(error) if attempt + 1 < ATTEMPTS_MAX && !matches!(error, LaneStoreError::Unreadable(_)) => {
+                Err(error) if attempt + 1 < ATTEMPTS_MAX && !matches!(error, LaneStoreError::Broken(_)) => {
                     attempt += 1;
                     tracing::debug!(%lane, attempt, %error, "lane begins again");
                     (self.pause)(attempt).await;
@@ -99,9 +115,8 @@ impl<S: LaneStore, P: AsyncFn(u32)> Counting<S, P> {
     async fn try_apply(&self, lane: &LaneKey, changes: &[Change]) -> Result<Applied, LaneStoreError> {
         let mut head = self.store.read_head(lane).await?;
         let seen = self.catch_up(lane, &head, changes).await?;
-        let before = head.clone();
-        let flushes = plan(&before, &seen, changes);
-        self.cache(|cache| cache.keep(lane, seen, before.version));
+        let flushes = plan(&head, &seen, changes);
+        self.cache(|cache| cache.keep(lane, seen, head.version));
         let mut applied = Applied { flushes: flushes.len(), ..Applied::default() };
         for flush in flushes {
             self.commit(lane, &flush).await?;

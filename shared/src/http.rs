@@ -42,8 +42,10 @@ where
     let (app, edge, endpoint) = (&Arc::new(app), &edge, &endpoint);
     lambda_http::run(service_fn(move |event: lambda_http::Request| async move {
         let request = Request::new(event);
-        let id = request.id().to_owned();
-        Ok::<_, LambdaError>(edge.respond(&id, endpoint(app.clone(), request).await))
+        let (id, time_left) = (request.id().to_owned(), request.time_left());
+        let outcome = tokio::time::timeout(time_left, endpoint(app.clone(), request)).await;
+        let outcome = outcome.unwrap_or_else(|_| Err(Error::Unavailable("it took too long".to_owned())));
+        Ok::<_, LambdaError>(edge.respond(&id, outcome))
     }))
     .await
 }

@@ -9,7 +9,9 @@ pub mod clock;
 pub mod config;
 pub mod counting;
 pub mod domain;
+pub mod editing;
 pub mod http;
+pub mod memory;
 pub mod queue;
 pub mod random;
 pub mod secret;
@@ -19,3 +21,4 @@ pub mod telemetry;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 pub mod token;
+pub mod voting;

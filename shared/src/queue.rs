@@ -7,6 +7,7 @@ use aws_sdk_sqs::{
     types::{MessageAttributeValue, SendMessageBatchRequestEntry},
 };
 use aws_types::SdkConfig;
+use futures_util::{TryStreamExt, stream};
 use sha2::{Digest, Sha256};
 
 use crate::{
@@ -19,6 +20,10 @@ use crate::{
 const BATCH_MESSAGES_MAX: usize = 10;
 /// The most bytes of a message, and of a batch in total: 1 MiB (SQS), less some for attributes.
 const BATCH_BYTES_MAX: usize = 1024 * 1024 - 16 * 1024;
+/// How many batches are under way at once: a batch of the stream may be for thousands of polls.
+const BATCHES_AT_ONCE: usize = 16;
+/// The most characters of a reason.
+const REASON_CHARS_MAX: usize = 256;
 /// How often entries that SQS did not take are sent again.
 const SENDS_MAX: u32 = 4;
 /// The pause before the n-th further try is drawn at random below this times 2ⁿ.
@@ -41,9 +46,9 @@ impl Outgoing {
         Self { body: message.encode(), group: Some(message.lane.to_string()), reason: None }
     }
 
-    /// A message that can't be worked on, passed on whole.
-    pub fn dead_letter(body: String, group: Option<String>, reason: String) -> Self {
-        Self { body, group, reason: Some(reason) }
+    /// A message that can't be worked on, passed on whole. A long reason is cut.
+    pub fn dead_letter(body: String, group: Option<String>, reason: &str) -> Self {
+        Self { body, group, reason: Some(reason.chars().take(REASON_CHARS_MAX).collect()) }
     }
 
     /// Whether a queue can take it at all.
@@ -94,13 +99,12 @@ impl Queue {
         Self { client: Client::new(aws), url }
     }
 
-    /// Sends all messages, in batches as large as SQS takes. What SQS refuses of a batch is sent again a bounded
-    /// number of times.
+    /// Sends all messages, in batches as large as SQS takes and in any order. What SQS refuses of a batch is sent
+    /// again a bounded number of times.
     pub async fn send_all(&self, messages: &[Outgoing]) -> Result<(), SendError> {
-        for batch in batches(messages) {
-            self.send_batch(batch).await?;
-        }
-        Ok(())
+        stream::iter(batches(messages).map(Ok))
+            .try_for_each_concurrent(BATCHES_AT_ONCE, |batch| self.send_batch(batch))
+            .await
     }
 
     async fn send_batch(&self, batch: &[Outgoing]) -> Result<(), SendError> {

@@ -8,6 +8,8 @@ const LOG_LEVEL: &str = "AWS_LAMBDA_LOG_LEVEL";
 /// Sends what is logged to standard output, at the function's level (`INFO` if none is set).
 pub fn init() {
     let level = std::env::var(LOG_LEVEL).ok().and_then(|level| level.parse().ok()).unwrap_or(LevelFilter::INFO);
+    // At TRACE the Lambda runtime logs events whole, tokens and bodies with them.
+    let level = level.min(LevelFilter::DEBUG);
     tracing_subscriber::fmt()
         .json()
         .flatten_event(true)

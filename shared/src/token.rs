@@ -6,7 +6,7 @@ use jsonwebtoken::{
     Algorithm, DecodingKey, EncodingKey, Header, Validation, dangerous, decode, decode_header, encode,
     jwk::{AlgorithmParameters, EllipticCurve, Jwk, JwkSet, KeyAlgorithm, PublicKeyUse},
 };
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::domain::{
     caller::{Caller, TokenKind},
@@ -62,6 +62,9 @@ pub enum Refused {
     /// No key of the issuer has its id and algorithm.
     #[error("no key of the issuer fits")]
     UnknownKey,
+    /// It has extensions that must be understood (RFC 7515, section 4.1.11), and we know none.
+    #[error("token with critical extensions")]
+    Critical,
     /// A subject that is empty, too long, or has control characters.
     #[error("subject is not valid")]
     Subject,
@@ -74,9 +77,22 @@ pub enum Refused {
 struct Claims {
     iss: String,
     sub: String,
+    #[serde(deserialize_with = "whole_seconds")]
     exp: u64,
-    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[serde(default, deserialize_with = "text_or_nothing", skip_serializing_if = "String::is_empty")]
     scope: String,
+}
+
+/// A NumericDate (RFC 7519, section 2), which may have a fraction.
+fn whole_seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+    // Saturates; a negative one is long past.
+    f64::deserialize(deserializer).map(|seconds| seconds as u64)
+}
+
+/// A text; whatever else a claim of that name may hold is none of ours.
+fn text_or_nothing<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let value = serde_json::Value::deserialize(deserializer)?;
+    Ok(value.as_str().unwrap_or_default().to_owned())
 }
 
 #[derive(Serialize)]
@@ -141,6 +157,9 @@ impl Verifier {
             return Err(Refused::TooLong(token.len()));
         }
         let header = decode_header(token)?;
+        if header.crit.is_some() {
+            return Err(Refused::Critical);
+        }
         // Not verified yet: it only says whose keys are to be tried, and is checked again with the signature.
         let Issuer { iss } = dangerous::insecure_decode_claims(token)?;
         let keys = self.issuers.get(&iss).ok_or(Refused::UnknownIssuer)?;

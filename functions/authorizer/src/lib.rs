@@ -26,19 +26,19 @@ impl App {
     }
 }
 
-/// The gateway's question.
+/// The gateway's request.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Question {
+pub struct AuthorizerRequest {
     method_arn: String,
     #[serde(default)]
     headers: Option<std::collections::HashMap<String, String>>,
 }
 
-/// The answer: a policy, and who calls if it allows.
+/// The response: a policy, and who calls if it allows.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Answer {
+pub struct AuthorizerResponse {
     principal_id: String,
     policy_document: Policy,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -70,10 +70,10 @@ struct Context {
     expires_at: String,
 }
 
-/// Answers a question of the gateway.
-pub fn authorize(app: &App, question: &Question) -> Answer {
-    let verified = question.token().map(|token| app.verifier.verify(token));
-    let resource = stage_of(&question.method_arn);
+/// Answers the gateway.
+pub fn authorize(app: &App, request: &AuthorizerRequest) -> AuthorizerResponse {
+    let verified = request.token().map(|token| app.verifier.verify(token));
+    let resource = stage_of(&request.method_arn);
     match verified {
         Some(Ok(caller)) => allow(caller, resource),
         Some(Err(refused)) => {
@@ -84,7 +84,7 @@ pub fn authorize(app: &App, question: &Question) -> Answer {
     }
 }
 
-impl Question {
+impl AuthorizerRequest {
     fn token(&self) -> Option<&str> {
         let headers = self.headers.as_ref()?;
         let (_, value) = headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("authorization"))?;
@@ -99,8 +99,8 @@ fn stage_of(method_arn: &str) -> String {
     format!("{}/*", parts.join("/"))
 }
 
-fn allow(caller: Caller, resource: String) -> Answer {
-    Answer {
+fn allow(caller: Caller, resource: String) -> AuthorizerResponse {
+    AuthorizerResponse {
         principal_id: caller.subject.clone(),
         policy_document: policy("Allow", resource),
         context: Some(Context {
@@ -113,8 +113,8 @@ fn allow(caller: Caller, resource: String) -> Answer {
     }
 }
 
-fn deny(resource: String) -> Answer {
-    Answer { principal_id: "nobody".to_owned(), policy_document: policy("Deny", resource), context: None }
+fn deny(resource: String) -> AuthorizerResponse {
+    AuthorizerResponse { principal_id: "nobody".to_owned(), policy_document: policy("Deny", resource), context: None }
 }
 
 fn policy(effect: &'static str, resource: String) -> Policy {

@@ -1,6 +1,6 @@
 //! Wiring of `authorizer`.
 
-use authorizer::{App, Question, authorize};
+use authorizer::{App, AuthorizerRequest, authorize};
 use lambda_runtime::{LambdaEvent, service_fn};
 use landslide_shared::telemetry;
 
@@ -8,6 +8,7 @@ use landslide_shared::telemetry;
 async fn main() -> Result<(), lambda_runtime::Error> {
     telemetry::init();
     let app = &App::from_env().await?;
-    let answer = async |event: LambdaEvent<Question>| Ok::<_, lambda_runtime::Error>(authorize(app, &event.payload));
+    let answer =
+        async |event: LambdaEvent<AuthorizerRequest>| Ok::<_, lambda_runtime::Error>(authorize(app, &event.payload));
     lambda_runtime::run(service_fn(answer)).await
 }

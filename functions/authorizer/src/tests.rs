@@ -12,9 +12,9 @@ fn ask(headers: &[(&str, &str)]) -> Value {
     let app = App::new(Verifier::new("[]", SECRET).unwrap());
     let headers: HashMap<String, String> =
         headers.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
-    let question =
+    let request =
         serde_json::from_value(json!({"methodArn": METHOD_ARN, "headers": headers, "type": "REQUEST"})).unwrap();
-    serde_json::to_value(authorize(&app, &question)).unwrap()
+    serde_json::to_value(authorize(&app, &request)).unwrap()
 }
 
 fn effect(answer: &Value) -> &str {
@@ -58,6 +58,6 @@ fn anything_else_is_denied_without_a_word_of_who_calls() {
 #[test]
 fn a_question_without_headers_is_denied() {
     let app = App::new(Verifier::new("[]", SECRET).unwrap());
-    let question = serde_json::from_value(json!({"methodArn": METHOD_ARN, "headers": null})).unwrap();
-    assert_eq!(effect(&serde_json::to_value(authorize(&app, &question)).unwrap()), "Deny");
+    let request = serde_json::from_value(json!({"methodArn": METHOD_ARN, "headers": null})).unwrap();
+    assert_eq!(effect(&serde_json::to_value(authorize(&app, &request)).unwrap()), "Deny");
 }

@@ -4,8 +4,11 @@ use std::sync::Arc;
 
 use landslide_shared::{
     aws, clock, config,
-    domain::poll::{CreatePoll, NewPoll, Poll, PollId},
-    http::{Error, POLL_BODY_BYTES_MAX, Reply, Request, StatusCode},
+    domain::{
+        poll::{Poll, PollId},
+        poll_request::{CreatePoll, NewPoll},
+    },
+    http::{CacheControl, Error, POLL_BODY_BYTES_MAX, Reply, Request, StatusCode},
     random, secret,
     store::{Created, PollStore},
 };
@@ -50,8 +53,9 @@ pub async fn handle(app: Arc<App>, request: Request) -> Result<Reply, Error> {
     match app.polls.create(&poll).await? {
         Created::New => shown(&poll, StatusCode::CREATED),
         Created::Exists => {
-            let unreadable = || Error::Internal("a poll was there and is not".to_owned());
-            repeated(&app.polls.poll(&poll_id).await?.ok_or_else(unreadable)?, &new)
+            // A query is not isolated from a transaction: the other one may still be landing.
+            let landing = || Error::Unavailable("a poll of this id is being made".to_owned());
+            repeated(&app.polls.poll(&poll_id).await?.ok_or_else(landing)?, &new)
         }
     }
 }
@@ -62,5 +66,6 @@ fn repeated(poll: &Poll, new: &NewPoll) -> Result<Reply, Error> {
 
 fn shown(poll: &Poll, status: StatusCode) -> Result<Reply, Error> {
     let reply = Reply::json(status, &poll.view(clock::now()))?;
-    Ok(reply.etag(poll.rules.revision).location(&format!("polls/{}", poll.rules.poll_id)))
+    let settings = &poll.rules.settings;
+    Ok(reply.etag(settings.revision).location(&format!("polls/{}", settings.poll_id)).cache(CacheControl::Private))
 }

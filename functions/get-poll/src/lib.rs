@@ -4,29 +4,49 @@ use std::sync::Arc;
 
 use landslide_shared::{
     aws, clock,
+    domain::poll::{Poll, PollId},
     http::{CacheControl, Error, Reply, Request},
+    memory::Memory,
     store::PollStore,
 };
 
 /// Seconds for which anyone may keep a poll: it is read as often as it is voted in.
 const MAX_AGE_SECONDS: u32 = 2;
+/// Milliseconds for which a process keeps it.
+const FRESH_MS: u64 = 1_000;
+/// How many polls a process keeps.
+const POLLS_MAX: usize = 100;
 
 /// What the endpoint needs.
 pub struct App {
     polls: PollStore,
+    kept: Memory<PollId, Arc<Poll>>,
 }
 
 impl App {
-    /// The endpoint as the environment sets it, its connections made.
+    /// The endpoint as the environment sets it, its connection made.
     pub async fn from_env() -> Result<Self, lambda_http::Error> {
         let polls = PollStore::from_env(&aws::sdk_config()?)?;
         polls.prime().await;
-        Ok(Self { polls })
+        Ok(Self { polls, kept: Memory::new(POLLS_MAX) })
     }
 }
 
 /// 200 with the poll. Never 304, as its status moves with time while its revision, the entity tag, stays.
 pub async fn handle(app: Arc<App>, request: Request) -> Result<Reply, Error> {
-    let poll = app.polls.poll(&request.poll_id()?).await?.ok_or_else(Error::poll_not_found)?;
-    Ok(Reply::ok(&poll.view(clock::now()))?.etag(poll.rules.revision).cache(CacheControl::Public(MAX_AGE_SECONDS)))
+    let poll = current(&app, &request.poll_id()?).await?;
+    let reply = Reply::ok(&poll.view(clock::now()))?.etag(poll.rules.settings.revision);
+    Ok(reply.cache(CacheControl::Public(MAX_AGE_SECONDS)))
+}
+
+async fn current(app: &App, poll_id: &PollId) -> Result<Arc<Poll>, Error> {
+    let now = clock::now();
+    if let Some(kept) = app.kept.get(poll_id)
+        && kept.is_younger_than(FRESH_MS, now)
+    {
+        return Ok(kept.value);
+    }
+    let poll = Arc::new(app.polls.poll(poll_id).await?.ok_or_else(Error::poll_not_found)?);
+    app.kept.put(poll_id, poll.clone(), now);
+    Ok(poll)
 }

@@ -1,19 +1,20 @@
-//! `GET /v1/polls/{poll_id}/results`: shows anyone what is counted, at most a second old.
+//! `GET /v1/polls/{poll_id}/results` and `…/results/mine`: what is counted, at most a second old, for anyone or for
+//! the caller.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::sync::Arc;
 
 use landslide_shared::{
     aws, clock,
     domain::{
-        poll::PollId,
+        caller::Caller,
+        poll::{PollId, Results, Rules},
         results::{results, results_tag},
         time::Timestamp,
+        vote::VoterKey,
     },
     http::{CacheControl, Error, Reply, Request, StatusCode},
-    store::ResultsStore,
+    memory::Memory,
+    store::{ResultsStore, VoteStore},
 };
 
 /// Seconds for which anyone may keep results.
@@ -26,51 +27,74 @@ const POLLS_MAX: usize = 1_000;
 /// What the endpoint needs.
 pub struct App {
     store: ResultsStore,
-    kept: Mutex<HashMap<PollId, Arc<Document>>>,
+    votes: VoteStore,
+    kept: Memory<PollId, Arc<Document>>,
 }
 
 /// Results written out once for all who ask within the second.
 struct Document {
     text: String,
     tag: String,
-    lanes: u8,
-    read_at: Timestamp,
+    rules: Rules,
 }
 
 impl App {
     /// The endpoint as the environment sets it, its connections made.
     pub async fn from_env() -> Result<Self, lambda_http::Error> {
-        let store = ResultsStore::from_env(&aws::sdk_config()?)?;
-        store.prime().await;
-        Ok(Self { store, kept: Mutex::default() })
+        let aws = aws::sdk_config()?;
+        let app = Self {
+            store: ResultsStore::from_env(&aws)?,
+            votes: VoteStore::from_env(&aws)?,
+            kept: Memory::new(POLLS_MAX),
+        };
+        app.store.prime().await;
+        Ok(app)
     }
 }
 
-/// 200 with the results, or 304 to who has them.
+/// 200 with the results, 304 to who has them, 403 to who may not see them.
 pub async fn handle(app: Arc<App>, request: Request) -> Result<Reply, Error> {
-    let document = current(&app, &request.poll_id()?).await?;
+    let poll_id = request.poll_id()?;
+    let cache = if request.is_mine() { CacheControl::Private } else { CacheControl::Public(MAX_AGE_SECONDS) };
+    let caller = if request.is_mine() { Some(request.caller(clock::now())?) } else { None };
+    let document = current(&app, &poll_id).await?;
+    if !may_see(&app, caller.as_ref(), &document.rules).await? {
+        return Err(Error::ResultsHidden);
+    }
     let reply = match request.has_current(&document.tag) {
         true => Reply::empty(StatusCode::NOT_MODIFIED),
         false => Reply::json_text(StatusCode::OK, document.text.clone()),
     };
-    Ok(reply.etag(&document.tag).cache(CacheControl::Public(MAX_AGE_SECONDS)))
+    Ok(reply.etag(&document.tag).cache(cache))
+}
+
+/// Whether the caller (none: anyone) may see the results now.
+async fn may_see(app: &App, caller: Option<&Caller>, rules: &Rules) -> Result<bool, Error> {
+    if rules.results_are_public(clock::now()) {
+        return Ok(true);
+    }
+    let Some(caller) = caller else { return Ok(false) };
+    if rules.is_owned_by(caller) {
+        return Ok(true);
+    }
+    if rules.settings.results != Results::AfterVote {
+        return Ok(false);
+    }
+    let vote = app.votes.vote(&rules.settings.poll_id, &VoterKey::of(caller, rules)).await?;
+    Ok(vote.is_some_and(|vote| vote.choices.is_some()))
 }
 
 async fn current(app: &App, poll_id: &PollId) -> Result<Arc<Document>, Error> {
     let now = clock::now();
-    let kept = app.kept.lock().unwrap_or_else(PoisonError::into_inner).get(poll_id).cloned();
-    if let Some(document) = &kept
-        && document.read_at <= now
-        && now.millis_since(document.read_at) < FRESH_MS
+    let kept = app.kept.get(poll_id);
+    if let Some(kept) = &kept
+        && kept.is_younger_than(FRESH_MS, now)
     {
-        return Ok(document.clone());
+        return Ok(kept.value.clone());
     }
-    let document = Arc::new(read(app, poll_id, kept.map_or(1, |kept| kept.lanes), now).await?);
-    let mut all = app.kept.lock().unwrap_or_else(PoisonError::into_inner);
-    if all.len() >= POLLS_MAX {
-        all.clear();
-    }
-    all.insert(poll_id.clone(), document.clone());
+    let lanes = kept.map_or(1, |kept| kept.value.rules.lanes);
+    let document = Arc::new(read(app, poll_id, lanes, now).await?);
+    app.kept.put(poll_id, document.clone(), now);
     Ok(document)
 }
 
@@ -79,5 +103,5 @@ async fn read(app: &App, poll_id: &PollId, lanes: u8, now: Timestamp) -> Result<
     let view = results(&snapshot.poll, &snapshot.counts, now);
     let text = serde_json::to_string(&view).map_err(|error| Error::Internal(format!("write results: {error}")))?;
     let tag = results_tag(&snapshot.poll, &snapshot.counts, now);
-    Ok(Document { text, tag, lanes: snapshot.poll.rules.lanes, read_at: now })
+    Ok(Document { text, tag, rules: snapshot.poll.rules })
 }

@@ -4,34 +4,28 @@ use std::sync::Arc;
 
 use landslide_shared::{
     aws, clock,
-    domain::vote::VoterKey,
     http::{CacheControl, Error, Reply, Request},
-    store::{PollCache, PollStore, VoteStore},
+    voting::Voting,
 };
 
 /// What the endpoint needs.
 pub struct App {
-    polls: PollCache,
-    votes: VoteStore,
+    voting: Voting,
 }
 
 impl App {
-    /// The endpoint as the environment sets it, its connections made.
+    /// The endpoint as the environment sets it, its connection made.
     pub async fn from_env() -> Result<Self, lambda_http::Error> {
-        let aws = aws::sdk_config()?;
-        let app = Self { polls: PollCache::new(PollStore::from_env(&aws)?), votes: VoteStore::from_env(&aws)? };
-        app.polls.prime().await;
-        Ok(app)
+        Ok(Self { voting: Voting::from_env(&aws::sdk_config()?).await? })
     }
 }
 
 /// 200 with the caller's vote, 404 if there is none.
 pub async fn handle(app: Arc<App>, request: Request) -> Result<Reply, Error> {
     let poll_id = request.poll_id()?;
-    let now = clock::now();
-    let caller = request.caller(now)?;
-    let rules = app.polls.rules(&poll_id, now).await?.ok_or_else(Error::poll_not_found)?;
-    let stored = app.votes.vote(&poll_id, &VoterKey::of(&caller, &rules)).await?;
-    let vote = stored.filter(|vote| vote.choices.is_some()).ok_or(Error::NotFound("you have no vote in this poll"))?;
+    let caller = request.caller(clock::now())?;
+    let rules = app.voting.rules_for(&poll_id, &caller).await?;
+    let stored = app.voting.vote_of(&caller, &rules).await?;
+    let vote = stored.filter(|vote| vote.choices.is_some()).ok_or(Error::NO_VOTE)?;
     Ok(Reply::ok(&vote.view(&poll_id))?.etag(vote.revision).cache(CacheControl::Private))
 }

@@ -39,7 +39,7 @@ pub async fn relay(app: &App, event: &StreamEvent) -> Result<(), SendError> {
             Ok(vote) => votes.extend(vote),
             Err(error) => {
                 tracing::error!(%error, "stream record can't be read and goes to the dead-letter queue");
-                let whole = Outgoing::dead_letter(record.get().to_owned(), None, error.to_string());
+                let whole = Outgoing::dead_letter(record.get().to_owned(), None, &error.to_string());
                 let sent = if whole.fits() { whole } else { Outgoing { body: outline(record), ..whole } };
                 unreadable.push(sent);
             }

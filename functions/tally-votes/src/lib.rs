@@ -10,7 +10,7 @@ use landslide_shared::{
     aws,
     batch::{BatchReport, Group, QueueEvent},
     clock,
-    counting::Counting,
+    counting::{Counting, LaneStoreError},
     domain::{
         change::Change,
         lane::LaneKey,
@@ -18,13 +18,15 @@ use landslide_shared::{
         tally::COUNTABLE_AGE_MS,
         time::Timestamp,
     },
-    queue::{Outgoing, Queue},
+    queue::{Outgoing, Queue, SendError},
     store::TallyStore,
 };
 
 /// How many bytes of counted ids a process remembers: less than half of the function's memory (1,769 MB), which is
 /// a full minute of some 25 full lanes.
 const SEEN_CACHE_BYTES_MAX: usize = 640 * 1024 * 1024;
+/// How long a group may take: less than the function's 10 s, so that one lane that hangs spares the others.
+const GROUP_TIME_MAX: Duration = Duration::from_secs(8);
 /// The pause before the n-th further attempt is drawn at random below this times 2ⁿ.
 const PAUSE_MS: u64 = 12;
 
@@ -66,17 +68,38 @@ pub async fn tally(app: &App, event: QueueEvent) -> BatchReport {
 /// Counts a group; the ids of those of its messages that are to come again.
 async fn count_group(app: &App, group: Group, now: Timestamp) -> Vec<String> {
     let sorted = Sorted::of(group, now);
-    if let Err(error) = app.tally_dlq.send_all(&sorted.dead).await {
-        tracing::error!(%error, "dead letters were not taken");
-        return sorted.all();
+    match tokio::time::timeout(GROUP_TIME_MAX, count(app, &sorted)).await {
+        Ok(Ok(())) => sorted.waiting,
+        Ok(Err(NotCounted::DeadLetters(error))) => {
+            tracing::error!(%error, "dead letters were not taken");
+            sorted.all()
+        }
+        Ok(Err(NotCounted::Lane(error))) => {
+            tracing::error!(%error, "lane was not counted");
+            sorted.all_but_dead()
+        }
+        Err(_) => {
+            tracing::error!(lane = ?sorted.lane, "lane was not counted in time");
+            sorted.all()
+        }
     }
-    if let Some(lane) = &sorted.lane
-        && let Err(error) = app.counting.apply(lane, &sorted.changes).await
-    {
-        tracing::error!(%lane, %error, "lane was not counted");
-        return sorted.all();
+}
+
+/// Why a group is not counted.
+enum NotCounted {
+    /// What can't be counted could not be put aside, so nothing was tried.
+    DeadLetters(SendError),
+    /// The store failed.
+    Lane(LaneStoreError),
+}
+
+async fn count(app: &App, sorted: &Sorted) -> Result<(), NotCounted> {
+    app.tally_dlq.send_all(&sorted.dead).await.map_err(NotCounted::DeadLetters)?;
+    if let Some(lane) = &sorted.lane {
+        let applied = app.counting.apply(lane, &sorted.changes).await.map_err(NotCounted::Lane)?;
+        tracing::debug!(%lane, applied.counted, applied.repeated, applied.flushes, "lane counted");
     }
-    sorted.waiting
+    Ok(())
 }
 
 /// A group's messages, by what is to be done with them.
@@ -86,8 +109,10 @@ struct Sorted {
     changes: Vec<Change>,
     /// What can't be counted, ever.
     dead: Vec<Outgoing>,
-    /// Ids of the messages that are done once their changes are counted and their dead letters sent.
+    /// Ids of the messages that are done once their changes are counted.
     read: Vec<String>,
+    /// Ids of the messages that are done once they are put aside.
+    buried: Vec<String>,
     /// Ids of the messages from the first of an unknown layout on: they wait for the deployment that knows it.
     waiting: Vec<String>,
 }
@@ -98,16 +123,24 @@ impl Sorted {
         let mut messages = group.messages.into_iter();
         for message in messages.by_ref() {
             match Message::decode(&message.body) {
-                Ok(read) if read.lane.to_string() == group.id => sorted.take(read, now),
-                Ok(_) => sorted.bury(message.body, &group.id, "malformed message: of another lane than its group"),
-                Err(error @ DecodeError::Malformed(_)) => sorted.bury(message.body, &group.id, &error.to_string()),
+                Ok(read) if read.lane.to_string() == group.id => {
+                    sorted.take(read, now);
+                    sorted.read.push(message.message_id);
+                }
+                Ok(_) => {
+                    sorted.bury(message.body, &group.id, "malformed message: of another lane than its group");
+                    sorted.buried.push(message.message_id);
+                }
+                Err(error @ DecodeError::Malformed(_)) => {
+                    sorted.bury(message.body, &group.id, &error.to_string());
+                    sorted.buried.push(message.message_id);
+                }
                 Err(error @ DecodeError::UnknownVersion(_)) => {
                     tracing::error!(%error, "message waits");
                     sorted.waiting.push(message.message_id);
                     break;
                 }
             }
-            sorted.read.push(message.message_id);
         }
         sorted.waiting.extend(messages.map(|message| message.message_id));
         sorted
@@ -127,10 +160,15 @@ impl Sorted {
 
     fn bury(&mut self, body: String, group: &str, reason: &str) {
         tracing::error!(reason, group, "message can't be counted and goes to the dead-letter queue");
-        self.dead.push(Outgoing::dead_letter(body, Some(group.to_owned()), reason.to_owned()));
+        self.dead.push(Outgoing::dead_letter(body, Some(group.to_owned()), reason));
     }
 
-    fn all(self) -> Vec<String> {
+    fn all(mut self) -> Vec<String> {
+        self.read.append(&mut self.buried);
+        self.all_but_dead()
+    }
+
+    fn all_but_dead(self) -> Vec<String> {
         self.read.into_iter().chain(self.waiting).collect()
     }
 }

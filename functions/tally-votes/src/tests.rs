@@ -135,5 +135,15 @@ fn nothing_is_forgotten_if_the_dead_letters_are_not_taken() {
         "SendMessageBatch" => Answer::Refused("AccessDenied", json!({})),
         _ => well(call),
     });
-    assert_eq!(failed, json!(["a", "b"]));
+    assert_eq!(failed, json!(["b", "a"]));
+}
+
+#[test]
+fn a_message_that_was_put_aside_does_not_come_again_with_its_lane() {
+    let messages = json!([message("a", 0, "garbage!".to_owned()), message("b", 0, vote(0, 1))]);
+    let (failed, _) = tally_over(messages, |call, _| match call.operation.as_str() {
+        "PutItem" => Answer::Refused("AccessDeniedException", json!({})),
+        _ => well(call),
+    });
+    assert_eq!(failed, json!(["b"]));
 }

@@ -23,7 +23,7 @@ use super::{
     time::Timestamp,
 };
 
-/// The longest body that is sent, in bytes: four fit a batch of SQS (1 MiB), ten an event of Lambda (6 MB).
+/// The longest body that is sent, in bytes: three fit a batch of SQS (1 MiB), ten an event of Lambda (6 MB).
 pub const MESSAGE_BYTES_MAX: usize = 256 * 1024;
 /// The layout that is written. Readers of an earlier one wait for their deployment.
 const LAYOUT_VERSION: u8 = 1;

@@ -3,10 +3,13 @@
 pub mod caller;
 pub mod change;
 pub mod choices;
+pub mod cursor;
 pub mod fold;
 pub mod lane;
 pub mod message;
 pub mod poll;
+pub mod poll_edit;
+pub mod poll_request;
 pub mod recount;
 pub mod results;
 pub mod tally;

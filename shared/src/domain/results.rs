@@ -31,7 +31,7 @@ pub fn results<'a>(poll: &'a Poll, counts: &[Head], now: Timestamp) -> ResultsVi
     counts.iter().for_each(|count| total.merge(&count.counters));
     let option = |(id, label): (u8, &'a String)| OptionResult { id, label, votes: shown(total.option(id)) };
     ResultsView {
-        poll_id: &poll.rules.poll_id,
+        poll_id: &poll.rules.settings.poll_id,
         status: poll.rules.status(now),
         ballots: shown(total.ballots()),
         options: (0..).zip(&poll.options).map(option).collect(),
@@ -39,15 +39,15 @@ pub fn results<'a>(poll: &'a Poll, counts: &[Head], now: Timestamp) -> ResultsVi
     }
 }
 
-/// The entity tag of those results. It changes with each of them: revision and lanes' versions only go up.
+/// The entity tag of those results, from the poll's revision and status and each lane's version.
 pub fn results_tag(poll: &Poll, counts: &[Head], now: Timestamp) -> String {
-    let versions: u64 = counts.iter().map(|count| count.version).sum();
+    let versions: Vec<String> = counts.iter().map(|count| count.version.to_string()).collect();
     let status = match poll.rules.status(now) {
         Status::Scheduled => "s",
         Status::Open => "o",
         Status::Closed => "c",
     };
-    format!("{}-{status}-{versions}", poll.rules.revision)
+    format!("{}-{status}-{}", poll.rules.settings.revision, versions.join("."))
 }
 
 /// With votes out of order a counter may be negative for a while.

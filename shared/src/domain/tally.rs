@@ -3,7 +3,7 @@
 //! A tally's truth is its HEAD: counters, and `recent`, the ids that the newest flushes counted. Ids that leave
 //! `recent` are first written to SEEN rows. `plan` says which rows and which HEADs are to be written, in order.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::{
     change::{Change, VoteId},
@@ -13,8 +13,8 @@ use super::{
 
 /// The most changes that one flush counts.
 pub const FLUSH_CHANGES_MAX: usize = 8_000;
-/// The most buckets (minutes) that one flush counts, so that a replay of old votes gets on by small steps.
-pub const FLUSH_BUCKETS_MAX: usize = 256;
+/// The most buckets (minutes) that are counted in one go, so that a replay of old votes gets on by small steps.
+pub const PORTION_BUCKETS_MAX: usize = 256;
 /// HEAD keeps its ids over a flush while there are at most so many of them.
 pub const RECENT_IDS_MAX: usize = 32;
 /// The most ids in one SEEN row: 320 KB of an item's 400.
@@ -193,6 +193,17 @@ pub struct Flush {
     pub head: Head,
 }
 
+/// The changes by portions of at most `PORTION_BUCKETS_MAX` minutes, oldest first, each to be caught up with, planned
+/// and committed on its own.
+pub fn portions(changes: &[Change]) -> Vec<Vec<Change>> {
+    let mut buckets: BTreeMap<Bucket, Vec<Change>> = BTreeMap::new();
+    for change in changes {
+        buckets.entry(Bucket::of(change.cast_at)).or_default().push(*change);
+    }
+    let buckets: Vec<Vec<Change>> = buckets.into_values().collect();
+    buckets.chunks(PORTION_BUCKETS_MAX).map(<[Vec<Change>]>::concat).collect()
+}
+
 /// The flushes, in order, that count every change which is neither in HEAD nor in `seen` nor twice in
 /// `changes`. `seen` must have been read after `head`.
 pub fn plan(head: &Head, seen: &Seen, changes: &[Change]) -> Vec<Flush> {
@@ -200,7 +211,7 @@ pub fn plan(head: &Head, seen: &Seen, changes: &[Change]) -> Vec<Flush> {
     let fresh: Vec<&Change> =
         changes.iter().filter(|change| !is_seen(seen, change) && known.insert(change.id)).collect();
     let mut flushes: Vec<Flush> = Vec::new();
-    for part in parts(&fresh) {
+    for part in fresh.chunks(FLUSH_CHANGES_MAX) {
         let before = flushes.last().map_or(head, |flush| &flush.head);
         flushes.push(flush(before, part));
     }
@@ -209,21 +220,6 @@ pub fn plan(head: &Head, seen: &Seen, changes: &[Change]) -> Vec<Flush> {
 
 fn is_seen(seen: &Seen, change: &Change) -> bool {
     seen.get(&Bucket::of(change.cast_at)).is_some_and(|ids| ids.contains(&change.id))
-}
-
-/// The changes cut into runs that one flush takes each.
-fn parts<'c, 'a>(fresh: &'c [&'a Change]) -> impl Iterator<Item = &'c [&'a Change]> {
-    let mut rest = fresh;
-    std::iter::from_fn(move || {
-        let mut buckets = BTreeSet::new();
-        let fits = rest.iter().take(FLUSH_CHANGES_MAX).take_while(|change| {
-            buckets.insert(Bucket::of(change.cast_at));
-            buckets.len() <= FLUSH_BUCKETS_MAX
-        });
-        let (part, after) = rest.split_at_checked(fits.count())?;
-        rest = after;
-        (!part.is_empty()).then_some(part)
-    })
 }
 
 fn flush(before: &Head, changes: &[&Change]) -> Flush {
@@ -297,8 +293,8 @@ pub(crate) mod tests {
     /// Plans batch after batch over a model of the table, without any cache.
     fn count_all(batches: impl IntoIterator<Item = Vec<Change>>) -> Head {
         let (mut head, mut seen) = (Head::default(), Seen::new());
-        for batch in batches {
-            for flush in plan(&head, &seen, &batch) {
+        for portion in batches.into_iter().flat_map(|batch| portions(&batch)) {
+            for flush in plan(&head, &seen, &portion) {
                 check_limits(&head, &flush);
                 for row in flush.spill {
                     seen.entry(row.bucket).or_default().extend(row.ids);
@@ -314,7 +310,7 @@ pub(crate) mod tests {
         assert!(flush.head.as_of >= before.as_of);
         assert!(flush.head.recent_len() <= RECENT_IDS_MAX + FLUSH_CHANGES_MAX);
         assert!(flush.spill.iter().all(|row| row.ids.len() <= SEEN_ROW_IDS_MAX && row.version == before.version));
-        assert!(flush.spill.len() <= FLUSH_BUCKETS_MAX + RECENT_IDS_MAX);
+        assert!(flush.spill.len() <= PORTION_BUCKETS_MAX + RECENT_IDS_MAX);
         let kept: usize = flush.head.recent_len() + flush.spill.iter().map(|row| row.ids.len()).sum::<usize>();
         assert!(kept > before.recent_len());
         assert!(kept - before.recent_len() <= FLUSH_CHANGES_MAX);

@@ -6,7 +6,7 @@ use super::{
     caller::Caller,
     choices::Choices,
     lane::Partition,
-    poll::{PollId, Rules, keyed_hash},
+    poll::{PollId, Rules, VoteChange, keyed_hash},
     time::Timestamp,
 };
 
@@ -89,11 +89,6 @@ pub struct VoteView<'a> {
 }
 
 impl Vote {
-    /// A first vote.
-    pub fn first(voter: &VoterKey, choices: Choices, rules: &Rules, cast_at: Timestamp, nonce: u32) -> Self {
-        Self { choices: Some(choices), revision: 1, cast_at, lane: voter.partition().lane(rules.lanes), nonce }
-    }
-
     /// The vote as its voter sees it, `None` if it was taken back.
     pub fn view<'a>(&self, poll_id: &'a PollId) -> Option<VoteView<'a>> {
         let choices = self.choices?;
@@ -101,52 +96,88 @@ impl Vote {
     }
 }
 
-/// What a vote turns out to be where the voter has one already.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Recast {
-    /// The very write that was sent, whose first answer was lost.
-    OwnWrite,
-    /// The same choices again.
-    Repeat,
-    /// Other choices, in a poll whose votes can't change.
-    AlreadyVoted,
+/// What a voter asks for.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    /// Who.
+    pub voter: VoterKey,
+    /// What is to stand; none: nothing, the vote is taken back.
+    pub choices: Option<Choices>,
+    /// Only if the vote that stands has one of these revisions; none: whatever stands.
+    pub only_over: Option<Revisions>,
+    /// When the poll was found to take it.
+    pub cast_at: Timestamp,
+    /// A random number of this request.
+    pub nonce: u32,
 }
 
-/// Weighs a refused first vote against the one that stands.
-pub fn recast(stored: &Vote, sent: &Vote) -> Recast {
-    if stored == sent {
-        Recast::OwnWrite
-    } else if stored.choices == sent.choices {
-        Recast::Repeat
-    } else {
-        Recast::AlreadyVoted
+/// Revisions that a request names (`If-Match`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Revisions {
+    /// Any that exists.
+    Any,
+    /// One of these.
+    Of(Vec<u64>),
+}
+
+impl Revisions {
+    /// Whether a revision is named.
+    pub fn include(&self, revision: u64) -> bool {
+        match self {
+            Revisions::Any => true,
+            Revisions::Of(revisions) => revisions.contains(&revision),
+        }
+    }
+}
+
+/// What is to be done about what a voter asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// Write this vote, over the revision before its own (none for the first).
+    Write(Vote),
+    /// This very request has written it before, and the answer was lost.
+    OwnWrite(Vote),
+    /// It stands already.
+    Repeat(Vote),
+    /// Another vote stands, and votes in this poll can't change.
+    AlreadyVoted,
+    /// It would take back a vote that can't be taken back.
+    ChangeNotAllowed,
+    /// Another revision stands than the request names.
+    RevisionMismatch,
+    /// There is nothing to take back.
+    NeverVoted,
+}
+
+/// Weighs what is asked for against what stands.
+pub fn decide(stored: Option<&Vote>, asked: &Asked, rules: &Rules) -> Decision {
+    let Some(stored) = stored else { return decide_first(asked, rules) };
+    if stored.choices == asked.choices {
+        let own = (stored.nonce, stored.cast_at) == (asked.nonce, asked.cast_at);
+        return if own { Decision::OwnWrite(*stored) } else { Decision::Repeat(*stored) };
+    }
+    if rules.settings.vote_change == VoteChange::Never {
+        return if asked.choices.is_some() { Decision::AlreadyVoted } else { Decision::ChangeNotAllowed };
+    }
+    if asked.only_over.as_ref().is_some_and(|named| !named.include(u64::from(stored.revision))) {
+        return Decision::RevisionMismatch;
+    }
+    Decision::Write(asked.vote(stored.revision.saturating_add(1), stored.lane))
+}
+
+fn decide_first(asked: &Asked, rules: &Rules) -> Decision {
+    match asked.choices {
+        None => Decision::NeverVoted,
+        Some(_) if asked.only_over.is_some() => Decision::RevisionMismatch,
+        Some(_) => Decision::Write(asked.vote(1, asked.voter.partition().lane(rules.lanes))),
+    }
+}
+
+impl Asked {
+    fn vote(&self, revision: u32, lane: u8) -> Vote {
+        Vote { choices: self.choices, revision, cast_at: self.cast_at, lane, nonce: self.nonce }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn vote(choice: u64, cast_at: u64, nonce: u32) -> Vote {
-        let choices = Some(Choices::parse(&[choice], 3, 1).unwrap());
-        Vote { choices, revision: 1, cast_at: Timestamp::from_millis(cast_at).unwrap(), lane: 0, nonce }
-    }
-
-    #[test]
-    fn a_second_vote_is_told_from_a_repeat_and_from_the_same_write() {
-        assert_eq!(recast(&vote(1, 5, 7), &vote(1, 5, 7)), Recast::OwnWrite);
-        assert_eq!(recast(&vote(1, 5, 7), &vote(1, 5, 8)), Recast::Repeat);
-        assert_eq!(recast(&vote(1, 5, 7), &vote(1, 6, 7)), Recast::Repeat);
-        assert_eq!(recast(&vote(1, 5, 7), &vote(2, 6, 7)), Recast::AlreadyVoted);
-    }
-
-    #[test]
-    fn a_voter_survives_its_text() {
-        let voter = VoterKey::from_bytes([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 255]);
-        assert_eq!(VoterKey::parse(&voter.to_string()), Some(voter));
-        assert_eq!(voter.to_string(), "000102030405060708090a0b0c0d0eff");
-        for odd in ["", "00", "000102030405060708090A0B0C0D0EFF", "+00102030405060708090a0b0c0d0eff"] {
-            assert_eq!(VoterKey::parse(odd), None, "{odd}");
-        }
-    }
-}
+mod tests;

@@ -4,7 +4,10 @@ use lambda_http::http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
 
 use super::{CacheControl, Reply};
-use crate::{domain::poll::FieldError, secret::SecretError, store::StoreError};
+use crate::{
+    domain::{caller::Caller, poll::Poll, poll_edit::EditRefused, poll_request::FieldError},
+    store::StoreError,
+};
 
 /// Seconds after which a caller may try again.
 const RETRY_AFTER: HeaderValue = HeaderValue::from_static("1");
@@ -23,6 +26,8 @@ pub enum Error {
     Unauthorized(&'static str),
     /// 403: a token that may not do this.
     Forbidden(&'static str),
+    /// 403: results that the caller may not see, or not yet.
+    ResultsHidden,
     /// 404.
     NotFound(&'static str),
     /// 409: the voter has a vote with other choices.
@@ -33,12 +38,20 @@ pub enum Error {
     PollClosed,
     /// 409: the idempotency key was used for another body.
     IdempotencyConflict,
+    /// 409: votes in the poll can't be taken back.
+    VoteChangeNotAllowed,
+    /// 409: the poll can't be changed so, or not any more.
+    NotEditable(String),
+    /// 412: another revision stands than the request names.
+    RevisionMismatch,
     /// 413: the body is longer than so many bytes.
     BodyTooLarge(usize),
     /// 415: the body is not JSON by its content type.
     UnsupportedMediaType,
     /// 422: choices that this poll does not take.
     InvalidChoice(String),
+    /// 428: a change must name the revision that it changes.
+    PreconditionRequired,
     /// 500: a fault of ours, whose cause goes to the log only.
     Internal(String),
     /// 503: something that we need is away for now; its name goes to the log only.
@@ -59,6 +72,9 @@ struct Problem<'a> {
 }
 
 impl Error {
+    /// The caller has no vote in the poll.
+    pub const NO_VOTE: Error = Error::NotFound("you have no vote in this poll");
+
     /// A bad request without a field to blame.
     pub fn invalid(detail: impl Into<String>) -> Self {
         Self::InvalidRequest { detail: detail.into(), errors: Vec::new() }
@@ -90,6 +106,11 @@ impl Error {
             | Error::PollNotOpen
             | Error::PollClosed
             | Error::IdempotencyConflict
+            | Error::VoteChangeNotAllowed
+            | Error::NotEditable(_)
+            | Error::RevisionMismatch
+            | Error::ResultsHidden
+            | Error::PreconditionRequired
             | Error::BodyTooLarge(_)
             | Error::UnsupportedMediaType
             | Error::InvalidChoice(_) => None,
@@ -107,6 +128,13 @@ impl Error {
             Error::PollNotOpen => (StatusCode::CONFLICT, "Conflict", "poll_not_open"),
             Error::PollClosed => (StatusCode::CONFLICT, "Conflict", "poll_closed"),
             Error::IdempotencyConflict => (StatusCode::CONFLICT, "Conflict", "idempotency_conflict"),
+            Error::VoteChangeNotAllowed => (StatusCode::CONFLICT, "Conflict", "vote_change_not_allowed"),
+            Error::NotEditable(_) => (StatusCode::CONFLICT, "Conflict", "not_editable"),
+            Error::RevisionMismatch => (StatusCode::PRECONDITION_FAILED, "Precondition Failed", "revision_mismatch"),
+            Error::ResultsHidden => (StatusCode::FORBIDDEN, "Forbidden", "results_hidden"),
+            Error::PreconditionRequired => {
+                (StatusCode::PRECONDITION_REQUIRED, "Precondition Required", "precondition_required")
+            }
             Error::BodyTooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, "Content Too Large", "body_too_large"),
             Error::UnsupportedMediaType => {
                 (StatusCode::UNSUPPORTED_MEDIA_TYPE, "Unsupported Media Type", "unsupported_media_type")
@@ -119,12 +147,18 @@ impl Error {
 
     fn detail(&self) -> String {
         match self {
-            Error::InvalidRequest { detail, .. } | Error::InvalidChoice(detail) => detail.clone(),
+            Error::InvalidRequest { detail, .. } | Error::InvalidChoice(detail) | Error::NotEditable(detail) => {
+                detail.clone()
+            }
             Error::Unauthorized(detail) | Error::Forbidden(detail) | Error::NotFound(detail) => (*detail).to_owned(),
             Error::AlreadyVoted => "you have voted in this poll, and votes in it can't be changed".to_owned(),
             Error::PollNotOpen => "the poll is not open yet".to_owned(),
             Error::PollClosed => "the poll is closed".to_owned(),
             Error::IdempotencyConflict => "this Idempotency-Key was used for a poll of another body".to_owned(),
+            Error::VoteChangeNotAllowed => "votes in this poll can't be taken back".to_owned(),
+            Error::RevisionMismatch => "it has another revision than If-Match names: read it again".to_owned(),
+            Error::ResultsHidden => "the results of this poll are not for you, or not yet".to_owned(),
+            Error::PreconditionRequired => "a change must name the revision that it changes, in If-Match".to_owned(),
             Error::BodyTooLarge(bytes_max) => format!("the body has more than {bytes_max} bytes"),
             Error::UnsupportedMediaType => "the body must be JSON, with Content-Type: application/json".to_owned(),
             Error::Internal(_) => "something went wrong on our side".to_owned(),
@@ -151,12 +185,19 @@ impl Error {
         };
         // Strings and numbers only: nothing in it can fail to serialise.
         let body = serde_json::to_string(&problem).unwrap_or_default();
-        let reply = Reply::with_body(status, "application/problem+json", body).cache(CacheControl::NoStore);
+        let reply = Reply::with_body(status, "application/problem+json", body).cache(CacheControl::Private);
         match status {
             StatusCode::UNAUTHORIZED => reply.header(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")),
             StatusCode::SERVICE_UNAVAILABLE => reply.header(header::RETRY_AFTER, RETRY_AFTER),
             _ => reply,
         }
+    }
+}
+
+impl Poll {
+    /// Refuses a caller whose poll it is not.
+    pub fn must_be_of(&self, caller: &Caller) -> Result<(), Error> {
+        if self.rules.is_owned_by(caller) { Ok(()) } else { Err(Error::Forbidden("this poll is another account's")) }
     }
 }
 
@@ -169,11 +210,17 @@ impl From<StoreError> for Error {
     }
 }
 
-impl From<SecretError> for Error {
-    fn from(error: SecretError) -> Self {
-        match error {
-            SecretError::Unavailable { .. } => Self::Unavailable(error.to_string()),
-            SecretError::TooShort(_) => Self::Internal(error.to_string()),
+impl From<EditRefused> for Error {
+    fn from(refused: EditRefused) -> Self {
+        match refused {
+            EditRefused::Invalid(errors) => Self::invalid_fields(errors),
+            EditRefused::NotEditable(detail) => Self::NotEditable(detail),
         }
+    }
+}
+
+impl From<getrandom::Error> for Error {
+    fn from(error: getrandom::Error) -> Self {
+        Self::Internal(format!("draw random bytes: {error}"))
     }
 }

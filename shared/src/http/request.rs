@@ -1,5 +1,7 @@
 //! A request as API Gateway hands it over, read into types that can't be wrong.
 
+use std::time::{Duration, SystemTime};
+
 use lambda_http::{Body, RequestExt, request::RequestContext};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -7,8 +9,10 @@ use serde_json::Value;
 use super::Error;
 use crate::domain::{
     caller::{Caller, TokenKind},
-    poll::{FieldError, PollId},
+    poll::PollId,
+    poll_request::FieldError,
     time::Timestamp,
+    vote::Revisions,
 };
 
 /// The longest body of a poll, in bytes.
@@ -17,6 +21,9 @@ pub const POLL_BODY_BYTES_MAX: usize = 128 * 1024;
 pub const BODY_BYTES_MAX: usize = 4 * 1024;
 /// The most characters of an idempotency key.
 const IDEMPOTENCY_KEY_CHARS_MAX: usize = 255;
+
+/// The time that an answer takes.
+const ANSWER_TIME: Duration = Duration::from_millis(200);
 
 /// One request.
 pub struct Request {
@@ -39,6 +46,13 @@ impl Request {
         &self.id
     }
 
+    /// How long the endpoint may take, so that there is time to answer before Lambda ends the process.
+    pub fn time_left(&self) -> Duration {
+        let deadline = self.event.lambda_context_ref().map(lambda_http::Context::deadline);
+        let left = deadline.and_then(|deadline| deadline.duration_since(SystemTime::now()).ok()).unwrap_or_default();
+        left.saturating_sub(ANSWER_TIME)
+    }
+
     /// The poll of the path. An id that no poll can have is not found, as any other that none has.
     pub fn poll_id(&self) -> Result<PollId, Error> {
         let parameters = self.event.path_parameters_ref();
@@ -55,6 +69,31 @@ impl Request {
         let tags = self.header("if-none-match").unwrap_or_default().split(',').map(str::trim);
         let mut tags = tags.map(|known| known.strip_prefix("W/").unwrap_or(known));
         tags.any(|known| known == "*" || known.strip_prefix('"').and_then(|known| known.strip_suffix('"')) == Some(tag))
+    }
+
+    /// The revisions that a change is for (`If-Match`): strong tags of numbers, or `*`; none if the header is absent.
+    pub fn if_match(&self) -> Result<Option<Revisions>, Error> {
+        let Some(value) = self.event.headers().get("if-match") else { return Ok(None) };
+        let refused = || Error::invalid("the header If-Match takes * or strong entity tags, such as \"1\"");
+        let value = value.to_str().map_err(|_| refused())?.trim();
+        if value == "*" {
+            return Ok(Some(Revisions::Any));
+        }
+        let revision = |tag: &str| tag.trim().strip_prefix('"')?.strip_suffix('"').map(|tag| tag.parse().ok());
+        let revisions = value.split(',').map(revision).collect::<Option<Vec<Option<u64>>>>().ok_or_else(refused)?;
+        // A tag that is no number is well-formed, and no revision of ours.
+        Ok(Some(Revisions::Of(revisions.into_iter().flatten().collect())))
+    }
+
+    /// A parameter of the query, if it is there; the last one of several.
+    pub fn query(&self, name: &str) -> Option<&str> {
+        self.event.query_string_parameters_ref().and_then(|all| all.all(name)).and_then(|all| all.last().copied())
+    }
+
+    /// Whether the path is the caller's own view of a resource (`…/mine`).
+    pub fn is_mine(&self) -> bool {
+        matches!(self.event.request_context_ref(), Some(RequestContext::ApiGatewayV1(context))
+            if context.resource_path.as_deref().is_some_and(|path| path.ends_with("/mine")))
     }
 
     /// Who calls, as the authorizer vouches for it.

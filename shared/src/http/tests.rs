@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::domain::{poll::CreatePoll, time::Timestamp, vote::CastVote};
+use crate::domain::{poll_request::CreatePoll, time::Timestamp, vote::CastVote};
 
 /// A request as the gateway hands it over, with a body of JSON unless the headers say otherwise.
 fn request(headers: &[(&str, &str)], body: &str, authorizer: Value) -> Request {
@@ -161,7 +161,7 @@ fn a_problem_has_the_shape_that_the_api_promises() {
     assert_eq!(header("www-authenticate"), "Bearer");
     assert_eq!(header("access-control-allow-origin"), "*");
     assert_eq!(header("access-control-expose-headers"), "ETag, Location, Retry-After");
-    assert_eq!(header("cache-control"), "no-store");
+    assert_eq!(header("cache-control"), "private, no-store");
 }
 
 #[test]
@@ -185,9 +185,16 @@ fn a_reply_to_one_origin_varies_by_origin() {
 
 proptest! {
     #[test]
-    fn no_body_gets_more_than_a_4xx(body in "\\PC{0,80}|\\{\"choices\":[\\[\\]0-9,.eE\"{}: -]{0,40}\\}?") {
-        if let Err(error) = with_body(&body).json::<CastVote>(BODY_BYTES_MAX) {
-            prop_assert!(respond(Err(error)).0.status().is_client_error());
+    fn a_body_is_taken_only_if_it_is_an_object_with_choices(body in "\\PC{0,80}|\\{\"choices\":[\\[\\]0-9,.eE\"{}: -]{0,40}\\}?") {
+        let taken = with_body(&body).json::<CastVote>(BODY_BYTES_MAX).map(|vote| vote.choices);
+        let value = serde_json::from_str::<Value>(&body).ok();
+        let expected = value.as_ref().and_then(|value| value.as_object()).and_then(|object| {
+            let ids = object.get("choices")?.as_array()?.iter().map(Value::as_u64).collect::<Option<Vec<u64>>>();
+            ids.filter(|_| object.len() == 1)
+        });
+        // serde_json's Value lets the last of repeated fields win; ours refuses them.
+        if body.matches("\"choices\"").count() < 2 {
+            prop_assert_eq!(taken.ok(), expected);
         }
     }
 

@@ -16,8 +16,8 @@ use aws_smithy_types::error::display::DisplayErrorContext;
 
 pub use self::{
     keys::poll_of_partition,
-    poll_cache::{CLOCK_SKEW_MS, CONFIG_LEASE_MS, CONFIG_WRITE_MS, PollCache},
-    polls::{Created, PollStore},
+    poll_cache::PollCache,
+    polls::{Created, Page, PollStore, Replaced},
     results::{ResultsStore, Snapshot},
     tallies::TallyStore,
     votes::{PutVote, VoteStore},
@@ -41,13 +41,14 @@ pub(crate) fn describe<E: std::error::Error>(error: &E) -> String {
 }
 
 /// What DynamoDB says when it has too much to do, or is ill; all else that it says is not mended by trying again.
-const PASSING_ERRORS: [&str; 7] = [
+const PASSING_ERRORS: [&str; 8] = [
     "InternalServerError",
     "LimitExceededException",
     "ProvisionedThroughputExceededException",
     "RequestLimitExceeded",
     "ServiceUnavailable",
     "ThrottlingException",
+    "TransactionConflictException",
     "TransactionInProgressException",
 ];
 

@@ -1,9 +1,14 @@
 //! The Polls table: an item RULES and an item OPTIONS a poll.
 
+use std::time::Duration;
+
 use aws_sdk_dynamodb::{
-    Client,
-    operation::transact_write_items::TransactWriteItemsError,
-    types::{AttributeValue, Put, TransactWriteItem},
+    Client, Config,
+    config::http::HttpResponse,
+    config::{retry::RetryConfig, timeout::TimeoutConfig},
+    error::SdkError,
+    operation::transact_write_items::{TransactWriteItemsError, TransactWriteItemsOutput},
+    types::{AttributeValue, Put, TransactWriteItem, builders::PutBuilder},
 };
 use aws_types::SdkConfig;
 
@@ -14,7 +19,10 @@ use super::{
 };
 use crate::{
     config::{self, ConfigError},
-    domain::poll::{Poll, PollId, Rules},
+    domain::{
+        poll::{OwnerOrder, Poll, PollId, Rules, Settings},
+        poll_edit::CONFIG_WRITE_MS,
+    },
 };
 
 /// What became of a poll's creation.
@@ -25,6 +33,27 @@ pub enum Created {
     /// A poll of that id was there already; nothing was written.
     Exists,
 }
+
+/// What became of a poll's change.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Replaced {
+    /// It is stored.
+    Done,
+    /// The poll has another revision than the one before the new one's; nothing was written.
+    Overtaken,
+}
+
+/// A page of an owner's polls, newest first.
+#[derive(Debug)]
+pub struct Page {
+    /// The polls, without owner, options and salt.
+    pub polls: Vec<Settings>,
+    /// Whether there are older ones.
+    pub has_more: bool,
+}
+
+/// The index of polls by owner.
+const BY_OWNER: &str = "by-owner";
 
 /// The Polls table.
 pub struct PollStore {
@@ -74,96 +103,152 @@ impl PollStore {
         read_poll(answer.items())
     }
 
+    /// A page of at most `limit` polls of an owner, older than the poll of the sort key `after`. Eventually
+    /// consistent, as indexes are.
+    pub async fn page(&self, owner: &str, after: Option<&OwnerOrder>, limit: usize) -> Result<Page, StoreError> {
+        let start = after.map(|after| {
+            Item::from([
+                ("owner".to_owned(), string(owner)),
+                ("owner_order".to_owned(), string(keys::owner_order(after.created_at, &after.poll_id))),
+                (keys::POLL_ID.to_owned(), string(after.poll_id.as_str())),
+                (keys::ITEM.to_owned(), string(keys::RULES)),
+            ])
+        });
+        let answer = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .index_name(BY_OWNER)
+            .key_condition_expression("#owner = :owner")
+            .expression_attribute_names("#owner", "owner")
+            .expression_attribute_values(":owner", string(owner))
+            .scan_index_forward(false)
+            .set_exclusive_start_key(start)
+            // One more than asked for tells whether there is another page, so that none is empty.
+            .limit(i32::try_from(limit + 1).unwrap_or(i32::MAX))
+            .send()
+            .await
+            .map_err(|error| store_error("list polls", error))?;
+        let mut polls = answer.items().iter().map(read_settings).collect::<Result<Vec<_>, _>>()?;
+        let has_more = polls.len() > limit;
+        polls.truncate(limit);
+        Ok(Page { polls, has_more })
+    }
+
+    /// Writes a changed poll's two items in one transaction, over the revision before its own. One attempt, at most
+    /// `CONFIG_WRITE_MS` long: a change must not land later than it says it may, so nothing is sent again blindly.
+    pub async fn replace(&self, poll: &Poll) -> Result<Replaced, StoreError> {
+        let before = poll.rules.settings.revision.saturating_sub(1);
+        let rules = Put::builder()
+            .table_name(&self.table)
+            .set_item(Some(rules_item(&poll.rules)))
+            .condition_expression("#revision = :before")
+            .expression_attribute_names("#revision", "revision")
+            .expression_attribute_values(":before", number(before));
+        let options = Put::builder().table_name(&self.table).set_item(Some(options_item(poll)));
+        let once = Config::builder()
+            .retry_config(RetryConfig::disabled())
+            .timeout_config(TimeoutConfig::builder().operation_timeout(Duration::from_millis(CONFIG_WRITE_MS)).build());
+        let outcome = self
+            .client
+            .transact_write_items()
+            .transact_items(transact(rules)?)
+            .transact_items(transact(options)?)
+            .customize()
+            .config_override(once)
+            .send()
+            .await;
+        Ok(if written("change poll", outcome)? { Replaced::Done } else { Replaced::Overtaken })
+    }
+
     /// Writes a poll's two items in one transaction, unless there is one of that id.
     pub async fn create(&self, poll: &Poll) -> Result<Created, StoreError> {
         let outcome = self
             .client
             .transact_write_items()
-            .transact_items(self.put_new(rules_item(&poll.rules))?)
-            .transact_items(self.put_new(options_item(poll))?)
+            .transact_items(transact(self.put_new(rules_item(&poll.rules)))?)
+            .transact_items(transact(self.put_new(options_item(poll)))?)
             .send()
             .await;
-        match outcome {
-            Ok(_) => Ok(Created::New),
-            Err(error) => match error.as_service_error() {
-                Some(TransactWriteItemsError::TransactionCanceledException(cancelled))
-                    if cancelled
-                        .cancellation_reasons()
-                        .iter()
-                        .any(|reason| reason.code() == Some("ConditionalCheckFailed")) =>
-                {
-                    Ok(Created::Exists)
-                }
-                Some(TransactWriteItemsError::TransactionCanceledException(cancelled))
-                    if cancelled
-                        .cancellation_reasons()
-                        .iter()
-                        .all(|reason| reason.code() != Some("ValidationError")) =>
-                {
-                    // A conflict with another transaction on the poll, or throttling.
-                    Err(StoreError::Unavailable(format!("create poll: {}", super::describe(&error))))
-                }
-                _ => Err(store_error("create poll", error)),
-            },
-        }
+        Ok(if written("create poll", outcome)? { Created::New } else { Created::Exists })
     }
 
-    fn put_new(&self, item: Item) -> Result<TransactWriteItem, StoreError> {
-        let put = Put::builder()
+    fn put_new(&self, item: Item) -> PutBuilder {
+        Put::builder()
             .table_name(&self.table)
             .set_item(Some(item))
             .condition_expression("attribute_not_exists(#poll_id)")
             .expression_attribute_names("#poll_id", keys::POLL_ID)
-            .build()
-            .map_err(|error| StoreError::Broken(format!("create poll: {error}")))?;
-        Ok(TransactWriteItem::builder().put(put).build())
     }
 
     /// Sends one read, so that the connection and its keys are there before the first request.
     pub async fn prime(&self) {
         if let Some(nobody) = PollId::parse("prime")
-            && let Err(error) = self.rules(&nobody).await
+            && let Err(error) = self.poll(&nobody).await
         {
             tracing::warn!(%error, "prime polls table");
         }
     }
 }
 
+fn transact(put: PutBuilder) -> Result<TransactWriteItem, StoreError> {
+    let put = put.build().map_err(|error| StoreError::Broken(format!("write poll: {error}")))?;
+    Ok(TransactWriteItem::builder().put(put).build())
+}
+
+/// Whether a transaction was written; false if another one came first: a condition failed, or it is under way.
+fn written(
+    doing: &str,
+    outcome: Result<TransactWriteItemsOutput, SdkError<TransactWriteItemsError, HttpResponse>>,
+) -> Result<bool, StoreError> {
+    let Err(error) = outcome else { return Ok(true) };
+    let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) = error.as_service_error() else {
+        return Err(store_error(doing, error));
+    };
+    let codes: Vec<&str> = cancelled.cancellation_reasons().iter().filter_map(|reason| reason.code()).collect();
+    if codes.contains(&"ConditionalCheckFailed") || codes.contains(&"TransactionConflict") {
+        Ok(false)
+    } else if codes.contains(&"ValidationError") {
+        Err(store_error(doing, error))
+    } else {
+        Err(StoreError::Unavailable(format!("{doing}: {}", super::describe(&error))))
+    }
+}
+
 fn rules_item(rules: &Rules) -> Item {
+    let settings = &rules.settings;
     let attributes = [
-        (keys::POLL_ID, string(rules.poll_id.as_str())),
+        (keys::POLL_ID, string(settings.poll_id.as_str())),
         (keys::ITEM, string(keys::RULES)),
         ("owner", string(&rules.owner)),
-        ("owner_order", string(keys::owner_order(rules.created_at, &rules.poll_id))),
-        ("question", string(&rules.question)),
-        ("kind", word(rules.kind)),
+        ("owner_order", string(keys::owner_order(settings.created_at, &settings.poll_id))),
+        ("question", string(&settings.question)),
+        ("kind", word(settings.kind)),
         ("options", number(rules.options)),
-        ("max_choices", number(rules.max_choices)),
-        ("identity", word(rules.identity)),
-        ("vote_change", word(rules.vote_change)),
-        ("results", word(rules.results)),
-        ("peak_votes_per_second", number(rules.peak_votes_per_second)),
+        ("max_choices", number(settings.max_choices)),
+        ("identity", word(settings.identity)),
+        ("vote_change", word(settings.vote_change)),
+        ("results", word(settings.results)),
+        ("peak_votes_per_second", number(settings.peak_votes_per_second)),
         ("lanes", number(rules.lanes)),
         ("salt", binary(rules.salt)),
-        ("revision", number(rules.revision)),
-        ("created_at", time(rules.created_at)),
+        ("revision", number(settings.revision)),
+        ("created_at", time(settings.created_at)),
         ("request_hash", binary(rules.request_hash)),
     ];
-    let times = [("opens_at", rules.opens_at), ("closes_at", rules.closes_at)];
+    let times = [("opens_at", settings.opens_at), ("closes_at", settings.closes_at)];
     let times = times.into_iter().filter_map(|(name, at)| Some((name, time(at?))));
     attributes.into_iter().chain(times).map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
-/// A poll's rules from its item RULES.
-pub(super) fn read_rules(item: &Item) -> Result<Rules, StoreError> {
+/// What the index of owners knows of a poll, and its item RULES as well.
+fn read_settings(item: &Item) -> Result<Settings, StoreError> {
     let attributes = Attributes(item);
     let id = attributes.string(keys::POLL_ID)?;
-    Ok(Rules {
+    Ok(Settings {
         poll_id: PollId::parse(id).ok_or_else(|| StoreError::Broken(format!("read item: {id:?} is no poll's id")))?,
-        owner: attributes.string("owner")?.to_owned(),
         question: attributes.string("question")?.to_owned(),
         kind: attributes.word("kind")?,
-        options: attributes.number("options")?,
         max_choices: attributes.number("max_choices")?,
         opens_at: attributes.optional_time("opens_at")?,
         closes_at: attributes.optional_time("closes_at")?,
@@ -171,10 +256,20 @@ pub(super) fn read_rules(item: &Item) -> Result<Rules, StoreError> {
         vote_change: attributes.word("vote_change")?,
         results: attributes.word("results")?,
         peak_votes_per_second: attributes.number("peak_votes_per_second")?,
-        lanes: attributes.number("lanes")?,
-        salt: attributes.bytes("salt")?,
         revision: attributes.number("revision")?,
         created_at: attributes.time("created_at")?,
+    })
+}
+
+/// A poll's rules from its item RULES.
+pub(super) fn read_rules(item: &Item) -> Result<Rules, StoreError> {
+    let attributes = Attributes(item);
+    Ok(Rules {
+        settings: read_settings(item)?,
+        owner: attributes.string("owner")?.to_owned(),
+        options: attributes.number("options")?,
+        lanes: attributes.number("lanes")?,
+        salt: attributes.bytes("salt")?,
         request_hash: attributes.bytes("request_hash")?,
     })
 }
@@ -182,7 +277,7 @@ pub(super) fn read_rules(item: &Item) -> Result<Rules, StoreError> {
 fn options_item(poll: &Poll) -> Item {
     let labels = poll.options.iter().map(string).collect();
     Item::from([
-        (keys::POLL_ID.to_owned(), string(poll.rules.poll_id.as_str())),
+        (keys::POLL_ID.to_owned(), string(poll.rules.settings.poll_id.as_str())),
         (keys::ITEM.to_owned(), string(keys::OPTIONS)),
         ("labels".to_owned(), AttributeValue::L(labels)),
     ])

@@ -1,13 +1,13 @@
 //! What results are made of: a poll and the COUNT items of its lanes, from two tables by one batch read.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, time::Duration};
 
 use aws_sdk_dynamodb::{Client, types::KeysAndAttributes};
 use aws_types::SdkConfig;
 
 use super::{
     StoreError,
-    item::{Item, string},
+    item::{Attributes, Item, string},
     keys,
     polls::read_poll,
     store_error,
@@ -24,13 +24,15 @@ use crate::{
 
 /// How often a batch is asked for again because DynamoDB left keys unread.
 const BATCHES_MAX: usize = 5;
+/// The pause before the n-th further batch is drawn at random below this times 2ⁿ.
+const PAUSE_MS: u64 = 25;
 
 /// A poll and the counts of its lanes, as they were read.
 #[derive(Debug)]
 pub struct Snapshot {
     /// The poll.
     pub poll: Poll,
-    /// COUNT of each lane that has counted anything.
+    /// COUNT of each lane, lane by lane; version 0 for one that has counted nothing yet.
     pub counts: Vec<Head>,
 }
 
@@ -74,7 +76,12 @@ impl ResultsStore {
             let mut found = self.batch(HashMap::from([(self.tallies_table.clone(), further)])).await?;
             counts.extend(found.remove(&self.tallies_table).unwrap_or_default());
         }
-        let counts = counts.iter().map(read_head).collect::<Result<_, _>>()?;
+        let of_lane = |lane| {
+            let key = keys::poll_lane(&LaneKey { poll: poll_id.clone(), lane });
+            let item = counts.iter().find(|item| Attributes(item).string(keys::POLL_LANE).ok() == Some(&key));
+            item.map_or_else(|| Ok(Head::default()), read_head)
+        };
+        let counts = (0..poll.rules.lanes).map(of_lane).collect::<Result<_, _>>()?;
         Ok(Some(Snapshot { poll, counts }))
     }
 
@@ -86,7 +93,10 @@ impl ResultsStore {
             wanted.insert(table, keys.map_err(|error| StoreError::Broken(format!("read results: {error}")))?);
         }
         let mut found: HashMap<String, Vec<Item>> = HashMap::new();
-        for _ in 0..BATCHES_MAX {
+        for attempt in 0..BATCHES_MAX {
+            if attempt > 0 {
+                tokio::time::sleep(Duration::from_millis(fastrand::u64(..PAUSE_MS << attempt))).await;
+            }
             let answer = self.client.batch_get_item().set_request_items(Some(wanted)).send().await;
             let answer = answer.map_err(|error| store_error("read results", error))?;
             for (table, items) in answer.responses.unwrap_or_default() {

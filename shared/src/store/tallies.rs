@@ -79,7 +79,7 @@ impl From<StoreError> for LaneStoreError {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Unavailable(text) => LaneStoreError::Unavailable(text),
-            StoreError::Broken(text) => LaneStoreError::Unreadable(text),
+            StoreError::Broken(text) => LaneStoreError::Broken(text),
         }
     }
 }

@@ -17,12 +17,12 @@ use crate::{
     domain::{choices::Choices, poll::PollId, vote::Vote, vote::VoterKey},
 };
 
-/// What became of a first vote.
+/// What became of a vote.
 #[derive(Debug, PartialEq, Eq)]
 pub enum PutVote {
     /// It is stored.
     Stored,
-    /// The voter has one already; nothing was written.
+    /// Another one stands than it was to replace; nothing was written.
     Exists(Vote),
 }
 
@@ -43,26 +43,30 @@ impl VoteStore {
         Self { client: Client::new(aws), table }
     }
 
-    /// Stores a first vote by one conditional write, which decides every race.
-    pub async fn put_first(&self, poll: &PollId, voter: &VoterKey, vote: &Vote) -> Result<PutVote, StoreError> {
-        let outcome = self
+    /// Stores a vote over the revision before its own (none for the first) by one conditional write, which decides
+    /// every race.
+    pub async fn put(&self, poll: &PollId, voter: &VoterKey, vote: &Vote) -> Result<PutVote, StoreError> {
+        let put = self
             .client
             .put_item()
             .table_name(&self.table)
             .set_item(Some(vote_item(poll, voter, vote)))
-            .condition_expression("attribute_not_exists(#voter)")
-            .expression_attribute_names("#voter", keys::VOTER)
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-            .send()
-            .await;
-        match outcome {
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        let put = match vote.revision {
+            1 => put
+                .condition_expression("attribute_not_exists(#voter)")
+                .expression_attribute_names("#voter", keys::VOTER),
+            revision => put
+                .condition_expression("#revision = :before")
+                .expression_attribute_names("#revision", "revision")
+                .expression_attribute_values(":before", number(revision - 1)),
+        };
+        match put.send().await {
             Ok(_) => Ok(PutVote::Stored),
             Err(error) => match error.as_service_error() {
                 Some(PutItemError::ConditionalCheckFailedException(failed)) => {
-                    let item = failed
-                        .item()
-                        .ok_or_else(|| StoreError::Broken("store vote: the stored one did not come back".to_owned()))?;
-                    Ok(PutVote::Exists(read_vote(item)?))
+                    let gone = || StoreError::Broken("store vote: the one that stands did not come back".to_owned());
+                    Ok(PutVote::Exists(read_vote(failed.item().ok_or_else(gone)?)?))
                 }
                 _ => Err(store_error("store vote", error)),
             },

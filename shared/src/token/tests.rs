@@ -165,6 +165,19 @@ fn of_an_issuers_keys_the_one_with_the_tokens_id_is_used() {
 }
 
 #[test]
+fn critical_extensions_are_refused_and_odd_claims_of_others_are_not() {
+    let signer = Signer::new(Algorithm::ES256, "k");
+    let verifier = verifier(&[&signer]);
+    let header = Header { crit: Some(vec!["exp".to_owned()]), ..Header::new(Algorithm::ES256) };
+    let critical = encode(&header, &claims(), &signer.key).unwrap();
+    assert!(matches!(verifier.verify(&critical), Err(Refused::Critical)));
+    assert!(verifier.verify(&signer.sign(&with("exp", json!(seconds_from_now(600) as f64 + 0.5)))).is_ok());
+    for scope in [json!(null), json!(["a"]), json!(7)] {
+        assert_eq!(verifier.verify(&signer.sign(&with("scope", scope))).unwrap().scopes, "");
+    }
+}
+
+#[test]
 fn what_is_no_token_is_refused() {
     let signer = Signer::new(Algorithm::EdDSA, "k");
     let verifier = verifier(&[&signer]);

@@ -1,0 +1,291 @@
+//! Changes of a poll, and why closing is strict.
+//!
+//! Processes remember a poll for a lease. A change is therefore felt everywhere only after that lease, the clocks'
+//! skew and the time that the change itself takes to land: 9 s together. So a poll is closed 9 s ahead at the
+//! earliest, and from 9 s before it opens only what can't surprise a process that remembers the old poll may change.
+
+use serde::Deserialize;
+
+use super::{
+    poll::{Identity, Kind, Poll, Results, Settings, Status, VoteChange},
+    poll_request::{CreatePoll, FieldError, given},
+    time::Timestamp,
+};
+
+/// How long a poll that was read is believed, counted by wall clock from before the read is sent.
+pub const CONFIG_LEASE_MS: u64 = 5_000;
+/// By how much two clocks may differ.
+pub const CLOCK_SKEW_MS: u64 = 1_000;
+/// How long a change of a poll may take to land.
+pub const CONFIG_WRITE_MS: u64 = 3_000;
+/// After how long a change is felt everywhere.
+pub const CHANGE_FELT_MS: u64 = CONFIG_LEASE_MS + CLOCK_SKEW_MS + CONFIG_WRITE_MS;
+
+/// The body of `PATCH /v1/polls/{poll_id}`: what is absent stays. Null clears a time.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct EditPoll {
+    #[serde(deserialize_with = "given")]
+    question: Option<String>,
+    #[serde(deserialize_with = "given")]
+    options: Option<Vec<String>>,
+    #[serde(deserialize_with = "given")]
+    kind: Option<Kind>,
+    #[serde(deserialize_with = "given")]
+    max_choices: Option<u64>,
+    #[serde(deserialize_with = "given")]
+    opens_at: Option<Option<Timestamp>>,
+    #[serde(deserialize_with = "given")]
+    closes_at: Option<Option<Timestamp>>,
+    #[serde(deserialize_with = "given")]
+    identity: Option<Identity>,
+    #[serde(deserialize_with = "given")]
+    vote_change: Option<VoteChange>,
+    #[serde(deserialize_with = "given")]
+    results: Option<Results>,
+    #[serde(deserialize_with = "given")]
+    peak_votes_per_second: Option<u64>,
+}
+
+/// Why a change is refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EditRefused {
+    /// The fields are no poll's.
+    Invalid(Vec<FieldError>),
+    /// It may not be changed, or not any more.
+    NotEditable(String),
+}
+
+fn not_editable(detail: impl Into<String>) -> EditRefused {
+    EditRefused::NotEditable(detail.into())
+}
+
+impl EditPoll {
+    /// The poll with the change, one revision on; the very poll if nothing changes.
+    ///
+    /// `again` says that an earlier try at this change may have landed late: then a closing that has come too near
+    /// is moved away, as it must be felt everywhere before it is reached.
+    pub fn apply(&self, poll: &Poll, now: Timestamp, again: bool) -> Result<Poll, EditRefused> {
+        let current = &poll.rules.settings;
+        let fixed = self.kind.is_some_and(|kind| kind != current.kind)
+            || self.identity.is_some_and(|identity| identity != current.identity);
+        if fixed {
+            return Err(not_editable("kind and identity of a poll never change"));
+        }
+        let mut edited = self.merged(poll)?;
+        let earliest = now.plus_millis(CHANGE_FELT_MS);
+        if again && edited.rules.settings.closes_at != current.closes_at {
+            edited.rules.settings.closes_at = edited.rules.settings.closes_at.map(|closes_at| closes_at.max(earliest));
+        }
+        let new = &edited.rules.settings;
+        if new.closes_at != current.closes_at {
+            may_close_at(current, new.closes_at, now)?;
+        }
+        let is_settled = current.opens_at.is_none_or(|opens_at| opens_at < earliest);
+        if is_settled && differs_in_substance(poll, &edited) {
+            return Err(not_editable(
+                "from 9 s before a poll opens only closes_at and peak_votes_per_second may change",
+            ));
+        }
+        if is_settled && new.peak_votes_per_second < current.peak_votes_per_second {
+            return Err(not_editable("peak_votes_per_second may only be raised once a poll opens"));
+        }
+        if edited != *poll {
+            edited.rules.settings.revision += 1;
+        }
+        Ok(edited)
+    }
+
+    /// The poll with the fields that are given, checked as if it were a new one.
+    fn merged(&self, poll: &Poll) -> Result<Poll, EditRefused> {
+        let current = &poll.rules.settings;
+        // The default of max_choices follows the number of options, unless it was set lower.
+        let all_options = current.max_choices == poll.rules.options && self.options.is_some();
+        let kept_max = (current.kind == Kind::Single || !all_options).then_some(u64::from(current.max_choices));
+        let whole = CreatePoll {
+            question: self.question.clone().unwrap_or_else(|| current.question.clone()),
+            options: self.options.clone().unwrap_or_else(|| poll.options.clone()),
+            kind: current.kind,
+            max_choices: self.max_choices.or(kept_max),
+            opens_at: self.opens_at.unwrap_or(current.opens_at),
+            closes_at: self.closes_at.unwrap_or(current.closes_at),
+            identity: current.identity,
+            vote_change: self.vote_change.unwrap_or(current.vote_change),
+            results: self.results.unwrap_or(current.results),
+            peak_votes_per_second: self.peak_votes_per_second.or(Some(u64::from(current.peak_votes_per_second))),
+        };
+        Ok(whole.validate().map_err(EditRefused::Invalid)?.in_place_of(poll))
+    }
+}
+
+/// Whether the closing may be moved there now.
+fn may_close_at(current: &Settings, closes_at: Option<Timestamp>, now: Timestamp) -> Result<(), EditRefused> {
+    if current.status(now) == Status::Closed {
+        return Err(not_editable("a poll that is closed stays closed"));
+    }
+    if closes_at.is_some_and(|closes_at| closes_at < now.plus_millis(CHANGE_FELT_MS)) {
+        return Err(not_editable("closes_at must lie at least 9 s ahead, so that it is felt everywhere in time"));
+    }
+    Ok(())
+}
+
+/// Whether anything else than closing and peak is different.
+fn differs_in_substance(poll: &Poll, edited: &Poll) -> bool {
+    let substance = |poll: &Poll| {
+        let settings = &poll.rules.settings;
+        (
+            settings.question.clone(),
+            poll.options.clone(),
+            settings.max_choices,
+            settings.opens_at,
+            settings.vote_change,
+            settings.results,
+        )
+    };
+    substance(poll) != substance(edited)
+}
+
+/// The poll closed as early as can be: 9 s from now, unless it closes before; the very poll if it does. `again` as
+/// for `EditPoll::apply`.
+pub fn close(poll: &Poll, now: Timestamp, again: bool) -> Poll {
+    let earliest = now.plus_millis(CHANGE_FELT_MS);
+    let mut closed = poll.clone();
+    let settings = &mut closed.rules.settings;
+    let keeps = settings.closes_at.is_some_and(|closes_at| closes_at <= earliest && !again);
+    if !keeps {
+        settings.closes_at = Some(earliest);
+        settings.revision += 1;
+    }
+    closed
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{
+        caller::{Caller, TokenKind},
+        lane::lanes_for,
+        poll::PollId,
+    };
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    fn at(seconds: u64) -> Timestamp {
+        Timestamp::from_millis(1_790_000_000_000 + seconds * 1_000).unwrap()
+    }
+
+    fn poll(opens: Option<u64>, closes: Option<u64>) -> Poll {
+        let asked: CreatePoll = serde_json::from_value(json!({"question": "Q", "options": ["a", "b"],
+            "opens_at": opens.map(at), "closes_at": closes.map(at), "kind": "multiple"}))
+        .unwrap();
+        let owner = Caller {
+            issuer: "i".to_owned(),
+            subject: "s".to_owned(),
+            kind: TokenKind::Account,
+            scopes: String::new(),
+            expires_at: at(0),
+        };
+        asked.validate().unwrap().create(PollId::parse("p").unwrap(), &owner, [0; 32], 1, at(0)).unwrap()
+    }
+
+    fn edit(poll: &Poll, now: u64, body: Value) -> Result<Poll, EditRefused> {
+        serde_json::from_value::<EditPoll>(body).unwrap().apply(poll, at(now), false)
+    }
+
+    fn is_refused(outcome: Result<Poll, EditRefused>) -> bool {
+        matches!(outcome, Err(EditRefused::NotEditable(_)))
+    }
+
+    #[test]
+    fn a_scheduled_poll_changes_in_all_but_kind_and_identity() {
+        let scheduled = poll(Some(100), Some(200));
+        let edited = edit(
+            &scheduled,
+            90,
+            json!({"question": "R", "options": ["x", "y", "z"], "results": "owner",
+            "vote_change": "until_close", "opens_at": at(150), "closes_at": null, "peak_votes_per_second": 20_000}),
+        )
+        .unwrap();
+        assert_eq!((edited.rules.settings.question.as_str(), edited.options.len(), edited.rules.options), ("R", 3, 3));
+        assert_eq!((edited.rules.settings.max_choices, edited.rules.lanes, edited.rules.settings.revision), (3, 4, 2));
+        assert_eq!((edited.rules.settings.opens_at, edited.rules.settings.closes_at), (Some(at(150)), None));
+        assert!(is_refused(edit(&scheduled, 10, json!({"kind": "single"}))));
+        assert!(is_refused(edit(&scheduled, 10, json!({"identity": "account"}))));
+        assert!(edit(&scheduled, 10, json!({"kind": "multiple", "identity": "device"})).is_ok());
+    }
+
+    #[test]
+    fn from_nine_seconds_before_opening_only_closing_and_peak_change() {
+        let soon = poll(Some(100), Some(200));
+        assert!(edit(&soon, 91, json!({"question": "R"})).is_ok());
+        assert!(is_refused(edit(&soon, 92, json!({"question": "R"}))));
+        assert!(is_refused(edit(&poll(None, None), 0, json!({"options": ["x", "y"]}))));
+        assert!(is_refused(edit(&poll(None, None), 0, json!({"opens_at": at(500)}))));
+        let raised = edit(&soon, 150, json!({"peak_votes_per_second": 9_000, "closes_at": at(159)})).unwrap();
+        assert_eq!((raised.rules.lanes, raised.rules.settings.closes_at), (2, Some(at(159))));
+        assert!(is_refused(edit(&raised, 150, json!({"peak_votes_per_second": 8_999}))));
+        assert_eq!(edit(&raised, 150, json!({"question": "Q"})), Ok(raised), "what does not change is no change");
+    }
+
+    #[test]
+    fn a_closing_lies_nine_seconds_ahead_and_a_closed_poll_stays_closed() {
+        let open = poll(None, Some(200));
+        assert!(is_refused(edit(&open, 100, json!({"closes_at": at(108)}))));
+        assert!(edit(&open, 100, json!({"closes_at": at(109)})).is_ok());
+        assert!(edit(&open, 199, json!({"closes_at": at(300)})).is_ok());
+        assert!(edit(&open, 199, json!({"closes_at": null})).is_ok());
+        assert!(is_refused(edit(&open, 200, json!({"closes_at": at(300)}))));
+        assert!(is_refused(edit(&open, 200, json!({"closes_at": null}))));
+    }
+
+    #[test]
+    fn a_change_that_landed_late_moves_its_closing_away() {
+        let asked: EditPoll = serde_json::from_value(json!({"closes_at": at(109)})).unwrap();
+        let late = asked.apply(&poll(None, Some(200)), at(104), true).unwrap();
+        assert_eq!(late.rules.settings.closes_at, Some(at(113)));
+    }
+
+    #[test]
+    fn closing_is_as_early_as_can_be_and_once() {
+        let closed = close(&poll(None, None), at(100), false);
+        assert_eq!((closed.rules.settings.closes_at, closed.rules.settings.revision), (Some(at(109)), 2));
+        assert_eq!(close(&closed, at(105), false), closed);
+        assert_eq!(close(&poll(None, Some(105)), at(100), false), poll(None, Some(105)));
+        let late = close(&closed, at(104), true);
+        assert_eq!((late.rules.settings.closes_at, late.rules.settings.revision), (Some(at(113)), 3));
+    }
+
+    #[test]
+    fn a_change_is_checked_as_a_new_poll_is() {
+        let pointers = |body: Value| match edit(&poll(Some(100), None), 0, body) {
+            Err(EditRefused::Invalid(errors)) => errors.into_iter().map(|error| error.pointer).collect::<Vec<_>>(),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(pointers(json!({"question": " ", "options": ["a"]})), ["/question", "/options"]);
+        assert_eq!(pointers(json!({"closes_at": at(50)})), ["/closes_at"]);
+        assert_eq!(pointers(json!({"max_choices": 3})), ["/max_choices"]);
+        for field in ["question", "options", "kind", "max_choices", "identity", "results", "peak_votes_per_second"] {
+            assert!(serde_json::from_value::<EditPoll>(json!({field: null})).is_err(), "{field}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn lanes_never_go_down(peaks in proptest::collection::vec(1u32..=250_000, 1..6)) {
+            let mut edited = poll(Some(1_000), None);
+            for peak in peaks {
+                let before = edited.rules.lanes;
+                edited = edit(&edited, 0, json!({"peak_votes_per_second": peak})).unwrap();
+                prop_assert!(edited.rules.lanes >= before);
+                prop_assert!(edited.rules.lanes >= lanes_for(peak, 1));
+            }
+        }
+
+        #[test]
+        fn no_body_makes_the_parser_panic(body in "\\{?\"?(question|closes_at|opens_at|[a-z\"\\\\{}\\[\\]:,0-9TZ.-]|\\PC){0,60}") {
+            if let Ok(parsed) = serde_json::from_str::<EditPoll>(&body) {
+                drop(parsed.apply(&poll(None, None), at(0), false));
+            }
+        }
+    }
+}

@@ -1,0 +1,315 @@
+//! What owners ask for: a new poll, a change of one. Everything that is wrong is reported at once, with its place.
+
+use std::collections::HashSet;
+
+use serde::{Deserialize, Deserializer, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::{
+    caller::Caller,
+    choices::OPTIONS_MAX,
+    lane::lanes_for,
+    poll::{Identity, Kind, Poll, PollId, Results, Rules, Settings, VoteChange},
+    text,
+    time::Timestamp,
+};
+
+/// The fewest options that make a poll.
+pub const OPTIONS_MIN: usize = 2;
+/// The most characters of a question.
+pub const QUESTION_CHARS_MAX: usize = 500;
+/// The most characters of an option's label.
+pub const LABEL_CHARS_MAX: usize = 200;
+/// The highest peak that a poll may announce, in votes a second.
+pub const PEAK_VOTES_PER_SECOND_MAX: u32 = 250_000;
+/// The peak of a poll that announces none, in votes a second.
+pub const PEAK_VOTES_PER_SECOND_DEFAULT: u32 = 1_000;
+
+/// The body of `POST /v1/polls`, as sent: right types, nothing else looked at.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CreatePoll {
+    pub(super) question: String,
+    pub(super) options: Vec<String>,
+    #[serde(default)]
+    pub(super) kind: Kind,
+    #[serde(default, deserialize_with = "given")]
+    pub(super) max_choices: Option<u64>,
+    #[serde(default)]
+    pub(super) opens_at: Option<Timestamp>,
+    #[serde(default)]
+    pub(super) closes_at: Option<Timestamp>,
+    #[serde(default)]
+    pub(super) identity: Identity,
+    #[serde(default)]
+    pub(super) vote_change: VoteChange,
+    #[serde(default)]
+    pub(super) results: Results,
+    #[serde(default, deserialize_with = "given")]
+    pub(super) peak_votes_per_second: Option<u64>,
+}
+
+/// A field that may be absent but not null.
+pub(super) fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
+}
+
+/// A field of a body that is to blame, and why.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct FieldError {
+    /// Where the field is: a JSON pointer (RFC 6901), such as `/options/2`.
+    pub pointer: String,
+    /// Why it is refused.
+    pub detail: String,
+}
+
+impl FieldError {
+    /// A field error of a pointer and a reason.
+    pub fn new(pointer: impl Into<String>, detail: impl std::fmt::Display) -> Self {
+        Self { pointer: pointer.into(), detail: detail.to_string() }
+    }
+}
+
+/// A poll as its owner asks for it, valid but for its times. Its JSON is hashed: a field that a later version adds
+/// must be left out of it at its default, or a repeat across that deployment is a conflict.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct NewPoll {
+    question: String,
+    options: Vec<String>,
+    kind: Kind,
+    max_choices: u8,
+    opens_at: Option<Timestamp>,
+    closes_at: Option<Timestamp>,
+    identity: Identity,
+    vote_change: VoteChange,
+    results: Results,
+    peak_votes_per_second: u32,
+}
+
+impl CreatePoll {
+    /// Checks every field but the times against the clock, and reports all that is wrong at once.
+    pub fn validate(self) -> Result<NewPoll, Vec<FieldError>> {
+        let mut errors = Vec::new();
+        let question = text::normalise(&self.question, QUESTION_CHARS_MAX)
+            .map_err(|error| errors.push(FieldError::new("/question", error)))
+            .unwrap_or_default();
+        let options = valid_options(&self.options, &mut errors);
+        let max_choices = valid_max_choices(self.kind, self.max_choices, options.len(), &mut errors);
+        let peak = self.peak_votes_per_second.unwrap_or(u64::from(PEAK_VOTES_PER_SECOND_DEFAULT));
+        let peak = u32::try_from(peak).unwrap_or(u32::MAX);
+        if !(1..=PEAK_VOTES_PER_SECOND_MAX).contains(&peak) {
+            errors.push(FieldError::new(
+                "/peak_votes_per_second",
+                format!("must be from 1 to {PEAK_VOTES_PER_SECOND_MAX}"),
+            ));
+        }
+        if let (Some(opens_at), Some(closes_at)) = (self.opens_at, self.closes_at)
+            && closes_at <= opens_at
+        {
+            errors.push(FieldError::new("/closes_at", "must be after opens_at"));
+        }
+        if !errors.is_empty() {
+            return Err(errors);
+        }
+        Ok(NewPoll {
+            question,
+            options,
+            kind: self.kind,
+            max_choices,
+            opens_at: self.opens_at,
+            closes_at: self.closes_at,
+            identity: self.identity,
+            vote_change: self.vote_change,
+            results: self.results,
+            peak_votes_per_second: peak,
+        })
+    }
+}
+
+fn valid_options(raw: &[String], errors: &mut Vec<FieldError>) -> Vec<String> {
+    if !(OPTIONS_MIN..=OPTIONS_MAX).contains(&raw.len()) {
+        errors.push(FieldError::new("/options", format!("must have {OPTIONS_MIN} to {OPTIONS_MAX} labels")));
+        return Vec::new();
+    }
+    let mut labels = Vec::with_capacity(raw.len());
+    let faults_before = errors.len();
+    let mut known = HashSet::new();
+    for (id, raw_label) in raw.iter().enumerate() {
+        match text::normalise(raw_label, LABEL_CHARS_MAX) {
+            Ok(label) if known.insert(label.clone()) => labels.push(label),
+            Ok(_) => errors.push(FieldError::new(format!("/options/{id}"), "repeats an earlier label")),
+            Err(error) => errors.push(FieldError::new(format!("/options/{id}"), error)),
+        }
+    }
+    if errors.len() == faults_before { labels } else { Vec::new() }
+}
+
+fn valid_max_choices(kind: Kind, given: Option<u64>, options: usize, errors: &mut Vec<FieldError>) -> u8 {
+    if options == 0 {
+        // The options are to blame, and named already.
+        return 1;
+    }
+    let (max, default) = match kind {
+        Kind::Single => (1, 1),
+        Kind::Multiple => (options.min(OPTIONS_MAX), options.min(OPTIONS_MAX)),
+    };
+    let given = given.unwrap_or(default as u64);
+    match u8::try_from(given) {
+        Ok(valid) if valid >= 1 && usize::from(valid) <= max => valid,
+        _ => {
+            let detail = match kind {
+                Kind::Single => "must be 1, or absent, in a poll of kind single".to_owned(),
+                Kind::Multiple => format!("must be from 1 to the number of options, {max}"),
+            };
+            errors.push(FieldError::new("/max_choices", detail));
+            1
+        }
+    }
+}
+
+impl NewPoll {
+    /// SHA-256 of the poll as asked for, defaults filled in: equal for two bodies that ask for the same.
+    pub fn hash(&self) -> [u8; 32] {
+        // Strings, numbers and unit variants: nothing in it can fail to serialise.
+        let canonical = serde_json::to_vec(self).unwrap_or_default();
+        Sha256::digest(canonical).into()
+    }
+
+    /// An existing poll with these settings in the place of its own: id, owner, salt and revision stay, and it never
+    /// has fewer lanes.
+    pub(super) fn in_place_of(self, poll: &Poll) -> Poll {
+        let settings = Settings {
+            question: self.question,
+            max_choices: self.max_choices,
+            opens_at: self.opens_at,
+            closes_at: self.closes_at,
+            vote_change: self.vote_change,
+            results: self.results,
+            peak_votes_per_second: self.peak_votes_per_second,
+            ..poll.rules.settings.clone()
+        };
+        let rules = Rules {
+            settings,
+            options: self.options.len() as u8,
+            lanes: lanes_for(self.peak_votes_per_second, poll.rules.lanes),
+            ..poll.rules.clone()
+        };
+        Poll { rules, options: self.options }
+    }
+
+    /// The poll, made by `owner` at `now`. Refused if it would never be open.
+    pub fn create(
+        self,
+        poll_id: PollId,
+        owner: &Caller,
+        salt: [u8; 32],
+        lanes_min: u8,
+        now: Timestamp,
+    ) -> Result<Poll, FieldError> {
+        if self.closes_at.is_some_and(|closes_at| closes_at <= now) {
+            return Err(FieldError::new("/closes_at", "must be in the future"));
+        }
+        let request_hash = self.hash();
+        Ok(Poll {
+            rules: Rules {
+                // 2 to 100, so it fits.
+                options: self.options.len() as u8,
+                lanes: lanes_for(self.peak_votes_per_second, lanes_min),
+                owner: owner.owner(),
+                salt,
+                request_hash,
+                settings: Settings {
+                    poll_id,
+                    question: self.question,
+                    kind: self.kind,
+                    max_choices: self.max_choices,
+                    opens_at: self.opens_at,
+                    closes_at: self.closes_at,
+                    identity: self.identity,
+                    vote_change: self.vote_change,
+                    results: self.results,
+                    peak_votes_per_second: self.peak_votes_per_second,
+                    revision: 1,
+                    created_at: now,
+                },
+            },
+            options: self.options,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    fn validate(body: Value) -> Result<NewPoll, Vec<FieldError>> {
+        serde_json::from_value::<CreatePoll>(body).unwrap().validate()
+    }
+
+    fn pointers(body: Value) -> Vec<String> {
+        validate(body).unwrap_err().into_iter().map(|error| error.pointer).collect()
+    }
+
+    #[test]
+    fn defaults_are_as_documented() {
+        let poll = validate(json!({"question": "Q", "options": ["a", "b"]})).unwrap();
+        let spelled_out = validate(json!({"question": "Q", "options": ["a", "b"], "kind": "single", "max_choices": 1,
+            "opens_at": null, "closes_at": null, "identity": "device", "vote_change": "never", "results": "always",
+            "peak_votes_per_second": 1000}))
+        .unwrap();
+        assert_eq!(poll, spelled_out);
+        assert_eq!(poll.hash(), spelled_out.hash());
+    }
+
+    #[test]
+    fn max_choices_of_multiple_is_the_number_of_options() {
+        let poll = validate(json!({"question": "Q", "options": ["a", "b", "c"], "kind": "multiple"})).unwrap();
+        assert_eq!(poll.max_choices, 3);
+    }
+
+    #[test]
+    fn every_fault_is_named_with_its_place() {
+        assert_eq!(
+            pointers(json!({"question": " ", "options": ["a", "a ", ""], "kind": "multiple", "max_choices": 4,
+                "peak_votes_per_second": 0, "opens_at": "2030-01-02T00:00:00Z", "closes_at": "2030-01-01T00:00:00Z"})),
+            ["/question", "/options/1", "/options/2", "/peak_votes_per_second", "/closes_at"]
+        );
+        assert_eq!(pointers(json!({"question": "Q", "options": ["a"]})), ["/options"]);
+        assert_eq!(pointers(json!({"question": "Q", "options": [], "kind": "multiple"})), ["/options"]);
+        assert_eq!(
+            pointers(json!({"question": "Q", "options": ["a", "b"], "kind": "multiple", "max_choices": 3})),
+            ["/max_choices"]
+        );
+        assert_eq!(pointers(json!({"question": "Q", "options": ["a", "b"], "max_choices": 2})), ["/max_choices"]);
+    }
+
+    #[test]
+    fn labels_are_compared_in_their_normal_form() {
+        assert_eq!(pointers(json!({"question": "Q", "options": ["Caf\u{e9}", "Cafe\u{301}"]})), ["/options/1"]);
+    }
+
+    #[test]
+    fn null_is_taken_for_times_only() {
+        for field in ["kind", "max_choices", "identity", "vote_change", "results", "peak_votes_per_second"] {
+            let body = json!({"question": "Q", "options": ["a", "b"], field: null});
+            assert!(serde_json::from_value::<CreatePoll>(body).is_err(), "{field}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_fields_make_the_validation_panic(
+            question in "\\PC{0,20}", options in proptest::collection::vec("\\PC{0,4}", 0..5), multiple in any::<bool>(),
+            max_choices in any::<u64>(), peak in any::<u64>(), opens_at in 0u64..300_000_000_000_000,
+        ) {
+            let body = json!({"question": question, "options": options, "kind": if multiple { "multiple" } else { "single" },
+                "max_choices": max_choices, "peak_votes_per_second": peak, "opens_at": Timestamp::from_millis(opens_at)});
+            match validate(body) {
+                Ok(poll) => prop_assert!(poll.options.len() == options.len() && usize::from(poll.max_choices) <= options.len()),
+                Err(errors) => prop_assert!(!errors.is_empty() && errors.iter().all(|error| error.pointer.starts_with('/'))),
+            }
+        }
+    }
+}

@@ -1,0 +1,103 @@
+use proptest::prelude::*;
+use serde_json::json;
+
+use super::*;
+use crate::domain::{caller::TokenKind, poll::PollId, poll_request::CreatePoll};
+
+fn rules(vote_change: VoteChange) -> Rules {
+    let asked: CreatePoll =
+        serde_json::from_value(json!({"question": "Q", "options": ["a", "b", "c"], "vote_change": vote_change}))
+            .unwrap();
+    let owner = Caller {
+        issuer: "i".to_owned(),
+        subject: "s".to_owned(),
+        kind: TokenKind::Account,
+        scopes: String::new(),
+        expires_at: at(0),
+    };
+    asked.validate().unwrap().create(PollId::parse("p").unwrap(), &owner, [0; 32], 1, at(0)).unwrap().rules
+}
+
+fn at(millis: u64) -> Timestamp {
+    Timestamp::from_millis(1_790_000_000_000 + millis).unwrap()
+}
+
+fn ask(choice: Option<u64>, cast_at: u64, nonce: u32) -> Asked {
+    let choices = choices(choice);
+    Asked { voter: VoterKey::from_bytes([1; 16]), choices, only_over: None, cast_at: at(cast_at), nonce }
+}
+
+fn choices(choice: Option<u64>) -> Option<Choices> {
+    choice.map(|id| Choices::parse(&[id], 3, 1).unwrap())
+}
+
+fn vote(choice: Option<u64>, revision: u32, cast_at: u64, nonce: u32) -> Vote {
+    Vote { choices: choices(choice), revision, cast_at: at(cast_at), lane: 0, nonce }
+}
+
+#[test]
+fn a_second_vote_is_told_from_a_repeat_and_from_the_same_write() {
+    let stored = vote(Some(1), 1, 5, 7);
+    let decide = |asked: &Asked| decide(Some(&stored), asked, &rules(VoteChange::Never));
+    assert_eq!(decide(&ask(Some(1), 5, 7)), Decision::OwnWrite(stored));
+    assert_eq!(decide(&ask(Some(1), 5, 8)), Decision::Repeat(stored));
+    assert_eq!(decide(&ask(Some(1), 6, 7)), Decision::Repeat(stored));
+    assert_eq!(decide(&ask(Some(2), 6, 7)), Decision::AlreadyVoted);
+    assert_eq!(decide(&ask(None, 6, 7)), Decision::ChangeNotAllowed);
+}
+
+#[test]
+fn a_named_revision_makes_a_change_strict_but_not_its_repeat() {
+    let stored = vote(Some(1), 3, 5, 7);
+    let decide = |stored: Option<&Vote>, choice, only_over| {
+        let asked = Asked { only_over: Some(only_over), ..ask(choice, 9, 9) };
+        decide(stored, &asked, &rules(VoteChange::UntilClose))
+    };
+    let over = |revision| Revisions::Of(vec![revision]);
+    assert_eq!(decide(Some(&stored), Some(2), over(3)), Decision::Write(vote(Some(2), 4, 9, 9)));
+    assert_eq!(decide(Some(&stored), Some(2), Revisions::Any), Decision::Write(vote(Some(2), 4, 9, 9)));
+    assert_eq!(decide(Some(&stored), Some(2), over(2)), Decision::RevisionMismatch);
+    assert_eq!(decide(Some(&stored), None, over(2)), Decision::RevisionMismatch);
+    assert_eq!(decide(Some(&stored), Some(1), over(2)), Decision::Repeat(stored));
+    assert_eq!(decide(None, Some(1), Revisions::Any), Decision::RevisionMismatch);
+}
+
+#[test]
+fn a_voter_survives_its_text() {
+    let voter = VoterKey::from_bytes([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 255]);
+    assert_eq!(VoterKey::parse(&voter.to_string()), Some(voter));
+    assert_eq!(voter.to_string(), "000102030405060708090a0b0c0d0eff");
+    for odd in ["", "00", "000102030405060708090A0B0C0D0EFF", "+00102030405060708090a0b0c0d0eff"] {
+        assert_eq!(VoterKey::parse(odd), None, "{odd}");
+    }
+}
+
+proptest! {
+    /// The reference: what stands is a choice, nothing any more, or nothing yet.
+    #[test]
+    fn any_run_of_requests_does_what_a_plain_model_does(
+        asks in proptest::collection::vec(proptest::option::of(0u64..3), 1..20), may_change in any::<bool>(),
+    ) {
+        let rules = rules(if may_change { VoteChange::UntilClose } else { VoteChange::Never });
+        let mut stored: Option<Vote> = None;
+        let mut model: Option<(Option<u64>, u32)> = None;
+        for (number, choice) in (0u32..).zip(asks) {
+            let asked = ask(choice, u64::from(number), number);
+            let decision = decide(stored.as_ref(), &asked, &rules);
+            match (model, choice) {
+                (None, None) => prop_assert_eq!(decision, Decision::NeverVoted),
+                (Some((standing, _)), _) if standing == choice => prop_assert!(matches!(decision, Decision::Repeat(_))),
+                (Some(_), Some(_)) if !may_change => prop_assert_eq!(decision, Decision::AlreadyVoted),
+                (Some(_), None) if !may_change => prop_assert_eq!(decision, Decision::ChangeNotAllowed),
+                _ => {
+                    let revision = model.map_or(0, |(_, revision)| revision) + 1;
+                    let Decision::Write(written) = decision else { panic!("{decision:?}") };
+                    prop_assert_eq!((written.revision, written.choices), (revision, asked.choices));
+                    prop_assert_eq!(decide(Some(&written), &asked, &rules), Decision::OwnWrite(written));
+                    stored = Some(written);
+                    model = Some((choice, revision));
+                }
+            }
+        }
+    }
+}

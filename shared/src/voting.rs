@@ -1,0 +1,129 @@
+//! Casting, changing and taking back a vote: what `domain::vote` decides, over the two tables that it needs.
+
+use std::sync::Arc;
+
+use aws_types::SdkConfig;
+
+use crate::{
+    clock,
+    config::ConfigError,
+    domain::{
+        caller::Caller,
+        choices::Choices,
+        poll::{PollId, Rules, Status},
+        time::Timestamp,
+        vote::{Asked, Decision, Revisions, Vote, VoterKey, decide},
+    },
+    http::Error,
+    random,
+    store::{PollCache, PollStore, PutVote, VoteStore},
+};
+
+/// How often one request is weighed anew because another one of the same voter came first.
+const WEIGHINGS_MAX: usize = 6;
+
+/// The polls, as remembered, and the votes.
+pub struct Voting {
+    polls: PollCache,
+    votes: VoteStore,
+}
+
+/// A vote that stands now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settled {
+    /// The vote.
+    pub vote: Vote,
+    /// Whether this request wrote it.
+    pub is_new: bool,
+}
+
+impl Voting {
+    /// Voting over the tables that the environment names, its connection made.
+    pub async fn from_env(aws: &SdkConfig) -> Result<Self, ConfigError> {
+        let voting = Self::new(PollStore::from_env(aws)?, VoteStore::from_env(aws)?);
+        voting.polls.prime().await;
+        Ok(voting)
+    }
+
+    /// Voting over two tables.
+    pub fn new(polls: PollStore, votes: VoteStore) -> Self {
+        Self { polls: PollCache::new(polls), votes }
+    }
+
+    /// The rules of a poll in which the caller may vote, at most a lease old.
+    pub async fn rules_for(&self, poll_id: &PollId, caller: &Caller) -> Result<Arc<Rules>, Error> {
+        let rules = self.polls.rules(poll_id, clock::now()).await?.ok_or_else(Error::poll_not_found)?;
+        if rules.settings.identity.admits(caller.kind) {
+            Ok(rules)
+        } else {
+            Err(Error::Forbidden("this poll takes votes of accounts only"))
+        }
+    }
+
+    /// The caller's own vote, by a strongly consistent read.
+    pub async fn vote_of(&self, caller: &Caller, rules: &Rules) -> Result<Option<Vote>, Error> {
+        Ok(self.votes.vote(&rules.settings.poll_id, &VoterKey::of(caller, rules)).await?)
+    }
+
+    /// Lets the caller's choices stand (none: takes the vote back), and says what stands then. What stands already is
+    /// settled also when the poll takes votes no more.
+    pub async fn settle(
+        &self,
+        caller: &Caller,
+        rules: &Rules,
+        choices: Option<Choices>,
+        only_over: Option<Revisions>,
+    ) -> Result<Settled, Error> {
+        let poll_id = &rules.settings.poll_id;
+        let voter = VoterKey::of(caller, rules);
+        let nonce = u32::from_be_bytes(random::bytes()?);
+        match self.admission(poll_id).await? {
+            Ok(cast_at) => self.write(rules, Asked { voter, choices, only_over, cast_at, nonce }).await,
+            Err(refusal) => match self.votes.vote(poll_id, &voter).await? {
+                Some(vote) if vote.choices == choices => Ok(Settled { vote, is_new: false }),
+                None if choices.is_none() => Err(Error::NO_VOTE),
+                _ => Err(refusal),
+            },
+        }
+    }
+
+    /// The time at which the poll takes the vote, or why it does not. The lease, the poll's times and `cast_at` go by
+    /// one reading of the clock. A remembered poll never refuses: that takes a fresh read.
+    async fn admission(&self, poll_id: &PollId) -> Result<Result<Timestamp, Error>, Error> {
+        let now = clock::now();
+        let remembered = self.polls.rules(poll_id, now).await?.ok_or_else(Error::poll_not_found)?;
+        if remembered.status(now) == Status::Open {
+            return Ok(Ok(now));
+        }
+        let fresh = self.polls.fresh_rules(poll_id, now).await?.ok_or_else(Error::poll_not_found)?;
+        Ok(match fresh.status(now) {
+            Status::Open => Ok(now),
+            Status::Scheduled => Err(Error::PollNotOpen),
+            Status::Closed => Err(Error::PollClosed),
+        })
+    }
+
+    /// Weighs and writes until what stands is what was decided. A first vote is written without any look: where there
+    /// is one already, the refusal brings it along.
+    async fn write(&self, rules: &Rules, asked: Asked) -> Result<Settled, Error> {
+        let poll_id = &rules.settings.poll_id;
+        let looks_first = asked.choices.is_none() || asked.only_over.is_some();
+        let mut stored = if looks_first { self.votes.vote(poll_id, &asked.voter).await? } else { None };
+        for _ in 0..WEIGHINGS_MAX {
+            let vote = match decide(stored.as_ref(), &asked, rules) {
+                Decision::Write(vote) => vote,
+                Decision::OwnWrite(vote) => return Ok(Settled { vote, is_new: true }),
+                Decision::Repeat(vote) => return Ok(Settled { vote, is_new: false }),
+                Decision::AlreadyVoted => return Err(Error::AlreadyVoted),
+                Decision::ChangeNotAllowed => return Err(Error::VoteChangeNotAllowed),
+                Decision::RevisionMismatch => return Err(Error::RevisionMismatch),
+                Decision::NeverVoted => return Err(Error::NO_VOTE),
+            };
+            match self.votes.put(poll_id, &asked.voter, &vote).await? {
+                PutVote::Stored => return Ok(Settled { vote, is_new: true }),
+                PutVote::Exists(other) => stored = Some(other),
+            }
+        }
+        Err(Error::Unavailable("a voter's requests overtook each other again and again".to_owned()))
+    }
+}
