@@ -26,15 +26,33 @@ Json = dict[str, Any]
 
 ENVIRONMENT = {
     "CreatePoll": {"POLLS_TABLE", "POLL_ID_SECRET", "MIN_LANES", "ALLOWED_ORIGIN"},
+    "ListPolls": {"POLLS_TABLE", "ALLOWED_ORIGIN"},
     "GetPoll": {"POLLS_TABLE", "ALLOWED_ORIGIN"},
+    "UpdatePoll": {"POLLS_TABLE", "ALLOWED_ORIGIN"},
+    "ClosePoll": {"POLLS_TABLE", "ALLOWED_ORIGIN"},
     "RegisterDevice": {"DEVICE_SECRET", "ALLOWED_ORIGIN"},
     "CastVote": {"POLLS_TABLE", "VOTES_TABLE", "ALLOWED_ORIGIN"},
     "GetVote": {"POLLS_TABLE", "VOTES_TABLE", "ALLOWED_ORIGIN"},
-    "GetResults": {"POLLS_TABLE", "TALLIES_TABLE", "ALLOWED_ORIGIN"},
+    "RetractVote": {"POLLS_TABLE", "VOTES_TABLE", "ALLOWED_ORIGIN"},
+    "GetResults": {"POLLS_TABLE", "VOTES_TABLE", "TALLIES_TABLE", "ALLOWED_ORIGIN"},
     "Authorizer": {"DEVICE_SECRET", "ISSUERS"},
     "TallyVotes": {"TALLIES_TABLE", "TALLY_DLQ_URL"},
     "RelayVotes": {"TALLY_QUEUE_URL", "RELAY_DLQ_URL"},
 }
+TABLE_ACTIONS = {
+    "CreatePoll": {"Polls": {"Query", "PutItem"}},
+    "ListPolls": {"${Polls.Arn}/index/by-owner": {"Query"}},
+    "GetPoll": {"Polls": {"Query"}},
+    "UpdatePoll": {"Polls": {"Query", "PutItem"}},  # a transaction of puts needs PutItem
+    "ClosePoll": {"Polls": {"Query", "PutItem"}},
+    "CastVote": {"Polls": {"GetItem"}, "Votes": {"GetItem", "PutItem"}},
+    "GetVote": {"Polls": {"GetItem"}, "Votes": {"GetItem"}},
+    "RetractVote": {"Polls": {"GetItem"}, "Votes": {"GetItem", "PutItem"}},
+    "GetResults": {"Polls": {"BatchGetItem"}, "Tallies": {"BatchGetItem"}, "Votes": {"GetItem"}},
+    "TallyVotes": {"Tallies": {"GetItem", "Query", "PutItem"}},
+    "RelayVotes": {"Votes.StreamArn": {"GetRecords", "GetShardIterator", "DescribeStream", "ListStreams"}},
+}
+"""What each role may do with tables, and no more."""
 OUTPUTS = {
     *("ApiUrl", "ApiId", "PollsTable", "VotesTable", "TalliesTable"),
     *("TallyQueueUrl", "TallyDlqUrl", "RelayDlqUrl", "RelayFailuresBucket"),
@@ -54,6 +72,25 @@ WILDCARDS_ALLOWED = {
     "${RelayFailuresBucket.Arn}/aws/lambda/*",  # Lambda names the object when it fails
     # GetAtt of a log group's Arn ends in `:*` too; the_log_group_is_its_own sees to it that it is the function's.
 }
+CODES = {
+    400: {"invalid_request"},
+    401: {"unauthorized"},
+    403: {"forbidden", "results_hidden"},
+    404: {"not_found"},
+    409: {
+        *("already_voted", "poll_not_open", "poll_closed", "idempotency_conflict"),
+        *("vote_change_not_allowed", "not_editable"),
+    },
+    412: {"revision_mismatch"},
+    413: {"body_too_large"},
+    415: {"unsupported_media_type"},
+    422: {"invalid_choice"},
+    428: {"precondition_required"},
+    429: {"throttled"},
+    500: {"internal"},
+    503: {"unavailable"},
+}
+"""Codes of problems by status, as in shared/src/http/error.rs."""
 GATEWAY_RESPONSES = {
     "BAD_REQUEST_BODY": 400,
     "BAD_REQUEST_PARAMETERS": 400,
@@ -168,6 +205,19 @@ def the_gateway_may_call_what_it_integrates(stack: Stack) -> Iterator[str]:
     yield from (f"not needed: {function} for {source}" for function, source in sorted(given - wanted))
 
 
+def each_role_touches_tables_as_its_function_does(stack: Stack) -> Iterator[str]:
+    for name, _ in stack.of_type("AWS::Lambda::Function"):
+        given: dict[str, set[str]] = {}
+        for statement in statements(stack.template["Resources"][f"{name}Role"]["Properties"]):
+            actions = {action.removeprefix("dynamodb:") for action in listed(statement["Action"]) if "dynamodb:" in action}
+            for resource in listed(statement["Resource"]) if actions else []:
+                table = get_att(resource).removesuffix(".Arn") or sub(resource)
+                given[table] = given.get(table, set()) | actions
+        wanted = TABLE_ACTIONS.get(name, {})
+        for table in sorted(given.keys() | wanted.keys()):
+            yield from (f"{name}: {action} on {table}" for action in sorted(given.get(table, set()) ^ wanted.get(table, set())))
+
+
 def each_function_has_a_role_of_its_own(stack: Stack) -> Iterator[str]:
     for name, function in stack.of_type("AWS::Lambda::Function"):
         if get_att(function["Role"]) != f"{name}Role.Arn":
@@ -212,6 +262,19 @@ def logs_are_json_without_system_lines(stack: Stack) -> Iterator[str]:
     for name, function in stack.of_type("AWS::Lambda::Function"):
         wanted = {"LogFormat": "JSON", "SystemLogLevel": "WARN", "ApplicationLogLevel": {"Ref": "LogLevel"}}
         if not wanted.items() <= function["LoggingConfig"].items():
+            yield name
+
+
+def no_log_level_shows_tokens(stack: Stack) -> Iterator[str]:
+    # At TRACE the Lambda runtime logs events whole.
+    levels = stack.template["Parameters"]["LogLevel"].get("AllowedValues", [])
+    yield from {*levels} ^ {"DEBUG", "INFO", "WARN", "ERROR"}
+
+
+def a_change_of_a_poll_has_time(stack: Stack) -> Iterator[str]:
+    # One that landed late is written again before the answer: four times up to 3 s, and a read before each.
+    for name in ("UpdatePoll", "ClosePoll"):
+        if stack.template["Resources"][name]["Properties"]["Timeout"] < 15:
             yield name
 
 
@@ -416,16 +479,43 @@ def each_operation_documents_its_statuses(stack: Stack) -> Iterator[str]:
         if not any(status.startswith("2") for status in responses):
             yield f"{verb} {path}: no success"
         for status, response in responses.items():
-            problem = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
-            if "$ref" in response or (status >= "400" and response.get("content") != problem):
+            content = response.get("content", {})
+            schema = content.get("application/problem+json", {}).get("schema")
+            is_problem = content.keys() == {"application/problem+json"} and schema == {"$ref": "#/components/schemas/Problem"}
+            if "$ref" in response or (status >= "400" and not is_problem):
                 yield f"{verb} {path}: {status} is no problem document, written out"
+            header = {"401": "WWW-Authenticate", "429": "Retry-After", "503": "Retry-After"}.get(status)
+            if header and header not in response.get("headers", {}):
+                yield f"{verb} {path}: {status} without {header}"
 
 
-def the_gateway_leaves_bodies_to_the_functions(stack: Stack) -> Iterator[str]:
+def each_problem_code_has_an_example(stack: Stack) -> Iterator[str]:
+    shown = set()
+    for path, verb, operation in stack.operations():
+        for status, response in operation["responses"].items():
+            if status < "400":
+                continue
+            named = set(re.findall("`([a-z_]+)`", response["description"]))
+            if not named or not named <= CODES.get(int(status), set()):
+                yield f"{verb} {path}: {status} names {sorted(named)}"
+            content = response.get("content", {}).get("application/problem+json", {})
+            examples = [content["example"]] if "example" in content else []
+            for example in examples + [named_example["value"] for named_example in content.get("examples", {}).values()]:
+                if (example["status"], example["code"] in named) != (int(status), True):
+                    yield f"{verb} {path}: {status} has an example of {example['status']} {example['code']}"
+                shown.add(example["code"])
+    yield from sorted(set().union(*CODES.values()) - shown)
+
+
+def the_gateway_leaves_bodies_and_headers_to_the_functions(stack: Stack) -> Iterator[str]:
     validator = stack.api.get("x-amazon-apigateway-request-validator", "")
     settings = stack.api.get("x-amazon-apigateway-request-validators", {}).get(validator)
     if settings != {"validateRequestParameters": True, "validateRequestBody": False}:
         yield f"{settings}"
+    for path, verb, operation in stack.operations():
+        for parameter in operation.get("parameters", []):
+            if parameter["in"] != "path" and parameter.get("required"):  # a function says more than 400: 428 without If-Match
+                yield f"{verb} {path}: {parameter['name']} is required"
 
 
 def the_gateway_answers_with_problems(stack: Stack) -> Iterator[str]:

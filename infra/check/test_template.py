@@ -40,14 +40,24 @@ def api(path: str, value: Any) -> Callable[[Json, Json], None]:
 
 
 ROLE = "CastVoteRole/Properties/Policies/0/PolicyDocument/Statement/1"
+LIST_ROLE = "ListPollsRole/Properties/Policies/0/PolicyDocument/Statement/1"
 OPERATION = "paths/~v1~polls/post"
+PATCH = "paths/~v1~polls~{poll_id}/patch"
+PROBLEM = "content/application~problem+json"
 RESPONSE = "x-amazon-apigateway-gateway-responses/THROTTLED"
 
 SPOILS = {
     check.the_gateway_may_call_what_it_integrates: [
         resource("GetPollPermission", None),
+        resource("GetResultsMinePermission", None),
         resource("AuthorizerPermission", None),
         resource("GetPollPermission/Properties/SourceArn", {"Fn::Sub": "arn:${AWS::Partition}:execute-api:*"}),
+    ],
+    check.each_role_touches_tables_as_its_function_does: [
+        resource(ROLE + "/Action", ["dynamodb:GetItem", "dynamodb:Scan"]),
+        resource(ROLE + "/Resource", {"Fn::GetAtt": "Tallies.Arn"}),
+        resource(LIST_ROLE + "/Resource", {"Fn::GetAtt": "Polls.Arn"}),
+        resource("GetResultsRole/Properties/Policies/0/PolicyDocument/Statement/2", None),
     ],
     check.each_function_has_a_role_of_its_own: [resource("GetVote/Properties/Role", {"Fn::GetAtt": "CastVoteRole.Arn"})],
     check.no_role_has_a_wildcard: [
@@ -64,6 +74,14 @@ SPOILS = {
     ],
     check.log_groups_end: [resource("GetVoteLogs/Properties/RetentionInDays", None)],
     check.logs_are_json_without_system_lines: [resource("GetVote/Properties/LoggingConfig/SystemLogLevel", "INFO")],
+    check.no_log_level_shows_tokens: [
+        set_at("template", "Parameters/LogLevel/AllowedValues", ["TRACE", "DEBUG", "INFO", "WARN", "ERROR"]),
+        set_at("template", "Parameters/LogLevel/AllowedValues", None),
+    ],
+    check.a_change_of_a_poll_has_time: [
+        resource("UpdatePoll/Properties/Timeout", None),
+        resource("ClosePoll/Properties/Timeout", 5),
+    ],
     check.a_function_is_named_like_its_folder: [
         resource("GetVote/Properties/FunctionName", {"Fn::Sub": "${AWS::StackName}-vote"}),
         resource("GetVote/Properties/CodeUri", "target/lambda/cast-vote/"),
@@ -128,15 +146,27 @@ SPOILS = {
     check.each_path_answers_preflights: [
         api("paths/~v1~polls/options", None),
         api("paths/~v1~polls/patch", {"responses": {}}),
+        api("paths/~v1~polls~{poll_id}~votes~mine/delete", None),
         api("paths/~v1~polls/options/responses/200/headers/Vary", None),
     ],
     check.each_operation_says_who_may_call_it: [api(OPERATION + "/security", None)],
     check.each_operation_documents_its_statuses: [
         api(OPERATION + "/responses/415", None),
         api(OPERATION + "/responses/429", {"$ref": "#/components/responses/Throttled"}),
+        api(f"{OPERATION}/responses/409/{PROBLEM}/schema", {"type": "object"}),
+        api(OPERATION + "/responses/409/content/application~json", {"schema": {"type": "object"}}),
+        api(OPERATION + "/responses/503/headers", None),
     ],
-    check.the_gateway_leaves_bodies_to_the_functions: [
-        api("x-amazon-apigateway-request-validators/parameters/validateRequestBody", True)
+    check.each_problem_code_has_an_example: [
+        api(f"{PATCH}/responses/428/{PROBLEM}/example", None),
+        api(f"{PATCH}/responses/412/{PROBLEM}/example/status", 409),
+        api(f"{PATCH}/responses/412/{PROBLEM}/example/code", "not_editable"),
+        api(PATCH + "/responses/409/description", "`poll_locked`"),
+        api(PATCH + "/responses/409/description", "Not so."),
+    ],
+    check.the_gateway_leaves_bodies_and_headers_to_the_functions: [
+        api("x-amazon-apigateway-request-validators/parameters/validateRequestBody", True),
+        api(PATCH + "/parameters/1/required", True),
     ],
     check.the_gateway_answers_with_problems: [
         api(RESPONSE, None),
