@@ -25,9 +25,14 @@ impl App {
     /// The endpoint as the environment sets it, its connections made.
     pub async fn from_env() -> Result<Self, lambda_http::Error> {
         let aws = aws::sdk_config()?;
-        let app = Self { polls: PollCache::new(PollStore::from_env(&aws)?), votes: VoteStore::from_env(&aws)? };
+        let app = Self::new(PollCache::new(PollStore::from_env(&aws)?), VoteStore::from_env(&aws)?);
         app.polls.prime().await;
         Ok(app)
+    }
+
+    /// An endpoint over its stores.
+    pub fn new(polls: PollCache, votes: VoteStore) -> Self {
+        Self { polls, votes }
     }
 }
 
