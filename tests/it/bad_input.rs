@@ -166,8 +166,7 @@ async fn a_bad_body_makes_no_poll() {
         ),
     ]);
     each_is_invalid(&app, "/v1/polls", &owner, bad).await;
-    let issuer = app.issuer.claims("")["iss"].as_str().unwrap().to_owned();
-    assert_eq!(app.aws.polls_of(&format!("{issuer} {subject}")).await, 0);
+    assert_eq!(app.aws.polls_of(&app.issuer.owner(&subject)).await, 0);
 }
 
 #[tokio::test]

@@ -226,13 +226,16 @@ async fn the_lanes_of_a_large_poll_add_up() {
     assert_eq!(votes_by_option(&results), [32, 32, 32]);
     app.assert_recounted(&poll, &results).await;
     let votes = app.aws.votes_of(&poll).await;
+    let mut lanes_used = 0;
     for lane in 0..LANES {
         let of_lane = votes.iter().filter(|vote| vote.lane == lane).count();
         let head = app.aws.tally(&poll, lane, "HEAD").await;
         let ballots = head["ballots"]["N"].as_str().map_or(0, |number| number.parse::<usize>().unwrap());
         assert_eq!(ballots, of_lane, "lane {lane}: {head}");
-        assert!(of_lane > 0, "no vote in lane {lane} of 96");
+        lanes_used += usize::from(of_lane > 0);
     }
+    // Voters are spread by chance; that two of eight lanes stay without any of 96 does not come up in a lifetime.
+    assert!(lanes_used > 6, "{lanes_used} lanes have votes");
     assert!(votes.iter().all(|vote| vote.lane < LANES));
     replay(&app, &poll, 1).await;
     // Votes for every lane, behind what was replayed.

@@ -95,7 +95,8 @@ struct Answer {
 }
 
 impl Api {
-    /// `url` is the stack's `ApiUrl`, `account` an account token; at most `connections` stay open.
+    /// `url` is the stack's `ApiUrl`, `account` an account token; `connections` stay open, and one more for
+    /// the results.
     pub fn new(url: &str, account: &str, connections: usize) -> Result<Self> {
         let base = url.trim().trim_end_matches('/').to_owned();
         let parsed = reqwest::Url::parse(&base).with_context(|| format!("the URL {base:?} is not valid"))?;
@@ -103,7 +104,7 @@ impl Api {
         let mut http = reqwest::Client::builder()
             .http1_only()
             .tcp_nodelay(true)
-            .pool_max_idle_per_host(connections)
+            .pool_max_idle_per_host(connections.saturating_add(1))
             .timeout(REQUEST_TIMEOUT)
             .redirect(reqwest::redirect::Policy::none())
             .user_agent(concat!("landslide/", env!("CARGO_PKG_VERSION")));

@@ -38,6 +38,11 @@ impl Issuer {
         json!({"iss": ISSUER, "aud": AUDIENCE, "sub": subject, "iat": now, "nbf": now, "exp": now + 3_600})
     }
 
+    /// A subject as the owner of polls, as it is stored.
+    pub fn owner(&self, subject: &str) -> String {
+        format!("{ISSUER} {subject}")
+    }
+
     /// A token of these claims.
     pub fn sign(&self, claims: &Value) -> String {
         self.sign_as(Algorithm::RS256, claims)
