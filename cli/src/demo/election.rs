@@ -1,0 +1,74 @@
+//! The election of the demo: Burlington, Vermont, 3 March 2009, for mayor.
+//!
+//! The totals are public record: the City of Burlington's ballots as arranged in the test data of the abiftool project.
+//! Of 8,980 ballots 4 tie for first place and are not counted; these are the first choices of the other 8,976.
+//! Plurality, which this poll is, names Wright; instant runoff, by which the city counted, named Kiss; Condorcet's
+//! method Montroll.
+
+/// The poll's question.
+pub const QUESTION: &str = "Who should be mayor of Burlington, Vermont? (3 March 2009)";
+
+/// A candidate's label and first choices, in the order of the poll's options.
+pub const FIRST_CHOICES: [(&str, u64); 6] = [
+    ("Kurt Wright", 2_951),
+    ("Bob Kiss", 2_585),
+    ("Andy Montroll", 2_063),
+    ("Dan Smith", 1_306),
+    ("Write-in", 36),
+    ("James Simpson", 35),
+];
+
+/// Number of options of the poll.
+pub const OPTIONS: usize = FIRST_CHOICES.len();
+
+/// Valid first choices in all.
+pub const BALLOTS: u64 = 8_976;
+
+/// The votes of each option in a sample of `voters`, proportional to the official totals by the largest remainder, so
+/// that they sum to `voters` exactly; all `BALLOTS` give the official totals. Equal remainders go to the option named first.
+pub fn sample(voters: u64) -> [u64; OPTIONS] {
+    let mut votes = FIRST_CHOICES.map(|(_, official)| official * voters / BALLOTS);
+    let mut by_remainder: Vec<usize> = (0..OPTIONS).collect();
+    let remainders = FIRST_CHOICES.map(|(_, official)| official * voters % BALLOTS);
+    by_remainder.sort_by_key(|&option| std::cmp::Reverse(remainders.get(option).copied()));
+    let missing = voters - votes.iter().sum::<u64>();
+    for (option, _) in by_remainder.into_iter().zip(0..missing) {
+        if let Some(votes) = votes.get_mut(option) {
+            *votes += 1;
+        }
+    }
+    votes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_official_totals_sum_to_the_valid_ballots() {
+        assert_eq!(FIRST_CHOICES.iter().map(|(_, votes)| votes).sum::<u64>(), BALLOTS);
+    }
+
+    #[test]
+    fn all_voters_are_the_official_totals() {
+        assert_eq!(sample(BALLOTS), [2_951, 2_585, 2_063, 1_306, 36, 35]);
+    }
+
+    #[test]
+    fn a_sample_of_any_size_sums_to_its_size_and_is_within_one_of_proportion() {
+        for voters in 0..=BALLOTS {
+            let votes = sample(voters);
+            assert_eq!(votes.iter().sum::<u64>(), voters);
+            for (votes, (label, official)) in votes.into_iter().zip(FIRST_CHOICES) {
+                let floor = official * voters / BALLOTS;
+                assert!((floor..=floor + 1).contains(&votes), "{label}: {votes} of {voters}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_largest_remainders_get_the_seats_that_are_left() {
+        // Quotas of 100: 32.88, 28.80, 22.98, 14.55, 0.40, 0.39. Floors sum to 96; the four largest remainders get one.
+        assert_eq!(sample(100), [33, 29, 23, 15, 0, 0]);
+    }
+}

@@ -1,0 +1,97 @@
+//! How far the vote is: a bar on a terminal, else a line every few seconds. Both go to stderr.
+
+use std::cell::Cell;
+use std::fmt;
+use std::io::IsTerminal;
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressState, ProgressStyle};
+
+/// Time between two lines where there is no terminal.
+const LINE_INTERVAL: Duration = Duration::from_secs(5);
+
+/// What a terminal shows.
+const BAR: &str = "{bar:40} {human_pos} of {human_len} voted · {msg} · {rate} · {eta} left";
+
+/// The progress of `total` voters.
+pub struct Progress {
+    total: u64,
+    voted: Cell<u64>,
+    started: Instant,
+    display: Display,
+}
+
+enum Display {
+    Bar(ProgressBar),
+    Lines { last: Cell<Instant> },
+}
+
+impl Progress {
+    /// Starts the clock.
+    pub fn start(total: u64) -> Self {
+        let started = Instant::now();
+        let display = if std::io::stderr().is_terminal() {
+            let bar = ProgressBar::new(total);
+            // A template that can't be read leaves the default one: a plainer bar, not a failed election.
+            if let Ok(style) = ProgressStyle::with_template(BAR) {
+                bar.set_style(style.with_key("rate", |state: &ProgressState, out: &mut dyn fmt::Write| {
+                    // Its only failure is the formatter's own, of which indicatif takes no notice either.
+                    write!(out, "{:.0}/s", state.per_sec()).ok();
+                }));
+            }
+            bar.set_message("0 counted");
+            Display::Bar(bar)
+        } else {
+            Display::Lines { last: Cell::new(started) }
+        };
+        Self { total, voted: Cell::new(0), started, display }
+    }
+
+    /// One more voter is done.
+    pub fn voted(&self) {
+        self.voted.set(self.voted.get() + 1);
+        if let Display::Bar(bar) = &self.display {
+            bar.inc(1);
+        }
+    }
+
+    /// So many ballots are counted; called about once a second.
+    pub fn counted(&self, ballots: u64) {
+        match &self.display {
+            Display::Bar(bar) => bar.set_message(format!("{} counted", grouped(ballots))),
+            Display::Lines { last } if last.get().elapsed() >= LINE_INTERVAL => {
+                last.set(Instant::now());
+                eprintln!("{}", self.line(ballots));
+            }
+            Display::Lines { .. } => {}
+        }
+    }
+
+    /// Clears the bar.
+    pub fn finish(&self) {
+        if let Display::Bar(bar) = &self.display {
+            bar.finish_and_clear();
+        }
+    }
+
+    fn line(&self, ballots: u64) -> String {
+        let voted = self.voted.get();
+        let rate = voted as f64 / self.started.elapsed().as_secs_f64();
+        let left = if voted == 0 {
+            "time left unknown".to_owned()
+        } else {
+            format!("{:.0} s left", (self.total - voted) as f64 / rate)
+        };
+        format!(
+            "{} of {} voted · {} counted · {rate:.0}/s · {left}",
+            grouped(voted),
+            grouped(self.total),
+            grouped(ballots)
+        )
+    }
+}
+
+/// A number with a comma between groups of three digits.
+pub fn grouped(number: u64) -> String {
+    indicatif::HumanCount(number).to_string()
+}

@@ -1,0 +1,48 @@
+//! `landslide issuer`: an OpenID issuer for one machine, as the stack's `Issuers` parameter takes it.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::Args;
+use jsonwebtoken::jwk::JwkSet;
+use serde::Serialize;
+
+use crate::signing_key::SigningKey;
+
+/// The `iss` of local tokens.
+pub const DEFAULT_ISSUER: &str = "https://issuer.landslide.local";
+/// The `aud` of local tokens.
+pub const DEFAULT_AUDIENCE: &str = "landslide";
+
+/// Prints the value of the template's `Issuers` parameter for a local key, and makes the key if there is none.
+#[derive(Args)]
+pub struct Arguments {
+    /// The private key, PKCS#8 in PEM; made (RSA 2048, mode 0600) if the file is missing.
+    #[arg(long, value_name = "FILE")]
+    key: PathBuf,
+    /// The issuer that its tokens name.
+    #[arg(long, value_name = "URL", default_value = DEFAULT_ISSUER)]
+    issuer: String,
+    /// The audience that its tokens name.
+    #[arg(long, value_name = "AUDIENCE", default_value = DEFAULT_AUDIENCE)]
+    audience: String,
+}
+
+#[derive(Serialize)]
+struct Issuer<'a> {
+    issuer: &'a str,
+    audience: &'a str,
+    jwks: JwkSet,
+}
+
+/// Prints one line of JSON.
+pub fn run(arguments: &Arguments) -> Result<()> {
+    let key = SigningKey::read_or_create(&arguments.key)?;
+    let issuers = [Issuer {
+        issuer: &arguments.issuer,
+        audience: &arguments.audience,
+        jwks: JwkSet { keys: vec![key.jwk().clone()] },
+    }];
+    println!("{}", serde_json::to_string(&issuers)?);
+    Ok(())
+}

@@ -1,0 +1,64 @@
+//! `landslide token`: an account token signed by the local issuer.
+
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context, Result};
+use clap::Args;
+use serde::Serialize;
+
+use crate::issuer::{DEFAULT_AUDIENCE, DEFAULT_ISSUER};
+use crate::signing_key::SigningKey;
+
+/// Prints an account token, signed with a local issuer's key.
+#[derive(Args)]
+pub struct Arguments {
+    /// The issuer's private key, as `landslide issuer` makes it.
+    #[arg(long, value_name = "FILE")]
+    key: PathBuf,
+    /// Whose token it is.
+    #[arg(long, value_name = "SUBJECT", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    sub: String,
+    /// The issuer that the token names.
+    #[arg(long, value_name = "URL", default_value = DEFAULT_ISSUER)]
+    issuer: String,
+    /// The audience that the token names.
+    #[arg(long, value_name = "AUDIENCE", default_value = DEFAULT_AUDIENCE)]
+    audience: String,
+    /// How long the token is valid; at most a year.
+    #[arg(long, value_name = "HOURS", default_value_t = DEFAULT_TTL_HOURS, value_parser = clap::value_parser!(u64).range(1..=TTL_HOURS_MAX))]
+    ttl_hours: u64,
+}
+
+const DEFAULT_TTL_HOURS: u64 = 12;
+const TTL_HOURS_MAX: u64 = 366 * 24;
+const SECONDS_PER_HOUR: u64 = 3600;
+
+/// Registered claims (RFC 7519, section 4.1); times in seconds since the epoch.
+#[derive(Serialize)]
+struct Claims<'a> {
+    iss: &'a str,
+    sub: &'a str,
+    aud: &'a str,
+    iat: u64,
+    nbf: u64,
+    exp: u64,
+}
+
+/// Prints one line, the token.
+pub fn run(arguments: &Arguments) -> Result<()> {
+    let Arguments { key, sub, issuer, audience, ttl_hours } = arguments;
+    println!("{}", sign(&SigningKey::read(key)?, issuer, audience, sub, *ttl_hours)?);
+    Ok(())
+}
+
+/// A token of the local issuer as `landslide issuer` publishes it by default, for `DEFAULT_TTL_HOURS`.
+pub fn local(key: &Path, sub: &str) -> Result<String> {
+    sign(&SigningKey::read(key)?, DEFAULT_ISSUER, DEFAULT_AUDIENCE, sub, DEFAULT_TTL_HOURS)
+}
+
+fn sign(key: &SigningKey, issuer: &str, audience: &str, sub: &str, ttl_hours: u64) -> Result<String> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).context("the clock stands before 1970")?.as_secs();
+    let exp = now.saturating_add(ttl_hours.saturating_mul(SECONDS_PER_HOUR));
+    key.sign(&Claims { iss: issuer, sub, aud: audience, iat: now, nbf: now, exp })
+}

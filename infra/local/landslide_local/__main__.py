@@ -1,0 +1,152 @@
+"""The verbs behind the Makefile: `infra/local/run VERB …`."""
+
+import argparse
+import os
+import sys
+
+from landslide_local import clouds, paths, venvs
+from landslide_local.stages import Failure, say
+
+# Modules that import boto3 are imported where they are needed: these verbs run before it is installed.
+WITHOUT_BOTO3 = {"venvs", "down", "url", "token"}
+
+
+def main() -> None:
+    arguments = _parser().parse_args()
+    if arguments.verb not in WITHOUT_BOTO3:
+        _continue_in_sam_environment()
+    arguments.run(arguments)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="infra/local/run", description=__doc__)
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    cloud = argparse.ArgumentParser(add_help=False)
+    cloud.add_argument("--cloud", default="ministack")
+    cloud.add_argument("--port", type=int, default=4566)
+    cloud.add_argument("--stack", default="landslide")
+    arch = argparse.ArgumentParser(add_help=False)
+    arch.add_argument("--arch", choices=["arm64", "x86_64"], required=True)
+
+    verb = verbs.add_parser("venvs", help="install the named virtual environments")
+    verb.add_argument("names", nargs="+")
+    verb.set_defaults(run=lambda a: venvs.ensure(a.names))
+    verbs.add_parser("up", parents=[cloud]).set_defaults(run=_up)
+    verbs.add_parser("down").set_defaults(run=lambda _: clouds.stop())
+    verbs.add_parser("url").set_defaults(run=_url)
+    verb = verbs.add_parser("token")
+    verb.add_argument("--sub", required=True)
+    verb.set_defaults(run=_token)
+    verb = verbs.add_parser("demo", help="run the demo election; what follows -- goes to `landslide demo`")
+    verb.add_argument("arguments", nargs="*")
+    verb.set_defaults(run=_demo)
+    verb = verbs.add_parser("test-it", parents=[cloud], help="what follows -- goes to the test program")
+    verb.add_argument("arguments", nargs="*")
+    verb.set_defaults(run=_test_it)
+    verb = verbs.add_parser("logs", parents=[cloud])
+    verb.add_argument("--function", required=True)
+    verb.add_argument("--minutes", type=int, default=60)
+    verb.add_argument("--filter", default="")
+    verb.set_defaults(run=_logs)
+    verbs.add_parser("package", parents=[arch]).set_defaults(run=_package)
+    verbs.add_parser("size", parents=[arch]).set_defaults(run=_size)
+    verb = verbs.add_parser("deploy", parents=[arch])
+    verb.add_argument("--stack", default="landslide")
+    verb.add_argument("--issuers", default="")
+    verb.add_argument("--parameters", default="", help="further Key=Value pairs of the template")
+    verb.set_defaults(run=_deploy)
+    return parser
+
+
+def _continue_in_sam_environment() -> None:
+    """Starts this program again where boto3 and the SAM CLI are, unless it runs there already."""
+    venvs.ensure(["sam"])
+    python = paths.venv_bin("sam", "python")
+    if sys.prefix != str(paths.venv("sam")):
+        os.execv(python, [str(python), "-m", "landslide_local", *sys.argv[1:]])
+
+
+def _up(arguments: argparse.Namespace) -> None:
+    from landslide_local import welcome
+
+    welcome.show(_bring_up(arguments))
+
+
+def _bring_up(arguments: argparse.Namespace) -> "stack.Stack":  # noqa: F821
+    from landslide_local import build, stack
+
+    cloud = clouds.choose(arguments.cloud, arguments.port)
+    venvs.ensure([*cloud.venvs, "sam"])
+    build.for_local_cloud()
+    return stack.bring_up(cloud, arguments.stack)
+
+
+def _url(_: argparse.Namespace) -> None:
+    from landslide_local import stackfile
+
+    print(stackfile.read()["api_url"])
+
+
+def _token(arguments: argparse.Namespace) -> None:
+    from landslide_local import operator_program, stackfile
+
+    print(operator_program.token(stackfile.read()["issuer_key"], arguments.sub))
+
+
+def _demo(arguments: argparse.Namespace) -> None:
+    from landslide_local import operator_program, stackfile
+
+    deployed = stackfile.read()
+    os.environ["LANDSLIDE_TOKEN"] = operator_program.token(deployed["issuer_key"], "demo")
+    operator_program.become(["demo", "--url", deployed["api_url"], *arguments.arguments])
+
+
+def _test_it(arguments: argparse.Namespace) -> None:
+    from landslide_local import build
+
+    deployed = _bring_up(arguments)
+    os.environ |= deployed.environment()
+    # The whole workspace, so that its dependencies are those that `make test-unit` has built.
+    command = ["cargo", "test", "--profile", build.PROFILE, "--workspace", "--test", "it", "--", *arguments.arguments]
+    os.chdir(paths.ROOT)
+    os.execvp(command[0], command)
+
+
+def _logs(arguments: argparse.Namespace) -> None:
+    from landslide_local import logs
+
+    logs.show(arguments.stack, arguments.function, arguments.minutes, arguments.filter)
+
+
+def _package(arguments: argparse.Namespace) -> None:
+    from landslide_local import packages
+
+    packages.make(arguments.arch)
+
+
+def _size(arguments: argparse.Namespace) -> None:
+    from landslide_local import packages
+
+    packages.show_sizes(packages.make(arguments.arch))
+
+
+def _deploy(arguments: argparse.Namespace) -> None:
+    from landslide_local import packages, stack
+
+    stack.require_aws_credentials()
+    packages.make(arguments.arch)
+    parameters = {"Architecture": arguments.arch}
+    if arguments.issuers:
+        parameters["Issuers"] = arguments.issuers
+    parameters |= dict(pair.split("=", 1) for pair in arguments.parameters.split())
+    stack.deploy_to_aws(arguments.stack, parameters)
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except Failure as failure:
+        say(f"\n{failure}")
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)

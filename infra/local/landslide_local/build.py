@@ -1,0 +1,77 @@
+"""Builds the functions and the operator's program."""
+
+import filecmp
+import os
+import platform
+import shutil
+import subprocess
+from pathlib import Path
+
+from landslide_local import paths, venvs
+from landslide_local.stages import Failure, stage
+
+PROFILE = "fast"
+TARGET = Path(os.environ.get("CARGO_TARGET_DIR") or paths.ROOT / "target").resolve()
+OPERATOR = TARGET / PROFILE / "landslide"
+LAMBDA = paths.ROOT / "target" / "lambda"
+"""Where template.yaml looks for NAME/bootstrap."""
+
+
+def functions() -> list[str]:
+    """Names of the functions: folder = package = binary."""
+    return sorted(manifest.parent.name for manifest in (paths.ROOT / "functions").glob("*/Cargo.toml"))
+
+
+def host_architecture() -> str:
+    """The host's processor as Lambda calls it."""
+    return "arm64" if platform.machine() in ("arm64", "aarch64") else "x86_64"
+
+
+def for_local_cloud() -> None:
+    """Builds everything for this machine.
+
+    In one call of plain cargo and not through cargo-lambda: so functions, command line and tests share each compiled
+    dependency, and the tools for cross-compiling (500 MB) are needed for `make package` only.
+    """
+    with stage(f"build (cargo, profile {PROFILE}; some minutes the first time)"):
+        _cargo(["build", "--profile", PROFILE, "--workspace", "--bins"], {})
+        for name in functions():
+            _place(TARGET / PROFILE / name, LAMBDA / name / "bootstrap")
+
+
+def for_lambda(architecture: str) -> list[tuple[str, Path]]:
+    """Builds what ships, in the release profile. Gives each function's name and binary."""
+    venvs.ensure(["tools"])
+    if architecture == "arm64":
+        _require_rust_target("aarch64-unknown-linux-gnu")
+    # Package by package, so that no feature comes in that only the command line or the tests ask for.
+    packages = [flag for name in functions() for flag in ("--package", name)]
+    cross = ["--arm64"] if architecture == "arm64" else ["--x86-64"]
+    compiler = ["--compiler", "cargo"] if architecture == host_architecture() else []
+    path = f"{paths.venv('tools') / 'bin'}{os.pathsep}{os.environ['PATH']}"
+    with stage(f"release build for {architecture} (minutes)"):
+        _cargo(["lambda", "build", "--release", *cross, *compiler, "--locked", *packages], {"PATH": path})
+    return [(name, LAMBDA / name / "bootstrap") for name in functions()]
+
+
+def _cargo(arguments: list[str], environment: dict[str, str]) -> None:
+    try:
+        done = subprocess.run(["cargo", *arguments], cwd=paths.ROOT, env={**os.environ, **environment}, check=False)
+    except FileNotFoundError:
+        raise Failure("cargo was not found. Install Rust with rustup; rust-toolchain.toml says which.") from None
+    if done.returncode != 0:
+        raise Failure(f"cargo {arguments[0]} failed; what it says is above")
+
+
+def _place(source: Path, target: Path) -> None:
+    if target.is_file() and filecmp.cmp(source, target, shallow=True):
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.unlink(missing_ok=True)  # a new file: the old one may be running
+    shutil.copy2(source, target)
+
+
+def _require_rust_target(triple: str) -> None:
+    done = subprocess.run(["rustup", "target", "add", triple], cwd=paths.ROOT, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise Failure(f"{done.stderr}\nrustup could not add the target {triple}")

@@ -1,0 +1,171 @@
+"""Deploys template.yaml with the SAM CLI, onto a local cloud or AWS."""
+
+import hashlib
+import json
+import os
+import subprocess
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import boto3
+import botocore.exceptions
+
+from landslide_local import build, clouds, operator_program, paths, stackfile
+from landslide_local.stages import Failure, say, stage
+
+USABLE = {"CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "IMPORT_COMPLETE"}
+LOG_TAIL_LINES = 30
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A deployed stack."""
+
+    cloud: str
+    endpoint_url: str | None
+    region: str
+    stack: str
+    api_url: str
+    issuer_key: str
+    outputs: dict[str, str]
+    fingerprint: str
+
+    def environment(self) -> dict[str, str]:
+        """What the integration tests are told."""
+        return {
+            "API_URL": self.api_url,
+            "LANDSLIDE_STACK": str(paths.STACK_FILE),
+            **clouds.client_environment(self.endpoint_url),
+        }
+
+
+def bring_up(cloud: clouds.Cloud, name: str) -> Stack:
+    """Starts the cloud and deploys, each only if that is not done yet."""
+    with stage(f"start {cloud.name}"):
+        cloud.start()
+    parameters = {
+        "Architecture": build.host_architecture(),
+        "Issuers": operator_program.issuers(),
+        "DeletionProtection": "false",
+    }
+    fingerprint = _fingerprint(cloud, name, parameters)
+    before = stackfile.read_if_there()
+    if before is not None and before["fingerprint"] == fingerprint:
+        say("    deployed already, nothing has changed")
+        return Stack(**before)
+
+    paths.STACK_FILE.unlink(missing_ok=True)
+    environment = _environment(cloud)
+    session = _session(cloud)
+    _delete_if_failed(session, name)
+    with stage("deploy (sam)"):
+        _sam_deploy(name, parameters, environment, paths.STATE / "logs" / "deploy.log")
+    with stage("after the deploy"):
+        cloud.after_deploy(name)
+    outputs = _outputs(session, name)
+    deployed = Stack(
+        cloud=cloud.name,
+        endpoint_url=cloud.endpoint_url,
+        region=clouds.REGION,
+        stack=name,
+        api_url=cloud.api_url(outputs),
+        issuer_key=str(paths.ISSUER_KEY),
+        outputs=outputs,
+        fingerprint=fingerprint,
+    )
+    stackfile.write(vars(deployed))
+    return deployed
+
+
+def require_aws_credentials() -> None:
+    """Says what is missing before minutes go into a build."""
+    try:
+        caller = boto3.client("sts").get_caller_identity()
+    except (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError) as error:
+        raise Failure(
+            f"{error}\nmake deploy needs AWS credentials and a region: set AWS_PROFILE, or AWS_ACCESS_KEY_ID, "
+            "AWS_SECRET_ACCESS_KEY and AWS_REGION."
+        ) from error
+    say(f"account {caller['Account']}, as {caller['Arn']}")
+
+
+def deploy_to_aws(name: str, parameters: Mapping[str, str]) -> None:
+    """Deploys what `make package` built, with the caller's own credentials."""
+    with stage(f"deploy stack {name} (sam)"):
+        _sam_deploy(name, parameters, dict(os.environ), log=None)
+    for key, value in _outputs(boto3.Session(), name).items():
+        print(f"{key}={value}")
+
+
+def _sam_deploy(name: str, parameters: Mapping[str, str], environment: dict[str, str], log: Path | None) -> None:
+    overrides = paths.STATE / "parameters.yaml"
+    overrides.parent.mkdir(parents=True, exist_ok=True)
+    # JSON is YAML; the command line would need its quotes escaped
+    overrides.write_text(json.dumps(dict(parameters)))
+    command = [str(paths.venv_bin("sam", "sam")), "deploy", "--stack-name", name, "--template-file", str(paths.TEMPLATE)]
+    command += ["--resolve-s3", "--capabilities", "CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND", "--no-progressbar"]
+    command += ["--no-confirm-changeset", "--no-fail-on-empty-changeset"]
+    command += ["--parameter-overrides", f"file://{overrides}"]
+    environment = {**environment, "SAM_CLI_TELEMETRY": "0"}
+    if log is None:
+        done = subprocess.run(command, cwd=paths.ROOT, env=environment, check=False)
+    else:
+        with log.open("w") as output:
+            done = subprocess.run(
+                command, cwd=paths.ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT, check=False
+            )
+        if done.returncode != 0:
+            say("\n".join(log.read_text().splitlines()[-LOG_TAIL_LINES:]))
+    if done.returncode != 0:
+        raise Failure(f"sam deploy failed{f'; all it said: {log}' if log else ''}")
+
+
+def _environment(cloud: clouds.Cloud) -> dict[str, str]:
+    """The caller's environment without their AWS settings; HOME inside the checkout, where SAM writes a file."""
+    home = paths.STATE / "home"
+    home.mkdir(parents=True, exist_ok=True)
+    own = {key: value for key, value in os.environ.items() if not key.startswith("AWS_")}
+    return {**own, "HOME": str(home), **clouds.client_environment(cloud.endpoint_url)}
+
+
+def _session(cloud: clouds.Cloud) -> boto3.Session:
+    """Clients of this process go to the cloud from here on."""
+    for key in [key for key in os.environ if key.startswith("AWS_")]:
+        del os.environ[key]
+    os.environ |= clouds.client_environment(cloud.endpoint_url)
+    return boto3.Session()
+
+
+def _outputs(session: boto3.Session, name: str) -> dict[str, str]:
+    stack = session.client("cloudformation").describe_stacks(StackName=name)["Stacks"][0]
+    return {item["OutputKey"]: item["OutputValue"] for item in stack.get("Outputs", [])}
+
+
+def _delete_if_failed(session: boto3.Session, name: str) -> None:
+    """A stack whose first deploy failed takes no second one."""
+    client = session.client("cloudformation")
+    try:
+        status = client.describe_stacks(StackName=name)["Stacks"][0]["StackStatus"]
+    except botocore.exceptions.ClientError:  # there is none
+        return
+    if status not in USABLE:
+        with stage(f"delete the stack that an earlier deploy left in {status}"):
+            client.delete_stack(StackName=name)
+            client.get_waiter("stack_delete_complete").wait(StackName=name, WaiterConfig={"Delay": 1, "MaxAttempts": 120})
+
+
+def _fingerprint(cloud: clouds.Cloud, name: str, parameters: Mapping[str, str]) -> str:
+    """Of all that a deploy depends on, and of the cloud's process: a new one knows nothing of the old one's stacks."""
+    digest = hashlib.sha256(repr((cloud.name, clouds.running(), name, sorted(parameters.items()))).encode())
+    for file in _inputs(cloud):
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
+
+
+def _inputs(cloud: clouds.Cloud) -> Iterator[Path]:
+    yield paths.TEMPLATE
+    yield paths.OPENAPI
+    yield from sorted((paths.LOCAL / cloud.name).glob("*.py"))
+    for function in build.functions():
+        yield build.LAMBDA / function / "bootstrap"

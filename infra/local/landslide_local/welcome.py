@@ -1,0 +1,49 @@
+"""Makes the demo poll and shows what to try."""
+
+import json
+import urllib.error
+import urllib.request
+
+from landslide_local import operator_program
+from landslide_local.stack import Stack
+from landslide_local.stages import Failure, stage
+
+POLL = {"question": "Tea or coffee?", "options": ["Tea", "Coffee", "Neither"]}
+REQUEST_SECONDS_MAX = 30
+
+
+def show(deployed: Stack) -> None:
+    """Prints the address, a poll, and lines that work when pasted."""
+    with stage("make a demo poll"):
+        poll = _create_poll(deployed)
+    url, poll_id = deployed.api_url, poll["poll_id"]
+    options = ", ".join(f"{option['id']} = {option['label']}" for option in poll["options"])
+    vote_headers = """-H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json'"""
+    print(
+        f"""
+Landslide is up at
+  {url}
+with a poll: {poll["question"]} ({options})
+
+Paste these: a device, its vote, the results (a vote is counted within a second or two).
+
+  TOKEN=$(curl -s -X POST {url}/v1/devices | sed 's/.*"token":"\\([^"]*\\)".*/\\1/')
+  curl -s {url}/v1/polls/{poll_id}/votes {vote_headers} -d '{{"choices":[1]}}'; echo
+  curl -s {url}/v1/polls/{poll_id}/results; echo
+
+Then: make demo (a real election), make token SUB=alice (an account), make test, make down."""
+    )
+
+
+def _create_poll(deployed: Stack) -> dict:
+    """The same poll each time: the key finds it again."""
+    token = operator_program.token(deployed.issuer_key, "demo")
+    headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json", "Idempotency-Key": "make-up"}
+    request = urllib.request.Request(
+        f"{deployed.api_url}/v1/polls", data=json.dumps(POLL).encode(), headers=headers, method="POST"
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=REQUEST_SECONDS_MAX) as answer:
+            return json.load(answer)
+    except urllib.error.HTTPError as error:
+        raise Failure(f"POST /v1/polls answered {error.code}: {error.read().decode()}") from error

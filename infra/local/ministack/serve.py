@@ -1,0 +1,177 @@
+"""Runs MiniStack in the foreground, mended in five places: two delays, which cost 90 ms a call, the gateway's answer to a
+function that failed, the names of SQS's batch permissions, and alarms on metric math.
+
+Run by the interpreter of infra/local/.venv-ministack, in an environment that names everything (see
+landslide_local/clouds.py). A patch whose place is gone ends the program: a MiniStack that is silently slow
+would look like a slow Landslide.
+"""
+
+import fcntl
+import inspect
+import queue
+import socketserver
+import struct
+import sys
+import termios
+import time
+
+LOG_DRAIN_SECONDS_MAX = 0.25
+"""As long as MiniStack itself waits for an invocation's log at most."""
+
+LOG_PAUSE_SECONDS = 0.0005
+"""Gives the thread that reads the pipe a turn."""
+
+
+def send_small_packets_at_once() -> None:
+    """Turns Nagle's algorithm off on the sockets of MiniStack's Runtime API.
+
+    It answers a function's requests in two small writes; with Nagle's algorithm the second one waits 40 ms
+    for the acknowledgement of the first.
+    """
+    if not hasattr(socketserver.StreamRequestHandler, "disable_nagle_algorithm"):
+        raise SystemExit("serve.py: Python's socketserver has no switch for Nagle's algorithm any more")
+    socketserver.StreamRequestHandler.disable_nagle_algorithm = True
+
+
+def take_logs_without_waiting() -> None:
+    """Lets an invocation that logs nothing end at once.
+
+    MiniStack waits 50 ms after each answer for a first log line. A function writes its lines before it
+    answers, so they lie in the pipe or in the queue behind it by then: empty both, twice, and go on.
+    """
+    from ministack.core.lambda_runtime import ProvidedWorker, Worker
+
+    original = Worker._drain_stderr_bounded
+    if list(inspect.signature(original).parameters) != ["self", "first_line_wait", "idle_confirm", "hard_cap"]:
+        raise SystemExit("serve.py: MiniStack drains logs in another way now; read its Worker._drain_stderr_bounded")
+    invoke = inspect.getsource(ProvidedWorker.invoke)
+    if "self._drain_stderr_bounded()" not in invoke or "_drain_stderr_bounded" in vars(ProvidedWorker):
+        raise SystemExit("serve.py: MiniStack's ProvidedWorker.invoke takes logs in another way now; read it")
+
+    def drain(self: ProvidedWorker, first_line_wait: float | None = None) -> str:
+        if first_line_wait is not None:  # a failed start: its last words are worth waiting for
+            return original(self, first_line_wait=first_line_wait)
+        lines: list[str] = []
+        give_up = time.monotonic() + LOG_DRAIN_SECONDS_MAX
+        seen_empty = False
+        while time.monotonic() < give_up:
+            try:
+                lines.append(self._stderr_queue.get_nowait())
+                seen_empty = False
+                continue
+            except queue.Empty:
+                pass
+            if not _has_unread_output(self):
+                if seen_empty:
+                    break
+                seen_empty = True
+            time.sleep(LOG_PAUSE_SECONDS)
+        return "\n".join(lines)
+
+    ProvidedWorker._drain_stderr_bounded = drain
+
+
+def answer_failed_functions_as_the_gateway() -> None:
+    """Sends a function's error, crash, timeout and throttling through the API's gateway responses, as AWS does.
+
+    MiniStack answers 502 with the error's text, or 429.
+    """
+    from ministack.services import apigateway_v1 as gateway
+
+    if list(inspect.signature(gateway._lambda_proxy_response).parameters) != ["result"]:
+        raise SystemExit("serve.py: MiniStack reads a function's result in another way now; read apigateway_v1")
+    if "_lambda_proxy_response(result)" not in inspect.getsource(gateway._invoke_lambda_proxy_v1):
+        raise SystemExit("serve.py: MiniStack calls a function in another way now; read apigateway_v1")
+    read_result, invoke = gateway._lambda_proxy_response, gateway._invoke_lambda_proxy_v1
+
+    def read_result_or_fail(result: dict[str, object]) -> object:
+        if result.get("error") or result.get("throttle"):
+            raise FunctionFailed
+        return read_result(result)
+
+    async def invoke_or_answer(*arguments: object, **named: object) -> object:
+        try:
+            return await invoke(*arguments, **named)
+        except FunctionFailed:
+            return gateway._gw_error("DEFAULT_5XX", "Internal server error")
+
+    gateway._lambda_proxy_response = read_result_or_fail
+    gateway._invoke_lambda_proxy_v1 = invoke_or_answer
+
+
+def name_batches_of_sqs_as_iam_does() -> None:
+    """Lets a role that may send, delete or hide a message do so in batches: IAM knows no action of their own."""
+    from ministack.core import iam_actions
+
+    parameters = ["service", "method", "path", "headers", "body", "query_params"]
+    if list(inspect.signature(iam_actions.extract_iam_action).parameters) != parameters:
+        raise SystemExit("serve.py: MiniStack names actions in another way now; read core/iam_actions.py")
+    original = iam_actions.extract_iam_action
+
+    def extract(*arguments: object, **named: object) -> str | None:
+        action = original(*arguments, **named)
+        return action.removesuffix("Batch") if action and action.startswith("sqs:") else action
+
+    iam_actions.extract_iam_action = extract
+
+
+def take_alarms_on_metric_math() -> None:
+    """Lets CloudFormation make an alarm on metric math, kept under its first metric: no metric feeds an alarm here."""
+    from ministack.services.cloudformation import provisioners
+
+    if list(inspect.signature(provisioners._cw_metric_alarm_record).parameters)[1:] != ["props"]:
+        raise SystemExit("serve.py: MiniStack makes alarms in another way now; read cloudformation/provisioners")
+    original = provisioners._cw_metric_alarm_record
+
+    def record(name: str, props: dict) -> dict:
+        if metrics := props.get("Metrics"):
+            first = next(metric["MetricStat"] for metric in metrics if "MetricStat" in metric)
+            props = {key: value for key, value in props.items() if key != "Metrics"}
+            props |= first["Metric"] | {"Statistic": "Sum", "Period": first["Period"]}
+        return original(name, props)
+
+    provisioners._cw_metric_alarm_record = record
+
+
+def take_alarms_over_several_metrics() -> None:
+    """Lets a stack have alarms with metric math, which MiniStack refuses. No metric of AWS's feeds any alarm here anyway."""
+    from ministack.services.cloudformation import provisioners
+
+    if list(inspect.signature(provisioners._cw_metric_alarm_record).parameters) != ["name", "props"]:
+        raise SystemExit("serve.py: MiniStack makes alarms in another way now; read cloudformation/provisioners.py")
+    original = provisioners._cw_metric_alarm_record
+
+    def record(name: str, props: dict[str, object]) -> dict[str, object]:
+        if "Metrics" in props:
+            rest = {key: value for key, value in props.items() if key != "Metrics"}
+            props = {**rest, "Namespace": "MetricMath", "MetricName": name}
+        return original(name, props)
+
+    provisioners._cw_metric_alarm_record = record
+
+
+class FunctionFailed(Exception):
+    """A function that the gateway called gave no answer."""
+
+
+def _has_unread_output(worker: object) -> bool:
+    """Whether bytes of the function wait in its output pipe."""
+    process = worker._proc
+    if process is None or process.stdout is None or process.stdout.closed:
+        return False
+    try:
+        waiting = fcntl.ioctl(process.stdout.fileno(), termios.FIONREAD, b"\0\0\0\0")
+    except (OSError, ValueError):  # closed in between: the process is gone
+        return False
+    return struct.unpack("i", waiting)[0] > 0
+
+
+if __name__ == "__main__":
+    send_small_packets_at_once()
+    take_logs_without_waiting()
+    answer_failed_functions_as_the_gateway()
+    name_batches_of_sqs_as_iam_does()
+    take_alarms_on_metric_math()
+    from ministack.app import main
+
+    sys.exit(main())

@@ -1,0 +1,292 @@
+//! Bad input gets a precise problem, and changes nothing.
+
+use http::Method;
+use serde_json::json;
+
+use crate::support::{Answer, App, assert_problem, in_ms, someone};
+
+/// A body, and the fields that its problem must blame; none: the body as a whole is to blame.
+type Bad = (&'static str, Vec<u8>, &'static [&'static str]);
+
+const JSON: &str = "application/json";
+
+async fn post(app: &App, path: &str, token: &str, content_type: Option<&str>, body: Vec<u8>) -> Answer {
+    let mut request = app.request(Method::POST, path).bearer_auth(token).body(body);
+    if let Some(content_type) = content_type {
+        request = request.header("Content-Type", content_type);
+    }
+    Answer::of(request).await
+}
+
+/// Sends each body, expects `invalid_request` that blames the right fields, and reports all bodies that fare otherwise.
+async fn each_is_invalid(app: &App, path: &str, token: &str, bad: Vec<Bad>) {
+    let mut wrong = Vec::new();
+    for (name, body, pointers) in bad {
+        let answer = post(app, path, token, Some(JSON), body).await;
+        if answer.status != 400 {
+            wrong.push(format!("{name}: {answer}"));
+            continue;
+        }
+        let problem = assert_problem(&answer, 400, "invalid_request");
+        let errors = problem["errors"].as_array().cloned().unwrap_or_default();
+        let blamed: Vec<&str> = errors.iter().map(|error| error["pointer"].as_str().unwrap()).collect();
+        if blamed != pointers {
+            wrong.push(format!("{name}: blames {blamed:?}, not {pointers:?}: {}", answer.body));
+        }
+        assert!(errors.iter().all(|error| !error["detail"].as_str().unwrap().is_empty()), "{problem}");
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+fn text(text: impl Into<String>) -> Vec<u8> {
+    text.into().into_bytes()
+}
+
+/// A good poll but for one field, which is JSON text, so that it need not be JSON.
+fn poll_with(field: &str, value: &str) -> Vec<u8> {
+    let mut fields = vec![("question", "\"Q\""), ("options", "[\"a\",\"b\"]")];
+    fields.retain(|(name, _)| *name != field);
+    fields.push((field, value));
+    let fields: Vec<String> = fields.iter().map(|(name, value)| format!("\"{name}\":{value}")).collect();
+    text(format!("{{{}}}", fields.join(",")))
+}
+
+fn vote_with(choices: &str) -> Vec<u8> {
+    text(format!("{{\"choices\":{choices}}}"))
+}
+
+/// What is no JSON object at all.
+fn no_objects() -> Vec<Bad> {
+    vec![
+        ("nothing", text(""), &[]),
+        ("white space", text("  \n"), &[]),
+        ("half an object", text("{"), &[]),
+        ("no JSON", text("choices=0"), &[]),
+        ("an array", text("[]"), &[]),
+        ("null", text("null"), &[]),
+        ("a number", text("42"), &[]),
+        ("a string", text("\"text\""), &[]),
+        ("single quotes", text("{'question': 'Q'}"), &[]),
+        ("a comment", text("{/* */}"), &[]),
+        ("a byte order mark", text("\u{feff}{}"), &[]),
+        ("bytes that are not UTF-8", b"\xff\xfe\x00{".to_vec(), &[]),
+        ("deep nesting", text("[".repeat(3_000)), &[]),
+        ("deep nesting of objects", text("{\"a\":".repeat(600)), &["/a"]),
+        ("a zero byte", b"{}\0".to_vec(), &[]),
+    ]
+}
+
+#[tokio::test]
+async fn a_bad_body_makes_no_poll() {
+    let app = App::new();
+    let subject = someone();
+    let owner = app.account(&subject);
+    let good = "\"question\":\"Q\",\"options\":[\"a\",\"b\"]";
+    let long = |chars: usize| format!("\"{}\"", "\u{1F5F3}".repeat(chars));
+    let labels = |count: usize| json!((0..count).map(|n| n.to_string()).collect::<Vec<_>>()).to_string();
+    let mut bad = no_objects();
+    bad.extend([
+        ("an empty object", text("{}"), &[] as &[&str]),
+        ("no options", text("{\"question\":\"Q\"}"), &[]),
+        ("no question", text("{\"options\":[\"a\",\"b\"]}"), &[]),
+        ("more after it", text(format!("{{{good}}} x")), &[]),
+        ("two objects", text(format!("{{{good}}}{{}}")), &[]),
+        ("a trailing comma", text(format!("{{{good},}}")), &[]),
+        ("a question twice", text(format!("{{{good},\"question\":\"R\"}}")), &[]),
+        ("an unknown field", poll_with("colour", "1"), &["/colour"]),
+        ("an unknown field of odd name", poll_with("a/b~c", "1"), &["/a~1b~0c"]),
+        ("a field that only we set", poll_with("poll_id", "\"mine\""), &["/poll_id"]),
+        ("a question that is a number", poll_with("question", "7"), &["/question"]),
+        ("a question that is null", poll_with("question", "null"), &["/question"]),
+        ("a blank question", poll_with("question", "\" \\t \""), &["/question"]),
+        ("an invisible question", poll_with("question", "\"\\u200b\\ufeff\""), &["/question"]),
+        ("an empty question", poll_with("question", "\"\""), &["/question"]),
+        ("a question too long", poll_with("question", &long(501)), &["/question"]),
+        ("a control character", poll_with("question", "\"a\\u0007b\""), &["/question"]),
+        ("a zero character", poll_with("question", "\"a\\u0000b\""), &["/question"]),
+        ("a line break", poll_with("question", "\"a\\nb\""), &["/question"]),
+        ("a raw control character", poll_with("question", "\"a\u{1}b\""), &["/question"]),
+        ("half a surrogate pair", poll_with("question", "\"\\ud800\""), &["/question"]),
+        ("a replacement character", poll_with("question", "\"a\u{fffd}b\""), &[]),
+        ("an escaped replacement character", poll_with("question", "\"a\\ufffdb\""), &["/question"]),
+        (
+            "a question nested deep",
+            poll_with("question", &format!("{}{}", "[".repeat(2_000), "]".repeat(2_000))),
+            &["/question"],
+        ),
+        ("options that are text", poll_with("options", "\"ab\""), &["/options"]),
+        ("options that are an object", poll_with("options", "{\"a\":1}"), &["/options"]),
+        ("no option", poll_with("options", "[]"), &["/options"]),
+        ("one option", poll_with("options", "[\"a\"]"), &["/options"]),
+        ("too many options", poll_with("options", &labels(101)), &["/options"]),
+        ("a label that is a number", poll_with("options", "[\"a\",2]"), &["/options/1"]),
+        ("a label that is null", poll_with("options", "[null,\"b\"]"), &["/options/0"]),
+        ("a blank label", poll_with("options", "[\"a\",\" \"]"), &["/options/1"]),
+        ("a label too long", poll_with("options", &format!("[\"a\",{}]", long(201))), &["/options/1"]),
+        ("a label twice", poll_with("options", "[\"a\",\"b\",\" a \"]"), &["/options/2"]),
+        (
+            "a label twice in other code points",
+            poll_with("options", "[\"Caf\u{e9}\",\"Cafe\u{301}\"]"),
+            &["/options/1"],
+        ),
+        ("two bad labels", poll_with("options", "[\"\",\"b\",\"c\\u0001\"]"), &["/options/0", "/options/2"]),
+        ("an unknown kind", poll_with("kind", "\"ranked\""), &["/kind"]),
+        ("a kind that is a number", poll_with("kind", "1"), &["/kind"]),
+        ("a kind that is null", poll_with("kind", "null"), &["/kind"]),
+        ("an unknown identity", poll_with("identity", "\"ticket\""), &["/identity"]),
+        ("a result setting of later", poll_with("results", "\"owner\""), &["/results"]),
+        ("a change setting of later", poll_with("vote_change", "\"until_close\""), &["/vote_change"]),
+        ("max_choices in a single poll", poll_with("max_choices", "2"), &["/max_choices"]),
+        ("max_choices of zero", poll_with("max_choices", "0"), &["/max_choices"]),
+        ("max_choices below zero", poll_with("max_choices", "-1"), &["/max_choices"]),
+        ("max_choices of one and a half", poll_with("max_choices", "1.5"), &["/max_choices"]),
+        ("max_choices as text", poll_with("max_choices", "\"1\""), &["/max_choices"]),
+        ("max_choices of null", poll_with("max_choices", "null"), &["/max_choices"]),
+        ("max_choices of 1e999", poll_with("max_choices", "1e999"), &["/max_choices"]),
+        ("max_choices of NaN", poll_with("max_choices", "NaN"), &["/max_choices"]),
+        ("max_choices past 64 bits", poll_with("max_choices", "18446744073709551616"), &["/max_choices"]),
+        ("a peak of zero", poll_with("peak_votes_per_second", "0"), &["/peak_votes_per_second"]),
+        ("a peak too high", poll_with("peak_votes_per_second", "250001"), &["/peak_votes_per_second"]),
+        ("a peak with an exponent", poll_with("peak_votes_per_second", "1e3"), &["/peak_votes_per_second"]),
+        ("a time that is none", poll_with("opens_at", "\"tomorrow\""), &["/opens_at"]),
+        ("a time without a zone", poll_with("opens_at", "\"2099-01-01T00:00:00\""), &["/opens_at"]),
+        ("a time that is a number", poll_with("closes_at", "4070908800"), &["/closes_at"]),
+        ("a day that is none", poll_with("closes_at", "\"2099-02-30T00:00:00Z\""), &["/closes_at"]),
+        ("a time past 9999", poll_with("closes_at", "\"10000-01-01T00:00:00Z\""), &["/closes_at"]),
+        ("a closing in the past", poll_with("closes_at", "\"2020-01-01T00:00:00Z\""), &["/closes_at"]),
+        (
+            "a closing before the opening",
+            text(format!("{{{good},\"opens_at\":\"{}\",\"closes_at\":\"{}\"}}", in_ms(7_200_000), in_ms(3_600_000))),
+            &["/closes_at"],
+        ),
+        (
+            "three bad fields",
+            text("{\"question\":\"\",\"options\":[\"a\",\"a\"],\"peak_votes_per_second\":0}"),
+            &["/question", "/options/1", "/peak_votes_per_second"],
+        ),
+    ]);
+    each_is_invalid(&app, "/v1/polls", &owner, bad).await;
+    assert_eq!(app.aws.polls_of(&app.issuer.owner(&subject)).await, 0);
+}
+
+#[tokio::test]
+async fn a_bad_body_casts_no_vote() {
+    let app = App::new();
+    let poll = app.single_choice_poll().await;
+    let (path, voter) = (format!("/v1/polls/{poll}/votes"), app.account("alice"));
+    let mut bad = no_objects();
+    bad.extend([
+        ("an empty object", text("{}"), &[] as &[&str]),
+        ("more after it", text("{\"choices\":[0]} x"), &[]),
+        ("choices twice", text("{\"choices\":[0],\"choices\":[1]}"), &[]),
+        ("an unknown field", text("{\"choices\":[0],\"voter\":\"bob\"}"), &["/voter"]),
+        ("choices that are a number", vote_with("0"), &["/choices"]),
+        ("choices that are null", vote_with("null"), &["/choices"]),
+        ("choices that are text", vote_with("\"0\""), &["/choices"]),
+        ("choices that are an object", vote_with("{\"0\":true}"), &["/choices"]),
+        ("a choice below zero", vote_with("[-1]"), &["/choices/0"]),
+        ("half a choice", vote_with("[0.5]"), &["/choices/0"]),
+        ("a choice with an exponent", vote_with("[1e0]"), &["/choices/0"]),
+        ("a choice of 1e999", vote_with("[1e999]"), &["/choices/0"]),
+        ("a choice of NaN", vote_with("[NaN]"), &["/choices/0"]),
+        ("a choice of Infinity", vote_with("[0,Infinity]"), &["/choices/1"]),
+        ("a choice past 64 bits", vote_with("[18446744073709551616]"), &["/choices/0"]),
+        ("a choice as text", vote_with("[\"0\"]"), &["/choices/0"]),
+        ("a choice of null", vote_with("[0,null]"), &["/choices/1"]),
+        ("a choice of true", vote_with("[true]"), &["/choices/0"]),
+        ("a choice in a list", vote_with("[[0]]"), &["/choices/0"]),
+        ("choices nested deep", vote_with(&format!("{}{}", "[".repeat(1_000), "]".repeat(1_000))), &["/choices/0"]),
+        ("a choice with a leading zero", vote_with("[00]"), &["/choices/0"]),
+    ]);
+    each_is_invalid(&app, &path, &voter, bad).await;
+    assert!(app.aws.votes_of(&poll).await.is_empty());
+    assert_problem(&app.my_vote(&poll, &voter).await, 404, "not_found");
+}
+
+#[tokio::test]
+async fn a_body_too_large_is_refused_whatever_it_holds() {
+    let app = App::new();
+    let poll = app.single_choice_poll().await;
+    let (votes, token) = (format!("/v1/polls/{poll}/votes"), app.account(&someone()));
+    let padded =
+        |bytes: usize| format!("{{\"choices\":[0]{}}}", " ".repeat(bytes - "{\"choices\":[0]}".len())).into_bytes();
+    for (path, body) in [
+        ("/v1/polls", vec![b' '; 300_000]),
+        ("/v1/polls", vec![0xff; 300_000]),
+        ("/v1/polls", vec![b' '; 128 * 1024 + 1]),
+        (&votes, padded(300_000)),
+        (&votes, padded(4 * 1024 + 1)),
+    ] {
+        let bytes = body.len();
+        let answer = post(&app, path, &token, Some(JSON), body).await;
+        assert_eq!(answer.status, 413, "{path}, {bytes} bytes: {answer}");
+        assert_problem(&answer, 413, "body_too_large");
+    }
+    assert!(app.aws.votes_of(&poll).await.is_empty());
+    assert_eq!(post(&app, &votes, &token, Some(JSON), padded(4 * 1024)).await.status, 201, "as large as it may be");
+}
+
+#[tokio::test]
+async fn only_json_is_taken() {
+    let app = App::new();
+    let poll = app.single_choice_poll().await;
+    let (votes, token) = (format!("/v1/polls/{poll}/votes"), app.account(&someone()));
+    for (path, body) in [("/v1/polls", poll_with("kind", "\"single\"")), (&votes, vote_with("[0]"))] {
+        for content_type in [
+            None,
+            Some("text/plain"),
+            Some("application/x-www-form-urlencoded"),
+            Some("application/jsonp"),
+            Some("json"),
+        ] {
+            let answer = post(&app, path, &token, content_type, body.clone()).await;
+            assert_eq!(answer.status, 415, "{content_type:?}: {answer}");
+            assert_problem(&answer, 415, "unsupported_media_type");
+        }
+        let answer = post(&app, path, &token, Some("Application/JSON; charset=utf-8"), body).await;
+        assert_eq!(answer.status, 201, "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn text_as_long_and_as_odd_as_it_may_be_is_kept() {
+    let app = App::new();
+    let labels: Vec<String> =
+        (0..100).map(|n| format!("{n}{}", "\u{1F5F3}".repeat(200 - n.to_string().len()))).collect();
+    let body = json!({"question": "\u{1F5F3}\"\\</\u{202e}".repeat(83), "options": labels, "kind": "multiple"});
+    let answer = app.create_poll(&app.account(&someone()), &body).await;
+    assert_eq!(answer.status, 201, "{answer}");
+    let poll = app.get(&format!("/v1/polls/{}", answer.json()["poll_id"].as_str().unwrap())).await.json();
+    assert_eq!(poll["question"], body["question"]);
+    let kept: Vec<&str> =
+        poll["options"].as_array().unwrap().iter().map(|option| option["label"].as_str().unwrap()).collect();
+    assert_eq!(kept, labels);
+}
+
+/// Whatever happens to a good body on its way, it is a poll, a vote or a 4xx.
+#[tokio::test]
+async fn no_garbled_body_is_a_fault_of_ours() {
+    const ROUNDS: u64 = 60;
+    let app = App::new();
+    let poll = app.single_choice_poll().await;
+    let (votes, token) = (format!("/v1/polls/{poll}/votes"), app.account(&someone()));
+    for seed in 0..ROUNDS {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let good = poll_with("opens_at", "\"2099-01-01T00:00:00Z\"");
+        let (path, mut body) = if random.bool() { ("/v1/polls", good) } else { (votes.as_str(), vote_with("[0]")) };
+        for _ in 0..random.usize(1..4) {
+            let at = random.usize(..body.len());
+            match random.u8(..3) {
+                0 => body[at] = random.u8(..),
+                1 => drop(body.remove(at)),
+                _ => body.insert(at, *random.choice(b"{}[]\",:0\\-e. \xff\0").unwrap()),
+            }
+        }
+        let answer = post(&app, path, &token, Some(JSON), body.clone()).await;
+        let shown = String::from_utf8_lossy(&body).into_owned();
+        assert!(matches!(answer.status, 200 | 201 | 400 | 409 | 422), "seed {seed}: {shown}: {answer}");
+        if answer.status >= 400 {
+            assert_problem(&answer, answer.status, answer.json()["code"].as_str().unwrap());
+        }
+    }
+}

@@ -1,0 +1,290 @@
+//! From the stream to the counts: what comes twice, out of order, or can't be read.
+
+use base64::{Engine, prelude::BASE64_STANDARD_NO_PAD};
+use futures_util::future::join_all;
+use landslide_shared::domain::{
+    change::{Change, VoteId},
+    choices::Choices,
+    lane::LaneKey,
+    message::Message,
+    poll::PollId,
+    time::Timestamp,
+    vote::VoterKey,
+};
+use serde_json::{Value, json};
+
+use crate::support::{App, message_is_of, now_ms, votes_by_option};
+
+/// The most records of a replayed batch.
+const REPLAY_BATCH_MAX: usize = 9;
+
+/// The stream record of a vote item, as Lambda hands it over.
+fn record(item: &Value) -> Value {
+    json!({
+        "eventID": format!("{:x}", fastrand::u64(..)), "eventName": "INSERT", "eventSource": "aws:dynamodb",
+        "dynamodb": {
+            "Keys": {"poll_partition": item["poll_partition"], "voter": item["voter"]},
+            "NewImage": item, "SequenceNumber": "1", "StreamViewType": "NEW_AND_OLD_IMAGES",
+        },
+    })
+}
+
+async fn relay(app: &App, records: &[Value]) {
+    let outcome = app.aws.invoke(&app.stack.function("relay-votes"), &json!({"Records": records})).await;
+    outcome.unwrap_or_else(|error| panic!("relay-votes: {error:?}"));
+}
+
+/// Gives the relay all votes of a poll again, as often as said: shuffled, in batches of other sizes, some of them
+/// twice in a batch.
+pub async fn replay(app: &App, poll: &str, times: usize) {
+    let votes = app.aws.votes_of(poll).await;
+    for _ in 0..times {
+        let mut records: Vec<Value> = votes.iter().map(|vote| record(&vote.item)).collect();
+        records.extend(votes.iter().filter(|_| fastrand::bool()).map(|vote| record(&vote.item)));
+        fastrand::shuffle(&mut records);
+        while !records.is_empty() {
+            let rest = records.split_off(records.len().min(fastrand::usize(1..=REPLAY_BATCH_MAX)));
+            relay(app, &records).await;
+            records = rest;
+        }
+    }
+}
+
+/// Made-up first votes of a lane, by the option that each names.
+fn changes(options: impl IntoIterator<Item = u64>) -> Vec<Change> {
+    let change = |option| Change {
+        id: VoteId::new(&VoterKey::from_bytes(fastrand::u128(..).to_be_bytes()), 1),
+        cast_at: Timestamp::from_millis(now_ms()).unwrap(),
+        from: None,
+        to: Choices::of_ids(&[option]),
+    };
+    options.into_iter().map(change).collect()
+}
+
+fn message(poll: &str, lane: u8, changes: Vec<Change>) -> String {
+    Message { lane: LaneKey { poll: PollId::parse(poll).unwrap(), lane }, changes }.encode()
+}
+
+/// The same message in a layout that comes later.
+fn of_later_version(body: &str) -> String {
+    let mut bytes = BASE64_STANDARD_NO_PAD.decode(body).unwrap();
+    bytes[0] = 2;
+    BASE64_STANDARD_NO_PAD.encode(bytes)
+}
+
+/// Calls tally-votes as the queue does, with (id, group, body); the ids that are to come again.
+async fn tally(app: &App, messages: &[(&str, &str, &str)]) -> Vec<String> {
+    let record = |(id, group, body): &(&str, &str, &str)| {
+        json!({
+            "messageId": id, "receiptHandle": id, "body": body, "eventSource": "aws:sqs", "messageAttributes": {},
+            "attributes": {"MessageGroupId": group, "ApproximateReceiveCount": "1", "SequenceNumber": "1"},
+        })
+    };
+    let event = json!({"Records": messages.iter().map(record).collect::<Vec<_>>()});
+    let report = app.aws.invoke(&app.stack.function("tally-votes"), &event).await.unwrap();
+    let failures = report["batchItemFailures"].as_array().unwrap_or_else(|| panic!("{report}"));
+    failures.iter().map(|failure| failure["itemIdentifier"].as_str().unwrap().to_owned()).collect()
+}
+
+#[tokio::test]
+async fn replayed_and_shuffled_and_rebatched_records_change_no_count() {
+    let app = App::new();
+    let poll = app.single_choice_poll().await;
+    app.votes_for(&poll, (0..45).map(|n| n % 2 + 1)).await;
+    let settled = app.results_settle_at(&poll, 45).await;
+    replay(&app, &poll, 4).await;
+    let results = app.nothing_more_is_counted_than(&poll, 45).await;
+    let [red, blue, green] = votes_by_option(&settled)[..] else { panic!("{settled}") };
+    assert_eq!((red, votes_by_option(&results)), (0, vec![1, blue, green]));
+    app.assert_recounted(&poll, &results).await;
+}
+
+#[tokio::test]
+async fn records_replayed_while_votes_come_in_are_counted_once() {
+    let app = App::new();
+    let poll = app.single_choice_poll().await;
+    app.votes_for(&poll, vec![0; 20]).await;
+    tokio::join!(app.votes_for(&poll, vec![1; 40]), async {
+        replay(&app, &poll, 1).await;
+        replay(&app, &poll, 1).await;
+    });
+    app.results_settle_at(&poll, 60).await;
+    let results = app.nothing_more_is_counted_than(&poll, 60).await;
+    assert_eq!(votes_by_option(&results), [21, 40, 0]);
+    app.assert_recounted(&poll, &results).await;
+}
+
+#[tokio::test]
+async fn processes_that_count_one_lane_at_once_count_each_vote_once() {
+    let app = App::new();
+    let poll = app.single_choice_poll().await;
+    let group = format!("{poll}#0");
+    let all = changes((0..40).map(|n| n % 3));
+    // Each process gets another cut of the same changes: every change comes to three of them.
+    let bodies: Vec<String> =
+        (0..6).map(|n| message(&poll, 0, all.iter().cycle().skip(n * 7).take(20).copied().collect())).collect();
+    let failed = join_all(bodies.iter().map(|body| async { tally(&app, &[("m", &group, body)]).await })).await;
+    // Who was overtaken too often reports its message; the queue would give it again.
+    for (body, failed) in bodies.iter().zip(failed) {
+        if !failed.is_empty() {
+            assert!(tally(&app, &[("again", &group, body)]).await.is_empty());
+        }
+    }
+    assert_eq!(votes_by_option(&app.results_settle_at(&poll, 40).await), [14, 13, 13]);
+}
+
+#[tokio::test]
+async fn a_message_that_can_not_be_decoded_is_a_dead_letter_and_the_lanes_other_votes_count() {
+    let app = App::new();
+    let poll = app.single_choice_poll().await;
+    let group = format!("{poll}#0");
+    app.votes_for(&poll, [0, 1]).await;
+    let broken = format!("this is no message, {poll}");
+    let of_another_lane = message(&poll, 1, changes([2]));
+    app.aws.send(app.stack.output("TallyQueueUrl"), &group, &broken).await;
+    app.aws.send(app.stack.output("TallyQueueUrl"), &group, &of_another_lane).await;
+    app.votes_for(&poll, [1, 2]).await;
+    let results = app.results_settle_at(&poll, 4).await;
+    assert_eq!(votes_by_option(&results), [1, 2, 1]);
+    for body in [broken, of_another_lane] {
+        let letter = app.aws.take_letter(app.stack.output("TallyDlqUrl"), |letter| letter.body == body).await;
+        assert!(letter.reason.starts_with("malformed message"), "{letter:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_stream_record_that_can_not_be_read_is_a_dead_letter_and_the_rest_of_its_batch_counts() {
+    let app = App::new();
+    let poll = app.single_choice_poll().await;
+    // Votes that never went through the stream, around a record that is none.
+    let item = |option: u64| {
+        let voter = VoterKey::from_bytes(fastrand::u128(..).to_be_bytes());
+        json!({
+            "poll_partition": {"S": format!("{poll}#{}", voter.partition())}, "voter": {"S": voter.to_string()},
+            "revision": {"N": "1"}, "cast_at": {"N": now_ms().to_string()}, "lane": {"N": "0"},
+            "choices": {"L": [{"N": option.to_string()}]},
+        })
+    };
+    let mut broken = record(&item(0));
+    broken["dynamodb"]["NewImage"]["cast_at"] = json!({"N": "soon"});
+    relay(&app, &[record(&item(0)), broken.clone(), record(&item(1))]).await;
+    assert_eq!(votes_by_option(&app.results_settle_at(&poll, 2).await), [1, 1, 0]);
+    let letter = app.aws.take_letter(app.stack.output("RelayDlqUrl"), |letter| letter.body.contains(&poll)).await;
+    assert_eq!(serde_json::from_str::<Value>(&letter.body).unwrap(), broken);
+    assert!(letter.reason.contains("cast_at"), "{letter:?}");
+}
+
+#[tokio::test]
+async fn a_message_of_a_later_layout_waits_and_holds_back_only_its_own_lane() {
+    let app = App::new();
+    let (poll, other) = (app.single_choice_poll().await, app.single_choice_poll().await);
+    let (group, other_group) = (format!("{poll}#0"), format!("{other}#0"));
+    let later = of_later_version(&message(&poll, 0, changes([0])));
+    let (first, last, others) =
+        (message(&poll, 0, changes([1])), message(&poll, 0, changes([2])), message(&other, 0, changes([1])));
+    let waiting = tally(
+        &app,
+        &[
+            ("first", &group, &first),
+            ("later", &group, &later),
+            ("other", &other_group, &others),
+            ("last", &group, &last),
+        ],
+    )
+    .await;
+    assert_eq!(waiting, ["later", "last"]);
+    assert_eq!(votes_by_option(&app.results_settle_at(&poll, 1).await), [0, 1, 0]);
+    assert_eq!(votes_by_option(&app.results_settle_at(&other, 1).await), [0, 1, 0]);
+    app.aws.assert_no_letter(app.stack.output("TallyDlqUrl"), |letter| letter.body == later).await;
+}
+
+#[tokio::test]
+async fn a_vote_too_old_to_be_told_from_a_repeat_is_a_dead_letter() {
+    const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
+    let app = App::new();
+    let poll = app.single_choice_poll().await;
+    let group = format!("{poll}#0");
+    let mut both = changes([0, 1]);
+    both[0].cast_at = Timestamp::from_millis(now_ms() - 29 * DAY_MS - 60_000).unwrap();
+    both[1].cast_at = Timestamp::from_millis(now_ms() - 29 * DAY_MS + 60_000).unwrap();
+    let old = message(&poll, 0, vec![both[0]]);
+    assert!(tally(&app, &[("m", &group, &message(&poll, 0, both))]).await.is_empty());
+    assert_eq!(votes_by_option(&app.results_settle_at(&poll, 1).await), [0, 1, 0]);
+    let letter =
+        app.aws.take_letter(app.stack.output("TallyDlqUrl"), |letter| message_is_of(&letter.body, &poll)).await;
+    assert_eq!((letter.reason.as_str(), letter.body), ("too_old", old));
+}
+
+#[tokio::test]
+async fn the_lanes_of_a_large_poll_add_up() {
+    const LANES: u64 = 8;
+    let app = App::new();
+    let poll =
+        app.poll(json!({"question": "Which?", "options": ["a", "b", "c"], "peak_votes_per_second": 60_000})).await;
+    app.votes_for(&poll, (0..96).map(|n| n % 3)).await;
+    let results = app.results_settle_at(&poll, 96).await;
+    assert_eq!(votes_by_option(&results), [32, 32, 32]);
+    app.assert_recounted(&poll, &results).await;
+    let votes = app.aws.votes_of(&poll).await;
+    let mut lanes_used = 0;
+    for lane in 0..LANES {
+        let of_lane = votes.iter().filter(|vote| vote.lane == lane).count();
+        let head = app.aws.tally(&poll, lane, "HEAD").await;
+        let ballots = head["ballots"]["N"].as_str().map_or(0, |number| number.parse::<usize>().unwrap());
+        assert_eq!(ballots, of_lane, "lane {lane}: {head}");
+        lanes_used += usize::from(of_lane > 0);
+    }
+    // Voters are spread by chance; that two of eight lanes stay without any of 96 does not come up in a lifetime.
+    assert!(lanes_used > 6, "{lanes_used} lanes have votes");
+    assert!(votes.iter().all(|vote| vote.lane < LANES));
+    replay(&app, &poll, 1).await;
+    // Votes for every lane, behind what was replayed.
+    app.votes_for(&poll, vec![1; 96]).await;
+    let results = app.results_settle_at(&poll, 192).await;
+    app.assert_recounted(&poll, &results).await;
+    app.assert_no_dead_letter_of(&poll).await;
+}
+
+#[tokio::test]
+async fn a_message_redriven_with_new_deduplication_ids_is_counted_once() {
+    let app = App::new();
+    let poll = app.single_choice_poll().await;
+    let body = message(&poll, 0, changes([1, 2, 2]));
+    for _ in 0..4 {
+        app.aws.send(app.stack.output("TallyQueueUrl"), &format!("{poll}#0"), &body).await;
+    }
+    app.results_settle_at(&poll, 3).await;
+    assert_eq!(votes_by_option(&app.nothing_more_is_counted_than(&poll, 3).await), [1, 1, 2]);
+}
+
+/// What the time to live and purges do, but for the service's mark on the record, which no local cloud makes.
+#[tokio::test]
+async fn a_vote_item_that_is_marked_to_expire_and_removed_stays_counted() {
+    let app = App::new();
+    let poll = app.single_choice_poll().await;
+    app.votes_for(&poll, [0, 1, 1, 2]).await;
+    app.results_settle_at(&poll, 4).await;
+    for vote in app.aws.votes_of(&poll).await {
+        app.aws.expire_vote(&vote).await;
+        app.aws.delete_vote(&vote).await;
+    }
+    assert!(app.aws.votes_of(&poll).await.is_empty());
+    let results = app.nothing_more_is_counted_than(&poll, 4).await;
+    assert_eq!(votes_by_option(&results), [2, 2, 1]);
+    app.assert_no_dead_letter_of(&poll).await;
+}
+
+/// Through the stream itself, which nothing may block.
+#[tokio::test]
+async fn an_item_that_is_no_vote_is_a_dead_letter_and_blocks_no_stream() {
+    let app = App::new();
+    let poll = app.single_choice_poll().await;
+    let item =
+        json!({"poll_partition": {"S": format!("{poll}#000")}, "voter": {"S": "nobody"}, "revision": {"N": "1"}});
+    app.aws.put_vote_item(&item).await;
+    app.votes_for(&poll, [1]).await;
+    app.results_settle_at(&poll, 1).await;
+    let letter = app.aws.take_letter(app.stack.output("RelayDlqUrl"), |letter| letter.body.contains(&poll)).await;
+    let record: Value = serde_json::from_str(&letter.body).unwrap();
+    assert_eq!((&record["eventName"], &record["dynamodb"]["NewImage"]), (&json!("INSERT"), &item));
+}

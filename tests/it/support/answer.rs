@@ -1,0 +1,95 @@
+//! Answers of the API, and what every problem must look like.
+
+use http::HeaderMap;
+use reqwest::RequestBuilder;
+use serde_json::Value;
+
+/// An answer, read to its end.
+pub struct Answer {
+    /// The status.
+    pub status: u16,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body.
+    pub body: String,
+}
+
+impl Answer {
+    /// Sends a request.
+    pub async fn of(request: RequestBuilder) -> Self {
+        Self::try_of(request).await.unwrap_or_else(|error| panic!("no answer: {error:?}"))
+    }
+
+    /// Sends a request whose answer may not come.
+    pub async fn try_of(request: RequestBuilder) -> Result<Self, reqwest::Error> {
+        let response = request.send().await?;
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        Ok(Self { status, headers, body: response.text().await? })
+    }
+
+    /// The body, which must be JSON.
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {self}"))
+    }
+
+    /// A header, which must be there.
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).unwrap_or_else(|| panic!("no {name} in {self}")).to_str().unwrap()
+    }
+}
+
+impl std::fmt::Display for Answer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {:?} {}", self.status, self.headers, self.body)
+    }
+}
+
+/// The status phrase (RFC 9110, section 15; RFC 6585 for 429).
+fn phrase(status: u16) -> &'static str {
+    match status {
+        400 => "Bad Request",
+        401 => "Unauthorized",
+        403 => "Forbidden",
+        404 => "Not Found",
+        409 => "Conflict",
+        413 => "Content Too Large",
+        415 => "Unsupported Media Type",
+        422 => "Unprocessable Content",
+        429 => "Too Many Requests",
+        503 => "Service Unavailable",
+        _ => panic!("no test expects {status}"),
+    }
+}
+
+/// Fails unless an answer is the problem document (RFC 9457) of that status and code, whole; the document.
+#[track_caller]
+pub fn assert_problem(answer: &Answer, status: u16, code: &str) -> Value {
+    assert_eq!(answer.status, status, "{answer}");
+    assert_eq!(answer.header("content-type"), "application/problem+json", "{answer}");
+    let problem = answer.json();
+    let text = |name: &str| problem[name].as_str().unwrap_or_else(|| panic!("no {name} in {answer}"));
+    assert_eq!(text("code"), code, "{answer}");
+    assert_eq!(text("type"), "about:blank", "{answer}");
+    assert_eq!(text("title"), phrase(status), "{answer}");
+    assert_eq!(problem["status"], status, "{answer}");
+    assert!(!text("detail").is_empty() && !text("request_id").is_empty(), "{answer}");
+    let known = ["type", "title", "status", "detail", "code", "request_id", "errors"];
+    assert!(problem.as_object().unwrap().keys().all(|name| known.contains(&name.as_str())), "{answer}");
+    match status {
+        401 => assert_eq!(answer.header("www-authenticate"), "Bearer", "{answer}"),
+        429 | 503 => assert!(answer.header("retry-after").parse::<u32>().is_ok(), "{answer}"),
+        _ => {}
+    }
+    assert_cors(answer);
+    problem
+}
+
+/// Fails unless a page of any origin may read the answer, and the headers that it needs.
+#[track_caller]
+pub fn assert_cors(answer: &Answer) {
+    assert_eq!(answer.header("access-control-allow-origin"), "*", "{answer}");
+    let exposed = answer.header("access-control-expose-headers").to_ascii_lowercase();
+    for name in ["etag", "location", "retry-after"] {
+        assert!(exposed.contains(name), "{answer}");
+    }
+}

@@ -1,0 +1,408 @@
+//! What lies behind the API: tables, queues, functions and roles, by signed calls in AWS's own JSON. The same JSON
+//! makes stream records of items, and no SDK has to be built for each service.
+
+use std::{collections::HashMap, time::SystemTime};
+
+use aws_credential_types::Credentials;
+use aws_sigv4::{
+    http_request::{SignableBody, SignableRequest, SigningSettings, sign},
+    sign::v4,
+};
+use http::HeaderMap;
+use landslide_shared::domain::time::Timestamp;
+use serde_json::{Value, json};
+
+use super::{Stack, eventually, now_ms};
+
+/// The most messages that a queue gives at once (SQS).
+const RECEIVE_MAX: u32 = 10;
+/// For how long a dead letter that a test looked at is hidden from other tests, in seconds.
+const LOOK_SECONDS: u32 = 1;
+/// How many times a dead-letter queue is looked through for what must not be there.
+const LOOKS_MAX: u32 = 30;
+
+/// The stack's cloud.
+pub struct Aws {
+    http: reqwest::Client,
+    credentials: Credentials,
+    endpoint: Option<String>,
+    region: String,
+    polls: String,
+    votes: String,
+    tallies: String,
+}
+
+/// A vote as it is stored.
+#[derive(Debug)]
+pub struct StoredVote {
+    /// The voter's key, in hex.
+    pub voter: String,
+    /// What was chosen.
+    pub choices: Vec<u64>,
+    /// 1 for a first vote.
+    pub revision: u64,
+    /// When it was cast.
+    pub cast_at: Timestamp,
+    /// Which lane counts it.
+    pub lane: u64,
+    /// The item, in DynamoDB's JSON.
+    pub item: Value,
+}
+
+/// A message of a dead-letter queue.
+#[derive(Debug)]
+pub struct Letter {
+    /// Its text.
+    pub body: String,
+    /// Why it lies there.
+    pub reason: String,
+    handle: String,
+}
+
+/// What a function failed with.
+#[derive(Debug)]
+pub struct FunctionError(#[expect(dead_code, reason = "shown by Debug where a test fails")] pub Value);
+
+impl Aws {
+    /// The cloud of a stack, with the credentials of the environment (a local cloud's by default).
+    pub fn new(http: reqwest::Client, stack: &Stack) -> Self {
+        let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+        let credentials = Credentials::new(
+            variable("AWS_ACCESS_KEY_ID").unwrap_or_else(|| "test".to_owned()),
+            variable("AWS_SECRET_ACCESS_KEY").unwrap_or_else(|| "test".to_owned()),
+            variable("AWS_SESSION_TOKEN"),
+            None,
+            "tests",
+        );
+        let table = |output: &str| stack.output(output).to_owned();
+        Self {
+            http,
+            credentials,
+            endpoint: stack.endpoint_url.clone(),
+            region: stack.region.clone(),
+            polls: table("PollsTable"),
+            votes: table("VotesTable"),
+            tallies: table("TalliesTable"),
+        }
+    }
+
+    /// The same cloud for whoever has these credentials, as a function's environment holds them.
+    pub fn with_credentials_of(&self, environment: &HashMap<String, String>) -> Self {
+        let variable = |name: &str| environment.get(name).filter(|value| !value.is_empty()).cloned();
+        let key = variable("AWS_ACCESS_KEY_ID").unwrap();
+        let secret = variable("AWS_SECRET_ACCESS_KEY").unwrap();
+        let credentials = Credentials::new(key, secret, variable("AWS_SESSION_TOKEN"), None, "function");
+        Self {
+            http: self.http.clone(),
+            credentials,
+            endpoint: self.endpoint.clone(),
+            region: self.region.clone(),
+            polls: self.polls.clone(),
+            votes: self.votes.clone(),
+            tallies: self.tallies.clone(),
+        }
+    }
+
+    // --- Tables --------------------------------------------------------------------------------------------------------
+
+    /// All votes of a poll, read consistently.
+    pub async fn votes_of(&self, poll: &str) -> Vec<StoredVote> {
+        let mut votes = Vec::new();
+        let mut from = Value::Null;
+        loop {
+            let mut scan = json!({
+                "TableName": self.votes, "ConsistentRead": true,
+                "FilterExpression": "begins_with(poll_partition, :poll)",
+                "ExpressionAttributeValues": {":poll": {"S": format!("{poll}#")}},
+            });
+            if !from.is_null() {
+                scan["ExclusiveStartKey"] = from;
+            }
+            let mut page = self.dynamodb("Scan", &scan).await;
+            let Value::Array(items) = page["Items"].take() else { panic!("no items in {page}") };
+            votes.extend(items.into_iter().map(StoredVote::of));
+            from = page["LastEvaluatedKey"].take();
+            if from.is_null() {
+                return votes;
+            }
+        }
+    }
+
+    /// Puts an item into the Votes table, vote or not.
+    pub async fn put_vote_item(&self, item: &Value) {
+        self.dynamodb("PutItem", &json!({"TableName": self.votes, "Item": item})).await;
+    }
+
+    /// Marks a vote to expire in a day, as happens when its poll has closed.
+    pub async fn expire_vote(&self, vote: &StoredVote) {
+        let update = json!({
+            "TableName": self.votes, "Key": vote.key(), "UpdateExpression": "SET expires_at = :at",
+            "ExpressionAttributeValues": {":at": {"N": (now_ms() / 1_000 + 86_400).to_string()}},
+        });
+        self.dynamodb("UpdateItem", &update).await;
+    }
+
+    /// Deletes a vote's item.
+    pub async fn delete_vote(&self, vote: &StoredVote) {
+        self.dynamodb("DeleteItem", &json!({"TableName": self.votes, "Key": vote.key()})).await;
+    }
+
+    /// How many polls an owner has: `https://issuer subject`.
+    pub async fn polls_of(&self, owner: &str) -> u64 {
+        let query = json!({
+            "TableName": self.polls, "IndexName": "by-owner", "KeyConditionExpression": "#owner = :owner",
+            "ExpressionAttributeNames": {"#owner": "owner"}, "ExpressionAttributeValues": {":owner": {"S": owner}},
+        });
+        self.dynamodb("Query", &query).await["Count"].as_u64().unwrap()
+    }
+
+    /// An item of the Polls table.
+    pub async fn poll_item(&self, poll: &str, item: &str) -> Value {
+        let key = json!({"poll_id": {"S": poll}, "item": {"S": item}});
+        self.dynamodb("GetItem", &json!({"TableName": self.polls, "Key": key, "ConsistentRead": true})).await["Item"]
+            .take()
+    }
+
+    /// Gives a poll more lanes, as raising its peak does.
+    pub async fn set_lanes(&self, poll: &str, lanes: u64) {
+        let update = json!({
+            "TableName": self.polls, "Key": {"poll_id": {"S": poll}, "item": {"S": "RULES"}},
+            "UpdateExpression": "SET lanes = :lanes ADD revision :one",
+            "ExpressionAttributeValues": {":lanes": {"N": lanes.to_string()}, ":one": {"N": "1"}},
+        });
+        self.dynamodb("UpdateItem", &update).await;
+    }
+
+    /// HEAD or COUNT of a lane, read consistently; null if it is not there.
+    pub async fn tally(&self, poll: &str, lane: u64, item: &str) -> Value {
+        let key = json!({"poll_lane": {"S": format!("{poll}#{lane}")}, "item": {"S": item}});
+        let read = json!({"TableName": self.tallies, "Key": key, "ConsistentRead": true});
+        self.dynamodb("GetItem", &read).await["Item"].take()
+    }
+
+    /// A table's description.
+    pub async fn table(&self, name: &str) -> Value {
+        self.dynamodb("DescribeTable", &json!({"TableName": name})).await["Table"].take()
+    }
+
+    async fn dynamodb(&self, operation: &str, body: &Value) -> Value {
+        self.json("dynamodb", &format!("DynamoDB_20120810.{operation}"), body).await
+    }
+
+    // --- Queues --------------------------------------------------------------------------------------------------------
+
+    /// Sends a text to a FIFO queue, under a deduplication id of its own.
+    pub async fn send(&self, queue: &str, group: &str, body: &str) {
+        let id = format!("{:032x}", fastrand::u128(..));
+        let message =
+            json!({"QueueUrl": queue, "MessageBody": body, "MessageGroupId": group, "MessageDeduplicationId": id});
+        self.sqs("SendMessage", &message).await;
+    }
+
+    /// Takes the dead letter that fits out of its queue, once it is there.
+    pub async fn take_letter(&self, queue: &str, fits: impl Fn(&Letter) -> bool) -> Letter {
+        let letter = eventually("dead letter", async || {
+            let letters = self.look_at(queue).await;
+            let seen = format!("{letters:?}");
+            letters.into_iter().find(|letter| fits(letter)).ok_or(seen)
+        })
+        .await;
+        self.sqs("DeleteMessage", &json!({"QueueUrl": queue, "ReceiptHandle": letter.handle})).await;
+        letter
+    }
+
+    /// Fails if a dead-letter queue holds a letter that fits.
+    pub async fn assert_no_letter(&self, queue: &str, fits: impl Fn(&Letter) -> bool) {
+        for _ in 0..LOOKS_MAX {
+            let letters = self.look_at(queue).await;
+            if let Some(letter) = letters.iter().find(|letter| fits(letter)) {
+                panic!("dead letter: {letter:?}");
+            }
+            if letters.is_empty() {
+                return;
+            }
+        }
+    }
+
+    async fn look_at(&self, queue: &str) -> Vec<Letter> {
+        let receive = json!({
+            "QueueUrl": queue, "MaxNumberOfMessages": RECEIVE_MAX, "VisibilityTimeout": LOOK_SECONDS,
+            "MessageAttributeNames": ["All"],
+        });
+        let answer = self.sqs("ReceiveMessage", &receive).await;
+        let messages = answer["Messages"].as_array().cloned().unwrap_or_default();
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let letter = |message: &Value| Letter {
+            body: text(&message["Body"]),
+            reason: text(&message["MessageAttributes"]["reason"]["StringValue"]),
+            handle: text(&message["ReceiptHandle"]),
+        };
+        messages.iter().map(letter).collect()
+    }
+
+    /// A queue's ARN.
+    pub async fn queue_arn(&self, queue: &str) -> String {
+        let read = json!({"QueueUrl": queue, "AttributeNames": ["QueueArn"]});
+        self.sqs("GetQueueAttributes", &read).await["Attributes"]["QueueArn"].as_str().unwrap().to_owned()
+    }
+
+    async fn sqs(&self, operation: &str, body: &Value) -> Value {
+        self.json("sqs", &format!("AmazonSQS.{operation}"), body).await
+    }
+
+    // --- Functions and roles ----------------------------------------------------------------------------------------------
+
+    /// Calls a function with an event; what it answers.
+    pub async fn invoke(&self, function: &str, event: &Value) -> Result<Value, FunctionError> {
+        let path = format!("/2015-03-31/functions/{function}/invocations");
+        let (headers, answer) = self.call("lambda", "POST", &path, &[], event.to_string()).await;
+        let answer = serde_json::from_str(&answer).unwrap_or(Value::String(answer));
+        if headers.contains_key("x-amz-function-error") { Err(FunctionError(answer)) } else { Ok(answer) }
+    }
+
+    /// A function's settings.
+    pub async fn function(&self, function: &str) -> Value {
+        let path = format!("/2015-03-31/functions/{function}/configuration");
+        let (_, answer) = self.call("lambda", "GET", &path, &[], String::new()).await;
+        serde_json::from_str(&answer).unwrap()
+    }
+
+    /// What a method of the API sustains: its throttle's rate and burst, or those of all methods.
+    pub async fn throttle(&self, api: &str, method: &str) -> (String, String) {
+        let (_, answer) =
+            self.call("apigateway", "GET", &format!("/restapis/{api}/stages/prod"), &[], String::new()).await;
+        let stage: Value = serde_json::from_str(&answer).unwrap();
+        let settings = &stage["methodSettings"];
+        let settings = [method, "*/*"].iter().map(|name| &settings[*name]).find(|found| found.is_object());
+        let settings = settings.unwrap_or_else(|| panic!("no throttle of {method} in {stage}"));
+        (settings["throttlingRateLimit"].to_string(), settings["throttlingBurstLimit"].to_string())
+    }
+
+    /// Sets a method's throttle; `method` as in `v1/devices/POST`.
+    pub async fn set_throttle(&self, api: &str, method: &str, (rate, burst): (&str, &str)) {
+        let (path, verb) = method.rsplit_once('/').unwrap();
+        let of = |name: &str| format!("/~1{}/{verb}/throttling/{name}", path.replace('/', "~1"));
+        let body = json!({"patchOperations": [
+            {"op": "replace", "path": of("rateLimit"), "value": rate},
+            {"op": "replace", "path": of("burstLimit"), "value": burst},
+        ]});
+        let headers = [("content-type", "application/json")];
+        self.call("apigateway", "PATCH", &format!("/restapis/{api}/stages/prod"), &headers, body.to_string()).await;
+    }
+
+    /// Which of the actions a role's policies allow on a resource, by IAM's policy simulator.
+    pub async fn allowed(&self, role_arn: &str, resource_arn: &str, actions: &[&str]) -> Vec<String> {
+        let mut form = vec![
+            ("Action".to_owned(), "SimulatePrincipalPolicy"),
+            ("Version".to_owned(), "2010-05-08"),
+            ("PolicySourceArn".to_owned(), role_arn),
+            ("ResourceArns.member.1".to_owned(), resource_arn),
+        ];
+        form.extend((1..).zip(actions).map(|(n, action)| (format!("ActionNames.member.{n}"), *action)));
+        let form: Vec<String> = form
+            .iter()
+            .map(|(name, value)| {
+                format!("{name}={}", value.replace(':', "%3A").replace('/', "%2F").replace('*', "%2A"))
+            })
+            .collect();
+        let headers = [("content-type", "application/x-www-form-urlencoded")];
+        let (_, answer) = self.call("iam", "POST", "/", &headers, form.join("&")).await;
+        let results: Vec<(&str, &str)> = answer
+            .split("<EvalActionName>")
+            .skip(1)
+            .map(|result| (until_tag(result), until_tag(result.split_once("<EvalDecision>").unwrap().1)))
+            .collect();
+        assert_eq!(results.len(), actions.len(), "{answer}");
+        results
+            .into_iter()
+            .filter(|(_, decision)| *decision == "allowed")
+            .map(|(action, _)| action.to_owned())
+            .collect()
+    }
+
+    // --- Signed calls -----------------------------------------------------------------------------------------------------
+
+    async fn json(&self, service: &str, target: &str, body: &Value) -> Value {
+        self.try_json(service, target, body).await.unwrap_or_else(|refusal| panic!("{target}: {refusal}"))
+    }
+
+    /// A call of a service that speaks JSON; else its refusal.
+    pub async fn try_json(&self, service: &str, target: &str, body: &Value) -> Result<Value, String> {
+        let headers = [("content-type", "application/x-amz-json-1.0"), ("x-amz-target", target)];
+        let (_, answer) = self.try_call(service, "POST", "/", &headers, body.to_string()).await?;
+        Ok(if answer.is_empty() { Value::Null } else { serde_json::from_str(&answer).unwrap() })
+    }
+
+    /// A call that must succeed.
+    async fn call(
+        &self,
+        service: &str,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: String,
+    ) -> (HeaderMap, String) {
+        self.try_call(service, method, path, headers, body).await.unwrap_or_else(|refusal| panic!("{refusal}"))
+    }
+
+    /// One call, signed (Signature Version 4); else its refusal.
+    async fn try_call(
+        &self,
+        service: &str,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: String,
+    ) -> Result<(HeaderMap, String), String> {
+        let host = match (&self.endpoint, service) {
+            (Some(endpoint), _) => endpoint.clone(),
+            (None, "iam") => "https://iam.amazonaws.com".to_owned(),
+            (None, _) => format!("https://{service}.{}.amazonaws.com", self.region),
+        };
+        let url = format!("{host}{path}");
+        let identity = self.credentials.clone().into();
+        let parameters = v4::SigningParams::builder()
+            .identity(&identity)
+            .region(&self.region)
+            .name(service)
+            .time(SystemTime::now())
+            .settings(SigningSettings::default())
+            .build()
+            .unwrap();
+        let signable =
+            SignableRequest::new(method, &url, headers.iter().copied(), SignableBody::Bytes(body.as_bytes())).unwrap();
+        let (signature, _) = sign(signable, &parameters.into()).unwrap().into_parts();
+        let mut request = http::Request::builder().method(method).uri(&url);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let mut request = request.body(body).unwrap();
+        signature.apply_to_request_http1x(&mut request);
+        let response = self.http.execute(request.try_into().unwrap()).await.unwrap();
+        let (status, headers) = (response.status(), response.headers().clone());
+        let answer = response.text().await.unwrap();
+        if status.is_success() { Ok((headers, answer)) } else { Err(format!("{service} {path}: {status} {answer}")) }
+    }
+}
+
+impl StoredVote {
+    fn key(&self) -> Value {
+        json!({"poll_partition": self.item["poll_partition"], "voter": self.item["voter"]})
+    }
+
+    fn of(item: Value) -> Self {
+        let number = |value: &Value| value["N"].as_str().unwrap().parse::<u64>().unwrap();
+        Self {
+            voter: item["voter"]["S"].as_str().unwrap().to_owned(),
+            choices: item["choices"]["L"].as_array().unwrap().iter().map(number).collect(),
+            revision: number(&item["revision"]),
+            cast_at: Timestamp::from_millis(number(&item["cast_at"])).unwrap(),
+            lane: number(&item["lane"]),
+            item,
+        }
+    }
+}
+
+fn until_tag(text: &str) -> &str {
+    text.split('<').next().unwrap()
+}

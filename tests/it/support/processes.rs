@@ -1,0 +1,43 @@
+//! The processes in which a local cloud runs functions.
+
+use std::{collections::HashMap, path::Path, process::Command};
+
+use super::Stack;
+
+/// A process of a function.
+pub struct Process {
+    /// Its id.
+    pub id: u32,
+    /// The function's full name.
+    pub function: String,
+    /// What it was started with.
+    pub environment: HashMap<String, String>,
+}
+
+impl Process {
+    /// The processes of a stack's functions; none where the cloud does not run them on this machine as ours to see.
+    pub fn of(stack: &Stack) -> Option<Vec<Self>> {
+        if stack.cloud != "ministack" {
+            return None;
+        }
+        // The cloud's temporary files lie beside the issuer's key: infra/local/landslide_local/paths.py.
+        let code = stack.issuer_key.parent()?.join("tmp");
+        let ids = std::fs::read_dir("/proc").ok()?.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+        Some(ids.filter_map(|id| Self::read(id, &code)).collect())
+    }
+
+    fn read(id: u32, code: &Path) -> Option<Self> {
+        let command = std::fs::read_to_string(format!("/proc/{id}/cmdline")).ok()?;
+        Path::new(command.split('\0').next()?).starts_with(code).then_some(())?;
+        let environment = std::fs::read_to_string(format!("/proc/{id}/environ")).ok()?;
+        let variables = environment.split('\0').filter_map(|variable| variable.split_once('='));
+        let environment: HashMap<String, String> =
+            variables.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        Some(Self { id, function: environment.get("AWS_LAMBDA_FUNCTION_NAME")?.clone(), environment })
+    }
+
+    /// Ends it at once (SIGKILL); false if it has ended already.
+    pub fn kill(&self) -> bool {
+        Command::new("kill").args(["-9", &self.id.to_string()]).output().unwrap().status.success()
+    }
+}

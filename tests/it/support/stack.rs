@@ -1,0 +1,48 @@
+//! What `make up` says of the stack.
+
+use std::{collections::HashMap, path::PathBuf};
+
+use serde::Deserialize;
+
+/// The file of a stack that `make up` left in this checkout.
+const DEFAULT_FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../infra/local/.state/stack.json");
+
+/// A deployed stack: infra/local/landslide_local/stackfile.py.
+#[derive(Deserialize)]
+pub struct Stack {
+    /// Which cloud it runs on, such as `ministack`.
+    pub cloud: String,
+    /// Where the cloud answers; none for AWS itself.
+    pub endpoint_url: Option<String>,
+    /// The region.
+    pub region: String,
+    /// The stack's name, before the names of its functions.
+    #[serde(rename = "stack")]
+    pub name: String,
+    /// Where the API answers, without a slash at the end.
+    pub api_url: String,
+    /// The private key that signs account tokens.
+    pub issuer_key: PathBuf,
+    /// The template's outputs.
+    pub outputs: HashMap<String, String>,
+}
+
+impl Stack {
+    /// The stack of the file that `LANDSLIDE_STACK` names.
+    pub fn read() -> Self {
+        let file = std::env::var_os("LANDSLIDE_STACK").map_or_else(|| PathBuf::from(DEFAULT_FILE), PathBuf::from);
+        let text = std::fs::read_to_string(&file)
+            .unwrap_or_else(|error| panic!("{}: {error}. No stack is up; first: make up", file.display()));
+        serde_json::from_str(&text).unwrap()
+    }
+
+    /// An output by name.
+    pub fn output(&self, name: &str) -> &str {
+        self.outputs.get(name).unwrap_or_else(|| panic!("the stack has no output {name}"))
+    }
+
+    /// The full name of a function, by the name of its folder.
+    pub fn function(&self, folder: &str) -> String {
+        format!("{}-{folder}", self.name)
+    }
+}
