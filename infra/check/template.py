@@ -179,6 +179,15 @@ def statements(role: Json) -> Iterator[Json]:
         yield from policy["PolicyDocument"]["Statement"]
 
 
+def nulls(value: Any, place: str = "") -> Iterator[str]:
+    """Where there is a null in a document."""
+    if value is None:
+        yield place
+    elif isinstance(value, (dict, list)):
+        for key, part in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from nulls(part, f"{place}/{key}")
+
+
 def function_of(uri: Any) -> str:
     """Logical id of the function that a gateway's URI calls."""
     match = re.search(r"functions/\$\{(\w+)\.Arn\}/invocations$", sub(uri))
@@ -437,6 +446,7 @@ def openapi_is_what_the_gateway_imports(stack: Stack) -> Iterator[str]:
     for name in stack.api["components"]["schemas"]:
         if not name.isalnum():
             yield f"model {name}: letters and digits only"
+    yield from (f"{place}: null, which CloudFormation refuses" for place in nulls(stack.api))
     if stack.api["components"].keys() - {"schemas", "securitySchemes"}:
         yield "components: only schemas can be referred to"
 

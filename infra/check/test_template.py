@@ -138,6 +138,7 @@ SPOILS = {
         api("openapi", "3.1.0"),
         api("components/schemas/New_Poll", {"type": "object"}),
         api("components/responses", {}),
+        api(OPERATION + "/responses/201/content/application~json/example", {"opens_at": None}),
     ],
     check.each_operation_is_integrated: [
         api(OPERATION + "/x-amazon-apigateway-integration", None),
