@@ -50,57 +50,49 @@ impl Voting {
         Self { polls: PollCache::new(polls), votes }
     }
 
-    /// The rules of a poll in which the caller may vote, at most a lease old.
-    pub async fn rules_for(&self, poll_id: &PollId, caller: &Caller) -> Result<Arc<Rules>, Error> {
-        let rules = self.polls.rules(poll_id, clock::now()).await?.ok_or_else(Error::poll_not_found)?;
-        if rules.settings.identity.admits(caller.kind) {
-            Ok(rules)
-        } else {
-            Err(Error::Forbidden("this poll takes votes of accounts only"))
-        }
-    }
-
     /// The caller's own vote, by a strongly consistent read.
-    pub async fn vote_of(&self, caller: &Caller, rules: &Rules) -> Result<Option<Vote>, Error> {
-        Ok(self.votes.vote(&rules.settings.poll_id, &VoterKey::of(caller, rules)).await?)
+    pub async fn vote_of(&self, poll_id: &PollId, caller: &Caller) -> Result<Option<Vote>, Error> {
+        let rules = self.polls.rules(poll_id, clock::now()).await?.ok_or_else(Error::poll_not_found)?;
+        Ok(self.votes.vote(poll_id, &voter(caller, &rules)?).await?)
     }
 
-    /// Lets the caller's choices stand (none: takes the vote back), and says what stands then. What stands already is
-    /// settled also when the poll takes votes no more.
+    /// Lets the caller's choices stand (none: takes the vote back), and says what stands then. `choose` gives the
+    /// choices by the rules that admit the vote. What stands already is settled also when the poll takes votes no more.
     pub async fn settle(
         &self,
+        poll_id: &PollId,
         caller: &Caller,
-        rules: &Rules,
-        choices: Option<Choices>,
         only_over: Option<Revisions>,
+        choose: impl FnOnce(&Rules) -> Result<Option<Choices>, Error>,
     ) -> Result<Settled, Error> {
-        let poll_id = &rules.settings.poll_id;
-        let voter = VoterKey::of(caller, rules);
-        let nonce = u32::from_be_bytes(random::bytes()?);
-        match self.admission(poll_id).await? {
-            Ok(cast_at) => self.write(rules, Asked { voter, choices, only_over, cast_at, nonce }).await,
-            Err(refusal) => match self.votes.vote(poll_id, &voter).await? {
-                Some(vote) if vote.choices == choices => Ok(Settled { vote, is_new: false }),
-                None if choices.is_none() => Err(Error::NO_VOTE),
-                _ => Err(refusal),
-            },
+        let (rules, cast_at) = self.admission(poll_id).await?;
+        let voter = voter(caller, &rules)?;
+        let choices = choose(&rules)?;
+        let refusal = match rules.status(cast_at) {
+            Status::Open => {
+                let nonce = u32::from_be_bytes(random::bytes()?);
+                return self.write(&rules, Asked { voter, choices, only_over, cast_at, nonce }).await;
+            }
+            Status::Scheduled => Error::PollNotOpen,
+            Status::Closed => Error::PollClosed,
+        };
+        match self.votes.vote(poll_id, &voter).await? {
+            Some(vote) if vote.choices == choices => Ok(Settled { vote, is_new: false }),
+            None if choices.is_none() => Err(Error::NO_VOTE),
+            _ => Err(refusal),
         }
     }
 
-    /// The time at which the poll takes the vote, or why it does not. The lease, the poll's times and `cast_at` go by
-    /// one reading of the clock. A remembered poll never refuses: that takes a fresh read.
-    async fn admission(&self, poll_id: &PollId) -> Result<Result<Timestamp, Error>, Error> {
+    /// The rules by which a vote is judged, and the time at which they are: the lease, the poll's times and `cast_at`
+    /// go by one reading of the clock. A remembered poll never refuses: that takes a fresh read.
+    async fn admission(&self, poll_id: &PollId) -> Result<(Arc<Rules>, Timestamp), Error> {
         let now = clock::now();
         let remembered = self.polls.rules(poll_id, now).await?.ok_or_else(Error::poll_not_found)?;
         if remembered.status(now) == Status::Open {
-            return Ok(Ok(now));
+            return Ok((remembered, now));
         }
         let fresh = self.polls.fresh_rules(poll_id, now).await?.ok_or_else(Error::poll_not_found)?;
-        Ok(match fresh.status(now) {
-            Status::Open => Ok(now),
-            Status::Scheduled => Err(Error::PollNotOpen),
-            Status::Closed => Err(Error::PollClosed),
-        })
+        Ok((fresh, now))
     }
 
     /// Weighs and writes until what stands is what was decided. A first vote is written without any look: where there
@@ -125,5 +117,14 @@ impl Voting {
             }
         }
         Err(Error::Unavailable("a voter's requests overtook each other again and again".to_owned()))
+    }
+}
+
+/// The caller as a voter of the poll, if the poll takes votes of such callers.
+fn voter(caller: &Caller, rules: &Rules) -> Result<VoterKey, Error> {
+    if rules.settings.identity.admits(caller.kind) {
+        Ok(VoterKey::of(caller, rules))
+    } else {
+        Err(Error::Forbidden("this poll takes votes of accounts only"))
     }
 }

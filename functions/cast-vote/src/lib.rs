@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use landslide_shared::{
     aws, clock,
-    domain::vote::CastVote,
+    domain::{poll::Rules, vote::CastVote},
     http::{BODY_BYTES_MAX, CacheControl, Error, Reply, Request, StatusCode},
     voting::Voting,
 };
@@ -32,9 +32,10 @@ pub async fn handle(app: Arc<App>, request: Request) -> Result<Reply, Error> {
     let caller = request.caller(clock::now())?;
     let only_over = request.if_match()?;
     let sent: CastVote = request.json(BODY_BYTES_MAX)?;
-    let rules = app.voting.rules_for(&poll_id, &caller).await?;
-    let choices = rules.choices(&sent).map_err(|error| Error::InvalidChoice(error.to_string()))?;
-    let settled = app.voting.settle(&caller, &rules, Some(choices), only_over).await?;
+    let choose = |rules: &Rules| {
+        rules.choices(&sent).map(Some).map_err(|error| Error::InvalidChoice(error.to_string()))
+    };
+    let settled = app.voting.settle(&poll_id, &caller, only_over, choose).await?;
     let status = if settled.is_new { StatusCode::CREATED } else { StatusCode::OK };
     let view = settled.vote.view(&poll_id);
     Ok(Reply::json(status, &view)?.etag(settled.vote.revision).location("votes/mine").cache(CacheControl::Private))

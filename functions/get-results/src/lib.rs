@@ -89,6 +89,8 @@ async fn current(app: &App, poll_id: &PollId) -> Result<Arc<Document>, Error> {
     let kept = app.kept.get(poll_id);
     if let Some(kept) = &kept
         && kept.is_younger_than(FRESH_MS, now)
+        // At its closing a poll's status changes, and with it who may see the results.
+        && kept.value.rules.status(kept.read_at) == kept.value.rules.status(now)
     {
         return Ok(kept.value.clone());
     }

@@ -24,8 +24,7 @@ impl App {
 pub async fn handle(app: Arc<App>, request: Request) -> Result<Reply, Error> {
     let poll_id = request.poll_id()?;
     let caller = request.caller(clock::now())?;
-    let rules = app.voting.rules_for(&poll_id, &caller).await?;
-    let stored = app.voting.vote_of(&caller, &rules).await?;
+    let stored = app.voting.vote_of(&poll_id, &caller).await?;
     let vote = stored.filter(|vote| vote.choices.is_some()).ok_or(Error::NO_VOTE)?;
     Ok(Reply::ok(&vote.view(&poll_id))?.etag(vote.revision).cache(CacheControl::Private))
 }

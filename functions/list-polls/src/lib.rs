@@ -52,8 +52,9 @@ pub async fn handle(app: Arc<App>, request: Request) -> Result<Reply, Error> {
 
 fn limit(request: &Request) -> Result<usize, Error> {
     let Some(limit) = request.query("limit") else { return Ok(LIMIT_DEFAULT) };
-    let limit = limit.parse().ok().filter(|limit| (1..=LIMIT_MAX).contains(limit));
-    limit.ok_or_else(|| Error::invalid(format!("the query's limit must be from 1 to {LIMIT_MAX}")))
+    let digits = Some(limit).filter(|limit| limit.bytes().all(|byte| byte.is_ascii_digit()));
+    let number = digits.and_then(|digits| digits.parse().ok()).filter(|number| (1..=LIMIT_MAX).contains(number));
+    number.ok_or_else(|| Error::invalid(format!("the query's limit must be from 1 to {LIMIT_MAX}")))
 }
 
 fn after(request: &Request, owner: &str) -> Result<Option<OwnerOrder>, Error> {

@@ -74,13 +74,13 @@ impl EditPoll {
         }
         let mut edited = self.merged(poll)?;
         let earliest = now.plus_millis(CHANGE_FELT_MS);
-        if again && edited.rules.settings.closes_at != current.closes_at {
-            edited.rules.settings.closes_at = edited.rules.settings.closes_at.map(|closes_at| closes_at.max(earliest));
+        if again && let Some(Some(closes_at)) = self.closes_at {
+            // Also where it stands already: it may have landed too late to be felt everywhere in time.
+            edited.rules.settings.closes_at = Some(closes_at.max(earliest));
+        } else if edited.rules.settings.closes_at != current.closes_at {
+            may_close_at(current, edited.rules.settings.closes_at, now)?;
         }
         let new = &edited.rules.settings;
-        if new.closes_at != current.closes_at {
-            may_close_at(current, new.closes_at, now)?;
-        }
         let is_settled = current.opens_at.is_none_or(|opens_at| opens_at < earliest);
         if is_settled && differs_in_substance(poll, &edited) {
             return Err(not_editable(
@@ -241,8 +241,13 @@ mod tests {
     #[test]
     fn a_change_that_landed_late_moves_its_closing_away() {
         let asked: EditPoll = serde_json::from_value(json!({"closes_at": at(109)})).unwrap();
-        let late = asked.apply(&poll(None, Some(200)), at(104), true).unwrap();
-        assert_eq!(late.rules.settings.closes_at, Some(at(113)));
+        let landed = asked.apply(&poll(None, Some(200)), at(100), false).unwrap();
+        for stands in [poll(None, Some(200)), landed.clone()] {
+            let late = asked.apply(&stands, at(104), true).unwrap();
+            assert_eq!(late.rules.settings.closes_at, Some(at(113)));
+            assert_eq!(late.rules.settings.revision, stands.rules.settings.revision + 1);
+        }
+        assert_eq!(asked.apply(&landed, at(100), true), Ok(landed.clone()), "it landed in time");
     }
 
     #[test]

@@ -116,8 +116,8 @@ pub struct Asked {
 pub enum Revisions {
     /// Any that exists.
     Any,
-    /// One of these.
-    Of(Vec<u64>),
+    /// One of these, as they are written.
+    Of(Vec<String>),
 }
 
 impl Revisions {
@@ -125,7 +125,7 @@ impl Revisions {
     pub fn include(&self, revision: u64) -> bool {
         match self {
             Revisions::Any => true,
-            Revisions::Of(revisions) => revisions.contains(&revision),
+            Revisions::Of(revisions) => revisions.contains(&revision.to_string()),
         }
     }
 }

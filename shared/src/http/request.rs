@@ -75,14 +75,10 @@ impl Request {
     pub fn if_match(&self) -> Result<Option<Revisions>, Error> {
         let Some(value) = self.event.headers().get("if-match") else { return Ok(None) };
         let refused = || Error::invalid("the header If-Match takes * or strong entity tags, such as \"1\"");
-        let value = value.to_str().map_err(|_| refused())?.trim();
-        if value == "*" {
-            return Ok(Some(Revisions::Any));
+        match value.to_str().map_err(|_| refused())?.trim() {
+            "*" => Ok(Some(Revisions::Any)),
+            tags => strong_tags(tags).map(|tags| Some(Revisions::Of(tags))).ok_or_else(refused),
         }
-        let revision = |tag: &str| tag.trim().strip_prefix('"')?.strip_suffix('"').map(|tag| tag.parse().ok());
-        let revisions = value.split(',').map(revision).collect::<Option<Vec<Option<u64>>>>().ok_or_else(refused)?;
-        // A tag that is no number is well-formed, and no revision of ours.
-        Ok(Some(Revisions::Of(revisions.into_iter().flatten().collect())))
     }
 
     /// A parameter of the query, if it is there; the last one of several.
@@ -179,6 +175,20 @@ impl Request {
     }
 }
 
+/// The entity tags of a list such as `"1", "2"`, `None` if it is none or has a weak one.
+fn strong_tags(list: &str) -> Option<Vec<String>> {
+    let mut tags = Vec::new();
+    let mut rest = list;
+    loop {
+        let (tag, after) = rest.trim_start().strip_prefix('"')?.split_once('"')?;
+        tags.push(tag.to_owned());
+        match after.trim_start() {
+            "" => return Some(tags),
+            more => rest = more.strip_prefix(',')?,
+        }
+    }
+}
+
 fn parse<T: DeserializeOwned>(text: &str) -> Result<T, Error> {
     // serde would take an array for a struct, field by field.
     if !text.trim_ascii_start().starts_with('{') {
@@ -186,19 +196,26 @@ fn parse<T: DeserializeOwned>(text: &str) -> Result<T, Error> {
     }
     let mut input = serde_json::Deserializer::from_str(text);
     let body = serde_path_to_error::deserialize(&mut input).map_err(|error| {
-        let pointer = pointer(error.path());
+        let parent = pointer(error.path());
         let detail = without_place(&error.into_inner());
-        match pointer {
-            Some(pointer) => Error::invalid_fields(vec![FieldError::new(pointer, detail)]),
-            None => Error::invalid(format!("the body can't be read: {detail}")),
+        match field_of_its_parent(&detail) {
+            Some(name) => Error::invalid_fields(vec![FieldError::new(format!("{parent}/{name}"), detail)]),
+            None if parent.is_empty() => Error::invalid(format!("the body can't be read: {detail}")),
+            None => Error::invalid_fields(vec![FieldError::new(parent, detail)]),
         }
     })?;
     input.end().map_err(|_| Error::invalid("the body can't be read: there is more after the JSON value"))?;
     Ok(body)
 }
 
-/// The JSON pointer (RFC 6901) of a path, `None` for the whole body.
-fn pointer(path: &serde_path_to_error::Path) -> Option<String> {
+/// The field that is missing, or there twice: serde blames the object that it should be in.
+fn field_of_its_parent(detail: &str) -> Option<&str> {
+    let rest = detail.strip_prefix("missing field `").or_else(|| detail.strip_prefix("duplicate field `"))?;
+    rest.split('`').next()
+}
+
+/// The JSON pointer (RFC 6901) of a path, empty for the whole body.
+fn pointer(path: &serde_path_to_error::Path) -> String {
     use serde_path_to_error::Segment;
     let mut pointer = String::new();
     for segment in path.iter() {
@@ -208,7 +225,7 @@ fn pointer(path: &serde_path_to_error::Path) -> Option<String> {
             Segment::Enum { .. } | Segment::Unknown => {}
         }
     }
-    (!pointer.is_empty()).then_some(pointer)
+    pointer
 }
 
 /// What serde says, and where in the text only if the text is no JSON at all.

@@ -55,7 +55,8 @@ fn a_bad_body_is_refused_with_the_field_to_blame() {
         ("null", ""),
         ("{\"choices\":[1]} x", ""),
         ("[[1]]", ""),
-        ("{\"choices\":[1],\"choices\":[1]}", ""),
+        ("{\"choices\":[1],\"choices\":[1]}", "/choices"),
+        ("{}", "/choices"),
         ("{\"choices\":[1],\"a/b\":1}", "/a~1b"),
         ("{\"choices\":1}", "/choices"),
         ("{\"choices\":null}", "/choices"),
@@ -70,7 +71,7 @@ fn a_bad_body_is_refused_with_the_field_to_blame() {
     }
     let deep = format!("{{\"question\":{}1{}}}", "[".repeat(1_900), "]".repeat(1_900));
     assert_eq!(refusal::<CreatePoll>(&with_body(&deep)), invalid("/question"));
-    assert_eq!(refusal::<CreatePoll>(&with_body("{\"question\":\"Q\"}")), invalid(""));
+    assert_eq!(refusal::<CreatePoll>(&with_body("{\"question\":\"Q\"}")), invalid("/options"));
     assert_eq!(
         refusal::<CreatePoll>(&with_body("{\"question\":\"Q\",\"options\":[],\"opens_at\":\"soon\"}")),
         invalid("/opens_at")
@@ -122,6 +123,18 @@ fn an_idempotency_key_is_visible_ascii() {
         assert!(key(odd).is_err(), "{odd}");
     }
     assert!(key(&"x".repeat(255)).is_ok());
+}
+
+#[test]
+fn a_change_is_for_revisions_as_they_are_written() {
+    let if_match = |value: &str| request(&[("If-Match", value)], "", Value::Null).if_match();
+    let includes = |value: &str, revision| if_match(value).unwrap().unwrap().include(revision);
+    assert!(includes("*", 7) && includes("\"7\"", 7) && includes("\"1\",\"7\"", 7) && includes("\"a,b\" , \"7\"", 7));
+    assert!(!includes("\"07\"", 7) && !includes("\"+7\"", 7) && !includes("\"a,7\"", 7) && !includes("\"\"", 7));
+    for odd in ["", "7", "W/\"7\"", "\"7", "\"7\" \"8\"", "\"7\",", "\"7\", W/\"8\"", "*, \"7\""] {
+        assert!(if_match(odd).is_err(), "{odd}");
+    }
+    assert!(with_body("").if_match().unwrap().is_none());
 }
 
 #[test]

@@ -53,6 +53,7 @@ impl PollCache {
     ) -> Result<Option<Arc<Rules>>, StoreError> {
         if let Some(known) = self.known.get(poll)
             && known.is_younger_than(if known.value.is_some() { age_ms } else { FRESH_MS }, now)
+            && !has_opened_since(&known, now)
         {
             return Ok(known.value);
         }
@@ -69,6 +70,12 @@ impl PollCache {
             tracing::warn!(%error, "prime polls table");
         }
     }
+}
+
+/// Whether the poll has opened since it was read: all of it may have changed until then, so it is read anew.
+fn has_opened_since(known: &Remembered<Option<Arc<Rules>>>, now: Timestamp) -> bool {
+    let opens_at = known.value.as_ref().and_then(|rules| rules.settings.opens_at);
+    opens_at.is_some_and(|opens_at| known.read_at < opens_at && opens_at <= now)
 }
 
 fn is_final(known: &Remembered<Option<Arc<Rules>>>) -> bool {

@@ -53,7 +53,7 @@ fn a_named_revision_makes_a_change_strict_but_not_its_repeat() {
         let asked = Asked { only_over: Some(only_over), ..ask(choice, 9, 9) };
         decide(stored, &asked, &rules(VoteChange::UntilClose))
     };
-    let over = |revision| Revisions::Of(vec![revision]);
+    let over = |revision: u32| Revisions::Of(vec![revision.to_string()]);
     assert_eq!(decide(Some(&stored), Some(2), over(3)), Decision::Write(vote(Some(2), 4, 9, 9)));
     assert_eq!(decide(Some(&stored), Some(2), Revisions::Any), Decision::Write(vote(Some(2), 4, 9, 9)));
     assert_eq!(decide(Some(&stored), Some(2), over(2)), Decision::RevisionMismatch);
