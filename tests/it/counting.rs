@@ -13,7 +13,7 @@ use landslide_shared::domain::{
 };
 use serde_json::{Value, json};
 
-use crate::support::{App, message_is_of, now_ms, votes_by_option};
+use crate::support::{App, eventually, message_is_of, now_ms, votes_by_option};
 
 /// The most records of a replayed batch.
 const REPLAY_BATCH_MAX: usize = 9;
@@ -222,16 +222,24 @@ async fn the_lanes_of_a_large_poll_add_up() {
     let poll =
         app.poll(json!({"question": "Which?", "options": ["a", "b", "c"], "peak_votes_per_second": 60_000})).await;
     app.votes_for(&poll, (0..96).map(|n| n % 3)).await;
-    let results = app.results_settle_at(&poll, 96).await;
+    let ballots = async |lane, item| {
+        let tally = app.aws.tally(&poll, lane, item).await;
+        tally["ballots"]["N"].as_str().map_or(0, |number| number.parse::<usize>().unwrap())
+    };
+    eventually("96 ballots in all lanes", async || {
+        let counted: Vec<usize> = join_all((0..LANES).map(|lane| ballots(lane, "COUNT"))).await;
+        if counted.iter().sum::<usize>() == 96 { Ok(()) } else { Err(format!("{counted:?}")) }
+    })
+    .await;
+    // Nobody has asked before, so no process remembers how many lanes the poll has: the first answer must be whole.
+    let results = app.results(&poll).await;
     assert_eq!(votes_by_option(&results), [32, 32, 32]);
     app.assert_recounted(&poll, &results).await;
     let votes = app.aws.votes_of(&poll).await;
     let mut lanes_used = 0;
     for lane in 0..LANES {
         let of_lane = votes.iter().filter(|vote| vote.lane == lane).count();
-        let head = app.aws.tally(&poll, lane, "HEAD").await;
-        let ballots = head["ballots"]["N"].as_str().map_or(0, |number| number.parse::<usize>().unwrap());
-        assert_eq!(ballots, of_lane, "lane {lane}: {head}");
+        assert_eq!(ballots(lane, "HEAD").await, of_lane, "lane {lane}");
         lanes_used += usize::from(of_lane > 0);
     }
     // Voters are spread by chance; that two of eight lanes stay without any of 96 does not come up in a lifetime.
