@@ -87,12 +87,12 @@ async fn a_bad_body_makes_no_poll() {
     let mut bad = no_objects();
     bad.extend([
         ("an empty object", text("{}"), &[] as &[&str]),
-        ("no options", text("{\"question\":\"Q\"}"), &[]),
-        ("no question", text("{\"options\":[\"a\",\"b\"]}"), &[]),
+        ("no options", text("{\"question\":\"Q\"}"), &["/options"]),
+        ("no question", text("{\"options\":[\"a\",\"b\"]}"), &["/question"]),
         ("more after it", text(format!("{{{good}}} x")), &[]),
         ("two objects", text(format!("{{{good}}}{{}}")), &[]),
         ("a trailing comma", text(format!("{{{good},}}")), &[]),
-        ("a question twice", text(format!("{{{good},\"question\":\"R\"}}")), &[]),
+        ("a question twice", text(format!("{{{good},\"question\":\"R\"}}")), &["/question"]),
         ("an unknown field", poll_with("colour", "1"), &["/colour"]),
         ("an unknown field of odd name", poll_with("a/b~c", "1"), &["/a~1b~0c"]),
         ("a field that only we set", poll_with("poll_id", "\"mine\""), &["/poll_id"]),
@@ -178,7 +178,7 @@ async fn a_bad_body_casts_no_vote() {
     bad.extend([
         ("an empty object", text("{}"), &[] as &[&str]),
         ("more after it", text("{\"choices\":[0]} x"), &[]),
-        ("choices twice", text("{\"choices\":[0],\"choices\":[1]}"), &[]),
+        ("choices twice", text("{\"choices\":[0],\"choices\":[1]}"), &["/choices"]),
         ("an unknown field", text("{\"choices\":[0],\"voter\":\"bob\"}"), &["/voter"]),
         ("choices that are a number", vote_with("0"), &["/choices"]),
         ("choices that are null", vote_with("null"), &["/choices"]),

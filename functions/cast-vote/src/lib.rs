@@ -32,9 +32,8 @@ pub async fn handle(app: Arc<App>, request: Request) -> Result<Reply, Error> {
     let caller = request.caller(clock::now())?;
     let only_over = request.if_match()?;
     let sent: CastVote = request.json(BODY_BYTES_MAX)?;
-    let choose = |rules: &Rules| {
-        rules.choices(&sent).map(Some).map_err(|error| Error::InvalidChoice(error.to_string()))
-    };
+    let choose =
+        |rules: &Rules| rules.choices(&sent).map(Some).map_err(|error| Error::InvalidChoice(error.to_string()));
     let settled = app.voting.settle(&poll_id, &caller, only_over, choose).await?;
     let status = if settled.is_new { StatusCode::CREATED } else { StatusCode::OK };
     let view = settled.vote.view(&poll_id);
