@@ -72,7 +72,6 @@ fn no_objects() -> Vec<Bad> {
         ("bytes that are not UTF-8", b"\xff\xfe\x00{".to_vec(), &[]),
         ("deep nesting", text("[".repeat(3_000)), &[]),
         ("deep nesting of objects", text("{\"a\":".repeat(600)), &["/a"]),
-        ("a zero byte", b"{}\0".to_vec(), &[]),
     ]
 }
 
@@ -86,7 +85,8 @@ async fn a_bad_body_makes_no_poll() {
     let labels = |count: usize| json!((0..count).map(|n| n.to_string()).collect::<Vec<_>>()).to_string();
     let mut bad = no_objects();
     bad.extend([
-        ("an empty object", text("{}"), &[] as &[&str]),
+        ("an empty object", text("{}"), &["/question"] as &[&str]),
+        ("a zero byte after it", text(format!("{{{good}}}\0")), &[]),
         ("no options", text("{\"question\":\"Q\"}"), &["/options"]),
         ("no question", text("{\"options\":[\"a\",\"b\"]}"), &["/question"]),
         ("more after it", text(format!("{{{good}}} x")), &[]),
@@ -134,8 +134,8 @@ async fn a_bad_body_makes_no_poll() {
         ("a kind that is a number", poll_with("kind", "1"), &["/kind"]),
         ("a kind that is null", poll_with("kind", "null"), &["/kind"]),
         ("an unknown identity", poll_with("identity", "\"ticket\""), &["/identity"]),
-        ("a result setting of later", poll_with("results", "\"owner\""), &["/results"]),
-        ("a change setting of later", poll_with("vote_change", "\"until_close\""), &["/vote_change"]),
+        ("an unknown result setting", poll_with("results", "\"never\""), &["/results"]),
+        ("an unknown change setting", poll_with("vote_change", "\"always\""), &["/vote_change"]),
         ("max_choices in a single poll", poll_with("max_choices", "2"), &["/max_choices"]),
         ("max_choices of zero", poll_with("max_choices", "0"), &["/max_choices"]),
         ("max_choices below zero", poll_with("max_choices", "-1"), &["/max_choices"]),
@@ -176,7 +176,8 @@ async fn a_bad_body_casts_no_vote() {
     let (path, voter) = (format!("/v1/polls/{poll}/votes"), app.account("alice"));
     let mut bad = no_objects();
     bad.extend([
-        ("an empty object", text("{}"), &[] as &[&str]),
+        ("an empty object", text("{}"), &["/choices"] as &[&str]),
+        ("a zero byte after it", text("{\"choices\":[0]}\0"), &[]),
         ("more after it", text("{\"choices\":[0]} x"), &[]),
         ("choices twice", text("{\"choices\":[0],\"choices\":[1]}"), &["/choices"]),
         ("an unknown field", text("{\"choices\":[0],\"voter\":\"bob\"}"), &["/voter"]),

@@ -199,7 +199,7 @@ fn parse<T: DeserializeOwned>(text: &str) -> Result<T, Error> {
         let parent = pointer(error.path());
         let detail = without_place(&error.into_inner());
         match field_of_its_parent(&detail) {
-            Some(name) => Error::invalid_fields(vec![FieldError::new(format!("{parent}/{name}"), detail)]),
+            Some((name, fault)) => Error::invalid_fields(vec![FieldError::new(format!("{parent}/{name}"), fault)]),
             None if parent.is_empty() => Error::invalid(format!("the body can't be read: {detail}")),
             None => Error::invalid_fields(vec![FieldError::new(parent, detail)]),
         }
@@ -208,10 +208,13 @@ fn parse<T: DeserializeOwned>(text: &str) -> Result<T, Error> {
     Ok(body)
 }
 
-/// The field that is missing, or there twice: serde blames the object that it should be in.
-fn field_of_its_parent(detail: &str) -> Option<&str> {
-    let rest = detail.strip_prefix("missing field `").or_else(|| detail.strip_prefix("duplicate field `"))?;
-    rest.split('`').next()
+/// The field that is missing or there twice, and which of both: serde blames the object that it should be in.
+fn field_of_its_parent(detail: &str) -> Option<(&str, &'static str)> {
+    let faults = [("missing field `", "is missing"), ("duplicate field `", "is there twice")];
+    faults.into_iter().find_map(|(start, fault)| {
+        let (name, _) = detail.strip_prefix(start)?.split_once('`')?;
+        Some((name, fault))
+    })
 }
 
 /// The JSON pointer (RFC 6901) of a path, empty for the whole body.
