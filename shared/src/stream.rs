@@ -7,9 +7,9 @@ use crate::{
     domain::{
         change::{Change, VoteId},
         choices::Choices,
+        ids::VoterKey,
         lane::{LANES_MAX, LaneKey},
         time::Timestamp,
-        vote::VoterKey,
     },
     store::poll_of_partition,
 };

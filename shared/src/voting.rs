@@ -2,17 +2,16 @@
 
 use std::sync::Arc;
 
-use aws_types::SdkConfig;
-
 use crate::{
-    clock,
+    aws, clock,
     config::ConfigError,
     domain::{
         caller::Caller,
         choices::Choices,
-        poll::{PollId, Rules, Status},
+        ids::{PollId, VoterKey},
+        poll::{Rules, Status},
         time::Timestamp,
-        vote::{Asked, Decision, Revisions, Vote, VoterKey, decide},
+        vote::{Asked, Decision, Revisions, Vote, decide},
     },
     http::Error,
     random,
@@ -39,8 +38,9 @@ pub struct Settled {
 
 impl Voting {
     /// Voting over the tables that the environment names, its connection made.
-    pub async fn from_env(aws: &SdkConfig) -> Result<Self, ConfigError> {
-        let voting = Self::new(PollStore::from_env(aws)?, VoteStore::from_env(aws)?);
+    pub async fn from_env() -> Result<Self, ConfigError> {
+        let aws = aws::sdk_config()?;
+        let voting = Self::new(PollStore::from_env(&aws)?, VoteStore::from_env(&aws)?);
         voting.polls.prime().await;
         Ok(voting)
     }
@@ -123,7 +123,7 @@ impl Voting {
 /// The caller as a voter of the poll, if the poll takes votes of such callers.
 fn voter(caller: &Caller, rules: &Rules) -> Result<VoterKey, Error> {
     if rules.settings.identity.admits(caller.kind) {
-        Ok(VoterKey::of(caller, rules))
+        Ok(rules.voter(caller))
     } else {
         Err(Error::Forbidden("this poll takes votes of accounts only"))
     }

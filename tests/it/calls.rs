@@ -2,11 +2,11 @@
 
 use std::sync::{Arc, Mutex};
 
-use cast_vote::{App, handle};
+use cast_vote::handle;
 use landslide_shared::{
     domain::{
         caller::{Caller, TokenKind},
-        poll::PollId,
+        ids::PollId,
         poll_request::CreatePoll,
         time::Timestamp,
     },
@@ -21,7 +21,7 @@ use crate::support::now_ms;
 
 /// The endpoint over a stub of AWS that keeps what is put, item by key, and refuses to put a key twice.
 struct Scene {
-    app: Arc<App>,
+    voting: Arc<Voting>,
     calls: Calls,
 }
 
@@ -66,7 +66,7 @@ impl Scene {
         let poll = asked.validate().unwrap().create(id, &owner, [7; 32], 1, now).unwrap();
         PollStore::new(&aws, "polls".to_owned()).create(&poll).await.unwrap();
         let voting = Voting::new(PollStore::new(&aws, "polls".to_owned()), VoteStore::new(&aws, "votes".to_owned()));
-        Self { app: Arc::new(App::new(voting)), calls }
+        Self { voting: Arc::new(voting), calls }
     }
 
     /// Casts a vote; its status or what it was refused with, and the calls that it took.
@@ -86,7 +86,7 @@ impl Scene {
             },
         });
         let request = Request::new(lambda_http::request::from_str(&event.to_string()).unwrap());
-        let outcome = match handle(self.app.clone(), request).await {
+        let outcome = match handle(self.voting.clone(), request).await {
             Ok(reply) => format!("{reply:?}").split(',').next().unwrap().replace("Reply { status: ", ""),
             Err(error) => format!("{error:?}"),
         };

@@ -5,11 +5,10 @@ use futures_util::future::join_all;
 use landslide_shared::domain::{
     change::{Change, VoteId},
     choices::Choices,
-    lane::LaneKey,
+    ids::{PollId, VoterKey},
+    lane::{LaneKey, Partition},
     message::Message,
-    poll::PollId,
     time::Timestamp,
-    vote::VoterKey,
 };
 use serde_json::{Value, json};
 
@@ -160,7 +159,7 @@ async fn a_stream_record_that_can_not_be_read_is_a_dead_letter_and_the_rest_of_i
     let item = |option: u64| {
         let voter = VoterKey::from_bytes(fastrand::u128(..).to_be_bytes());
         json!({
-            "poll_partition": {"S": format!("{poll}#{}", voter.partition())}, "voter": {"S": voter.to_string()},
+            "poll_partition": {"S": format!("{poll}#{}", Partition::of(&voter))}, "voter": {"S": voter.to_string()},
             "revision": {"N": "1"}, "cast_at": {"N": now_ms().to_string()}, "lane": {"N": "0"},
             "choices": {"L": [{"N": option.to_string()}]},
         })

@@ -1,10 +1,10 @@
 //! Wiring of `cast-vote`.
 
-use cast_vote::{App, handle};
-use landslide_shared::{http, telemetry};
+use cast_vote::handle;
+use landslide_shared::{http, telemetry, voting::Voting};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
     telemetry::init();
-    http::run(http::Edge::from_env()?, App::from_env().await?, handle).await
+    http::run(http::Edge::from_env()?, Voting::from_env().await?, handle).await
 }

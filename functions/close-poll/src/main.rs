@@ -1,10 +1,10 @@
 //! Wiring of `close-poll`.
 
-use close_poll::{App, handle};
-use landslide_shared::{http, telemetry};
+use close_poll::handle;
+use landslide_shared::{editing::Editing, http, telemetry};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
     telemetry::init();
-    http::run(http::Edge::from_env()?, App::from_env().await?, handle).await
+    http::run(http::Edge::from_env()?, Editing::from_env().await?, handle).await
 }

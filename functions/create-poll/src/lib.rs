@@ -5,7 +5,8 @@ use std::sync::Arc;
 use landslide_shared::{
     aws, clock, config,
     domain::{
-        poll::{Poll, PollId},
+        ids::PollId,
+        poll::Poll,
         poll_request::{CreatePoll, NewPoll},
     },
     http::{CacheControl, Error, POLL_BODY_BYTES_MAX, Reply, Request, StatusCode},

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use landslide_shared::{
     aws, clock,
-    domain::poll::{Poll, PollId},
+    domain::{ids::PollId, poll::Poll},
     http::{CacheControl, Error, Reply, Request},
     memory::Memory,
     store::PollStore,

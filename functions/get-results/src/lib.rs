@@ -7,10 +7,10 @@ use landslide_shared::{
     aws, clock,
     domain::{
         caller::Caller,
-        poll::{PollId, Results, Rules},
+        ids::PollId,
+        poll::{Results, Rules},
         results::{results, results_tag},
         time::Timestamp,
-        vote::VoterKey,
     },
     http::{CacheControl, Error, Reply, Request, StatusCode},
     memory::Memory,
@@ -80,7 +80,7 @@ async fn may_see(app: &App, caller: Option<&Caller>, rules: &Rules) -> Result<bo
     if rules.settings.results != Results::AfterVote {
         return Ok(false);
     }
-    let vote = app.votes.vote(&rules.settings.poll_id, &VoterKey::of(caller, rules)).await?;
+    let vote = app.votes.vote(&rules.settings.poll_id, &rules.voter(caller)).await?;
     Ok(vote.is_some_and(|vote| vote.choices.is_some()))
 }
 

@@ -1,10 +1,10 @@
 //! Wiring of `get-vote`.
 
-use get_vote::{App, handle};
-use landslide_shared::{http, telemetry};
+use get_vote::handle;
+use landslide_shared::{http, telemetry, voting::Voting};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
     telemetry::init();
-    http::run(http::Edge::from_env()?, App::from_env().await?, handle).await
+    http::run(http::Edge::from_env()?, Voting::from_env().await?, handle).await
 }

@@ -2,9 +2,8 @@ use landslide_shared::{
     domain::{
         change::VoteId,
         choices::Choices,
-        poll::PollId,
+        ids::{PollId, VoterKey},
         time::{DAY_MS, Timestamp},
-        vote::VoterKey,
     },
     testing::{Answer, Call, Calls, stub},
 };

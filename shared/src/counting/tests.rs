@@ -6,15 +6,14 @@ use super::*;
 use crate::domain::{
     change::VoteId,
     choices::Choices,
+    ids::{PollId, VoterKey},
     lane::Partition,
-    poll::PollId,
     recount::recount,
     tally::{
         Counters,
         tests::{changes_of, disorder, histories, last_choices, non_zero},
     },
     time::Timestamp,
-    vote::VoterKey,
 };
 
 /// Two buckets of some dozens of ids: far less than any test below counts.

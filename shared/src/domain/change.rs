@@ -1,6 +1,6 @@
 //! Changes of votes: what is counted.
 
-use super::{choices::Choices, time::Timestamp, vote::VoterKey};
+use super::{choices::Choices, ids::VoterKey, time::Timestamp};
 
 /// Bytes of a vote id.
 pub const VOTE_ID_BYTES: usize = 20;

@@ -40,8 +40,8 @@ fn split(message: Message) -> Vec<Message> {
 mod tests {
     use super::*;
     use crate::domain::{
+        ids::PollId,
         message::{MESSAGE_BYTES_MAX, tests::a_change},
-        poll::PollId,
     };
     use proptest::prelude::*;
 

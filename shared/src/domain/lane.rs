@@ -1,6 +1,6 @@
 //! How a poll is spread: voters over logical partitions, partitions over lanes.
 
-use super::{poll::PollId, vote::VoterKey};
+use super::{ids::PollId, ids::VoterKey};
 
 /// Logical partitions of a poll's votes, each good for 1,000 writes a second.
 pub const PARTITIONS: u16 = 512;

@@ -18,8 +18,8 @@ use base64::{Engine, prelude::BASE64_STANDARD_NO_PAD};
 use super::{
     change::{Change, VOTE_ID_BYTES, VoteId},
     choices::Choices,
+    ids::PollId,
     lane::{LANES_MAX, LaneKey},
-    poll::PollId,
     time::Timestamp,
 };
 
@@ -218,7 +218,7 @@ impl<'a> Reader<'a> {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::domain::vote::VoterKey;
+    use crate::domain::ids::VoterKey;
     use proptest::prelude::*;
 
     pub(crate) fn a_change() -> impl Strategy<Value = Change> {

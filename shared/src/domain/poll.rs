@@ -1,67 +1,13 @@
 //! Polls: what their owner asks for, and what a vote needs to know of them.
 
-use hmac::{Hmac, KeyInit, Mac};
 use serde::{Deserialize, Serialize};
-use sha2::Sha256;
 
 use super::{
     caller::{Caller, TokenKind},
     choices::{Choices, ChoicesError},
+    ids::{PollId, VoterKey},
     time::Timestamp,
-    vote::CastVote,
 };
-
-/// The most characters of a poll's id.
-const POLL_ID_CHARS_MAX: usize = 40;
-
-/// A poll's id: 1 to 40 of `A-Z a-z 0-9 _ -`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-pub struct PollId(String);
-
-impl PollId {
-    /// The id that a text is, `None` if it is none.
-    pub fn parse(text: &str) -> Option<Self> {
-        let valid = (1..=POLL_ID_CHARS_MAX).contains(&text.len())
-            && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
-        valid.then(|| Self(text.to_owned()))
-    }
-
-    /// The id of 16 bytes: 22 characters.
-    pub fn from_bytes(bytes: [u8; 16]) -> Self {
-        use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
-        Self(BASE64_URL_SAFE_NO_PAD.encode(bytes))
-    }
-
-    /// The id of the poll that `owner` makes with an idempotency key. Only who knows the service's secret can
-    /// tell it, so nobody guesses the ids of others.
-    pub fn of_idempotency_key(secret: &[u8], owner: &str, key: &str) -> Self {
-        Self::from_bytes(keyed_hash(secret, owner, key))
-    }
-
-    /// The id's text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl std::fmt::Display for PollId {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-/// The first 16 bytes of HMAC-SHA256(key, first ‖ 0 ‖ second).
-pub(super) fn keyed_hash(key: &[u8], first: &str, second: &str) -> [u8; 16] {
-    // A key of any length is one for HMAC, so the error can't come up.
-    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key) else { return [0; 16] };
-    mac.update(first.as_bytes());
-    mac.update(&[0]);
-    mac.update(second.as_bytes());
-    let tag = mac.finalize().into_bytes();
-    let mut head = [0; 16];
-    head.iter_mut().zip(tag.iter()).for_each(|(to, from)| *to = *from);
-    head
-}
 
 /// How many options a voter chooses.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -219,9 +165,14 @@ impl Rules {
         self.settings.status(now)
     }
 
-    /// The choices that a vote names, if this poll takes them.
-    pub fn choices(&self, sent: &CastVote) -> Result<Choices, ChoicesError> {
-        Choices::parse(&sent.choices, self.options, self.settings.max_choices)
+    /// The choices that ids of options are, if this poll takes them.
+    pub fn choices(&self, ids: &[u64]) -> Result<Choices, ChoicesError> {
+        Choices::parse(ids, self.options, self.settings.max_choices)
+    }
+
+    /// The caller as a voter of this poll.
+    pub fn voter(&self, caller: &Caller) -> VoterKey {
+        VoterKey::of(caller, &self.salt)
     }
 
     /// Whether the poll is the caller's.
@@ -270,28 +221,5 @@ impl Poll {
     pub fn view(&self, now: Timestamp) -> PollView<'_> {
         let options = self.options.iter().enumerate().map(|(id, label)| OptionView { id, label }).collect();
         PollView { options: Some(options), ..self.rules.settings.view(now) }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    #[test]
-    fn an_idempotency_key_has_one_id_an_owner() {
-        let id = PollId::of_idempotency_key(b"secret", "owner", "key");
-        assert_eq!(id, PollId::of_idempotency_key(b"secret", "owner", "key"));
-        assert_ne!(id, PollId::of_idempotency_key(b"secret", "other", "key"));
-        assert_ne!(id, PollId::of_idempotency_key(b"other", "owner", "key"));
-        assert_eq!(id.as_str().len(), 22);
-    }
-
-    proptest! {
-        #[test]
-        fn an_id_is_safe_in_a_path_and_a_key(text in "[A-Za-z0-9_#/. -]{0,45}") {
-            let safe = !text.is_empty() && text.len() <= 40 && !text.contains(['#', '/', '.', ' ']);
-            prop_assert_eq!(PollId::parse(&text).is_some(), safe);
-        }
     }
 }

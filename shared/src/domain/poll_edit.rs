@@ -164,8 +164,8 @@ mod tests {
     use super::*;
     use crate::domain::{
         caller::{Caller, TokenKind},
+        ids::PollId,
         lane::lanes_for,
-        poll::PollId,
     };
     use proptest::prelude::*;
     use serde_json::{Value, json};

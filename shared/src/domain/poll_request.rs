@@ -8,8 +8,9 @@ use sha2::{Digest, Sha256};
 use super::{
     caller::Caller,
     choices::OPTIONS_MAX,
+    ids::PollId,
     lane::lanes_for,
-    poll::{Identity, Kind, Poll, PollId, Results, Rules, Settings, VoteChange},
+    poll::{Identity, Kind, Poll, Results, Rules, Settings, VoteChange},
     text,
     time::Timestamp,
 };

@@ -3,7 +3,8 @@
 use serde::Serialize;
 
 use super::{
-    poll::{Poll, PollId, Status},
+    ids::PollId,
+    poll::{Poll, Status},
     tally::{Counters, Head},
     time::Timestamp,
 };

@@ -243,7 +243,7 @@ fn flush(before: &Head, changes: &[&Change]) -> Flush {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::domain::{recount::recount, vote::VoterKey};
+    use crate::domain::{ids::VoterKey, recount::recount};
     use proptest::prelude::*;
 
     /// Votes of voters over time: each voter's choices, revision by revision; none: taken back.

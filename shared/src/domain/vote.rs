@@ -1,60 +1,14 @@
-//! Votes: who, what, when, and what becomes of a second one.
+//! Votes: what, when, and what becomes of one more.
 
 use serde::{Deserialize, Serialize};
 
 use super::{
-    caller::Caller,
     choices::Choices,
+    ids::{PollId, VoterKey},
     lane::Partition,
-    poll::{PollId, Rules, VoteChange, keyed_hash},
+    poll::{Rules, VoteChange},
     time::Timestamp,
 };
-
-/// A voter within one poll: the first 16 bytes of HMAC-SHA256(poll's salt, issuer ‖ 0 ‖ subject). It can't be
-/// told across polls, and not turned back into an identity.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct VoterKey([u8; 16]);
-
-impl VoterKey {
-    /// The caller as a voter of the poll.
-    pub fn of(caller: &Caller, rules: &Rules) -> Self {
-        Self(keyed_hash(&rules.salt, &caller.issuer, &caller.subject))
-    }
-
-    /// A voter from its bytes.
-    pub fn from_bytes(bytes: [u8; 16]) -> Self {
-        Self(bytes)
-    }
-
-    /// A voter from 32 hex digits, lower case.
-    pub fn parse(hex: &str) -> Option<Self> {
-        let lower_hex = hex.len() == 32 && hex.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
-        lower_hex.then(|| u128::from_str_radix(hex, 16).ok())?.map(|number| Self(number.to_be_bytes()))
-    }
-
-    /// The voter's bytes.
-    pub fn bytes(&self) -> [u8; 16] {
-        self.0
-    }
-
-    /// The logical partition that the voter's vote lies in.
-    pub fn partition(&self) -> Partition {
-        Partition::of(self)
-    }
-}
-
-impl std::fmt::Display for VoterKey {
-    /// 32 hex digits, as in the table.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{:032x}", u128::from_be_bytes(self.0))
-    }
-}
-
-impl std::fmt::Debug for VoterKey {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{self}")
-    }
-}
 
 /// The body of a vote, as sent.
 #[derive(Clone, Debug, Deserialize)]
@@ -169,7 +123,7 @@ fn decide_first(asked: &Asked, rules: &Rules) -> Decision {
     match asked.choices {
         None => Decision::NeverVoted,
         Some(_) if asked.only_over.is_some() => Decision::RevisionMismatch,
-        Some(_) => Decision::Write(asked.vote(1, asked.voter.partition().lane(rules.lanes))),
+        Some(_) => Decision::Write(asked.vote(1, Partition::of(&asked.voter).lane(rules.lanes))),
     }
 }
 

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::Error;
 use crate::domain::{
     caller::{Caller, TokenKind},
-    poll::PollId,
+    ids::PollId,
     poll_request::FieldError,
     time::Timestamp,
     vote::Revisions,

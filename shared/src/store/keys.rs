@@ -1,6 +1,11 @@
 //! Every key string and attribute name of the tables. Nothing else builds one.
 
-use crate::domain::{lane::LaneKey, poll::PollId, tally::Bucket, time::Timestamp, vote::VoterKey};
+use crate::domain::{
+    ids::{PollId, VoterKey},
+    lane::{LaneKey, Partition},
+    tally::Bucket,
+    time::Timestamp,
+};
 
 /// The partition key of Polls.
 pub const POLL_ID: &str = "poll_id";
@@ -26,7 +31,7 @@ pub const COUNT: &str = "COUNT";
 
 /// `poll_id#ss`: where a voter's vote lies.
 pub fn poll_partition(poll: &PollId, voter: &VoterKey) -> String {
-    format!("{poll}#{}", voter.partition())
+    format!("{poll}#{}", Partition::of(voter))
 }
 
 /// `poll_id#lane`: where a lane's tally lies.

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use super::{PollStore, StoreError};
 use crate::{
     domain::{
-        poll::{PollId, Rules},
+        ids::PollId,
+        poll::Rules,
         poll_edit::{CHANGE_FELT_MS, CONFIG_LEASE_MS},
         time::Timestamp,
     },

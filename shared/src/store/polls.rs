@@ -20,7 +20,8 @@ use super::{
 use crate::{
     config::{self, ConfigError},
     domain::{
-        poll::{OwnerOrder, Poll, PollId, Rules, Settings},
+        ids::PollId,
+        poll::{OwnerOrder, Poll, Rules, Settings},
         poll_edit::CONFIG_WRITE_MS,
     },
 };

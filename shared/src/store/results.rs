@@ -15,11 +15,7 @@ use super::{
 };
 use crate::{
     config::{self, ConfigError},
-    domain::{
-        lane::LaneKey,
-        poll::{Poll, PollId},
-        tally::Head,
-    },
+    domain::{ids::PollId, lane::LaneKey, poll::Poll, tally::Head},
 };
 
 /// How often a batch is asked for again because DynamoDB left keys unread.

@@ -43,7 +43,7 @@ impl TallyStore {
 
     /// Sends one read, so that the connection is there before the first event.
     pub async fn prime(&self) {
-        let nobody = crate::domain::poll::PollId::parse("prime").map(|poll| LaneKey { poll, lane: 0 });
+        let nobody = crate::domain::ids::PollId::parse("prime").map(|poll| LaneKey { poll, lane: 0 });
         if let Some(nobody) = nobody
             && let Err(error) = self.read_head(&nobody).await
         {

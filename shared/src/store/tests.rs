@@ -8,12 +8,13 @@ use crate::{
     domain::{
         caller::{Caller, TokenKind},
         choices::Choices,
+        ids::{PollId, VoterKey},
         lane::LaneKey,
-        poll::{Poll, PollId, Rules},
+        poll::{Poll, Rules},
         poll_request::CreatePoll,
         tally::{Bucket, Head},
         time::Timestamp,
-        vote::{Vote, VoterKey},
+        vote::Vote,
     },
     testing::{Answer, Call, stub},
 };

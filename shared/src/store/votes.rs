@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     config::{self, ConfigError},
-    domain::{choices::Choices, poll::PollId, vote::Vote, vote::VoterKey},
+    domain::{choices::Choices, ids::PollId, ids::VoterKey, vote::Vote},
 };
 
 /// What became of a vote.

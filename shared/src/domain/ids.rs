@@ -1,0 +1,133 @@
+//! Ids of polls and of voters: short, opaque, and told only by who knows a secret.
+
+use hmac::{Hmac, KeyInit, Mac};
+use serde::Serialize;
+use sha2::Sha256;
+
+use super::caller::Caller;
+
+/// The most characters of a poll's id.
+const POLL_ID_CHARS_MAX: usize = 40;
+
+/// A poll's id: 1 to 40 of `A-Z a-z 0-9 _ -`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub struct PollId(String);
+
+impl PollId {
+    /// The id that a text is, `None` if it is none.
+    pub fn parse(text: &str) -> Option<Self> {
+        let valid = (1..=POLL_ID_CHARS_MAX).contains(&text.len())
+            && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
+        valid.then(|| Self(text.to_owned()))
+    }
+
+    /// The id of 16 bytes: 22 characters.
+    pub fn from_bytes(bytes: [u8; 16]) -> Self {
+        use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+        Self(BASE64_URL_SAFE_NO_PAD.encode(bytes))
+    }
+
+    /// The id of the poll that `owner` makes with an idempotency key. Only who knows the service's secret can
+    /// tell it, so nobody guesses the ids of others.
+    pub fn of_idempotency_key(secret: &[u8], owner: &str, key: &str) -> Self {
+        Self::from_bytes(keyed_hash(secret, owner, key))
+    }
+
+    /// The id's text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Display for PollId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A voter within one poll: the first 16 bytes of HMAC-SHA256(poll's salt, issuer ‖ 0 ‖ subject). It can't be
+/// told across polls, and not turned back into an identity.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct VoterKey([u8; 16]);
+
+impl VoterKey {
+    /// The caller as a voter of the poll of that salt.
+    pub fn of(caller: &Caller, salt: &[u8; 32]) -> Self {
+        Self(keyed_hash(salt, &caller.issuer, &caller.subject))
+    }
+
+    /// A voter from its bytes.
+    pub fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(bytes)
+    }
+
+    /// A voter from 32 hex digits, lower case.
+    pub fn parse(hex: &str) -> Option<Self> {
+        let lower_hex = hex.len() == 32 && hex.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+        lower_hex.then(|| u128::from_str_radix(hex, 16).ok())?.map(|number| Self(number.to_be_bytes()))
+    }
+
+    /// The voter's bytes.
+    pub fn bytes(&self) -> [u8; 16] {
+        self.0
+    }
+}
+
+impl std::fmt::Display for VoterKey {
+    /// 32 hex digits, as in the table.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:032x}", u128::from_be_bytes(self.0))
+    }
+}
+
+impl std::fmt::Debug for VoterKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+/// The first 16 bytes of HMAC-SHA256(key, first ‖ 0 ‖ second).
+fn keyed_hash(key: &[u8], first: &str, second: &str) -> [u8; 16] {
+    // A key of any length is one for HMAC, so the error can't come up.
+    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key) else { return [0; 16] };
+    mac.update(first.as_bytes());
+    mac.update(&[0]);
+    mac.update(second.as_bytes());
+    let tag = mac.finalize().into_bytes();
+    let mut head = [0; 16];
+    head.iter_mut().zip(tag.iter()).for_each(|(to, from)| *to = *from);
+    head
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn an_idempotency_key_has_one_id_an_owner() {
+        let id = PollId::of_idempotency_key(b"secret", "owner", "key");
+        assert_eq!(id, PollId::of_idempotency_key(b"secret", "owner", "key"));
+        assert_ne!(id, PollId::of_idempotency_key(b"secret", "other", "key"));
+        assert_ne!(id, PollId::of_idempotency_key(b"other", "owner", "key"));
+        assert_eq!(id.as_str().len(), 22);
+    }
+
+    #[test]
+    fn a_voter_survives_its_text() {
+        let voter = VoterKey::from_bytes([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 255]);
+        assert_eq!(VoterKey::parse(&voter.to_string()), Some(voter));
+        assert_eq!(voter.to_string(), "000102030405060708090a0b0c0d0eff");
+        for odd in ["", "00", "000102030405060708090A0B0C0D0EFF", "+00102030405060708090a0b0c0d0eff"] {
+            assert_eq!(VoterKey::parse(odd), None, "{odd}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn an_id_is_safe_in_a_path_and_a_key(text in "[A-Za-z0-9_#/. -]{0,45}") {
+            let safe = !text.is_empty() && text.len() <= 40 && !text.contains(['#', '/', '.', ' ']);
+            prop_assert_eq!(PollId::parse(&text).is_some(), safe);
+        }
+    }
+}
