@@ -63,8 +63,8 @@ fn not_editable(detail: impl Into<String>) -> EditRefused {
 impl EditPoll {
     /// The poll with the change, one revision on; the very poll if nothing changes.
     ///
-    /// `again` says that an earlier try at this change may have landed late: then a closing that has come too near
-    /// is moved away, as it must be felt everywhere before it is reached.
+    /// `again` says that the poll is an earlier try at this very change, which may have landed late: then a closing
+    /// that has come too near is moved away, as it must be felt everywhere before it is reached.
     pub fn apply(&self, poll: &Poll, now: Timestamp, again: bool) -> Result<Poll, EditRefused> {
         let current = &poll.rules.settings;
         let fixed = self.kind.is_some_and(|kind| kind != current.kind)

@@ -1,0 +1,128 @@
+use std::sync::{Arc, Mutex};
+
+use serde_json::{Value, json};
+
+use super::*;
+use crate::{
+    domain::{
+        caller::{Caller, TokenKind},
+        poll_edit::close,
+        poll_request::CreatePoll,
+    },
+    store::PollStore,
+    testing::{Answer, Call, stub},
+};
+
+/// What becomes of a write.
+#[derive(Clone, Copy)]
+enum Fate {
+    Lands,
+    LandsAndTheAnswerIsLost,
+    IsLost,
+    /// And somebody else raises the peak to 2,000.
+    IsLostWhileAnotherLands,
+}
+
+/// Editing over a table of one poll that closes in so many seconds; changes meet their fates in turn, then land.
+fn editing(closes_in: Option<u64>, fates: &[Fate]) -> Editing {
+    let items: Arc<Mutex<Vec<Value>>> = Arc::default();
+    let fates: Mutex<Vec<Fate>> = Mutex::new(fates.iter().rev().copied().collect());
+    let (aws, _) = {
+        let items = items.clone();
+        stub(move |call, _| match call.operation.as_str() {
+            "Query" => Answer::Ok(json!({"Items": *items.lock().unwrap()})),
+            _ => write(&items, call, fates.lock().unwrap().pop().unwrap_or(Fate::Lands)),
+        })
+    };
+    let closes_at = closes_in.map(|seconds| clock::now().plus_millis(seconds * 1_000));
+    let (seed, _) = stub(move |call, _| write(&items, call, Fate::Lands));
+    run(PollStore::new(&seed, "polls".to_owned()).create(&poll(closes_at))).unwrap();
+    Editing::new(PollStore::new(&aws, "polls".to_owned()))
+}
+
+fn write(items: &Mutex<Vec<Value>>, call: &Call, fate: Fate) -> Answer {
+    let mut items = items.lock().unwrap();
+    let puts = call.body["TransactItems"].as_array().unwrap();
+    let before = &puts[0]["Put"]["ExpressionAttributeValues"][":before"]["N"];
+    if !before.is_null() && items[0]["revision"]["N"] != *before {
+        let reasons = json!([{"Code": "ConditionalCheckFailed"}, {"Code": "None"}]);
+        return Answer::Refused("TransactionCanceledException", json!({"CancellationReasons": reasons}));
+    }
+    match fate {
+        Fate::Lands | Fate::LandsAndTheAnswerIsLost => {
+            *items = puts.iter().map(|put| put["Put"]["Item"].clone()).collect();
+        }
+        Fate::IsLost => {}
+        Fate::IsLostWhileAnotherLands => {
+            items[0]["peak_votes_per_second"] = json!({"N": "2000"});
+            items[0]["revision"] = json!({"N": "2"});
+        }
+    }
+    if matches!(fate, Fate::Lands) { Answer::Ok(json!({})) } else { Answer::Lost }
+}
+
+fn poll(closes_at: Option<Timestamp>) -> Poll {
+    let asked: CreatePoll =
+        serde_json::from_value(json!({"question": "Q", "options": ["a", "b"], "closes_at": closes_at})).unwrap();
+    let owner = Caller {
+        issuer: "i".to_owned(),
+        subject: "s".to_owned(),
+        kind: TokenKind::Account,
+        scopes: String::new(),
+        expires_at: clock::now(),
+    };
+    asked.validate().unwrap().create(id(), &owner, [0; 32], 1, clock::now()).unwrap()
+}
+
+fn id() -> PollId {
+    PollId::parse("p").unwrap()
+}
+
+fn run<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
+}
+
+/// Closes the poll; what `edit` was told of earlier tries, and the poll then.
+fn close_it(editing: &Editing) -> (Vec<bool>, Result<Poll, Error>) {
+    let told = Mutex::new(Vec::new());
+    let outcome = run(editing.change(&id(), |poll, now, again| {
+        told.lock().unwrap().push(again);
+        Ok(close(poll, now, again))
+    }));
+    (told.into_inner().unwrap(), outcome)
+}
+
+#[test]
+fn a_change_that_lands_is_written_once() {
+    let (told, closed) = close_it(&editing(None, &[]));
+    assert_eq!((told, closed.unwrap().rules.settings.revision), (vec![false], 2));
+}
+
+#[test]
+fn a_change_whose_answer_was_lost_is_known_again_and_written_with_new_times() {
+    let (told, closed) = close_it(&editing(None, &[Fate::LandsAndTheAnswerIsLost]));
+    assert_eq!((told, closed.unwrap().rules.settings.revision), (vec![false, true], 3));
+}
+
+#[test]
+fn a_change_that_did_not_land_is_as_if_it_had_not_been() {
+    let (told, closed) = close_it(&editing(Some(10), &[Fate::IsLost]));
+    let closed = closed.unwrap();
+    assert_eq!((told, closed.rules.settings.revision), (vec![false, false], 2));
+    assert!(closed.rules.settings.closes_at.unwrap().millis_since(clock::now()) <= 9_000);
+}
+
+#[test]
+fn what_somebody_else_wrote_is_not_taken_for_ours() {
+    let (told, closed) = close_it(&editing(None, &[Fate::IsLostWhileAnotherLands]));
+    let closed = closed.unwrap();
+    assert_eq!((told, closed.rules.settings.revision), (vec![false, false], 3));
+    assert_eq!(closed.rules.settings.peak_votes_per_second, 2_000);
+}
+
+#[test]
+fn a_change_that_never_lands_is_unavailable_in_the_end() {
+    let (told, closed) = close_it(&editing(None, &[Fate::IsLost; 4]));
+    assert_eq!(told.len(), 4);
+    assert!(matches!(closed, Err(Error::Unavailable(_))));
+}
