@@ -5,12 +5,14 @@ use http::Method;
 
 use crate::support::{Answer, App, assert_problem, eventually};
 
-const PATHS: [(&str, &[Method]); 6] = [
-    ("/v1/polls", &[Method::POST]),
-    ("/v1/polls/some-poll", &[Method::GET]),
+const PATHS: [(&str, &[Method]); 8] = [
+    ("/v1/polls", &[Method::POST, Method::GET]),
+    ("/v1/polls/some-poll", &[Method::PATCH, Method::GET]),
+    ("/v1/polls/some-poll/close", &[Method::POST]),
     ("/v1/polls/some-poll/votes", &[Method::POST]),
-    ("/v1/polls/some-poll/votes/mine", &[Method::GET]),
+    ("/v1/polls/some-poll/votes/mine", &[Method::DELETE, Method::GET]),
     ("/v1/polls/some-poll/results", &[Method::GET]),
+    ("/v1/polls/some-poll/results/mine", &[Method::GET]),
     ("/v1/devices", &[Method::POST]),
 ];
 

@@ -10,14 +10,18 @@ mod support;
 
 mod bad_input;
 mod calls;
+mod changes;
+mod closing;
 mod counting;
 mod crashes;
 mod devices;
 mod gateway;
+mod owners;
 mod polls;
 mod promises;
 mod races;
 mod results;
 mod roles;
 mod tokens;
+mod visibility;
 mod votes;

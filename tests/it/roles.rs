@@ -63,16 +63,27 @@ const ELSE: &[&str] = &[
 type Grant = (&'static str, &'static [&'static str]);
 
 /// What each function may do.
-const MAY: [(&str, &[Grant]); 9] = [
+const MAY: [(&str, &[Grant]); 13] = [
     (
         "create-poll",
         &[("Polls", &["dynamodb:Query", "dynamodb:PutItem"]), ("PollIdSecret", &["secretsmanager:GetSecretValue"])],
     ),
+    ("list-polls", &[("index of Polls", &["dynamodb:Query"])]),
     ("get-poll", &[("Polls", &["dynamodb:Query"])]),
+    ("update-poll", &[("Polls", &["dynamodb:Query", "dynamodb:PutItem"])]),
+    ("close-poll", &[("Polls", &["dynamodb:Query", "dynamodb:PutItem"])]),
     ("register-device", &[("DeviceSecret", &["secretsmanager:GetSecretValue"])]),
     ("cast-vote", &[("Polls", &["dynamodb:GetItem"]), ("Votes", &["dynamodb:GetItem", "dynamodb:PutItem"])]),
     ("get-vote", &[("Polls", &["dynamodb:GetItem"]), ("Votes", &["dynamodb:GetItem"])]),
-    ("get-results", &[("Polls", &["dynamodb:BatchGetItem"]), ("Tallies", &["dynamodb:BatchGetItem"])]),
+    ("retract-vote", &[("Polls", &["dynamodb:GetItem"]), ("Votes", &["dynamodb:GetItem", "dynamodb:PutItem"])]),
+    (
+        "get-results",
+        &[
+            ("Polls", &["dynamodb:BatchGetItem"]),
+            ("Tallies", &["dynamodb:BatchGetItem"]),
+            ("Votes", &["dynamodb:GetItem"]),
+        ],
+    ),
     ("authorizer", &[("DeviceSecret", &["secretsmanager:GetSecretValue"])]),
     (
         "relay-votes",

@@ -44,7 +44,7 @@ impl std::fmt::Display for Answer {
     }
 }
 
-/// The status phrase (RFC 9110, section 15; RFC 6585 for 429).
+/// The status phrase (RFC 9110, section 15; RFC 6585 for 428 and 429).
 fn phrase(status: u16) -> &'static str {
     match status {
         400 => "Bad Request",
@@ -52,9 +52,11 @@ fn phrase(status: u16) -> &'static str {
         403 => "Forbidden",
         404 => "Not Found",
         409 => "Conflict",
+        412 => "Precondition Failed",
         413 => "Content Too Large",
         415 => "Unsupported Media Type",
         422 => "Unprocessable Content",
+        428 => "Precondition Required",
         429 => "Too Many Requests",
         503 => "Service Unavailable",
         _ => panic!("no test expects {status}"),

@@ -37,7 +37,7 @@ pub struct Aws {
 pub struct StoredVote {
     /// The voter's key, in hex.
     pub voter: String,
-    /// What was chosen.
+    /// What was chosen; nothing once it is taken back.
     pub choices: Vec<u64>,
     /// 1 for a first vote.
     pub revision: u64,
@@ -394,7 +394,7 @@ impl StoredVote {
         let number = |value: &Value| value["N"].as_str().unwrap().parse::<u64>().unwrap();
         Self {
             voter: item["voter"]["S"].as_str().unwrap().to_owned(),
-            choices: item["choices"]["L"].as_array().unwrap().iter().map(number).collect(),
+            choices: item["choices"]["L"].as_array().into_iter().flatten().map(number).collect(),
             revision: number(&item["revision"]),
             cast_at: Timestamp::from_millis(number(&item["cast_at"])).unwrap(),
             lane: number(&item["lane"]),

@@ -7,7 +7,6 @@ mod processes;
 mod stack;
 
 use std::{
-    collections::BTreeMap,
     sync::{RwLock, RwLockReadGuard, RwLockWriteGuard},
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
@@ -20,7 +19,7 @@ use serde_json::{Value, json};
 
 pub use self::{
     answer::{Answer, assert_cors, assert_problem},
-    aws::Aws,
+    aws::{Aws, StoredVote},
     issuer::{Issuer, sign_by},
     processes::Process,
     stack::Stack,
@@ -118,9 +117,32 @@ impl App {
 
     /// A new poll of nobody in particular; its id.
     pub async fn poll(&self, body: Value) -> String {
-        let answer = self.create_poll(&self.account(&someone()), &body).await;
+        self.poll_of(&self.account(&someone()), body).await
+    }
+
+    /// A new poll of an owner; its id.
+    pub async fn poll_of(&self, owner: &str, body: Value) -> String {
+        let answer = self.create_poll(owner, &body).await;
         assert_eq!(answer.status, 201, "{answer}");
         answer.json()["poll_id"].as_str().unwrap().to_owned()
+    }
+
+    /// GET /v1/polls/{poll_id}.
+    pub async fn shown(&self, poll: &str) -> Value {
+        let answer = self.get(&format!("/v1/polls/{poll}")).await;
+        assert_eq!(answer.status, 200, "{answer}");
+        answer.json()
+    }
+
+    /// PATCH /v1/polls/{poll_id} of the revision, as in If-Match.
+    pub async fn change_poll(&self, poll: &str, owner: &str, revision: &str, body: &Value) -> Answer {
+        let request = self.request(Method::PATCH, &format!("/v1/polls/{poll}")).bearer_auth(owner);
+        Answer::of(request.header("If-Match", revision).json(body)).await
+    }
+
+    /// POST …/close.
+    pub async fn close_poll(&self, poll: &str, owner: &str) -> Answer {
+        Answer::of(self.request(Method::POST, &format!("/v1/polls/{poll}/close")).bearer_auth(owner)).await
     }
 
     /// A new poll of three options that takes one choice from anyone; its id.
@@ -136,6 +158,16 @@ impl App {
     /// GET …/votes/mine.
     pub async fn my_vote(&self, poll: &str, token: &str) -> Answer {
         Answer::of(self.request(Method::GET, &format!("/v1/polls/{poll}/votes/mine")).bearer_auth(token)).await
+    }
+
+    /// DELETE …/votes/mine.
+    pub async fn retract(&self, poll: &str, token: &str) -> Answer {
+        Answer::of(self.request(Method::DELETE, &format!("/v1/polls/{poll}/votes/mine")).bearer_auth(token)).await
+    }
+
+    /// GET …/results/mine.
+    pub async fn my_results(&self, poll: &str, token: &str) -> Answer {
+        Answer::of(self.request(Method::GET, &format!("/v1/polls/{poll}/results/mine")).bearer_auth(token)).await
     }
 
     /// GET …/results.
@@ -154,6 +186,18 @@ impl App {
             let counted = results["ballots"].as_u64().unwrap();
             assert!(counted <= ballots, "{counted} ballots of {ballots} votes: {results}");
             if counted == ballots { Ok(results) } else { Err(results.to_string()) }
+        })
+        .await
+    }
+
+    /// The results once they are a recount of the votes that are stored now, `as_of` included: where votes change,
+    /// counts go down as well as up and lead back to what another process still remembers.
+    pub async fn results_recounted(&self, poll: &str) -> Value {
+        let votes = self.aws.votes_of(poll).await;
+        eventually("recount", async || {
+            let results = self.results(poll).await;
+            let recount = Counts::of_votes(&votes, &results);
+            if Counts::shown(&results) == recount { Ok(results) } else { Err(format!("{results}, not {recount:?}")) }
         })
         .await
     }
@@ -177,23 +221,41 @@ impl App {
     /// Fails unless the results are a recount of the poll's vote items, option by option.
     pub async fn assert_recounted(&self, poll: &str, results: &Value) {
         let votes = self.aws.votes_of(poll).await;
-        let mut recount: BTreeMap<u64, u64> = BTreeMap::new();
-        for choice in votes.iter().flat_map(|vote| &vote.choices) {
-            *recount.entry(*choice).or_default() += 1;
-        }
-        assert_eq!(results["ballots"], votes.len(), "{results}");
-        for option in results["options"].as_array().unwrap() {
-            let counted = recount.get(&option["id"].as_u64().unwrap()).copied().unwrap_or(0);
-            assert_eq!(option["votes"], counted, "{results}");
-        }
-        let newest = votes.iter().map(|vote| vote.cast_at.to_string()).max();
-        assert_eq!(results["as_of"].as_str(), newest.as_deref());
+        assert_eq!(Counts::shown(results), Counts::of_votes(&votes, results), "{results}");
     }
 
     /// Fails if anything of a poll lies in a dead-letter queue.
     pub async fn assert_no_dead_letter_of(&self, poll: &str) {
         self.aws.assert_no_letter(self.stack.output("TallyDlqUrl"), |letter| message_is_of(&letter.body, poll)).await;
         self.aws.assert_no_letter(self.stack.output("RelayDlqUrl"), |letter| letter.body.contains(poll)).await;
+    }
+}
+
+/// What results say, or should say.
+#[derive(Debug, PartialEq, Eq)]
+struct Counts {
+    ballots: u64,
+    by_option: Vec<u64>,
+    as_of: Option<String>,
+}
+
+impl Counts {
+    fn shown(results: &Value) -> Self {
+        let as_of = results["as_of"].as_str().map(str::to_owned);
+        Self { ballots: results["ballots"].as_u64().unwrap(), by_option: votes_by_option(results), as_of }
+    }
+
+    /// A recount of votes, for the options of these results. Those taken back count for none, but for `as_of`.
+    fn of_votes(votes: &[StoredVote], results: &Value) -> Self {
+        let stand = votes.iter().filter(|vote| !vote.choices.is_empty());
+        let count =
+            |id: &u64| votes.iter().flat_map(|vote| &vote.choices).filter(|choice| *choice == id).count() as u64;
+        let ids = results["options"].as_array().unwrap().iter().map(|option| option["id"].as_u64().unwrap());
+        Self {
+            ballots: stand.count() as u64,
+            by_option: ids.map(|id| count(&id)).collect(),
+            as_of: votes.iter().map(|vote| vote.cast_at.to_string()).max(),
+        }
     }
 }
 
