@@ -13,12 +13,14 @@ use serde_json::json;
 use crate::support::{Answer, App, CONNECTIONS, Process, assert_problem, someone, votes_by_option};
 
 /// How often a voter who gets no 2xx sends the vote again.
-const TRIES_MAX: u32 = 30;
+const TRIES_MAX: u32 = 200;
+/// How long the voter waits before that, in milliseconds.
+const RETRY_MS: std::ops::Range<u64> = 50..250;
 const VOTERS: u64 = 150;
 /// The functions on a vote's way.
 const VICTIMS: [&str; 4] = ["relay-votes", "tally-votes", "cast-vote", "authorizer"];
 /// How long one is left alone, in milliseconds.
-const PAUSE_MS: std::ops::Range<u64> = 20..150;
+const PAUSE_MS: std::ops::Range<u64> = 50..250;
 
 /// Votes until it is answered with a 2xx, as a client does whose answers get lost; how often it was sent.
 async fn vote_stubbornly(app: &App, poll: &str, choice: u64) -> u32 {
@@ -30,6 +32,7 @@ async fn vote_stubbornly(app: &App, poll: &str, choice: u64) -> u32 {
             Ok(answer) => drop(assert_problem(&answer, 503, "unavailable")),
             Err(lost) => eprintln!("no answer: {lost}"),
         }
+        tokio::time::sleep(Duration::from_millis(fastrand::u64(RETRY_MS))).await;
     }
     panic!("no 2xx in {TRIES_MAX} tries");
 }
