@@ -93,6 +93,7 @@ check-template:
 	@$(LOCAL) venvs sam
 	$(SAM_ENV) $(SAM)/sam validate --lint --template template.yaml
 	$(SAM_ENV) $(SAM)/python -B infra/check/template.py template.yaml
+	$(SAM_ENV) $(SAM)/python -B infra/check/test_template.py template.yaml
 
 ## --- what ships
 
