@@ -182,7 +182,7 @@ mod tests {
         let mut cache = SeenCache::new(1 << 20);
         cache.keep(&lane(0), Seen::from([(bucket(0), ids(0..2))]), 5);
         let row = SeenRow { bucket: bucket(0), version: 5, ids: ids(2..4).into_iter().collect() };
-        cache.spilled(&lane(0), 6, &[row.clone()]);
+        cache.spilled(&lane(0), 6, std::slice::from_ref(&row));
         let known = cache.take(&lane(0), bucket(0));
         assert_eq!((known.high_water, known.ids.len()), (5, 4));
         // One that was not caught up stays as it was.
