@@ -1,13 +1,12 @@
 //! Key sets over HTTP, by the stack that the AWS clients link already.
 
-use std::{future::Future, sync::OnceLock};
+use std::{error::Error, future::Future, sync::OnceLock};
 
 use aws_smithy_http_client::{
     Connector,
     tls::{Provider, rustls_provider::CryptoMode},
 };
 use aws_smithy_runtime_api::client::{http::HttpConnector, orchestrator::HttpRequest};
-use aws_smithy_types::error::display::DisplayErrorContext;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 
 /// The longest body of a key set, in bytes.
@@ -63,8 +62,15 @@ impl HttpFetch {
     }
 }
 
-fn no_answer(error: &(dyn std::error::Error + 'static)) -> FetchError {
-    FetchError::NoAnswer(DisplayErrorContext(error).to_string())
+/// With the causes of the error, for the outermost says little.
+fn no_answer(error: &(dyn Error + 'static)) -> FetchError {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(&format!(": {error}"));
+        cause = error.source();
+    }
+    FetchError::NoAnswer(text)
 }
 
 #[cfg(test)]
