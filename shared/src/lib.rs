@@ -1,7 +1,8 @@
 //! What Landslide's functions share.
 //!
 //! `domain` is pure: values in, values out. Everything else brings those values in or takes them out:
-//! `store` (DynamoDB), `queue` and `stream` (SQS and the votes' stream), `http` (API Gateway), `token` (JWTs).
+//! `store` (DynamoDB), `queue` and `stream` (SQS and the votes' stream), `http` (API Gateway), `token` (JWTs), `issuers` and
+//! `key_sets` (who is trusted to sign them, and with which keys).
 
 pub mod aws;
 pub mod batch;
@@ -11,6 +12,8 @@ pub mod counting;
 pub mod domain;
 pub mod editing;
 pub mod http;
+pub mod issuers;
+pub mod key_sets;
 pub mod memory;
 pub mod queue;
 pub mod random;

@@ -1,10 +1,11 @@
 //! Tokens (RFC 7519): those of OpenID Providers verified, those of devices issued and verified.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use jsonwebtoken::{
     Algorithm, DecodingKey, EncodingKey, Header, Validation, dangerous, decode, decode_header, encode,
-    jwk::{AlgorithmParameters, EllipticCurve, Jwk, JwkSet, KeyAlgorithm, PublicKeyUse},
+    errors::ErrorKind,
+    jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyAlgorithm, PublicKeyUse},
 };
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -22,33 +23,7 @@ const CLOCK_SKEW_SECONDS: u64 = 60;
 /// How long a device's token lives, in milliseconds.
 pub const DEVICE_TOKEN_LIFE_MS: u64 = 400 * DAY_MS;
 /// Issuer and audience of devices' tokens.
-const DEVICE_ISSUER: &str = "urn:landslide:device";
-
-/// Issuers as the environment gives them: `[{"issuer": …, "audience": …, "jwks": {"keys": […]}}]`.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct IssuerConfig {
-    issuer: String,
-    audience: String,
-    jwks: JwkSet,
-}
-
-/// Issuers that can't be used as they are configured.
-#[derive(Debug, thiserror::Error)]
-pub enum IssuersError {
-    /// Not the JSON that it should be.
-    #[error("issuers are not valid: {0}")]
-    NotValid(#[from] serde_json::Error),
-    /// An issuer's name is empty, has a space, is our own or stands there twice.
-    #[error("issuer {0:?} is not a name that can be used, or is there twice")]
-    Name(String),
-    /// An issuer without an audience: its tokens for anyone else would do.
-    #[error("issuer {0:?} has no audience")]
-    NoAudience(String),
-    /// An issuer none of whose keys can be used.
-    #[error("issuer {0:?} has no key for RS256, ES256 or EdDSA")]
-    NoKey(String),
-}
+pub const DEVICE_ISSUER: &str = "urn:landslide:device";
 
 /// Why a token is refused. For logs; the caller learns only that it is.
 #[derive(Debug, thiserror::Error)]
@@ -59,7 +34,7 @@ pub enum Refused {
     /// Of an issuer that is not configured.
     #[error("unknown issuer")]
     UnknownIssuer,
-    /// No key of the issuer has its id and algorithm.
+    /// No key of the issuer has its id and algorithm, or it has no id and no key has signed it.
     #[error("no key of the issuer fits")]
     UnknownKey,
     /// It has extensions that must be understood (RFC 7515, section 4.1.11), and we know none.
@@ -103,9 +78,45 @@ struct DeviceClaims<'a> {
     claims: Claims,
 }
 
-/// Verifies tokens.
-pub struct Verifier {
-    issuers: HashMap<String, Vec<Key>>,
+/// A token that is worth a look: not verified, but short enough and of the right form.
+pub struct Token<'a> {
+    text: &'a str,
+    header: Header,
+    issuer: String,
+}
+
+impl<'a> Token<'a> {
+    /// Reads a token as far as it goes without a key.
+    pub fn read(text: &'a str) -> Result<Self, Refused> {
+        #[derive(Deserialize)]
+        struct Issuer {
+            iss: String,
+        }
+        if text.len() > TOKEN_BYTES_MAX {
+            return Err(Refused::TooLong(text.len()));
+        }
+        let header = decode_header(text)?;
+        if header.crit.is_some() {
+            return Err(Refused::Critical);
+        }
+        let Issuer { iss } = dangerous::insecure_decode_claims(text)?;
+        Ok(Self { text, header, issuer: iss })
+    }
+
+    /// Who is said to have issued it. It only says whose keys are to be tried, and is checked with the signature.
+    pub fn issuer(&self) -> &str {
+        &self.issuer
+    }
+
+    /// Whether its algorithm is one that an account's token may have.
+    pub fn has_account_algorithm(&self) -> bool {
+        matches!(self.header.alg, Algorithm::RS256 | Algorithm::ES256 | Algorithm::EdDSA)
+    }
+}
+
+/// The keys of one issuer.
+pub struct KeySet {
+    keys: Vec<Key>,
 }
 
 /// One key of an issuer, for one algorithm.
@@ -116,57 +127,37 @@ struct Key {
     validation: Validation,
 }
 
-impl Verifier {
-    /// A verifier of the tokens of the issuers in a JSON text, and of devices' tokens under a secret.
-    pub fn new(issuers: &str, device_secret: &[u8]) -> Result<Self, IssuersError> {
+impl KeySet {
+    /// Those of an OpenID Provider's keys that can be used, for tokens to this audience.
+    pub fn of_accounts<'a>(issuer: &str, audience: &str, keys: impl IntoIterator<Item = &'a Jwk>) -> Self {
+        Self { keys: keys.into_iter().filter_map(|jwk| account_key(jwk, issuer, audience)).collect() }
+    }
+
+    /// Our own key, for devices' tokens.
+    pub fn of_devices(secret: &[u8]) -> Self {
         let device = Key {
             id: None,
             kind: TokenKind::Device,
-            key: DecodingKey::from_secret(device_secret),
+            key: DecodingKey::from_secret(secret),
             validation: validation(Algorithm::HS256, DEVICE_ISSUER, DEVICE_ISSUER),
         };
-        let mut known = HashMap::from([(DEVICE_ISSUER.to_owned(), vec![device])]);
-        for config in serde_json::from_str::<Vec<IssuerConfig>>(issuers)? {
-            // A space parts issuer and subject in a poll's owner.
-            if config.issuer.is_empty()
-                || config.issuer.contains(char::is_whitespace)
-                || known.contains_key(&config.issuer)
-            {
-                return Err(IssuersError::Name(config.issuer));
-            }
-            if config.audience.is_empty() {
-                return Err(IssuersError::NoAudience(config.issuer));
-            }
-            let keys: Vec<Key> = config.jwks.keys.iter().filter_map(|jwk| account_key(jwk, &config)).collect();
-            if keys.is_empty() {
-                return Err(IssuersError::NoKey(config.issuer));
-            }
-            known.insert(config.issuer, keys);
-        }
-        Ok(Self { issuers: known })
+        Self { keys: vec![device] }
     }
 
-    /// The caller that a token names, if it is signed by a key of its issuer with that key's algorithm, for our
-    /// audience, and valid at this time (give or take a minute).
-    pub fn verify(&self, token: &str) -> Result<Caller, Refused> {
-        #[derive(Deserialize)]
-        struct Issuer {
-            iss: String,
-        }
-        if token.len() > TOKEN_BYTES_MAX {
-            return Err(Refused::TooLong(token.len()));
-        }
-        let header = decode_header(token)?;
-        if header.crit.is_some() {
-            return Err(Refused::Critical);
-        }
-        // Not verified yet: it only says whose keys are to be tried, and is checked again with the signature.
-        let Issuer { iss } = dangerous::insecure_decode_claims(token)?;
-        let keys = self.issuers.get(&iss).ok_or(Refused::UnknownIssuer)?;
+    /// Whether no key is there that could verify anything.
+    pub fn is_empty(&self) -> bool {
+        self.keys.is_empty()
+    }
+
+    /// The caller that a token names, if it is signed by one of the keys with that key's algorithm, by their issuer
+    /// for their audience, and valid at this time (give or take a minute).
+    pub fn verify(&self, token: &Token<'_>) -> Result<Caller, Refused> {
         let mut refused = Refused::UnknownKey;
-        for key in keys.iter().filter(|key| key.fits(&header)) {
-            match decode::<Claims>(token, &key.key, &key.validation) {
+        for key in self.keys.iter().filter(|key| key.fits(&token.header)) {
+            match decode::<Claims>(token.text, &key.key, &key.validation) {
                 Ok(token) => return caller(token.claims, key.kind),
+                // Without an id on both sides this key was but a guess.
+                Err(error) if key.is_a_guess(&token.header) && *error.kind() == ErrorKind::InvalidSignature => {}
                 Err(error) => refused = error.into(),
             }
         }
@@ -182,9 +173,13 @@ impl Key {
         };
         same_id && self.validation.algorithms.contains(&header.alg)
     }
+
+    fn is_a_guess(&self, header: &Header) -> bool {
+        self.id.is_none() || header.kid.is_none()
+    }
 }
 
-fn account_key(jwk: &Jwk, config: &IssuerConfig) -> Option<Key> {
+fn account_key(jwk: &Jwk, issuer: &str, audience: &str) -> Option<Key> {
     if jwk.common.public_key_use.as_ref().is_some_and(|usage| *usage != PublicKeyUse::Signature) {
         return None;
     }
@@ -192,7 +187,7 @@ fn account_key(jwk: &Jwk, config: &IssuerConfig) -> Option<Key> {
         id: jwk.common.key_id.clone(),
         kind: TokenKind::Account,
         key: DecodingKey::from_jwk(jwk).ok()?,
-        validation: validation(algorithm(jwk)?, &config.issuer, &config.audience),
+        validation: validation(algorithm(jwk)?, issuer, audience),
     })
 }
 
@@ -263,5 +258,7 @@ impl DeviceIssuer {
     }
 }
 
+#[cfg(test)]
+pub(crate) mod signer;
 #[cfg(test)]
 mod tests;

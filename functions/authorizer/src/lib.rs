@@ -1,8 +1,15 @@
 //! The gateway's Lambda authorizer: says who calls, or that nobody does.
 //!
-//! Deny is a value. Its answer is cached by token for all methods, so the policy covers the whole stage.
+//! Deny is a value. Its answer is cached by token for all methods, so the policy covers the whole stage. Where an
+//! issuer's keys can't be had it has no answer: it fails, and the gateway says 503.
 
-use landslide_shared::{aws, config, domain::caller::Caller, secret, token::Verifier};
+use landslide_shared::{
+    aws, config,
+    domain::{caller::Caller, time::Timestamp},
+    issuers::Verifier,
+    key_sets::{HttpFetch, KeysUnavailable},
+    secret,
+};
 use serde::{Deserialize, Serialize};
 
 /// The scheme of `Authorization` (RFC 6750).
@@ -17,7 +24,7 @@ impl App {
     /// The authorizer as the environment sets it, its secret read.
     pub async fn from_env() -> Result<Self, lambda_runtime::Error> {
         let secret = secret::read(&aws::sdk_config()?, &config::text("DEVICE_SECRET")?).await?;
-        Ok(Self::new(Verifier::new(&config::text("ISSUERS")?, &secret)?))
+        Ok(Self::new(Verifier::new(&config::text("ISSUERS")?, &secret, HttpFetch::default())?))
     }
 
     /// An authorizer over a verifier.
@@ -70,17 +77,20 @@ struct Context {
     expires_at: String,
 }
 
-/// Answers the gateway.
-pub fn authorize(app: &App, request: &AuthorizerRequest) -> AuthorizerResponse {
-    let verified = request.token().map(|token| app.verifier.verify(token));
+/// Answers the gateway; `now` is a time before this call.
+pub async fn authorize(
+    app: &App,
+    request: &AuthorizerRequest,
+    now: Timestamp,
+) -> Result<AuthorizerResponse, KeysUnavailable> {
     let resource = stage_of(&request.method_arn);
-    match verified {
-        Some(Ok(caller)) => allow(caller, resource),
-        Some(Err(refused)) => {
+    let Some(token) = request.token() else { return Ok(deny(resource)) };
+    match app.verifier.verify(token, now).await? {
+        Ok(caller) => Ok(allow(caller, resource)),
+        Err(refused) => {
             tracing::debug!(%refused, "token refused");
-            deny(resource)
+            Ok(deny(resource))
         }
-        None => deny(resource),
     }
 }
 

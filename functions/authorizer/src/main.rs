@@ -1,14 +1,17 @@
 //! Wiring of `authorizer`.
 
 use authorizer::{App, AuthorizerRequest, authorize};
-use lambda_runtime::{LambdaEvent, service_fn};
-use landslide_shared::telemetry;
+use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
+use landslide_shared::{clock, telemetry};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
     telemetry::init();
     let app = &App::from_env().await?;
-    let answer =
-        async |event: LambdaEvent<AuthorizerRequest>| Ok::<_, lambda_runtime::Error>(authorize(app, &event.payload));
+    let answer = async |event: LambdaEvent<AuthorizerRequest>| {
+        let answer = authorize(app, &event.payload, clock::now()).await;
+        answer
+            .map_err(|error| Diagnostic { error_type: "KeysUnavailable".to_owned(), error_message: error.to_string() })
+    };
     lambda_runtime::run(service_fn(answer)).await
 }

@@ -1,31 +1,43 @@
+mod provider;
+
 use std::collections::HashMap;
 
-use landslide_shared::{clock, token::DeviceIssuer};
+use landslide_shared::{
+    clock,
+    key_sets::{FRESH_MS, REFETCH_MS, STALE_MS},
+    token::DeviceIssuer,
+};
 use serde_json::{Value, json};
+
+use self::provider::{Provider, Signer};
 
 use super::*;
 
 const SECRET: &[u8] = b"a secret of devices that is long enough";
 const METHOD_ARN: &str = "arn:aws:execute-api:us-east-1:000000000000:api1/prod/POST/v1/polls/p/votes";
 
-fn ask(headers: &[(&str, &str)]) -> Value {
-    let app = App::new(Verifier::new("[]", SECRET).unwrap());
-    let headers: HashMap<String, String> =
-        headers.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
-    let request =
-        serde_json::from_value(json!({"methodArn": METHOD_ARN, "headers": headers, "type": "REQUEST"})).unwrap();
-    serde_json::to_value(authorize(&app, &request)).unwrap()
+fn app(issuers: &Value) -> App {
+    App::new(Verifier::new(&issuers.to_string(), SECRET, HttpFetch::default()).unwrap())
+}
+
+fn request(headers: &[(&str, &str)]) -> AuthorizerRequest {
+    let headers: HashMap<&str, &str> = headers.iter().copied().collect();
+    serde_json::from_value(json!({"methodArn": METHOD_ARN, "headers": headers, "type": "REQUEST"})).unwrap()
+}
+
+async fn ask(headers: &[(&str, &str)]) -> Value {
+    serde_json::to_value(authorize(&app(&json!([])), &request(headers), clock::now()).await.unwrap()).unwrap()
 }
 
 fn effect(answer: &Value) -> &str {
     answer["policyDocument"]["Statement"][0]["Effect"].as_str().unwrap()
 }
 
-#[test]
-fn a_good_token_allows_the_whole_stage_and_says_who_calls() {
+#[tokio::test]
+async fn a_good_token_allows_the_whole_stage_and_says_who_calls() {
     let (token, _) = DeviceIssuer::new(SECRET).issue([7; 16], clock::now()).unwrap();
     for name in ["Authorization", "authorization", "AUTHORIZATION"] {
-        let answer = ask(&[("host", "x"), (name, &format!("Bearer {token}"))]);
+        let answer = ask(&[("host", "x"), (name, &format!("Bearer {token}"))]).await;
         assert_eq!(effect(&answer), "Allow");
         let resource = &answer["policyDocument"]["Statement"][0]["Resource"];
         assert_eq!(resource, "arn:aws:execute-api:us-east-1:000000000000:api1/prod/*");
@@ -35,8 +47,8 @@ fn a_good_token_allows_the_whole_stage_and_says_who_calls() {
     }
 }
 
-#[test]
-fn anything_else_is_denied_without_a_word_of_who_calls() {
+#[tokio::test]
+async fn anything_else_is_denied_without_a_word_of_who_calls() {
     let (token, _) = DeviceIssuer::new(SECRET).issue([7; 16], clock::now()).unwrap();
     let odd = [
         "".to_owned(),
@@ -47,17 +59,64 @@ fn anything_else_is_denied_without_a_word_of_who_calls() {
         format!("Bearer {token}x"),
     ];
     for value in odd {
-        let answer = ask(&[("Authorization", &value)]);
+        let answer = ask(&[("Authorization", &value)]).await;
         assert_eq!(effect(&answer), "Deny", "{value}");
         assert_eq!(answer["context"], Value::Null);
     }
-    assert_eq!(effect(&ask(&[])), "Deny");
-    assert_eq!(effect(&ask(&[("Cookie", &format!("Authorization=Bearer {token}"))])), "Deny");
+    assert_eq!(effect(&ask(&[]).await), "Deny");
+    assert_eq!(effect(&ask(&[("Cookie", &format!("Authorization=Bearer {token}"))]).await), "Deny");
 }
 
-#[test]
-fn a_question_without_headers_is_denied() {
-    let app = App::new(Verifier::new("[]", SECRET).unwrap());
+#[tokio::test]
+async fn a_question_without_headers_is_denied() {
     let request = serde_json::from_value(json!({"methodArn": METHOD_ARN, "headers": null})).unwrap();
-    assert_eq!(effect(&serde_json::to_value(authorize(&app, &request)).unwrap()), "Deny");
+    let answer = authorize(&app(&json!([])), &request, clock::now()).await.unwrap();
+    assert_eq!(effect(&serde_json::to_value(answer).unwrap()), "Deny");
+}
+
+/// How a token of an issuer fares, `now` on: its effect, or that there is no answer.
+async fn fare(app: &App, token: &str, now: Timestamp) -> String {
+    match authorize(app, &request(&[("Authorization", &format!("Bearer {token}"))]), now).await {
+        Ok(answer) => effect(&serde_json::to_value(answer).unwrap()).to_owned(),
+        Err(unavailable) => unavailable.to_string(),
+    }
+}
+
+#[tokio::test]
+async fn an_issuers_keys_are_fetched_rotated_and_outlive_its_server() {
+    let (first, second, now) = (Signer::new("1"), Signer::new("2"), clock::now());
+    let provider = Provider::start(&[&first]).await;
+    let app = app(&json!([{"issuer": provider.issuer(), "audience": "landslide", "jwks_uri": provider.jwks_uri()}]));
+    let (old, new) = (first.sign(&provider.issuer(), "alice"), second.sign(&provider.issuer(), "alice"));
+    assert_eq!(provider.requests(), 0, "nothing is fetched before the first token");
+
+    assert_eq!(fare(&app, &old, now).await, "Allow");
+    provider.publish(&[&second]);
+    assert_eq!(fare(&app, &new, now.plus_millis(REFETCH_MS - 1)).await, "Deny");
+    assert_eq!(provider.requests(), 1);
+    assert_eq!(fare(&app, &new, now.plus_millis(REFETCH_MS)).await, "Allow");
+    assert_eq!(fare(&app, &old, now.plus_millis(REFETCH_MS)).await, "Deny");
+    assert_eq!(provider.requests(), 2);
+
+    let fetched_at = now.plus_millis(REFETCH_MS);
+    provider.stop().await;
+    assert_eq!(fare(&app, &new, fetched_at.plus_millis(FRESH_MS)).await, "Allow");
+    assert_eq!(fare(&app, &new, fetched_at.plus_millis(STALE_MS - 1)).await, "Allow");
+    let without_keys = fare(&app, &new, fetched_at.plus_millis(STALE_MS)).await;
+    assert!(without_keys.contains("can't be had"), "{without_keys}");
+}
+
+#[tokio::test]
+async fn without_an_issuers_keys_there_is_neither_allow_nor_deny() {
+    let (signer, now) = (Signer::new("1"), clock::now());
+    let provider = Provider::start(&[&signer]).await;
+    let app = app(&json!([{"issuer": provider.issuer(), "audience": "landslide", "jwks_uri": provider.jwks_uri()}]));
+    let token = signer.sign(&provider.issuer(), "alice");
+    provider.stop().await;
+    let without_keys = fare(&app, &token, now).await;
+    assert!(without_keys.contains("can't be had: no answer"), "{without_keys}");
+
+    let (device, _) = DeviceIssuer::new(SECRET).issue([7; 16], now).unwrap();
+    assert_eq!(fare(&app, &device, now).await, "Allow");
+    assert_eq!(fare(&app, "alice", now).await, "Deny");
 }

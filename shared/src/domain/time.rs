@@ -40,6 +40,11 @@ impl Timestamp {
         self.0.saturating_sub(earlier.0)
     }
 
+    /// Milliseconds between this time and another, whichever is later.
+    pub fn millis_apart(self, other: Timestamp) -> u64 {
+        self.0.abs_diff(other.0)
+    }
+
     /// The minute that this time lies in.
     pub fn minute(self) -> Timestamp {
         Self(self.0 - self.0 % MINUTE_MS)

@@ -1,0 +1,147 @@
+//! Key sets over HTTP, by the stack that the AWS clients link already.
+
+use std::{error::Error, future::Future, sync::OnceLock};
+
+use aws_smithy_http_client::{
+    Connector,
+    tls::{Provider, rustls_provider::CryptoMode},
+};
+use aws_smithy_runtime_api::client::{http::HttpConnector, orchestrator::HttpRequest};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+
+/// The longest body of a key set, in bytes.
+pub const KEY_SET_BYTES_MAX: usize = 64 * 1024;
+
+/// Gets what an address holds.
+pub trait Fetch {
+    /// The body at an address, at most [`KEY_SET_BYTES_MAX`] long. It may take for ever; whoever asks sets the time.
+    fn fetch(&self, uri: &str) -> impl Future<Output = Result<Vec<u8>, FetchError>> + Send;
+}
+
+/// Why there is no body.
+#[derive(Debug, thiserror::Error)]
+pub enum FetchError {
+    /// No answer, or one that broke off.
+    #[error("no answer: {0}")]
+    NoAnswer(String),
+    /// Anything but 200; redirects are not followed.
+    #[error("status {0}")]
+    Status(u16),
+    /// The body is longer than a key set should be.
+    #[error("more than {KEY_SET_BYTES_MAX} bytes")]
+    TooLarge,
+}
+
+/// Fetches by HTTP, a connection each time: one kept for minutes in a frozen process would be a dead one.
+#[derive(Default)]
+pub struct HttpFetch {
+    connector: OnceLock<Connector>,
+}
+
+impl Fetch for HttpFetch {
+    async fn fetch(&self, uri: &str) -> Result<Vec<u8>, FetchError> {
+        let mut request = HttpRequest::get(uri).map_err(|error| no_answer(&error))?;
+        request.headers_mut().insert("accept", "application/json");
+        let response = self.connector().call(request).await.map_err(|error| no_answer(&error))?;
+        match response.status().as_u16() {
+            200 => {}
+            other => return Err(FetchError::Status(other)),
+        }
+        let body = Limited::new(response.into_body(), KEY_SET_BYTES_MAX).collect().await.map_err(|error| {
+            if error.is::<LengthLimitError>() { FetchError::TooLarge } else { no_answer(error.as_ref()) }
+        })?;
+        Ok(body.to_bytes().to_vec())
+    }
+}
+
+impl HttpFetch {
+    /// Made at the first fetch, for most processes never need it.
+    fn connector(&self) -> &Connector {
+        let provider = Provider::Rustls(CryptoMode::AwsLc);
+        self.connector.get_or_init(|| Connector::builder().pool_max_idle_per_host(0).tls_provider(provider).build())
+    }
+}
+
+/// With the causes of the error, for the outermost says little.
+fn no_answer(error: &(dyn Error + 'static)) -> FetchError {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(&format!(": {error}"));
+        cause = error.source();
+    }
+    FetchError::NoAnswer(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::TcpListener,
+    };
+
+    use super::*;
+
+    /// Serves one response, word for word, and gives what is fetched.
+    async fn fetch_of(response: Vec<u8>) -> (Result<Vec<u8>, FetchError>, String) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let uri = format!("http://{}/jwks", listener.local_addr().unwrap());
+        let serve = async {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut request = vec![0; 4_096];
+            let length = stream.read(&mut request).await.unwrap();
+            // A client that has had enough may hang up while this is written.
+            stream.write_all(&response).await.ok();
+            request.truncate(length);
+            String::from_utf8(request).unwrap()
+        };
+        let fetch = HttpFetch::default();
+        tokio::join!(fetch.fetch(&uri), serve)
+    }
+
+    fn response(status: &str, headers: &str, body: &[u8]) -> Vec<u8> {
+        [format!("HTTP/1.1 {status}\r\n{headers}connection: close\r\n\r\n").as_bytes(), body].concat()
+    }
+
+    #[tokio::test]
+    async fn a_body_of_the_longest_length_is_fetched_and_a_longer_one_is_not() {
+        let (longest, longer) = (vec![b' '; KEY_SET_BYTES_MAX], vec![b' '; KEY_SET_BYTES_MAX + 1]);
+        for headers in [String::new(), format!("content-length: {}\r\n", longest.len())] {
+            let (body, request) = fetch_of(response("200 OK", &headers, &longest)).await;
+            assert_eq!(body.unwrap(), longest);
+            assert!(request.starts_with("GET /jwks HTTP/1.1\r\n"), "{request}");
+        }
+        for headers in [String::new(), format!("content-length: {}\r\n", longer.len())] {
+            let (body, _) = fetch_of(response("200 OK", &headers, &longer)).await;
+            assert!(matches!(body, Err(FetchError::TooLarge)), "{body:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn any_status_but_200_is_a_failure_and_a_redirect_is_not_followed() {
+        for (status, code) in
+            [("301 Moved Permanently", 301), ("302 Found", 302), ("204 No Content", 204), ("500 Oh", 500)]
+        {
+            // Followed, it would end here again and hang.
+            let (body, _) = fetch_of(response(status, "location: /jwks\r\ncontent-length: 0\r\n", b"")).await;
+            assert!(matches!(body, Err(FetchError::Status(other)) if other == code), "{body:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_body_that_breaks_off_is_no_answer() {
+        let (body, _) = fetch_of(response("200 OK", "content-length: 20\r\n", b"{\"keys\":[]}")).await;
+        assert!(matches!(body, Err(FetchError::NoAnswer(_))), "{body:?}");
+        let (body, _) = fetch_of(b"no HTTP at all\r\n\r\n".to_vec()).await;
+        assert!(matches!(body, Err(FetchError::NoAnswer(_))), "{body:?}");
+    }
+
+    #[tokio::test]
+    async fn an_address_where_nobody_listens_is_no_answer() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let uri = format!("http://{}/jwks", listener.local_addr().unwrap());
+        drop(listener);
+        let body = HttpFetch::default().fetch(&uri).await;
+        assert!(matches!(body, Err(FetchError::NoAnswer(_))), "{body:?}");
+    }
+}
