@@ -1,5 +1,5 @@
 //! A stub in the place of AWS: answers calls as a test says, and remembers them. For what no emulator shows:
-//! throttling, conflicts, answers that get lost.
+//! throttling, conflicts, answers that get lost. And a poll to try things on.
 
 use std::{
     fmt,
@@ -20,7 +20,16 @@ use aws_smithy_types::body::SdkBody;
 use aws_types::SdkConfig;
 use serde_json::{Value, json};
 
-use crate::aws::sdk_config_over;
+use crate::{
+    aws::sdk_config_over,
+    domain::{
+        caller::{Caller, TokenKind},
+        ids::PollId,
+        poll::Poll,
+        poll_request::CreatePoll,
+        time::Timestamp,
+    },
+};
 
 /// A call as AWS would get it.
 #[derive(Clone, Debug)]
@@ -129,4 +138,19 @@ fn respond(answer: Answer) -> Result<HttpResponse, ConnectorError> {
     };
     let status = StatusCode::try_from(status).map_err(|error| ConnectorError::other(error.into(), None))?;
     Ok(HttpResponse::new(status, SdkBody::from(body.to_string())))
+}
+
+/// A poll `p1` of an account, as the body of a request asks for it, made at a time; or what is wrong with the body.
+pub fn poll_asked_for(body: Value, created_at: Timestamp) -> Result<Poll, String> {
+    let owner = Caller {
+        issuer: "https://id.example.org".to_owned(),
+        subject: "owner".to_owned(),
+        kind: TokenKind::Account,
+        scopes: String::new(),
+        expires_at: created_at,
+    };
+    let asked: CreatePoll = serde_json::from_value(body).map_err(|error| error.to_string())?;
+    let valid = asked.validate().map_err(|errors| format!("{errors:?}"))?;
+    let id = PollId::parse("p1").ok_or("no poll's id")?;
+    valid.create(id, &owner, [7; 32], 1, created_at).map_err(|error| format!("{error:?}"))
 }

@@ -4,15 +4,10 @@ use std::sync::{Arc, Mutex};
 
 use cast_vote::handle;
 use landslide_shared::{
-    domain::{
-        caller::{Caller, TokenKind},
-        ids::PollId,
-        poll_request::CreatePoll,
-        time::Timestamp,
-    },
+    domain::time::Timestamp,
     http::Request,
     store::{PollStore, VoteStore},
-    testing::{Answer, Calls, stub},
+    testing::{Answer, Calls, poll_asked_for, stub},
     voting::Voting,
 };
 use serde_json::{Value, json};
@@ -53,17 +48,7 @@ impl Scene {
                 other => panic!("{other} is no call of a vote"),
             }
         });
-        let asked: CreatePoll = serde_json::from_value(body).unwrap();
-        let id = PollId::parse("p1").unwrap();
-        let now = Timestamp::from_millis(now_ms()).unwrap();
-        let owner = Caller {
-            issuer: "https://id.example.org".to_owned(),
-            subject: "owner".to_owned(),
-            kind: TokenKind::Account,
-            scopes: String::new(),
-            expires_at: now,
-        };
-        let poll = asked.validate().unwrap().create(id, &owner, [7; 32], 1, now).unwrap();
+        let poll = poll_asked_for(body, Timestamp::from_millis(now_ms()).unwrap()).unwrap();
         PollStore::new(&aws, "polls".to_owned()).create(&poll).await.unwrap();
         let voting = Voting::new(PollStore::new(&aws, "polls".to_owned()), VoteStore::new(&aws, "votes".to_owned()));
         Self { voting: Arc::new(voting), calls }

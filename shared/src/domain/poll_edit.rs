@@ -162,11 +162,7 @@ pub fn close(poll: &Poll, now: Timestamp, again: bool) -> Poll {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{
-        caller::{Caller, TokenKind},
-        ids::PollId,
-        lane::lanes_for,
-    };
+    use crate::{domain::lane::lanes_for, testing::poll_asked_for};
     use proptest::prelude::*;
     use serde_json::{Value, json};
 
@@ -175,17 +171,9 @@ mod tests {
     }
 
     fn poll(opens: Option<u64>, closes: Option<u64>) -> Poll {
-        let asked: CreatePoll = serde_json::from_value(json!({"question": "Q", "options": ["a", "b"],
-            "opens_at": opens.map(at), "closes_at": closes.map(at), "kind": "multiple"}))
-        .unwrap();
-        let owner = Caller {
-            issuer: "i".to_owned(),
-            subject: "s".to_owned(),
-            kind: TokenKind::Account,
-            scopes: String::new(),
-            expires_at: at(0),
-        };
-        asked.validate().unwrap().create(PollId::parse("p").unwrap(), &owner, [0; 32], 1, at(0)).unwrap()
+        let body = json!({"question": "Q", "options": ["a", "b"], "kind": "multiple",
+            "opens_at": opens.map(at), "closes_at": closes.map(at)});
+        poll_asked_for(body, at(0)).unwrap()
     }
 
     fn edit(poll: &Poll, now: u64, body: Value) -> Result<Poll, EditRefused> {

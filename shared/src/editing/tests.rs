@@ -4,13 +4,9 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::{
-    domain::{
-        caller::{Caller, TokenKind},
-        poll_edit::close,
-        poll_request::CreatePoll,
-    },
+    domain::poll_edit::close,
     store::PollStore,
-    testing::{Answer, Call, stub},
+    testing::{Answer, Call, poll_asked_for, stub},
 };
 
 /// What becomes of a write.
@@ -62,20 +58,11 @@ fn write(items: &Mutex<Vec<Value>>, call: &Call, fate: Fate) -> Answer {
 }
 
 fn poll(closes_at: Option<Timestamp>) -> Poll {
-    let asked: CreatePoll =
-        serde_json::from_value(json!({"question": "Q", "options": ["a", "b"], "closes_at": closes_at})).unwrap();
-    let owner = Caller {
-        issuer: "i".to_owned(),
-        subject: "s".to_owned(),
-        kind: TokenKind::Account,
-        scopes: String::new(),
-        expires_at: clock::now(),
-    };
-    asked.validate().unwrap().create(id(), &owner, [0; 32], 1, clock::now()).unwrap()
+    poll_asked_for(json!({"question": "Q", "options": ["a", "b"], "closes_at": closes_at}), clock::now()).unwrap()
 }
 
 fn id() -> PollId {
-    PollId::parse("p").unwrap()
+    PollId::parse("p1").unwrap()
 }
 
 fn run<T>(future: impl Future<Output = T>) -> T {

@@ -6,17 +6,15 @@ use super::*;
 use crate::{
     counting::{LaneStore, LaneStoreError},
     domain::{
-        caller::{Caller, TokenKind},
         choices::Choices,
         ids::{PollId, VoterKey},
         lane::LaneKey,
         poll::{Poll, Rules},
-        poll_request::CreatePoll,
         tally::{Bucket, Head},
         time::Timestamp,
         vote::Vote,
     },
-    testing::{Answer, Call, stub},
+    testing::{Answer, Call, poll_asked_for, stub},
 };
 
 fn poll_id() -> PollId {
@@ -28,16 +26,7 @@ fn at(millis: u64) -> Timestamp {
 }
 
 fn poll(closes_at: Option<Timestamp>) -> Poll {
-    let asked: CreatePoll =
-        serde_json::from_value(json!({"question": "Q", "options": ["a", "b"], "closes_at": closes_at})).unwrap();
-    let owner = Caller {
-        issuer: "https://id.example.org".to_owned(),
-        subject: "alice".to_owned(),
-        kind: TokenKind::Account,
-        scopes: String::new(),
-        expires_at: at(0),
-    };
-    asked.validate().unwrap().create(poll_id(), &owner, [7; 32], 1, at(0)).unwrap()
+    poll_asked_for(json!({"question": "Q", "options": ["a", "b"], "closes_at": closes_at}), at(0)).unwrap()
 }
 
 fn vote(nonce: u32) -> Vote {

@@ -2,24 +2,11 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
-use crate::domain::{
-    caller::{Caller, TokenKind},
-    ids::PollId,
-    poll_request::CreatePoll,
-};
+use crate::testing::poll_asked_for;
 
 fn rules(vote_change: VoteChange) -> Rules {
-    let asked: CreatePoll =
-        serde_json::from_value(json!({"question": "Q", "options": ["a", "b", "c"], "vote_change": vote_change}))
-            .unwrap();
-    let owner = Caller {
-        issuer: "i".to_owned(),
-        subject: "s".to_owned(),
-        kind: TokenKind::Account,
-        scopes: String::new(),
-        expires_at: at(0),
-    };
-    asked.validate().unwrap().create(PollId::parse("p").unwrap(), &owner, [0; 32], 1, at(0)).unwrap().rules
+    let body = json!({"question": "Q", "options": ["a", "b", "c"], "vote_change": vote_change});
+    poll_asked_for(body, at(0)).unwrap().rules
 }
 
 fn at(millis: u64) -> Timestamp {
