@@ -32,13 +32,17 @@ const FIRST_PAUSE: Duration = Duration::from_millis(50);
 
 /// What every client of a function is built from.
 pub fn sdk_config() -> Result<SdkConfig, ConfigError> {
-    let https = Builder::new().tls_provider(Provider::Rustls(CryptoMode::AwsLc)).build_https();
     let region = config::text("AWS_REGION")?;
     let endpoint = config::text("AWS_ENDPOINT_URL").ok();
-    Ok(sdk_config_over(https, region, endpoint, FIRST_PAUSE))
+    Ok(sdk_config_over(https_client(), region, endpoint, FIRST_PAUSE))
 }
 
-/// The same over any HTTP client and first pause: what tests put in the place of AWS.
+/// The one HTTP client of a process, which keeps its connections.
+pub fn https_client() -> SharedHttpClient {
+    Builder::new().tls_provider(Provider::Rustls(CryptoMode::AwsLc)).build_https()
+}
+
+/// The same settings over any HTTP client and first pause: what tests put in the place of AWS.
 pub fn sdk_config_over(
     http_client: impl Into<SharedHttpClient>,
     region: String,

@@ -15,6 +15,7 @@ mod closing;
 mod counting;
 mod crashes;
 mod devices;
+mod dynamodb;
 mod gateway;
 mod owners;
 mod polls;

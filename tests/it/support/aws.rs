@@ -1,15 +1,22 @@
 //! What lies behind the API: tables, queues, functions and roles, by signed calls in AWS's own JSON. The same JSON
 //! makes stream records of items, and no SDK has to be built for each service.
 
-use std::{collections::HashMap, time::SystemTime};
+use std::{
+    collections::HashMap,
+    time::{Duration, SystemTime},
+};
 
-use aws_credential_types::Credentials;
+use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
 use aws_sigv4::{
     http_request::{SignableBody, SignableRequest, SigningSettings, sign},
     sign::v4,
 };
 use http::HeaderMap;
-use landslide_shared::domain::time::Timestamp;
+use landslide_shared::{
+    aws::{https_client, sdk_config_over},
+    domain::time::Timestamp,
+    store::{TallyStore, VoteStore},
+};
 use serde_json::{Value, json};
 
 use super::{Stack, eventually, now_ms};
@@ -103,6 +110,23 @@ impl Aws {
         }
     }
 
+    /// The votes as the product stores them.
+    pub fn vote_store(&self) -> VoteStore {
+        VoteStore::new(&self.sdk_config(), self.votes.clone())
+    }
+
+    /// The tallies as the product stores them.
+    pub fn tally_store(&self) -> TallyStore {
+        TallyStore::new(&self.sdk_config(), self.tallies.clone())
+    }
+
+    /// The product's own settings of its clients, with these credentials.
+    fn sdk_config(&self) -> aws_types::SdkConfig {
+        let settings = sdk_config_over(https_client(), self.region.clone(), self.endpoint.clone(), Duration::ZERO);
+        let credentials = SharedCredentialsProvider::new(self.credentials.clone());
+        settings.to_builder().credentials_provider(credentials).build()
+    }
+
     // --- Tables --------------------------------------------------------------------------------------------------------
 
     /// All votes of a poll, read consistently.
@@ -178,6 +202,54 @@ impl Aws {
         let key = json!({"poll_lane": {"S": format!("{poll}#{lane}")}, "item": {"S": item}});
         let read = json!({"TableName": self.tallies, "Key": key, "ConsistentRead": true});
         self.dynamodb("GetItem", &read).await["Item"].take()
+    }
+
+    /// The refusal of a tally item that is put as it is; none if it was taken.
+    pub async fn refusal_of_tally_item(&self, item: &Value) -> Option<String> {
+        let put = json!({"TableName": self.tallies, "Item": item});
+        self.try_json("dynamodb", "DynamoDB_20120810.PutItem", &put).await.err()
+    }
+
+    /// How many SEEN rows of a lane the first page of a query holds, and whether others follow.
+    pub async fn first_page_of_seen(&self, lane: &str) -> (u64, bool) {
+        let query = json!({
+            "TableName": self.tallies, "ConsistentRead": true, "Select": "COUNT",
+            "KeyConditionExpression": "poll_lane = :lane AND begins_with(#item, :seen)",
+            "ExpressionAttributeNames": {"#item": "item"},
+            "ExpressionAttributeValues": {":lane": {"S": lane}, ":seen": {"S": "SEEN#"}},
+        });
+        let page = self.dynamodb("Query", &query).await;
+        (page["Count"].as_u64().unwrap(), page["LastEvaluatedKey"].is_object())
+    }
+
+    /// All records of a poll's votes that the stream of the Votes table holds, each shard's in its order.
+    pub async fn stream_records_of(&self, poll: &str) -> Vec<Value> {
+        let stream = self.table(&self.votes).await["LatestStreamArn"].take();
+        let described = self.streams("DescribeStream", &json!({"StreamArn": stream})).await;
+        let mut records = Vec::new();
+        for shard in described["StreamDescription"]["Shards"].as_array().unwrap() {
+            let from_start = json!({
+                "StreamArn": stream, "ShardId": shard["ShardId"], "ShardIteratorType": "TRIM_HORIZON",
+            });
+            let mut iterator = self.streams("GetShardIterator", &from_start).await["ShardIterator"].take();
+            while iterator.is_string() {
+                let mut page = self.streams("GetRecords", &json!({"ShardIterator": iterator})).await;
+                let Value::Array(found) = page["Records"].take() else { panic!("no records in {page}") };
+                if found.is_empty() {
+                    break;
+                }
+                records.extend(found);
+                iterator = page["NextShardIterator"].take();
+            }
+        }
+        let prefix = format!("{poll}#");
+        let key = |record: &Value| record["dynamodb"]["Keys"]["poll_partition"]["S"].as_str().unwrap().to_owned();
+        records.retain(|record| key(record).starts_with(&prefix));
+        records
+    }
+
+    async fn streams(&self, operation: &str, body: &Value) -> Value {
+        self.json("dynamodb", &format!("DynamoDBStreams_20120810.{operation}"), body).await
     }
 
     /// A table's description.
