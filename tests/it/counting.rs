@@ -12,7 +12,7 @@ use landslide_shared::domain::{
 };
 use serde_json::{Value, json};
 
-use crate::support::{App, eventually, message_is_of, now_ms, votes_by_option};
+use crate::support::{App, StoredVote, eventually, message_is_of, now_ms, votes_by_option};
 
 /// The most records of a replayed batch.
 const REPLAY_BATCH_MAX: usize = 9;
@@ -28,7 +28,13 @@ fn record(item: &Value) -> Value {
     })
 }
 
-async fn relay(app: &App, records: &[Value]) {
+/// The event of first votes, as the stream hands it to the relay.
+pub fn event(votes: &[StoredVote]) -> Value {
+    json!({"Records": votes.iter().map(|vote| record(&vote.item)).collect::<Vec<_>>()})
+}
+
+/// Gives the relay records, which it must take.
+pub async fn relay(app: &App, records: &[Value]) {
     let outcome = app.aws.invoke(&app.stack.function("relay-votes"), &json!({"Records": records})).await;
     outcome.unwrap_or_else(|error| panic!("relay-votes: {error:?}"));
 }
@@ -60,12 +66,13 @@ fn changes(options: impl IntoIterator<Item = u64>) -> Vec<Change> {
     options.into_iter().map(change).collect()
 }
 
-fn message(poll: &str, lane: u8, changes: Vec<Change>) -> String {
+/// The body of a message of these changes.
+pub fn message(poll: &str, lane: u8, changes: Vec<Change>) -> String {
     Message { lane: LaneKey { poll: PollId::parse(poll).unwrap(), lane }, changes }.encode()
 }
 
 /// The same message in a layout that comes later.
-fn of_later_version(body: &str) -> String {
+pub fn of_later_version(body: &str) -> String {
     let mut bytes = BASE64_STANDARD_NO_PAD.decode(body).unwrap();
     bytes[0] = 2;
     BASE64_STANDARD_NO_PAD.encode(bytes)

@@ -3,7 +3,7 @@
 use futures_util::future::join_all;
 use http::Method;
 
-use crate::support::{Answer, App, assert_problem, eventually};
+use crate::support::{Answer, App, assert_problem, eventually, while_changed};
 
 const PATHS: [(&str, &[Method]); 8] = [
     ("/v1/polls", &[Method::POST, Method::GET]),
@@ -66,7 +66,6 @@ async fn who_asks_too_often_is_told_when_to_try_again() {
     let app = App::alone();
     let api = app.stack.output("ApiId");
     let (rate, burst) = app.aws.throttle(api, METHOD).await;
-    app.aws.set_throttle(api, METHOD, ("1", "1")).await;
     let answer_of = async |status: u16| {
         eventually(&format!("answer {status}"), async || {
             let all = join_all((0..3).map(|_| Answer::of(app.request(Method::POST, "/v1/devices")))).await;
@@ -75,8 +74,12 @@ async fn who_asks_too_often_is_told_when_to_try_again() {
         })
         .await
     };
-    let refused = answer_of(429).await;
-    app.aws.set_throttle(api, METHOD, (&rate, &burst)).await;
+    let refused = while_changed(
+        app.aws.set_throttle(api, METHOD, ("1", "1")),
+        answer_of(429),
+        app.aws.set_throttle(api, METHOD, (&rate, &burst)),
+    )
+    .await;
     assert_problem(&refused, 429, "throttled");
     answer_of(201).await;
 }

@@ -16,6 +16,7 @@ mod counting;
 mod crashes;
 mod devices;
 mod dynamodb;
+mod event_sources;
 mod gateway;
 mod owners;
 mod polls;

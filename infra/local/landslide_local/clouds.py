@@ -7,7 +7,8 @@ tests) knows a cloud only by what `Cloud` says.
 import hashlib
 import os
 import subprocess
-from typing import Protocol
+from collections.abc import Mapping
+from typing import ClassVar, Protocol
 
 from landslide_local import paths, processes, venvs
 from landslide_local.stages import Failure, say
@@ -25,6 +26,8 @@ class Cloud(Protocol):
     """Virtual environments that it needs besides the SAM CLI's."""
     endpoint_url: str | None
     """What AWS_ENDPOINT_URL is for its clients; None is AWS itself."""
+    lacks: Mapping[str, str]
+    """What tests must do without there, and why: infra/local/README.md has them in a table."""
 
     def start(self) -> None:
         """Starts it, or leaves it alone where it runs already."""
@@ -41,6 +44,10 @@ class MiniStack:
 
     name = "ministack"
     venvs = ("ministack",)
+    lacks: ClassVar = {
+        "stream-failure-destination": "MiniStack writes nothing to RelayFailuresBucket",
+        "move-tasks": "MiniStack has no StartMessageMoveTask",
+    }
 
     def __init__(self, port: int) -> None:
         self.port = port

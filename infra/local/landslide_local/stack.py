@@ -23,6 +23,7 @@ class Stack:
     """A deployed stack."""
 
     cloud: str
+    lacks: Mapping[str, str]
     endpoint_url: str | None
     region: str
     stack: str
@@ -66,6 +67,7 @@ def bring_up(cloud: clouds.Cloud, name: str) -> Stack:
     outputs = _outputs(session, name)
     deployed = Stack(
         cloud=cloud.name,
+        lacks=cloud.lacks,
         endpoint_url=cloud.endpoint_url,
         region=clouds.REGION,
         stack=name,
@@ -157,7 +159,7 @@ def _delete_if_failed(session: boto3.Session, name: str) -> None:
 
 def _fingerprint(cloud: clouds.Cloud, name: str, parameters: Mapping[str, str]) -> str:
     """Of all that a deploy depends on, and of the cloud's process: a new one knows nothing of the old one's stacks."""
-    digest = hashlib.sha256(repr((cloud.name, clouds.running(), name, sorted(parameters.items()))).encode())
+    digest = hashlib.sha256(repr((cloud.name, cloud.lacks, clouds.running(), name, sorted(parameters.items()))).encode())
     for file in _inputs(cloud):
         digest.update(file.read_bytes())
     return digest.hexdigest()

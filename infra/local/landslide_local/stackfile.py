@@ -1,7 +1,7 @@
 """What runs now, for scripts and tests: infra/local/.state/stack.json.
 
-cloud, endpoint_url (null for AWS itself), region, stack, api_url, issuer_key (the private key that signs account tokens),
-outputs (of the stack, by name), fingerprint (of what was deployed).
+cloud, lacks (what tests must do without there, and why), endpoint_url (null for AWS itself), region, stack, api_url, issuer_key (the
+private key that signs account tokens), outputs (of the stack, by name), fingerprint (of what was deployed).
 """
 
 import json

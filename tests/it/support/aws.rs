@@ -8,7 +8,7 @@ use std::{
 
 use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
 use aws_sigv4::{
-    http_request::{SignableBody, SignableRequest, SigningSettings, sign},
+    http_request::{PayloadChecksumKind, SignableBody, SignableRequest, SigningSettings, sign},
     sign::v4,
 };
 use http::HeaderMap;
@@ -63,6 +63,8 @@ pub struct Letter {
     pub body: String,
     /// Why it lies there.
     pub reason: String,
+    /// Its FIFO group; empty in a standard queue.
+    pub group: String,
     handle: String,
 }
 
@@ -299,7 +301,7 @@ impl Aws {
     async fn look_at(&self, queue: &str) -> Vec<Letter> {
         let receive = json!({
             "QueueUrl": queue, "MaxNumberOfMessages": RECEIVE_MAX, "VisibilityTimeout": LOOK_SECONDS,
-            "MessageAttributeNames": ["All"],
+            "MessageAttributeNames": ["All"], "AttributeNames": ["MessageGroupId"],
         });
         let answer = self.sqs("ReceiveMessage", &receive).await;
         let messages = answer["Messages"].as_array().cloned().unwrap_or_default();
@@ -307,6 +309,7 @@ impl Aws {
         let letter = |message: &Value| Letter {
             body: text(&message["Body"]),
             reason: text(&message["MessageAttributes"]["reason"]["StringValue"]),
+            group: text(&message["Attributes"]["MessageGroupId"]),
             handle: text(&message["ReceiptHandle"]),
         };
         messages.iter().map(letter).collect()
@@ -314,15 +317,39 @@ impl Aws {
 
     /// A queue's ARN.
     pub async fn queue_arn(&self, queue: &str) -> String {
-        let read = json!({"QueueUrl": queue, "AttributeNames": ["QueueArn"]});
-        self.sqs("GetQueueAttributes", &read).await["Attributes"]["QueueArn"].as_str().unwrap().to_owned()
+        self.queue_attribute(queue, "QueueArn").await
+    }
+
+    /// One of a queue's attributes.
+    pub async fn queue_attribute(&self, queue: &str, name: &str) -> String {
+        let read = json!({"QueueUrl": queue, "AttributeNames": [name]});
+        self.sqs("GetQueueAttributes", &read).await["Attributes"][name].as_str().unwrap().to_owned()
+    }
+
+    /// How many messages a queue holds, hidden ones too.
+    pub async fn messages_in(&self, queue: &str) -> u64 {
+        let counts = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"];
+        let read = json!({"QueueUrl": queue, "AttributeNames": counts});
+        let answer = self.sqs("GetQueueAttributes", &read).await;
+        counts.iter().map(|name| answer["Attributes"][name].as_str().unwrap().parse::<u64>().unwrap()).sum()
+    }
+
+    /// Sets attributes of a queue.
+    pub async fn set_queue_attributes(&self, queue: &str, attributes: &Value) {
+        self.sqs("SetQueueAttributes", &json!({"QueueUrl": queue, "Attributes": attributes})).await;
+    }
+
+    /// Moves all letters of a dead-letter queue back to where they came from, by a task of the queue service.
+    pub async fn start_move(&self, dead_letters: &str) {
+        let arn = self.queue_arn(dead_letters).await;
+        self.sqs("StartMessageMoveTask", &json!({"SourceArn": arn})).await;
     }
 
     async fn sqs(&self, operation: &str, body: &Value) -> Value {
         self.json("sqs", &format!("AmazonSQS.{operation}"), body).await
     }
 
-    // --- Functions and roles ----------------------------------------------------------------------------------------------
+    // --- Functions --------------------------------------------------------------------------------------------------------
 
     /// Calls a function with an event; what it answers.
     pub async fn invoke(&self, function: &str, event: &Value) -> Result<Value, FunctionError> {
@@ -338,6 +365,61 @@ impl Aws {
         let (_, answer) = self.call("lambda", "GET", &path, &[], String::new()).await;
         serde_json::from_str(&answer).unwrap()
     }
+
+    /// Sets a variable of a function's environment; its processes are new from then on.
+    pub async fn set_variable(&self, function: &str, name: &str, value: &str) {
+        let mut environment = self.function(function).await["Environment"].take();
+        environment["Variables"][name] = json!(value);
+        let path = format!("/2015-03-31/functions/{function}/configuration");
+        let body = json!({"Environment": {"Variables": environment["Variables"]}});
+        self.call("lambda", "PUT", &path, &[("content-type", "application/json")], body.to_string()).await;
+        eventually(&format!("{function} with {name}={value}"), async || {
+            let settings = self.function(function).await;
+            let is_set = settings["Environment"]["Variables"][name] == value;
+            if is_set && settings["LastUpdateStatus"] == "Successful" { Ok(()) } else { Err(settings.to_string()) }
+        })
+        .await;
+    }
+
+    /// Sets how often a failed batch of a function's stream is tried again; -1: without end.
+    pub async fn set_stream_retries(&self, function: &str, retries: i64) {
+        let path = "/2015-03-31/event-source-mappings/";
+        let (_, answer) =
+            self.call("lambda", "GET", &format!("{path}?FunctionName={function}"), &[], String::new()).await;
+        let listed: Value = serde_json::from_str(&answer).unwrap();
+        let mapping =
+            listed["EventSourceMappings"][0]["UUID"].as_str().unwrap_or_else(|| panic!("{listed}")).to_owned();
+        let body = json!({"MaximumRetryAttempts": retries}).to_string();
+        let headers = [("content-type", "application/json")];
+        self.call("lambda", "PUT", &format!("{path}{mapping}"), &headers, body).await;
+        eventually("mapping that is enabled", async || {
+            let (_, answer) = self.call("lambda", "GET", &format!("{path}{mapping}"), &[], String::new()).await;
+            let mapping: Value = serde_json::from_str(&answer).unwrap();
+            if mapping["State"] == "Enabled" { Ok(()) } else { Err(mapping.to_string()) }
+        })
+        .await;
+    }
+
+    // --- Buckets ------------------------------------------------------------------------------------------------------
+
+    /// The keys of a bucket's objects.
+    pub async fn objects(&self, bucket: &str) -> Vec<String> {
+        let (_, listed) = self.call("s3", "GET", &format!("/{bucket}?list-type=2"), &[], String::new()).await;
+        listed.split("<Key>").skip(1).map(|key| until_tag(key).to_owned()).collect()
+    }
+
+    /// An object's JSON.
+    pub async fn object(&self, bucket: &str, key: &str) -> Value {
+        let (_, object) = self.call("s3", "GET", &format!("/{bucket}/{key}"), &[], String::new()).await;
+        serde_json::from_str(&object).unwrap()
+    }
+
+    /// Deletes an object.
+    pub async fn delete_object(&self, bucket: &str, key: &str) {
+        self.call("s3", "DELETE", &format!("/{bucket}/{key}"), &[], String::new()).await;
+    }
+
+    // --- Throttles and roles --------------------------------------------------------------------------------------------
 
     /// What a method of the API sustains: its throttle's rate and burst, or those of all methods.
     pub async fn throttle(&self, api: &str, method: &str) -> (String, String) {
@@ -433,12 +515,16 @@ impl Aws {
         };
         let url = format!("{host}{path}");
         let identity = self.credentials.clone().into();
+        let mut signing = SigningSettings::default();
+        if service == "s3" {
+            signing.payload_checksum_kind = PayloadChecksumKind::XAmzSha256;
+        }
         let parameters = v4::SigningParams::builder()
             .identity(&identity)
             .region(&self.region)
             .name(service)
             .time(SystemTime::now())
-            .settings(SigningSettings::default())
+            .settings(signing)
             .build()
             .unwrap();
         let signable =

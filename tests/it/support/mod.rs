@@ -7,11 +7,12 @@ mod processes;
 mod stack;
 
 use std::{
+    panic::{AssertUnwindSafe, resume_unwind},
     sync::{RwLock, RwLockReadGuard, RwLockWriteGuard},
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
-use futures_util::{StreamExt, stream};
+use futures_util::{FutureExt, StreamExt, stream};
 use http::Method;
 use landslide_shared::domain::{message::Message, time::Timestamp};
 use reqwest::RequestBuilder;
@@ -284,6 +285,14 @@ pub async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Result<T, 
             Err(_) => tokio::time::sleep(WAIT_PAUSE).await,
         }
     }
+}
+
+/// Runs `body` on a changed stack, and changes it back also where that fails.
+pub async fn while_changed<T>(change: impl Future, body: impl Future<Output = T>, change_back: impl Future) -> T {
+    change.await;
+    let outcome = AssertUnwindSafe(body).catch_unwind().await;
+    change_back.await;
+    outcome.unwrap_or_else(|failure| resume_unwind(failure))
 }
 
 /// The time now, in milliseconds since the epoch.

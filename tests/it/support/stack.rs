@@ -1,6 +1,12 @@
 //! What `make up` says of the stack.
 
-use std::{collections::HashMap, path::PathBuf};
+use std::{
+    collections::HashMap,
+    io::Write,
+    path::PathBuf,
+    sync::atomic::{AtomicUsize, Ordering},
+    thread,
+};
 
 use serde::Deserialize;
 
@@ -10,8 +16,8 @@ const DEFAULT_FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../infra/local/
 /// A deployed stack: infra/local/landslide_local/stackfile.py.
 #[derive(Deserialize)]
 pub struct Stack {
-    /// Which cloud it runs on, such as `ministack`.
-    pub cloud: String,
+    /// What the cloud does not have, and why.
+    lacks: HashMap<String, String>,
     /// Where the cloud answers; none for AWS itself.
     pub endpoint_url: Option<String>,
     /// The region.
@@ -34,6 +40,23 @@ impl Stack {
         let text = std::fs::read_to_string(&file)
             .unwrap_or_else(|error| panic!("{}: {error}. No stack is up; first: make up", file.display()));
         serde_json::from_str(&text).unwrap()
+    }
+
+    /// Whether the cloud has what a part of a test needs.
+    pub fn has(&self, capability: &str) -> bool {
+        !self.lacks.contains_key(capability)
+    }
+
+    /// Whether a test is to end here, because the cloud lacks what it shows. Says so, and how many tests have said so
+    /// until now: past the test runner, which would hide the output of a test that passes.
+    pub fn lacks(&self, capability: &str) -> bool {
+        static SKIPPED: AtomicUsize = AtomicUsize::new(0);
+        let Some(reason) = self.lacks.get(capability) else { return false };
+        let number = SKIPPED.fetch_add(1, Ordering::Relaxed) + 1;
+        let test = thread::current().name().unwrap_or_default().to_owned();
+        let mut past_the_runner = std::io::stderr();
+        writeln!(past_the_runner, "test {test} ... SKIPPED ({number} so far): {reason}").unwrap();
+        true
     }
 
     /// An output by name.
