@@ -16,6 +16,9 @@ FILTER ?=
 # Of `deploy`: JSON list of issuers, and further Key=Value parameters of the template.
 ISSUERS ?=
 PARAMETERS ?=
+# Of `test-api`: random requests an operation, phase and caller; what the random ones come from.
+CASES ?= 30
+SEED ?= 1
 # Further arguments of `demo`, `test-unit` and `test-it` (a test's name, say).
 ARGS ?=
 
@@ -28,7 +31,7 @@ CARGO_FLAGS := --profile fast
 SAM_ENV = HOME=$(CURDIR)/infra/local/.state/home SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=us-east-1
 
 .DEFAULT_GOAL := help
-.PHONY: help up down url token demo test test-unit test-it check check-rust check-python check-template check-api \
+.PHONY: help up down url token demo test test-unit test-it test-api check check-rust check-python check-template check-api \
 	package size deploy logs clean
 
 help: ## this list
@@ -57,7 +60,7 @@ logs: ## print a function's log lines (FN=cast-vote MINUTES=60 FILTER='"text"'),
 
 ## --- tests
 
-test: test-unit test-it ## everything
+test: test-unit test-it test-api ## everything
 
 test-unit: ## tests that need no cloud
 	cargo test $(CARGO_FLAGS) --workspace --exclude landslide-tests $(ARGS)
@@ -66,6 +69,9 @@ test-unit: ## tests that need no cloud
 
 test-it: ## tests against the local cloud, which is brought up first
 	@$(LOCAL) test-it $(CLOUD_FLAGS) -- $(ARGS)
+
+test-api: ## schemathesis: every operation by examples, at its edges, at random and in sequences (CASES=30 SEED=1)
+	@$(LOCAL) test-api $(CLOUD_FLAGS) --cases $(CASES) --seed $(SEED)
 
 check: check-rust check-python check-api check-template ## formatting, lints, dependencies, the API's document, the template
 

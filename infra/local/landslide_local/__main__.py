@@ -43,6 +43,10 @@ def _parser() -> argparse.ArgumentParser:
     verb = verbs.add_parser("test-it", parents=[cloud], help="what follows -- goes to the test program")
     verb.add_argument("arguments", nargs="*")
     verb.set_defaults(run=_test_it)
+    verb = verbs.add_parser("test-api", parents=[cloud], help="schemathesis over the running API")
+    verb.add_argument("--cases", type=int, required=True, help="random requests an operation, phase and caller")
+    verb.add_argument("--seed", type=int, required=True)
+    verb.set_defaults(run=_test_api)
     verb = verbs.add_parser("logs", parents=[cloud])
     verb.add_argument("--function", required=True)
     verb.add_argument("--minutes", type=int, default=60)
@@ -110,6 +114,12 @@ def _test_it(arguments: argparse.Namespace) -> None:
     command = ["cargo", "test", "--profile", build.PROFILE, "--workspace", "--test", "it", "--", *arguments.arguments]
     os.chdir(paths.ROOT)
     os.execvp(command[0], command)
+
+
+def _test_api(arguments: argparse.Namespace) -> None:
+    from landslide_local import api_tests
+
+    api_tests.run(_bring_up(arguments), arguments.cases, arguments.seed)
 
 
 def _logs(arguments: argparse.Namespace) -> None:

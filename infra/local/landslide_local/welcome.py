@@ -1,15 +1,10 @@
 """Makes the demo poll and shows what to try."""
 
-import json
-import urllib.error
-import urllib.request
-
-from landslide_local import operator_program
+from landslide_local import api, operator_program
 from landslide_local.stack import Stack
-from landslide_local.stages import Failure, stage
+from landslide_local.stages import stage
 
 POLL = {"question": "Tea or coffee?", "options": ["Tea", "Coffee", "Neither"]}
-REQUEST_SECONDS_MAX = 30
 
 
 def show(deployed: Stack) -> None:
@@ -38,12 +33,4 @@ Then: make demo (a real election), make token SUB=alice (an account), make test,
 def _create_poll(deployed: Stack) -> dict:
     """The same poll each time: the key finds it again."""
     token = operator_program.token(deployed.issuer_key, "demo")
-    headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json", "Idempotency-Key": "make-up"}
-    request = urllib.request.Request(
-        f"{deployed.api_url}/v1/polls", data=json.dumps(POLL).encode(), headers=headers, method="POST"
-    )
-    try:
-        with urllib.request.urlopen(request, timeout=REQUEST_SECONDS_MAX) as answer:
-            return json.load(answer)
-    except urllib.error.HTTPError as error:
-        raise Failure(f"POST /v1/polls answered {error.code}: {error.read().decode()}") from error
+    return api.post(deployed.api_url, "/v1/polls", token, POLL, {"Idempotency-Key": "make-up"})

@@ -1,0 +1,94 @@
+"""Runs schemathesis over infra/openapi.yaml against the stack that is up, as each kind of caller."""
+
+import json
+import os
+import subprocess
+import uuid
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from landslide_local import api, operator_program, paths, venvs
+from landslide_local.stack import Stack
+from landslide_local.stages import Failure, stage
+
+FOLDER = paths.LOCAL / "schemathesis"
+PHASES = "examples,coverage,fuzzing,stateful"
+POLL = {"question": "Best colour?", "options": ["Red", "Blue", "Green"]}
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who calls: by which token, if any, and whose polls it meets."""
+
+    name: str
+    token: str | None
+    owner_token: str
+
+
+def run(deployed: Stack, cases: int, seed: int) -> None:
+    """Lets each caller try every operation, with at most `cases` random requests an operation and phase; fails if any of them
+    met what the document does not say."""
+    venvs.ensure(["schemathesis"])
+    failed = [caller.name for caller in _callers(deployed) if not _passes(deployed, caller, cases, seed)]
+    if failed:
+        raise Failure(
+            f"schemathesis found faults as: {', '.join(failed)}. The same again: make test-api SEED={seed} CASES={cases}"
+        )
+
+
+def _callers(deployed: Stack) -> list[Caller]:
+    def account(kind: str) -> str:
+        """A new one each time: what an earlier run left behind is not met again."""
+        return operator_program.token(deployed.issuer_key, f"{kind}-{uuid.uuid4()}")
+
+    owner = account("owner")
+    return [
+        Caller("nobody", None, account("owner")),
+        Caller("device", api.post(deployed.api_url, "/v1/devices", None, {})["token"], account("owner")),
+        Caller("owner", owner, owner),
+        Caller("stranger", account("stranger"), account("owner")),
+    ]
+
+
+def _passes(deployed: Stack, caller: Caller, cases: int, seed: int) -> bool:
+    folder = paths.STATE / "schemathesis" / caller.name
+    folder.mkdir(parents=True, exist_ok=True)
+    polls = json.dumps(_make_polls(deployed, caller.owner_token))
+    config = folder / "schemathesis.toml"
+    config.write_text((FOLDER / "schemathesis.toml").read_text() + _settings(caller, polls))
+    command = [paths.venv_bin("schemathesis", "schemathesis"), "--no-color", "--config-file", config, "run", paths.OPENAPI]
+    command += ["--url", deployed.api_url, "--phases", PHASES]
+    command += ["--max-examples", str(cases), "--seed", str(seed), "--report", "ndjson", "--report-dir", folder]
+    environment = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(folder),
+        "SCHEMATHESIS_HOOKS": str(FOLDER / "hooks.py"),
+        "CALLER_TOKEN": caller.token or "",
+        "POLLS": polls,
+    }
+    with stage(f"schemathesis as {caller.name}"):
+        return subprocess.run(command, cwd=folder, env=environment, check=False).returncode == 0
+
+
+def _settings(caller: Caller, polls: str) -> str:
+    """What differs from caller to caller, to follow the settings that all share. `polls` is JSON, as which TOML takes it too."""
+    settings = f"\n[dictionaries.polls]\nvalues = {polls}\n"
+    if caller.token is not None:
+        settings += '\n[auth.openapi.caller]\napi_key = "Bearer ${CALLER_TOKEN}"\n'
+    return settings
+
+
+def _make_polls(deployed: Stack, owner_token: str) -> list[str]:
+    """Ids of polls of each kind that answers differently."""
+    now = datetime.now(UTC)
+    tomorrow, soon = ((now + ahead).isoformat() for ahead in (timedelta(days=1), timedelta(seconds=2)))
+    kinds = [
+        {},
+        {"kind": "multiple", "vote_change": "until_close"},
+        {"opens_at": tomorrow},
+        {"closes_at": soon},
+        {"identity": "account"},
+        {"results": "after_vote"},
+        {"results": "owner"},
+    ]
+    return [api.post(deployed.api_url, "/v1/polls", owner_token, POLL | kind)["poll_id"] for kind in kinds]
