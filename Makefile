@@ -67,7 +67,7 @@ test-unit: ## tests that need no cloud
 	@$(LOCAL) venvs sam
 	cd infra/local && .venv-sam/bin/python -B -W ignore::ResourceWarning -m unittest discover -s tests -t .
 
-test-it: ## tests against the local cloud, which is brought up first
+test-it: infra/local/openid-provider/node_modules/.package-lock.json ## tests against the local cloud, which is brought up first
 	@$(LOCAL) test-it $(CLOUD_FLAGS) -- $(ARGS)
 
 test-api: ## schemathesis: every operation by examples, at its edges, at random and in sequences (CASES=30 SEED=1)
@@ -91,8 +91,8 @@ check-python:
 check-api: infra/check/node_modules/.package-lock.json
 	REDOCLY_SUPPRESS_UPDATE_NOTICE=true infra/check/node_modules/.bin/redocly lint --config infra/check/redocly.yaml infra/openapi.yaml
 
-infra/check/node_modules/.package-lock.json: infra/check/package-lock.json
-	npm ci --prefix infra/check --no-audit --no-fund
+%/node_modules/.package-lock.json: %/package-lock.json
+	npm ci --prefix $* --no-audit --no-fund
 	@touch $@
 
 check-template:
@@ -113,4 +113,4 @@ deploy: ## deploy to AWS with your credentials (STACK= ARCH= ISSUERS='[…]' PAR
 	@$(LOCAL) deploy --stack $(STACK) --arch $(ARCH) --issuers '$(ISSUERS)' --parameters '$(PARAMETERS)'
 
 clean: down ## remove what was built and installed
-	rm -rf target infra/local/.state infra/local/.venv-* infra/check/node_modules
+	rm -rf target infra/local/.state infra/local/.venv-* infra/check/node_modules infra/local/openid-provider/node_modules

@@ -37,14 +37,10 @@ async fn while_tries_run_out_soon<T>(app: &App, body: impl Future<Output = T>) -
 /// A function with another value of a variable, while `body` runs.
 async fn while_set<T>(app: &App, function: &str, variable: &str, value: &str, body: impl Future<Output = T>) -> T {
     let function = app.stack.function(function);
-    let settings = app.aws.function(&function).await;
-    let before = settings["Environment"]["Variables"][variable].as_str().unwrap();
-    while_changed(
-        app.aws.set_variable(&function, variable, value),
-        body,
-        app.aws.set_variable(&function, variable, before),
-    )
-    .await
+    let before = app.aws.variables(&function).await;
+    let mut changed = before.clone();
+    changed[variable] = json!(value);
+    while_changed(app.aws.set_variables(&function, &changed), body, app.aws.set_variables(&function, &before)).await
 }
 
 /// A queue where nobody is.

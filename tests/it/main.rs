@@ -18,6 +18,7 @@ mod devices;
 mod dynamodb;
 mod event_sources;
 mod gateway;
+mod identity;
 mod owners;
 mod polls;
 mod promises;

@@ -366,17 +366,19 @@ impl Aws {
         serde_json::from_str(&answer).unwrap()
     }
 
-    /// Sets a variable of a function's environment; its processes are new from then on.
-    pub async fn set_variable(&self, function: &str, name: &str, value: &str) {
-        let mut environment = self.function(function).await["Environment"].take();
-        environment["Variables"][name] = json!(value);
+    /// The variables of a function's environment.
+    pub async fn variables(&self, function: &str) -> Value {
+        self.function(function).await["Environment"]["Variables"].take()
+    }
+
+    /// Gives a function other variables, all of them, and waits until it has them.
+    pub async fn set_variables(&self, function: &str, variables: &Value) {
         let path = format!("/2015-03-31/functions/{function}/configuration");
-        let body = json!({"Environment": {"Variables": environment["Variables"]}});
+        let body = json!({"Environment": {"Variables": variables}});
         self.call("lambda", "PUT", &path, &[("content-type", "application/json")], body.to_string()).await;
-        eventually(&format!("{function} with {name}={value}"), async || {
+        eventually("update of the function", async || {
             let settings = self.function(function).await;
-            let is_set = settings["Environment"]["Variables"][name] == value;
-            if is_set && settings["LastUpdateStatus"] == "Successful" { Ok(()) } else { Err(settings.to_string()) }
+            if settings["LastUpdateStatus"] == "InProgress" { Err(settings.to_string()) } else { Ok(()) }
         })
         .await;
     }

@@ -3,6 +3,7 @@
 mod answer;
 mod aws;
 mod issuer;
+mod openid_provider;
 mod processes;
 mod stack;
 
@@ -22,6 +23,7 @@ pub use self::{
     answer::{Answer, assert_cors, assert_problem},
     aws::{Aws, StoredVote},
     issuer::{Issuer, sign_by},
+    openid_provider::OpenIdProvider,
     processes::Process,
     stack::Stack,
 };

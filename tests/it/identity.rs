@@ -1,0 +1,93 @@
+//! Accounts of real OpenID Providers, their keys by URI: two side by side, keys rotated, servers stopped. What the fetching
+//! of keys promises minute by minute is tested where keys are fetched (shared/src/key_sets); here each must hold all the way
+//! through the gateway, whose memory of a token comes on top.
+
+use serde_json::{Value, json};
+
+use crate::support::{Answer, App, OpenIdProvider, assert_problem, eventually, while_changed};
+
+const AUTHORIZER: &str = "authorizer";
+
+/// The variables of the authorizer, with these providers among the issuers.
+fn with_issuers(variables: &Value, providers: &[&OpenIdProvider]) -> Value {
+    let mut issuers: Vec<Value> = serde_json::from_str(variables["ISSUERS"].as_str().unwrap()).unwrap();
+    issuers.extend(providers.iter().map(|provider| provider.as_issuer()));
+    let mut variables = variables.clone();
+    variables["ISSUERS"] = json!(Value::from(issuers).to_string());
+    variables
+}
+
+/// The first answer of that status to a vote.
+async fn vote_once_it_is(app: &App, poll: &str, status: u16, mut token: impl AsyncFnMut() -> String) -> Answer {
+    // A new token each time: the gateway remembers a refused one for longer than the authorizer refuses it.
+    eventually(&format!("answer {status}"), async || {
+        let answer = app.vote(poll, &token().await, &[0]).await;
+        if answer.status == status { Ok(answer) } else { Err(answer.to_string()) }
+    })
+    .await
+}
+
+/// One test and not six, for what takes long are the 30 s between two fetches of keys, and all wait for them together.
+#[tokio::test]
+async fn providers_are_believed_by_their_keys_as_these_come_and_go() {
+    let app = App::alone();
+    if app.stack.lacks("way-to-this-machine") {
+        return;
+    }
+    let authorizer = app.stack.function(AUTHORIZER);
+    let before = app.aws.variables(&authorizer).await;
+    let [rotated, stopped, late] = ["ES256", "RS256", "EdDSA"].map(OpenIdProvider::new);
+    let with_providers = with_issuers(&before, &[&rotated, &stopped, &late]);
+    while_changed(
+        app.aws.set_variables(&authorizer, &with_providers),
+        keys_come_and_go(&app, rotated, stopped, late),
+        app.aws.set_variables(&authorizer, &before),
+    )
+    .await;
+}
+
+async fn keys_come_and_go(
+    app: &App,
+    mut rotated: OpenIdProvider,
+    mut stopped: OpenIdProvider,
+    mut late: OpenIdProvider,
+) {
+    let poll = app.poll(json!({"question": "Best colour?", "options": ["Red", "Blue"], "identity": "account"})).await;
+    let another_poll = app.single_choice_poll().await;
+    rotated.start().await;
+    stopped.start().await;
+
+    // Two providers side by side, and the stack's own issuer: the same subject of each is somebody else.
+    let (seen, unseen) = (rotated.sign_in("alice").await, rotated.sign_in("bob").await);
+    let unseen_at_the_end = rotated.sign_in("erin").await;
+    let (of_stopped, unseen_of_stopped) = (stopped.sign_in("alice").await, stopped.sign_in("bob").await);
+    for token in [&seen, &of_stopped, &app.account("alice")] {
+        assert_eq!(app.vote(&poll, token, &[0]).await.status, 201);
+    }
+    assert_eq!(app.aws.votes_of(&poll).await.len(), 3);
+    let mine = app.poll_of(&seen, json!({"question": "Whose?", "options": ["Mine", "Yours"]})).await;
+    assert_problem(&app.close_poll(&mine, &of_stopped).await, 403, "forbidden");
+    assert_problem(&app.close_poll(&mine, &app.account("alice")).await, 403, "forbidden");
+
+    // Of the third nobody has ever seen a key: it is not up.
+    assert_problem(&app.vote(&poll, &late.forge("dave"), &[0]).await, 503, "unavailable");
+
+    rotated.rotate().await;
+    stopped.stop();
+    late.start().await;
+
+    // Keys that are remembered are enough, their server gone or not.
+    assert_eq!(app.vote(&poll, &unseen_of_stopped, &[0]).await.status, 201);
+    assert_eq!(app.vote(&poll, &unseen, &[0]).await.status, 201);
+
+    let nobody_knows = vote_once_it_is(app, &poll, 503, async || stopped.forge("alice")).await;
+    assert_problem(&nobody_knows, 503, "unavailable");
+    vote_once_it_is(app, &poll, 201, async || rotated.sign_in("carol").await).await;
+    vote_once_it_is(app, &poll, 201, async || late.sign_in("dave").await).await;
+
+    // With the new key came the end of the old one, but for a token that the gateway remembers: by any method, in any poll.
+    assert_problem(&app.vote(&poll, &unseen_at_the_end, &[0]).await, 401, "unauthorized");
+    assert_eq!(app.my_vote(&poll, &seen).await.status, 200);
+    assert_eq!(app.vote(&another_poll, &seen, &[1]).await.status, 201);
+    assert_eq!(app.close_poll(&mine, &seen).await.status, 200);
+}

@@ -1,0 +1,165 @@
+//! An OpenID Provider, oidc-provider from npm, as a process of its own; and people who sign in there.
+
+use std::{
+    collections::BTreeMap,
+    net::TcpListener,
+    path::Path,
+    process::{Child, Command, Stdio},
+};
+
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use http::{Method, header};
+use reqwest::{RequestBuilder, Response, redirect};
+use serde_json::{Value, json};
+
+use super::{eventually, now_ms};
+
+/// The program, whose packages infra/local installs before the tests.
+const PROGRAM: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../infra/local/openid-provider/serve.mjs");
+/// The provider's only client, and so the audience of the tokens.
+const CLIENT: &str = "landslide";
+const REDIRECT_URI: &str = "https://client.example.org/signed-in";
+/// The most pages from the start of a sign-in to its end.
+const PAGES_MAX: usize = 10;
+
+/// A provider at an address of its own, running or not.
+pub struct OpenIdProvider {
+    algorithm: &'static str,
+    address: String,
+    http: reqwest::Client,
+    server: Option<Server>,
+}
+
+/// Its process, which ends when this is dropped.
+struct Server(Child);
+
+impl OpenIdProvider {
+    /// A provider that does not run yet, whose tokens will be signed by that algorithm.
+    pub fn new(algorithm: &'static str) -> Self {
+        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+        let http = reqwest::Client::builder().redirect(redirect::Policy::none()).build().unwrap();
+        Self { algorithm, address, http, server: None }
+    }
+
+    /// Its `iss`.
+    pub fn issuer(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Where its keys are.
+    pub fn jwks_uri(&self) -> String {
+        format!("{}/jwks", self.issuer())
+    }
+
+    /// It as one of the stack's issuers.
+    pub fn as_issuer(&self) -> Value {
+        json!({"issuer": self.issuer(), "audience": CLIENT, "jwks_uri": self.jwks_uri()})
+    }
+
+    /// Starts it, under a key that it never had before.
+    pub async fn start(&mut self) {
+        let program = Path::new(PROGRAM);
+        assert!(
+            program.with_file_name("node_modules").is_dir(),
+            "its packages are not installed: `make test-it` does that, or npm ci in infra/local/openid-provider"
+        );
+        let (_, port) = self.address.rsplit_once(':').unwrap();
+        let mut command = Command::new("node");
+        command.arg(program).args([port, self.algorithm]).stdout(Stdio::null()).stderr(Stdio::null());
+        let mut server = Server(command.spawn().unwrap_or_else(|error| panic!("node: {error}")));
+        eventually("OpenID Provider", async || {
+            assert_eq!(server.0.try_wait().unwrap(), None, "the provider ended; by hand it says why: {command:?}");
+            self.discover().await.map_err(|error| error.to_string())
+        })
+        .await;
+        self.server = Some(server);
+    }
+
+    /// Ends it; nobody answers at its address then.
+    pub fn stop(&mut self) {
+        self.server = None;
+    }
+
+    /// Starts it anew: under another key, the old one gone.
+    pub async fn rotate(&mut self) {
+        self.stop();
+        self.start().await;
+    }
+
+    /// Signs somebody in as a browser and a client do it (OpenID Connect Core, section 3.1): their ID token.
+    pub async fn sign_in(&self, subject: &str) -> String {
+        let metadata = self.discover().await.unwrap();
+        assert_eq!(metadata["issuer"], self.issuer());
+        assert_eq!(metadata["jwks_uri"], self.jwks_uri());
+        let endpoint = |name: &str| metadata[name].as_str().unwrap();
+
+        let code = self.authorize(endpoint("authorization_endpoint"), subject).await;
+        let form = format!("grant_type=authorization_code&code={code}&redirect_uri={REDIRECT_URI}&client_id={CLIENT}");
+        let answer = self.form(endpoint("token_endpoint"), form).send().await.unwrap();
+        let token = answer.json::<Value>().await.unwrap()["id_token"].take();
+        token.as_str().unwrap_or_else(|| panic!("no ID token for {subject}")).to_owned()
+    }
+
+    /// A token of somebody, by a key that this provider never had: nobody signed it.
+    pub fn forge(&self, subject: &str) -> String {
+        let header = json!({"alg": self.algorithm, "kid": format!("unknown-{:032x}", fastrand::u128(..))});
+        let claims = json!({"iss": self.issuer(), "aud": CLIENT, "sub": subject, "exp": now_ms() / 1_000 + 600});
+        let parts = [header.to_string(), claims.to_string(), "signature".to_owned()];
+        parts.map(|part| BASE64_URL_SAFE_NO_PAD.encode(part)).join(".")
+    }
+
+    async fn discover(&self) -> Result<Value, reqwest::Error> {
+        let uri = format!("{}/.well-known/openid-configuration", self.issuer());
+        self.http.get(uri).send().await?.error_for_status()?.json().await
+    }
+
+    /// Goes from page to page, with the provider's cookies, until it sends back to the client with a code.
+    async fn authorize(&self, endpoint: &str, subject: &str) -> String {
+        let mut at =
+            format!("{endpoint}?client_id={CLIENT}&response_type=code&scope=openid&redirect_uri={REDIRECT_URI}");
+        let mut cookies = BTreeMap::new();
+        for _ in 0..PAGES_MAX {
+            if let Some(query) = at.strip_prefix(REDIRECT_URI) {
+                let mut parameters = query.trim_start_matches('?').split('&');
+                let code = parameters.find_map(|parameter| parameter.strip_prefix("code="));
+                return code.unwrap_or_else(|| panic!("no code in {at}")).to_owned();
+            }
+            let page = if at.contains("/interaction/") {
+                self.form(&at, format!("prompt=login&login={subject}&password=any"))
+            } else {
+                self.http.request(Method::GET, &at)
+            };
+            let answer = page.header(header::COOKIE, cookie_header(&cookies)).send().await.unwrap();
+            remember_cookies(&mut cookies, &answer);
+            let to = answer.headers().get(header::LOCATION).unwrap_or_else(|| panic!("{at} leads nowhere"));
+            let to = to.to_str().unwrap();
+            at = if to.starts_with('/') { format!("{}{to}", self.issuer()) } else { to.to_owned() };
+        }
+        panic!("not signed in after {PAGES_MAX} pages, but at {at}");
+    }
+
+    fn form(&self, uri: &str, form: String) -> RequestBuilder {
+        self.http.post(uri).header(header::CONTENT_TYPE, "application/x-www-form-urlencoded").body(form)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // An error says that it has ended already.
+        self.0.kill().ok();
+        self.0.wait().ok();
+    }
+}
+
+fn cookie_header(cookies: &BTreeMap<String, String>) -> String {
+    let pairs: Vec<String> = cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    pairs.join("; ")
+}
+
+fn remember_cookies(cookies: &mut BTreeMap<String, String>, answer: &Response) {
+    for cookie in answer.headers().get_all(header::SET_COOKIE) {
+        let pair = cookie.to_str().unwrap().split(';').next().unwrap();
+        let (name, value) = pair.split_once('=').unwrap();
+        cookies.insert(name.to_owned(), value.to_owned());
+    }
+}
