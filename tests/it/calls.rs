@@ -12,7 +12,7 @@ use landslide_shared::{
 };
 use serde_json::{Value, json};
 
-use crate::support::now_ms;
+use crate::support::{now_ms, vote_event};
 
 /// The endpoint over a stub of AWS that keeps what is put, item by key, and refuses to put a key twice.
 struct Scene {
@@ -57,19 +57,11 @@ impl Scene {
     /// Casts a vote; its status or what it was refused with, and the calls that it took.
     async fn cast(&self, voter: &str, choices: Value) -> (String, Vec<String>) {
         let before = self.calls.all().len();
-        let event = json!({
-            "resource": "/v1/polls/{poll_id}/votes", "path": "/v1/polls/p1/votes", "httpMethod": "POST",
-            "headers": {"content-type": "application/json"}, "multiValueHeaders": {}, "queryStringParameters": null,
-            "pathParameters": {"poll_id": "p1"}, "isBase64Encoded": false,
-            "body": json!({"choices": choices}).to_string(),
-            "requestContext": {
-                "requestId": "r", "httpMethod": "POST", "resourcePath": "/x", "stage": "prod",
-                "authorizer": {
-                    "issuer": "https://id.example.org", "subject": voter, "kind": "account", "scopes": "",
-                    "expires_at": (now_ms() + 60_000).to_string(),
-                },
-            },
+        let authorizer = json!({
+            "issuer": "https://id.example.org", "subject": voter, "kind": "account", "scopes": "",
+            "expires_at": (now_ms() + 60_000).to_string(),
         });
+        let event = vote_event("p1", authorizer, &choices);
         let request = Request::new(lambda_http::request::from_str(&event.to_string()).unwrap());
         let outcome = match handle(self.voting.clone(), request).await {
             Ok(reply) => format!("{reply:?}").split(',').next().unwrap().replace("Reply { status: ", ""),

@@ -17,6 +17,7 @@ mod crashes;
 mod devices;
 mod dynamodb;
 mod event_sources;
+mod frozen;
 mod gateway;
 mod identity;
 mod owners;

@@ -129,6 +129,15 @@ impl Aws {
         settings.to_builder().credentials_provider(credentials).build()
     }
 
+    /// These credentials as a function's environment holds them.
+    pub fn credentials_as_environment(&self) -> [(&'static str, String); 3] {
+        [
+            ("AWS_ACCESS_KEY_ID", self.credentials.access_key_id().to_owned()),
+            ("AWS_SECRET_ACCESS_KEY", self.credentials.secret_access_key().to_owned()),
+            ("AWS_SESSION_TOKEN", self.credentials.session_token().unwrap_or_default().to_owned()),
+        ]
+    }
+
     // --- Tables --------------------------------------------------------------------------------------------------------
 
     /// All votes of a poll, read consistently.
@@ -349,6 +358,31 @@ impl Aws {
         self.json("sqs", &format!("AmazonSQS.{operation}"), body).await
     }
 
+    // --- Buckets -------------------------------------------------------------------------------------------------------
+
+    /// The names of all buckets.
+    pub async fn buckets(&self) -> Vec<String> {
+        let (_, answer) = self.call("s3", "GET", "/", &[], String::new()).await;
+        answer.split("<Name>").skip(1).map(|bucket| until_tag(bucket).to_owned()).collect()
+    }
+
+    /// The keys of a bucket's objects.
+    pub async fn objects(&self, bucket: &str) -> Vec<String> {
+        let (_, listed) = self.call("s3", "GET", &format!("/{bucket}?list-type=2"), &[], String::new()).await;
+        listed.split("<Key>").skip(1).map(|key| until_tag(key).to_owned()).collect()
+    }
+
+    /// An object's JSON.
+    pub async fn object(&self, bucket: &str, key: &str) -> Value {
+        let (_, object) = self.call("s3", "GET", &format!("/{bucket}/{key}"), &[], String::new()).await;
+        serde_json::from_str(&object).unwrap()
+    }
+
+    /// Deletes an object.
+    pub async fn delete_object(&self, bucket: &str, key: &str) {
+        self.call("s3", "DELETE", &format!("/{bucket}/{key}"), &[], String::new()).await;
+    }
+
     // --- Functions --------------------------------------------------------------------------------------------------------
 
     /// Calls a function with an event; what it answers.
@@ -400,25 +434,6 @@ impl Aws {
             if mapping["State"] == "Enabled" { Ok(()) } else { Err(mapping.to_string()) }
         })
         .await;
-    }
-
-    // --- Buckets ------------------------------------------------------------------------------------------------------
-
-    /// The keys of a bucket's objects.
-    pub async fn objects(&self, bucket: &str) -> Vec<String> {
-        let (_, listed) = self.call("s3", "GET", &format!("/{bucket}?list-type=2"), &[], String::new()).await;
-        listed.split("<Key>").skip(1).map(|key| until_tag(key).to_owned()).collect()
-    }
-
-    /// An object's JSON.
-    pub async fn object(&self, bucket: &str, key: &str) -> Value {
-        let (_, object) = self.call("s3", "GET", &format!("/{bucket}/{key}"), &[], String::new()).await;
-        serde_json::from_str(&object).unwrap()
-    }
-
-    /// Deletes an object.
-    pub async fn delete_object(&self, bucket: &str, key: &str) {
-        self.call("s3", "DELETE", &format!("/{bucket}/{key}"), &[], String::new()).await;
     }
 
     // --- Throttles and roles --------------------------------------------------------------------------------------------
@@ -502,7 +517,7 @@ impl Aws {
     }
 
     /// One call, signed (Signature Version 4); else its refusal.
-    async fn try_call(
+    pub async fn try_call(
         &self,
         service: &str,
         method: &str,

@@ -43,6 +43,12 @@ impl Issuer {
         format!("{ISSUER} {subject}")
     }
 
+    /// A subject as the authorizer hands it to functions.
+    pub fn authorized(&self, subject: &str) -> Value {
+        let expires_at = (now_ms() + 3_600_000).to_string();
+        json!({"issuer": ISSUER, "subject": subject, "kind": "account", "scopes": "", "expires_at": expires_at})
+    }
+
     /// A token of these claims.
     pub fn sign(&self, claims: &Value) -> String {
         self.sign_as(Algorithm::RS256, claims)

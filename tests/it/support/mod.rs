@@ -4,6 +4,7 @@ mod answer;
 mod aws;
 mod issuer;
 mod openid_provider;
+mod own_process;
 mod processes;
 mod stack;
 
@@ -24,6 +25,7 @@ pub use self::{
     aws::{Aws, StoredVote},
     issuer::{Issuer, sign_by},
     openid_provider::OpenIdProvider,
+    own_process::{OwnProcess, vote_event},
     processes::Process,
     stack::Stack,
 };

@@ -1,0 +1,58 @@
+//! What each function may do; all else it may not.
+
+/// A resource as named in `resources::all`, and actions on it.
+pub type Grant = (&'static str, &'static [&'static str]);
+
+/// What each function may do.
+pub const MAY: [(&str, &[Grant]); 13] = [
+    (
+        "create-poll",
+        &[("Polls", &["dynamodb:Query", "dynamodb:PutItem"]), ("PollIdSecret", &["secretsmanager:GetSecretValue"])],
+    ),
+    ("list-polls", &[("index of Polls", &["dynamodb:Query"])]),
+    ("get-poll", &[("Polls", &["dynamodb:Query"])]),
+    ("update-poll", &[("Polls", &["dynamodb:Query", "dynamodb:PutItem"])]),
+    ("close-poll", &[("Polls", &["dynamodb:Query", "dynamodb:PutItem"])]),
+    ("register-device", &[("DeviceSecret", &["secretsmanager:GetSecretValue"])]),
+    ("cast-vote", &[("Polls", &["dynamodb:GetItem"]), ("Votes", &["dynamodb:GetItem", "dynamodb:PutItem"])]),
+    ("get-vote", &[("Polls", &["dynamodb:GetItem"]), ("Votes", &["dynamodb:GetItem"])]),
+    ("retract-vote", &[("Polls", &["dynamodb:GetItem"]), ("Votes", &["dynamodb:GetItem", "dynamodb:PutItem"])]),
+    (
+        "get-results",
+        &[
+            ("Polls", &["dynamodb:BatchGetItem"]),
+            ("Tallies", &["dynamodb:BatchGetItem"]),
+            ("Votes", &["dynamodb:GetItem"]),
+        ],
+    ),
+    ("authorizer", &[("DeviceSecret", &["secretsmanager:GetSecretValue"])]),
+    (
+        "relay-votes",
+        &[
+            (
+                "stream of Votes",
+                &[
+                    "dynamodb:GetRecords",
+                    "dynamodb:GetShardIterator",
+                    "dynamodb:DescribeStream",
+                    "dynamodb:ListStreams",
+                ],
+            ),
+            ("TallyQueue", &["sqs:SendMessage"]),
+            ("RelayDlq", &["sqs:SendMessage"]),
+            ("failures of the relay", &["s3:PutObject"]),
+            ("RelayFailuresBucket", &["s3:ListBucket"]),
+        ],
+    ),
+    (
+        "tally-votes",
+        &[
+            ("Tallies", &["dynamodb:GetItem", "dynamodb:Query", "dynamodb:PutItem"]),
+            (
+                "TallyQueue",
+                &["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility", "sqs:GetQueueAttributes"],
+            ),
+            ("TallyDlq", &["sqs:SendMessage"]),
+        ],
+    ),
+];
