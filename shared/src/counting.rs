@@ -8,10 +8,13 @@ use std::{collections::BTreeSet, future::Future, sync::Mutex};
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 
-use crate::domain::{
-    change::Change,
-    lane::LaneKey,
-    tally::{Bucket, Flush, Head, Seen, SeenRow, plan, portions},
+use crate::{
+    clock::Clock,
+    domain::{
+        change::{Change, VoteId},
+        lane::LaneKey,
+        tally::{Bucket, Flush, Head, Seen, SeenRow, plan, portions},
+    },
 };
 
 mod seen_cache;
@@ -19,6 +22,8 @@ pub use seen_cache::SeenCache;
 
 /// How often one lane's changes are tried in one invocation before their messages go back to the queue.
 const ATTEMPTS_MAX: u32 = 6;
+/// The pause before the n-th further attempt is drawn at random below this times 2ⁿ.
+const PAUSE_MS: u64 = 12;
 /// How many SEEN reads or writes of one lane are under way at once.
 const SEEN_CALLS_AT_ONCE: usize = 16;
 
@@ -46,7 +51,7 @@ pub trait LaneStore {
         lane: &LaneKey,
         bucket: Bucket,
         above: u64,
-    ) -> impl Future<Output = Result<Vec<crate::domain::change::VoteId>, LaneStoreError>>;
+    ) -> impl Future<Output = Result<Vec<VoteId>, LaneStoreError>>;
     /// Writes a SEEN row, whether or not it is there: its content is the same whoever writes it.
     fn put_seen(&self, lane: &LaneKey, row: &SeenRow) -> impl Future<Output = Result<(), LaneStoreError>>;
     /// Writes HEAD if the stored one is just one version behind (or absent, for version 1); else `Conflict`.
@@ -75,17 +80,16 @@ impl Applied {
 }
 
 /// Counts lanes over a store, remembering ids that it has read.
-pub struct Counting<S, P> {
+pub struct Counting<S, C> {
     store: S,
-    pause: P,
+    clock: C,
     cache: Mutex<SeenCache>,
 }
 
-impl<S: LaneStore, P: AsyncFn(u32)> Counting<S, P> {
-    /// Counting over `store`. `pause(n)` waits before the n-th further attempt. The cache of ids holds at most
-    /// `cache_bytes_max` bytes between two calls.
-    pub fn new(store: S, cache_bytes_max: usize, pause: P) -> Self {
-        Self { store, pause, cache: Mutex::new(SeenCache::new(cache_bytes_max)) }
+impl<S: LaneStore, C: Clock> Counting<S, C> {
+    /// Counting over `store`. The cache of ids holds at most `cache_bytes_max` bytes between two calls.
+    pub fn new(store: S, cache_bytes_max: usize, clock: C) -> Self {
+        Self { store, clock, cache: Mutex::new(SeenCache::new(cache_bytes_max)) }
     }
 
     /// Counts each of the lane's changes that is not counted yet. After an error it is unknown which of them are;
@@ -105,7 +109,7 @@ impl<S: LaneStore, P: AsyncFn(u32)> Counting<S, P> {
                 Err(error) if attempt + 1 < ATTEMPTS_MAX && !matches!(error, LaneStoreError::Broken(_)) => {
                     attempt += 1;
                     tracing::debug!(%lane, attempt, %error, "lane begins again");
-                    (self.pause)(attempt).await;
+                    self.clock.back_off(PAUSE_MS, attempt).await;
                 }
                 outcome => return outcome,
             }

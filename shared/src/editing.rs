@@ -1,52 +1,119 @@
 //! Changing a poll under its revision, so that a change lands when it says or is written again before the answer.
 
+use std::future::Future;
+
 use crate::{
-    aws, clock,
+    aws,
+    clock::{Clock, SystemClock},
     config::ConfigError,
-    domain::{ids::PollId, poll::Poll, poll_edit::CONFIG_WRITE_MS, time::Timestamp},
+    domain::{
+        caller::Caller,
+        ids::PollId,
+        poll::{Poll, Status},
+        poll_edit::{CONFIG_WRITE_MS, EditPoll, close},
+        time::Timestamp,
+        vote::Revisions,
+    },
     http::Error,
-    store::{PollStore, Replaced, StoreError},
+    store::{PollStore, StoreError},
 };
 
 /// How often a change is tried.
 const ATTEMPTS_MAX: usize = 4;
 
+/// What became of a poll's change.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Replaced {
+    /// It is stored.
+    Done,
+    /// The poll has another revision than the one before the new one's; nothing was written.
+    Overtaken,
+}
+
+/// Where polls are kept whole.
+pub trait PollTable {
+    /// A poll whole, by one strongly consistent query of its two items.
+    fn poll(&self, poll: &PollId) -> impl Future<Output = Result<Option<Poll>, StoreError>>;
+
+    /// Writes a changed poll's two items in one transaction, over the revision before its own. One attempt, at most
+    /// `CONFIG_WRITE_MS` long: a change must not land later than it says it may, so nothing is sent again blindly.
+    fn replace(&self, poll: &Poll) -> impl Future<Output = Result<Replaced, StoreError>>;
+}
+
 /// The polls, to be changed by their owners.
-pub struct Editing {
-    polls: PollStore,
+pub struct Editing<P = PollStore, C = SystemClock> {
+    polls: P,
+    clock: C,
 }
 
 impl Editing {
-    /// Editing over a table.
-    pub fn new(polls: PollStore) -> Self {
-        Self { polls }
-    }
-
     /// Editing over the table that the environment names, its connection made.
     pub async fn from_env() -> Result<Self, ConfigError> {
         let polls = PollStore::from_env(&aws::sdk_config()?)?;
         polls.prime().await;
-        Ok(Self::new(polls))
+        Ok(Self::new(polls, SystemClock))
+    }
+}
+
+impl<P: PollTable, C: Clock> Editing<P, C> {
+    /// Editing over a table.
+    pub fn new(polls: P, clock: C) -> Self {
+        Self { polls, clock }
+    }
+
+    /// Closes the caller's poll as early as can be strict. Closed already: the poll as it is.
+    pub async fn close(&self, poll_id: &PollId, caller: &Caller) -> Result<Poll, Error> {
+        self.change(poll_id, |poll, now, again| {
+            poll.must_be_of(caller)?;
+            match poll.rules.status(now) {
+                Status::Scheduled => Err(Error::PollNotOpen),
+                Status::Closed if !again => Ok(poll.clone()),
+                // Closed by an earlier try of ours, that is: perhaps before everybody has read it.
+                Status::Open | Status::Closed => Ok(close(poll, now, again)),
+            }
+        })
+        .await
+    }
+
+    /// Edits the caller's poll if its revision is one of those expected.
+    pub async fn edit(
+        &self,
+        poll_id: &PollId,
+        caller: &Caller,
+        expected: &Revisions,
+        edit: &EditPoll,
+    ) -> Result<Poll, Error> {
+        self.change(poll_id, |poll, now, again| {
+            poll.must_be_of(caller)?;
+            // An earlier try of ours may be the revision that stands now.
+            let revision = poll.rules.settings.revision;
+            if expected.include(revision) || again && expected.include(revision - 1) {
+                Ok(edit.apply(poll, now, again)?)
+            } else {
+                Err(Error::RevisionMismatch)
+            }
+        })
+        .await
     }
 
     /// Replaces a poll by what `edit` makes of it. `edit` gets the poll as it stands, the time, and whether the poll
     /// that stands is an earlier try of ours, which may have landed late; it returns the very poll if there is nothing
     /// to write. A try that did not land is as if it had not been: the next write takes its revision.
-    pub async fn change(
+    async fn change(
         &self,
         poll_id: &PollId,
         edit: impl Fn(&Poll, Timestamp, bool) -> Result<Poll, Error>,
     ) -> Result<Poll, Error> {
         let mut tried: Vec<Poll> = Vec::new();
         for _ in 0..ATTEMPTS_MAX {
-            let now = clock::now();
+            let now = self.clock.now();
             let current = self.polls.poll(poll_id).await?.ok_or_else(Error::poll_not_found)?;
             let edited = edit(&current, now, tried.contains(&current))?;
             if edited == current {
                 return Ok(current);
             }
             match self.polls.replace(&edited).await {
-                Ok(Replaced::Done) if clock::now().millis_since(now) <= CONFIG_WRITE_MS => return Ok(edited),
+                Ok(Replaced::Done) if self.clock.now().millis_since(now) <= CONFIG_WRITE_MS => return Ok(edited),
                 Ok(Replaced::Done) | Err(StoreError::Unavailable(_)) => tried.push(edited),
                 Ok(Replaced::Overtaken) => {}
                 Err(error @ StoreError::Broken(_)) => return Err(error.into()),

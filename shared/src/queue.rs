@@ -1,9 +1,10 @@
 //! Sending to SQS so that nothing is lost without a word: every entry taken, or an error.
 
-use std::time::Duration;
+use std::future::Future;
 
+pub use aws_sdk_sqs::Client as Sqs;
 use aws_sdk_sqs::{
-    Client,
+    operation::send_message_batch::SendMessageBatchOutput,
     types::{MessageAttributeValue, SendMessageBatchRequestEntry},
 };
 use aws_types::SdkConfig;
@@ -11,6 +12,7 @@ use futures_util::{TryStreamExt, stream};
 use sha2::{Digest, Sha256};
 
 use crate::{
+    clock::{Clock, SystemClock},
     config::{self, ConfigError},
     domain::message::Message,
     store::describe,
@@ -80,12 +82,34 @@ fn hex(bytes: &[u8]) -> String {
 /// Not every message was taken. Which were is unknown.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
-pub struct SendError(String);
+pub struct SendError(pub String);
+
+/// Who takes batches: SQS, or the simulation's model of it.
+pub trait SendBatch {
+    /// Sends entries once. The answer says which were taken; after an error nobody knows.
+    fn send_batch(
+        &self,
+        queue_url: &str,
+        entries: Vec<SendMessageBatchRequestEntry>,
+    ) -> impl Future<Output = Result<SendMessageBatchOutput, SendError>>;
+}
+
+impl SendBatch for Sqs {
+    async fn send_batch(
+        &self,
+        queue_url: &str,
+        entries: Vec<SendMessageBatchRequestEntry>,
+    ) -> Result<SendMessageBatchOutput, SendError> {
+        let answer = self.send_message_batch().queue_url(queue_url).set_entries(Some(entries)).send().await;
+        answer.map_err(|error| SendError(format!("send messages: {}", describe(&error))))
+    }
+}
 
 /// A queue to send to.
-pub struct Queue {
-    client: Client,
+pub struct Queue<S = Sqs, C = SystemClock> {
+    sender: S,
     url: String,
+    clock: C,
 }
 
 impl Queue {
@@ -96,24 +120,29 @@ impl Queue {
 
     /// A queue by its URL.
     pub fn new(aws: &SdkConfig, url: String) -> Self {
-        Self { client: Client::new(aws), url }
+        Self::over(Sqs::new(aws), url, SystemClock)
+    }
+}
+
+impl<S: SendBatch, C: Clock> Queue<S, C> {
+    /// A queue by its URL, over who takes its batches.
+    pub fn over(sender: S, url: String, clock: C) -> Self {
+        Self { sender, url, clock }
     }
 
     /// Sends all messages, in batches as large as SQS takes and in any order. What SQS refuses of a batch is sent
     /// again a bounded number of times.
     pub async fn send_all(&self, messages: &[Outgoing]) -> Result<(), SendError> {
         stream::iter(batches(messages).map(Ok))
-            .try_for_each_concurrent(BATCHES_AT_ONCE, |batch| self.send_batch(batch))
+            .try_for_each_concurrent(BATCHES_AT_ONCE, |batch| self.send_until_taken(batch))
             .await
     }
 
-    async fn send_batch(&self, batch: &[Outgoing]) -> Result<(), SendError> {
+    async fn send_until_taken(&self, batch: &[Outgoing]) -> Result<(), SendError> {
         let mut waiting = (0..).zip(batch).map(|(id, message)| message.entry(id)).collect::<Result<Vec<_>, _>>()?;
         let mut attempt = 0;
         loop {
-            let answer =
-                self.client.send_message_batch().queue_url(&self.url).set_entries(Some(waiting.clone())).send();
-            let answer = answer.await.map_err(|error| SendError(format!("send messages: {}", describe(&error))))?;
+            let answer = self.sender.send_batch(&self.url, waiting.clone()).await?;
             // Told by what was taken, so that an entry which the answer leaves out is sent again.
             waiting.retain(|entry| !answer.successful().iter().any(|taken| taken.id() == entry.id()));
             if waiting.is_empty() {
@@ -125,7 +154,7 @@ impl Queue {
                 let cause = first.and_then(|failed| failed.message()).unwrap_or("no cause given");
                 return Err(SendError(format!("send messages: {} were not taken: {cause}", waiting.len())));
             }
-            tokio::time::sleep(Duration::from_millis(fastrand::u64(..PAUSE_MS << attempt))).await;
+            self.clock.back_off(PAUSE_MS, attempt).await;
         }
     }
 }

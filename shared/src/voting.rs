@@ -1,9 +1,10 @@
 //! Casting, changing and taking back a vote: what `domain::vote` decides, over the two tables that it needs.
 
-use std::sync::Arc;
+use std::{future::Future, sync::Arc};
 
 use crate::{
-    aws, clock,
+    aws,
+    clock::{Clock, SystemClock},
     config::ConfigError,
     domain::{
         caller::Caller,
@@ -15,16 +16,36 @@ use crate::{
     },
     http::Error,
     random,
-    store::{PollCache, PollStore, PutVote, VoteStore},
+    store::{PollCache, PollStore, RulesTable, StoreError, VoteStore},
 };
 
 /// How often one request is weighed anew because another one of the same voter came first.
 const WEIGHINGS_MAX: usize = 6;
 
+/// What became of a vote.
+#[derive(Debug, PartialEq, Eq)]
+pub enum PutVote {
+    /// It is stored.
+    Stored,
+    /// Another one stands than it was to replace; nothing was written.
+    Exists(Vote),
+}
+
+/// Where votes are kept.
+pub trait VoteTable {
+    /// Stores a vote over the revision before its own (none for the first) by one conditional write, which decides
+    /// every race.
+    fn put(&self, poll: &PollId, voter: &VoterKey, vote: &Vote) -> impl Future<Output = Result<PutVote, StoreError>>;
+
+    /// A voter's vote, by a strongly consistent read.
+    fn vote(&self, poll: &PollId, voter: &VoterKey) -> impl Future<Output = Result<Option<Vote>, StoreError>>;
+}
+
 /// The polls, as remembered, and the votes.
-pub struct Voting {
-    polls: PollCache,
-    votes: VoteStore,
+pub struct Voting<P = PollStore, V = VoteStore, C = SystemClock> {
+    polls: PollCache<P>,
+    votes: V,
+    clock: C,
 }
 
 /// A vote that stands now.
@@ -40,19 +61,21 @@ impl Voting {
     /// Voting over the tables that the environment names, its connection made.
     pub async fn from_env() -> Result<Self, ConfigError> {
         let aws = aws::sdk_config()?;
-        let voting = Self::new(PollStore::from_env(&aws)?, VoteStore::from_env(&aws)?);
+        let voting = Self::new(PollStore::from_env(&aws)?, VoteStore::from_env(&aws)?, SystemClock);
         voting.polls.prime().await;
         Ok(voting)
     }
+}
 
+impl<P: RulesTable, V: VoteTable, C: Clock> Voting<P, V, C> {
     /// Voting over two tables.
-    pub fn new(polls: PollStore, votes: VoteStore) -> Self {
-        Self { polls: PollCache::new(polls), votes }
+    pub fn new(polls: P, votes: V, clock: C) -> Self {
+        Self { polls: PollCache::new(polls), votes, clock }
     }
 
     /// The caller's own vote, by a strongly consistent read.
     pub async fn vote_of(&self, poll_id: &PollId, caller: &Caller) -> Result<Option<Vote>, Error> {
-        let rules = self.polls.rules(poll_id, clock::now()).await?.ok_or_else(Error::poll_not_found)?;
+        let rules = self.polls.rules(poll_id, self.clock.now()).await?.ok_or_else(Error::poll_not_found)?;
         Ok(self.votes.vote(poll_id, &voter(caller, &rules)?).await?)
     }
 
@@ -86,7 +109,7 @@ impl Voting {
     /// The rules by which a vote is judged, and the time at which they are: the lease, the poll's times and `cast_at`
     /// go by one reading of the clock. A remembered poll never refuses: that takes a fresh read.
     async fn admission(&self, poll_id: &PollId) -> Result<(Arc<Rules>, Timestamp), Error> {
-        let now = clock::now();
+        let now = self.clock.now();
         let remembered = self.polls.rules(poll_id, now).await?.ok_or_else(Error::poll_not_found)?;
         if remembered.status(now) == Status::Open {
             return Ok((remembered, now));

@@ -5,15 +5,16 @@
 
 use landslide_shared::{
     aws,
+    clock::{Clock, SystemClock},
     domain::fold::fold,
-    queue::{Outgoing, Queue, SendError},
+    queue::{Outgoing, Queue, SendBatch, SendError, Sqs},
     stream::{StreamEvent, outline, read_record},
 };
 
 /// What the relay needs.
-pub struct App {
-    tally_queue: Queue,
-    relay_dlq: Queue,
+pub struct App<S = Sqs, C = SystemClock> {
+    tally_queue: Queue<S, C>,
+    relay_dlq: Queue<S, C>,
 }
 
 impl App {
@@ -23,15 +24,17 @@ impl App {
         let tally_queue = Queue::from_env(&aws, "TALLY_QUEUE_URL")?;
         Ok(Self::new(tally_queue, Queue::from_env(&aws, "RELAY_DLQ_URL")?))
     }
+}
 
+impl<S: SendBatch, C: Clock> App<S, C> {
     /// A relay between queues.
-    pub fn new(tally_queue: Queue, relay_dlq: Queue) -> Self {
+    pub fn new(tally_queue: Queue<S, C>, relay_dlq: Queue<S, C>) -> Self {
         Self { tally_queue, relay_dlq }
     }
 }
 
 /// Sends on all votes of a batch, and to the dead-letter queue what can't be read, so that it blocks nobody.
-pub async fn relay(app: &App, event: &StreamEvent) -> Result<(), SendError> {
+pub async fn relay<S: SendBatch, C: Clock>(app: &App<S, C>, event: &StreamEvent) -> Result<(), SendError> {
     let mut votes = Vec::with_capacity(event.records.len());
     let mut unreadable = Vec::new();
     for record in &event.records {

@@ -5,12 +5,12 @@
 
 use std::time::Duration;
 
-use futures_util::future::{BoxFuture, join_all};
+use futures_util::future::join_all;
 use landslide_shared::{
     aws,
     batch::{BatchReport, Group, QueueEvent},
-    clock,
-    counting::{Counting, LaneStoreError},
+    clock::{Clock, SystemClock},
+    counting::{Counting, LaneStore, LaneStoreError},
     domain::{
         change::Change,
         lane::LaneKey,
@@ -18,7 +18,7 @@ use landslide_shared::{
         tally::COUNTABLE_AGE_MS,
         time::Timestamp,
     },
-    queue::{Outgoing, Queue, SendError},
+    queue::{Outgoing, Queue, SendBatch, SendError, Sqs},
     store::TallyStore,
 };
 
@@ -27,16 +27,12 @@ use landslide_shared::{
 const SEEN_CACHE_BYTES_MAX: usize = 640 * 1024 * 1024;
 /// How long a group may take: less than the function's 10 s, so that one lane that hangs spares the others.
 const GROUP_TIME_MAX: Duration = Duration::from_secs(8);
-/// The pause before the n-th further attempt is drawn at random below this times 2ⁿ.
-const PAUSE_MS: u64 = 12;
-
-/// How an attempt waits for the next.
-type Pause = fn(u32) -> BoxFuture<'static, ()>;
 
 /// What counting needs.
-pub struct App {
-    counting: Counting<TallyStore, Pause>,
-    tally_dlq: Queue,
+pub struct App<L = TallyStore, S = Sqs, C = SystemClock> {
+    counting: Counting<L, C>,
+    tally_dlq: Queue<S, C>,
+    clock: C,
 }
 
 impl App {
@@ -45,40 +41,42 @@ impl App {
         let aws = aws::sdk_config()?;
         let store = TallyStore::from_env(&aws)?;
         store.prime().await;
-        Ok(Self::new(store, Queue::from_env(&aws, "TALLY_DLQ_URL")?))
-    }
-
-    /// A counter over a store.
-    pub fn new(store: TallyStore, tally_dlq: Queue) -> Self {
-        Self { counting: Counting::new(store, SEEN_CACHE_BYTES_MAX, jittered), tally_dlq }
+        Ok(Self::new(store, Queue::from_env(&aws, "TALLY_DLQ_URL")?, SEEN_CACHE_BYTES_MAX, SystemClock))
     }
 }
 
-fn jittered(attempt: u32) -> BoxFuture<'static, ()> {
-    Box::pin(tokio::time::sleep(Duration::from_millis(fastrand::u64(..PAUSE_MS << attempt))))
+impl<L: LaneStore, S: SendBatch, C: Clock + Clone> App<L, S, C> {
+    /// A counter over a store, that remembers so many bytes of counted ids.
+    pub fn new(store: L, tally_dlq: Queue<S, C>, cache_bytes_max: usize, clock: C) -> Self {
+        Self { counting: Counting::new(store, cache_bytes_max, clock.clone()), tally_dlq, clock }
+    }
 }
 
 /// Counts a batch; reports the messages that are to come again.
-pub async fn tally(app: &App, event: QueueEvent) -> BatchReport {
-    let now = clock::now();
+pub async fn tally<L: LaneStore, S: SendBatch, C: Clock>(app: &App<L, S, C>, event: QueueEvent) -> BatchReport {
+    let now = app.clock.now();
     let failed = join_all(event.into_groups().into_iter().map(|group| count_group(app, group, now))).await;
     BatchReport::of(failed.into_iter().flatten())
 }
 
 /// Counts a group; the ids of those of its messages that are to come again.
-async fn count_group(app: &App, group: Group, now: Timestamp) -> Vec<String> {
+async fn count_group<L: LaneStore, S: SendBatch, C: Clock>(
+    app: &App<L, S, C>,
+    group: Group,
+    now: Timestamp,
+) -> Vec<String> {
     let sorted = Sorted::of(group, now);
-    match tokio::time::timeout(GROUP_TIME_MAX, count(app, &sorted)).await {
-        Ok(Ok(())) => sorted.waiting,
-        Ok(Err(NotCounted::DeadLetters(error))) => {
+    match app.clock.within(GROUP_TIME_MAX, count(app, &sorted)).await {
+        Some(Ok(())) => sorted.waiting,
+        Some(Err(NotCounted::DeadLetters(error))) => {
             tracing::error!(%error, "dead letters were not taken");
             sorted.all()
         }
-        Ok(Err(NotCounted::Lane(error))) => {
+        Some(Err(NotCounted::Lane(error))) => {
             tracing::error!(%error, "lane was not counted");
             sorted.all_but_dead()
         }
-        Err(_) => {
+        None => {
             tracing::error!(lane = ?sorted.lane, "lane was not counted in time");
             sorted.all()
         }
@@ -93,7 +91,7 @@ enum NotCounted {
     Lane(LaneStoreError),
 }
 
-async fn count(app: &App, sorted: &Sorted) -> Result<(), NotCounted> {
+async fn count<L: LaneStore, S: SendBatch, C: Clock>(app: &App<L, S, C>, sorted: &Sorted) -> Result<(), NotCounted> {
     app.tally_dlq.send_all(&sorted.dead).await.map_err(NotCounted::DeadLetters)?;
     if let Some(lane) = &sorted.lane {
         let applied = app.counting.apply(lane, &sorted.changes).await.map_err(NotCounted::Lane)?;

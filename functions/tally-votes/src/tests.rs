@@ -1,4 +1,5 @@
 use landslide_shared::{
+    clock,
     domain::{
         change::VoteId,
         choices::Choices,
@@ -31,7 +32,8 @@ fn message(id: &str, lane: u8, body: String) -> Value {
 /// Counts messages over a store and a dead-letter queue that answer as told; the ids of those that failed.
 fn tally_over(messages: Value, answer: impl Fn(&Call, usize) -> Answer + Send + Sync + 'static) -> (Value, Calls) {
     let (aws, calls) = stub(answer);
-    let app = App::new(TallyStore::new(&aws, "tallies".to_owned()), Queue::new(&aws, "http://dlq".to_owned()));
+    let store = TallyStore::new(&aws, "tallies".to_owned());
+    let app = App::new(store, Queue::new(&aws, "http://dlq".to_owned()), SEEN_CACHE_BYTES_MAX, SystemClock);
     let event = serde_json::from_value(json!({"Records": messages})).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let report = serde_json::to_value(runtime.block_on(tally(&app, event))).unwrap();

@@ -15,17 +15,6 @@ pub async fn handle(editing: Arc<Editing>, request: Request) -> Result<Reply, Er
     let caller = request.account(clock::now())?;
     let expected = request.if_match()?.ok_or(Error::PreconditionRequired)?;
     let edit: EditPoll = request.json(POLL_BODY_BYTES_MAX)?;
-    let changed = editing
-        .change(&poll_id, |poll, now, again| {
-            poll.must_be_of(&caller)?;
-            // An earlier try of ours may be the revision that stands now.
-            let revision = poll.rules.settings.revision;
-            if expected.include(revision) || again && expected.include(revision - 1) {
-                Ok(edit.apply(poll, now, again)?)
-            } else {
-                Err(Error::RevisionMismatch)
-            }
-        })
-        .await?;
+    let changed = editing.edit(&poll_id, &caller, &expected, &edit).await?;
     Ok(Reply::ok(&changed.view(clock::now()))?.etag(changed.rules.settings.revision).cache(CacheControl::Private))
 }

@@ -1,4 +1,4 @@
-use std::{cell::RefCell, collections::BTreeMap, rc::Rc};
+use std::{cell::RefCell, collections::BTreeMap, rc::Rc, time::Duration};
 
 use proptest::prelude::*;
 
@@ -111,8 +111,23 @@ fn lane(number: u8) -> LaneKey {
     LaneKey { poll: PollId::parse("poll").unwrap(), lane: number }
 }
 
-async fn no_pause(_: u32) {
-    tokio::task::yield_now().await;
+/// A clock whose pauses let the others go on; it notes before which attempts.
+#[derive(Default)]
+struct Turns(RefCell<Vec<u32>>);
+
+impl Clock for Turns {
+    fn now(&self) -> Timestamp {
+        Timestamp::EPOCH
+    }
+
+    fn sleep(&self, _: Duration) -> impl Future<Output = ()> {
+        tokio::task::yield_now()
+    }
+
+    fn back_off(&self, _: u64, attempt: u32) -> impl Future<Output = ()> {
+        self.0.borrow_mut().push(attempt);
+        self.sleep(Duration::ZERO)
+    }
 }
 
 fn run<T>(future: impl Future<Output = T>) -> T {
@@ -120,7 +135,7 @@ fn run<T>(future: impl Future<Output = T>) -> T {
 }
 
 /// Applies a batch as the queue would: again and again until it is done.
-async fn deliver<P: AsyncFn(u32)>(process: &Counting<Model, P>, lane: &LaneKey, batch: &[Change]) {
+async fn deliver(process: &Counting<Model, Turns>, lane: &LaneKey, batch: &[Change]) {
     for _ in 0..1_000 {
         if process.apply(lane, batch).await.is_ok() {
             return;
@@ -129,7 +144,7 @@ async fn deliver<P: AsyncFn(u32)>(process: &Counting<Model, P>, lane: &LaneKey, 
     panic!("a batch was never counted");
 }
 
-async fn deliver_all<P: AsyncFn(u32)>(process: &Counting<Model, P>, batches: Vec<(LaneKey, Vec<Change>)>) {
+async fn deliver_all(process: &Counting<Model, Turns>, batches: Vec<(LaneKey, Vec<Change>)>) {
     for (lane, batch) in batches {
         deliver(process, &lane, &batch).await;
     }
@@ -142,8 +157,8 @@ proptest! {
     ) {
         let sent = disorder(&changes_of(&histories), repeats, seed);
         let model = Model::new(seed, fault_every);
-        let first = Counting::new(model.clone(), TINY_CACHE_BYTES, no_pause);
-        let second = Counting::new(model.clone(), TINY_CACHE_BYTES, no_pause);
+        let first = Counting::new(model.clone(), TINY_CACHE_BYTES, Turns::default());
+        let second = Counting::new(model.clone(), TINY_CACHE_BYTES, Turns::default());
         // Both get everything, each in batches of its own: whatever one of them counts, the other repeats.
         let batches = |size: usize| sent.chunks(size).map(|part| (lane(0), part.to_vec())).collect::<Vec<_>>();
         run(async { futures_util::join!(deliver_all(&first, batches(batch)), deliver_all(&second, batches(batch / 2 + 1))) });
@@ -160,7 +175,7 @@ proptest! {
     ) {
         let voters: std::collections::BTreeSet<[u8; 16]> = voters.into_iter().collect();
         let model = Model::new(seed, 8);
-        let process = Counting::new(model.clone(), TINY_CACHE_BYTES, no_pause);
+        let process = Counting::new(model.clone(), TINY_CACHE_BYTES, Turns::default());
         let votes: Vec<(LaneKey, Change)> = voters.iter().enumerate().map(|(number, bytes)| {
             let voter = VoterKey::from_bytes(*bytes);
             // A vote keeps the lane of the time when it was cast; the poll is widened from 1 to 2 to 8 meanwhile.
@@ -202,7 +217,7 @@ fn vote(number: u64, cast_at: u64) -> Change {
 #[test]
 fn a_process_that_serves_a_lane_alone_reads_each_bucket_once() {
     let model = Model::new(1, 0);
-    let process = Counting::new(model.clone(), 1 << 20, no_pause);
+    let process = Counting::new(model.clone(), 1 << 20, Turns::default());
     run(async {
         for batch in 0..20 {
             let changes: Vec<Change> = (0..50).map(|number| vote(batch * 50 + number, 0)).collect();
@@ -214,7 +229,7 @@ fn a_process_that_serves_a_lane_alone_reads_each_bucket_once() {
     });
     assert_eq!(model.table.borrow().reads, 0, "a lane that began with this process needs no read");
 
-    let hopped = Counting::new(model.clone(), 1 << 20, no_pause);
+    let hopped = Counting::new(model.clone(), 1 << 20, Turns::default());
     run(async {
         for batch in 0..5 {
             hopped.apply(&lane(0), &[vote(2_000 + batch, 0)]).await.unwrap();
@@ -226,17 +241,16 @@ fn a_process_that_serves_a_lane_alone_reads_each_bucket_once() {
 #[test]
 fn a_store_that_stays_away_is_an_error_after_bounded_attempts() {
     let model = Model::new(1, 1);
-    let pauses = RefCell::new(Vec::new());
-    let process = Counting::new(model, 0, async |attempt| pauses.borrow_mut().push(attempt));
+    let process = Counting::new(model, 0, Turns::default());
     let outcome = run(process.apply(&lane(0), &[vote(1, 0)]));
     assert!(matches!(outcome, Err(LaneStoreError::Unavailable(_))));
-    assert_eq!(*pauses.borrow(), [1, 2, 3, 4, 5]);
+    assert_eq!(*process.clock.0.borrow(), [1, 2, 3, 4, 5]);
 }
 
 #[test]
 fn the_readers_copy_is_repaired_when_nothing_is_fresh() {
     let model = Model::new(1, 0);
-    let process = Counting::new(model.clone(), 0, no_pause);
+    let process = Counting::new(model.clone(), 0, Turns::default());
     run(process.apply(&lane(0), &[vote(1, 0)])).unwrap();
     model.table.borrow_mut().counts.clear();
     run(process.apply(&lane(0), &[vote(1, 0)])).unwrap();

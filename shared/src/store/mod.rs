@@ -16,11 +16,11 @@ use aws_smithy_types::error::display::DisplayErrorContext;
 
 pub use self::{
     keys::poll_of_partition,
-    poll_cache::PollCache,
-    polls::{Created, Page, PollStore, Replaced},
+    poll_cache::{PollCache, RulesTable},
+    polls::{Created, Page, PollStore},
     results::{ResultsStore, Snapshot},
     tallies::TallyStore,
-    votes::{PutVote, VoteStore},
+    votes::VoteStore,
 };
 
 /// Why a call came to nothing.

@@ -2,7 +2,7 @@
 //!
 //! A remembered poll never refuses: a refusal follows a fresh read, at most one a second a poll and process.
 
-use std::sync::Arc;
+use std::{future::Future, sync::Arc};
 
 use super::{PollStore, StoreError};
 use crate::{
@@ -20,15 +20,21 @@ const FRESH_MS: u64 = 1_000;
 /// How many polls are remembered.
 const POLLS_MAX: usize = 1_000;
 
+/// Where polls' rules are read.
+pub trait RulesTable {
+    /// A poll's rules, by a strongly consistent read.
+    fn rules(&self, poll: &PollId) -> impl Future<Output = Result<Option<Rules>, StoreError>>;
+}
+
 /// The Polls table behind what this process remembers of it.
-pub struct PollCache {
-    polls: PollStore,
+pub struct PollCache<P = PollStore> {
+    polls: P,
     known: Memory<PollId, Option<Arc<Rules>>>,
 }
 
-impl PollCache {
+impl<P: RulesTable> PollCache<P> {
     /// A cache that knows nothing yet.
-    pub fn new(polls: PollStore) -> Self {
+    pub fn new(polls: P) -> Self {
         Self { polls, known: Memory::new(POLLS_MAX) }
     }
 

@@ -15,7 +15,9 @@ use aws_types::SdkConfig;
 use super::{
     StoreError,
     item::{Attributes, Item, binary, number, string, time, word},
-    keys, store_error,
+    keys,
+    poll_cache::RulesTable,
+    store_error,
 };
 use crate::{
     config::{self, ConfigError},
@@ -24,6 +26,7 @@ use crate::{
         poll::{OwnerOrder, Poll, Rules, Settings},
         poll_edit::CONFIG_WRITE_MS,
     },
+    editing::{PollTable, Replaced},
 };
 
 /// What became of a poll's creation.
@@ -33,15 +36,6 @@ pub enum Created {
     New,
     /// A poll of that id was there already; nothing was written.
     Exists,
-}
-
-/// What became of a poll's change.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Replaced {
-    /// It is stored.
-    Done,
-    /// The poll has another revision than the one before the new one's; nothing was written.
-    Overtaken,
 }
 
 /// A page of an owner's polls, newest first.
@@ -71,37 +65,6 @@ impl PollStore {
     /// A table by name.
     pub fn new(aws: &SdkConfig, table: String) -> Self {
         Self { client: Client::new(aws), table }
-    }
-
-    /// A poll's rules, by a strongly consistent read.
-    pub async fn rules(&self, poll: &PollId) -> Result<Option<Rules>, StoreError> {
-        let answer = self
-            .client
-            .get_item()
-            .table_name(&self.table)
-            .key(keys::POLL_ID, string(poll.as_str()))
-            .key(keys::ITEM, string(keys::RULES))
-            .consistent_read(true)
-            .send()
-            .await
-            .map_err(|error| store_error("read poll's rules", error))?;
-        answer.item().map(read_rules).transpose()
-    }
-
-    /// A poll whole, by one strongly consistent query of its two items.
-    pub async fn poll(&self, poll: &PollId) -> Result<Option<Poll>, StoreError> {
-        let answer = self
-            .client
-            .query()
-            .table_name(&self.table)
-            .key_condition_expression("#poll_id = :poll_id")
-            .expression_attribute_names("#poll_id", keys::POLL_ID)
-            .expression_attribute_values(":poll_id", string(poll.as_str()))
-            .consistent_read(true)
-            .send()
-            .await
-            .map_err(|error| store_error("read poll", error))?;
-        read_poll(answer.items())
     }
 
     /// A page of at most `limit` polls of an owner, older than the poll of the sort key `after`. Eventually
@@ -136,32 +99,6 @@ impl PollStore {
         Ok(Page { polls, has_more })
     }
 
-    /// Writes a changed poll's two items in one transaction, over the revision before its own. One attempt, at most
-    /// `CONFIG_WRITE_MS` long: a change must not land later than it says it may, so nothing is sent again blindly.
-    pub async fn replace(&self, poll: &Poll) -> Result<Replaced, StoreError> {
-        let before = poll.rules.settings.revision.saturating_sub(1);
-        let rules = Put::builder()
-            .table_name(&self.table)
-            .set_item(Some(rules_item(&poll.rules)))
-            .condition_expression("#revision = :before")
-            .expression_attribute_names("#revision", "revision")
-            .expression_attribute_values(":before", number(before));
-        let options = Put::builder().table_name(&self.table).set_item(Some(options_item(poll)));
-        let once = Config::builder()
-            .retry_config(RetryConfig::disabled())
-            .timeout_config(TimeoutConfig::builder().operation_timeout(Duration::from_millis(CONFIG_WRITE_MS)).build());
-        let outcome = self
-            .client
-            .transact_write_items()
-            .transact_items(transact(rules)?)
-            .transact_items(transact(options)?)
-            .customize()
-            .config_override(once)
-            .send()
-            .await;
-        Ok(if written("change poll", outcome)? { Replaced::Done } else { Replaced::Overtaken })
-    }
-
     /// Writes a poll's two items in one transaction, unless there is one of that id.
     pub async fn create(&self, poll: &Poll) -> Result<Created, StoreError> {
         let outcome = self
@@ -189,6 +126,63 @@ impl PollStore {
         {
             tracing::warn!(%error, "prime polls table");
         }
+    }
+}
+
+impl RulesTable for PollStore {
+    async fn rules(&self, poll: &PollId) -> Result<Option<Rules>, StoreError> {
+        let answer = self
+            .client
+            .get_item()
+            .table_name(&self.table)
+            .key(keys::POLL_ID, string(poll.as_str()))
+            .key(keys::ITEM, string(keys::RULES))
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(|error| store_error("read poll's rules", error))?;
+        answer.item().map(read_rules).transpose()
+    }
+}
+
+impl PollTable for PollStore {
+    async fn poll(&self, poll: &PollId) -> Result<Option<Poll>, StoreError> {
+        let answer = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .key_condition_expression("#poll_id = :poll_id")
+            .expression_attribute_names("#poll_id", keys::POLL_ID)
+            .expression_attribute_values(":poll_id", string(poll.as_str()))
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(|error| store_error("read poll", error))?;
+        read_poll(answer.items())
+    }
+
+    async fn replace(&self, poll: &Poll) -> Result<Replaced, StoreError> {
+        let before = poll.rules.settings.revision.saturating_sub(1);
+        let rules = Put::builder()
+            .table_name(&self.table)
+            .set_item(Some(rules_item(&poll.rules)))
+            .condition_expression("#revision = :before")
+            .expression_attribute_names("#revision", "revision")
+            .expression_attribute_values(":before", number(before));
+        let options = Put::builder().table_name(&self.table).set_item(Some(options_item(poll)));
+        let once = Config::builder()
+            .retry_config(RetryConfig::disabled())
+            .timeout_config(TimeoutConfig::builder().operation_timeout(Duration::from_millis(CONFIG_WRITE_MS)).build());
+        let outcome = self
+            .client
+            .transact_write_items()
+            .transact_items(transact(rules)?)
+            .transact_items(transact(options)?)
+            .customize()
+            .config_override(once)
+            .send()
+            .await;
+        Ok(if written("change poll", outcome)? { Replaced::Done } else { Replaced::Overtaken })
     }
 }
 

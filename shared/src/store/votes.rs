@@ -15,16 +15,8 @@ use super::{
 use crate::{
     config::{self, ConfigError},
     domain::{choices::Choices, ids::PollId, ids::VoterKey, vote::Vote},
+    voting::{PutVote, VoteTable},
 };
-
-/// What became of a vote.
-#[derive(Debug, PartialEq, Eq)]
-pub enum PutVote {
-    /// It is stored.
-    Stored,
-    /// Another one stands than it was to replace; nothing was written.
-    Exists(Vote),
-}
 
 /// The Votes table.
 pub struct VoteStore {
@@ -42,10 +34,10 @@ impl VoteStore {
     pub fn new(aws: &SdkConfig, table: String) -> Self {
         Self { client: Client::new(aws), table }
     }
+}
 
-    /// Stores a vote over the revision before its own (none for the first) by one conditional write, which decides
-    /// every race.
-    pub async fn put(&self, poll: &PollId, voter: &VoterKey, vote: &Vote) -> Result<PutVote, StoreError> {
+impl VoteTable for VoteStore {
+    async fn put(&self, poll: &PollId, voter: &VoterKey, vote: &Vote) -> Result<PutVote, StoreError> {
         let put = self
             .client
             .put_item()
@@ -73,8 +65,7 @@ impl VoteStore {
         }
     }
 
-    /// A voter's vote, by a strongly consistent read.
-    pub async fn vote(&self, poll: &PollId, voter: &VoterKey) -> Result<Option<Vote>, StoreError> {
+    async fn vote(&self, poll: &PollId, voter: &VoterKey) -> Result<Option<Vote>, StoreError> {
         let answer = self
             .client
             .get_item()
