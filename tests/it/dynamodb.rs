@@ -1,10 +1,9 @@
 //! What the product's stores rely on in DynamoDB itself: conditions, limits, pages, the order of a stream.
 
-use std::time::Duration;
-
 use base64::{Engine, prelude::BASE64_STANDARD};
 use futures_util::future::join_all;
 use landslide_shared::{
+    clock::SystemClock,
     counting::{Counting, LaneStore, LaneStoreError},
     domain::{
         change::{Change, VoteId},
@@ -15,7 +14,7 @@ use landslide_shared::{
         time::Timestamp,
         vote::Vote,
     },
-    store::PutVote,
+    voting::{PutVote, VoteTable},
 };
 use serde_json::{Value, json};
 
@@ -114,8 +113,7 @@ async fn processes_that_race_over_one_lane_count_each_change_once() {
         })
         .collect();
     join_all((0..PROCESSES).map(async |seed| {
-        let pause = async |attempt| tokio::time::sleep(Duration::from_millis(fastrand::u64(..10u64 << attempt))).await;
-        let counting = Counting::new(app.aws.tally_store(), 4 * 1024, pause);
+        let counting = Counting::new(app.aws.tally_store(), 4 * 1024, SystemClock);
         let mut mine = changes.clone();
         fastrand::Rng::with_seed(seed).shuffle(&mut mine);
         for batch in mine.chunks(BATCH) {
