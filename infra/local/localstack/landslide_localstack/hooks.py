@@ -1,0 +1,16 @@
+"""What LocalStack runs at its start: puts every adapter in, before any service is loaded.
+
+LocalStack finds this module by the entry points in pyproject.toml. Adapters are imported inside the function, since an
+error there ends the program, while a module that can't be imported is only logged: a cloud that silently lacks a part
+would look like a faulty Landslide.
+"""
+
+from localstack.runtime import hooks
+
+
+@hooks.on_infra_start()
+def install_adapters() -> None:
+    """Calls `install` of each adapter module."""
+    adapters = ()
+    for adapter in adapters:
+        adapter.install()
