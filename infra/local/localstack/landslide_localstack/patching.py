@@ -9,7 +9,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-from localstack.utils.patch import Patch, get_defining_object
+from localstack.utils.patch import Patch, create_patch_proxy, get_defining_object
 
 DIGEST_LENGTH = 12
 """Hexadecimal digits of a source's SHA-256 that a patch names."""
@@ -38,8 +38,7 @@ def patch(target: Callable, source: str, where: Any = None) -> Callable[[Callabl
     expect(target, source)
 
     def replace(replacement: Callable) -> Callable:
-        wanted = Patch.function(target, replacement)
-        Patch(where or get_defining_object(target), wanted.name, wanted.new).apply()
+        Patch(where or get_defining_object(target), target.__name__, create_patch_proxy(target, replacement)).apply()
         return replacement
 
     return replace
