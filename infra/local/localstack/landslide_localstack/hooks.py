@@ -11,6 +11,7 @@ from localstack.runtime import hooks
 @hooks.on_infra_start()
 def install_adapters() -> None:
     """Calls `install` of each adapter module."""
-    adapters = ()
-    for adapter in adapters:
+    from landslide_localstack import cloudformation_gateway, cloudformation_replacement, gateway
+
+    for adapter in (cloudformation_gateway, cloudformation_replacement, gateway):
         adapter.install()

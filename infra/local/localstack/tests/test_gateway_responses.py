@@ -15,8 +15,8 @@ RESPONSES = {
     "MISSING_AUTHENTICATION_TOKEN": {
         "statusCode": 404,
         "responseTemplates": {
-            "application/problem+json": '{"detail":$context.error.messageString,"id":"$context.requestId","of":"$context.error.responseType",'
-            '"stage":"${context.stage}","who":"$context.authorizer.subject","colour":"$stageVariables.colour"}'
+            "application/problem+json": '{"detail":$context.error.messageString,"id":"$context.requestId",'
+            '"of":"$context.error.responseType","stage":"${context.stage}","who":"$context.authorizer.subject","colour":"$stageVariables.colour"}'
         },
         "responseParameters": {
             "gatewayresponse.header.Access-Control-Allow-Origin": "'*'",

@@ -1,0 +1,131 @@
+"""What of a template reaches a stage and an API, when they are made and when they change."""
+
+import unittest
+from types import SimpleNamespace
+from typing import Any
+from unittest import mock
+
+from localstack.services.apigateway.resource_providers.aws_apigateway_restapi import ApiGatewayRestApiProvider
+from localstack.services.apigateway.resource_providers.aws_apigateway_stage import ApiGatewayStageProvider
+from localstack.services.cloudformation.engine.v2.change_set_model_preproc import PreprocProperties, PreprocResource
+from localstack.services.cloudformation.resource_provider import OperationStatus, ResourceRequest
+from moto.apigateway.models import Stage
+
+from landslide_localstack import cloudformation_gateway, cloudformation_replacement
+
+cloudformation_gateway.install()  # once in a process, as at LocalStack's start
+
+ALL = {"ResourcePath": "/*", "HttpMethod": "*", "ThrottlingRateLimit": 7, "ThrottlingBurstLimit": "8"}
+DEVICES = {"ResourcePath": "/~1v1~1devices", "HttpMethod": "POST", "ThrottlingBurstLimit": 9}
+LOG = {"DestinationArn": "arn:aws:logs:us-east-1:000000000000:log-group:g", "Format": "$context.requestId"}
+STAGE = {"RestApiId": "api", "StageName": "prod", "DeploymentId": "d1"}
+
+
+class FakeGateway:
+    """API Gateway as the providers see it, with one stage that understands patch operations as moto does."""
+
+    class exceptions:
+        NotFoundException = KeyError
+
+    def __init__(self) -> None:
+        self.stage = Stage(name="prod", deployment_id="d1")
+        self.put: list[dict[str, Any]] = []
+        self.patched: list[dict[str, str]] = []
+
+    def create_stage(self, **stage: Any) -> dict[str, str]:
+        return {"stageName": stage["stageName"]}
+
+    def update_stage(self, restApiId: str, stageName: str, patchOperations: list[dict[str, str]]) -> None:
+        assert (restApiId, stageName) == ("api", "prod")
+        self.stage.apply_operations(patchOperations)
+
+    def update_rest_api(self, restApiId: str, patchOperations: list[dict[str, str]]) -> None:
+        self.patched += patchOperations
+
+    def put_rest_api(self, **parameters: Any) -> None:
+        self.put.append(parameters)
+
+    def get_resources(self, restApiId: str) -> dict[str, Any]:
+        return {"items": [{"id": "child", "path": "/v1"}, {"id": "root", "path": "/"}]}
+
+
+class ProviderTest(unittest.TestCase):
+    def setUp(self) -> None:
+        self.fake = FakeGateway()
+        backend = SimpleNamespace(apis={"api": SimpleNamespace(stages={"prod": self.fake.stage})})
+        place = mock.patch.object(cloudformation_gateway, "get_moto_backend", lambda account, region: backend)
+        place.start()
+        self.addCleanup(place.stop)
+
+    def request(self, before: dict[str, Any] | None, after: dict[str, Any]) -> ResourceRequest:
+        clients = SimpleNamespace(apigateway=self.fake, s3=None)
+        request = mock.Mock(spec=ResourceRequest, aws_client_factory=clients, custom_context={})
+        request.account_id, request.region_name = "000000000000", "us-east-1"
+        request.desired_state, request.previous_state = dict(after), before
+        return request
+
+    def create_stage(self, after: dict[str, Any]) -> None:
+        event = ApiGatewayStageProvider().create(self.request(None, after))
+        self.assertIs(event.status, OperationStatus.SUCCESS)
+
+    def update_stage(self, before: dict[str, Any], after: dict[str, Any]) -> None:
+        event = ApiGatewayStageProvider().update(self.request(before, after))
+        self.assertIs(event.status, OperationStatus.SUCCESS, event.message)
+        self.assertEqual(event.resource_model, after)
+
+    def throttle(self, method: str) -> tuple[float, int]:
+        setting = self.fake.stage.method_settings[method]
+        return setting["throttlingRateLimit"], setting["throttlingBurstLimit"]
+
+    def test_a_new_stage_has_its_method_settings_and_its_log(self) -> None:
+        self.create_stage(STAGE | {"MethodSettings": [DEVICES, ALL], "AccessLogSetting": LOG})
+        self.assertEqual(self.throttle("*/*"), (7.0, 8))
+        self.assertEqual(self.throttle("~1v1~1devices/POST")[1], 9)
+        expected = {"destinationArn": LOG["DestinationArn"], "format": LOG["Format"]}
+        self.assertEqual(self.fake.stage.access_log_settings, expected)
+
+    def test_a_changed_stage_has_its_new_settings_and_no_old_ones(self) -> None:
+        before = STAGE | {"MethodSettings": [ALL, DEVICES], "AccessLogSetting": LOG, "Variables": {"a": "1", "b": "1"}}
+        self.create_stage(before)
+        self.fake.stage.variables = {"a": "1", "b": "1"}
+        changed = {"MethodSettings": [ALL | {"ThrottlingRateLimit": 1}], "Variables": {"b": "2"}, "DeploymentId": "d2"}
+        self.update_stage(before, STAGE | changed)
+        self.assertEqual(self.throttle("*/*"), (1.0, 8))
+        self.assertEqual(list(self.fake.stage.method_settings), ["*/*"])
+        self.assertIsNone(self.fake.stage.access_log_settings)
+        self.assertEqual(self.fake.stage.variables, {"b": "2"})
+        self.assertEqual(self.fake.stage.deployment_id, "d2")
+
+    def test_a_changed_document_is_put_over_the_same_api(self) -> None:
+        before = {"RestApiId": "api", "RootResourceId": "old", "Name": "a", "Body": {"paths": {}}}
+        event = ApiGatewayRestApiProvider().update(self.request(before, {"Name": "b", "Body": {"paths": {"/x": {}}}}))
+        self.assertIs(event.status, OperationStatus.SUCCESS, event.message)
+        self.assertEqual((event.resource_model["RestApiId"], event.resource_model["RootResourceId"]), ("api", "root"))
+        [put] = self.fake.put
+        self.assertEqual((put["restApiId"], put["body"]), ("api", b'{"paths": {"/x": {}}}'))
+        self.assertEqual((put["mode"], put["parameters"]), ("merge", {"basepath": "ignore"}))
+        self.assertEqual(self.fake.patched, [{"op": "replace", "path": "/name", "value": "b"}])
+
+    def test_an_unchanged_document_is_not_put_again(self) -> None:
+        before = {"RestApiId": "api", "RootResourceId": "root", "Body": {"paths": {}}}
+        ApiGatewayRestApiProvider().update(self.request(before, {"Body": {"paths": {}}, "Description": "new"}))
+        self.assertEqual(self.fake.put, [])
+
+    def test_what_is_not_updated_here_fails_by_name(self) -> None:
+        event = ApiGatewayRestApiProvider().update(self.request({"RestApiId": "api"}, {"BinaryMediaTypes": ["a/b"]}))
+        self.assertIs(event.status, OperationStatus.FAILED)
+        self.assertIn("BinaryMediaTypes", event.message)
+        event = ApiGatewayStageProvider().update(self.request(STAGE | {"CanarySetting": {}}, STAGE))
+        self.assertIn("CanarySetting", event.message)
+
+
+class ReplacementTest(unittest.TestCase):
+    def resource(self, **properties: str) -> PreprocResource:
+        return PreprocResource("S", "p", None, "AWS::ApiGateway::Stage", PreprocProperties(properties), None, True)
+
+    def test_only_a_create_only_property_makes_another_resource(self) -> None:
+        stage = self.resource(RestApiId="api", StageName="prod", DeploymentId="d1")
+        same = self.resource(RestApiId="api", StageName="prod", DeploymentId="d2")
+        self.assertFalse(cloudformation_replacement.has_other_identity(stage, same))
+        other = self.resource(RestApiId="api", StageName="test", DeploymentId="d1")
+        self.assertTrue(cloudformation_replacement.has_other_identity(stage, other))
