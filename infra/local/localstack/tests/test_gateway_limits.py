@@ -19,6 +19,12 @@ class LimitTest(unittest.TestCase):
             refused = api.call("POST", "/open", body=b"x" * (PAYLOAD_BYTES_MAX + 1))
         self.assertEqual((refused.status_code, refused.data), (413, b'{"message":"Request Too Long"}'))
 
+    def test_a_body_passes_as_it_is_whatever_it_is_called(self) -> None:
+        body = b"a=1&a=%20&b" + b"=" * 600_000
+        for media_type in ("application/x-www-form-urlencoded", "multipart/form-data", "multipart/form-data; boundary=x", ""):
+            with integration(lambda context: context.invocation_request["body"] == body), self.subTest(media_type=media_type):
+                self.assertEqual(RestApi().call("POST", "/open", {"Content-Type": media_type}, body).data, b"true")
+
     def test_a_caller_waits_for_a_function_as_long_as_the_method_says(self) -> None:
         integration_with_timeout = PROXY | {"timeoutInMillis": 50}
         operation = {"get": {"x-amazon-apigateway-integration": integration_with_timeout}}
