@@ -113,4 +113,4 @@ deploy: ## deploy to AWS with your credentials (STACK= ARCH= ISSUERS='[…]' PAR
 	@$(LOCAL) deploy --stack $(STACK) --arch $(ARCH) --issuers '$(ISSUERS)' --parameters '$(PARAMETERS)'
 
 clean: down ## remove what was built and installed
-	rm -rf target infra/local/.state infra/local/.venv-* infra/check/node_modules infra/local/openid-provider/node_modules
+	rm -rf target infra/local/.state infra/local/.venv-* infra/local/.dynamodb-local infra/check/node_modules infra/local/openid-provider/node_modules

@@ -81,6 +81,7 @@ def _bring_up(arguments: argparse.Namespace) -> "stack.Stack":  # noqa: F821
 
     cloud = clouds.choose(arguments.cloud, arguments.port)
     venvs.ensure([*cloud.venvs, "sam"])
+    cloud.install()
     build.for_local_cloud()
     return stack.bring_up(cloud, arguments.stack)
 

@@ -6,15 +6,19 @@ tests) knows a cloud only by what `Cloud` says.
 
 import hashlib
 import os
+import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import ClassVar, Protocol
 
-from landslide_local import paths, processes, venvs
+from landslide_local import dynamodb_local, paths, processes, venvs
 from landslide_local.stages import Failure, say
 
 REGION = "us-east-1"
 PID_FILE = paths.STATE / "cloud.json"
+TEMPORARY = paths.STATE / "tmp"
+"""All that a local cloud keeps on disk, the code of functions among it. Gone with the cloud."""
 START_SECONDS_MAX = 60
 
 
@@ -27,7 +31,10 @@ class Cloud(Protocol):
     endpoint_url: str | None
     """What AWS_ENDPOINT_URL is for its clients; None is AWS itself."""
     lacks: Mapping[str, str]
-    """What tests must do without there, and why: infra/local/README.md has them in a table."""
+    """What it can't do that a test asks for, and why. Tests know clouds by these names only."""
+
+    def install(self) -> None:
+        """Installs what it needs besides virtual environments; says what is missing on this machine."""
 
     def start(self) -> None:
         """Starts it, or leaves it alone where it runs already."""
@@ -39,51 +46,88 @@ class Cloud(Protocol):
         """Adds what a deploy onto this cloud leaves out."""
 
 
-class MiniStack:
-    """MiniStack, a Python package: the default."""
+class LocalCloud:
+    """A cloud that is one background process, and forgets all when it ends."""
 
-    name = "ministack"
-    venvs = ("ministack",)
-    lacks: ClassVar = {
-        "stream-failure-destination": "MiniStack writes nothing to RelayFailuresBucket",
-        "move-tasks": "MiniStack has no StartMessageMoveTask",
-    }
+    name: str
+    venvs: tuple[str, ...]
+    lacks: ClassVar[Mapping[str, str]] = {}
+    ready_path: str
 
     def __init__(self, port: int) -> None:
         self.port = port
         self.endpoint_url = f"http://localhost:{port}"
-        self.log = paths.STATE / "logs" / "ministack.log"
+        self.log = paths.STATE / "logs" / f"{self.name}.log"
+
+    def install(self) -> None:
+        """Nothing but its environment."""
 
     def start(self) -> None:
-        launcher = paths.LOCAL / "ministack" / "serve.py"
-        version = hashlib.sha256(launcher.read_bytes() + venvs.lock_file("ministack").read_bytes()).hexdigest()
+        version = self._version()
         running = processes.read(PID_FILE)
         if running is not None and (running.cloud, running.port) != (self.name, self.port):
             raise Failure(f"{running.cloud} runs on port {running.port} already: one cloud at a time. First: make down")
         if running is not None and running.version != version:
             say("    it runs from other files than there are now: starting it anew, empty")
-            processes.stop(PID_FILE, running)
+            _end(running)
             running = None
         if running is None:
             processes.require_free(self.port)
-            command = [str(paths.venv_bin("ministack", "python")), str(launcher)]
-            running = processes.start(PID_FILE, self.name, self.port, version, command, self._environment(), self.log)
+            shutil.rmtree(TEMPORARY, ignore_errors=True)  # what a killed one has left
+            TEMPORARY.mkdir(parents=True)
+            running = processes.start(PID_FILE, self.name, self.port, version, self._command(), self._environment(), self.log)
         else:
             say(f"    {self.name} runs already on port {self.port}")
-        health = f"http://127.0.0.1:{self.port}/_ministack/health"
-        processes.wait_until_healthy(running, health, self.log, START_SECONDS_MAX)
+        processes.wait_until_healthy(running, f"http://127.0.0.1:{self.port}{self.ready_path}", self.log, START_SECONDS_MAX)
+
+    def api_url(self, outputs: dict[str, str]) -> str:
+        stage = outputs["ApiUrl"].rstrip("/").rpartition("/")[2]
+        return f"{self.endpoint_url}/_aws/execute-api/{outputs['ApiId']}/{stage}"
+
+    def after_deploy(self, stack: str) -> None:
+        """Nothing is left out."""
+
+    def _command(self) -> list[str]:
+        """How it is started; the last word tells its process from others."""
+        raise NotImplementedError
 
     def _environment(self) -> dict[str, str]:
-        """All that MiniStack sees. Its functions inherit it, so a variable too many here would hide that the
-        template lacks it."""
-        temporary = paths.STATE / "tmp"
-        temporary.mkdir(parents=True, exist_ok=True)
+        """All that it sees. Functions may inherit it, so a variable too many here would hide that the template lacks it."""
+        raise NotImplementedError
+
+    def _sources(self) -> Iterator[Path]:
+        """Files that it runs from, but for those of its lock."""
+        raise NotImplementedError
+
+    def _version(self) -> str:
+        files = [venvs.lock_file(self.name), *sorted(self._sources())]
+        return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
+
+
+class MiniStack(LocalCloud):
+    """MiniStack, a Python package: the default."""
+
+    name = "ministack"
+    venvs = ("ministack",)
+    lacks: ClassVar[Mapping[str, str]] = {
+        "stream-failure-destination": "MiniStack writes nothing to RelayFailuresBucket",
+        "move-tasks": "MiniStack has no StartMessageMoveTask",
+    }
+    ready_path = "/_ministack/health"
+
+    def _command(self) -> list[str]:
+        return [str(paths.venv_bin("ministack", "python")), *map(str, self._sources())]
+
+    def _sources(self) -> Iterator[Path]:
+        yield paths.LOCAL / "ministack" / "serve.py"
+
+    def _environment(self) -> dict[str, str]:
         return {
             "PATH": "/usr/bin:/bin",
-            "HOME": str(temporary),
-            "TMPDIR": str(temporary),
-            "STATE_DIR": str(temporary / "ministack-state"),
-            "S3_DATA_DIR": str(temporary / "ministack-s3"),
+            "HOME": str(TEMPORARY),
+            "TMPDIR": str(TEMPORARY),
+            "STATE_DIR": str(TEMPORARY / "ministack-state"),
+            "S3_DATA_DIR": str(TEMPORARY / "ministack-s3"),
             "GATEWAY_PORT": str(self.port),
             "BIND_HOST": "127.0.0.1",
             "IOT_MTLS_ENABLED": "0",
@@ -92,16 +136,60 @@ class MiniStack:
             **client_environment(self.endpoint_url),
         }
 
-    def api_url(self, outputs: dict[str, str]) -> str:
-        stage = outputs["ApiUrl"].rstrip("/").rpartition("/")[2]
-        return f"{self.endpoint_url}/_aws/execute-api/{outputs['ApiId']}/{stage}"
-
     def after_deploy(self, stack: str) -> None:
         adapter = paths.LOCAL / "ministack" / "complete.py"
         command = [paths.venv_bin("sam", "python"), adapter, stack, paths.TEMPLATE, paths.OPENAPI]
         done = subprocess.run(command, env={**os.environ, **client_environment(self.endpoint_url)}, check=False)
         if done.returncode != 0:
             raise Failure(f"{adapter.relative_to(paths.ROOT)} failed; what it says is above")
+
+
+class LocalStack(LocalCloud):
+    """LocalStack on this machine, without Docker, and Amazon's DynamoDB Local behind it. Its adapters are the package in
+    localstack/, which it finds by their entry points."""
+
+    name = "localstack"
+    venvs = ("localstack",)
+    lacks: ClassVar[Mapping[str, str]] = {"enforced-iam": "LocalStack stores policies and enforces none"}
+    ready_path = "/_localstack/health"
+
+    def install(self) -> None:
+        dynamodb_local.java()
+        dynamodb_local.ensure()
+
+    def _command(self) -> list[str]:
+        return [str(paths.venv_bin("localstack", "python")), "-m", "localstack.runtime.main"]
+
+    def _sources(self) -> Iterator[Path]:
+        folder = paths.LOCAL / "localstack"
+        yield from (folder / "landslide_localstack").glob("*.py")
+        yield folder / "pyproject.toml"
+        yield from (folder / "dynamodb-local").iterdir()
+
+    def _environment(self) -> dict[str, str]:
+        return {
+            "PATH": "/usr/local/bin:/usr/bin:/bin",
+            "HOME": str(TEMPORARY),
+            "TMPDIR": str(TEMPORARY),  # functions' code is unpacked there
+            "FILESYSTEM_ROOT": str(TEMPORARY / "localstack"),
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "OVERRIDE_IN_DOCKER": "0",  # it takes any container for its own, and leaves the checkout
+            "GATEWAY_LISTEN": f"127.0.0.1:{self.port}",
+            "LOCALSTACK_HOST": f"localhost:{self.port}",
+            "SQS_ENDPOINT_STRATEGY": "path",  # URLs of queues that need no DNS
+            "DNS_ADDRESS": "0",
+            "DISABLE_EVENTS": "1",
+            "LS_LOG": "warning",  # a line a call otherwise
+            "SKIP_SSL_CERT_DOWNLOAD": "1",
+            "LAMBDA_RUNTIME_EXECUTOR": "process",
+            "LAMBDA_EVENT_SOURCE_MAPPING_POLL_INTERVAL_SEC": "0.1",
+            "LAMBDA_EVENT_SOURCE_MAPPING_MAX_BACKOFF_ON_EMPTY_POLL_SEC": "0.2",
+            "LAMBDA_EVENT_SOURCE_MAPPING_MAX_BACKOFF_ON_ERROR_SEC": "1",
+            "PROVIDER_OVERRIDE_DYNAMODB": "v2",  # streams are DynamoDB Local's own
+            "DYNAMODB_IN_MEMORY": "1",
+            "LANDSLIDE_DYNAMODB_LOCAL": str(dynamodb_local.JARS),
+            "LANDSLIDE_JAVA": dynamodb_local.java(),
+        }
 
 
 def client_environment(endpoint_url: str | None) -> dict[str, str]:
@@ -119,11 +207,10 @@ def client_environment(endpoint_url: str | None) -> dict[str, str]:
 
 def choose(name: str, port: int) -> Cloud:
     """The cloud that CLOUD= names."""
-    if name == "ministack":
-        return MiniStack(port)
-    if name in ("localstack", "external"):
-        raise Failure(f"CLOUD={name} is not there yet. CLOUD=ministack is.")
-    raise Failure(f"CLOUD={name} is none of: ministack, localstack (not yet), external (not yet)")
+    for cloud in (MiniStack, LocalStack):
+        if cloud.name == name:
+            return cloud(port)
+    raise Failure(f"CLOUD={name} is none of: ministack, localstack, external (not yet)")
 
 
 def running() -> processes.Running | None:
@@ -135,6 +222,11 @@ def stop() -> None:
     """Stops whichever cloud runs; nothing to do is fine."""
     now = running()
     if now is not None:
-        processes.stop(PID_FILE, now)
+        _end(now)
         say(f"stopped {now.cloud} on port {now.port}")
     paths.STACK_FILE.unlink(missing_ok=True)
+
+
+def _end(cloud: processes.Running) -> None:
+    processes.stop(PID_FILE, cloud)
+    shutil.rmtree(TEMPORARY, ignore_errors=True)

@@ -15,7 +15,8 @@ from pathlib import Path
 
 from landslide_local.stages import Failure
 
-STOP_SECONDS_MAX = 10
+STOP_SECONDS_MAX = 20
+"""LocalStack takes up to 11 to end in order."""
 POLL_SECONDS = 0.05
 
 
@@ -65,7 +66,7 @@ def start(
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-    running = Running(cloud, port, process.pid, marker=command[1], version=version)
+    running = Running(cloud, port, process.pid, marker=command[-1], version=version)
     pid_file.write_text(json.dumps(asdict(running)))
     return running
 

@@ -23,7 +23,6 @@ class Stack:
     """A deployed stack."""
 
     cloud: str
-    lacks: Mapping[str, str]
     endpoint_url: str | None
     region: str
     stack: str
@@ -31,6 +30,7 @@ class Stack:
     issuer_key: str
     outputs: dict[str, str]
     fingerprint: str
+    lacks: Mapping[str, str]
 
     def environment(self) -> dict[str, str]:
         """What the integration tests are told."""
@@ -67,7 +67,6 @@ def bring_up(cloud: clouds.Cloud, name: str) -> Stack:
     outputs = _outputs(session, name)
     deployed = Stack(
         cloud=cloud.name,
-        lacks=cloud.lacks,
         endpoint_url=cloud.endpoint_url,
         region=clouds.REGION,
         stack=name,
@@ -75,6 +74,7 @@ def bring_up(cloud: clouds.Cloud, name: str) -> Stack:
         issuer_key=str(paths.ISSUER_KEY),
         outputs=outputs,
         fingerprint=fingerprint,
+        lacks=cloud.lacks,
     )
     stackfile.write(vars(deployed))
     return deployed
@@ -168,6 +168,6 @@ def _fingerprint(cloud: clouds.Cloud, name: str, parameters: Mapping[str, str]) 
 def _inputs(cloud: clouds.Cloud) -> Iterator[Path]:
     yield paths.TEMPLATE
     yield paths.OPENAPI
-    yield from sorted((paths.LOCAL / cloud.name).glob("*.py"))
+    yield from sorted((paths.LOCAL / cloud.name).rglob("*.py"))
     for function in build.functions():
         yield build.LAMBDA / function / "bootstrap"

@@ -1,7 +1,8 @@
 """What runs now, for scripts and tests: infra/local/.state/stack.json.
 
-cloud, lacks (what tests must do without there, and why), endpoint_url (null for AWS itself), region, stack, api_url, issuer_key (the
-private key that signs account tokens), outputs (of the stack, by name), fingerprint (of what was deployed).
+cloud, endpoint_url (null for AWS itself), region, stack, api_url, issuer_key (the private key that signs account tokens),
+outputs (of the stack, by name), fingerprint (of what was deployed), lacks (what the cloud can't do, and why, by names
+that tests ask for).
 """
 
 import json

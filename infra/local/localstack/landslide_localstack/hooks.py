@@ -11,7 +11,14 @@ from localstack.runtime import hooks
 @hooks.on_infra_start()
 def install_adapters() -> None:
     """Calls `install` of each adapter module."""
-    from landslide_localstack import cloudformation_gateway, cloudformation_replacement, gateway
+    from landslide_localstack import (
+        cloudformation_gateway,
+        cloudformation_replacement,
+        dynamodb_local,
+        functions,
+        gateway,
+        sqs_poller,
+    )
 
-    for adapter in (cloudformation_gateway, cloudformation_replacement, gateway):
+    for adapter in (cloudformation_gateway, cloudformation_replacement, dynamodb_local, functions, gateway, sqs_poller):
         adapter.install()
