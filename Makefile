@@ -1,5 +1,7 @@
 # Landslide. `make help` lists the verbs; longer logic is in infra/local (its README says where).
 
+# Of `test`: both local clouds, unless CLOUD= names one.
+CLOUDS := $(if $(CLOUD),$(CLOUD),ministack localstack)
 CLOUD ?= ministack
 PORT ?= 4566
 STACK ?= landslide
@@ -60,7 +62,8 @@ logs: ## print a function's log lines (FN=cast-vote MINUTES=60 FILTER='"text"'),
 
 ## --- tests
 
-test: test-unit test-it test-api ## everything
+test: test-unit ## everything, on one local cloud after the other (CLOUD= for one alone)
+	@PORT=$(PORT) STACK=$(STACK) CASES=$(CASES) SEED=$(SEED) $(LOCAL) test $(CLOUDS)
 
 test-unit: ## tests that need no cloud
 	cargo test $(CARGO_FLAGS) --workspace --exclude landslide-tests $(ARGS)

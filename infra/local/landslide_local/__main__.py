@@ -8,7 +8,7 @@ from landslide_local import clouds, paths, venvs
 from landslide_local.stages import Failure, say
 
 # Modules that import boto3 are imported where they are needed: these verbs run before it is installed.
-WITHOUT_BOTO3 = {"venvs", "down", "url", "token"}
+WITHOUT_BOTO3 = {"venvs", "down", "url", "token", "test"}
 
 
 def main() -> None:
@@ -47,6 +47,9 @@ def _parser() -> argparse.ArgumentParser:
     verb.add_argument("--cases", type=int, required=True, help="random requests an operation, phase and caller")
     verb.add_argument("--seed", type=int, required=True)
     verb.set_defaults(run=_test_api)
+    verb = verbs.add_parser("test", help="the two above on each of these clouds")
+    verb.add_argument("clouds", nargs="+")
+    verb.set_defaults(run=_test)
     verb = verbs.add_parser("logs", parents=[cloud])
     verb.add_argument("--function", required=True)
     verb.add_argument("--minutes", type=int, default=60)
@@ -77,13 +80,12 @@ def _up(arguments: argparse.Namespace) -> None:
 
 
 def _bring_up(arguments: argparse.Namespace) -> "stack.Stack":  # noqa: F821
-    from landslide_local import build, stack
+    from landslide_local import stack
 
     cloud = clouds.choose(arguments.cloud, arguments.port)
     venvs.ensure([*cloud.venvs, "sam"])
     cloud.install()
-    build.for_local_cloud()
-    return stack.bring_up(cloud, arguments.stack)
+    return stack.bring_up(cloud, arguments.stack, cloud.build())
 
 
 def _url(_: argparse.Namespace) -> None:
@@ -121,6 +123,12 @@ def _test_api(arguments: argparse.Namespace) -> None:
     from landslide_local import api_tests
 
     api_tests.run(_bring_up(arguments), arguments.cases, arguments.seed)
+
+
+def _test(arguments: argparse.Namespace) -> None:
+    from landslide_local import suites
+
+    suites.run(arguments.clouds)
 
 
 def _logs(arguments: argparse.Namespace) -> None:

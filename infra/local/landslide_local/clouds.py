@@ -12,10 +12,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import ClassVar, Protocol
 
-from landslide_local import dynamodb_local, paths, processes, venvs
+from landslide_local import build, clients, dynamodb_local, external, paths, processes, venvs
 from landslide_local.stages import Failure, say
 
-REGION = "us-east-1"
 PID_FILE = paths.STATE / "cloud.json"
 TEMPORARY = paths.STATE / "tmp"
 """All that a local cloud keeps on disk, the code of functions among it. Gone with the cloud."""
@@ -30,11 +29,15 @@ class Cloud(Protocol):
     """Virtual environments that it needs besides the SAM CLI's."""
     endpoint_url: str | None
     """What AWS_ENDPOINT_URL is for its clients; None is AWS itself."""
+    region: str
     lacks: Mapping[str, str]
     """What it can't do that a test asks for, and why. Tests know clouds by these names only."""
 
     def install(self) -> None:
         """Installs what it needs besides virtual environments; says what is missing on this machine."""
+
+    def build(self) -> str:
+        """Builds what runs there; says for which processor, as Lambda calls it."""
 
     def start(self) -> None:
         """Starts it, or leaves it alone where it runs already."""
@@ -51,6 +54,7 @@ class LocalCloud:
 
     name: str
     venvs: tuple[str, ...]
+    region = clients.REGION
     lacks: ClassVar[Mapping[str, str]] = {}
     ready_path: str
 
@@ -61,6 +65,10 @@ class LocalCloud:
 
     def install(self) -> None:
         """Nothing but its environment."""
+
+    def build(self) -> str:
+        build.for_local_cloud()
+        return build.host_architecture()
 
     def start(self) -> None:
         version = self._version()
@@ -81,8 +89,7 @@ class LocalCloud:
         processes.wait_until_healthy(running, f"http://127.0.0.1:{self.port}{self.ready_path}", self.log, START_SECONDS_MAX)
 
     def api_url(self, outputs: dict[str, str]) -> str:
-        stage = outputs["ApiUrl"].rstrip("/").rpartition("/")[2]
-        return f"{self.endpoint_url}/_aws/execute-api/{outputs['ApiId']}/{stage}"
+        return clients.emulated_api_url(self.endpoint_url, outputs)
 
     def after_deploy(self, stack: str) -> None:
         """Nothing is left out."""
@@ -133,13 +140,13 @@ class MiniStack(LocalCloud):
             "IOT_MTLS_ENABLED": "0",
             "AUTH": "true",  # IAM is enforced
             "LOG_LEVEL": "WARNING",
-            **client_environment(self.endpoint_url),
+            **clients.environment(self.name, self.endpoint_url),
         }
 
     def after_deploy(self, stack: str) -> None:
         adapter = paths.LOCAL / "ministack" / "complete.py"
         command = [paths.venv_bin("sam", "python"), adapter, stack, paths.TEMPLATE, paths.OPENAPI]
-        done = subprocess.run(command, env={**os.environ, **client_environment(self.endpoint_url)}, check=False)
+        done = subprocess.run(command, env={**os.environ, **clients.environment(self.name, self.endpoint_url)}, check=False)
         if done.returncode != 0:
             raise Failure(f"{adapter.relative_to(paths.ROOT)} failed; what it says is above")
 
@@ -192,30 +199,24 @@ class LocalStack(LocalCloud):
         }
 
 
-def client_environment(endpoint_url: str | None) -> dict[str, str]:
-    """Variables that lead any AWS client to a local cloud; none of ours for AWS itself."""
-    if endpoint_url is None:
-        return {}
-    return {
-        "AWS_ENDPOINT_URL": endpoint_url,
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
-        "AWS_DEFAULT_REGION": REGION,
-        "AWS_REGION": REGION,
-    }
-
-
 def choose(name: str, port: int) -> Cloud:
     """The cloud that CLOUD= names."""
+    if name == external.External.name:
+        return external.External()
     for cloud in (MiniStack, LocalStack):
         if cloud.name == name:
             return cloud(port)
-    raise Failure(f"CLOUD={name} is none of: ministack, localstack, external (not yet)")
+    raise Failure(f"CLOUD={name} is none of: {MiniStack.name}, {LocalStack.name}, {external.External.name}")
 
 
 def running() -> processes.Running | None:
     """The cloud that this checkout runs now."""
     return processes.read(PID_FILE)
+
+
+def is_up(name: str) -> bool:
+    """Whether a cloud on which there was a stack is there still. One that others run is taken to be."""
+    return name == external.External.name or running() is not None
 
 
 def stop() -> None:

@@ -6,7 +6,7 @@ import time
 import boto3
 import botocore.exceptions
 
-from landslide_local import clouds, stackfile
+from landslide_local import clients, stackfile
 from landslide_local.stages import Failure
 
 SECONDS_PER_MINUTE = 60
@@ -18,7 +18,7 @@ def show(stack: str, function: str, minutes: int, pattern: str) -> None:
     deployed = stackfile.read_if_there()
     if deployed is not None:
         stack = deployed["stack"]
-        os.environ |= clouds.client_environment(deployed["endpoint_url"])
+        os.environ |= clients.environment(deployed["cloud"], deployed["endpoint_url"])
     group = f"/aws/lambda/{stack}-{function}"
     since = int((time.time() - minutes * SECONDS_PER_MINUTE) * 1000)
     pages = boto3.client("logs").get_paginator("filter_log_events")

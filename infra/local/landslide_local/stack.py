@@ -11,7 +11,7 @@ from pathlib import Path
 import boto3
 import botocore.exceptions
 
-from landslide_local import build, clouds, operator_program, paths, stackfile
+from landslide_local import build, clients, clouds, operator_program, paths, stackfile
 from landslide_local.stages import Failure, say, stage
 
 USABLE = {"CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "IMPORT_COMPLETE"}
@@ -37,28 +37,28 @@ class Stack:
         return {
             "API_URL": self.api_url,
             "LANDSLIDE_STACK": str(paths.STACK_FILE),
-            **clouds.client_environment(self.endpoint_url),
+            **clients.environment(self.cloud, self.endpoint_url),
         }
 
 
-def bring_up(cloud: clouds.Cloud, name: str) -> Stack:
-    """Starts the cloud and deploys, each only if that is not done yet."""
+def bring_up(cloud: clouds.Cloud, name: str, architecture: str) -> Stack:
+    """Starts the cloud and deploys what is built for that processor, each only if that is not done yet."""
     with stage(f"start {cloud.name}"):
         cloud.start()
     parameters = {
-        "Architecture": build.host_architecture(),
+        "Architecture": architecture,
         "Issuers": operator_program.issuers(),
         "DeletionProtection": "false",
     }
     fingerprint = _fingerprint(cloud, name, parameters)
+    environment = _environment(cloud)
+    session = _session(cloud)
     before = stackfile.read_if_there()
-    if before is not None and before["fingerprint"] == fingerprint:
+    if before is not None and before["fingerprint"] == fingerprint and (clouds.running() or _status(session, name) in USABLE):
         say("    deployed already, nothing has changed")
         return Stack(**before)
 
     paths.STACK_FILE.unlink(missing_ok=True)
-    environment = _environment(cloud)
-    session = _session(cloud)
     _delete_if_failed(session, name)
     with stage("deploy (sam)"):
         _sam_deploy(name, parameters, environment, paths.STATE / "logs" / "deploy.log")
@@ -68,7 +68,7 @@ def bring_up(cloud: clouds.Cloud, name: str) -> Stack:
     deployed = Stack(
         cloud=cloud.name,
         endpoint_url=cloud.endpoint_url,
-        region=clouds.REGION,
+        region=cloud.region,
         stack=name,
         api_url=cloud.api_url(outputs),
         issuer_key=str(paths.ISSUER_KEY),
@@ -128,14 +128,15 @@ def _environment(cloud: clouds.Cloud) -> dict[str, str]:
     home = paths.STATE / "home"
     home.mkdir(parents=True, exist_ok=True)
     own = {key: value for key, value in os.environ.items() if not key.startswith("AWS_")}
-    return {**own, "HOME": str(home), **clouds.client_environment(cloud.endpoint_url)}
+    return {**own, "HOME": str(home), **clients.environment(cloud.name, cloud.endpoint_url)}
 
 
 def _session(cloud: clouds.Cloud) -> boto3.Session:
     """Clients of this process go to the cloud from here on."""
+    variables = clients.environment(cloud.name, cloud.endpoint_url)
     for key in [key for key in os.environ if key.startswith("AWS_")]:
         del os.environ[key]
-    os.environ |= clouds.client_environment(cloud.endpoint_url)
+    os.environ |= variables
     return boto3.Session()
 
 
@@ -144,14 +145,19 @@ def _outputs(session: boto3.Session, name: str) -> dict[str, str]:
     return {item["OutputKey"]: item["OutputValue"] for item in stack.get("Outputs", [])}
 
 
+def _status(session: boto3.Session, name: str) -> str | None:
+    """None where there is no such stack."""
+    try:
+        return session.client("cloudformation").describe_stacks(StackName=name)["Stacks"][0]["StackStatus"]
+    except botocore.exceptions.ClientError:
+        return None
+
+
 def _delete_if_failed(session: boto3.Session, name: str) -> None:
     """A stack whose first deploy failed takes no second one."""
-    client = session.client("cloudformation")
-    try:
-        status = client.describe_stacks(StackName=name)["Stacks"][0]["StackStatus"]
-    except botocore.exceptions.ClientError:  # there is none
-        return
-    if status not in USABLE:
+    status = _status(session, name)
+    if status is not None and status not in USABLE:
+        client = session.client("cloudformation")
         with stage(f"delete the stack that an earlier deploy left in {status}"):
             client.delete_stack(StackName=name)
             client.get_waiter("stack_delete_complete").wait(StackName=name, WaiterConfig={"Delay": 1, "MaxAttempts": 120})

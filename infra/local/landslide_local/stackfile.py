@@ -21,9 +21,10 @@ def read() -> dict[str, Any]:
 
 
 def read_if_there() -> dict[str, Any] | None:
-    if not paths.STACK_FILE.is_file() or clouds.running() is None:
+    if not paths.STACK_FILE.is_file():
         return None
-    return json.loads(paths.STACK_FILE.read_text())
+    deployed = json.loads(paths.STACK_FILE.read_text())
+    return deployed if clouds.is_up(deployed["cloud"]) else None
 
 
 def write(deployed: dict[str, Any]) -> None:
