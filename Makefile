@@ -19,7 +19,7 @@ FILTER ?=
 ISSUERS ?=
 PARAMETERS ?=
 # Of `test-api`: random requests an operation, phase and caller; what the random ones come from.
-CASES ?= 30
+CASES ?= 20
 SEED ?= 1
 # Further arguments of `demo`, `test-unit` and `test-it` (a test's name, say).
 ARGS ?=
@@ -73,7 +73,7 @@ test-unit: ## tests that need no cloud
 test-it: infra/local/openid-provider/node_modules/.package-lock.json ## tests against the local cloud, which is brought up first
 	@$(LOCAL) test-it $(CLOUD_FLAGS) -- $(ARGS)
 
-test-api: ## schemathesis: every operation by examples, at its edges, at random and in sequences (CASES=30 SEED=1)
+test-api: ## schemathesis: every operation by examples, at its edges, at random and in sequences (CASES=20 SEED=1)
 	@$(LOCAL) test-api $(CLOUD_FLAGS) --cases $(CASES) --seed $(SEED)
 
 check: check-rust check-python check-api check-template ## formatting, lints, dependencies, the API's document, the template

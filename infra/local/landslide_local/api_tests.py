@@ -71,7 +71,7 @@ def _passes(deployed: Stack, caller: Caller, cases: int, seed: int) -> bool:
 
 
 def _settings(caller: Caller, polls: str) -> str:
-    """What differs from caller to caller, to follow the settings that all share. `polls` is JSON, as which TOML takes it too."""
+    """What differs from caller to caller, to follow what all share. `polls` is a list in JSON, which is TOML too."""
     settings = f"\n[dictionaries.polls]\nvalues = {polls}\n"
     if caller.token is not None:
         settings += '\n[auth.openapi.caller]\napi_key = "Bearer ${CALLER_TOKEN}"\n'
@@ -88,7 +88,7 @@ def _make_polls(deployed: Stack, owner_token: str) -> list[str]:
         {"opens_at": tomorrow},
         {"closes_at": soon},
         {"identity": "account"},
-        {"results": "after_vote"},
+        {"results": "after_vote", "vote_change": "until_close"},
         {"results": "owner"},
     ]
     return [api.post(deployed.api_url, "/v1/polls", owner_token, POLL | kind)["poll_id"] for kind in kinds]

@@ -15,19 +15,30 @@ Json = Any
 POLLS = json.loads(os.environ["POLLS"])
 
 # What a step is given of the one before. In the document itself they would be for schemathesis alone, and what API Gateway's
-# import makes of links is not documented. Links by `poll_id` are not here: schemathesis finds those by itself.
+# import makes of links is not documented. Links by `poll_id` of a response are not here: schemathesis finds those by itself.
+POLL_ID = {"poll_id": "$request.path.poll_id"}
+IF_MATCH = {"If-Match": "$response.header.ETag"}
+IF_NONE_MATCH = {"If-None-Match": "$response.header.ETag"}
 LINKS = [
-    ("/v1/polls", "post", "201", "updatePoll", {"poll_id": "$response.body#/poll_id", "If-Match": "$response.header.ETag"}),
+    ("/v1/polls", "post", "201", "updatePoll", {"poll_id": "$response.body#/poll_id"} | IF_MATCH),
     ("/v1/polls", "get", "200", "listPolls", {"cursor": "$response.body#/next_cursor"}),
-    ("/v1/polls/{poll_id}", "patch", "200", "updatePoll", {"poll_id": "$request.path.poll_id", "If-Match": "$response.header.ETag"}),
-    ("/v1/polls/{poll_id}/votes", "post", "201", "castVote", {"poll_id": "$request.path.poll_id", "If-Match": "$response.header.ETag"}),
-    ("/v1/polls/{poll_id}/votes", "post", "201", "retractVote", {"poll_id": "$request.path.poll_id", "If-Match": "$response.header.ETag"}),
-    ("/v1/polls/{poll_id}/results", "get", "200", "getResults", {"poll_id": "$request.path.poll_id", "If-None-Match": "$response.header.ETag"}),
-]  # fmt: skip
+    ("/v1/polls/{poll_id}", "patch", "200", "updatePoll", POLL_ID | IF_MATCH),
+    ("/v1/polls/{poll_id}/votes", "post", "201", "castVote", POLL_ID | IF_MATCH),
+    ("/v1/polls/{poll_id}/votes", "post", "201", "retractVote", POLL_ID | IF_MATCH),
+    ("/v1/polls/{poll_id}/results", "get", "200", "getResults", POLL_ID | IF_NONE_MATCH),
+    ("/v1/polls/{poll_id}/results/mine", "get", "200", "getMyResults", POLL_ID | IF_NONE_MATCH),
+]
 
-# Revisions of what is new, and any. Written out, for of a pattern schemathesis makes headers of letters and digits only, and
-# an entity tag has quotes.
-IF_MATCH = {"type": "string", "enum": ['"1"', '"2"', "*"]}
+# What parameters are tried with first, instead of the document's example of a poll that is not there. If-Match is written out
+# whole, for of a pattern schemathesis makes headers of letters and digits only, and an entity tag has quotes.
+PARAMETERS = {
+    "poll_id": {"example": None, "examples": {poll: {"value": poll} for poll in POLLS}},
+    "If-Match": {"example": None, "schema": {"type": "string", "enum": ["*", '"1"', '"2"']}},
+}
+
+# A change of a poll without If-Match is refused by the function, with 428. The document does not require it, or the gateway
+# would refuse it first, with 400.
+REQUIRED = {"updatePoll": "If-Match"}
 
 # Headers of every response, which the document leaves to its introduction: of HTTP, of CORS, and the gateway's own.
 HEADERS_OF_ALL = {
@@ -45,8 +56,7 @@ GATEWAY_HEADERS = ("x-amz-", "x-amzn-")
 
 @schemathesis.hook
 def before_load_schema(_: schemathesis.HookContext, document: Json) -> None:
-    """Adds the links and If-Match's values, and makes an answer's undocumented field a fault: clients should take one, we
-    should document it."""
+    """Adds links and values to the document, and closes its schemas: a field that they do not name is then a fault."""
     for path, method, status, target, parameters in LINKS:
         links = document["paths"][path][method]["responses"][status].setdefault("links", {})
         links[target] = {"operationId": target, "parameters": parameters}
@@ -55,13 +65,21 @@ def before_load_schema(_: schemathesis.HookContext, document: Json) -> None:
         f"voteIn{number}": {"operationId": "castVote", "parameters": {"poll_id": poll}, "requestBody": {"choices": [1]}}
         for number, poll in enumerate(POLLS)
     }
-    for path in document["paths"].values():
-        for operation in path.values():
+    for operations in document["paths"].values():
+        for operation in operations.values():
             for parameter in operation.get("parameters", []):
-                if parameter["name"] == "If-Match":
-                    parameter["schema"] = IF_MATCH
+                _set(parameter, PARAMETERS.get(parameter["name"], {}))
+                if REQUIRED.get(operation["operationId"]) == parameter["name"]:
+                    parameter["required"] = True
     for schema in document["components"]["schemas"].values():
         _close(schema)
+
+
+def _set(parameter: Json, values: Json) -> None:
+    """Gives a parameter these values; None takes one away."""
+    parameter |= values
+    for name in [name for name, value in parameter.items() if value is None]:
+        del parameter[name]
 
 
 def _close(schema: Json) -> None:
