@@ -18,7 +18,16 @@ def install_adapters() -> None:
         functions,
         gateway,
         sqs_poller,
+        stream_poller,
     )
 
-    for adapter in (cloudformation_gateway, cloudformation_replacement, dynamodb_local, functions, gateway, sqs_poller):
+    for adapter in (
+        cloudformation_gateway,
+        cloudformation_replacement,
+        dynamodb_local,
+        functions,
+        gateway,
+        sqs_poller,
+        stream_poller,
+    ):
         adapter.install()
