@@ -107,8 +107,11 @@ class LocalCloud:
         raise NotImplementedError
 
     def _version(self) -> str:
-        files = [venvs.lock_file(self.name), *sorted(self._sources())]
-        return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
+        """Of all that it is started from."""
+        digest = hashlib.sha256(repr((self._command(), sorted(self._environment().items()))).encode())
+        for file in [venvs.lock_file(self.name), *sorted(self._sources())]:
+            digest.update(file.read_bytes())
+        return digest.hexdigest()
 
 
 class MiniStack(LocalCloud):

@@ -65,11 +65,10 @@ class FunctionProcess:
 
     async def start(self) -> None:
         """Starts it; FunctionFailed if there is nothing to start."""
-        address = await self._api.open()
         environment = self._function.environment | {
             "PATH": PATH,
             "LAMBDA_TASK_ROOT": str(self._function.root),
-            "AWS_LAMBDA_RUNTIME_API": address,
+            "AWS_LAMBDA_RUNTIME_API": self._api.address(),
         }
         self._pipe, write_end = os.pipe()
         os.set_blocking(self._pipe, False)
@@ -113,8 +112,13 @@ class FunctionProcess:
             watch.cancel()
 
     def has_ended(self) -> bool:
-        """Whether the process is gone."""
-        return self._exit is not None and self._exit.done()
+        """Whether the process is gone, even if the event loop has not seen that yet."""
+        if self._exit.done():
+            return True
+        try:
+            return os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+        except ChildProcessError:
+            return True
 
     def read_output(self) -> None:
         """Takes what it has written so far."""

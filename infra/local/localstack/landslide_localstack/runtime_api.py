@@ -5,8 +5,10 @@ of them are served by one event loop.
 """
 
 import asyncio
+import contextlib
 import json
 import re
+import socket
 from dataclasses import dataclass
 
 import h11
@@ -71,21 +73,20 @@ class RuntimeApi:
         self._offered: tuple[Invocation, asyncio.Future[Outcome]] | None = None
         self._offer = asyncio.Event()
         self._running: tuple[Invocation, asyncio.Future[Outcome]] | None = None
-        self._server: asyncio.Server | None = None
-        self._connections: set[asyncio.Task] = set()
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener.setblocking(False)
+        self._tasks = {asyncio.create_task(self._accept())}
 
-    async def open(self) -> str:
-        """Starts to listen. Gives the address: what AWS_LAMBDA_RUNTIME_API is."""
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        host, port = self._server.sockets[0].getsockname()
+    def address(self) -> str:
+        """What AWS_LAMBDA_RUNTIME_API is."""
+        host, port = self._listener.getsockname()
         return f"{host}:{port}"
 
     def close(self) -> None:
         """Ends all connections; whoever waits for an outcome waits in vain."""
-        if self._server is not None:
-            self._server.close()
-        for connection in self._connections:
-            connection.cancel()
+        for task in self._tasks:
+            task.cancel()
+        self._listener.close()
 
     def offer(self, invocation: Invocation) -> asyncio.Future[Outcome]:
         """Gives an invocation to the process as soon as it asks for one. Only one at a time."""
@@ -98,16 +99,18 @@ class RuntimeApi:
         """Whether the process has got what was offered last."""
         return self._offered is None
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        self._connections.add(task)
-        try:
+    async def _accept(self) -> None:
+        # Not asyncio's own server, which loses connections that it accepts while it is closed.
+        while True:
+            client, _ = await asyncio.get_running_loop().sock_accept(self._listener)
+            task = asyncio.create_task(self._serve(client))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _serve(self, client: socket.socket) -> None:
+        reader, writer = await asyncio.open_connection(sock=client)
+        with contextlib.closing(writer), contextlib.suppress(ConnectionError):
             await self._converse(reader, writer)
-        except (ConnectionError, asyncio.CancelledError):
-            pass  # the process has gone
-        finally:
-            self._connections.discard(task)
-            writer.close()
 
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         connection = h11.Connection(h11.SERVER, max_incomplete_event_size=HEAD_BYTES_MAX)
