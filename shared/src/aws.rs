@@ -22,13 +22,13 @@ use crate::config::{self, ConfigError};
 /// How long a connection may take to be made.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long one attempt of a call may take.
-const ATTEMPT_TIMEOUT: Duration = Duration::from_millis(1_500);
+pub const ATTEMPT_TIMEOUT: Duration = Duration::from_millis(1_500);
 /// How long a call may take, all attempts together.
-const CALL_TIMEOUT: Duration = Duration::from_millis(4_000);
+pub const CALL_TIMEOUT: Duration = Duration::from_millis(4_000);
 /// How often a call is tried where AWS throttles it, fails or does not answer.
-const ATTEMPTS_MAX: u32 = 4;
+pub const ATTEMPTS_MAX: u32 = 4;
 /// The first pause between two attempts, doubled at each and drawn at random below that.
-const FIRST_PAUSE: Duration = Duration::from_millis(50);
+pub const FIRST_PAUSE: Duration = Duration::from_millis(50);
 
 /// What every client of a function is built from.
 pub fn sdk_config() -> Result<SdkConfig, ConfigError> {

@@ -1,6 +1,6 @@
 //! Changing a poll under its revision, so that a change lands when it says or is written again before the answer.
 
-use std::future::Future;
+use aws_sdk_dynamodb::Client;
 
 use crate::{
     aws,
@@ -15,34 +15,15 @@ use crate::{
         vote::Revisions,
     },
     http::Error,
-    store::{PollStore, StoreError},
+    store::{DynamoDb, PollStore, Replaced, StoreError},
 };
 
 /// How often a change is tried.
 const ATTEMPTS_MAX: usize = 4;
 
-/// What became of a poll's change.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Replaced {
-    /// It is stored.
-    Done,
-    /// The poll has another revision than the one before the new one's; nothing was written.
-    Overtaken,
-}
-
-/// Where polls are kept whole.
-pub trait PollTable {
-    /// A poll whole, by one strongly consistent query of its two items.
-    fn poll(&self, poll: &PollId) -> impl Future<Output = Result<Option<Poll>, StoreError>>;
-
-    /// Writes a changed poll's two items in one transaction, over the revision before its own. One attempt, at most
-    /// `CONFIG_WRITE_MS` long: a change must not land later than it says it may, so nothing is sent again blindly.
-    fn replace(&self, poll: &Poll) -> impl Future<Output = Result<Replaced, StoreError>>;
-}
-
 /// The polls, to be changed by their owners.
-pub struct Editing<P = PollStore, C = SystemClock> {
-    polls: P,
+pub struct Editing<D = Client, C = SystemClock> {
+    polls: PollStore<D>,
     clock: C,
 }
 
@@ -51,13 +32,18 @@ impl Editing {
     pub async fn from_env() -> Result<Self, ConfigError> {
         let polls = PollStore::from_env(&aws::sdk_config()?)?;
         polls.prime().await;
-        Ok(Self::new(polls, SystemClock))
+        Ok(Self::new(polls))
+    }
+
+    /// Editing over a table.
+    pub fn new(polls: PollStore) -> Self {
+        Self::over(polls, SystemClock)
     }
 }
 
-impl<P: PollTable, C: Clock> Editing<P, C> {
-    /// Editing over a table.
-    pub fn new(polls: P, clock: C) -> Self {
+impl<D: DynamoDb, C: Clock> Editing<D, C> {
+    /// Editing over a table of any database, by any clock.
+    pub fn over(polls: PollStore<D>, clock: C) -> Self {
         Self { polls, clock }
     }
 

@@ -1,6 +1,8 @@
 //! Casting, changing and taking back a vote: what `domain::vote` decides, over the two tables that it needs.
 
-use std::{future::Future, sync::Arc};
+use std::sync::Arc;
+
+use aws_sdk_dynamodb::Client;
 
 use crate::{
     aws,
@@ -16,35 +18,16 @@ use crate::{
     },
     http::Error,
     random,
-    store::{PollCache, PollStore, RulesTable, StoreError, VoteStore},
+    store::{DynamoDb, PollCache, PollStore, PutVote, VoteStore},
 };
 
 /// How often one request is weighed anew because another one of the same voter came first.
 const WEIGHINGS_MAX: usize = 6;
 
-/// What became of a vote.
-#[derive(Debug, PartialEq, Eq)]
-pub enum PutVote {
-    /// It is stored.
-    Stored,
-    /// Another one stands than it was to replace; nothing was written.
-    Exists(Vote),
-}
-
-/// Where votes are kept.
-pub trait VoteTable {
-    /// Stores a vote over the revision before its own (none for the first) by one conditional write, which decides
-    /// every race.
-    fn put(&self, poll: &PollId, voter: &VoterKey, vote: &Vote) -> impl Future<Output = Result<PutVote, StoreError>>;
-
-    /// A voter's vote, by a strongly consistent read.
-    fn vote(&self, poll: &PollId, voter: &VoterKey) -> impl Future<Output = Result<Option<Vote>, StoreError>>;
-}
-
 /// The polls, as remembered, and the votes.
-pub struct Voting<P = PollStore, V = VoteStore, C = SystemClock> {
-    polls: PollCache<P>,
-    votes: V,
+pub struct Voting<D = Client, C = SystemClock> {
+    polls: PollCache<D>,
+    votes: VoteStore<D>,
     clock: C,
 }
 
@@ -61,15 +44,20 @@ impl Voting {
     /// Voting over the tables that the environment names, its connection made.
     pub async fn from_env() -> Result<Self, ConfigError> {
         let aws = aws::sdk_config()?;
-        let voting = Self::new(PollStore::from_env(&aws)?, VoteStore::from_env(&aws)?, SystemClock);
+        let voting = Self::new(PollStore::from_env(&aws)?, VoteStore::from_env(&aws)?);
         voting.polls.prime().await;
         Ok(voting)
     }
+
+    /// Voting over two tables.
+    pub fn new(polls: PollStore, votes: VoteStore) -> Self {
+        Self::over(polls, votes, SystemClock)
+    }
 }
 
-impl<P: RulesTable, V: VoteTable, C: Clock> Voting<P, V, C> {
-    /// Voting over two tables.
-    pub fn new(polls: P, votes: V, clock: C) -> Self {
+impl<D: DynamoDb, C: Clock> Voting<D, C> {
+    /// Voting over two tables of any database, by any clock.
+    pub fn over(polls: PollStore<D>, votes: VoteStore<D>, clock: C) -> Self {
         Self { polls: PollCache::new(polls), votes, clock }
     }
 

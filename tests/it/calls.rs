@@ -4,7 +4,6 @@ use std::sync::{Arc, Mutex};
 
 use cast_vote::handle;
 use landslide_shared::{
-    clock::SystemClock,
     domain::time::Timestamp,
     http::Request,
     store::{PollStore, VoteStore},
@@ -51,8 +50,7 @@ impl Scene {
         });
         let poll = poll_asked_for(body, Timestamp::from_millis(now_ms()).unwrap()).unwrap();
         PollStore::new(&aws, "polls".to_owned()).create(&poll).await.unwrap();
-        let votes = VoteStore::new(&aws, "votes".to_owned());
-        let voting = Voting::new(PollStore::new(&aws, "polls".to_owned()), votes, SystemClock);
+        let voting = Voting::new(PollStore::new(&aws, "polls".to_owned()), VoteStore::new(&aws, "votes".to_owned()));
         Self { voting: Arc::new(voting), calls }
     }
 

@@ -9,7 +9,6 @@ use landslide_shared::{
         poll::Poll,
         poll_request::{CreatePoll, NewPoll},
     },
-    editing::PollTable,
     http::{CacheControl, Error, POLL_BODY_BYTES_MAX, Reply, Request, StatusCode},
     random, secret,
     store::{Created, PollStore},

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use landslide_shared::{
     aws, clock,
     domain::{ids::PollId, poll::Poll},
-    editing::PollTable,
     http::{CacheControl, Error, Reply, Request},
     memory::Memory,
     store::PollStore,

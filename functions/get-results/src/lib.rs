@@ -15,7 +15,6 @@ use landslide_shared::{
     http::{CacheControl, Error, Reply, Request, StatusCode},
     memory::Memory,
     store::{ResultsStore, VoteStore},
-    voting::VoteTable,
 };
 
 /// Seconds for which anyone may keep results.

@@ -33,7 +33,7 @@ fn editing(closes_in: Option<u64>, fates: &[Fate]) -> Editing {
     let closes_at = closes_in.map(|seconds| clock::now().plus_millis(seconds * 1_000));
     let (seed, _) = stub(move |call, _| write(&items, call, Fate::Lands));
     run(PollStore::new(&seed, "polls".to_owned()).create(&poll(closes_at))).unwrap();
-    Editing::new(PollStore::new(&aws, "polls".to_owned()), SystemClock)
+    Editing::new(PollStore::new(&aws, "polls".to_owned()))
 }
 
 fn write(items: &Mutex<Vec<Value>>, call: &Call, fate: Fate) -> Answer {

@@ -1,5 +1,6 @@
 //! DynamoDB: one store a table (and one for results, which are read from two), each call bounded in time and tries.
 
+mod dynamodb;
 mod item;
 mod keys;
 mod poll_cache;
@@ -15,12 +16,13 @@ use aws_sdk_dynamodb::{
 use aws_smithy_types::error::display::DisplayErrorContext;
 
 pub use self::{
+    dynamodb::{DynamoDb, Outcome},
     keys::poll_of_partition,
-    poll_cache::{PollCache, RulesTable},
-    polls::{Created, Page, PollStore},
+    poll_cache::PollCache,
+    polls::{Created, Page, PollStore, Replaced},
     results::{ResultsStore, Snapshot},
     tallies::TallyStore,
-    votes::VoteStore,
+    votes::{PutVote, VoteStore},
 };
 
 /// Why a call came to nothing.

@@ -2,9 +2,11 @@
 //!
 //! A remembered poll never refuses: a refusal follows a fresh read, at most one a second a poll and process.
 
-use std::{future::Future, sync::Arc};
+use std::sync::Arc;
 
-use super::{PollStore, StoreError};
+use aws_sdk_dynamodb::Client;
+
+use super::{DynamoDb, PollStore, StoreError};
 use crate::{
     domain::{
         ids::PollId,
@@ -20,21 +22,15 @@ const FRESH_MS: u64 = 1_000;
 /// How many polls are remembered.
 const POLLS_MAX: usize = 1_000;
 
-/// Where polls' rules are read.
-pub trait RulesTable {
-    /// A poll's rules, by a strongly consistent read.
-    fn rules(&self, poll: &PollId) -> impl Future<Output = Result<Option<Rules>, StoreError>>;
-}
-
 /// The Polls table behind what this process remembers of it.
-pub struct PollCache<P = PollStore> {
-    polls: P,
+pub struct PollCache<D = Client> {
+    polls: PollStore<D>,
     known: Memory<PollId, Option<Arc<Rules>>>,
 }
 
-impl<P: RulesTable> PollCache<P> {
+impl<D: DynamoDb> PollCache<D> {
     /// A cache that knows nothing yet.
-    pub fn new(polls: P) -> Self {
+    pub fn new(polls: PollStore<D>) -> Self {
         Self { polls, known: Memory::new(POLLS_MAX) }
     }
 

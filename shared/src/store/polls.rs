@@ -3,21 +3,20 @@
 use std::time::Duration;
 
 use aws_sdk_dynamodb::{
-    Client, Config,
-    config::http::HttpResponse,
-    config::{retry::RetryConfig, timeout::TimeoutConfig},
-    error::SdkError,
-    operation::transact_write_items::{TransactWriteItemsError, TransactWriteItemsOutput},
+    Client,
+    operation::{
+        get_item::GetItemInput,
+        query::QueryInput,
+        transact_write_items::{TransactWriteItemsError, TransactWriteItemsInput, TransactWriteItemsOutput},
+    },
     types::{AttributeValue, Put, TransactWriteItem, builders::PutBuilder},
 };
 use aws_types::SdkConfig;
 
 use super::{
-    StoreError,
+    DynamoDb, Outcome, StoreError,
     item::{Attributes, Item, binary, number, string, time, word},
-    keys,
-    poll_cache::RulesTable,
-    store_error,
+    keys, store_error,
 };
 use crate::{
     config::{self, ConfigError},
@@ -26,7 +25,6 @@ use crate::{
         poll::{OwnerOrder, Poll, Rules, Settings},
         poll_edit::CONFIG_WRITE_MS,
     },
-    editing::{PollTable, Replaced},
 };
 
 /// What became of a poll's creation.
@@ -36,6 +34,15 @@ pub enum Created {
     New,
     /// A poll of that id was there already; nothing was written.
     Exists,
+}
+
+/// What became of a poll's change.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Replaced {
+    /// It is stored.
+    Done,
+    /// The poll has another revision than the one before the new one's; nothing was written.
+    Overtaken,
 }
 
 /// A page of an owner's polls, newest first.
@@ -51,8 +58,8 @@ pub struct Page {
 const BY_OWNER: &str = "by-owner";
 
 /// The Polls table.
-pub struct PollStore {
-    client: Client,
+pub struct PollStore<D = Client> {
+    db: D,
     table: String,
 }
 
@@ -64,7 +71,7 @@ impl PollStore {
 
     /// A table by name.
     pub fn new(aws: &SdkConfig, table: String) -> Self {
-        Self { client: Client::new(aws), table }
+        Self::over(Client::new(aws), table)
     }
 
     /// A page of at most `limit` polls of an owner, older than the poll of the sort key `after`. Eventually
@@ -79,7 +86,7 @@ impl PollStore {
             ])
         });
         let answer = self
-            .client
+            .db
             .query()
             .table_name(&self.table)
             .index_name(BY_OWNER)
@@ -98,16 +105,60 @@ impl PollStore {
         polls.truncate(limit);
         Ok(Page { polls, has_more })
     }
+}
+
+impl<D: DynamoDb> PollStore<D> {
+    /// A table by name, in a database.
+    pub fn over(db: D, table: String) -> Self {
+        Self { db, table }
+    }
+
+    /// A poll's rules, by a strongly consistent read.
+    pub async fn rules(&self, poll: &PollId) -> Result<Option<Rules>, StoreError> {
+        let get = GetItemInput::builder()
+            .table_name(&self.table)
+            .key(keys::POLL_ID, string(poll.as_str()))
+            .key(keys::ITEM, string(keys::RULES))
+            .consistent_read(true);
+        let answer = self.db.get_item(get).await.map_err(|error| store_error("read poll's rules", error))?;
+        answer.item().map(read_rules).transpose()
+    }
+
+    /// A poll whole, by one strongly consistent query of its two items.
+    pub async fn poll(&self, poll: &PollId) -> Result<Option<Poll>, StoreError> {
+        let query = QueryInput::builder()
+            .table_name(&self.table)
+            .key_condition_expression("#poll_id = :poll_id")
+            .expression_attribute_names("#poll_id", keys::POLL_ID)
+            .expression_attribute_values(":poll_id", string(poll.as_str()))
+            .consistent_read(true);
+        let answer = self.db.query(query).await.map_err(|error| store_error("read poll", error))?;
+        read_poll(answer.items())
+    }
+
+    /// Writes a changed poll's two items in one transaction, over the revision before its own. One attempt, at most
+    /// `CONFIG_WRITE_MS` long: a change must not land later than it says it may, so nothing is sent again blindly.
+    pub async fn replace(&self, poll: &Poll) -> Result<Replaced, StoreError> {
+        let before = poll.rules.settings.revision.saturating_sub(1);
+        let rules = Put::builder()
+            .table_name(&self.table)
+            .set_item(Some(rules_item(&poll.rules)))
+            .condition_expression("#revision = :before")
+            .expression_attribute_names("#revision", "revision")
+            .expression_attribute_values(":before", number(before));
+        let options = Put::builder().table_name(&self.table).set_item(Some(options_item(poll)));
+        let both =
+            TransactWriteItemsInput::builder().transact_items(transact(rules)?).transact_items(transact(options)?);
+        let outcome = self.db.transact(both, Some(Duration::from_millis(CONFIG_WRITE_MS))).await;
+        Ok(if written("change poll", outcome)? { Replaced::Done } else { Replaced::Overtaken })
+    }
 
     /// Writes a poll's two items in one transaction, unless there is one of that id.
     pub async fn create(&self, poll: &Poll) -> Result<Created, StoreError> {
-        let outcome = self
-            .client
-            .transact_write_items()
+        let both = TransactWriteItemsInput::builder()
             .transact_items(transact(self.put_new(rules_item(&poll.rules)))?)
-            .transact_items(transact(self.put_new(options_item(poll)))?)
-            .send()
-            .await;
+            .transact_items(transact(self.put_new(options_item(poll)))?);
+        let outcome = self.db.transact(both, None).await;
         Ok(if written("create poll", outcome)? { Created::New } else { Created::Exists })
     }
 
@@ -129,63 +180,6 @@ impl PollStore {
     }
 }
 
-impl RulesTable for PollStore {
-    async fn rules(&self, poll: &PollId) -> Result<Option<Rules>, StoreError> {
-        let answer = self
-            .client
-            .get_item()
-            .table_name(&self.table)
-            .key(keys::POLL_ID, string(poll.as_str()))
-            .key(keys::ITEM, string(keys::RULES))
-            .consistent_read(true)
-            .send()
-            .await
-            .map_err(|error| store_error("read poll's rules", error))?;
-        answer.item().map(read_rules).transpose()
-    }
-}
-
-impl PollTable for PollStore {
-    async fn poll(&self, poll: &PollId) -> Result<Option<Poll>, StoreError> {
-        let answer = self
-            .client
-            .query()
-            .table_name(&self.table)
-            .key_condition_expression("#poll_id = :poll_id")
-            .expression_attribute_names("#poll_id", keys::POLL_ID)
-            .expression_attribute_values(":poll_id", string(poll.as_str()))
-            .consistent_read(true)
-            .send()
-            .await
-            .map_err(|error| store_error("read poll", error))?;
-        read_poll(answer.items())
-    }
-
-    async fn replace(&self, poll: &Poll) -> Result<Replaced, StoreError> {
-        let before = poll.rules.settings.revision.saturating_sub(1);
-        let rules = Put::builder()
-            .table_name(&self.table)
-            .set_item(Some(rules_item(&poll.rules)))
-            .condition_expression("#revision = :before")
-            .expression_attribute_names("#revision", "revision")
-            .expression_attribute_values(":before", number(before));
-        let options = Put::builder().table_name(&self.table).set_item(Some(options_item(poll)));
-        let once = Config::builder()
-            .retry_config(RetryConfig::disabled())
-            .timeout_config(TimeoutConfig::builder().operation_timeout(Duration::from_millis(CONFIG_WRITE_MS)).build());
-        let outcome = self
-            .client
-            .transact_write_items()
-            .transact_items(transact(rules)?)
-            .transact_items(transact(options)?)
-            .customize()
-            .config_override(once)
-            .send()
-            .await;
-        Ok(if written("change poll", outcome)? { Replaced::Done } else { Replaced::Overtaken })
-    }
-}
-
 fn transact(put: PutBuilder) -> Result<TransactWriteItem, StoreError> {
     let put = put.build().map_err(|error| StoreError::Broken(format!("write poll: {error}")))?;
     Ok(TransactWriteItem::builder().put(put).build())
@@ -194,7 +188,7 @@ fn transact(put: PutBuilder) -> Result<TransactWriteItem, StoreError> {
 /// Whether a transaction was written; false if another one came first: a condition failed, or it is under way.
 fn written(
     doing: &str,
-    outcome: Result<TransactWriteItemsOutput, SdkError<TransactWriteItemsError, HttpResponse>>,
+    outcome: Outcome<TransactWriteItemsOutput, TransactWriteItemsError>,
 ) -> Result<bool, StoreError> {
     let Err(error) = outcome else { return Ok(true) };
     let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) = error.as_service_error() else {

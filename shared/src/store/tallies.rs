@@ -2,11 +2,19 @@
 
 use std::collections::BTreeMap;
 
-use aws_sdk_dynamodb::{Client, operation::put_item::PutItemError, types::AttributeValue};
+use aws_sdk_dynamodb::{
+    Client,
+    operation::{
+        get_item::GetItemInput,
+        put_item::{PutItemError, PutItemInput},
+        query::QueryInput,
+    },
+    types::AttributeValue,
+};
 use aws_types::SdkConfig;
 
 use super::{
-    StoreError,
+    DynamoDb, StoreError,
     item::{Attributes, Item, binary, number, string, time},
     keys, store_error,
 };
@@ -25,8 +33,8 @@ use crate::{
 const NOT_COUNTERS: [&str; 5] = [keys::POLL_LANE, keys::ITEM, "version", "as_of", "recent"];
 
 /// The Tallies table.
-pub struct TallyStore {
-    client: Client,
+pub struct TallyStore<D = Client> {
+    db: D,
     table: String,
 }
 
@@ -38,7 +46,14 @@ impl TallyStore {
 
     /// A table by name.
     pub fn new(aws: &SdkConfig, table: String) -> Self {
-        Self { client: Client::new(aws), table }
+        Self::over(Client::new(aws), table)
+    }
+}
+
+impl<D: DynamoDb> TallyStore<D> {
+    /// A table by name, in a database.
+    pub fn over(db: D, table: String) -> Self {
+        Self { db, table }
     }
 
     /// Sends one read, so that the connection is there before the first event.
@@ -53,19 +68,15 @@ impl TallyStore {
 
     /// Puts an item; false if the condition failed.
     async fn put_if(&self, doing: &str, item: Item, condition: &str, version: Option<u64>) -> Result<bool, StoreError> {
-        let outcome = self
-            .client
-            .put_item()
+        let put = PutItemInput::builder()
             .table_name(&self.table)
             .set_item(Some(item))
             .condition_expression(condition)
             .expression_attribute_names("#version", "version")
             .set_expression_attribute_values(
                 version.map(|version| Item::from([(":version".to_owned(), number(version))])),
-            )
-            .send()
-            .await;
-        match outcome {
+            );
+        match self.db.put_item(put).await {
             Ok(_) => Ok(true),
             Err(error) => match error.as_service_error() {
                 Some(PutItemError::ConditionalCheckFailedException(_)) => Ok(false),
@@ -84,26 +95,19 @@ impl From<StoreError> for LaneStoreError {
     }
 }
 
-impl LaneStore for TallyStore {
+impl<D: DynamoDb> LaneStore for TallyStore<D> {
     async fn read_head(&self, lane: &LaneKey) -> Result<Head, LaneStoreError> {
-        let answer = self
-            .client
-            .get_item()
+        let get = GetItemInput::builder()
             .table_name(&self.table)
             .key(keys::POLL_LANE, string(keys::poll_lane(lane)))
             .key(keys::ITEM, string(keys::HEAD))
-            .consistent_read(true)
-            .send()
-            .await
-            .map_err(|error| store_error("read HEAD", error))?;
+            .consistent_read(true);
+        let answer = self.db.get_item(get).await.map_err(|error| store_error("read HEAD", error))?;
         Ok(answer.item().map(read_head).transpose()?.unwrap_or_default())
     }
 
     async fn read_seen(&self, lane: &LaneKey, bucket: Bucket, above: u64) -> Result<Vec<VoteId>, LaneStoreError> {
-        // The SDK's paginator follows LastEvaluatedKey to the end: a bucket has a bounded number of rows.
-        let mut pages = self
-            .client
-            .query()
+        let mut query = QueryInput::builder()
             .table_name(&self.table)
             .key_condition_expression("#lane = :lane AND #item BETWEEN :first AND :last")
             .expression_attribute_names("#lane", keys::POLL_LANE)
@@ -111,29 +115,29 @@ impl LaneStore for TallyStore {
             .expression_attribute_values(":lane", string(keys::poll_lane(lane)))
             .expression_attribute_values(":first", string(keys::seen(bucket, above.saturating_add(1))))
             .expression_attribute_values(":last", string(keys::seen(bucket, u64::MAX)))
-            .consistent_read(true)
-            .into_paginator()
-            .send();
+            .consistent_read(true);
         let mut ids = Vec::new();
-        while let Some(page) = pages.next().await {
-            for item in page.map_err(|error| store_error("read SEEN rows", error))?.items() {
+        // A bucket has a bounded number of rows.
+        loop {
+            let page = self.db.query(query.clone()).await.map_err(|error| store_error("read SEEN rows", error))?;
+            for item in page.items() {
                 ids.extend(read_ids(item.get("ids"))?);
             }
+            match page.last_evaluated_key {
+                Some(last) if !last.is_empty() => query = query.set_exclusive_start_key(Some(last)),
+                _ => return Ok(ids),
+            }
         }
-        Ok(ids)
     }
 
     async fn put_seen(&self, lane: &LaneKey, row: &SeenRow) -> Result<(), LaneStoreError> {
-        self.client
-            .put_item()
+        let put = PutItemInput::builder()
             .table_name(&self.table)
             .item(keys::POLL_LANE, string(keys::poll_lane(lane)))
             .item(keys::ITEM, string(keys::seen(row.bucket, row.version)))
             .item("ids", ids_attribute(&row.ids))
-            .item(keys::EXPIRES_AT, number(row.expires_at().as_millis() / 1000))
-            .send()
-            .await
-            .map_err(|error| store_error("write SEEN row", error))?;
+            .item(keys::EXPIRES_AT, number(row.expires_at().as_millis() / 1000));
+        self.db.put_item(put).await.map_err(|error| store_error("write SEEN row", error))?;
         Ok(())
     }
 

@@ -15,7 +15,6 @@ use crate::{
         vote::Vote,
     },
     testing::{Answer, Call, poll_asked_for, stub},
-    voting::{PutVote, VoteTable},
 };
 
 fn poll_id() -> PollId {

@@ -2,25 +2,36 @@
 
 use aws_sdk_dynamodb::{
     Client,
-    operation::put_item::PutItemError,
+    operation::{
+        get_item::GetItemInput,
+        put_item::{PutItemError, PutItemInput},
+    },
     types::{AttributeValue, ReturnValuesOnConditionCheckFailure},
 };
 use aws_types::SdkConfig;
 
 use super::{
-    StoreError,
+    DynamoDb, StoreError,
     item::{Attributes, Item, number, string, time},
     keys, store_error,
 };
 use crate::{
     config::{self, ConfigError},
     domain::{choices::Choices, ids::PollId, ids::VoterKey, vote::Vote},
-    voting::{PutVote, VoteTable},
 };
 
+/// What became of a vote.
+#[derive(Debug, PartialEq, Eq)]
+pub enum PutVote {
+    /// It is stored.
+    Stored,
+    /// Another one stands than it was to replace; nothing was written.
+    Exists(Vote),
+}
+
 /// The Votes table.
-pub struct VoteStore {
-    client: Client,
+pub struct VoteStore<D = Client> {
+    db: D,
     table: String,
 }
 
@@ -32,15 +43,20 @@ impl VoteStore {
 
     /// A table by name.
     pub fn new(aws: &SdkConfig, table: String) -> Self {
-        Self { client: Client::new(aws), table }
+        Self::over(Client::new(aws), table)
     }
 }
 
-impl VoteTable for VoteStore {
-    async fn put(&self, poll: &PollId, voter: &VoterKey, vote: &Vote) -> Result<PutVote, StoreError> {
-        let put = self
-            .client
-            .put_item()
+impl<D: DynamoDb> VoteStore<D> {
+    /// A table by name, in a database.
+    pub fn over(db: D, table: String) -> Self {
+        Self { db, table }
+    }
+
+    /// Stores a vote over the revision before its own (none for the first) by one conditional write, which decides
+    /// every race.
+    pub async fn put(&self, poll: &PollId, voter: &VoterKey, vote: &Vote) -> Result<PutVote, StoreError> {
+        let put = PutItemInput::builder()
             .table_name(&self.table)
             .set_item(Some(vote_item(poll, voter, vote)))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
@@ -53,7 +69,7 @@ impl VoteTable for VoteStore {
                 .expression_attribute_names("#revision", "revision")
                 .expression_attribute_values(":before", number(revision - 1)),
         };
-        match put.send().await {
+        match self.db.put_item(put).await {
             Ok(_) => Ok(PutVote::Stored),
             Err(error) => match error.as_service_error() {
                 Some(PutItemError::ConditionalCheckFailedException(failed)) => {
@@ -65,17 +81,14 @@ impl VoteTable for VoteStore {
         }
     }
 
-    async fn vote(&self, poll: &PollId, voter: &VoterKey) -> Result<Option<Vote>, StoreError> {
-        let answer = self
-            .client
-            .get_item()
+    /// A voter's vote, by a strongly consistent read.
+    pub async fn vote(&self, poll: &PollId, voter: &VoterKey) -> Result<Option<Vote>, StoreError> {
+        let get = GetItemInput::builder()
             .table_name(&self.table)
             .key(keys::POLL_PARTITION, string(keys::poll_partition(poll, voter)))
             .key(keys::VOTER, string(voter.to_string()))
-            .consistent_read(true)
-            .send()
-            .await
-            .map_err(|error| store_error("read vote", error))?;
+            .consistent_read(true);
+        let answer = self.db.get_item(get).await.map_err(|error| store_error("read vote", error))?;
         answer.item().map(read_vote).transpose()
     }
 }

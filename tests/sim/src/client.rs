@@ -1,0 +1,364 @@
+//! What a process calls: DynamoDB and SQS as the SDK shows them, over a network on which calls get lost, come late and
+//! are tried again.
+
+use std::{cell::Cell, rc::Rc, time::Duration};
+
+use aws_sdk_dynamodb::{
+    error::SdkError,
+    operation::{
+        get_item::{GetItemError, GetItemOutput, builders::GetItemInputBuilder},
+        put_item::{PutItemError, PutItemInput, PutItemOutput, builders::PutItemInputBuilder},
+        query::{QueryError, QueryInput, QueryOutput, builders::QueryInputBuilder},
+        transact_write_items::{
+            TransactWriteItemsError, TransactWriteItemsOutput, builders::TransactWriteItemsInputBuilder,
+        },
+    },
+    types::{
+        AttributeValue, CancellationReason, ReturnValuesOnConditionCheckFailure,
+        error::{ConditionalCheckFailedException, TransactionCanceledException},
+    },
+};
+use aws_sdk_sqs::{
+    operation::send_message_batch::SendMessageBatchOutput,
+    types::{BatchResultErrorEntry, SendMessageBatchRequestEntry, SendMessageBatchResultEntry},
+};
+use aws_smithy_runtime_api::{client::orchestrator::HttpResponse, http::StatusCode};
+use aws_smithy_types::body::SdkBody;
+use landslide_shared::{
+    aws::{ATTEMPT_TIMEOUT, ATTEMPTS_MAX, CALL_TIMEOUT, FIRST_PAUSE},
+    queue::{SendBatch, SendError},
+    store::{DynamoDb, Outcome},
+};
+
+use crate::{
+    database::{Item, Written},
+    faults::Fault,
+    queue::Sent,
+    world::{Process, World, count},
+};
+
+/// The longest that a call is under way, each way, in milliseconds. Two of them fit into the time that a poll's change
+/// may take to land.
+const SLOW_MS: u64 = 2_900;
+/// The longest that it is usually, each way, in milliseconds.
+const USUAL_MS: u64 = 6;
+/// The most SEEN rows of a page.
+const PAGE_ROWS_MAX: u64 = 4;
+
+/// A process's connections.
+#[derive(Clone)]
+pub struct Client {
+    /// Where.
+    pub world: Rc<World>,
+    /// Whose.
+    pub process: Rc<Process>,
+}
+
+/// Why a service does not do it now.
+struct Busy;
+
+impl Client {
+    /// A call as the SDK makes it: tried again, with pauses, while it is refused as busy or not answered, within its
+    /// time. `None`: given up, and nobody knows whether one of the tries was done.
+    async fn call<T: 'static>(&self, what: &str, act: impl Fn(&Rc<World>) -> Result<T, Busy> + 'static) -> Option<T> {
+        let act = Rc::new(act);
+        let ends_at = self.world.executor.now_ms() + CALL_TIMEOUT.as_millis() as u64;
+        for attempt in 0..ATTEMPTS_MAX {
+            if attempt > 0 {
+                let pause = self.world.draw((FIRST_PAUSE.as_millis() as u64) << (attempt - 1));
+                self.world.executor.sleep(pause).await;
+            }
+            let left = ends_at.saturating_sub(self.world.executor.now_ms());
+            let time_max = left.min(ATTEMPT_TIMEOUT.as_millis() as u64);
+            if time_max == 0 {
+                break;
+            }
+            if let Some(Ok(answer)) = self.attempt(what, time_max, act.clone()).await {
+                return Some(answer);
+            }
+        }
+        None
+    }
+
+    /// One try: the call travels, is done (whatever becomes of the caller meanwhile), and its answer travels back.
+    /// `None`: no answer came in time.
+    async fn attempt<T: 'static>(
+        &self,
+        what: &str,
+        time_max_ms: u64,
+        act: Rc<impl Fn(&Rc<World>) -> Result<T, Busy> + 'static>,
+    ) -> Option<Result<T, Busy>> {
+        let world = &self.world;
+        let (there, back) = (self.travel_ms(), self.travel_ms());
+        let arrives = !world.faults.strikes(Fault::RequestLost);
+        let answers = arrives && !world.faults.strikes(Fault::AnswerLost);
+        let is_busy = world.faults.strikes(Fault::Throttled);
+        let answer = Rc::new(Cell::new(None));
+        if arrives {
+            let (world, answer) = (world.clone(), answer.clone());
+            let done = move || answer.set(Some(if is_busy { Err(Busy) } else { act(&world) }));
+            self.world.executor.after(there, done);
+        }
+        if answers && there + back <= time_max_ms {
+            world.executor.sleep(there + back).await;
+            return answer.take();
+        }
+        // A connection that breaks is noticed at once, silence only after a while.
+        let noticed = if world.once_in(2) { world.draw(time_max_ms) } else { time_max_ms };
+        world.executor.sleep(noticed).await;
+        world.tell(&self.process.name, || format!("{what}: no answer"));
+        None
+    }
+
+    fn travel_ms(&self) -> u64 {
+        if self.world.faults.strikes(Fault::Slow) { self.world.draw(SLOW_MS) } else { self.world.draw(USUAL_MS) }
+    }
+}
+
+/// The refusal that a service itself makes.
+fn refused<E>(error: E) -> SdkError<E, HttpResponse> {
+    SdkError::service_error(error, HttpResponse::new(StatusCode::try_from(400).expect("a status"), SdkBody::empty()))
+}
+
+/// No answer after all tries.
+fn given_up<E>() -> SdkError<E, HttpResponse> {
+    SdkError::timeout_error("the model gave no answer")
+}
+
+fn whole(item: &Rc<Item>) -> Item {
+    Item::clone(item)
+}
+
+impl DynamoDb for Client {
+    async fn get_item(&self, call: GetItemInputBuilder) -> Outcome<GetItemOutput, GetItemError> {
+        let call = call.build().expect("a call is whole");
+        let found = self.call("get item", move |world| {
+            let tables = world.tables.borrow();
+            let table = tables.of(call.table_name());
+            let key = table.key(call.key().expect("a key"));
+            // An eventually consistent read sees what stood before, now and then.
+            let is_stale = call.consistent_read() != Some(true) && world.once_in(3);
+            Ok(if is_stale { table.get_stale(&key) } else { table.get(&key) })
+        });
+        let item = found.await.ok_or_else(given_up)?;
+        Ok(GetItemOutput::builder().set_item(item.as_ref().map(whole)).build())
+    }
+
+    async fn put_item(&self, call: PutItemInputBuilder) -> Outcome<PutItemOutput, PutItemError> {
+        let call = call.build().expect("a call is whole");
+        let shows_what_stands =
+            call.return_values_on_condition_check_failure == Some(ReturnValuesOnConditionCheckFailure::AllOld);
+        let who = self.process.name.clone();
+        let written = self.call("put item", move |world| put(world, &who, &call)).await.ok_or_else(given_up)?;
+        match written {
+            Written::ConditionFailed(stands) => {
+                let stands = stands.filter(|_| shows_what_stands).as_ref().map(whole);
+                let failed = ConditionalCheckFailedException::builder().set_item(stands).build();
+                Err(refused(PutItemError::ConditionalCheckFailedException(failed)))
+            }
+            Written::Done(_) | Written::Conflict => Ok(PutItemOutput::builder().build()),
+        }
+    }
+
+    async fn query(&self, call: QueryInputBuilder) -> Outcome<QueryOutput, QueryError> {
+        let call = call.build().expect("a call is whole");
+        let page = self.call("query", move |world| Ok(page(world, &call))).await.ok_or_else(given_up)?;
+        let (items, last) = page;
+        let items = items.iter().map(whole).collect();
+        Ok(QueryOutput::builder().set_items(Some(items)).set_last_evaluated_key(last).build())
+    }
+
+    async fn transact(
+        &self,
+        call: TransactWriteItemsInputBuilder,
+        lands_within: Option<Duration>,
+    ) -> Outcome<TransactWriteItemsOutput, TransactWriteItemsError> {
+        let call = call.build().expect("a call is whole");
+        let puts: Vec<PutItemInput> = call.transact_items().iter().map(as_put).collect();
+        let time_max = lands_within.unwrap_or(ATTEMPT_TIMEOUT);
+        let act = Rc::new(move |world: &Rc<World>| Ok(begin_transaction(world, &puts)));
+        let outcome = self.attempt("transact", time_max.as_millis() as u64, act).await;
+        match outcome {
+            Some(Ok(None)) => Ok(TransactWriteItemsOutput::builder().build()),
+            Some(Ok(Some(code))) => {
+                let reason = CancellationReason::builder().code(code).build();
+                let cancelled = TransactionCanceledException::builder().cancellation_reasons(reason).build();
+                Err(refused(TransactWriteItemsError::TransactionCanceledException(cancelled)))
+            }
+            Some(Err(Busy)) | None => Err(given_up()),
+        }
+    }
+}
+
+/// Does a put, and has the stream and the ledger know.
+fn put(world: &Rc<World>, who: &str, call: &PutItemInput) -> Result<Written, Busy> {
+    let item = call.item().expect("a put has an item");
+    let table = call.table_name().expect("a table");
+    if !world.partition_takes(table, item) {
+        return Err(Busy);
+    }
+    let written = world.tables.borrow_mut().of_mut(table).put(call);
+    match &written {
+        Written::Done(former) => {
+            world.landed(table, former.as_deref(), item);
+            world.tell(who, || format!("writes {}", outline(item)));
+        }
+        Written::ConditionFailed(_) => {
+            count(&world.numbers.conflicts);
+            world.tell(who, || format!("comes too late to write {}", outline(item)));
+        }
+        Written::Conflict => return Err(Busy),
+    }
+    Ok(written)
+}
+
+/// An item in a few words: its keys and its plain attributes.
+fn outline(item: &Item) -> String {
+    let mut parts: Vec<String> = item
+        .iter()
+        .filter_map(|(name, value)| match value {
+            AttributeValue::S(text) => Some(format!("{name} {text}")),
+            AttributeValue::N(digits) => Some(format!("{name} {digits}")),
+            AttributeValue::L(list) => {
+                let ids = list.iter().filter_map(|id| id.as_n().ok().map(String::as_str)).collect::<Vec<_>>();
+                Some(format!("{name} {ids:?}"))
+            }
+            AttributeValue::M(buckets) => Some(format!("{name} of {} minutes", buckets.len())),
+            AttributeValue::B(ids) => Some(format!("{name}: {}", ids.as_ref().len() / 20)),
+            _ => None,
+        })
+        .collect();
+    parts.sort();
+    parts.join(", ")
+}
+
+/// A page of a query: by a partition alone, or by a range of sort keys in it.
+fn page(world: &Rc<World>, call: &QueryInput) -> (Vec<Rc<Item>>, Option<Item>) {
+    let values = call.expression_attribute_values().expect("values");
+    let text = |name: &str| values[name].as_s().expect("keys are strings").as_str();
+    let tables = world.tables.borrow();
+    let table = tables.of(call.table_name());
+    match call.key_condition_expression() {
+        Some("#poll_id = :poll_id") => (table.range(text(":poll_id"), "", "\u{7f}"), None),
+        Some("#lane = :lane AND #item BETWEEN :first AND :last") => {
+            let after = call.exclusive_start_key().map(|key| table.key(key).1);
+            let mut rows = table.range(text(":lane"), text(":first"), text(":last"));
+            rows.retain(|row| after.as_ref().is_none_or(|after| table.key(row).1 > *after));
+            let rows_max = 1 + world.draw(PAGE_ROWS_MAX) as usize;
+            let has_more = rows.len() > rows_max;
+            rows.truncate(rows_max);
+            let last = rows.last().filter(|_| has_more);
+            let key = |row: &Rc<Item>| ["poll_lane", "item"].map(|name| (name.to_owned(), row[name].clone()));
+            let last = last.map(|row| key(row).into_iter().collect());
+            (rows, last)
+        }
+        other => panic!("the model does not know the query {other:?}"),
+    }
+}
+
+fn as_put(item: &aws_sdk_dynamodb::types::TransactWriteItem) -> PutItemInput {
+    let put = item.put().expect("a transaction of puts");
+    PutItemInput::builder()
+        .table_name(put.table_name())
+        .set_item(Some(put.item().clone()))
+        .set_condition_expression(put.condition_expression().map(str::to_owned))
+        .set_expression_attribute_names(put.expression_attribute_names().cloned())
+        .set_expression_attribute_values(put.expression_attribute_values().cloned())
+        .build()
+        .expect("a put is whole")
+}
+
+/// Begins a transaction, which lands at once, or item by item where the fault strikes. The code of its cancellation,
+/// if it is cancelled.
+fn begin_transaction(world: &Rc<World>, puts: &[PutItemInput]) -> Option<&'static str> {
+    let mut tables = world.tables.borrow_mut();
+    for (place, put) in puts.iter().enumerate() {
+        let code = match tables.of_mut(put.table_name().expect("a table")).lock(put) {
+            Written::Done(_) => continue,
+            Written::ConditionFailed(_) => "ConditionalCheckFailed",
+            Written::Conflict => "TransactionConflict",
+        };
+        count(&world.numbers.conflicts);
+        puts[..place].iter().for_each(|put| tables.of_mut(put.table_name().expect("a table")).unlock(put));
+        return Some(code);
+    }
+    drop(tables);
+    let is_torn = world.faults.strikes(Fault::TornRead);
+    let mut order: Vec<&PutItemInput> = puts.iter().collect();
+    if is_torn && world.once_in(2) {
+        order.reverse();
+    }
+    let mut delay = 0;
+    for put in order {
+        let (again, put) = (world.clone(), put.clone());
+        let land = move || again.land(put.table_name().expect("a table"), put.item().expect("an item"));
+        if delay == 0 { land() } else { world.executor.after(delay, land) }
+        delay += if is_torn { 1 + world.draw(30) } else { 0 };
+    }
+    let (again, puts) = (world.clone(), puts.to_vec());
+    let end = move || {
+        let mut tables = again.tables.borrow_mut();
+        puts.iter().for_each(|put| tables.of_mut(put.table_name().expect("a table")).unlock(put));
+    };
+    if delay == 0 { end() } else { world.executor.after(delay, end) }
+    None
+}
+
+impl SendBatch for Client {
+    async fn send_batch(
+        &self,
+        queue_url: &str,
+        entries: Vec<SendMessageBatchRequestEntry>,
+    ) -> Result<SendMessageBatchOutput, SendError> {
+        let (queue, who) = (queue_url.to_owned(), self.process.name.clone());
+        let answer = self.call("send messages", move |world| take_batch(world, &who, &queue, &entries)).await;
+        let answer = answer.ok_or_else(|| SendError("the model gave no answer".to_owned()))?;
+        let (mut taken, mut refused) = (Vec::new(), Vec::new());
+        for (id, is_taken) in answer {
+            let broken = |error| SendError(format!("{error:?}"));
+            if is_taken {
+                let entry = SendMessageBatchResultEntry::builder().id(id).message_id("m").md5_of_message_body("m");
+                taken.push(entry.build().map_err(broken)?);
+            } else {
+                let entry = BatchResultErrorEntry::builder().id(id).sender_fault(false).code("Throttled");
+                refused.push(entry.build().map_err(broken)?);
+            }
+        }
+        SendMessageBatchOutput::builder()
+            .set_successful(Some(taken))
+            .set_failed(Some(refused))
+            .build()
+            .map_err(|error| SendError(format!("{error:?}")))
+    }
+}
+
+/// Takes messages into a queue; which of them.
+fn take_batch(
+    world: &Rc<World>,
+    who: &str,
+    queue: &str,
+    entries: &[SendMessageBatchRequestEntry],
+) -> Result<Vec<(String, bool)>, Busy> {
+    if world.is_queue_out() {
+        return Err(Busy);
+    }
+    let in_part = world.faults.strikes(Fault::PartlyTaken);
+    let take = |entry: &SendMessageBatchRequestEntry| {
+        let is_taken = !in_part || world.once_in(2);
+        if is_taken {
+            world.take_message(who, queue, sent(entry));
+        }
+        (entry.id().to_owned(), is_taken)
+    };
+    Ok(entries.iter().map(take).collect())
+}
+
+fn sent(entry: &SendMessageBatchRequestEntry) -> Sent {
+    let reason = entry.message_attributes().and_then(|attributes| attributes.get("reason")?.string_value());
+    Sent {
+        body: entry.message_body().to_owned(),
+        group: entry.message_group_id().unwrap_or_default().to_owned(),
+        deduplication: entry.message_deduplication_id().map(str::to_owned),
+        reason: reason.map(str::to_owned),
+    }
+}

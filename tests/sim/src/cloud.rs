@@ -1,0 +1,331 @@
+//! The functions, and what calls them: the gateway, the stream's readers and the queue's.
+
+use std::{
+    cell::RefCell,
+    collections::HashSet,
+    fmt::Write,
+    future::Future,
+    rc::Rc,
+    time::Duration,
+};
+
+use landslide_shared::{
+    batch::QueueEvent,
+    clock::Clock,
+    editing::Editing,
+    http::Error,
+    queue::Queue,
+    store::{PollStore, TallyStore, VoteStore},
+    stream::StreamEvent,
+    voting::Voting,
+};
+
+use crate::{
+    client::Client,
+    faults::Fault,
+    lambda::Function,
+    queue::{Message, Sent},
+    stream::{Record, Shard},
+    world::{POLLS, Process, ProcessClock, RELAY_DLQ, TALLIES, TALLY_DLQ, TALLY_QUEUE, VOTES, World, count},
+};
+
+/// Timeouts as in `template.yaml`, in milliseconds.
+const API_TIMEOUT_MS: u64 = 5_000;
+const EDIT_TIMEOUT_MS: u64 = 15_000;
+const RELAY_TIMEOUT_MS: u64 = 30_000;
+const TALLY_TIMEOUT_MS: u64 = 10_000;
+/// What an endpoint leaves of its time to answer in, in milliseconds.
+const ANSWER_MS: u64 = 250;
+/// Records of this age are given up by the stream's reader (`MaximumRecordAgeInSeconds`), in milliseconds.
+const RECORD_AGE_MAX_MS: u64 = 82_800_000;
+/// Records of this age are gone, in milliseconds.
+const RECORD_LIFE_MS: u64 = 86_400_000;
+/// The longest pause between two tries of a stream batch, in milliseconds.
+const RETRY_PAUSE_MS: u64 = 600_000;
+/// The most messages of a queue batch.
+const MESSAGES_MAX: usize = 10;
+/// The most records by which a lost checkpoint lies back.
+const REWIND_RECORDS: u64 = 400;
+/// One batch in so many is kept, to be relayed again much later.
+const KEEP_BATCH_IN: u64 = 8;
+
+/// An app of cast-vote, get-vote and retract-vote.
+pub type VotingApp = Voting<Client, ProcessClock>;
+/// An app of close-poll and update-poll.
+pub type EditingApp = Editing<Client, ProcessClock>;
+type RelayApp = relay_votes::App<Client, ProcessClock>;
+type TallyApp = tally_votes::App<TallyStore<Client>, Client, ProcessClock>;
+
+/// All functions of a stack.
+pub struct Cloud {
+    /// Where they run.
+    pub world: Rc<World>,
+    /// Votes.
+    pub voting: Rc<Function<VotingApp>>,
+    /// Changes of polls.
+    pub editing: Rc<Function<EditingApp>>,
+    relay: Rc<Function<RelayApp>>,
+    tally: Rc<Function<TallyApp>>,
+    /// Batches that the stream's readers gave up (`RelayFailuresBucket`).
+    bucket: RefCell<Vec<Vec<Record>>>,
+    /// Some batches that were relayed.
+    kept: RefCell<Vec<Vec<Record>>>,
+}
+
+impl Cloud {
+    /// A stack that has just been deployed.
+    pub fn new(world: &Rc<World>) -> Rc<Self> {
+        let client = |world: &Rc<World>, process: Rc<Process>| {
+            (Client { world: world.clone(), process: process.clone() }, ProcessClock { world: world.clone(), process })
+        };
+        let of = world.clone();
+        let voting = Function::new(world, "cast-vote", API_TIMEOUT_MS, move |process| {
+            let (client, clock) = client(&of, process);
+            let polls = PollStore::over(client.clone(), POLLS.to_owned());
+            Voting::over(polls, VoteStore::over(client, VOTES.to_owned()), clock)
+        });
+        let of = world.clone();
+        let editing = Function::new(world, "update-poll", EDIT_TIMEOUT_MS, move |process| {
+            let (client, clock) = client(&of, process);
+            Editing::over(PollStore::over(client, POLLS.to_owned()), clock)
+        });
+        let of = world.clone();
+        let relay = Function::new(world, "relay-votes", RELAY_TIMEOUT_MS, move |process| {
+            let (client, clock) = client(&of, process);
+            let queue = |url: &str| Queue::over(client.clone(), url.to_owned(), clock.clone());
+            relay_votes::App::new(queue(TALLY_QUEUE), queue(RELAY_DLQ))
+        });
+        let of = world.clone();
+        let tally = Function::new(world, "tally-votes", TALLY_TIMEOUT_MS, move |process| {
+            let (client, clock) = client(&of, process);
+            let store = TallyStore::over(client.clone(), TALLIES.to_owned());
+            let tally_dlq = Queue::over(client, TALLY_DLQ.to_owned(), clock.clone());
+            tally_votes::App::new(store, tally_dlq, of.scenario.cache_bytes_max, clock)
+        });
+        Rc::new(Self {
+            world: world.clone(),
+            voting,
+            editing,
+            relay,
+            tally,
+            bucket: RefCell::default(),
+            kept: RefCell::default(),
+        })
+    }
+
+    /// A request to an endpoint by way of the gateway. `None`: no answer.
+    pub async fn request<A: 'static, T: 'static, F: Future<Output = Result<T, Error>> + 'static>(
+        &self,
+        function: &Rc<Function<A>>,
+        endpoint: impl FnOnce(Rc<A>) -> F + 'static,
+    ) -> Option<Result<T, Error>> {
+        count(&self.world.numbers.requests);
+        let time_left = Duration::from_millis(function.timeout_ms() - ANSWER_MS);
+        let outcome = function.invoke(move |app, clock| async move {
+            let answer = clock.within(time_left, endpoint(app)).await;
+            answer.unwrap_or_else(|| Err(Error::Unavailable("it took too long".to_owned())))
+        });
+        outcome.await
+    }
+
+    /// Starts the readers of the stream and of the queue.
+    pub fn start(self: &Rc<Self>) {
+        let executor = &self.world.executor;
+        for shard in self.world.stream.shards() {
+            executor.spawn(read_shard(self.clone(), shard));
+        }
+        for _ in 0..self.world.scenario.queue_readers {
+            executor.spawn(read_queue(self.clone()));
+        }
+    }
+
+    /// Whether a batch was relayed.
+    async fn relayed(&self, batch: &[Record]) -> bool {
+        let event = StreamEvent { records: batch.iter().map(|record| record.json.clone()).collect() };
+        let relayed = self.relay.invoke(move |app, _| async move { relay_votes::relay(&app, &event).await.is_ok() });
+        relayed.await.unwrap_or(false)
+    }
+
+    /// Relays a batch once more, whatever comes of it.
+    fn relay_again(self: &Rc<Self>, batch: Vec<Record>) {
+        let cloud = self.clone();
+        self.world.executor.spawn(async move {
+            cloud.relayed(&batch).await;
+        });
+    }
+
+    /// Does what an operator does: relays what lies in the bucket, and sends dead letters anew. Whether there was any.
+    pub fn mend(self: &Rc<Self>) -> bool {
+        let batches = self.bucket.take();
+        let letters = self.world.tally_dlq.take();
+        let (put_aside, given_up): (Vec<Sent>, Vec<Sent>) =
+            letters.into_iter().partition(|letter| letter.reason.is_some() || self.world.ledger.is_garbage(&letter.body));
+        put_aside.into_iter().for_each(|letter| self.world.tally_dlq.put(letter));
+        let is_mended = !batches.is_empty() || !given_up.is_empty();
+        for letter in given_up {
+            count(&self.world.numbers.redriven);
+            self.world.queue.append(letter);
+        }
+        for batch in batches {
+            let cloud = self.clone();
+            self.world.executor.spawn(async move { while !cloud.relayed(&batch).await {} });
+        }
+        is_mended
+    }
+
+    /// Relays again what was kept of the batches of long ago.
+    pub fn repeat_the_past(self: &Rc<Self>) {
+        for batch in self.kept.borrow().iter() {
+            self.relay_again(batch.clone());
+        }
+    }
+}
+
+/// Reads a shard from its checkpoint, batch by batch, each until it is relayed or given up.
+async fn read_shard(cloud: Rc<Cloud>, shard: Rc<Shard>) {
+    let world = &cloud.world;
+    if let Some(parent) = &shard.parent {
+        while !parent.is_finished() {
+            parent.changed.wait().await;
+        }
+    }
+    loop {
+        while shard.is_read() {
+            if shard.is_finished() {
+                return;
+            }
+            shard.changed.wait().await;
+        }
+        world.executor.sleep(world.scenario.window_ms + world.draw(250)).await;
+        let batch = next_batch(world, &shard);
+        if !relay_until_given_up(&cloud, &batch).await {
+            cloud.bucket.borrow_mut().push(batch.clone());
+        }
+        if world.faults.strikes(Fault::StreamRepeated) {
+            cloud.relay_again(batch.clone());
+        }
+        shard.advance(batch.len());
+        if world.once_in(KEEP_BATCH_IN) {
+            cloud.kept.borrow_mut().push(batch);
+        }
+        if world.faults.strikes(Fault::StreamRewound) {
+            shard.rewind(world.draw(REWIND_RECORDS) as usize);
+        }
+        if world.faults.strikes(Fault::ShardSplit) {
+            for child in world.stream.split(world.draw_index(crate::stream::PLACES)) {
+                world.executor.spawn(read_shard(cloud.clone(), child));
+            }
+        }
+    }
+}
+
+fn next_batch(world: &World, shard: &Shard) -> Vec<Record> {
+    let mut batch = shard.next(1 + world.draw_index(world.scenario.batch_records_max));
+    let is_gone = |record: &Record| world.executor.now_ms() - record.at_ms > RECORD_LIFE_MS;
+    if batch.iter().any(is_gone) {
+        world.ledger.breach("C2", "the stream lost records before anybody gave them up");
+        batch.retain(|record| !is_gone(record));
+    }
+    batch
+}
+
+/// Relays a batch again and again; whether it was relayed before its records were too old.
+async fn relay_until_given_up(cloud: &Rc<Cloud>, batch: &[Record]) -> bool {
+    let world = &cloud.world;
+    let mut pause = 1_000;
+    while !cloud.relayed(batch).await {
+        let oldest = batch.iter().map(|record| record.at_ms).min().unwrap_or_default();
+        if world.executor.now_ms() - oldest > RECORD_AGE_MAX_MS {
+            return false;
+        }
+        world.executor.sleep(world.draw(pause)).await;
+        pause = (pause * 2).min(RETRY_PAUSE_MS);
+    }
+    true
+}
+
+/// Receives from the queue and has it counted, batch by batch.
+async fn read_queue(cloud: Rc<Cloud>) {
+    let world = &cloud.world;
+    loop {
+        let free = world.queue.free_groups();
+        if free.is_empty() {
+            world.queue.available.wait().await;
+            continue;
+        }
+        let (receipt, dead) = world.queue.receive(&wanted(world, free), world.scenario.receives_max);
+        for message in dead {
+            world.tell("queue", || format!("gives up message {} of {}", message.id, message.sent.group));
+            world.tally_dlq.put(message.sent);
+        }
+        if receipt.messages.is_empty() {
+            continue;
+        }
+        let again = receipt.messages.iter().filter(|message| message.receives > 1).count();
+        world.numbers.redeliveries.set(world.numbers.redeliveries.get() + again as u64);
+        release_after(world, world.scenario.visibility_ms, receipt.number);
+        if world.faults.strikes(Fault::SeenTwice) {
+            release_after(world, world.draw(50), receipt.number);
+        }
+        let event = queue_event(&receipt.messages);
+        let report = cloud.tally.invoke(|app, _| async move { failed_ids(tally_votes::tally(&app, event).await) }).await;
+        if let Some(failed) = report
+            && !world.faults.strikes(Fault::DeleteLost)
+        {
+            settle(world, receipt.number, &receipt.messages, &failed);
+        }
+    }
+}
+
+/// Some groups, and how many messages of each.
+fn wanted(world: &World, mut free: Vec<String>) -> Vec<(String, usize)> {
+    let mut wanted = Vec::new();
+    let mut room = 1 + world.draw_index(MESSAGES_MAX);
+    while room > 0 && !free.is_empty() {
+        let group = free.swap_remove(world.draw_index(free.len()));
+        let most = 1 + world.draw_index(room);
+        room -= most;
+        wanted.push((group, most));
+    }
+    wanted
+}
+
+fn release_after(world: &Rc<World>, ms: u64, receipt: u64) {
+    let again = world.clone();
+    world.executor.after(ms, move || {
+        again.queue.release(receipt);
+    });
+}
+
+/// Deletes what is counted; the rest comes again when its time is over, or at once.
+fn settle(world: &Rc<World>, receipt: u64, messages: &[Message], failed: &HashSet<u64>) {
+    world.queue.delete(receipt, |message| !failed.contains(&message.id));
+    if !failed.is_empty() && world.once_in(2) {
+        release_after(world, world.draw(2_000), receipt);
+    }
+    for message in messages {
+        if world.faults.strikes(Fault::MessageRepeated) {
+            world.queue.append(message.sent.clone());
+        }
+    }
+}
+
+/// The event that Lambda makes of messages.
+fn queue_event(messages: &[Message]) -> QueueEvent {
+    let mut json = String::from(r#"{"Records":["#);
+    for (place, message) in messages.iter().enumerate() {
+        let separator = if place > 0 { "," } else { "" };
+        let (id, body, group) = (message.id, &message.sent.body, &message.sent.group);
+        let attributes = format!(r#"{{"MessageGroupId":"{group}","SequenceNumber":"{id}"}}"#);
+        write!(json, r#"{separator}{{"messageId":"{id}","body":"{body}","attributes":{attributes}}}"#).unwrap();
+    }
+    json.push_str("]}");
+    serde_json::from_str(&json).expect("an event of the queue")
+}
+
+/// The ids in a report, as Lambda reads it.
+fn failed_ids(report: landslide_shared::batch::BatchReport) -> HashSet<u64> {
+    let report = serde_json::to_value(report).expect("a report is JSON");
+    let failures = report["batchItemFailures"].as_array().expect("a list of failures");
+    failures.iter().map(|failure| failure["itemIdentifier"].as_str().unwrap().parse().expect("our id")).collect()
+}

@@ -1,0 +1,226 @@
+//! DynamoDB: tables of items, conditions, transactions whose items land one after the other, pages, streams' images.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    fmt::Write,
+    rc::Rc,
+};
+
+use aws_sdk_dynamodb::{operation::put_item::PutItemInput, types::AttributeValue};
+
+/// An item's attributes by name.
+pub type Item = HashMap<String, AttributeValue>;
+
+/// Names of a table's partition key and sort key.
+pub struct Keys(pub &'static str, pub &'static str);
+
+/// A table.
+pub struct Table {
+    keys: Keys,
+    items: BTreeMap<String, BTreeMap<String, Stored>>,
+}
+
+struct Stored {
+    item: Rc<Item>,
+    /// What stood before, which an eventually consistent read may still see.
+    former: Option<Rc<Item>>,
+    /// Whether a transaction on it is under way.
+    is_locked: bool,
+}
+
+/// What became of a write.
+pub enum Written {
+    /// It is done; what was there before.
+    Done(Option<Rc<Item>>),
+    /// Its condition failed; what stands.
+    ConditionFailed(Option<Rc<Item>>),
+    /// A transaction on the item is under way.
+    Conflict,
+}
+
+impl Table {
+    /// An empty table.
+    pub fn new(keys: Keys) -> Self {
+        Self { keys, items: BTreeMap::new() }
+    }
+
+    /// The partition key and the sort key of an item, or of a key alone.
+    pub fn key(&self, item: &Item) -> (String, String) {
+        let text = |name: &str| item[name].as_s().expect("keys are strings").clone();
+        (text(self.keys.0), text(self.keys.1))
+    }
+
+    /// An item by its keys.
+    pub fn get(&self, (partition, sort): &(String, String)) -> Option<Rc<Item>> {
+        self.items.get(partition)?.get(sort).map(|stored| stored.item.clone())
+    }
+
+    /// What an eventually consistent read may see of an item: the one before.
+    pub fn get_stale(&self, (partition, sort): &(String, String)) -> Option<Rc<Item>> {
+        self.items.get(partition)?.get(sort)?.former.clone()
+    }
+
+    /// Every item.
+    pub fn all(&self) -> impl Iterator<Item = &Rc<Item>> {
+        self.items.values().flat_map(|partition| partition.values().map(|stored| &stored.item))
+    }
+
+    /// The items of a partition, by their sort keys, from one to another.
+    pub fn range(&self, partition: &str, first: &str, last: &str) -> Vec<Rc<Item>> {
+        let Some(items) = self.items.get(partition) else { return Vec::new() };
+        let within = items.range::<str, _>((std::ops::Bound::Included(first), std::ops::Bound::Included(last)));
+        within.map(|(_, stored)| stored.item.clone()).collect()
+    }
+
+    /// Puts an item if its condition holds.
+    pub fn put(&mut self, put: &PutItemInput) -> Written {
+        let item = put.item().expect("a put has an item");
+        let (partition, sort) = self.key(item);
+        let place = self.items.entry(partition).or_default();
+        let stands = place.get(&sort);
+        if stands.is_some_and(|stored| stored.is_locked) {
+            return Written::Conflict;
+        }
+        let stands = stands.map(|stored| stored.item.clone());
+        if !holds(put.condition_expression(), put, stands.as_deref()) {
+            return Written::ConditionFailed(stands);
+        }
+        place.insert(sort, Stored { item: Rc::new(item.clone()), former: stands.clone(), is_locked: false });
+        Written::Done(stands)
+    }
+
+    /// Whether a put of a transaction could be done now; if so, its item is locked until it lands.
+    pub fn lock(&mut self, put: &PutItemInput) -> Written {
+        let (partition, sort) = self.key(put.item().expect("a put has an item"));
+        let Some(stored) = self.items.entry(partition).or_default().get_mut(&sort) else {
+            let may = holds(put.condition_expression(), put, None);
+            return if may { Written::Done(None) } else { Written::ConditionFailed(None) };
+        };
+        if stored.is_locked {
+            return Written::Conflict;
+        }
+        if !holds(put.condition_expression(), put, Some(&stored.item)) {
+            return Written::ConditionFailed(Some(stored.item.clone()));
+        }
+        stored.is_locked = true;
+        Written::Done(Some(stored.item.clone()))
+    }
+
+    /// Gives up the lock of a transaction that does not take place.
+    pub fn unlock(&mut self, put: &PutItemInput) {
+        let (partition, sort) = self.key(put.item().expect("a put has an item"));
+        if let Some(stored) = self.items.get_mut(&partition).and_then(|items| items.get_mut(&sort)) {
+            stored.is_locked = false;
+        }
+    }
+
+    /// Lands an item of a transaction; it stays locked until the last has landed.
+    pub fn land(&mut self, item: &Item) {
+        let (partition, sort) = self.key(item);
+        let place = self.items.entry(partition).or_default();
+        let former = place.get(&sort).map(|stored| stored.item.clone());
+        place.insert(sort, Stored { item: Rc::new(item.clone()), former, is_locked: true });
+    }
+
+    /// Puts an item, whatever stands.
+    pub fn seed(&mut self, item: Item) {
+        self.land(&item);
+        let (partition, sort) = self.key(&item);
+        self.items.get_mut(&partition).and_then(|items| items.get_mut(&sort)).expect("just put").is_locked = false;
+    }
+
+    /// Takes out the items whose time to live is over.
+    pub fn expire(&mut self, now_ms: u64) -> Vec<Rc<Item>> {
+        let mut gone = Vec::new();
+        let is_over = |item: &Item| item.contains_key("expires_at") && number(item, "expires_at") * 1_000 <= now_ms;
+        for items in self.items.values_mut() {
+            items.retain(|_, stored| {
+                let goes = is_over(&stored.item);
+                if goes {
+                    gone.push(stored.item.clone());
+                }
+                !goes
+            });
+        }
+        gone
+    }
+}
+
+/// A number attribute that must be there.
+pub fn number(item: &Item, name: &str) -> u64 {
+    item[name].as_n().expect("a number").parse().expect("a whole number")
+}
+
+/// Whether a condition holds for what stands: clauses joined by OR, each `attribute_not_exists(#name)`,
+/// `#name = :value` or `#name < :value`.
+fn holds(condition: Option<&str>, put: &PutItemInput, stands: Option<&Item>) -> bool {
+    condition.is_none_or(|condition| condition.split(" OR ").any(|clause| clause_holds(clause, put, stands)))
+}
+
+fn clause_holds(clause: &str, put: &PutItemInput, stands: Option<&Item>) -> bool {
+    let names = put.expression_attribute_names().expect("names of a condition");
+    let attribute = |name: &str| stands.and_then(|item| item.get(&names[name]));
+    if let Some(name) = clause.strip_prefix("attribute_not_exists(").and_then(|rest| rest.strip_suffix(')')) {
+        return attribute(name).is_none();
+    }
+    let [name, operator, value] = clause.split(' ').collect::<Vec<_>>()[..] else {
+        panic!("the model does not know the condition {clause:?}");
+    };
+    let digits = |value: &AttributeValue| value.as_n().expect("conditions compare numbers").parse::<u64>().unwrap();
+    let value = digits(&put.expression_attribute_values().expect("values of a condition")[value]);
+    let Some(stands) = attribute(name).map(digits) else { return false };
+    match operator {
+        "=" => stands == value,
+        "<" => stands < value,
+        other => panic!("the model does not know the operator {other:?}"),
+    }
+}
+
+/// A stream's record of a change from one item to another, as Lambda hands it over.
+pub fn stream_record(sequence: u64, former: Option<&Item>, now: Option<&Item>) -> String {
+    let event = match (former, now) {
+        (None, Some(_)) => "INSERT",
+        (Some(_), Some(_)) => "MODIFY",
+        (_, None) => "REMOVE",
+    };
+    let mut json = format!(
+        r#"{{"eventID":"{sequence}","eventName":"{event}","eventSource":"aws:dynamodb","dynamodb":{{"SequenceNumber":"{sequence}""#
+    );
+    for (name, image) in [("OldImage", former), ("NewImage", now)] {
+        if let Some(image) = image {
+            write!(json, r#","{name}":"#).unwrap();
+            write_item(&mut json, image);
+        }
+    }
+    json.push_str("}}");
+    json
+}
+
+fn write_item(json: &mut String, item: &Item) {
+    let mut separator = '{';
+    for (name, value) in item {
+        write!(json, r#"{separator}"{name}":"#).unwrap();
+        write_value(json, value);
+        separator = ',';
+    }
+    json.push('}');
+}
+
+/// Numbers, strings without characters to be escaped, and lists: what votes are made of.
+fn write_value(json: &mut String, value: &AttributeValue) {
+    match value {
+        AttributeValue::N(digits) => write!(json, r#"{{"N":"{digits}"}}"#).unwrap(),
+        AttributeValue::S(text) => write!(json, r#"{{"S":"{text}"}}"#).unwrap(),
+        AttributeValue::L(values) => {
+            json.push_str(r#"{"L":["#);
+            for (place, value) in values.iter().enumerate() {
+                if place > 0 {
+                    json.push(',');
+                }
+                write_value(json, value);
+            }
+            json.push_str("]}");
+        }
+        other => panic!("the model does not know votes with {other:?}"),
+    }
+}

@@ -1,0 +1,148 @@
+//! Lambda: processes that are started, reused, held up, killed and forgotten.
+
+use std::{
+    cell::{Cell, RefCell},
+    future::Future,
+    pin::pin,
+    rc::Rc,
+};
+
+use futures_util::future::{Either, select};
+
+use crate::{
+    channel::one_value,
+    executor::Doom,
+    faults::Fault,
+    world::{Process, ProcessClock, World, count},
+};
+
+/// By how much a clock is ahead or behind at most, in milliseconds: two of them are within `CLOCK_SKEW_MS`.
+const SKEW_MS: u64 = 500;
+/// A crash comes at one of the first so many awaits of an invocation.
+const CRASH_AWAITS: u64 = 12;
+/// How long a process is held up at most, in milliseconds.
+const HOLD_UP_MS: u64 = 12_000;
+
+/// A function and its processes.
+pub struct Function<A> {
+    name: &'static str,
+    timeout_ms: u64,
+    world: Rc<World>,
+    start: Box<dyn Fn(Rc<Process>) -> A>,
+    idle: RefCell<Vec<Environment<A>>>,
+    started: Cell<u64>,
+}
+
+struct Environment<A> {
+    app: Rc<A>,
+    process: Rc<Process>,
+}
+
+/// A process at work: it is idle again if it ends well, and gone if it is dropped.
+struct AtWork<A> {
+    function: Rc<Function<A>>,
+    environment: Environment<A>,
+}
+
+impl<A> AtWork<A> {
+    fn end_well(self) {
+        self.function.idle.borrow_mut().push(self.environment);
+    }
+}
+
+impl<A: 'static> Function<A> {
+    /// A function without any process yet.
+    pub fn new(
+        world: &Rc<World>,
+        name: &'static str,
+        timeout_ms: u64,
+        start: impl Fn(Rc<Process>) -> A + 'static,
+    ) -> Rc<Self> {
+        Rc::new(Self {
+            name,
+            timeout_ms,
+            world: world.clone(),
+            start: Box::new(start),
+            idle: RefCell::default(),
+            started: Cell::new(0),
+        })
+    }
+
+    /// How long an invocation may take, in milliseconds.
+    pub fn timeout_ms(&self) -> u64 {
+        self.timeout_ms
+    }
+
+    /// Has a process do some work. `None`: it crashed or ran out of time, or the caller did not wait for it.
+    pub async fn invoke<T: 'static, F: Future<Output = T> + 'static>(
+        self: &Rc<Self>,
+        work: impl FnOnce(Rc<A>, ProcessClock) -> F,
+    ) -> Option<T> {
+        let world = &self.world;
+        let at_work = AtWork { function: self.clone(), environment: self.environment() };
+        let (app, process) = (at_work.environment.app.clone(), at_work.environment.process.clone());
+        let (giver, taker) = one_value();
+        let work = work(app, ProcessClock { world: world.clone(), process });
+        let invocation = async move {
+            let outcome = work.await;
+            at_work.end_well();
+            giver.give(outcome);
+        };
+        let task = world.executor.spawn_doomed(invocation, self.doom());
+        let again = world.clone();
+        world.executor.after(self.timeout_ms, move || {
+            if again.executor.kill(task) {
+                count(&again.numbers.timeouts);
+            }
+        });
+        let outcome = taker.take();
+        if !world.faults.strikes(Fault::LostSight) {
+            return outcome.await;
+        }
+        match select(pin!(outcome), pin!(world.executor.sleep(world.draw(self.timeout_ms)))).await {
+            Either::Left((outcome, _)) => outcome,
+            Either::Right(_) => None,
+        }
+    }
+
+    fn environment(self: &Rc<Self>) -> Environment<A> {
+        let world = &self.world;
+        let mut idle = self.idle.borrow_mut();
+        if world.faults.strikes(Fault::ColdStart) {
+            idle.clear();
+        }
+        if idle.is_empty() {
+            drop(idle);
+            return self.start();
+        }
+        let chosen = world.draw_index(idle.len());
+        let environment = idle.swap_remove(chosen);
+        if world.faults.strikes(Fault::ClockStep) {
+            environment.process.skew_ms.set(self.skew_ms());
+        }
+        environment
+    }
+
+    fn start(&self) -> Environment<A> {
+        count(&self.started);
+        let process = Rc::new(Process {
+            name: format!("{} {}", self.name, self.started.get()),
+            skew_ms: Cell::new(self.skew_ms()),
+        });
+        Environment { app: Rc::new((self.start)(process.clone())), process }
+    }
+
+    fn skew_ms(&self) -> i64 {
+        self.world.draw(2 * SKEW_MS + 1) as i64 - SKEW_MS as i64
+    }
+
+    fn doom(&self) -> Doom {
+        let world = &self.world;
+        let crashes = world.faults.strikes(Fault::Crash);
+        let is_held_up = world.faults.strikes(Fault::HoldUp);
+        Doom {
+            dropped_at_poll: crashes.then(|| 1 + world.draw(CRASH_AWAITS) as u32),
+            held_up: is_held_up.then(|| (1 + world.draw(CRASH_AWAITS) as u32, world.draw(HOLD_UP_MS))),
+        }
+    }
+}

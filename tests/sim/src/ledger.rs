@@ -1,0 +1,333 @@
+//! What is true, kept from the items as they are written and from what callers were told: the promises are held
+//! against this, and not against anything that the product computes.
+
+use std::{
+    cell::{Cell, RefCell},
+    collections::{BTreeMap, HashMap, HashSet},
+    fmt,
+};
+
+use aws_sdk_dynamodb::types::AttributeValue;
+
+use crate::database::{Item, number};
+
+/// A voter of a poll, as the table has them.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Voter {
+    /// The poll's id.
+    pub poll: String,
+    /// 16 bytes.
+    pub key: u128,
+}
+
+/// A revision of a vote that was stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Revision {
+    /// 1, 2, …
+    pub number: u64,
+    /// Ids of the options; none: taken back.
+    pub choices: Option<Vec<u8>>,
+    /// In milliseconds since the epoch.
+    pub cast_at: u64,
+    /// The lane that is to count it.
+    pub lane: u64,
+    /// When it landed, in milliseconds since the epoch.
+    pub stored_at: u64,
+}
+
+/// A poll's times, from when on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Times {
+    /// When it landed, in milliseconds since the epoch.
+    pub from: u64,
+    /// When the poll opens.
+    pub opens_at: Option<u64>,
+    /// When it closes.
+    pub closes_at: Option<u64>,
+}
+
+/// A promise that was not kept.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Breach {
+    /// Which, such as `C1`.
+    pub promise: &'static str,
+    /// What happened.
+    pub what: String,
+}
+
+impl fmt::Display for Breach {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.promise, self.what)
+    }
+}
+
+type CountedId = (String, u128, u64);
+
+/// Everything that happened to votes and counts.
+#[derive(Default)]
+pub struct Ledger {
+    /// Votes stored, every revision.
+    pub votes: Cell<u64>,
+    voters: RefCell<BTreeMap<Voter, Vec<Revision>>>,
+    claimed: RefCell<HashSet<(Voter, u64)>>,
+    polls: RefCell<BTreeMap<String, Vec<Times>>>,
+    fixed: RefCell<HashSet<String>>,
+    counted: RefCell<HashMap<CountedId, u32>>,
+    garbage: RefCell<Vec<String>>,
+    breaches: RefCell<Vec<Breach>>,
+    lost: Cell<u64>,
+    double: Cell<u64>,
+}
+
+/// How a run came out.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Verdict {
+    /// Stored revisions that were not counted.
+    pub lost: u64,
+    /// Times that a revision was counted beyond the first, or without being stored.
+    pub double: u64,
+    /// Whatever was promised and not kept.
+    pub breaches: Vec<Breach>,
+}
+
+impl Ledger {
+    /// Notes a broken promise.
+    pub fn breach(&self, promise: &'static str, what: impl Into<String>) {
+        self.breaches.borrow_mut().push(Breach { promise, what: what.into() });
+    }
+
+    /// Notes a poll's item RULES that landed.
+    pub fn poll_landed(&self, item: &Item, at: u64) {
+        let poll = text(item, "poll_id").to_owned();
+        if text(item, "vote_change") == "never" {
+            self.fixed.borrow_mut().insert(poll.clone());
+        }
+        let time = |name: &str| item.contains_key(name).then(|| number(item, name));
+        let times = Times { from: at, opens_at: time("opens_at"), closes_at: time("closes_at") };
+        self.polls.borrow_mut().entry(poll).or_default().push(times);
+    }
+
+    /// Notes a vote's item that landed. `lanes` are those that readers of the poll look at.
+    pub fn vote_landed(&self, item: &Item, at: u64, lanes: u64) {
+        let (voter, revision) = read_vote(item, at);
+        self.votes.set(self.votes.get() + 1);
+        if revision.lane >= lanes {
+            self.breach("C3", format!("a vote of lane {} in a poll of {lanes} lanes", revision.lane));
+        }
+        let mut voters = self.voters.borrow_mut();
+        let revisions = voters.entry(voter.clone()).or_default();
+        if revision.number != revisions.len() as u64 + 1 {
+            self.breach("C1", format!("{voter:?} has revision {} after {}", revision.number, revisions.len()));
+        }
+        if !revisions.is_empty() && self.fixed.borrow().contains(&voter.poll) {
+            self.breach("C1", format!("{voter:?} has a second vote in a poll whose votes do not change"));
+        }
+        revisions.push(revision);
+    }
+
+    /// Notes a HEAD that replaced another: what it counts anew.
+    pub fn head_landed(&self, former: Option<&Item>, head: &Item) {
+        let lane = text(head, "poll_lane");
+        let before: HashSet<(u128, u64)> = former.into_iter().flat_map(recent_ids).collect();
+        let mut counted = self.counted.borrow_mut();
+        for (voter, revision) in recent_ids(head).filter(|id| !before.contains(id)) {
+            *counted.entry((lane.to_owned(), voter, revision)).or_default() += 1;
+        }
+    }
+
+    /// Notes a COUNT that replaced another.
+    pub fn count_landed(&self, former: Option<&Item>, count: &Item) {
+        let Some(former) = former else { return };
+        let lane = text(count, "poll_lane");
+        if number(former, "as_of") > number(count, "as_of") {
+            self.breach("C4", format!("as_of of {lane} went down"));
+        }
+        let poll = lane.split('#').next().unwrap_or_default();
+        if self.fixed.borrow().contains(poll) {
+            let now: BTreeMap<&str, i64> = counters(count).collect();
+            for (name, before) in counters(former).filter(|(name, before)| now.get(name).unwrap_or(&0) < before) {
+                self.breach("C5", format!("{name} of {lane} went down from {before} to {:?}", now.get(name)));
+            }
+        }
+    }
+
+    /// Notes a text that nobody can read, which must end in a dead-letter queue.
+    pub fn garbage(&self, text: &str) {
+        self.garbage.borrow_mut().push(text.to_owned());
+    }
+
+    /// Whether a text is one that nobody can read.
+    pub fn is_garbage(&self, text: &str) -> bool {
+        self.garbage.borrow().iter().any(|garbage| garbage == text)
+    }
+
+    /// Holds all garbage against what was put aside.
+    pub fn check_garbage(&self, is_put_aside: impl Fn(&str) -> bool) {
+        for text in self.garbage.borrow().iter().filter(|text| !is_put_aside(text)) {
+            self.breach("C7", format!("{text:?} can't be read and was not put aside"));
+        }
+    }
+
+    /// What stands of a voter.
+    pub fn standing(&self, voter: &Voter) -> Option<Revision> {
+        self.voters.borrow().get(voter)?.last().cloned()
+    }
+
+    /// A voter's revision, if it was ever stored.
+    pub fn revision(&self, voter: &Voter, number: u64) -> Option<Revision> {
+        self.voters.borrow().get(voter)?.get((number as usize).checked_sub(1)?).cloned()
+    }
+
+    /// Notes that a request was told that it wrote a revision; whether it is the first that was.
+    pub fn claim(&self, voter: &Voter, number: u64) -> bool {
+        self.claimed.borrow_mut().insert((voter.clone(), number))
+    }
+
+    /// A poll's times since a time, the one that held then included.
+    pub fn times_since(&self, poll: &str, since: u64) -> Vec<Times> {
+        let polls = self.polls.borrow();
+        let all = &polls[poll];
+        let first = all.iter().rposition(|times| times.from <= since).unwrap_or(0);
+        all[first..].to_vec()
+    }
+
+    /// Holds all that was stored against all that was counted. `lanes` are the items HEAD and COUNT, lane by lane.
+    pub fn hold_against<'a>(&self, lanes: impl Iterator<Item = (&'a Item, Option<&'a Item>)>) {
+        self.check_times();
+        self.check_each_is_counted_once();
+        let mut expected = self.recount();
+        for (head, count) in lanes {
+            let lane = text(head, "poll_lane");
+            let (counts, as_of) = expected.remove(lane).unwrap_or_default();
+            self.check_lane(lane, &counts, as_of, head);
+            match count {
+                Some(count) => self.check_lane(lane, &counts, as_of, count),
+                None => self.breach("C3", format!("lane {lane} has no COUNT")),
+            }
+        }
+        for lane in expected.keys() {
+            self.breach("C3", format!("lane {lane} has votes and no HEAD"));
+        }
+    }
+
+    /// What it all came to.
+    pub fn verdict(&self) -> Verdict {
+        let mut breaches = self.breaches.borrow().clone();
+        breaches.sort();
+        breaches.dedup();
+        Verdict { lost: self.lost.get(), double: self.double.get(), breaches }
+    }
+
+    fn check_each_is_counted_once(&self) {
+        self.lost.set(self.uncounted());
+        self.double.set(self.overcounted());
+    }
+
+    fn check_times(&self) {
+        for (voter, revisions) in self.voters.borrow().iter() {
+            let last = self.polls.borrow()[&voter.poll].last().cloned().expect("a poll has times");
+            for revision in revisions {
+                if last.closes_at.is_some_and(|closes_at| revision.cast_at >= closes_at) {
+                    self.breach("C6", format!("{voter:?} {revision:?} came after the closing at {:?}", last.closes_at));
+                }
+                if last.opens_at.is_some_and(|opens_at| revision.cast_at < opens_at) {
+                    self.breach("C6", format!("{voter:?} {revision:?} came before the opening at {:?}", last.opens_at));
+                }
+            }
+        }
+    }
+
+    fn uncounted(&self) -> u64 {
+        let counted = self.counted.borrow();
+        let mut lost = 0;
+        for (voter, revisions) in self.voters.borrow().iter() {
+            for revision in revisions {
+                let id = (format!("{}#{}", voter.poll, revision.lane), voter.key, revision.number);
+                if !counted.contains_key(&id) {
+                    lost += 1;
+                    self.breach("C2", format!("lost: {voter:?} {revision:?}"));
+                }
+            }
+        }
+        lost
+    }
+
+    fn overcounted(&self) -> u64 {
+        let mut double = 0;
+        for ((lane, key, revision), times) in self.counted.borrow().iter() {
+            let voter = Voter { poll: lane.split('#').next().unwrap_or_default().to_owned(), key: *key };
+            let is_stored = self.revision(&voter, *revision).is_some_and(|stored| lane.ends_with(&format!("#{}", stored.lane)));
+            let beyond = if is_stored { times - 1 } else { *times };
+            if beyond > 0 {
+                double += u64::from(beyond);
+                self.breach("C3", format!("double: {voter:?} revision {revision} was counted {times} times in {lane}"));
+            }
+        }
+        double
+    }
+
+    /// Counters and newest `cast_at` by lane, from the votes alone.
+    fn recount(&self) -> BTreeMap<String, (BTreeMap<String, i64>, u64)> {
+        let mut lanes: BTreeMap<String, (BTreeMap<String, i64>, u64)> = BTreeMap::new();
+        for (voter, revisions) in self.voters.borrow().iter() {
+            for revision in revisions {
+                let (_, as_of) = lanes.entry(format!("{}#{}", voter.poll, revision.lane)).or_default();
+                *as_of = revision.cast_at.max(*as_of);
+            }
+            let Some(Revision { choices: Some(choices), lane, .. }) = revisions.last() else { continue };
+            let (counts, _) = lanes.entry(format!("{}#{lane}", voter.poll)).or_default();
+            *counts.entry("ballots".to_owned()).or_default() += 1;
+            choices.iter().for_each(|id| *counts.entry(format!("o{id}")).or_default() += 1);
+        }
+        lanes
+    }
+
+    fn check_lane(&self, lane: &str, expected: &BTreeMap<String, i64>, as_of: u64, item: &Item) {
+        let kind = text(item, "item");
+        let stored: BTreeMap<String, i64> =
+            counters(item).filter(|(_, count)| *count != 0).map(|(name, count)| (name.to_owned(), count)).collect();
+        if stored != *expected {
+            self.breach("C3", format!("{kind} of {lane} says {stored:?}, a recount {expected:?}"));
+        }
+        if number(item, "as_of") != as_of {
+            self.breach("C4", format!("{kind} of {lane} is as of {}, its newest vote {as_of}", number(item, "as_of")));
+        }
+    }
+}
+
+fn text<'a>(item: &'a Item, name: &str) -> &'a str {
+    item[name].as_s().expect("a string")
+}
+
+fn read_vote(item: &Item, at: u64) -> (Voter, Revision) {
+    let poll = text(item, "poll_partition").split('#').next().unwrap_or_default().to_owned();
+    let key = u128::from_str_radix(text(item, "voter"), 16).expect("hex digits");
+    let id = |id: &AttributeValue| id.as_n().expect("a number").parse().expect("an option's id");
+    let choices = item.get("choices").map(|list| list.as_l().expect("a list").iter().map(id).collect());
+    let revision = Revision {
+        number: number(item, "revision"),
+        choices,
+        cast_at: number(item, "cast_at"),
+        lane: number(item, "lane"),
+        stored_at: at,
+    };
+    (Voter { poll, key }, revision)
+}
+
+/// Voters and revisions that a HEAD holds.
+fn recent_ids(head: &Item) -> impl Iterator<Item = (u128, u64)> {
+    let buckets = head["recent"].as_m().expect("a map").values();
+    buckets.flat_map(|ids| ids.as_b().expect("bytes").as_ref().as_chunks::<20>().0).map(|id| {
+        let (voter, revision) = id.split_at(16);
+        let revision = u32::from_be_bytes(revision.try_into().expect("four bytes"));
+        (u128::from_be_bytes(voter.try_into().expect("sixteen bytes")), u64::from(revision))
+    })
+}
+
+/// Everything in a HEAD or COUNT that is a counter.
+fn counters(item: &Item) -> impl Iterator<Item = (&str, i64)> {
+    item.iter().filter(|(name, _)| !["version", "as_of"].contains(&name.as_str())).filter_map(|(name, value)| {
+        let digits = value.as_n().ok()?;
+        Some((name.as_str(), digits.parse().expect("a whole number")))
+    })
+}

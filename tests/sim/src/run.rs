@@ -1,0 +1,163 @@
+//! One run: a scenario from its first vote until everything is drained, and what it comes to.
+
+use std::rc::Rc;
+
+use landslide_shared::domain::{poll::Poll, time::DAY_MS};
+
+use crate::{
+    cloud::Cloud,
+    database::Item,
+    faults::Fault,
+    ledger::Verdict,
+    owners,
+    scenario::Scenario,
+    voters::Person,
+    world::{TALLIES, VOTES, World},
+};
+
+/// Polls of tasks after which a run counts as hanging: so many, and so many more a voter.
+const POLLS_MAX: u64 = 3_000_000;
+const POLLS_MAX_A_VOTER: u64 = 5_000;
+/// How often an operator has to mend at most.
+const MENDINGS_MAX: usize = 50;
+/// How long after the last voter things go wrong at most, in milliseconds.
+const AFTERMATH_MS: u64 = 300_000;
+
+/// What a run came to.
+#[derive(Debug, Default)]
+pub struct Report {
+    /// Against the promises.
+    pub verdict: Verdict,
+    /// Numbers by name.
+    pub numbers: Vec<(&'static str, u64)>,
+    /// Faults that struck, in the order of `Fault::ALL`.
+    pub faults: Vec<u64>,
+    /// What happened, if it was traced.
+    pub trace: Vec<String>,
+}
+
+/// Runs a scenario.
+pub fn run(scenario: &Scenario, is_traced: bool) -> Report {
+    let world = World::new(scenario.clone(), is_traced);
+    let cloud = Cloud::new(&world);
+    let polls: Vec<Rc<Poll>> = (0..scenario.polls).map(|number| Rc::new(owners::draw_poll(&world, number))).collect();
+    polls.iter().for_each(|poll| drop(world.executor.spawn(owners::create(world.clone(), poll.clone()))));
+    go_on(&world);
+    begin(&world, &cloud, &polls);
+    drain(&world, &cloud);
+    check(&world);
+    if scenario.months_pass {
+        pass_months(&world, &cloud);
+        check(&world);
+    }
+    let report = report(&world);
+    world.executor.clear();
+    report
+}
+
+fn begin(world: &Rc<World>, cloud: &Rc<Cloud>, polls: &[Rc<Poll>]) {
+    cloud.start();
+    for number in 0..world.scenario.voters {
+        let poll = &polls[world.draw_index(polls.len())];
+        world.executor.spawn(Person::new(cloud, poll, number).live());
+    }
+    if world.scenario.owners_act {
+        polls.iter().for_each(|poll| drop(world.executor.spawn(owners::act(cloud.clone(), poll.clone()))));
+    }
+    let again = world.clone();
+    let calm = world.scenario.span_ms + world.scenario.queue_outage_ms + world.draw(AFTERMATH_MS);
+    world.executor.after(calm, move || again.faults.end());
+}
+
+/// Goes on until nothing is under way.
+fn go_on(world: &World) {
+    let polls_max = POLLS_MAX + POLLS_MAX_A_VOTER * world.scenario.voters as u64;
+    if !world.executor.run(polls_max) {
+        world.ledger.breach("C3", "the pipeline never drains");
+    }
+}
+
+/// Goes on until everything is counted, with an operator's help where dead letters lie.
+fn drain(world: &Rc<World>, cloud: &Rc<Cloud>) {
+    go_on(world);
+    for _ in 0..MENDINGS_MAX {
+        if !cloud.mend() {
+            return;
+        }
+        go_on(world);
+    }
+    world.ledger.breach("C3", "the dead letters never end");
+}
+
+/// Old batches come again after four weeks; after a month, when their rows are gone; and after three, when the votes
+/// expire as well.
+fn pass_months(world: &Rc<World>, cloud: &Rc<Cloud>) {
+    for days in [27, 4, 60] {
+        world.executor.skip(days * DAY_MS);
+        let now = world.executor.now_ms();
+        world.tables.borrow_mut().of_mut(TALLIES).expire(now);
+        if days == 60 {
+            expire_votes(world);
+        }
+        cloud.repeat_the_past();
+        drain(world, cloud);
+    }
+}
+
+/// Gives every vote a time to live, and lets it pass: two records each that are no votes.
+fn expire_votes(world: &Rc<World>) {
+    let votes: Vec<Rc<Item>> = world.tables.borrow().of(Some(VOTES)).all().cloned().collect();
+    for vote in votes {
+        let mut expiring = Item::clone(&vote);
+        let expires_at = aws_sdk_dynamodb::types::AttributeValue::N((world.executor.now_ms() / 1_000).to_string());
+        expiring.insert("expires_at".to_owned(), expires_at);
+        world.tables.borrow_mut().of_mut(VOTES).seed(expiring.clone());
+        world.write_record(Some(&vote), Some(&expiring));
+    }
+    let now = world.executor.now_ms();
+    let gone = world.tables.borrow_mut().of_mut(VOTES).expire(now);
+    gone.iter().for_each(|vote| world.write_record(Some(vote), None));
+}
+
+fn check(world: &World) {
+    world.ledger.check_garbage(|text| world.relay_dlq.hold(text) || world.tally_dlq.hold(text));
+    if !world.queue.is_empty() {
+        world.ledger.breach("C3", "the queue is not empty");
+    }
+    let tables = world.tables.borrow();
+    let tallies = tables.of(Some(TALLIES));
+    let of_kind = |kind: &str| -> Vec<Rc<Item>> {
+        tallies.all().filter(|item| item["item"].as_s().is_ok_and(|item| item == kind)).cloned().collect()
+    };
+    let (heads, counts) = (of_kind("HEAD"), of_kind("COUNT"));
+    let lanes = heads.iter().map(|head| {
+        let count = counts.iter().find(|count| count["poll_lane"] == head["poll_lane"]);
+        (&**head, count.map(|count| &**count))
+    });
+    world.ledger.hold_against(lanes);
+}
+
+fn report(world: &World) -> Report {
+    let numbers = &world.numbers;
+    let mut faults = world.faults.counts();
+    faults[Fault::Crash as usize] = world.executor.drops();
+    faults[Fault::HoldUp as usize] = world.executor.hold_ups();
+    Report {
+        verdict: world.ledger.verdict(),
+        numbers: vec![
+            ("votes", world.ledger.votes.get()),
+            ("requests", numbers.requests.get()),
+            ("timeouts", numbers.timeouts.get()),
+            ("conflicts", numbers.conflicts.get()),
+            ("throttles of partitions", numbers.partition_throttles.get()),
+            ("flushes", numbers.flushes.get()),
+            ("spills", numbers.spills.get()),
+            ("redeliveries", numbers.redeliveries.get()),
+            ("deduplicated messages", numbers.deduplicated.get()),
+            ("redriven messages", numbers.redriven.get()),
+            ("polls of tasks", world.executor.polls()),
+        ],
+        faults,
+        trace: world.lines(),
+    }
+}

@@ -1,0 +1,122 @@
+//! What one seed is about: how many vote, over which time, on how much of a cloud, and what goes wrong how often.
+
+use std::fmt;
+
+use crate::faults::Fault;
+
+/// One run's parameters. The same parameters give the same run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Scenario {
+    /// The seed of everything that is drawn while it runs.
+    pub seed: u64,
+    /// How many polls there are.
+    pub polls: usize,
+    /// How many vote, over all polls.
+    pub voters: usize,
+    /// How long they come, in milliseconds.
+    pub span_ms: u64,
+    /// The most that one of them asks for, one after the other or at once.
+    pub wishes_max: usize,
+    /// Whether votes may change, poll by poll drawn if so.
+    pub votes_change: bool,
+    /// Whether the owners close, move the closing and raise the peak.
+    pub owners_act: bool,
+    /// The most processes of cast-vote; of the others a quarter.
+    pub processes_max: usize,
+    /// How many shards the stream has at first.
+    pub shards: usize,
+    /// How long the relay gathers, in milliseconds.
+    pub window_ms: u64,
+    /// The most records of a stream batch.
+    pub batch_records_max: usize,
+    /// How many batches of the queue are counted at once.
+    pub queue_readers: usize,
+    /// After how long a message that was not deleted comes again, in milliseconds.
+    pub visibility_ms: u64,
+    /// After how many deliveries a message is a dead letter.
+    pub receives_max: u32,
+    /// Bytes of counted ids that a process of tally-votes remembers.
+    pub cache_bytes_max: usize,
+    /// Write units a second of each partition.
+    pub partition_units: u32,
+    /// For how long the queue takes nothing at all, in milliseconds; 0: no such time.
+    pub queue_outage_ms: u64,
+    /// Whether months pass in the end: rows expire, old messages come again.
+    pub months_pass: bool,
+    /// Rates by kind, in the order of `Fault::ALL`.
+    pub rates: Vec<f64>,
+}
+
+const MINUTE_MS: u64 = 60_000;
+const HOUR_MS: u64 = 60 * MINUTE_MS;
+
+impl Scenario {
+    /// The scenario of a seed.
+    pub fn of(seed: u64) -> Self {
+        // Apart from the generators that use the same seed while it runs.
+        let mut random = fastrand::Rng::with_seed(seed ^ 0x005c_e0a1_0000_0000);
+        let voters = match random.u32(..1000) {
+            0..450 => random.usize(1..=40),
+            450..900 => random.usize(40..=800),
+            900..994 => random.usize(800..=4_000),
+            _ => random.usize(8_000..=24_000),
+        };
+        let is_large = voters > 800;
+        let span_ms = match random.u32(..10) {
+            0 => random.u64(1..=200),
+            1..6 => random.u64(1_000..=30_000),
+            _ => random.u64(30_000..=5 * MINUTE_MS),
+        };
+        // In some runs a kind of fault is left out, in some it is rare, in some it is all over the place.
+        let rates = Fault::ALL.iter().map(|_| match random.u32(..10) {
+            0..4 => 0.0,
+            4..8 => 0.002 + random.f64() * 0.02,
+            _ => random.f64() * if is_large { 0.05 } else { 0.25 },
+        });
+        let rates = rates.collect();
+        Self {
+            seed,
+            polls: random.usize(1..=3),
+            voters,
+            span_ms,
+            wishes_max: if is_large { 1 + random.usize(..2) } else { 1 + random.usize(..5) },
+            votes_change: random.bool(),
+            owners_act: random.u32(..3) > 0,
+            processes_max: 1 + random.usize(..24),
+            shards: 1 << random.u32(..5),
+            window_ms: *random.choice(&[0, 0, 100, 1_000]).unwrap(),
+            batch_records_max: *random.choice(&[1, 7, 50, 500, 10_000]).unwrap(),
+            queue_readers: 1 + random.usize(..8),
+            visibility_ms: *random.choice(&[2_000, 9_000, 60_000, 60_000]).unwrap(),
+            receives_max: *random.choice(&[3, 10, 100]).unwrap(),
+            cache_bytes_max: *random.choice(&[0, 4_096, 65_536, 640 << 20]).unwrap(),
+            partition_units: *random.choice(&[5, 50, 1_000, 1_000]).unwrap(),
+            queue_outage_ms: match random.u32(..40) {
+                0 => random.u64(22 * HOUR_MS..=26 * HOUR_MS),
+                1..6 => random.u64(1_000..=10 * MINUTE_MS),
+                _ => 0,
+            },
+            months_pass: random.u32(..4) == 0,
+            rates,
+        }
+    }
+
+    /// The rate of one kind of fault, to be changed.
+    pub fn rate_mut(&mut self, fault: Fault) -> &mut f64 {
+        &mut self.rates[fault as usize]
+    }
+}
+
+impl fmt::Display for Scenario {
+    /// The parameters, so that a reader can picture the run.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kinds: Vec<String> = Fault::ALL
+            .iter()
+            .zip(&self.rates)
+            .filter(|(_, rate)| **rate > 0.0)
+            .map(|(fault, rate)| format!("{} {:.3}", fault.names().0, rate))
+            .collect();
+        write!(f, "{} voters of {} polls in {} ms", self.voters, self.polls, self.span_ms)?;
+        write!(f, ", faults: {}", if kinds.is_empty() { "none".to_owned() } else { kinds.join(", ") })
+    }
+}

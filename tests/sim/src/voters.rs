@@ -1,0 +1,205 @@
+//! Voters: they vote, say it again, change their minds, take it back, race themselves, come late, and try again when
+//! no answer comes. What they are told is held against the ledger.
+
+use std::rc::Rc;
+
+use futures_util::future::join_all;
+use landslide_shared::{
+    domain::{
+        caller::{Caller, TokenKind},
+        choices::Choices,
+        poll::{Kind, Poll, VoteChange},
+        time::Timestamp,
+    },
+    http::Error,
+    voting::Settled,
+};
+
+use crate::{
+    cloud::Cloud,
+    faults::Fault,
+    ledger::{Revision, Voter},
+};
+
+/// How often a voter tries again.
+const TRIES_MAX: u64 = 6;
+/// The longest pause before the next try, in milliseconds.
+const RETRY_PAUSE_MS: u64 = 4_000;
+/// The longest pause between two wishes, in milliseconds.
+const WISH_PAUSE_MS: u64 = 10_000;
+/// How near to its closing or opening some of a poll's voters come, in milliseconds.
+const RUSH_MS: u64 = 3_000;
+/// By how much a clock is off at most, in milliseconds.
+const SKEW_MS: u64 = 500;
+/// How old a poll may be by which a vote is refused, in milliseconds: a fresh read, and the skew within.
+const REFUSAL_AGE_MS: u64 = 1_000 + 2 * SKEW_MS;
+
+/// One who votes in one poll.
+pub struct Person {
+    cloud: Rc<Cloud>,
+    poll: Rc<Poll>,
+    caller: Caller,
+    voter: Voter,
+}
+
+impl Person {
+    /// The n-th voter of a poll.
+    pub fn new(cloud: &Rc<Cloud>, poll: &Rc<Poll>, number: usize) -> Self {
+        let caller = Caller {
+            issuer: "landslide".to_owned(),
+            subject: format!("device {number}"),
+            kind: TokenKind::Device,
+            scopes: String::new(),
+            expires_at: Timestamp::EPOCH.plus_millis(u64::MAX),
+        };
+        let key = u128::from_be_bytes(poll.rules.voter(&caller).bytes());
+        let voter = Voter { poll: poll.rules.settings.poll_id.to_string(), key };
+        Self { cloud: cloud.clone(), poll: poll.clone(), caller, voter }
+    }
+
+    /// Comes at some time, and has some wishes.
+    pub async fn live(self) {
+        let world = &self.cloud.world;
+        world.executor.sleep(self.arrival_ms()).await;
+        let wishes = 1 + world.draw(world.scenario.wishes_max as u64);
+        let mut last = self.some_choices();
+        self.ask(Some(last)).await;
+        for _ in 1..wishes {
+            world.executor.sleep(world.draw(WISH_PAUSE_MS)).await;
+            match world.draw(5) {
+                0 => self.ask(Some(last)).await,
+                1 => self.ask(None).await,
+                2 => {
+                    last = self.some_choices();
+                    self.ask(Some(last)).await;
+                }
+                3 => {
+                    last = self.some_choices();
+                    join_all((0..2 + world.draw(3)).map(|_| self.ask(Some(last)))).await;
+                }
+                _ => {
+                    let several: Vec<_> = (0..2 + world.draw(3)).map(|_| self.some_choices()).collect();
+                    join_all(several.into_iter().map(|choices| self.ask(Some(choices)))).await;
+                }
+            }
+        }
+    }
+
+    /// When the voter comes: any time, or just when the poll opens or closes.
+    fn arrival_ms(&self) -> u64 {
+        let world = &self.cloud.world;
+        let settings = &self.poll.rules.settings;
+        let rush = match world.draw(6) {
+            0 => settings.closes_at,
+            1 => settings.opens_at,
+            _ => None,
+        };
+        let Some(rush) = rush else { return world.draw(world.scenario.span_ms) };
+        let from = rush.as_millis().saturating_sub(RUSH_MS).saturating_sub(world.executor.now_ms());
+        from + world.draw(2 * RUSH_MS)
+    }
+
+    fn some_choices(&self) -> Choices {
+        let world = &self.cloud.world;
+        let options = u64::from(self.poll.rules.options);
+        let mut bits = 1u128 << world.draw(options);
+        if self.poll.rules.settings.kind == Kind::Multiple {
+            bits |= u128::from(world.draw(1 << options));
+        }
+        Choices::from_bits(bits).expect("choices of the poll")
+    }
+
+    /// Asks for choices to stand (none: to be taken back) until there is an answer, or patience is over.
+    async fn ask(&self, choices: Option<Choices>) {
+        let world = &self.cloud.world;
+        let tries = 1 + world.draw(TRIES_MAX);
+        for _ in 0..tries {
+            let began = world.executor.now_ms();
+            let before = world.ledger.standing(&self.voter);
+            let (id, caller) = (self.poll.rules.settings.poll_id.clone(), self.caller.clone());
+            let request = self.cloud.request(&self.cloud.voting, move |voting| async move {
+                voting.settle(&id, &caller, None, |_| Ok(choices)).await
+            });
+            let answer = request.await;
+            world.tell("voter", || format!("{:032x} asks for {choices:?}: {answer:?}", self.voter.key));
+            let is_over = match &answer {
+                Some(Ok(settled)) => {
+                    self.hold_to(choices, settled);
+                    if world.once_in(8) {
+                        self.see_own_vote(settled).await;
+                    }
+                    true
+                }
+                Some(Err(Error::Unavailable(_))) | None => false,
+                Some(Err(refusal)) => {
+                    self.check_refusal(refusal, choices, before.as_ref(), began);
+                    true
+                }
+            };
+            if is_over && !world.faults.strikes(Fault::ResponseLost) {
+                return;
+            }
+            world.executor.sleep(world.draw(RETRY_PAUSE_MS)).await;
+        }
+    }
+
+    /// C1, C2: what a 2xx says is stored, and no two requests are told that they wrote it.
+    fn hold_to(&self, choices: Option<Choices>, settled: &Settled) {
+        let ledger = &self.cloud.world.ledger;
+        let number = u64::from(settled.vote.revision);
+        let stored = ledger.revision(&self.voter, number);
+        let is_as_told = stored.as_ref().is_some_and(|stored| {
+            stored.choices == ids(settled.vote.choices) && stored.cast_at == settled.vote.cast_at.as_millis()
+        });
+        if !is_as_told || settled.vote.choices != choices {
+            ledger.breach("C2", format!("{:?} asked for {choices:?}, was told {settled:?}, stored is {stored:?}", self.voter));
+        }
+        if settled.is_new && !ledger.claim(&self.voter, number) {
+            ledger.breach("C1", format!("{:?}: two requests were told that they wrote revision {number}", self.voter));
+        }
+    }
+
+    /// C4: voters see their own vote at once.
+    async fn see_own_vote(&self, settled: &Settled) {
+        let world = &self.cloud.world;
+        let (id, caller) = (self.poll.rules.settings.poll_id.clone(), self.caller.clone());
+        let shown = self.cloud.request(&self.cloud.voting, |voting| async move { voting.vote_of(&id, &caller).await });
+        if let Some(Ok(shown)) = shown.await
+            && shown.is_none_or(|shown| shown.revision < settled.vote.revision)
+        {
+            world.ledger.breach("C4", format!("{:?} was told {settled:?}, and saw {shown:?} then", self.voter));
+        }
+    }
+
+    /// C2, C6: nobody is refused without a reason, nor for what stands already.
+    fn check_refusal(&self, refusal: &Error, choices: Option<Choices>, before: Option<&Revision>, began: u64) {
+        let world = &self.cloud.world;
+        let standing = world.ledger.standing(&self.voter);
+        let now = world.executor.now_ms();
+        let is_fixed = self.poll.rules.settings.vote_change == VoteChange::Never;
+        let times = world.ledger.times_since(&self.voter.poll, began.saturating_sub(REFUSAL_AGE_MS));
+        let stood_all_along = before.is_some() && before == standing.as_ref();
+        let is_repeat = stood_all_along && before.is_some_and(|before| before.choices == ids(choices));
+        let is_right = !is_repeat
+            && match refusal {
+                Error::AlreadyVoted => is_fixed && standing.is_some() && choices.is_some(),
+                Error::VoteChangeNotAllowed => is_fixed && standing.is_some() && choices.is_none(),
+                Error::PollClosed => {
+                    times.iter().any(|times| times.closes_at.is_some_and(|closes_at| closes_at <= now + SKEW_MS))
+                }
+                Error::PollNotOpen => {
+                    times.iter().any(|times| times.opens_at.is_some_and(|opens_at| opens_at + SKEW_MS > began))
+                }
+                Error::NotFound(_) => choices.is_none() && before.is_none(),
+                _ => false,
+            };
+        if !is_right {
+            let what = format!("{:?} asked for {choices:?} and was refused: {refusal:?}; {before:?} stood", self.voter);
+            world.ledger.breach("C2", what);
+        }
+    }
+}
+
+fn ids(choices: Option<Choices>) -> Option<Vec<u8>> {
+    choices.map(|choices| choices.iter().collect())
+}

@@ -1,0 +1,355 @@
+//! All that there is in one run: time, faults, the tables and queues, and the ledger that knows better.
+
+use std::{
+    cell::{Cell, RefCell},
+    collections::HashMap,
+    hash::{DefaultHasher, Hash, Hasher},
+    rc::Rc,
+    time::Duration,
+};
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use landslide_shared::{clock::Clock, domain::time::Timestamp};
+
+use crate::{
+    database::{Item, Keys, Table, number, stream_record},
+    executor::Executor,
+    faults::{Fault, Faults},
+    ledger::Ledger,
+    queue::{DeadLetters, FifoQueue, Sent},
+    scenario::Scenario,
+    stream::{Record, Stream},
+};
+
+/// When every run begins: 2026-09-21, in milliseconds since the epoch.
+const BEGINNING_MS: u64 = 1_790_000_000_000;
+
+/// The Polls table.
+pub const POLLS: &str = "polls";
+/// The Votes table.
+pub const VOTES: &str = "votes";
+/// The Tallies table.
+pub const TALLIES: &str = "tallies";
+/// The tally queue.
+pub const TALLY_QUEUE: &str = "tally-queue";
+/// Its dead letters.
+pub const TALLY_DLQ: &str = "tally-dlq";
+/// The relay's.
+pub const RELAY_DLQ: &str = "relay-dlq";
+
+/// The three tables.
+pub struct Tables {
+    polls: Table,
+    votes: Table,
+    tallies: Table,
+}
+
+impl Default for Tables {
+    fn default() -> Self {
+        Self {
+            polls: Table::new(Keys("poll_id", "item")),
+            votes: Table::new(Keys("poll_partition", "voter")),
+            tallies: Table::new(Keys("poll_lane", "item")),
+        }
+    }
+}
+
+impl Tables {
+    /// A table by its name.
+    pub fn of(&self, name: Option<&str>) -> &Table {
+        match name {
+            Some(POLLS) => &self.polls,
+            Some(VOTES) => &self.votes,
+            Some(TALLIES) => &self.tallies,
+            other => panic!("there is no table {other:?}"),
+        }
+    }
+
+    /// A table by its name, to be written.
+    pub fn of_mut(&mut self, name: &str) -> &mut Table {
+        match name {
+            POLLS => &mut self.polls,
+            VOTES => &mut self.votes,
+            TALLIES => &mut self.tallies,
+            other => panic!("there is no table {other:?}"),
+        }
+    }
+}
+
+/// Write units of an item: one a KB, by its ids, which are all that is long.
+fn units(item: &Item) -> u64 {
+    let ids = |value: &AttributeValue| match value {
+        AttributeValue::B(ids) => ids.as_ref().len(),
+        AttributeValue::M(buckets) => {
+            buckets.values().map(|ids| ids.as_b().map_or(0, |ids| ids.as_ref().len() + 20)).sum()
+        }
+        _ => 0,
+    };
+    1 + item.values().map(ids).sum::<usize>() as u64 / 1_024
+}
+
+/// One run.
+pub struct World {
+    /// Its parameters.
+    pub scenario: Scenario,
+    /// Its tasks and its time.
+    pub executor: Executor,
+    /// What goes wrong.
+    pub faults: Faults,
+    /// What happened, in numbers.
+    pub numbers: Numbers,
+    /// What happened, in words.
+    pub trace: Trace,
+    /// The tables.
+    pub tables: RefCell<Tables>,
+    /// The stream of the Votes table.
+    pub stream: Stream,
+    /// The tally queue.
+    pub queue: FifoQueue,
+    /// What the tally queue gave up, or tally-votes put aside.
+    pub tally_dlq: DeadLetters,
+    /// What relay-votes could not read.
+    pub relay_dlq: DeadLetters,
+    /// What is true.
+    pub ledger: Ledger,
+    random: RefCell<fastrand::Rng>,
+    debts: RefCell<HashMap<u64, (u64, u64)>>,
+}
+
+/// Counts of what happened.
+#[derive(Default)]
+pub struct Numbers {
+    /// Requests of voters and owners, retries included.
+    pub requests: Cell<u64>,
+    /// Refusals of a condition because somebody else came first.
+    pub conflicts: Cell<u64>,
+    /// SEEN rows written.
+    pub spills: Cell<u64>,
+    /// HEADs written.
+    pub flushes: Cell<u64>,
+    /// Messages delivered again.
+    pub redeliveries: Cell<u64>,
+    /// Messages that the queue's deduplication dropped.
+    pub deduplicated: Cell<u64>,
+    /// Messages that came back from dead letters.
+    pub redriven: Cell<u64>,
+    /// Invocations that ran out of time.
+    pub timeouts: Cell<u64>,
+    /// Calls refused because a partition had too much to do.
+    pub partition_throttles: Cell<u64>,
+}
+
+/// Adds one.
+pub fn count(number: &Cell<u64>) {
+    number.set(number.get() + 1);
+}
+
+/// Lines of what happened, gathered only if somebody wants to read them.
+#[derive(Default)]
+pub struct Trace {
+    is_on: bool,
+    lines: RefCell<Vec<String>>,
+}
+
+impl World {
+    /// A world in which nothing has happened yet.
+    pub fn new(scenario: Scenario, is_traced: bool) -> Rc<Self> {
+        let seed = scenario.seed;
+        // What the product draws by itself: the pauses between attempts.
+        fastrand::seed(seed);
+        Rc::new(Self {
+            executor: Executor::new(seed ^ 1, BEGINNING_MS + seed % 60_000),
+            faults: Faults::new(seed ^ 2, &scenario.rates),
+            random: RefCell::new(fastrand::Rng::with_seed(seed ^ 3)),
+            stream: Stream::new(scenario.shards),
+            numbers: Numbers::default(),
+            trace: Trace { is_on: is_traced, lines: RefCell::default() },
+            tables: RefCell::default(),
+            queue: FifoQueue::default(),
+            tally_dlq: DeadLetters::default(),
+            relay_dlq: DeadLetters::default(),
+            ledger: Ledger::default(),
+            debts: RefCell::default(),
+            scenario,
+        })
+    }
+
+    /// A number below a bound, drawn. 0 below 1.
+    pub fn draw(&self, below: u64) -> u64 {
+        self.random.borrow_mut().u64(..below.max(1))
+    }
+
+    /// One of some, drawn.
+    pub fn draw_index(&self, length: usize) -> usize {
+        self.draw(length as u64) as usize
+    }
+
+    /// Once in so many times.
+    pub fn once_in(&self, times: u64) -> bool {
+        self.draw(times) == 0
+    }
+
+    /// The true time.
+    pub fn now(&self) -> Timestamp {
+        timestamp(self.executor.now_ms())
+    }
+
+    /// Whether the partition of an item has the write units for it now; if so, they are spent. A second may be
+    /// overdrawn by one write of any size, which is paid off before the next.
+    pub fn partition_takes(&self, table: &str, item: &Item) -> bool {
+        let per_second = u64::from(self.scenario.partition_units);
+        let now = self.executor.now_ms();
+        let mut debts = self.debts.borrow_mut();
+        let (debt, since) = debts.entry(self.partition(table, item)).or_insert((0, now));
+        // In thousandths of a unit, as a millisecond pays off thousandths of what a second does.
+        *debt = debt.saturating_sub((now - *since) * per_second);
+        *since = now;
+        if *debt >= per_second * 1_000 {
+            count(&self.numbers.partition_throttles);
+            return false;
+        }
+        *debt += units(item) * 1_000;
+        true
+    }
+
+    fn partition(&self, table: &str, item: &Item) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        (table, self.tables.borrow().of(Some(table)).key(item).0).hash(&mut hasher);
+        hasher.finish()
+    }
+
+    /// Lands an item of a transaction.
+    pub fn land(&self, table: &str, item: &Item) {
+        self.tables.borrow_mut().of_mut(table).land(item);
+        self.landed(table, None, item);
+    }
+
+    /// Has the stream and the ledger know of an item that was written.
+    pub fn landed(&self, table: &str, former: Option<&Item>, item: &Item) {
+        let now = self.executor.now_ms();
+        let is = |kind: &str| item.get("item").and_then(|item| item.as_s().ok()).is_some_and(|item| item == kind);
+        match table {
+            POLLS if is("RULES") => self.ledger.poll_landed(item, now),
+            VOTES => {
+                self.ledger.vote_landed(item, now, self.lanes_of(item));
+                self.write_record(former, Some(item));
+            }
+            TALLIES if is("HEAD") => {
+                count(&self.numbers.flushes);
+                self.ledger.head_landed(former, item);
+            }
+            TALLIES if is("COUNT") => self.ledger.count_landed(former, item),
+            TALLIES => count(&self.numbers.spills),
+            _ => {}
+        }
+    }
+
+    /// The lanes that readers of a vote's poll look at.
+    fn lanes_of(&self, vote: &Item) -> u64 {
+        let partition = vote["poll_partition"].as_s().expect("keys are strings");
+        let poll = partition.split('#').next().unwrap_or_default().to_owned();
+        let rules = self.tables.borrow().of(Some(POLLS)).get(&(poll, "RULES".to_owned()));
+        number(&rules.expect("a vote's poll"), "lanes")
+    }
+
+    /// Appends a change of the Votes table to its stream.
+    pub fn write_record(&self, former: Option<&Item>, now: Option<&Item>) {
+        let key = self.tables.borrow().of(Some(VOTES)).key(now.or(former).expect("an image"));
+        let json = stream_record(self.stream.next_sequence(), former, now);
+        self.append_record(&key.0, json);
+        if self.faults.strikes(Fault::Garbage) {
+            let garbage = format!(r#"{{"eventName":"INSERT","dynamodb":{{"Garbage":{}}}}}"#, self.draw(1 << 40));
+            self.ledger.garbage(&garbage);
+            self.append_record(&key.0, garbage);
+        }
+    }
+
+    fn append_record(&self, partition: &str, json: String) {
+        let mut hasher = DefaultHasher::new();
+        partition.hash(&mut hasher);
+        let json = serde_json::value::RawValue::from_string(json).expect("records are JSON");
+        self.stream.append(hasher.finish() as usize, Record { json, at_ms: self.executor.now_ms() });
+    }
+
+    /// Whether the tally queue takes nothing at all now.
+    pub fn is_queue_out(&self) -> bool {
+        let begins = BEGINNING_MS + 60_000 + self.scenario.span_ms / 2;
+        (begins..begins + self.scenario.queue_outage_ms).contains(&self.executor.now_ms())
+    }
+
+    /// Takes a message into the queue of a URL.
+    pub fn take_message(&self, who: &str, queue: &str, sent: Sent) {
+        match queue {
+            TALLY_DLQ => self.tally_dlq.put(sent),
+            RELAY_DLQ => self.relay_dlq.put(sent),
+            _ => {
+                let (group, length) = (sent.group.clone(), sent.body.len());
+                let is_new = self.queue.send(sent, self.executor.now_ms());
+                if !is_new {
+                    count(&self.numbers.deduplicated);
+                }
+                let fate = if is_new { "" } else { ", which the queue knows already" };
+                self.tell(who, || format!("sends a message of {length} characters to {group}{fate}"));
+                if self.faults.strikes(Fault::Garbage) {
+                    self.queue.append(self.garbage_message(group));
+                }
+            }
+        }
+    }
+
+    /// A message that nobody can count.
+    fn garbage_message(&self, group: String) -> Sent {
+        let body = match self.draw(2) {
+            0 => format!("garbage {}!", self.draw(1 << 40)),
+            // Layout version 7, which waits for its deployment until the queue gives it up.
+            _ => format!("BwAA{:08}", self.draw(100_000_000)),
+        };
+        self.ledger.garbage(&body);
+        Sent { body, group, deduplication: None, reason: None }
+    }
+
+    /// Notes a line, if anybody wants to read it.
+    pub fn tell(&self, who: impl std::fmt::Display, line: impl FnOnce() -> String) {
+        if self.trace.is_on {
+            let at = self.executor.now_ms() - BEGINNING_MS;
+            self.trace.lines.borrow_mut().push(format!("{at:>9} ms  {who:<14} {}", line()));
+        }
+    }
+
+    /// The lines so far.
+    pub fn lines(&self) -> Vec<String> {
+        self.trace.lines.take()
+    }
+}
+
+/// A time from milliseconds since the epoch.
+pub fn timestamp(ms: u64) -> Timestamp {
+    Timestamp::EPOCH.plus_millis(ms)
+}
+
+/// A process: an environment of Lambda, with a clock that is a bit off.
+pub struct Process {
+    /// Its function, and which of its processes it is.
+    pub name: String,
+    /// By how much its clock is ahead, in milliseconds.
+    pub skew_ms: Cell<i64>,
+}
+
+/// What a process has of time.
+#[derive(Clone)]
+pub struct ProcessClock {
+    /// Where.
+    pub world: Rc<World>,
+    /// Whose.
+    pub process: Rc<Process>,
+}
+
+impl Clock for ProcessClock {
+    fn now(&self) -> Timestamp {
+        timestamp(self.world.executor.now_ms().saturating_add_signed(self.process.skew_ms.get()))
+    }
+
+    async fn sleep(&self, time: Duration) {
+        self.world.executor.sleep(time.as_millis() as u64).await;
+    }
+}
