@@ -20,6 +20,8 @@ mod event_sources;
 mod frozen;
 mod gateway;
 mod identity;
+mod lost_answers;
+mod opening;
 mod owners;
 mod polls;
 mod promises;

@@ -299,6 +299,17 @@ pub async fn while_changed<T>(change: impl Future, body: impl Future<Output = T>
     outcome.unwrap_or_else(|failure| resume_unwind(failure))
 }
 
+/// Waits until a time has come.
+pub async fn passes(time: Timestamp) {
+    eventually(
+        &time.to_string(),
+        async || {
+            if now_ms() > time.as_millis() { Ok(()) } else { Err(format!("{} ms", now_ms())) }
+        },
+    )
+    .await;
+}
+
 /// The time now, in milliseconds since the epoch.
 pub fn now_ms() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis().try_into().unwrap()
