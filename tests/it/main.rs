@@ -20,6 +20,7 @@ mod event_sources;
 mod frozen;
 mod gateway;
 mod identity;
+mod leaks;
 mod lost_answers;
 mod opening;
 mod owners;

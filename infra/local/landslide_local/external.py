@@ -26,7 +26,9 @@ class External:
     def __init__(self) -> None:
         self.endpoint_url = os.environ.get("AWS_ENDPOINT_URL") or None
         self.region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or clients.REGION
-        if self.endpoint_url is not None:
+        if self.endpoint_url is None:
+            self.lacks = {**self.lacks, "plain-http": "calls of AWS can't be held up on their way"}
+        else:
             self.lacks = {**self.lacks, "enforced-iam": "emulators in containers enforce no policies unless told to"}
 
     def install(self) -> None:

@@ -25,7 +25,7 @@ pub use self::{
     aws::{Aws, StoredVote},
     issuer::{Issuer, sign_by},
     openid_provider::OpenIdProvider,
-    own_process::{OwnProcess, vote_event},
+    own_process::{OwnProcess, event, vote_event},
     processes::Process,
     stack::Stack,
 };

@@ -52,6 +52,7 @@ struct Cloud {
     http: reqwest::Client,
     endpoint: String,
     gate: Mutex<Option<Gate>>,
+    calls: Mutex<Vec<String>>,
 }
 
 /// What stops the next call of an operation on its way.
@@ -77,10 +78,11 @@ impl Held {
 
 impl OwnProcess {
     /// Starts the function of a folder as the stack has it, with this test's credentials, up to where it asks for
-    /// work; none where the cloud does not answer on this machine.
-    pub async fn start(app: &App, folder: &str) -> Option<Self> {
-        let endpoint = app.stack.endpoint_url.clone()?;
-        let cloud = Arc::new(Cloud { http: reqwest::Client::new(), endpoint, gate: Mutex::default() });
+    /// work. The cloud must have `plain-http`.
+    pub async fn start(app: &App, folder: &str) -> Self {
+        let endpoint = app.stack.endpoint_url.clone().unwrap();
+        let cloud =
+            Arc::new(Cloud { http: reqwest::Client::new(), endpoint, gate: Mutex::default(), calls: Mutex::default() });
         let (requests, queue) = mpsc::unbounded_channel();
         let lambda = Arc::new(Lambda {
             is_ready: Notify::new(),
@@ -114,7 +116,7 @@ impl OwnProcess {
             .unwrap();
         let process = Self { child, requests, cloud, servers: [lambda_task, cloud_task] };
         tokio::time::timeout(ANSWER_MAX, lambda.is_ready.notified()).await.expect("the process asks for work");
-        Some(process)
+        process
     }
 
     /// Hands the process a request; what it answers, once it does. The request waits for it also while it sleeps.
@@ -133,6 +135,11 @@ impl OwnProcess {
         let ((arrived, arrival), (open, opened)) = (oneshot::channel(), oneshot::channel());
         *self.cloud.gate.lock().unwrap() = Some(Gate { operation, arrived, opened });
         Held { arrived: arrival, open }
+    }
+
+    /// The operations of AWS that the process called since this was asked last, in order.
+    pub fn calls(&self) -> Vec<String> {
+        std::mem::take(&mut *self.cloud.calls.lock().unwrap())
     }
 
     /// Stops the process where it is, as Lambda freezes an environment: it does nothing, and does not know.
@@ -214,6 +221,7 @@ impl Cloud {
         let (parts, body) = request.into_parts();
         let body = body.collect().await.unwrap().to_bytes();
         let target = parts.headers.get("x-amz-target").and_then(|target| target.to_str().ok()).unwrap_or_default();
+        self.calls.lock().unwrap().push(target.rsplit('.').next().unwrap_or_default().to_owned());
         if let Some(gate) = self.gate_of(target) {
             // Whoever holds the gate is gone when its test has failed.
             gate.arrived.send(()).unwrap_or_default();
@@ -271,13 +279,18 @@ where
 
 /// A vote as the gateway hands it to `cast-vote`.
 pub fn vote_event(poll: &str, authorizer: Value, choices: &Value) -> Value {
+    let body = json!({"choices": choices}).to_string();
+    event(&Method::POST, "/v1/polls/{poll_id}/votes", poll, authorizer, Some(body))
+}
+
+/// A request of a poll's resource as the gateway hands it to a function.
+pub fn event(method: &Method, resource: &str, poll: &str, authorizer: Value, body: Option<String>) -> Value {
     json!({
-        "resource": "/v1/polls/{poll_id}/votes", "path": format!("/v1/polls/{poll}/votes"),
-        "httpMethod": Method::POST.as_str(), "headers": {"content-type": "application/json"}, "multiValueHeaders": {},
-        "queryStringParameters": null, "pathParameters": {"poll_id": poll}, "isBase64Encoded": false,
-        "body": json!({"choices": choices}).to_string(),
+        "resource": resource, "path": resource.replace("{poll_id}", poll), "httpMethod": method.as_str(),
+        "headers": {"content-type": "application/json"}, "multiValueHeaders": {}, "queryStringParameters": null,
+        "pathParameters": {"poll_id": poll}, "isBase64Encoded": false, "body": body,
         "requestContext": {
-            "requestId": "r", "httpMethod": Method::POST.as_str(), "resourcePath": "/x", "stage": "prod",
+            "requestId": "r", "httpMethod": method.as_str(), "resourcePath": resource, "stage": "prod",
             "authorizer": authorizer,
         },
     })

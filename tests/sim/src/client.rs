@@ -292,7 +292,11 @@ fn begin_transaction(world: &Rc<World>, puts: &[PutItemInput]) -> Option<&'stati
     for put in order {
         let (again, put) = (world.clone(), put.clone());
         let land = move || again.land(put.table_name().expect("a table"), put.item().expect("an item"));
-        if delay == 0 { land() } else { world.executor.after(delay, land) }
+        if delay == 0 {
+            land()
+        } else {
+            world.executor.after(delay, land)
+        }
         delay += if is_torn { 1 + world.draw(30) } else { 0 };
     }
     let (again, puts) = (world.clone(), puts.to_vec());
@@ -300,7 +304,11 @@ fn begin_transaction(world: &Rc<World>, puts: &[PutItemInput]) -> Option<&'stati
         let mut tables = again.tables.borrow_mut();
         puts.iter().for_each(|put| tables.of_mut(put.table_name().expect("a table")).unlock(put));
     };
-    if delay == 0 { end() } else { world.executor.after(delay, end) }
+    if delay == 0 {
+        end()
+    } else {
+        world.executor.after(delay, end)
+    }
     None
 }
 

@@ -1,13 +1,6 @@
 //! The functions, and what calls them: the gateway, the stream's readers and the queue's.
 
-use std::{
-    cell::RefCell,
-    collections::HashSet,
-    fmt::Write,
-    future::Future,
-    rc::Rc,
-    time::Duration,
-};
+use std::{cell::RefCell, collections::HashSet, fmt::Write, future::Future, rc::Rc, time::Duration};
 
 use landslide_shared::{
     batch::QueueEvent,
@@ -158,8 +151,9 @@ impl Cloud {
     pub fn mend(self: &Rc<Self>) -> bool {
         let batches = self.bucket.take();
         let letters = self.world.tally_dlq.take();
-        let (put_aside, given_up): (Vec<Sent>, Vec<Sent>) =
-            letters.into_iter().partition(|letter| letter.reason.is_some() || self.world.ledger.is_garbage(&letter.body));
+        let (put_aside, given_up): (Vec<Sent>, Vec<Sent>) = letters
+            .into_iter()
+            .partition(|letter| letter.reason.is_some() || self.world.ledger.is_garbage(&letter.body));
         put_aside.into_iter().for_each(|letter| self.world.tally_dlq.put(letter));
         let is_mended = !batches.is_empty() || !given_up.is_empty();
         for letter in given_up {
@@ -268,7 +262,8 @@ async fn read_queue(cloud: Rc<Cloud>) {
             release_after(world, world.draw(50), receipt.number);
         }
         let event = queue_event(&receipt.messages);
-        let report = cloud.tally.invoke(|app, _| async move { failed_ids(tally_votes::tally(&app, event).await) }).await;
+        let report =
+            cloud.tally.invoke(|app, _| async move { failed_ids(tally_votes::tally(&app, event).await) }).await;
         if let Some(failed) = report
             && !world.faults.strikes(Fault::DeleteLost)
         {

@@ -256,7 +256,8 @@ impl Ledger {
         let mut double = 0;
         for ((lane, key, revision), times) in self.counted.borrow().iter() {
             let voter = Voter { poll: lane.split('#').next().unwrap_or_default().to_owned(), key: *key };
-            let is_stored = self.revision(&voter, *revision).is_some_and(|stored| lane.ends_with(&format!("#{}", stored.lane)));
+            let is_stored =
+                self.revision(&voter, *revision).is_some_and(|stored| lane.ends_with(&format!("#{}", stored.lane)));
             let beyond = if is_stored { times - 1 } else { *times };
             if beyond > 0 {
                 double += u64::from(beyond);

@@ -152,7 +152,10 @@ impl Person {
             stored.choices == ids(settled.vote.choices) && stored.cast_at == settled.vote.cast_at.as_millis()
         });
         if !is_as_told || settled.vote.choices != choices {
-            ledger.breach("C2", format!("{:?} asked for {choices:?}, was told {settled:?}, stored is {stored:?}", self.voter));
+            ledger.breach(
+                "C2",
+                format!("{:?} asked for {choices:?}, was told {settled:?}, stored is {stored:?}", self.voter),
+            );
         }
         if settled.is_new && !ledger.claim(&self.voter, number) {
             ledger.breach("C1", format!("{:?}: two requests were told that they wrote revision {number}", self.voter));
