@@ -14,7 +14,7 @@ use landslide_shared::{
         time::Timestamp,
         vote::Vote,
     },
-    voting::{PutVote, VoteTable},
+    store::PutVote,
 };
 use serde_json::{Value, json};
 
