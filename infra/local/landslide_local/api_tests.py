@@ -58,7 +58,7 @@ def _passes(deployed: Stack, caller: Caller, cases: int, seed: int) -> bool:
     config.write_text((FOLDER / "schemathesis.toml").read_text() + _settings(caller, polls))
     command = [paths.venv_bin("schemathesis", "schemathesis"), "--no-color", "--config-file", config, "run", paths.OPENAPI]
     command += ["--url", deployed.api_url, "--phases", PHASES]
-    command += ["--max-examples", str(cases), "--seed", str(seed), "--report", "ndjson", "--report-dir", folder]
+    command += ["--max-examples", str(cases), "--seed", str(seed), "--report-ndjson-path", folder / "cases.ndjson"]
     environment = {
         "PATH": os.environ["PATH"],
         "HOME": str(folder),
@@ -81,12 +81,12 @@ def _settings(caller: Caller, polls: str) -> str:
 def _make_polls(deployed: Stack, owner_token: str) -> list[str]:
     """Ids of polls of each kind that answers differently."""
     now = datetime.now(UTC)
-    tomorrow, soon = ((now + ahead).isoformat() for ahead in (timedelta(days=1), timedelta(seconds=2)))
+    soon, tomorrow = ((now + ahead).isoformat() for ahead in (timedelta(seconds=5), timedelta(days=1)))
     kinds = [
+        {"closes_at": soon},
         {},
         {"kind": "multiple", "vote_change": "until_close"},
         {"opens_at": tomorrow},
-        {"closes_at": soon},
         {"identity": "account"},
         {"results": "after_vote", "vote_change": "until_close"},
         {"results": "owner"},
