@@ -545,7 +545,7 @@ def the_gateway_answers_with_problems(stack: Stack) -> Iterator[str]:
             yield f"{kind}: status"
         if problem.get("type") != "about:blank" or problem.get("request_id") != "$context.requestId":
             yield f"{kind}: type or request_id"
-        wanted = {"Access-Control-Allow-Origin", "Access-Control-Expose-Headers", "Vary"}
+        wanted = {"Access-Control-Allow-Origin", "Access-Control-Expose-Headers", "Cache-Control", "Vary"}
         wanted |= {"WWW-Authenticate"} if status == 401 else set()
         wanted |= {"Retry-After"} if status in (429, 503) else set()
         headers = {name.removeprefix("gatewayresponse.header.") for name in response["responseParameters"]}

@@ -174,6 +174,7 @@ SPOILS = {
         api(RESPONSE + "/responseTemplates", {"application/problem+json": '{"detail":$context.error.message}'}),
         api(RESPONSE + "/statusCode", "503"),
         api(RESPONSE + "/responseParameters/gatewayresponse.header.Retry-After", None),
+        api(RESPONSE + "/responseParameters/gatewayresponse.header.Cache-Control", None),
     ],
 }
 

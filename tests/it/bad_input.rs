@@ -2,6 +2,7 @@
 
 use http::Method;
 use serde_json::json;
+use tokio::io::AsyncReadExt;
 
 use crate::support::{Answer, App, assert_problem, in_ms, someone};
 
@@ -290,4 +291,61 @@ async fn no_garbled_body_is_a_fault_of_ours() {
             assert_problem(&answer, answer.status, answer.json()["code"].as_str().unwrap());
         }
     }
+}
+
+#[tokio::test]
+async fn names_of_headers_are_read_in_any_case() {
+    let app = App::new();
+    if app.stack.lacks("plain-http") {
+        return;
+    }
+    let owner = app.account(&someone());
+    for (content_type, authorization, if_match) in [
+        ("content-type", "authorization", "if-match"),
+        ("CONTENT-TYPE", "AUTHORIZATION", "IF-MATCH"),
+        ("cOnTeNt-TyPe", "aUtHoRiZaTiOn", "iF-mAtCh"),
+    ] {
+        let poll = app.poll_of(&owner, json!({"question": "Q", "options": ["a", "b"]})).await;
+        let headers = [(content_type, JSON), (authorization, &format!("Bearer {owner}")), (if_match, "\"1\"")];
+        let body = "{\"peak_votes_per_second\":2000}";
+        let mut connection = app.send_raw(&Method::PATCH, &format!("/v1/polls/{poll}"), &headers, body).await;
+        let mut status = [0; "HTTP/1.1 200".len()];
+        connection.read_exact(&mut status).await.unwrap();
+        assert_eq!(String::from_utf8_lossy(&status), "HTTP/1.1 200", "{authorization}");
+    }
+}
+
+/// Method, path, headers, and the status and code that are to come.
+type Long<'a> = (Method, &'a str, &'a [(&'a str, &'a str)], u16, &'a str);
+
+#[tokio::test]
+async fn what_is_too_long_beside_the_body_gets_a_4xx() {
+    const LONG: usize = 7_000;
+    let app = App::new();
+    let (owner, long) = (app.account(&someone()), "1".repeat(LONG));
+    let poll = app.poll_of(&owner, json!({"question": "Q", "options": ["a", "b"]})).await;
+    let (of_poll, votes, quoted) =
+        (format!("/v1/polls/{poll}"), format!("/v1/polls/{poll}/votes"), format!("\"{long}\""));
+    let cases: [Long; 8] = [
+        (Method::GET, &format!("/v1/polls/{long}"), &[], 404, "not_found"),
+        (Method::GET, &format!("/v1/polls/{long}/results"), &[], 404, "not_found"),
+        (Method::GET, &format!("/v1/polls?cursor={long}"), &[], 400, "invalid_request"),
+        (Method::GET, &format!("/v1/polls?limit={long}"), &[], 400, "invalid_request"),
+        (Method::PATCH, &of_poll, &[("Content-Type", JSON), ("If-Match", &quoted)], 412, "revision_mismatch"),
+        (Method::PATCH, &of_poll, &[("Content-Type", JSON), ("If-Match", &long)], 400, "invalid_request"),
+        (Method::POST, &votes, &[("Content-Type", &long)], 415, "unsupported_media_type"),
+        (Method::POST, "/v1/polls", &[("Content-Type", JSON), ("Idempotency-Key", &long)], 400, "invalid_request"),
+    ];
+    for (method, path, headers, status, code) in cases {
+        let mut request = app.request(method, path).bearer_auth(&owner).body("{}");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let answer = Answer::of(request).await;
+        let path = &path[..path.len().min(40)];
+        assert_eq!(answer.status, status, "{path}: {answer}");
+        assert_problem(&answer, status, code);
+    }
+    let tag = app.request(Method::GET, &format!("{of_poll}/results")).header("If-None-Match", quoted);
+    assert_eq!(Answer::of(tag).await.status, 200, "a tag that it does not have");
 }

@@ -5,25 +5,18 @@ use std::time::Duration;
 use http::Method;
 use landslide_shared::domain::time::Timestamp;
 use serde_json::{Value, json};
-use tokio::{io::AsyncWriteExt, net::TcpStream};
 
 use crate::support::{Answer, App, assert_problem, eventually, passes, someone};
 
 /// How long is looked for an answer at a time.
 const LOOK: Duration = Duration::from_millis(100);
 
-/// Sends a vote, and hangs up once it is stored, with the answer unread. None where the API speaks TLS.
+/// Sends a vote, and hangs up once it is stored, with the answer unread.
 async fn vote_and_hang_up(app: &App, poll: &str, token: &str, body: &Value) {
-    let (host, path) = app.stack.api_url.strip_prefix("http://").unwrap().split_once('/').unwrap();
-    let body = body.to_string();
-    let request = format!(
-        "POST /{path}/v1/polls/{poll}/votes HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {token}\r\n\
-         Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
-        body.len(),
-    );
     let before = app.aws.votes_of(poll).await.len();
-    let mut connection = TcpStream::connect(host).await.unwrap();
-    connection.write_all(request.as_bytes()).await.unwrap();
+    let headers = [("Authorization", &*format!("Bearer {token}")), ("Content-Type", "application/json")];
+    let path = format!("/v1/polls/{poll}/votes");
+    let connection = app.send_raw(&Method::POST, &path, &headers, &body.to_string()).await;
     eventually("vote that is stored", async || {
         let stored = async || app.aws.votes_of(poll).await.len() > before;
         if stored().await {

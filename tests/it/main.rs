@@ -9,6 +9,7 @@
 mod support;
 
 mod bad_input;
+mod caching;
 mod calls;
 mod changes;
 mod closing;

@@ -155,3 +155,44 @@ async fn a_token_that_expires_while_the_gateway_remembers_it_is_401() {
     .await;
     assert_problem(&refused, 401, "unauthorized");
 }
+
+/// One place and one token: what lies elsewhere is seen by proxies, in logs and in other sites' requests.
+#[tokio::test]
+async fn a_token_anywhere_but_once_in_its_header_is_401() {
+    let app = App::new();
+    let poll = app.single_choice_poll().await;
+    let (good, path) = (app.account("alice"), format!("/v1/polls/{poll}/votes"));
+    let (bearer, other) = (format!("Bearer {good}"), format!("Bearer {}", app.account("bob")));
+    let cookie = format!("Authorization={bearer}; access_token={good}; token={good}");
+    let cases: [(&str, &[(&str, &str)]); 12] = [
+        (&format!("?access_token={good}"), &[]),
+        (&format!("?token={good}"), &[]),
+        (&format!("?Authorization=Bearer%20{good}"), &[]),
+        ("", &[("Cookie", &cookie)]),
+        ("", &[("X-Authorization", &bearer)]),
+        ("", &[("Proxy-Authorization", &bearer)]),
+        ("", &[("X-Api-Key", &good)]),
+        ("", &[("X-Amz-Security-Token", &good)]),
+        ("", &[("Authorization", &bearer), ("Authorization", &bearer)]),
+        ("", &[("Authorization", &bearer), ("Authorization", &other)]),
+        ("", &[("Authorization", "Bearer a.b.c"), ("Authorization", &bearer)]),
+        (&format!("?access_token={good}"), &[("Authorization", "Bearer a.b.c")]),
+    ];
+    for (query, headers) in cases {
+        let mut request = app.request(Method::POST, &format!("{path}{query}")).json(&json!({"choices": [0]}));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let answer = Answer::of(request).await;
+        assert_eq!(answer.status, 401, "{query} {headers:?}: {answer}");
+        assert_problem(&answer, 401, "unauthorized");
+    }
+    let body = json!({"choices": [0], "token": good, "access_token": good});
+    assert_problem(&Answer::of(app.request(Method::POST, &path).json(&body)).await, 401, "unauthorized");
+    assert!(app.aws.votes_of(&poll).await.is_empty());
+    // Beside a good one, a token in the query counts for nothing.
+    let request = app.request(Method::POST, &format!("{path}?access_token={}", app.account("bob"))).bearer_auth(&good);
+    assert_eq!(Answer::of(request.json(&json!({"choices": [0]}))).await.status, 201);
+    assert_eq!(app.my_vote(&poll, &good).await.status, 200);
+    assert_problem(&app.my_vote(&poll, &app.account("bob")).await, 404, "not_found");
+}

@@ -19,6 +19,7 @@ use http::Method;
 use landslide_shared::domain::{message::Message, time::Timestamp};
 use reqwest::RequestBuilder;
 use serde_json::{Value, json};
+use tokio::{io::AsyncWriteExt, net::TcpStream};
 
 pub use self::{
     answer::{Answer, assert_cors, assert_problem},
@@ -91,6 +92,20 @@ impl App {
     /// A request to be completed, by a path such as `/v1/polls`.
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
         self.http.request(method, format!("{}{path}", self.stack.api_url))
+    }
+
+    /// Sends a request as it is written here, header by header, over a connection on which the answer can be read (or
+    /// not). The API must speak HTTP without TLS.
+    pub async fn send_raw(&self, method: &Method, path: &str, headers: &[(&str, &str)], body: &str) -> TcpStream {
+        let (host, base) = self.stack.api_url.strip_prefix("http://").unwrap().split_once('/').unwrap();
+        let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+        let request = format!(
+            "{method} /{base}{path} HTTP/1.1\r\nHost: {host}\r\n{headers}Content-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        let mut connection = TcpStream::connect(host).await.unwrap();
+        connection.write_all(request.as_bytes()).await.unwrap();
+        connection
     }
 
     /// GET without a token.
