@@ -1,7 +1,7 @@
 //! What a process calls: DynamoDB and SQS as the SDK shows them, over a network on which calls get lost, come late and
 //! are tried again.
 
-use std::{cell::Cell, rc::Rc, time::Duration};
+use std::{cell::Cell, ops::Bound, rc::Rc, time::Duration};
 
 use aws_sdk_dynamodb::{
     error::SdkError,
@@ -43,7 +43,7 @@ const SLOW_MS: u64 = 2_900;
 /// The longest that it is usually, each way, in milliseconds.
 const USUAL_MS: u64 = 6;
 /// The most SEEN rows of a page.
-const PAGE_ROWS_MAX: u64 = 4;
+const PAGE_ROWS_MAX: usize = 4;
 
 /// A process's connections.
 #[derive(Clone)]
@@ -239,12 +239,12 @@ fn page(world: &Rc<World>, call: &QueryInput) -> (Vec<Rc<Item>>, Option<Item>) {
     let tables = world.tables.borrow();
     let table = tables.of(call.table_name());
     match call.key_condition_expression() {
-        Some("#poll_id = :poll_id") => (table.range(text(":poll_id"), "", "\u{7f}"), None),
+        Some("#poll_id = :poll_id") => (table.range(text(":poll_id"), Bound::Unbounded, "~", usize::MAX), None),
         Some("#lane = :lane AND #item BETWEEN :first AND :last") => {
             let after = call.exclusive_start_key().map(|key| table.key(key).1);
-            let mut rows = table.range(text(":lane"), text(":first"), text(":last"));
-            rows.retain(|row| after.as_ref().is_none_or(|after| table.key(row).1 > *after));
-            let rows_max = 1 + world.draw(PAGE_ROWS_MAX) as usize;
+            let from = after.as_deref().map_or(Bound::Included(text(":first")), Bound::Excluded);
+            let rows_max = 1 + world.draw_index(PAGE_ROWS_MAX);
+            let mut rows = table.range(text(":lane"), from, text(":last"), rows_max + 1);
             let has_more = rows.len() > rows_max;
             rows.truncate(rows_max);
             let last = rows.last().filter(|_| has_more);

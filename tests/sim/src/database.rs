@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, HashMap},
     fmt::Write,
+    ops::Bound,
     rc::Rc,
 };
 
@@ -65,11 +66,11 @@ impl Table {
         self.items.values().flat_map(|partition| partition.values().map(|stored| &stored.item))
     }
 
-    /// The items of a partition, by their sort keys, from one to another.
-    pub fn range(&self, partition: &str, first: &str, last: &str) -> Vec<Rc<Item>> {
+    /// The first items of a partition, at most so many, by their sort keys from one bound to another.
+    pub fn range(&self, partition: &str, from: Bound<&str>, to: &str, most: usize) -> Vec<Rc<Item>> {
         let Some(items) = self.items.get(partition) else { return Vec::new() };
-        let within = items.range::<str, _>((std::ops::Bound::Included(first), std::ops::Bound::Included(last)));
-        within.map(|(_, stored)| stored.item.clone()).collect()
+        let within = items.range::<str, _>((from, Bound::Included(to)));
+        within.take(most).map(|(_, stored)| stored.item.clone()).collect()
     }
 
     /// Puts an item if its condition holds.

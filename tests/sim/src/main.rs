@@ -36,14 +36,10 @@ fn main() {
             report.trace.iter().for_each(|l| println!("{l}"));
             println!("{:?} {:?}", report.numbers, report.faults);
         }
-        if t.elapsed().as_millis() > 500 {
-            println!("slow {seed} {:?} {scenario} {:?}", t.elapsed(), report.numbers);
-        }
+        if t.elapsed().as_millis() > 500 { println!("slow {seed} {:?} {scenario:?} {:?}", t.elapsed(), report.numbers); }
         if !report.verdict.breaches.is_empty() {
             println!("seed {seed}: {scenario}\n lost {} double {}", report.verdict.lost, report.verdict.double);
-            for b in report.verdict.breaches.iter().take(4) {
-                println!("   {b}");
-            }
+            for b in report.verdict.breaches.iter().take(4) { println!("   {b}"); }
         }
     }
     println!("{votes} votes {:?}", began.elapsed());

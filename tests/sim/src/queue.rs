@@ -120,6 +120,7 @@ impl FifoQueue {
                 messages.extend(handed_out);
             }
         }
+        groups.retain(|_, group| !group.waiting.is_empty() || !group.in_flight.is_empty());
         (Receipt { number, messages }, dead)
     }
 

@@ -16,8 +16,8 @@ use crate::{
 };
 
 /// Polls of tasks after which a run counts as hanging: so many, and so many more a voter.
-const POLLS_MAX: u64 = 3_000_000;
-const POLLS_MAX_A_VOTER: u64 = 5_000;
+const POLLS_MAX: u64 = 300_000;
+const POLLS_MAX_A_VOTER: u64 = 100;
 /// How often an operator has to mend at most.
 const MENDINGS_MAX: usize = 50;
 /// How long after the last voter things go wrong at most, in milliseconds.

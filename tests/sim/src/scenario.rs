@@ -90,7 +90,7 @@ impl Scenario {
             visibility_ms: *random.choice(&[2_000, 9_000, 60_000, 60_000]).unwrap(),
             receives_max: *random.choice(&[3, 10, 100]).unwrap(),
             cache_bytes_max: *random.choice(&[0, 4_096, 65_536, 640 << 20]).unwrap(),
-            partition_units: *random.choice(&[5, 50, 1_000, 1_000]).unwrap(),
+            partition_units: if is_large { 1_000 } else { *random.choice(&[10, 100, 1_000, 1_000]).unwrap() },
             queue_outage_ms: match random.u32(..40) {
                 0 => random.u64(22 * HOUR_MS..=26 * HOUR_MS),
                 1..6 => random.u64(1_000..=10 * MINUTE_MS),
