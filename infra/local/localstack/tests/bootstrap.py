@@ -1,5 +1,6 @@
 """A function's program for tests: does what each invocation's payload says. Its first line is added by `Code`."""
 
+import http.client
 import json
 import os
 import subprocess
@@ -10,11 +11,11 @@ import urllib.request
 API = f"http://{os.environ['AWS_LAMBDA_RUNTIME_API']}/2018-06-01/runtime"
 
 
-def call(path, body=None):
+def call(path: str, body: bytes | None = None) -> http.client.HTTPResponse:
     return urllib.request.urlopen(f"{API}/{path}", data=body)
 
 
-def answer(request_id, body, kind="response"):
+def answer(request_id: str, body: object, kind: str = "response") -> None:
     call(f"invocation/{request_id}/{kind}", json.dumps(body).encode())
 
 

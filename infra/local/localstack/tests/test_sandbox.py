@@ -1,6 +1,5 @@
 """A function's process: reused, ended in time, started anew, and woken from by a stop."""
 
-import asyncio
 import concurrent.futures
 import json
 import os
