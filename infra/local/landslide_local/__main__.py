@@ -83,8 +83,9 @@ def _bring_up(arguments: argparse.Namespace) -> "stack.Stack":  # noqa: F821
     from landslide_local import stack
 
     cloud = clouds.choose(arguments.cloud, arguments.port)
-    venvs.ensure([*cloud.venvs, "sam"])
+    venvs.require_interpreters(cloud.venvs)  # before minutes go into what else it needs
     cloud.install()
+    venvs.ensure([*cloud.venvs, "sam"])
     return stack.bring_up(cloud, arguments.stack, cloud.build())
 
 
@@ -112,6 +113,8 @@ def _test_it(arguments: argparse.Namespace) -> None:
     from landslide_local import build
 
     deployed = _bring_up(arguments)
+    if not arguments.arguments:  # a test that is named is wanted alone
+        venvs.test_package(arguments.cloud)
     os.environ |= deployed.environment()
     # The whole workspace, so that its dependencies are those that `make test-unit` has built.
     command = ["cargo", "test", "--profile", build.PROFILE, "--workspace", "--test", "it", "--", *arguments.arguments]

@@ -164,7 +164,6 @@ class LocalStack(LocalCloud):
     ready_path = "/_localstack/health"
 
     def install(self) -> None:
-        dynamodb_local.java()
         dynamodb_local.ensure()
 
     def _command(self) -> list[str]:

@@ -11,7 +11,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -33,9 +33,28 @@ def ensure(names: list[str]) -> None:
         list(pool.map(_install, stale))
 
 
+def require_interpreters(names: Iterable[str]) -> None:
+    """Fails where an environment can't be made on this machine."""
+    for name in names:
+        if not _is_fresh(name):
+            _interpreter(name)
+
+
 def lock_file(name: str) -> Path:
     """What an environment is installed from."""
     return paths.LOCAL / name / f"{name}.lock"
+
+
+def test_package(name: str) -> None:
+    """Runs the tests of the package of ours that an environment has, if it has one, in that environment."""
+    package = _package_of_ours(name)
+    if package is None:
+        return
+    with stage(f"tests of {package.relative_to(paths.ROOT)}"):
+        command = [paths.venv_bin(name, "python"), "-B", "-W", "ignore::ResourceWarning", "-m", "unittest", "discover"]
+        done = subprocess.run([*command, "-s", "tests", "-t", "."], cwd=package, check=False)
+    if done.returncode != 0:
+        raise Failure(f"tests of {package.relative_to(paths.ROOT)} failed; what they say is above")
 
 
 def _is_fresh(name: str) -> bool:

@@ -41,7 +41,7 @@ class Installation:
     def command(self, port: int, heap: str) -> list[str]:
         """Starts it with an empty database in memory."""
         temporary = os.environ["TMPDIR"]
-        options = [f"-Xmx{heap}", "-XX:-UsePerfData", f"-Djava.io.tmpdir={temporary}", f"-Djava.library.path={self.jars}"]
+        options = [f"-Xmx{heap}", "-XX:-UsePerfData", f"-Djava.io.tmpdir={temporary}"]
         return [self.java, *options, "-cp", f"{self.jars}/*", MAIN_CLASS, "-port", str(port), "-inMemory"]
 
 
