@@ -18,7 +18,7 @@ from landslide_local.stages import Failure, say
 PID_FILE = paths.STATE / "cloud.json"
 TEMPORARY = paths.STATE / "tmp"
 """All that a local cloud keeps on disk, the code of functions among it. Gone with the cloud."""
-START_SECONDS_MAX = 60
+START_SECONDS_MAX = 120
 
 
 class Cloud(Protocol):
