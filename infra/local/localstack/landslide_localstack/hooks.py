@@ -5,6 +5,7 @@ error there ends the program, while a module that can't be imported is only logg
 would look like a faulty Landslide.
 """
 
+from localstack import config
 from localstack.runtime import hooks
 
 
@@ -21,13 +22,8 @@ def install_adapters() -> None:
         stream_poller,
     )
 
-    for adapter in (
-        cloudformation_gateway,
-        cloudformation_replacement,
-        dynamodb_local,
-        functions,
-        gateway,
-        sqs_poller,
-        stream_poller,
-    ):
+    adapters = [cloudformation_gateway, cloudformation_replacement, functions, gateway, sqs_poller, stream_poller]
+    if not config.is_in_docker:  # an image of LocalStack brings a DynamoDB Local of its own
+        adapters.append(dynamodb_local)
+    for adapter in adapters:
         adapter.install()
