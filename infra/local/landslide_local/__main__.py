@@ -8,7 +8,7 @@ from landslide_local import clouds, paths, venvs
 from landslide_local.stages import Failure, say
 
 # Modules that import boto3 are imported where they are needed: these verbs run before it is installed.
-WITHOUT_BOTO3 = {"venvs", "down", "url", "token", "test"}
+WITHOUT_BOTO3 = {"venvs", "pythons", "down", "url", "token", "test"}
 
 
 def main() -> None:
@@ -31,6 +31,9 @@ def _parser() -> argparse.ArgumentParser:
     verb = verbs.add_parser("venvs", help="install the named virtual environments")
     verb.add_argument("names", nargs="+")
     verb.set_defaults(run=lambda a: venvs.ensure(a.names))
+    verb = verbs.add_parser("pythons", help="fail where the named environments' Python is missing")
+    verb.add_argument("names", nargs="+")
+    verb.set_defaults(run=lambda a: venvs.require_interpreters(a.names))
     verbs.add_parser("up", parents=[cloud]).set_defaults(run=_up)
     verbs.add_parser("down").set_defaults(run=lambda _: clouds.stop())
     verbs.add_parser("url").set_defaults(run=_url)
