@@ -133,23 +133,6 @@ def take_alarms_on_metric_math() -> None:
     provisioners._cw_metric_alarm_record = record
 
 
-def take_alarms_over_several_metrics() -> None:
-    """Lets a stack have alarms with metric math, which MiniStack refuses. No metric of AWS's feeds any alarm here anyway."""
-    from ministack.services.cloudformation import provisioners
-
-    if list(inspect.signature(provisioners._cw_metric_alarm_record).parameters) != ["name", "props"]:
-        raise SystemExit("serve.py: MiniStack makes alarms in another way now; read cloudformation/provisioners.py")
-    original = provisioners._cw_metric_alarm_record
-
-    def record(name: str, props: dict[str, object]) -> dict[str, object]:
-        if "Metrics" in props:
-            rest = {key: value for key, value in props.items() if key != "Metrics"}
-            props = {**rest, "Namespace": "MetricMath", "MetricName": name}
-        return original(name, props)
-
-    provisioners._cw_metric_alarm_record = record
-
-
 class FunctionFailed(Exception):
     """A function that the gateway called gave no answer."""
 

@@ -4,6 +4,7 @@ LocalStack drops a stage's method settings and its access log, and knows no upda
 UPDATE_COMPLETE and leaves both as they were.
 """
 
+import copy
 import json
 from collections.abc import Callable
 from typing import Any
@@ -12,6 +13,7 @@ from localstack.services.apigateway.helpers import get_moto_backend
 from localstack.services.apigateway.resource_providers.aws_apigateway_restapi import ApiGatewayRestApiProvider
 from localstack.services.apigateway.resource_providers.aws_apigateway_stage import ApiGatewayStageProvider
 from localstack.services.cloudformation.resource_provider import OperationStatus, ProgressEvent, ResourceRequest
+from localstack.utils.objects import keys_to_lower
 from moto.apigateway.models import Stage
 
 from landslide_localstack.patching import patch
@@ -38,6 +40,8 @@ STAGE_UPDATES = {*STAGE_TEXTS, "AccessLogSetting", "MethodSettings", "Variables"
 API_TEXTS = {"Name": "name", "Description": "description", "DisableExecuteApiEndpoint": "disableExecuteApiEndpoint"}
 API_DOCUMENT = {"Body", "BodyS3Location", "Mode", "Parameters", "FailOnWarnings"}
 API_UPDATES = {*API_TEXTS, *API_DOCUMENT}
+
+IDENTIFIERS = {"RestApiId", "RootResourceId", "StageName"}
 
 
 def install() -> None:
@@ -83,9 +87,9 @@ def install() -> None:
 
 def refuse(before: Properties, after: Properties, updatable: set[str]) -> ProgressEvent | None:
     """The failure of an update in which another property has changed."""
-    changed = {name for name, value in after.items() if before.get(name) != value} | (before.keys() - after.keys())
-    if unknown := changed - updatable - {"RestApiId", "RootResourceId", "StageName"}:
-        return ProgressEvent(OperationStatus.FAILED, {}, message=f"no update of {sorted(unknown)} here: delete the stack first")
+    fixed = (before.keys() | after.keys()) - updatable - IDENTIFIERS
+    if changed := sorted(name for name in fixed if _plain(before.get(name)) != _plain(after.get(name))):
+        return ProgressEvent(OperationStatus.FAILED, {}, message=f"no update of {changed} here: delete the stack first")
     return None
 
 
@@ -161,6 +165,11 @@ def _stage(request: ResourceRequest) -> Stage:
 
 def _text(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _plain(value: Any) -> Any:
+    """A property as LocalStack keeps it once it has made the resource: some with their names in lower case."""
+    return keys_to_lower(copy.deepcopy(value))
 
 
 def _done(request: ResourceRequest) -> ProgressEvent:

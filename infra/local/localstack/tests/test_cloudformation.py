@@ -2,18 +2,26 @@
 
 import unittest
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 from unittest import mock
 
+from localstack.aws.api.cloudformation import ChangeSetType, StackStatus
 from localstack.services.apigateway.resource_providers.aws_apigateway_restapi import ApiGatewayRestApiProvider
 from localstack.services.apigateway.resource_providers.aws_apigateway_stage import ApiGatewayStageProvider
-from localstack.services.cloudformation.engine.v2.change_set_model_preproc import PreprocProperties, PreprocResource
-from localstack.services.cloudformation.resource_provider import OperationStatus, ResourceRequest
+from localstack.services.cloudformation.engine.v2.change_set_model import ChangeSetModel
+from localstack.services.cloudformation.engine.v2.change_set_model_executor import ChangeSetModelExecutor
+from localstack.services.cloudformation.resource_provider import (
+    OperationStatus,
+    ProgressEvent,
+    ResourceProviderExecutor,
+    ResourceRequest,
+)
 from moto.apigateway.models import Stage
 
-from landslide_localstack import cloudformation_gateway, cloudformation_replacement
+from landslide_localstack import cloudformation_gateway, cloudformation_updates
 
-cloudformation_gateway.install()  # once in a process, as at LocalStack's start
+cloudformation_gateway.install()
+cloudformation_updates.install()  # once in a process, as at LocalStack's start
 
 ALL = {"ResourcePath": "/*", "HttpMethod": "*", "ThrottlingRateLimit": 7, "ThrottlingBurstLimit": "8"}
 DEVICES = {"ResourcePath": "/~1v1~1devices", "HttpMethod": "POST", "ThrottlingBurstLimit": 9}
@@ -98,7 +106,9 @@ class ProviderTest(unittest.TestCase):
 
     def test_a_changed_document_is_put_over_the_same_api(self) -> None:
         before = {"RestApiId": "api", "RootResourceId": "old", "Name": "a", "Body": {"paths": {}}}
-        event = ApiGatewayRestApiProvider().update(self.request(before, {"Name": "b", "Body": {"paths": {"/x": {}}}}))
+        before["EndpointConfiguration"] = {"types": ["REGIONAL"]}  # as its creation has left it
+        after = {"Name": "b", "Body": {"paths": {"/x": {}}}, "EndpointConfiguration": {"Types": ["REGIONAL"]}}
+        event = ApiGatewayRestApiProvider().update(self.request(before, after))
         self.assertIs(event.status, OperationStatus.SUCCESS, event.message)
         self.assertEqual((event.resource_model["RestApiId"], event.resource_model["RootResourceId"]), ("api", "root"))
         [put] = self.fake.put
@@ -119,13 +129,87 @@ class ProviderTest(unittest.TestCase):
         self.assertIn("CanarySetting", event.message)
 
 
-class ReplacementTest(unittest.TestCase):
-    def resource(self, **properties: str) -> PreprocResource:
-        return PreprocResource("S", "p", None, "AWS::ApiGateway::Stage", PreprocProperties(properties), None, True)
+class FakeProvider:
+    """Makes every resource there is, and remembers what it was asked to do."""
 
-    def test_only_a_create_only_property_makes_another_resource(self) -> None:
-        stage = self.resource(RestApiId="api", StageName="prod", DeploymentId="d1")
-        same = self.resource(RestApiId="api", StageName="prod", DeploymentId="d2")
-        self.assertFalse(cloudformation_replacement.has_other_identity(stage, same))
-        other = self.resource(RestApiId="api", StageName="test", DeploymentId="d1")
-        self.assertTrue(cloudformation_replacement.has_other_identity(stage, other))
+    SCHEMA: ClassVar[dict[str, Any]] = ApiGatewayStageProvider.SCHEMA | {"primaryIdentifier": ["/properties/Id"]}
+
+    def __init__(self, fails_with: str | None) -> None:
+        self.fails_with = fails_with
+        self.done: list[tuple[str, str]] = []
+
+    def _event(self, action: str, request: ResourceRequest) -> ProgressEvent:
+        self.done.append((action, request.logical_resource_id))
+        if self.fails_with:
+            return ProgressEvent(OperationStatus.FAILED, {}, message=self.fails_with)
+        name = request.logical_resource_id
+        model = {**request.desired_state, "Id": f"id-of-{name}", "Arn": f"arn-of-{name}"}
+        return ProgressEvent(OperationStatus.SUCCESS, model)
+
+    def create(self, request: ResourceRequest) -> ProgressEvent:
+        return self._event("create", request)
+
+    def update(self, request: ResourceRequest) -> ProgressEvent:
+        return self._event("update", request)
+
+    def delete(self, request: ResourceRequest) -> ProgressEvent:
+        return self._event("delete", request)
+
+
+class UpdateTest(unittest.TestCase):
+    """The engine itself, over a template whose resources a fake makes."""
+
+    def setUp(self) -> None:
+        self.stack = mock.Mock(stack_name="s", account_id="000000000000", region_name="us-east-1", resolved_resources={})
+        self.stack.stack_id = "arn:aws:cloudformation:us-east-1:000000000000:stack/s/1"
+        self.stack.set_stack_status = lambda status, reason=None: setattr(self.stack, "status", status)
+        self.template: dict[str, Any] | None = None
+        self.parameters: dict[str, Any] | None = None
+
+    def deploy(self, template: dict[str, Any], fails_with: str | None = None, **parameters: str) -> list[tuple[str, str]]:
+        """What is done, in order."""
+        values = {name: {"type_": "String", "given_value": value} for name, value in parameters.items()}
+        kind = ChangeSetType.UPDATE if self.template else ChangeSetType.CREATE
+        change_set = mock.Mock(stack=self.stack, change_set_type=kind, account_id="000000000000", region_name="us-east-1")
+        model = ChangeSetModel(self.template, template, self.parameters, values)
+        change_set.update_model = model.get_update_model()
+        provider = FakeProvider(fails_with)
+        with mock.patch.object(ResourceProviderExecutor, "try_load_resource_provider", staticmethod(lambda kind: provider)):
+            result = ChangeSetModelExecutor(change_set).execute()
+        self.assertEqual(result.failure_message, fails_with)
+        self.template, self.parameters, self.stack.resolved_resources = template, values, result.resources
+        return provider.done
+
+    def api(self, body: str, deployment: str, stage: str = "prod") -> dict[str, Any]:
+        properties = {"RestApiId": {"Ref": "Api"}, "StageName": stage, "DeploymentId": deployment}
+        api = {"Type": "AWS::ApiGateway::RestApi", "Properties": {"Body": body}}
+        return {"Resources": {"Api": api, "Stage": {"Type": "AWS::ApiGateway::Stage", "Properties": properties}}}
+
+    def test_a_stage_of_a_changed_api_is_updated_and_no_other_is_made(self) -> None:
+        self.assertEqual(self.deploy(self.api("a", "d1")), [("create", "Api"), ("create", "Stage")])
+        self.assertEqual(self.deploy(self.api("b", "d2")), [("update", "Api"), ("update", "Stage")])
+
+    def test_a_stage_of_another_name_is_another_one(self) -> None:
+        self.deploy(self.api("a", "d1"))
+        done = self.deploy(self.api("a", "d1", stage="test"))
+        self.assertEqual(done, [("create", "Stage"), ("delete", "Stage")])
+
+    def test_a_condition_can_be_switched_on(self) -> None:
+        role = {"Type": "AWS::IAM::Role", "Condition": "Logs", "Properties": {}}
+        account = {
+            "Type": "AWS::ApiGateway::Account",
+            "Condition": "Logs",
+            "Properties": {"A": {"Fn::GetAtt": ["Role", "Arn"]}},
+        }
+        template = {
+            "Parameters": {"Write": {"Type": "String"}},
+            "Conditions": {"Logs": {"Fn::Equals": [{"Ref": "Write"}, "true"]}},
+            "Resources": {"Account": account, "Role": role, **self.api("a", "d1")["Resources"]},
+        }
+        self.deploy(template, Write="false")
+        self.assertEqual(self.deploy(template, Write="true"), [("create", "Role"), ("create", "Account")])
+
+    def test_a_failed_update_has_a_status_that_says_so(self) -> None:
+        self.deploy(self.api("a", "d1"))
+        self.deploy(self.api("b", "d2"), fails_with="no such thing")
+        self.assertEqual(self.stack.status, StackStatus.UPDATE_ROLLBACK_FAILED)
