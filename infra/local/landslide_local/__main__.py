@@ -10,7 +10,7 @@ from landslide_local.stages import Failure, say
 # Modules that import boto3 are imported where they are needed: these verbs run before it is installed.
 WITHOUT_BOTO3 = {"venvs", "pythons", "down", "url", "token", "test"}
 
-TESTS_AT_ONCE = 6
+TESTS_AT_ONCE = 4
 """More than there are cores: the tests wait most of the time."""
 
 

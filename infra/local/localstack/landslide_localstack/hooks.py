@@ -22,20 +22,8 @@ def install_adapters() -> None:
         stream_poller,
     )
 
-<<<<<<< HEAD
-    adapters = [cloudformation_gateway, cloudformation_replacement, functions, gateway, sqs_poller, stream_poller]
+    adapters = [cloudformation_gateway, cloudformation_updates, functions, gateway, sqs_poller, stream_poller]
     if not config.is_in_docker:  # an image of LocalStack brings a DynamoDB Local of its own
         adapters.append(dynamodb_local)
     for adapter in adapters:
-=======
-    for adapter in (
-        cloudformation_gateway,
-        cloudformation_updates,
-        dynamodb_local,
-        functions,
-        gateway,
-        sqs_poller,
-        stream_poller,
-    ):
->>>>>>> 344546b (Switch conditions on in an update on LocalStack, and say of a failed one that it failed)
         adapter.install()
