@@ -145,11 +145,13 @@ impl DynamoDb for Client {
     }
 
     async fn put_item(&self, call: PutItemInputBuilder) -> Outcome<PutItemOutput, PutItemError> {
-        let call = call.build().expect("a call is whole");
+        let mut call = call.build().expect("a call is whole");
         let shows_what_stands =
             call.return_values_on_condition_check_failure == Some(ReturnValuesOnConditionCheckFailure::AllOld);
-        let who = self.process.name.clone();
-        let written = self.call("put item", move |world| put(world, &who, &call)).await.ok_or_else(given_up)?;
+        let item = Rc::new(call.item.take().expect("a put has an item"));
+        let who = self.process.clone();
+        let put = self.call("put item", move |world| put(world, &who, &call, &item));
+        let written = put.await.ok_or_else(given_up)?;
         match written {
             Written::ConditionFailed(stands) => {
                 let stands = stands.filter(|_| shows_what_stands).as_ref().map(whole);
@@ -191,21 +193,20 @@ impl DynamoDb for Client {
 }
 
 /// Does a put, and has the stream and the ledger know.
-fn put(world: &Rc<World>, who: &str, call: &PutItemInput) -> Result<Written, Busy> {
-    let item = call.item().expect("a put has an item");
+fn put(world: &Rc<World>, who: &Process, call: &PutItemInput, item: &Rc<Item>) -> Result<Written, Busy> {
     let table = call.table_name().expect("a table");
     if !world.partition_takes(table, item) {
         return Err(Busy);
     }
-    let written = world.tables.borrow_mut().of_mut(table).put(call);
+    let written = world.tables.borrow_mut().of_mut(table).put(call, item);
     match &written {
         Written::Done(former) => {
             world.landed(table, former.as_deref(), item);
-            world.tell(who, || format!("writes {}", outline(item)));
+            world.tell(&who.name, || format!("writes {}", outline(item)));
         }
         Written::ConditionFailed(_) => {
             count(&world.numbers.conflicts);
-            world.tell(who, || format!("comes too late to write {}", outline(item)));
+            world.tell(&who.name, || format!("comes too late to write {}", outline(item)));
         }
         Written::Conflict => return Err(Busy),
     }
@@ -318,7 +319,7 @@ impl SendBatch for Client {
         queue_url: &str,
         entries: Vec<SendMessageBatchRequestEntry>,
     ) -> Result<SendMessageBatchOutput, SendError> {
-        let (queue, who) = (queue_url.to_owned(), self.process.name.clone());
+        let (queue, who) = (queue_url.to_owned(), self.process.clone());
         let answer = self.call("send messages", move |world| take_batch(world, &who, &queue, &entries)).await;
         let answer = answer.ok_or_else(|| SendError("the model gave no answer".to_owned()))?;
         let (mut taken, mut refused) = (Vec::new(), Vec::new());
@@ -343,7 +344,7 @@ impl SendBatch for Client {
 /// Takes messages into a queue; which of them.
 fn take_batch(
     world: &Rc<World>,
-    who: &str,
+    who: &Process,
     queue: &str,
     entries: &[SendMessageBatchRequestEntry],
 ) -> Result<Vec<(String, bool)>, Busy> {
@@ -354,7 +355,7 @@ fn take_batch(
     let take = |entry: &SendMessageBatchRequestEntry| {
         let is_taken = !in_part || world.once_in(2);
         if is_taken {
-            world.take_message(who, queue, sent(entry));
+            world.take_message(&who.name, queue, sent(entry));
         }
         (entry.id().to_owned(), is_taken)
     };

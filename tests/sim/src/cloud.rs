@@ -1,6 +1,6 @@
 //! The functions, and what calls them: the gateway, the stream's readers and the queue's.
 
-use std::{cell::RefCell, collections::HashSet, fmt::Write, future::Future, rc::Rc, time::Duration};
+use std::{cell::RefCell, collections::HashSet, fmt::Write, rc::Rc, time::Duration};
 
 use landslide_shared::{
     batch::QueueEvent,
@@ -16,7 +16,7 @@ use landslide_shared::{
 use crate::{
     client::Client,
     faults::Fault,
-    lambda::Function,
+    lambda::{Function, Work},
     queue::{Message, Sent},
     stream::{Record, Shard},
     world::{POLLS, Process, ProcessClock, RELAY_DLQ, TALLIES, TALLY_DLQ, TALLY_QUEUE, VOTES, World, count},
@@ -107,18 +107,20 @@ impl Cloud {
     }
 
     /// A request to an endpoint by way of the gateway. `None`: no answer.
-    pub async fn request<A: 'static, T: 'static, F: Future<Output = Result<T, Error>> + 'static>(
+    pub async fn request<A: 'static, T: 'static>(
         &self,
         function: &Rc<Function<A>>,
-        endpoint: impl FnOnce(Rc<A>) -> F + 'static,
+        endpoint: impl AsyncFnOnce(Rc<A>) -> Result<T, Error> + 'static,
     ) -> Option<Result<T, Error>> {
         count(&self.world.numbers.requests);
         let time_left = Duration::from_millis(function.timeout_ms() - ANSWER_MS);
-        let outcome = function.invoke(move |app, clock| async move {
-            let answer = clock.within(time_left, endpoint(app)).await;
-            answer.unwrap_or_else(|| Err(Error::Unavailable("it took too long".to_owned())))
-        });
-        outcome.await
+        let work = |app: Rc<A>, clock: ProcessClock| -> Work<Result<T, Error>> {
+            Box::pin(async move {
+                let answer = clock.within(time_left, endpoint(app)).await;
+                answer.unwrap_or_else(|| Err(Error::Unavailable("it took too long".to_owned())))
+            })
+        };
+        function.invoke(work).await
     }
 
     /// Starts the readers of the stream and of the queue.
@@ -135,8 +137,10 @@ impl Cloud {
     /// Whether a batch was relayed.
     async fn relayed(&self, batch: &[Record]) -> bool {
         let event = StreamEvent { records: batch.iter().map(|record| record.json.clone()).collect() };
-        let relayed = self.relay.invoke(move |app, _| async move { relay_votes::relay(&app, &event).await.is_ok() });
-        relayed.await.unwrap_or(false)
+        let work = |app: Rc<RelayApp>, _| -> Work<bool> {
+            Box::pin(async move { relay_votes::relay(&app, &event).await.is_ok() })
+        };
+        self.relay.invoke(work).await.unwrap_or(false)
     }
 
     /// Relays a batch once more, whatever comes of it.
@@ -262,9 +266,10 @@ async fn read_queue(cloud: Rc<Cloud>) {
             release_after(world, world.draw(50), receipt.number);
         }
         let event = queue_event(&receipt.messages);
-        let report =
-            cloud.tally.invoke(|app, _| async move { failed_ids(tally_votes::tally(&app, event).await) }).await;
-        if let Some(failed) = report
+        let work = |app: Rc<TallyApp>, _| -> Work<HashSet<u64>> {
+            Box::pin(async move { failed_ids(tally_votes::tally(&app, event).await) })
+        };
+        if let Some(failed) = cloud.tally.invoke(work).await
             && !world.faults.strikes(Fault::DeleteLost)
         {
             settle(world, receipt.number, &receipt.messages, &failed);
@@ -298,7 +303,7 @@ fn settle(world: &Rc<World>, receipt: u64, messages: &[Message], failed: &HashSe
     if !failed.is_empty() && world.once_in(2) {
         release_after(world, world.draw(2_000), receipt);
     }
-    for message in messages {
+    for message in messages.iter().filter(|message| !failed.contains(&message.id)) {
         if world.faults.strikes(Fault::MessageRepeated) {
             world.queue.append(message.sent.clone());
         }

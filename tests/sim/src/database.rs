@@ -73,9 +73,8 @@ impl Table {
         within.take(most).map(|(_, stored)| stored.item.clone()).collect()
     }
 
-    /// Puts an item if its condition holds.
-    pub fn put(&mut self, put: &PutItemInput) -> Written {
-        let item = put.item().expect("a put has an item");
+    /// Puts an item if the condition of its call holds.
+    pub fn put(&mut self, put: &PutItemInput, item: &Rc<Item>) -> Written {
         let (partition, sort) = self.key(item);
         let place = self.items.entry(partition).or_default();
         let stands = place.get(&sort);
@@ -86,7 +85,7 @@ impl Table {
         if !holds(put.condition_expression(), put, stands.as_deref()) {
             return Written::ConditionFailed(stands);
         }
-        place.insert(sort, Stored { item: Rc::new(item.clone()), former: stands.clone(), is_locked: false });
+        place.insert(sort, Stored { item: item.clone(), former: stands.clone(), is_locked: false });
         Written::Done(stands)
     }
 

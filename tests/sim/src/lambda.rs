@@ -3,7 +3,7 @@
 use std::{
     cell::{Cell, RefCell},
     future::Future,
-    pin::pin,
+    pin::{Pin, pin},
     rc::Rc,
 };
 
@@ -22,6 +22,9 @@ const SKEW_MS: u64 = 500;
 const CRASH_AWAITS: u64 = 12;
 /// How long a process is held up at most, in milliseconds.
 const HOLD_UP_MS: u64 = 12_000;
+
+/// What a process does at an invocation.
+pub type Work<T> = Pin<Box<dyn Future<Output = T>>>;
 
 /// A function and its processes.
 pub struct Function<A> {
@@ -74,10 +77,7 @@ impl<A: 'static> Function<A> {
     }
 
     /// Has a process do some work. `None`: it crashed or ran out of time, or the caller did not wait for it.
-    pub async fn invoke<T: 'static, F: Future<Output = T> + 'static>(
-        self: &Rc<Self>,
-        work: impl FnOnce(Rc<A>, ProcessClock) -> F,
-    ) -> Option<T> {
+    pub async fn invoke<T: 'static>(self: &Rc<Self>, work: impl FnOnce(Rc<A>, ProcessClock) -> Work<T>) -> Option<T> {
         let world = &self.world;
         let at_work = AtWork { function: self.clone(), environment: self.environment() };
         let (app, process) = (at_work.environment.app.clone(), at_work.environment.process.clone());

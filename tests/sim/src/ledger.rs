@@ -61,7 +61,7 @@ impl fmt::Display for Breach {
     }
 }
 
-type CountedId = (String, u128, u64);
+type VoterRevision = (u128, u64);
 
 /// Everything that happened to votes and counts.
 #[derive(Default)]
@@ -72,7 +72,7 @@ pub struct Ledger {
     claimed: RefCell<HashSet<(Voter, u64)>>,
     polls: RefCell<BTreeMap<String, Vec<Times>>>,
     fixed: RefCell<HashSet<String>>,
-    counted: RefCell<HashMap<CountedId, u32>>,
+    counted: RefCell<BTreeMap<String, HashMap<VoterRevision, u32>>>,
     garbage: RefCell<Vec<String>>,
     breaches: RefCell<Vec<Breach>>,
     lost: Cell<u64>,
@@ -128,10 +128,11 @@ impl Ledger {
     /// Notes a HEAD that replaced another: what it counts anew.
     pub fn head_landed(&self, former: Option<&Item>, head: &Item) {
         let lane = text(head, "poll_lane");
-        let before: HashSet<(u128, u64)> = former.into_iter().flat_map(recent_ids).collect();
-        let mut counted = self.counted.borrow_mut();
-        for (voter, revision) in recent_ids(head).filter(|id| !before.contains(id)) {
-            *counted.entry((lane.to_owned(), voter, revision)).or_default() += 1;
+        let before: HashSet<VoterRevision> = former.into_iter().flat_map(recent_ids).collect();
+        let mut lanes = self.counted.borrow_mut();
+        let counted = lanes.entry(lane.to_owned()).or_default();
+        for id in recent_ids(head).filter(|id| !before.contains(id)) {
+            *counted.entry(id).or_default() += 1;
         }
     }
 
@@ -238,12 +239,12 @@ impl Ledger {
     }
 
     fn uncounted(&self) -> u64 {
-        let counted = self.counted.borrow();
+        let lanes = self.counted.borrow();
         let mut lost = 0;
         for (voter, revisions) in self.voters.borrow().iter() {
             for revision in revisions {
-                let id = (format!("{}#{}", voter.poll, revision.lane), voter.key, revision.number);
-                if !counted.contains_key(&id) {
+                let counted = lanes.get(&format!("{}#{}", voter.poll, revision.lane));
+                if counted.is_none_or(|counted| !counted.contains_key(&(voter.key, revision.number))) {
                     lost += 1;
                     self.breach("C2", format!("lost: {voter:?} {revision:?}"));
                 }
@@ -254,7 +255,9 @@ impl Ledger {
 
     fn overcounted(&self) -> u64 {
         let mut double = 0;
-        for ((lane, key, revision), times) in self.counted.borrow().iter() {
+        let lanes = self.counted.borrow();
+        let all = lanes.iter().flat_map(|(lane, counted)| counted.iter().map(move |(id, times)| (lane, id, times)));
+        for (lane, (key, revision), times) in all {
             let voter = Voter { poll: lane.split('#').next().unwrap_or_default().to_owned(), key: *key };
             let is_stored =
                 self.revision(&voter, *revision).is_some_and(|stored| lane.ends_with(&format!("#{}", stored.lane)));

@@ -106,12 +106,12 @@ async fn ask(cloud: &Rc<Cloud>, poll: &Poll, wish: &Wish) -> bool {
     let id = poll.rules.settings.poll_id.clone();
     let answer = match wish {
         Wish::Close => {
-            let close = cloud.request(&cloud.editing, move |editing| async move { editing.close(&id, &owner()).await });
+            let close = cloud.request(&cloud.editing, async move |editing| editing.close(&id, &owner()).await);
             close.await
         }
         Wish::Edit(body) => {
             let edit: EditPoll = serde_json::from_value(body.clone()).expect("a change's body");
-            let edit = cloud.request(&cloud.editing, move |editing| async move {
+            let edit = cloud.request(&cloud.editing, async move |editing| {
                 editing.edit(&id, &owner(), &Revisions::Any, &edit).await
             });
             edit.await
@@ -123,7 +123,8 @@ async fn ask(cloud: &Rc<Cloud>, poll: &Poll, wish: &Wish) -> bool {
     });
     match answer {
         None | Some(Err(Error::Unavailable(_))) => false,
-        Some(Ok(_) | Err(Error::NotEditable(_) | Error::PollNotOpen)) => true,
+        // A closing before the opening is not valid.
+        Some(Ok(_) | Err(Error::NotEditable(_) | Error::PollNotOpen | Error::InvalidRequest { .. })) => true,
         Some(Err(other)) => {
             world.ledger.breach("C7", format!("an owner was refused: {other:?}"));
             true

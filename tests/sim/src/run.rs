@@ -41,7 +41,9 @@ pub fn run(scenario: &Scenario, is_traced: bool) -> Report {
     let world = World::new(scenario.clone(), is_traced);
     let cloud = Cloud::new(&world);
     let polls: Vec<Rc<Poll>> = (0..scenario.polls).map(|number| Rc::new(owners::draw_poll(&world, number))).collect();
-    polls.iter().for_each(|poll| drop(world.executor.spawn(owners::create(world.clone(), poll.clone()))));
+    for poll in &polls {
+        world.executor.spawn(owners::create(world.clone(), poll.clone()));
+    }
     go_on(&world);
     begin(&world, &cloud, &polls);
     drain(&world, &cloud);
@@ -62,7 +64,9 @@ fn begin(world: &Rc<World>, cloud: &Rc<Cloud>, polls: &[Rc<Poll>]) {
         world.executor.spawn(Person::new(cloud, poll, number).live());
     }
     if world.scenario.owners_act {
-        polls.iter().for_each(|poll| drop(world.executor.spawn(owners::act(cloud.clone(), poll.clone()))));
+        for poll in polls {
+            world.executor.spawn(owners::act(cloud.clone(), poll.clone()));
+        }
     }
     let again = world.clone();
     let calm = world.scenario.span_ms + world.scenario.queue_outage_ms + world.draw(AFTERMATH_MS);

@@ -100,11 +100,6 @@ impl Scenario {
             rates,
         }
     }
-
-    /// The rate of one kind of fault, to be changed.
-    pub fn rate_mut(&mut self, fault: Fault) -> &mut f64 {
-        &mut self.rates[fault as usize]
-    }
 }
 
 impl fmt::Display for Scenario {

@@ -130,9 +130,4 @@ impl Shard {
     pub fn rewind(&self, records: usize) {
         self.checkpoint.set(self.checkpoint.get().saturating_sub(records));
     }
-
-    /// All records ever written.
-    pub fn all(&self) -> Vec<Record> {
-        self.records.borrow().iter().cloned().collect()
-    }
 }

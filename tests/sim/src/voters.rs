@@ -117,7 +117,7 @@ impl Person {
             let began = world.executor.now_ms();
             let before = world.ledger.standing(&self.voter);
             let (id, caller) = (self.poll.rules.settings.poll_id.clone(), self.caller.clone());
-            let request = self.cloud.request(&self.cloud.voting, move |voting| async move {
+            let request = self.cloud.request(&self.cloud.voting, async move |voting| {
                 voting.settle(&id, &caller, None, |_| Ok(choices)).await
             });
             let answer = request.await;
@@ -166,7 +166,7 @@ impl Person {
     async fn see_own_vote(&self, settled: &Settled) {
         let world = &self.cloud.world;
         let (id, caller) = (self.poll.rules.settings.poll_id.clone(), self.caller.clone());
-        let shown = self.cloud.request(&self.cloud.voting, |voting| async move { voting.vote_of(&id, &caller).await });
+        let shown = self.cloud.request(&self.cloud.voting, async move |voting| voting.vote_of(&id, &caller).await);
         if let Some(Ok(shown)) = shown.await
             && shown.is_none_or(|shown| shown.revision < settled.vote.revision)
         {
