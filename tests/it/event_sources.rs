@@ -57,13 +57,10 @@ async fn tally_queue_is_empty(app: &App) {
     .await;
 }
 
-/// Gives all dead letters back to the tally queue: by the queue service, or one by one.
+/// Gives all dead letters back to the tally queue, under new deduplication ids. A move task of the queue service keeps the
+/// old ones, which the queue drops for five minutes.
 async fn redrive(app: &App) {
     let dead_letters = app.stack.output("TallyDlqUrl");
-    if app.stack.has("move-tasks") {
-        app.aws.start_move(dead_letters).await;
-        return;
-    }
     while app.aws.messages_in(dead_letters).await > 0 {
         let letter = app.aws.take_letter(dead_letters, |_| true).await;
         app.aws.send(app.stack.output("TallyQueueUrl"), &letter.group, &letter.body).await;

@@ -121,7 +121,6 @@ class MiniStack(LocalCloud):
     venvs = ("ministack",)
     lacks: ClassVar[Mapping[str, str]] = {
         "stream-failure-destination": "MiniStack writes nothing to RelayFailuresBucket",
-        "move-tasks": "MiniStack has no StartMessageMoveTask",
     }
     ready_path = "/_ministack/health"
 
@@ -160,8 +159,12 @@ class LocalStack(LocalCloud):
 
     name = "localstack"
     venvs = ("localstack",)
-    lacks: ClassVar[Mapping[str, str]] = {"enforced-iam": "LocalStack stores policies and enforces none"}
+    lacks: ClassVar[Mapping[str, str]] = {
+        "enforced-iam": "LocalStack stores policies and enforces none",
+        "iam-simulator": "LocalStack's policy simulator compares names and knows no wildcards",
+    }
     ready_path = "/_localstack/health"
+    _services = "apigateway,cloudformation,cloudwatch,dynamodb,dynamodbstreams,iam,lambda,logs,s3,secretsmanager,sqs,ssm,sts"
 
     def install(self) -> None:
         dynamodb_local.ensure()
@@ -190,6 +193,9 @@ class LocalStack(LocalCloud):
             "DISABLE_EVENTS": "1",
             "LS_LOG": "warning",  # a line a call otherwise
             "SKIP_SSL_CERT_DOWNLOAD": "1",
+            "EAGER_SERVICE_LOADING": "1",  # a service that is loaded by a test's first call keeps that call waiting for seconds
+            "SERVICES": self._services,
+            "STRICT_SERVICE_LOADING": "0",  # others are there when they are called
             "LAMBDA_RUNTIME_EXECUTOR": "process",
             "LAMBDA_EVENT_SOURCE_MAPPING_POLL_INTERVAL_SEC": "0.1",
             "LAMBDA_EVENT_SOURCE_MAPPING_MAX_BACKOFF_ON_EMPTY_POLL_SEC": "0.2",

@@ -348,12 +348,6 @@ impl Aws {
         self.sqs("SetQueueAttributes", &json!({"QueueUrl": queue, "Attributes": attributes})).await;
     }
 
-    /// Moves all letters of a dead-letter queue back to where they came from, by a task of the queue service.
-    pub async fn start_move(&self, dead_letters: &str) {
-        let arn = self.queue_arn(dead_letters).await;
-        self.sqs("StartMessageMoveTask", &json!({"SourceArn": arn})).await;
-    }
-
     async fn sqs(&self, operation: &str, body: &Value) -> Value {
         self.json("sqs", &format!("AmazonSQS.{operation}"), body).await
     }

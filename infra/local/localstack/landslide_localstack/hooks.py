@@ -8,8 +8,11 @@ would look like a faulty Landslide.
 from localstack import config
 from localstack.runtime import hooks
 
+ADAPTERS_PRIORITY = 100
+"""Before LocalStack loads services, at 0."""
 
-@hooks.on_infra_start()
+
+@hooks.on_infra_start(priority=ADAPTERS_PRIORITY)
 def install_adapters() -> None:
     """Calls `install` of each adapter module."""
     from landslide_localstack import (
