@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from localstack.aws.api.cloudformation import ChangeSetType, StackStatus
-from localstack.services.cloudformation.engine.v2.change_set_model import NodeResource, Nothing, is_nothing
+from localstack.services.cloudformation.engine.v2.change_set_model import NodeResource, is_nothing
 from localstack.services.cloudformation.engine.v2.change_set_model_executor import (
     ChangeSetModelExecutor,
     ChangeSetModelExecutorResult,
@@ -25,6 +25,9 @@ from localstack.services.cloudformation.engine.validations import ValidationErro
 from localstack.services.cloudformation.resource_provider import ResourceProviderExecutor
 
 from landslide_localstack.patching import patch
+
+NOT_THERE_BEFORE = ""
+"""What stands for a resource or its attribute in the template of before, if the update adds it."""
 
 
 def install() -> None:
@@ -50,8 +53,18 @@ def install() -> None:
             return original(model, arguments, select_before)
         except ValidationError:
             if select_before:
-                return Nothing
+                return NOT_THERE_BEFORE
             raise
+
+    @patch(ChangeSetModelPreproc._resolve_reference, source="71d603a2e097")
+    def resolve_reference(
+        original: Callable[..., PreprocEntityDelta], model: ChangeSetModelPreproc, logical_id: str
+    ) -> PreprocEntityDelta:
+        """The same, where it is named by Ref or Fn::Sub."""
+        delta = original(model, logical_id)
+        if is_nothing(delta.before) and not is_nothing(delta.after):
+            return PreprocEntityDelta(NOT_THERE_BEFORE, delta.after)
+        return delta
 
     @patch(ChangeSetModelExecutor.execute, source="a8fe86bd8dc8")
     def execute(

@@ -206,8 +206,13 @@ class UpdateTest(unittest.TestCase):
             "Conditions": {"Logs": {"Fn::Equals": [{"Ref": "Write"}, "true"]}},
             "Resources": {"Account": account, "Role": role, **self.api("a", "d1")["Resources"]},
         }
+        log = {"Fn::If": ["Logs", {"DestinationArn": {"Fn::Sub": "group:${Role}"}}, {"Ref": "AWS::NoValue"}]}
+        template["Resources"]["Stage"]["Properties"]["AccessLogSetting"] = log
         self.deploy(template, Write="false")
-        self.assertEqual(self.deploy(template, Write="true"), [("create", "Role"), ("create", "Account")])
+        done = [("create", "Role"), ("create", "Account"), ("update", "Stage")]
+        self.assertEqual(self.deploy(template, Write="true"), done)
+        stage = self.stack.resolved_resources["Stage"]["Properties"]
+        self.assertEqual(stage["AccessLogSetting"], {"DestinationArn": "group:id-of-Role"})
 
     def test_a_failed_update_has_a_status_that_says_so(self) -> None:
         self.deploy(self.api("a", "d1"))
