@@ -93,23 +93,25 @@ fn drain(world: &Rc<World>, cloud: &Rc<Cloud>) {
     world.ledger.breach("C3", "the dead letters never end");
 }
 
-/// Old batches come again after four weeks; after a month, when their rows are gone; and after three, when the votes
-/// expire as well.
+/// Old batches come again after four weeks; after a month, when their rows are gone; and after three. The votes are
+/// deleted at one of these times.
 fn pass_months(world: &Rc<World>, cloud: &Rc<Cloud>) {
-    for days in [27, 4, 60] {
+    let steps = [0, 27, 4, 60];
+    let deleted_at = world.draw_index(steps.len());
+    for (step, days) in steps.into_iter().enumerate() {
         world.executor.skip(days * DAY_MS);
         let now = world.executor.now_ms();
         world.tables.borrow_mut().of_mut(TALLIES).expire(now);
-        if days == 60 {
-            expire_votes(world);
+        if step == deleted_at {
+            delete_votes(world);
         }
         cloud.repeat_the_past();
         drain(world, cloud);
     }
 }
 
-/// Gives every vote a time to live, and lets it pass: two records each that are no votes.
-fn expire_votes(world: &Rc<World>) {
+/// Gives every vote a time to live that is over, and takes it out: two records each that are no votes.
+fn delete_votes(world: &Rc<World>) {
     let votes: Vec<Rc<Item>> = world.tables.borrow().of(Some(VOTES)).all().cloned().collect();
     for vote in votes {
         let mut expiring = Item::clone(&vote);

@@ -56,8 +56,8 @@ impl Scenario {
         // Apart from the generators that use the same seed while it runs.
         let mut random = fastrand::Rng::with_seed(seed ^ 0x005c_e0a1_0000_0000);
         let voters = match random.u32(..1000) {
-            0..450 => random.usize(1..=40),
-            450..900 => random.usize(40..=800),
+            0..500 => random.usize(1..=40),
+            500..900 => random.usize(40..=800),
             900..994 => random.usize(800..=4_000),
             _ => random.usize(8_000..=24_000),
         };
@@ -85,10 +85,14 @@ impl Scenario {
             processes_max: 1 + random.usize(..24),
             shards: 1 << random.u32(..5),
             window_ms: *random.choice(&[0, 0, 100, 1_000]).unwrap(),
-            batch_records_max: *random.choice(&[1, 7, 50, 500, 10_000]).unwrap(),
+            batch_records_max: match voters {
+                0..=40 => *random.choice(&[1, 7, 50]).unwrap(),
+                41..=800 => *random.choice(&[7, 50, 500]).unwrap(),
+                _ => *random.choice(&[50, 500, 10_000]).unwrap(),
+            },
             queue_readers: 1 + random.usize(..8),
             visibility_ms: *random.choice(&[2_000, 9_000, 60_000, 60_000]).unwrap(),
-            receives_max: *random.choice(&[3, 10, 100]).unwrap(),
+            receives_max: *random.choice(&[3, 10, 20]).unwrap(),
             cache_bytes_max: *random.choice(&[0, 4_096, 65_536, 640 << 20]).unwrap(),
             partition_units: if is_large { 1_000 } else { *random.choice(&[10, 100, 1_000, 1_000]).unwrap() },
             queue_outage_ms: match random.u32(..40) {

@@ -23,6 +23,8 @@ use crate::{
 
 /// How often a voter tries again.
 const TRIES_MAX: u64 = 6;
+/// The most wishes of one whose vote can't change: all but the first come to little.
+const FIXED_WISHES_MAX: u64 = 2;
 /// The longest pause before the next try, in milliseconds.
 const RETRY_PAUSE_MS: u64 = 4_000;
 /// The longest pause between two wishes, in milliseconds.
@@ -61,7 +63,8 @@ impl Person {
     pub async fn live(self) {
         let world = &self.cloud.world;
         world.executor.sleep(self.arrival_ms()).await;
-        let wishes = 1 + world.draw(world.scenario.wishes_max as u64);
+        let wishes_max = if self.is_fixed() { FIXED_WISHES_MAX } else { u64::MAX };
+        let wishes = 1 + world.draw(wishes_max.min(world.scenario.wishes_max as u64));
         let mut last = self.some_choices();
         self.ask(Some(last)).await;
         for _ in 1..wishes {
@@ -97,6 +100,10 @@ impl Person {
         let Some(rush) = rush else { return world.draw(world.scenario.span_ms) };
         let from = rush.as_millis().saturating_sub(RUSH_MS).saturating_sub(world.executor.now_ms());
         from + world.draw(2 * RUSH_MS)
+    }
+
+    fn is_fixed(&self) -> bool {
+        self.poll.rules.settings.vote_change == VoteChange::Never
     }
 
     fn some_choices(&self) -> Choices {
@@ -179,14 +186,13 @@ impl Person {
         let world = &self.cloud.world;
         let standing = world.ledger.standing(&self.voter);
         let now = world.executor.now_ms();
-        let is_fixed = self.poll.rules.settings.vote_change == VoteChange::Never;
         let times = world.ledger.times_since(&self.voter.poll, began.saturating_sub(REFUSAL_AGE_MS));
         let stood_all_along = before.is_some() && before == standing.as_ref();
         let is_repeat = stood_all_along && before.is_some_and(|before| before.choices == ids(choices));
         let is_right = !is_repeat
             && match refusal {
-                Error::AlreadyVoted => is_fixed && standing.is_some() && choices.is_some(),
-                Error::VoteChangeNotAllowed => is_fixed && standing.is_some() && choices.is_none(),
+                Error::AlreadyVoted => self.is_fixed() && standing.is_some() && choices.is_some(),
+                Error::VoteChangeNotAllowed => self.is_fixed() && standing.is_some() && choices.is_none(),
                 Error::PollClosed => {
                     times.iter().any(|times| times.closes_at.is_some_and(|closes_at| closes_at <= now + SKEW_MS))
                 }
