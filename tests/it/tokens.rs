@@ -11,7 +11,7 @@ use http::Method;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::{Value, json};
 
-use crate::support::{Answer, App, Issuer, assert_problem, eventually, now_ms, sign_by};
+use crate::support::{Answer, App, Issuer, assert_problem, eventually, now_ms, sign_by, someone};
 
 fn base64(text: &str) -> String {
     BASE64_URL_SAFE_NO_PAD.encode(text)
@@ -157,14 +157,42 @@ async fn a_token_that_expires_while_the_gateway_remembers_it_is_401() {
 }
 
 /// One place and one token: what lies elsewhere is seen by proxies, in logs and in other sites' requests.
+/// Which of several headers Authorization is looked at is the gateway's choice, and AWS does not say. It is one of them.
 #[tokio::test]
-async fn a_token_anywhere_but_once_in_its_header_is_401() {
+async fn of_two_tokens_in_one_request_one_counts_at_most() {
+    let app = App::new();
+    let poll = app.single_choice_poll().await;
+    let (alice, bob) = (app.account(&someone()), app.account(&someone()));
+    for tokens in [[&alice, &bob], [&bob, &alice], [&"a.b.c".to_owned(), &alice], [&bob, &"a.b.c".to_owned()]] {
+        let mut request = app.request(Method::POST, &format!("/v1/polls/{poll}/votes")).json(&json!({"choices": [0]}));
+        for token in tokens {
+            request = request.header("Authorization", format!("Bearer {token}"));
+        }
+        let before = app.aws.votes_of(&poll).await.len();
+        let answer = Answer::of(request).await;
+        let stored = app.aws.votes_of(&poll).await.len() - before;
+        match answer.status {
+            201 => assert_eq!(stored, 1, "{answer}"),
+            200 => assert_eq!(stored, 0, "{answer}"),
+            _ => {
+                assert_problem(&answer, 401, "unauthorized");
+                assert_eq!(stored, 0, "{answer}");
+            }
+        }
+    }
+    let voters = [app.my_vote(&poll, &alice).await, app.my_vote(&poll, &bob).await];
+    let voted = voters.iter().filter(|answer| answer.status == 200).count();
+    assert_eq!(voted, app.aws.votes_of(&poll).await.len(), "somebody else has voted");
+}
+
+#[tokio::test]
+async fn a_token_anywhere_but_in_its_header_is_401() {
     let app = App::new();
     let poll = app.single_choice_poll().await;
     let (good, path) = (app.account("alice"), format!("/v1/polls/{poll}/votes"));
-    let (bearer, other) = (format!("Bearer {good}"), format!("Bearer {}", app.account("bob")));
+    let bearer = format!("Bearer {good}");
     let cookie = format!("Authorization={bearer}; access_token={good}; token={good}");
-    let cases: [(&str, &[(&str, &str)]); 12] = [
+    let cases: [(&str, &[(&str, &str)]); 9] = [
         (&format!("?access_token={good}"), &[]),
         (&format!("?token={good}"), &[]),
         (&format!("?Authorization=Bearer%20{good}"), &[]),
@@ -173,9 +201,6 @@ async fn a_token_anywhere_but_once_in_its_header_is_401() {
         ("", &[("Proxy-Authorization", &bearer)]),
         ("", &[("X-Api-Key", &good)]),
         ("", &[("X-Amz-Security-Token", &good)]),
-        ("", &[("Authorization", &bearer), ("Authorization", &bearer)]),
-        ("", &[("Authorization", &bearer), ("Authorization", &other)]),
-        ("", &[("Authorization", "Bearer a.b.c"), ("Authorization", &bearer)]),
         (&format!("?access_token={good}"), &[("Authorization", "Bearer a.b.c")]),
     ];
     for (query, headers) in cases {

@@ -32,6 +32,8 @@ class Cloud(Protocol):
     region: str
     lacks: Mapping[str, str]
     """What it can't do that a test asks for, and why. Tests know clouds by these names only."""
+    calls_at_once: int
+    """How many calls at once it answers in good time; tests make no more."""
 
     def install(self) -> None:
         """Installs what it needs besides virtual environments; says what is missing on this machine."""
@@ -56,6 +58,7 @@ class LocalCloud:
     venvs: tuple[str, ...]
     region = clients.REGION
     lacks: ClassVar[Mapping[str, str]] = {}
+    calls_at_once: int
     ready_path: str
 
     def __init__(self, port: int) -> None:
@@ -122,6 +125,7 @@ class MiniStack(LocalCloud):
     lacks: ClassVar[Mapping[str, str]] = {
         "stream-failure-destination": "MiniStack writes nothing to RelayFailuresBucket",
     }
+    calls_at_once = 64
     ready_path = "/_ministack/health"
 
     def _command(self) -> list[str]:
@@ -163,6 +167,7 @@ class LocalStack(LocalCloud):
         "enforced-iam": "LocalStack stores policies and enforces none",
         "iam-simulator": "LocalStack's policy simulator compares names and knows no wildcards",
     }
+    calls_at_once = 12
     ready_path = "/_localstack/health"
     _services = "apigateway,cloudformation,cloudwatch,dynamodb,dynamodbstreams,iam,lambda,logs,s3,secretsmanager,sqs,ssm,sts"
 

@@ -26,6 +26,7 @@ class External:
     def __init__(self) -> None:
         self.endpoint_url = os.environ.get("AWS_ENDPOINT_URL") or None
         self.region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or clients.REGION
+        self.calls_at_once = 64 if self.endpoint_url is None else 12
         if self.endpoint_url is None:
             self.lacks = {**self.lacks, "plain-http": "calls of AWS can't be held up on their way"}
         else:

@@ -31,6 +31,7 @@ class Stack:
     outputs: dict[str, str]
     fingerprint: str
     lacks: Mapping[str, str]
+    calls_at_once: int
 
     def environment(self) -> dict[str, str]:
         """What the integration tests are told."""
@@ -75,6 +76,7 @@ def bring_up(cloud: clouds.Cloud, name: str, architecture: str) -> Stack:
         outputs=outputs,
         fingerprint=fingerprint,
         lacks=cloud.lacks,
+        calls_at_once=cloud.calls_at_once,
     )
     stackfile.write(vars(deployed))
     return deployed
@@ -165,7 +167,7 @@ def _delete_if_failed(session: boto3.Session, name: str) -> None:
 
 def _fingerprint(cloud: clouds.Cloud, name: str, parameters: Mapping[str, str]) -> str:
     """Of all that a deploy depends on, and of the cloud's process: a new one knows nothing of the old one's stacks."""
-    digest = hashlib.sha256(repr((cloud.name, cloud.lacks, clouds.running(), name, sorted(parameters.items()))).encode())
+    digest = hashlib.sha256(repr((cloud.name, cloud.lacks, cloud.calls_at_once, clouds.running(), name, sorted(parameters.items()))).encode())
     for file in _inputs(cloud):
         digest.update(file.read_bytes())
     return digest.hexdigest()

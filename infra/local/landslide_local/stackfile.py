@@ -2,7 +2,7 @@
 
 cloud, endpoint_url (null for AWS itself), region, stack, api_url, issuer_key (the private key that signs account tokens),
 outputs (of the stack, by name), fingerprint (of what was deployed), lacks (what the cloud can't do, and why, by names
-that tests ask for).
+that tests ask for), calls_at_once (how many it answers in good time).
 """
 
 import json

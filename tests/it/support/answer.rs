@@ -4,6 +4,8 @@ use http::HeaderMap;
 use reqwest::RequestBuilder;
 use serde_json::Value;
 
+use super::gate;
+
 /// An answer, read to its end.
 pub struct Answer {
     /// The status.
@@ -22,6 +24,7 @@ impl Answer {
 
     /// Sends a request whose answer may not come.
     pub async fn try_of(request: RequestBuilder) -> Result<Self, reqwest::Error> {
+        let _turn = gate::pass().await;
         let response = request.send().await?;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         Ok(Self { status, headers, body: response.text().await? })

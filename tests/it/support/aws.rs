@@ -19,7 +19,7 @@ use landslide_shared::{
 };
 use serde_json::{Value, json};
 
-use super::{Stack, eventually, now_ms};
+use super::{Stack, eventually, gate, now_ms};
 
 /// The most messages that a queue gives at once (SQS).
 const RECEIVE_MAX: u32 = 10;
@@ -548,6 +548,7 @@ impl Aws {
         }
         let mut request = request.body(body).unwrap();
         signature.apply_to_request_http1x(&mut request);
+        let _turn = gate::pass().await;
         let response = self.http.execute(request.try_into().unwrap()).await.unwrap();
         let (status, headers) = (response.status(), response.headers().clone());
         let answer = response.text().await.unwrap();

@@ -2,6 +2,7 @@
 
 mod answer;
 mod aws;
+mod gate;
 mod issuer;
 mod openid_provider;
 mod own_process;

@@ -10,6 +10,8 @@ use std::{
 
 use serde::Deserialize;
 
+use super::gate;
+
 /// The file of a stack that `make up` left in this checkout.
 const DEFAULT_FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../infra/local/.state/stack.json");
 
@@ -18,6 +20,8 @@ const DEFAULT_FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../infra/local/
 pub struct Stack {
     /// What the cloud does not have, and why.
     lacks: HashMap<String, String>,
+    /// How many calls at once the cloud answers in good time.
+    calls_at_once: usize,
     /// Where the cloud answers; none for AWS itself.
     pub endpoint_url: Option<String>,
     /// The region.
@@ -39,7 +43,9 @@ impl Stack {
         let file = std::env::var_os("LANDSLIDE_STACK").map_or_else(|| PathBuf::from(DEFAULT_FILE), PathBuf::from);
         let text = std::fs::read_to_string(&file)
             .unwrap_or_else(|error| panic!("{}: {error}. No stack is up; first: make up", file.display()));
-        serde_json::from_str(&text).unwrap()
+        let stack: Self = serde_json::from_str(&text).unwrap();
+        gate::set(stack.calls_at_once);
+        stack
     }
 
     /// Whether the cloud has what a part of a test needs.
