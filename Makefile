@@ -18,9 +18,12 @@ FILTER ?=
 # Of `deploy`: JSON list of issuers, and further Key=Value parameters of the template.
 ISSUERS ?=
 PARAMETERS ?=
-# Of `test-api`: random requests an operation, phase and caller; what the random ones come from.
+# Of `test-api`: random requests an operation, phase and caller.
 CASES ?= 20
-SEED ?= 1
+# Of `sim` and `sim-mutants`: how many seeds, from which on; SEED='17 voters=3' replays one run. Of `test-api`: what is random.
+SEEDS ?= 2000
+SEED_START ?= 1
+SEED ?=
 # Further arguments of `demo`, `test-unit` and `test-it` (a test's name, say).
 ARGS ?=
 
@@ -29,11 +32,13 @@ CLOUD_FLAGS = --cloud $(CLOUD) --port $(PORT) --stack $(STACK)
 TOOLS := infra/local/.venv-tools/bin
 SAM := infra/local/.venv-sam/bin
 CARGO_FLAGS := --profile fast
+# The simulation runs the shared code all the time.
+SIM_FLAGS := $(foreach crate,landslide-shared relay-votes tally-votes,--config profile.fast.package.$(crate).opt-level=3)
 # The SAM CLI keeps a file in HOME; nothing of ours lies outside the checkout.
 SAM_ENV = HOME=$(CURDIR)/infra/local/.state/home SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=us-east-1
 
 .DEFAULT_GOAL := help
-.PHONY: help up down url token demo test test-unit test-it test-api check check-rust check-python check-template check-api \
+.PHONY: help up down url token demo test test-unit test-it test-api sim sim-mutants check check-rust check-python check-template check-api \
 	package size deploy logs clean
 
 help: ## this list
@@ -62,8 +67,8 @@ logs: ## print a function's log lines (FN=cast-vote MINUTES=60 FILTER='"text"'),
 
 ## --- tests
 
-test: test-unit ## everything, on one local cloud after the other (CLOUD= for one alone)
-	@PORT=$(PORT) STACK=$(STACK) CASES=$(CASES) SEED=$(SEED) $(LOCAL) test $(CLOUDS)
+test: test-unit sim ## everything, on one local cloud after the other (CLOUD= for one alone)
+	@PORT=$(PORT) STACK=$(STACK) CASES=$(CASES) $(LOCAL) test $(CLOUDS)
 
 test-unit: ## tests that need no cloud
 	cargo test $(CARGO_FLAGS) --workspace --exclude landslide-tests $(ARGS)
@@ -74,7 +79,13 @@ test-it: infra/local/openid-provider/node_modules/.package-lock.json ## tests ag
 	@$(LOCAL) test-it $(CLOUD_FLAGS) -- $(ARGS)
 
 test-api: ## schemathesis: every operation by examples, at its edges, at random and in sequences (CASES=20 SEED=1)
-	@$(LOCAL) test-api $(CLOUD_FLAGS) --cases $(CASES) --seed $(SEED)
+	@$(LOCAL) test-api $(CLOUD_FLAGS) --cases $(CASES) --seed $(or $(SEED),1)
+
+sim: ## the real code over models of AWS, seed by seed, under faults (SEEDS=2000 SEED_START=1, or SEED='17 voters=3')
+	cargo run --quiet $(CARGO_FLAGS) $(SIM_FLAGS) -p landslide-sim -- --seeds $(SEEDS) --start $(SEED_START) $(if $(SEED),--seed '$(SEED)')
+
+sim-mutants: ## breaks the product on purpose, one patch at a time; the simulation has to notice each
+	python3 -B tests/sim/mutants.py --seeds $(SEEDS) --start $(SEED_START)
 
 check: check-rust check-python check-api check-template ## formatting, lints, dependencies, the API's document, the template
 
@@ -88,8 +99,8 @@ check-rust:
 
 check-python:
 	@$(LOCAL) venvs tools
-	$(TOOLS)/ruff check --config infra/local/ruff.toml infra
-	$(TOOLS)/ruff format --check --config infra/local/ruff.toml infra/local
+	$(TOOLS)/ruff check --config infra/local/ruff.toml infra tests/sim
+	$(TOOLS)/ruff format --check --config infra/local/ruff.toml infra/local tests/sim
 
 check-api: infra/check/node_modules/.package-lock.json
 	REDOCLY_SUPPRESS_UPDATE_NOTICE=true infra/check/node_modules/.bin/redocly lint --config infra/check/redocly.yaml infra/openapi.yaml

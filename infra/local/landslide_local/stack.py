@@ -167,7 +167,8 @@ def _delete_if_failed(session: boto3.Session, name: str) -> None:
 
 def _fingerprint(cloud: clouds.Cloud, name: str, parameters: Mapping[str, str]) -> str:
     """Of all that a deploy depends on, and of the cloud's process: a new one knows nothing of the old one's stacks."""
-    digest = hashlib.sha256(repr((cloud.name, cloud.lacks, cloud.calls_at_once, clouds.running(), name, sorted(parameters.items()))).encode())
+    about = (cloud.name, cloud.lacks, cloud.calls_at_once, clouds.running(), name, sorted(parameters.items()))
+    digest = hashlib.sha256(repr(about).encode())
     for file in _inputs(cloud):
         digest.update(file.read_bytes())
     return digest.hexdigest()

@@ -14,7 +14,7 @@ use aws_sdk_dynamodb::{
         },
     },
     types::{
-        AttributeValue, CancellationReason, ReturnValuesOnConditionCheckFailure,
+        CancellationReason, ReturnValuesOnConditionCheckFailure,
         error::{ConditionalCheckFailedException, TransactionCanceledException},
     },
 };
@@ -31,7 +31,7 @@ use landslide_shared::{
 };
 
 use crate::{
-    database::{Item, Written},
+    database::{Item, Written, outline},
     faults::Fault,
     queue::Sent,
     world::{Process, World, count},
@@ -211,26 +211,6 @@ fn put(world: &Rc<World>, who: &Process, call: &PutItemInput, item: &Rc<Item>) -
         Written::Conflict => return Err(Busy),
     }
     Ok(written)
-}
-
-/// An item in a few words: its keys and its plain attributes.
-fn outline(item: &Item) -> String {
-    let mut parts: Vec<String> = item
-        .iter()
-        .filter_map(|(name, value)| match value {
-            AttributeValue::S(text) => Some(format!("{name} {text}")),
-            AttributeValue::N(digits) => Some(format!("{name} {digits}")),
-            AttributeValue::L(list) => {
-                let ids = list.iter().filter_map(|id| id.as_n().ok().map(String::as_str)).collect::<Vec<_>>();
-                Some(format!("{name} {ids:?}"))
-            }
-            AttributeValue::M(buckets) => Some(format!("{name} of {} minutes", buckets.len())),
-            AttributeValue::B(ids) => Some(format!("{name}: {}", ids.as_ref().len() / 20)),
-            _ => None,
-        })
-        .collect();
-    parts.sort();
-    parts.join(", ")
 }
 
 /// A page of a query: by a partition alone, or by a range of sort keys in it.

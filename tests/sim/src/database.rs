@@ -151,6 +151,26 @@ pub fn number(item: &Item, name: &str) -> u64 {
     item[name].as_n().expect("a number").parse().expect("a whole number")
 }
 
+/// An item in a few words: its keys and its plain attributes.
+pub fn outline(item: &Item) -> String {
+    let mut parts: Vec<String> = item
+        .iter()
+        .filter_map(|(name, value)| match value {
+            AttributeValue::S(text) => Some(format!("{name} {text}")),
+            AttributeValue::N(digits) => Some(format!("{name} {digits}")),
+            AttributeValue::L(list) => {
+                let ids = list.iter().filter_map(|id| id.as_n().ok().map(String::as_str)).collect::<Vec<_>>();
+                Some(format!("{name} {ids:?}"))
+            }
+            AttributeValue::M(buckets) => Some(format!("{name} of {} minutes", buckets.len())),
+            AttributeValue::B(ids) => Some(format!("{name}: {}", ids.as_ref().len() / 20)),
+            _ => None,
+        })
+        .collect();
+    parts.sort();
+    parts.join(", ")
+}
+
 /// Whether a condition holds for what stands: clauses joined by OR, each `attribute_not_exists(#name)`,
 /// `#name = :value` or `#name < :value`.
 fn holds(condition: Option<&str>, put: &PutItemInput, stands: Option<&Item>) -> bool {

@@ -13,13 +13,11 @@ use crate::{
     channel::one_value,
     executor::Doom,
     faults::Fault,
-    world::{Process, ProcessClock, World, count},
+    world::{Process, ProcessClock, SKEW_MS, World, count},
 };
 
-/// By how much a clock is ahead or behind at most, in milliseconds: two of them are within `CLOCK_SKEW_MS`.
-const SKEW_MS: u64 = 500;
-/// A crash comes at one of the first so many awaits of an invocation.
-const CRASH_AWAITS: u64 = 12;
+/// A crash or a hold-up comes at one of the first so many awaits of an invocation, or at one of fewer.
+const DOOMED_AWAITS: [u64; 2] = [12, 4];
 /// How long a process is held up at most, in milliseconds.
 const HOLD_UP_MS: u64 = 12_000;
 
@@ -141,8 +139,13 @@ impl<A: 'static> Function<A> {
         let crashes = world.faults.strikes(Fault::Crash);
         let is_held_up = world.faults.strikes(Fault::HoldUp);
         Doom {
-            dropped_at_poll: crashes.then(|| 1 + world.draw(CRASH_AWAITS) as u32),
-            held_up: is_held_up.then(|| (1 + world.draw(CRASH_AWAITS) as u32, world.draw(HOLD_UP_MS))),
+            dropped_at_poll: crashes.then(|| self.doomed_poll()),
+            held_up: is_held_up.then(|| (self.doomed_poll(), world.draw(HOLD_UP_MS))),
         }
+    }
+
+    fn doomed_poll(&self) -> u32 {
+        let awaits = DOOMED_AWAITS[self.world.draw_index(DOOMED_AWAITS.len())];
+        1 + self.world.draw(awaits) as u32
     }
 }

@@ -9,7 +9,12 @@ use std::{
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
-use crate::database::{Item, number};
+use landslide_shared::domain::poll_edit::CONFIG_LEASE_MS;
+
+use crate::{
+    database::{Item, number},
+    world::SKEW_MS,
+};
 
 /// A voter of a poll, as the table has them.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -35,15 +40,23 @@ pub struct Revision {
     pub stored_at: u64,
 }
 
+/// How long before its closing, in true time, a change must have landed to be felt everywhere: the lease of one whose
+/// clock is ahead and who read the poll just before. In milliseconds.
+const FELT_MS: u64 = CONFIG_LEASE_MS + SKEW_MS;
+
 /// A poll's times, from when on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Times {
+    /// The poll's revision.
+    pub revision: u64,
     /// When it landed, in milliseconds since the epoch.
     pub from: u64,
     /// When the poll opens.
     pub opens_at: Option<u64>,
     /// When it closes.
     pub closes_at: Option<u64>,
+    /// Whether the closing came so near that somebody may not feel it in time.
+    pub is_late: bool,
 }
 
 /// A promise that was not kept.
@@ -77,6 +90,8 @@ pub struct Ledger {
     breaches: RefCell<Vec<Breach>>,
     lost: Cell<u64>,
     double: Cell<u64>,
+    /// Votes at or after a closing that landed late, and whose writer died before it could write it again.
+    pub past_late_closings: Cell<u64>,
 }
 
 /// How a run came out.
@@ -103,8 +118,16 @@ impl Ledger {
             self.fixed.borrow_mut().insert(poll.clone());
         }
         let time = |name: &str| item.contains_key(name).then(|| number(item, name));
-        let times = Times { from: at, opens_at: time("opens_at"), closes_at: time("closes_at") };
-        self.polls.borrow_mut().entry(poll).or_default().push(times);
+        let mut polls = self.polls.borrow_mut();
+        let all = polls.entry(poll).or_default();
+        let (opens_at, closes_at) = (time("opens_at"), time("closes_at"));
+        let before = all.last();
+        let is_earlier =
+            before.is_some_and(|before| closes_at.unwrap_or(u64::MAX) < before.closes_at.unwrap_or(u64::MAX));
+        let stays_late = before.is_some_and(|before| before.is_late && before.closes_at == closes_at);
+        let is_near = closes_at.is_some_and(|closes_at| closes_at < at + FELT_MS);
+        let is_late = is_earlier && is_near || stays_late;
+        all.push(Times { revision: number(item, "revision"), from: at, opens_at, closes_at, is_late });
     }
 
     /// Notes a vote's item that landed. `lanes` are those that readers of the poll look at.
@@ -192,8 +215,17 @@ impl Ledger {
         all[first..].to_vec()
     }
 
+    /// Notes that an owner was told of a poll's revision, whose closing then has to be strict.
+    pub fn owner_told(&self, poll: &str, revision: u64) {
+        let polls = self.polls.borrow();
+        if polls[poll].iter().any(|times| times.revision == revision && times.is_late) {
+            self.breach("C6", format!("an owner was told of revision {revision} of {poll}, which landed late"));
+        }
+    }
+
     /// Holds all that was stored against all that was counted. `lanes` are the items HEAD and COUNT, lane by lane.
     pub fn hold_against<'a>(&self, lanes: impl Iterator<Item = (&'a Item, Option<&'a Item>)>) {
+        self.past_late_closings.set(0);
         self.check_times();
         self.check_each_is_counted_once();
         let mut expected = self.recount();
@@ -228,7 +260,11 @@ impl Ledger {
         for (voter, revisions) in self.voters.borrow().iter() {
             let last = self.polls.borrow()[&voter.poll].last().cloned().expect("a poll has times");
             for revision in revisions {
-                if last.closes_at.is_some_and(|closes_at| revision.cast_at >= closes_at) {
+                let is_past = last.closes_at.is_some_and(|closes_at| revision.cast_at >= closes_at);
+                if is_past && last.is_late {
+                    // Its writer died before it could write it again, and nobody was told of it.
+                    self.past_late_closings.set(self.past_late_closings.get() + 1);
+                } else if is_past {
                     self.breach("C6", format!("{voter:?} {revision:?} came after the closing at {:?}", last.closes_at));
                 }
                 if last.opens_at.is_some_and(|opens_at| revision.cast_at < opens_at) {

@@ -73,7 +73,15 @@ impl Scenario {
             4..8 => 0.002 + random.f64() * 0.02,
             _ => random.f64() * if is_large { 0.05 } else { 0.25 },
         });
-        let rates = rates.collect();
+        let mut rates: Vec<f64> = rates.collect();
+        // A poll is closed early in a rush of votes, by a process that is slow, held up and killed.
+        let is_about_closing = !is_large && random.u32(..6) == 0;
+        if is_about_closing {
+            for fault in [Fault::Slow, Fault::Crash, Fault::HoldUp] {
+                rates[fault as usize] = random.f64() * 0.3;
+            }
+        }
+        let span_ms = if is_about_closing { random.u64(15_000..=40_000) } else { span_ms };
         Self {
             seed,
             polls: random.usize(1..=3),
@@ -81,7 +89,7 @@ impl Scenario {
             span_ms,
             wishes_max: if is_large { 1 + random.usize(..2) } else { 1 + random.usize(..5) },
             votes_change: random.bool(),
-            owners_act: random.u32(..3) > 0,
+            owners_act: is_about_closing || random.bool(),
             processes_max: 1 + random.usize(..24),
             shards: 1 << random.u32(..5),
             window_ms: *random.choice(&[0, 0, 100, 1_000]).unwrap(),

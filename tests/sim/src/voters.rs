@@ -19,6 +19,7 @@ use crate::{
     cloud::Cloud,
     faults::Fault,
     ledger::{Revision, Voter},
+    world::SKEW_MS,
 };
 
 /// How often a voter tries again.
@@ -31,8 +32,6 @@ const RETRY_PAUSE_MS: u64 = 4_000;
 const WISH_PAUSE_MS: u64 = 10_000;
 /// How near to its closing or opening some of a poll's voters come, in milliseconds.
 const RUSH_MS: u64 = 3_000;
-/// By how much a clock is off at most, in milliseconds.
-const SKEW_MS: u64 = 500;
 /// How old a poll may be by which a vote is refused, in milliseconds: a fresh read, and the skew within.
 const REFUSAL_AGE_MS: u64 = 1_000 + 2 * SKEW_MS;
 

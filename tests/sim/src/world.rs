@@ -9,10 +9,13 @@ use std::{
 };
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use landslide_shared::{clock::Clock, domain::time::Timestamp};
+use landslide_shared::{
+    clock::Clock,
+    domain::{poll_edit::CLOCK_SKEW_MS, time::Timestamp},
+};
 
 use crate::{
-    database::{Item, Keys, Table, number, stream_record},
+    database::{Item, Keys, Table, number, outline, stream_record},
     executor::Executor,
     faults::{Fault, Faults},
     ledger::Ledger,
@@ -23,6 +26,9 @@ use crate::{
 
 /// When every run begins: 2026-09-21, in milliseconds since the epoch.
 const BEGINNING_MS: u64 = 1_790_000_000_000;
+
+/// By how much a clock is ahead or behind at most, in milliseconds: two of them differ by `CLOCK_SKEW_MS` at most.
+pub const SKEW_MS: u64 = CLOCK_SKEW_MS / 2;
 
 /// The Polls table.
 pub const POLLS: &str = "polls";
@@ -220,6 +226,7 @@ impl World {
 
     /// Lands an item of a transaction.
     pub fn land(&self, table: &str, item: &Item) {
+        self.tell("database", || format!("lands {}", outline(item)));
         self.tables.borrow_mut().of_mut(table).land(item);
         self.landed(table, None, item);
     }
