@@ -229,7 +229,8 @@ impl Cloud {
         }
         // The same headers, as they are signed: `host` too.
         let call = self.http.request(parts.method, format!("{}{}", self.endpoint, parts.uri)).headers(parts.headers);
-        let answer = call.body(body).send().await.unwrap();
+        // On its way whatever becomes of the process: one that wakes too late hangs up.
+        let answer = tokio::spawn(call.body(body).send()).await.unwrap().unwrap();
         let mut response = Response::builder().status(answer.status());
         for (name, value) in answer.headers().iter().filter(|(name, _)| !is_of_connection(name.as_str())) {
             response = response.header(name, value);
