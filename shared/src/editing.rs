@@ -92,8 +92,9 @@ impl<D: DynamoDb, C: Clock> Editing<D, C> {
     ) -> Result<Poll, Error> {
         let mut tried: Vec<Poll> = Vec::new();
         for _ in 0..ATTEMPTS_MAX {
-            let now = self.clock.now();
             let current = self.polls.poll(poll_id).await?.ok_or_else(Error::poll_not_found)?;
+            // After that look, however long it took: a process may die before it can write again what landed late.
+            let now = self.clock.now();
             let edited = edit(&current, now, tried.contains(&current))?;
             if edited == current {
                 return Ok(current);

@@ -1,4 +1,10 @@
-use std::sync::{Arc, Mutex};
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use serde_json::{Value, json};
 
@@ -70,7 +76,7 @@ fn run<T>(future: impl Future<Output = T>) -> T {
 }
 
 /// Closes the poll; what `edit` was told of earlier tries, and the poll then.
-fn close_it(editing: &Editing) -> (Vec<bool>, Result<Poll, Error>) {
+fn close_it<C: Clock>(editing: &Editing<Client, C>) -> (Vec<bool>, Result<Poll, Error>) {
     let told = Mutex::new(Vec::new());
     let outcome = run(editing.change(&id(), |poll, now, again| {
         told.lock().unwrap().push(again);
@@ -112,4 +118,38 @@ fn a_change_that_never_lands_is_unavailable_in_the_end() {
     let (told, closed) = close_it(&editing(None, &[Fate::IsLost; 4]));
     assert_eq!(told.len(), 4);
     assert!(matches!(closed, Err(Error::Unavailable(_))));
+}
+
+/// A clock that goes on only when told to.
+#[derive(Clone, Default)]
+struct Standing(Arc<AtomicU64>);
+
+impl Clock for Standing {
+    fn now(&self) -> Timestamp {
+        Timestamp::EPOCH.plus_millis(self.0.load(Ordering::Relaxed))
+    }
+
+    async fn sleep(&self, _: Duration) {}
+}
+
+#[test]
+fn a_look_that_takes_long_leaves_a_closing_as_much_time_to_be_felt() {
+    let made = poll(None);
+    let items: Arc<Mutex<Vec<Value>>> = Arc::default();
+    let clock = Standing(Arc::new(made.rules.settings.created_at.as_millis().into()));
+    let (aws, _) = {
+        let (items, clock) = (items.clone(), clock.clone());
+        stub(move |call, _| match call.operation.as_str() {
+            "Query" => {
+                clock.0.fetch_add(4_000, Ordering::Relaxed);
+                Answer::Ok(json!({"Items": *items.lock().unwrap()}))
+            }
+            _ => write(&items, call, Fate::Lands),
+        })
+    };
+    run(PollStore::new(&aws, "polls".to_owned()).create(&made)).unwrap();
+    let (_, closed) = close_it(&Editing::over(PollStore::new(&aws, "polls".to_owned()), clock.clone()));
+    let closed = closed.unwrap();
+    assert_eq!(closed.rules.settings.closes_at.unwrap().millis_since(clock.now()), 9_000);
+    assert_eq!(closed.rules.settings.revision, 2);
 }

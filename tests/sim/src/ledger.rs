@@ -47,16 +47,12 @@ const FELT_MS: u64 = CONFIG_LEASE_MS + SKEW_MS;
 /// A poll's times, from when on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Times {
-    /// The poll's revision.
-    pub revision: u64,
     /// When it landed, in milliseconds since the epoch.
     pub from: u64,
     /// When the poll opens.
     pub opens_at: Option<u64>,
     /// When it closes.
     pub closes_at: Option<u64>,
-    /// Whether the closing came so near that somebody may not feel it in time.
-    pub is_late: bool,
 }
 
 /// A promise that was not kept.
@@ -90,8 +86,6 @@ pub struct Ledger {
     breaches: RefCell<Vec<Breach>>,
     lost: Cell<u64>,
     double: Cell<u64>,
-    /// Votes at or after a closing that landed late, and whose writer died before it could write it again.
-    pub past_late_closings: Cell<u64>,
 }
 
 /// How a run came out.
@@ -119,15 +113,18 @@ impl Ledger {
         }
         let time = |name: &str| item.contains_key(name).then(|| number(item, name));
         let mut polls = self.polls.borrow_mut();
-        let all = polls.entry(poll).or_default();
-        let (opens_at, closes_at) = (time("opens_at"), time("closes_at"));
-        let before = all.last();
-        let is_earlier =
-            before.is_some_and(|before| closes_at.unwrap_or(u64::MAX) < before.closes_at.unwrap_or(u64::MAX));
-        let stays_late = before.is_some_and(|before| before.is_late && before.closes_at == closes_at);
-        let is_near = closes_at.is_some_and(|closes_at| closes_at < at + FELT_MS);
-        let is_late = is_earlier && is_near || stays_late;
-        all.push(Times { revision: number(item, "revision"), from: at, opens_at, closes_at, is_late });
+        let all = polls.entry(poll.clone()).or_default();
+        let times = Times { from: at, opens_at: time("opens_at"), closes_at: time("closes_at") };
+        if let (Some(before), Some(closes_at)) = (all.last(), times.closes_at)
+            && before.closes_at.is_none_or(|before| closes_at < before)
+            && closes_at < at + FELT_MS
+        {
+            self.breach(
+                "C6",
+                format!("{poll} closes at {closes_at}, which landed at {at}, too late to be felt everywhere"),
+            );
+        }
+        all.push(times);
     }
 
     /// Notes a vote's item that landed. `lanes` are those that readers of the poll look at.
@@ -215,17 +212,8 @@ impl Ledger {
         all[first..].to_vec()
     }
 
-    /// Notes that an owner was told of a poll's revision, whose closing then has to be strict.
-    pub fn owner_told(&self, poll: &str, revision: u64) {
-        let polls = self.polls.borrow();
-        if polls[poll].iter().any(|times| times.revision == revision && times.is_late) {
-            self.breach("C6", format!("an owner was told of revision {revision} of {poll}, which landed late"));
-        }
-    }
-
     /// Holds all that was stored against all that was counted. `lanes` are the items HEAD and COUNT, lane by lane.
     pub fn hold_against<'a>(&self, lanes: impl Iterator<Item = (&'a Item, Option<&'a Item>)>) {
-        self.past_late_closings.set(0);
         self.check_times();
         self.check_each_is_counted_once();
         let mut expected = self.recount();
@@ -260,11 +248,7 @@ impl Ledger {
         for (voter, revisions) in self.voters.borrow().iter() {
             let last = self.polls.borrow()[&voter.poll].last().cloned().expect("a poll has times");
             for revision in revisions {
-                let is_past = last.closes_at.is_some_and(|closes_at| revision.cast_at >= closes_at);
-                if is_past && last.is_late {
-                    // Its writer died before it could write it again, and nobody was told of it.
-                    self.past_late_closings.set(self.past_late_closings.get() + 1);
-                } else if is_past {
+                if last.closes_at.is_some_and(|closes_at| revision.cast_at >= closes_at) {
                     self.breach("C6", format!("{voter:?} {revision:?} came after the closing at {:?}", last.closes_at));
                 }
                 if last.opens_at.is_some_and(|opens_at| revision.cast_at < opens_at) {

@@ -121,10 +121,6 @@ async fn ask(cloud: &Rc<Cloud>, poll: &Poll, wish: &Wish) -> bool {
         (Wish::Close, _) => format!("closes the poll: {}", told(&answer)),
         (Wish::Edit(body), _) => format!("changes the poll by {body}: {}", told(&answer)),
     });
-    if let Some(Ok(poll)) = &answer {
-        let settings = &poll.rules.settings;
-        world.ledger.owner_told(settings.poll_id.as_str(), settings.revision);
-    }
     match answer {
         None | Some(Err(Error::Unavailable(_))) => false,
         // A closing before the opening is not valid.

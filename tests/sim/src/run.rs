@@ -161,7 +161,6 @@ fn report(world: &World) -> Report {
             ("redeliveries", numbers.redeliveries.get()),
             ("deduplicated messages", numbers.deduplicated.get()),
             ("redriven messages", numbers.redriven.get()),
-            ("votes past a closing that landed late, its writer dead", world.ledger.past_late_closings.get()),
             ("polls of tasks", world.executor.polls()),
         ],
         faults,
