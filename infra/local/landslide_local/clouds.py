@@ -195,6 +195,7 @@ class LocalStack(LocalCloud):
             "LOCALSTACK_HOST": f"localhost:{self.port}",
             "SQS_ENDPOINT_STRATEGY": "path",  # URLs of queues that need no DNS
             "DNS_ADDRESS": "0",
+            "LOCALSTACK_RESPONSE_HEADER_ENABLED": "0",  # AWS sends no x-localstack
             "DISABLE_EVENTS": "1",
             "LS_LOG": "warning",  # a line a call otherwise
             "SKIP_SSL_CERT_DOWNLOAD": "1",
