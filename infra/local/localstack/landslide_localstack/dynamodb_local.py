@@ -89,6 +89,8 @@ def install() -> None:
     def wait_for_dynamodb(_: Callable, server: DynamodbServer) -> None:
         give_up = time.monotonic() + START_SECONDS_MAX
         while not is_port_open(server.url):
-            if server._thread.result_future.done() or time.monotonic() > give_up:
-                raise RuntimeError("DynamoDB Local did not start; what it said is in LocalStack's log")
+            if server._thread.result_future.done():
+                raise RuntimeError("DynamoDB Local has ended at its start; what it said is in LocalStack's log")
+            if time.monotonic() > give_up:
+                raise RuntimeError(f"DynamoDB Local does not answer after {START_SECONDS_MAX} s")
             time.sleep(LOOK_SECONDS)

@@ -25,7 +25,7 @@ def install() -> None:
         try:
             original(poller, messages)
         except Exception as error:
-            LOG.warning("a batch of %s has failed: %r", poller.source_arn, error)
+            LOG.warning("a batch of %s has failed: %s", poller.source_arn, getattr(error, "error", None) or error)
 
     @patch(SqsPoller.add_source_metadata, "c308ba659378", where=SqsPoller)
     def add_source_metadata(original: Callable, poller: SqsPoller, events: list[dict], *further: object) -> list[dict]:

@@ -54,7 +54,7 @@ class DynamoDbLocalTest(unittest.TestCase):
         server = DynamodbServer.__new__(DynamodbServer)
         future = SimpleNamespace(done=lambda: True)
         server._host, server._port, server._thread = "127.0.0.1", 1, SimpleNamespace(result_future=future)
-        with self.assertRaisesRegex(RuntimeError, "did not start"):
+        with self.assertRaisesRegex(RuntimeError, "has ended at its start"):
             server.wait_for_dynamodb()
 
     def test_its_database_is_in_memory_and_its_files_in_our_folder(self) -> None:
