@@ -165,6 +165,7 @@ impl Cloud {
             self.world.queue.append(letter);
         }
         for batch in batches {
+            count(&self.world.numbers.replayed);
             let cloud = self.clone();
             self.world.executor.spawn(async move { while !cloud.relayed(&batch).await {} });
         }

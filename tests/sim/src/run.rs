@@ -161,6 +161,8 @@ fn report(world: &World) -> Report {
             ("redeliveries", numbers.redeliveries.get()),
             ("deduplicated messages", numbers.deduplicated.get()),
             ("redriven messages", numbers.redriven.get()),
+            ("batches replayed from the failures bucket", numbers.replayed.get()),
+            ("messages put aside as too old", numbers.too_old.get()),
             ("polls of tasks", world.executor.polls()),
         ],
         faults,

@@ -10,6 +10,7 @@ use landslide_shared::{
         choices::Choices,
         poll::{Kind, Poll, VoteChange},
         time::Timestamp,
+        vote::Revisions,
     },
     http::Error,
     voting::Settled,
@@ -65,23 +66,29 @@ impl Person {
         let wishes_max = if self.is_fixed() { FIXED_WISHES_MAX } else { u64::MAX };
         let wishes = 1 + world.draw(wishes_max.min(world.scenario.wishes_max as u64));
         let mut last = self.some_choices();
-        self.ask(Some(last)).await;
+        self.ask(Some(last), None).await;
         for _ in 1..wishes {
             world.executor.sleep(world.draw(WISH_PAUSE_MS)).await;
-            match world.draw(5) {
-                0 => self.ask(Some(last)).await,
-                1 => self.ask(None).await,
+            match world.draw(6) {
+                0 => self.ask(Some(last), None).await,
+                1 => self.ask(None, None).await,
                 2 => {
                     last = self.some_choices();
-                    self.ask(Some(last)).await;
+                    self.ask(Some(last), None).await;
                 }
+                // Over a revision that may stand no more: a tab that was left open.
                 3 => {
                     last = self.some_choices();
-                    join_all((0..2 + world.draw(3)).map(|_| self.ask(Some(last)))).await;
+                    let revision = 1 + world.draw(3);
+                    join_all((0..1 + world.draw(2)).map(|_| self.ask(Some(last), Some(revision)))).await;
+                }
+                4 => {
+                    last = self.some_choices();
+                    join_all((0..2 + world.draw(3)).map(|_| self.ask(Some(last), None))).await;
                 }
                 _ => {
                     let several: Vec<_> = (0..2 + world.draw(3)).map(|_| self.some_choices()).collect();
-                    join_all(several.into_iter().map(|choices| self.ask(Some(choices)))).await;
+                    join_all(several.into_iter().map(|choices| self.ask(Some(choices), None))).await;
                 }
             }
         }
@@ -115,22 +122,24 @@ impl Person {
         Choices::from_bits(bits).expect("choices of the poll")
     }
 
-    /// Asks for choices to stand (none: to be taken back) until there is an answer, or patience is over.
-    async fn ask(&self, choices: Option<Choices>) {
+    /// Asks for choices to stand (none: to be taken back), only over a revision if one is named, until there is an
+    /// answer, or patience is over.
+    async fn ask(&self, choices: Option<Choices>, over: Option<u64>) {
         let world = &self.cloud.world;
         let tries = 1 + world.draw(TRIES_MAX);
         for _ in 0..tries {
             let began = world.executor.now_ms();
             let before = world.ledger.standing(&self.voter);
             let (id, caller) = (self.poll.rules.settings.poll_id.clone(), self.caller.clone());
+            let only_over = over.map(|revision| Revisions::Of(vec![revision.to_string()]));
             let request = self.cloud.request(&self.cloud.voting, async move |voting| {
-                voting.settle(&id, &caller, None, |_| Ok(choices)).await
+                voting.settle(&id, &caller, only_over, |_| Ok(choices)).await
             });
             let answer = request.await;
             world.tell("voter", || format!("{:032x} asks for {choices:?}: {answer:?}", self.voter.key));
             let is_over = match &answer {
                 Some(Ok(settled)) => {
-                    self.hold_to(choices, settled);
+                    self.hold_to(choices, over, settled);
                     if world.once_in(8) {
                         self.see_own_vote(settled).await;
                     }
@@ -138,7 +147,10 @@ impl Person {
                 }
                 Some(Err(Error::Unavailable(_))) | None => false,
                 Some(Err(refusal)) => {
-                    self.check_refusal(refusal, choices, before.as_ref(), began);
+                    // Whoever named a revision may be told that it stands no more, also by an earlier try of this wish.
+                    if over.is_none() || !matches!(refusal, Error::RevisionMismatch) {
+                        self.check_refusal(refusal, choices, before.as_ref(), began);
+                    }
                     true
                 }
             };
@@ -150,7 +162,7 @@ impl Person {
     }
 
     /// C1, C2: what a 2xx says is stored, and no two requests are told that they wrote it.
-    fn hold_to(&self, choices: Option<Choices>, settled: &Settled) {
+    fn hold_to(&self, choices: Option<Choices>, over: Option<u64>, settled: &Settled) {
         let ledger = &self.cloud.world.ledger;
         let number = u64::from(settled.vote.revision);
         let stored = ledger.revision(&self.voter, number);
@@ -161,6 +173,12 @@ impl Person {
             ledger.breach(
                 "C2",
                 format!("{:?} asked for {choices:?}, was told {settled:?}, stored is {stored:?}", self.voter),
+            );
+        }
+        if settled.is_new && over.is_some_and(|over| number != over + 1) {
+            ledger.breach(
+                "C2",
+                format!("{:?} asked for a change over {over:?} only, and was told {settled:?}", self.voter),
             );
         }
         if settled.is_new && !ledger.claim(&self.voter, number) {

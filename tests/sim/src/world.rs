@@ -139,6 +139,10 @@ pub struct Numbers {
     pub deduplicated: Cell<u64>,
     /// Messages that came back from dead letters.
     pub redriven: Cell<u64>,
+    /// Batches that the stream's readers gave up, and an operator replayed.
+    pub replayed: Cell<u64>,
+    /// Messages that were put aside because their votes were too old.
+    pub too_old: Cell<u64>,
     /// Invocations that ran out of time.
     pub timeouts: Cell<u64>,
     /// Calls refused because a partition had too much to do.
@@ -287,7 +291,12 @@ impl World {
     /// Takes a message into the queue of a URL.
     pub fn take_message(&self, who: &str, queue: &str, sent: Sent) {
         match queue {
-            TALLY_DLQ => self.tally_dlq.put(sent),
+            TALLY_DLQ => {
+                if sent.reason.as_deref() == Some("too_old") {
+                    count(&self.numbers.too_old);
+                }
+                self.tally_dlq.put(sent);
+            }
             RELAY_DLQ => self.relay_dlq.put(sent),
             _ => {
                 let (group, length) = (sent.group.clone(), sent.body.len());
