@@ -15,8 +15,8 @@ from pathlib import Path
 
 from landslide_local.stages import Failure
 
-STOP_SECONDS_MAX = 20
-"""LocalStack takes up to 11 to end in order."""
+STOP_SECONDS_MAX = 30
+"""LocalStack takes 11 to end in order, 16 on a busy machine."""
 POLL_SECONDS = 0.05
 
 

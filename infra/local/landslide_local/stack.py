@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import subprocess
+import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -111,18 +112,22 @@ def _sam_deploy(name: str, parameters: Mapping[str, str], environment: dict[str,
     command += ["--resolve-s3", "--capabilities", "CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND", "--no-progressbar"]
     command += ["--no-confirm-changeset", "--no-fail-on-empty-changeset"]
     command += ["--parameter-overrides", f"file://{overrides}"]
-    environment = {**environment, "SAM_CLI_TELEMETRY": "0"}
-    if log is None:
-        done = subprocess.run(command, cwd=paths.ROOT, env=environment, check=False)
-    else:
-        with log.open("w") as output:
-            done = subprocess.run(
-                command, cwd=paths.ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT, check=False
-            )
-        if done.returncode != 0:
-            say("\n".join(log.read_text().splitlines()[-LOG_TAIL_LINES:]))
+    with tempfile.TemporaryDirectory(dir=paths.STATE) as temporary:  # SAM leaves a folder for each function in it
+        environment = {**environment, "SAM_CLI_TELEMETRY": "0", "TMPDIR": temporary}
+        done = _run(command, environment, log)
     if done.returncode != 0:
         raise Failure(f"sam deploy failed{f'; all it said: {log}' if log else ''}")
+
+
+def _run(command: list[str], environment: dict[str, str], log: Path | None) -> subprocess.CompletedProcess[bytes]:
+    """Runs a command, and shows its last words only where they go to a log and it fails."""
+    if log is None:
+        return subprocess.run(command, cwd=paths.ROOT, env=environment, check=False)
+    with log.open("w") as output:
+        done = subprocess.run(command, cwd=paths.ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT, check=False)
+    if done.returncode != 0:
+        say("\n".join(log.read_text().splitlines()[-LOG_TAIL_LINES:]))
+    return done
 
 
 def _environment(cloud: clouds.Cloud) -> dict[str, str]:

@@ -52,7 +52,10 @@ def test_package(name: str) -> None:
         return
     with stage(f"tests of {package.relative_to(paths.ROOT)}"):
         command = [paths.venv_bin(name, "python"), "-B", "-W", "ignore::ResourceWarning", "-m", "unittest", "discover"]
-        done = subprocess.run([*command, "-s", "tests", "-t", "."], cwd=package, check=False)
+        home = paths.STATE / "home"  # LocalStack's libraries keep caches there
+        home.mkdir(parents=True, exist_ok=True)
+        environment = {**os.environ, "HOME": str(home), "XDG_CACHE_HOME": str(home / ".cache")}
+        done = subprocess.run([*command, "-s", "tests", "-t", "."], cwd=package, env=environment, check=False)
     if done.returncode != 0:
         raise Failure(f"tests of {package.relative_to(paths.ROOT)} failed; what they say is above")
 
