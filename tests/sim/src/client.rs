@@ -133,6 +133,9 @@ impl DynamoDb for Client {
     async fn get_item(&self, call: GetItemInputBuilder) -> Outcome<GetItemOutput, GetItemError> {
         let call = call.build().expect("a call is whole");
         let found = self.call("get item", move |world| {
+            if world.is_table_out(call.table_name()) {
+                return Err(Busy);
+            }
             let tables = world.tables.borrow();
             let table = tables.of(call.table_name());
             let key = table.key(call.key().expect("a key"));
@@ -164,7 +167,14 @@ impl DynamoDb for Client {
 
     async fn query(&self, call: QueryInputBuilder) -> Outcome<QueryOutput, QueryError> {
         let call = call.build().expect("a call is whole");
-        let page = self.call("query", move |world| Ok(page(world, &call))).await.ok_or_else(given_up)?;
+        let page =
+            self.call(
+                "query",
+                move |world| {
+                    if world.is_table_out(call.table_name()) { Err(Busy) } else { Ok(page(world, &call)) }
+                },
+            );
+        let page = page.await.ok_or_else(given_up)?;
         let (items, last) = page;
         let items = items.iter().map(whole).collect();
         Ok(QueryOutput::builder().set_items(Some(items)).set_last_evaluated_key(last).build())
@@ -195,7 +205,7 @@ impl DynamoDb for Client {
 /// Does a put, and has the stream and the ledger know.
 fn put(world: &Rc<World>, who: &Process, call: &PutItemInput, item: &Rc<Item>) -> Result<Written, Busy> {
     let table = call.table_name().expect("a table");
-    if !world.partition_takes(table, item) {
+    if world.is_table_out(Some(table)) || !world.partition_takes(table, item) {
         return Err(Busy);
     }
     let written = world.tables.borrow_mut().of_mut(table).put(call, item);

@@ -69,7 +69,9 @@ fn begin(world: &Rc<World>, cloud: &Rc<Cloud>, polls: &[Rc<Poll>]) {
         }
     }
     let again = world.clone();
-    let calm = world.scenario.span_ms + world.scenario.queue_outage_ms + world.draw(AFTERMATH_MS);
+    let calm = world.scenario.span_ms
+        + world.scenario.queue_outage_ms.max(world.scenario.tallies_outage_ms)
+        + world.draw(AFTERMATH_MS);
     world.executor.after(calm, move || again.faults.end());
 }
 

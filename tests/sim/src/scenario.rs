@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use landslide_shared::domain::time::MINUTE_MS;
+
 use crate::faults::Fault;
 
 /// One run's parameters. The same parameters give the same run.
@@ -41,13 +43,14 @@ pub struct Scenario {
     pub partition_units: u32,
     /// For how long the queue takes nothing at all, in milliseconds; 0: no such time.
     pub queue_outage_ms: u64,
+    /// For how long the Tallies table answers nothing, in milliseconds; 0: no such time.
+    pub tallies_outage_ms: u64,
     /// Whether months pass in the end: rows expire, old messages come again.
     pub months_pass: bool,
     /// Rates by kind, in the order of `Fault::ALL`.
     pub rates: Vec<f64>,
 }
 
-const MINUTE_MS: u64 = 60_000;
 const HOUR_MS: u64 = 60 * MINUTE_MS;
 
 impl Scenario {
@@ -103,11 +106,12 @@ impl Scenario {
             receives_max: *random.choice(&[3, 10, 20]).unwrap(),
             cache_bytes_max: *random.choice(&[0, 4_096, 65_536, 640 << 20]).unwrap(),
             partition_units: if is_large { 1_000 } else { *random.choice(&[10, 100, 1_000, 1_000]).unwrap() },
-            queue_outage_ms: match random.u32(..40) {
+            queue_outage_ms: match random.u32(..24) {
                 0 => random.u64(22 * HOUR_MS..=26 * HOUR_MS),
-                1..6 => random.u64(1_000..=10 * MINUTE_MS),
+                1..4 => random.u64(1_000..=10 * MINUTE_MS),
                 _ => 0,
             },
+            tallies_outage_ms: if random.u32(..6) == 0 { random.u64(1_000..=3 * MINUTE_MS) } else { 0 },
             months_pass: random.u32(..4) == 0,
             rates,
         }

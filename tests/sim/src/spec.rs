@@ -32,7 +32,7 @@ pub enum Change {
     NoOwners,
     /// No month passes.
     NoMonths,
-    /// The queue is always there.
+    /// The queue and the tables are always there.
     NoOutage,
     /// A kind of fault is left out.
     Off(Fault),
@@ -65,7 +65,7 @@ impl Spec {
                 Change::Shards(shards) => scenario.shards = shards,
                 Change::NoOwners => scenario.owners_act = false,
                 Change::NoMonths => scenario.months_pass = false,
-                Change::NoOutage => scenario.queue_outage_ms = 0,
+                Change::NoOutage => (scenario.queue_outage_ms, scenario.tallies_outage_ms) = (0, 0),
                 Change::Off(fault) => scenario.rates[fault as usize] = 0.0,
             }
         }

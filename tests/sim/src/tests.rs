@@ -1,8 +1,17 @@
+use std::{cell::RefCell, rc::Rc};
+
+use aws_sdk_dynamodb::{operation::put_item::PutItemInput, types::AttributeValue};
+use serde_json::value::RawValue;
+
 use crate::{
+    database::{Item, Keys, Table, Written, number},
+    executor::{Doom, Executor},
     faults::Fault,
+    queue::{FifoQueue, Sent},
     run::run,
     scenario::Scenario,
     spec::{Change, Spec},
+    stream::{PLACES, Record, Stream},
     summary::group_thousands,
 };
 
@@ -43,4 +52,104 @@ fn a_spec_survives_its_text() {
 #[test]
 fn thousands_are_grouped() {
     assert_eq!([0, 999, 1_000, 1_234_567].map(group_thousands), ["0", "999", "1,000", "1,234,567"]);
+}
+
+fn message(group: &str, body: &str) -> Sent {
+    Sent { body: body.to_owned(), group: group.to_owned(), deduplication: Some(body.to_owned()), reason: None }
+}
+
+#[test]
+fn a_deduplication_id_holds_for_five_minutes_in_its_group() {
+    let queue = FifoQueue::default();
+    assert!(queue.send(message("a", "1"), 0));
+    assert!(!queue.send(message("a", "1"), 299_999));
+    assert!(queue.send(message("b", "1"), 1));
+    assert!(queue.send(message("a", "1"), 300_000));
+}
+
+#[test]
+fn a_group_is_in_one_hand_at_a_time_and_keeps_its_order() {
+    let queue = FifoQueue::default();
+    assert!(["1", "2", "3"].iter().all(|body| queue.send(message("a", body), 0)));
+    let bodies = |receipt: &crate::queue::Receipt| -> Vec<String> {
+        receipt.messages.iter().map(|message| message.sent.body.clone()).collect()
+    };
+    let wanted = [("a".to_owned(), 2)];
+    let (first, _) = queue.receive(&wanted, 2);
+    assert_eq!(bodies(&first), ["1", "2"]);
+    assert!(queue.free_groups().is_empty());
+    queue.delete(first.number, |message| message.sent.body == "1");
+    assert_eq!(queue.release(first.number), 1);
+    assert_eq!(bodies(&queue.receive(&wanted, 2).0), ["2", "3"]);
+}
+
+#[test]
+fn a_message_that_was_handed_out_too_often_is_given_up() {
+    let queue = FifoQueue::default();
+    queue.send(message("a", "1"), 0);
+    let wanted = [("a".to_owned(), 1)];
+    let (receipt, _) = queue.receive(&wanted, 1);
+    queue.release(receipt.number);
+    let (receipt, dead) = queue.receive(&wanted, 1);
+    assert_eq!((receipt.messages.len(), dead.len(), queue.is_empty()), (0, 1, true));
+}
+
+#[test]
+fn a_shard_that_splits_ends_and_its_places_go_to_two() {
+    let stream = Stream::new(1);
+    let record = || Record { json: RawValue::from_string("{}".to_owned()).unwrap(), at_ms: 0 };
+    stream.append(0, record());
+    let children = stream.split(0);
+    (0..PLACES).for_each(|place| stream.append(place, record()));
+    assert_eq!(children.iter().map(|child| child.next(PLACES).len()).collect::<Vec<_>>(), [PLACES / 2, PLACES / 2]);
+    let parent = children[0].parent.clone().unwrap();
+    assert!(!parent.is_finished());
+    parent.advance(1);
+    assert!(parent.is_finished());
+}
+
+#[test]
+fn a_condition_that_fails_changes_nothing_and_shows_what_stands() {
+    let mut table = Table::new(Keys("poll_lane", "item"));
+    let put = |table: &mut Table, version: u64, condition: &str| {
+        let text = |text: &str| AttributeValue::S(text.to_owned());
+        let digits = |number: u64| AttributeValue::N(number.to_string());
+        let item = [("poll_lane", text("p#0")), ("item", text("HEAD")), ("version", digits(version))];
+        let item: Item = item.map(|(name, value)| (name.to_owned(), value)).into();
+        let call = PutItemInput::builder()
+            .condition_expression(condition)
+            .expression_attribute_names("#version", "version")
+            .expression_attribute_values(":version", digits(version - 1));
+        match table.put(&call.build().unwrap(), &Rc::new(item)) {
+            Written::Done(former) => (true, former.map(|item| number(&item, "version"))),
+            Written::ConditionFailed(stands) => (false, stands.map(|item| number(&item, "version"))),
+            Written::Conflict => unreachable!("nothing is under way"),
+        }
+    };
+    assert_eq!(put(&mut table, 1, "#version = :version"), (false, None));
+    assert_eq!(put(&mut table, 1, "attribute_not_exists(#version)"), (true, None));
+    assert_eq!(put(&mut table, 2, "attribute_not_exists(#version)"), (false, Some(1)));
+    assert_eq!(put(&mut table, 2, "#version = :version"), (true, Some(1)));
+    assert_eq!(put(&mut table, 2, "#version = :version"), (false, Some(2)));
+    assert_eq!(put(&mut table, 4, "attribute_not_exists(#version) OR #version < :version"), (true, Some(2)));
+}
+
+#[test]
+fn a_task_can_be_dropped_or_held_up_at_an_await() {
+    let executor = Rc::new(Executor::new(1, 0));
+    let reached = Rc::new(RefCell::new(Vec::new()));
+    let task = |name: &'static str| {
+        let (again, reached) = (executor.clone(), reached.clone());
+        async move {
+            for step in 1..=2 {
+                again.sleep(10).await;
+                reached.borrow_mut().push((name, step, again.now_ms()));
+            }
+        }
+    };
+    executor.spawn_doomed(task("dropped"), Doom { dropped_at_poll: Some(3), held_up: None });
+    executor.spawn_doomed(task("held up"), Doom { dropped_at_poll: None, held_up: Some((2, 100)) });
+    assert!(executor.run(100));
+    assert_eq!(*reached.borrow(), [("dropped", 1, 10), ("held up", 1, 110), ("held up", 2, 120)]);
+    assert_eq!((executor.drops(), executor.hold_ups()), (1, 1));
 }

@@ -11,7 +11,10 @@ use std::{
 use aws_sdk_dynamodb::types::AttributeValue;
 use landslide_shared::{
     clock::Clock,
-    domain::{poll_edit::CLOCK_SKEW_MS, time::Timestamp},
+    domain::{
+        poll_edit::CLOCK_SKEW_MS,
+        time::{MINUTE_MS, Timestamp},
+    },
 };
 
 use crate::{
@@ -24,7 +27,7 @@ use crate::{
     stream::{Record, Stream},
 };
 
-/// When every run begins: 2026-09-21, in milliseconds since the epoch.
+/// When every run begins, to the minute: 2026-09-21, in milliseconds since the epoch.
 const BEGINNING_MS: u64 = 1_790_000_000_000;
 
 /// By how much a clock is ahead or behind at most, in milliseconds: two of them differ by `CLOCK_SKEW_MS` at most.
@@ -118,6 +121,7 @@ pub struct World {
     pub relay_dlq: DeadLetters,
     /// What is true.
     pub ledger: Ledger,
+    began_ms: u64,
     random: RefCell<fastrand::Rng>,
     debts: RefCell<HashMap<u64, (u64, u64)>>,
 }
@@ -167,8 +171,9 @@ impl World {
         let seed = scenario.seed;
         // What the product draws by itself: the pauses between attempts.
         fastrand::seed(seed);
+        let began_ms = BEGINNING_MS + seed % MINUTE_MS;
         Rc::new(Self {
-            executor: Executor::new(seed ^ 1, BEGINNING_MS + seed % 60_000),
+            executor: Executor::new(seed ^ 1, began_ms),
             faults: Faults::new(seed ^ 2, &scenario.rates),
             random: RefCell::new(fastrand::Rng::with_seed(seed ^ 3)),
             stream: Stream::new(scenario.shards),
@@ -180,6 +185,7 @@ impl World {
             relay_dlq: DeadLetters::default(),
             ledger: Ledger::default(),
             debts: RefCell::default(),
+            began_ms,
             scenario,
         })
     }
@@ -284,8 +290,18 @@ impl World {
 
     /// Whether the tally queue takes nothing at all now.
     pub fn is_queue_out(&self) -> bool {
-        let begins = BEGINNING_MS + 60_000 + self.scenario.span_ms / 2;
-        (begins..begins + self.scenario.queue_outage_ms).contains(&self.executor.now_ms())
+        self.is_in_outage(self.scenario.queue_outage_ms)
+    }
+
+    /// Whether a table answers nothing now.
+    pub fn is_table_out(&self, table: Option<&str>) -> bool {
+        table == Some(TALLIES) && self.is_in_outage(self.scenario.tallies_outage_ms)
+    }
+
+    /// Outages begin when half of the voters have come.
+    fn is_in_outage(&self, length_ms: u64) -> bool {
+        let begins = self.began_ms + self.scenario.span_ms / 2;
+        (begins..begins + length_ms).contains(&self.executor.now_ms())
     }
 
     /// Takes a message into the queue of a URL.
@@ -327,7 +343,7 @@ impl World {
     /// Notes a line, if anybody wants to read it.
     pub fn tell(&self, who: impl std::fmt::Display, line: impl FnOnce() -> String) {
         if self.trace.is_on {
-            let at = self.executor.now_ms() - BEGINNING_MS;
+            let at = self.executor.now_ms() - self.began_ms;
             self.trace.lines.borrow_mut().push(format!("{at:>9} ms  {who:<14} {}", line()));
         }
     }
