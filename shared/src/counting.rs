@@ -17,6 +17,7 @@ use crate::{
     },
 };
 
+pub mod rebuild;
 mod seen_cache;
 pub use seen_cache::SeenCache;
 
@@ -65,7 +66,7 @@ pub trait LaneStore {
 pub struct Applied {
     /// Changes counted now.
     pub counted: usize,
-    /// Changes that were counted before, or came twice.
+    /// Changes that were counted before, came twice, or are of a sealed lane.
     pub repeated: usize,
     /// Flushes written.
     pub flushes: usize,

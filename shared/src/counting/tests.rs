@@ -207,6 +207,49 @@ proptest! {
     }
 }
 
+/// Rebuilds a lane as an operator does who begins again whenever a step fails: crashed, overtaken, or its answer lost.
+async fn rebuild_until_done(store: &Model, lane: &LaneKey, counters: &Counters, as_of: Option<Timestamp>) {
+    for _ in 0..1_000 {
+        tokio::task::yield_now().await;
+        let Ok(sealed) = rebuild::seal(store, lane).await else { continue };
+        if rebuild::replace(store, lane, &sealed, counters.clone(), as_of).await.is_ok() {
+            return;
+        }
+    }
+    panic!("a lane was never rebuilt");
+}
+
+proptest! {
+    #[test]
+    fn a_rebuild_that_fails_at_any_step_while_two_processes_count_leaves_a_recount_that_nothing_changes(
+        histories in histories(), repeats in 0usize..150, seed in any::<u64>(), batch in 1usize..60, lost in 0usize..4, fault_every in prop_oneof![Just(0usize), 6usize..40],
+    ) {
+        let changes = changes_of(&histories);
+        let recounted = recount(last_choices(&histories));
+        let as_of = changes.iter().map(|change| change.cast_at).max();
+        let sent = disorder(&changes, repeats, seed);
+        let model = Model::new(seed, fault_every);
+        let processes = [(); 2].map(|()| Counting::new(model.clone(), TINY_CACHE_BYTES, Turns::default()));
+        // Some batches are lost for good, as a rebuild is for, and some come when it is over.
+        let batches: Vec<(LaneKey, Vec<Change>)> =
+            sent.chunks(batch).map(|part| (lane(0), part.to_vec())).skip(lost).collect();
+        let rebuilt = lane(0);
+        let (before, after) = batches.split_at(batches.len() * 2 / 3);
+        run(async {
+            futures_util::join!(
+                deliver_all(&processes[0], before.to_vec()),
+                deliver_all(&processes[1], before.iter().rev().cloned().collect()),
+                rebuild_until_done(&model, &rebuilt, &recounted, as_of),
+            );
+            deliver_all(&processes[0], after.to_vec()).await;
+        });
+        let table = model.table.borrow();
+        prop_assert!(table.heads[&lane(0)].sealed);
+        prop_assert_eq!(non_zero(&table.heads[&lane(0)].counters), non_zero(&recounted));
+        prop_assert_eq!(&table.counts[&lane(0)].counters, &table.heads[&lane(0)].counters);
+    }
+}
+
 fn vote(number: u64, cast_at: u64) -> Change {
     let voter =
         VoterKey::from_bytes(u128::from(number).wrapping_mul(0x0123_4567_89ab_cdef_1357_9bdf_0246_8ace).to_be_bytes());

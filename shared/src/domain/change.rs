@@ -24,6 +24,18 @@ impl VoteId {
         Self(bytes)
     }
 
+    /// Whose vote it is.
+    pub fn voter(&self) -> VoterKey {
+        let mut voter = [0; 16];
+        voter.iter_mut().zip(self.0).for_each(|(to, from)| *to = from);
+        VoterKey::from_bytes(voter)
+    }
+
+    /// Which revision of it.
+    pub fn revision(&self) -> u32 {
+        self.0.iter().skip(16).fold(0, |number, byte| number << 8 | u32::from(*byte))
+    }
+
     /// The id's bytes.
     pub fn bytes(&self) -> [u8; VOTE_ID_BYTES] {
         self.0

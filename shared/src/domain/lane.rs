@@ -25,6 +25,11 @@ impl Partition {
         (0..PARTITIONS).map(Partition)
     }
 
+    /// Its number, below 512.
+    pub fn number(self) -> u16 {
+        self.0
+    }
+
     /// The lane that counts this partition, of a poll with that many lanes (at least 1).
     pub fn lane(self, lanes: u8) -> u8 {
         // Below `lanes`, so it fits.

@@ -155,9 +155,21 @@ pub struct Head {
     pub counters: Counters,
     /// The ids that the newest flushes counted and that no SEEN row holds yet.
     pub recent: Ids,
+    /// Whether the counts were made anew from the vote items of a closed poll: no message changes them any more.
+    pub sealed: bool,
 }
 
 impl Head {
+    /// The same HEAD, one version on: whoever has read the former can't write any more.
+    pub fn again(&self) -> Self {
+        Self { version: self.version + 1, ..self.clone() }
+    }
+
+    /// What readers see of it.
+    pub fn without_ids(&self) -> Self {
+        Self { recent: Ids::new(), sealed: false, ..self.clone() }
+    }
+
     fn recent_len(&self) -> usize {
         self.recent.values().map(Vec::len).sum()
     }
@@ -205,8 +217,11 @@ pub fn portions(changes: &[Change]) -> Vec<Vec<Change>> {
 }
 
 /// The flushes, in order, that count every change which is neither in HEAD nor in `seen` nor twice in
-/// `changes`. `seen` must have been read after `head`.
+/// `changes`. `seen` must have been read after `head`. None for a sealed lane, whose counts hold all votes already.
 pub fn plan(head: &Head, seen: &Seen, changes: &[Change]) -> Vec<Flush> {
+    if head.sealed {
+        return Vec::new();
+    }
     let mut known: HashSet<VoteId> = head.recent.values().flatten().copied().collect();
     let fresh: Vec<&Change> =
         changes.iter().filter(|change| !is_seen(seen, change) && known.insert(change.id)).collect();
@@ -229,6 +244,7 @@ fn flush(before: &Head, changes: &[&Change]) -> Flush {
         as_of: changes.iter().map(|change| change.cast_at).max().max(before.as_of),
         counters: before.counters.clone(),
         recent: if spills { Ids::new() } else { before.recent.clone() },
+        sealed: false,
     };
     Deltas::of(changes.iter().copied()).add_to(&mut head.counters);
     for change in changes {
@@ -349,6 +365,12 @@ pub(crate) mod tests {
             non_zero(&flushes[0].head.counters),
             [("ballots".to_owned(), 1), ("o0".to_owned(), 1), ("p1>2".to_owned(), 5)]
         );
+    }
+
+    #[test]
+    fn a_sealed_lane_counts_nothing_more() {
+        let head = Head { version: 7, sealed: true, ..Head::default() };
+        assert_eq!(plan(&head, &Seen::new(), &changes_of(&[vec![Choices::from_bits(1)]])), []);
     }
 
     #[test]

@@ -31,7 +31,12 @@ pub const COUNT: &str = "COUNT";
 
 /// `poll_id#ss`: where a voter's vote lies.
 pub fn poll_partition(poll: &PollId, voter: &VoterKey) -> String {
-    format!("{poll}#{}", Partition::of(voter))
+    partition(poll, Partition::of(voter))
+}
+
+/// `poll_id#ss`: where all votes of a partition lie.
+pub fn partition(poll: &PollId, partition: Partition) -> String {
+    format!("{poll}#{partition}")
 }
 
 /// `poll_id#lane`: where a lane's tally lies.
@@ -41,7 +46,16 @@ pub fn poll_lane(lane: &LaneKey) -> String {
 
 /// `SEEN#<bucket>#<version>`, of fixed width, so that rows sort by bucket and version.
 pub fn seen(bucket: Bucket, version: u64) -> String {
-    format!("SEEN#{:015}#{version:020}", bucket.start().as_millis())
+    format!("{SEEN_PREFIX}{:015}#{version:020}", bucket.start().as_millis())
+}
+
+/// What the keys of all SEEN rows begin with.
+pub const SEEN_PREFIX: &str = "SEEN#";
+
+/// The bucket and the version of a SEEN row, by its key.
+pub fn read_seen(key: &str) -> Option<(Bucket, u64)> {
+    let (bucket, version) = key.strip_prefix(SEEN_PREFIX)?.split_once('#')?;
+    Some((Bucket::of(Timestamp::from_millis(bucket.parse().ok()?)?), version.parse().ok()?))
 }
 
 /// `created_at#poll_id`, of fixed width: the order of an owner's polls.

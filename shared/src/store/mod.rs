@@ -21,8 +21,8 @@ pub use self::{
     poll_cache::PollCache,
     polls::{Created, Page, PollStore, Replaced},
     results::{ResultsStore, Snapshot},
-    tallies::TallyStore,
-    votes::{PutVote, VoteStore},
+    tallies::{SeenPage, SeenPlace, TallyStore},
+    votes::{PutVote, StoredVote, VotePage, VoteStore},
 };
 
 /// Why a call came to nothing.

@@ -30,7 +30,21 @@ use crate::{
 };
 
 /// Attributes of HEAD and COUNT that are no counters.
-const NOT_COUNTERS: [&str; 5] = [keys::POLL_LANE, keys::ITEM, "version", "as_of", "recent"];
+const NOT_COUNTERS: [&str; 6] = [keys::POLL_LANE, keys::ITEM, "version", "as_of", "recent", SEALED];
+/// The attribute that is true in a sealed HEAD, and absent in any other. A version that does not know it can't read
+/// such a HEAD, and leaves it alone.
+const SEALED: &str = "sealed";
+
+/// Which of a lane's SEEN rows: its bucket, and the version in its key.
+pub type SeenPlace = (Bucket, u64);
+
+/// Some of a lane's SEEN rows.
+pub struct SeenPage {
+    /// The rows.
+    pub rows: Vec<SeenRow>,
+    /// After which row the next page begins; none: there is no further one.
+    pub next: Option<SeenPlace>,
+}
 
 /// The Tallies table.
 pub struct TallyStore<D = Client> {
@@ -66,6 +80,46 @@ impl<D: DynamoDb> TallyStore<D> {
         }
     }
 
+    /// The readers' copy of HEAD, without ids and never sealed; the default (version 0) before the first flush. Strongly
+    /// consistent.
+    pub async fn read_count(&self, lane: &LaneKey) -> Result<Head, StoreError> {
+        self.read_item(lane, keys::COUNT, "read COUNT").await
+    }
+
+    /// A page of a lane's SEEN rows in the order of their buckets, after the row of that bucket and version (none: from
+    /// the first), by a strongly consistent read. Also whether others follow: an empty page may have a next one.
+    pub async fn seen_page(&self, lane: &LaneKey, after: Option<SeenPlace>) -> Result<SeenPage, StoreError> {
+        let key = |(bucket, version): SeenPlace| {
+            Item::from([
+                (keys::POLL_LANE.to_owned(), string(keys::poll_lane(lane))),
+                (keys::ITEM.to_owned(), string(keys::seen(bucket, version))),
+            ])
+        };
+        let query = QueryInput::builder()
+            .table_name(&self.table)
+            .key_condition_expression("#lane = :lane AND begins_with(#item, :seen)")
+            .expression_attribute_names("#lane", keys::POLL_LANE)
+            .expression_attribute_names("#item", keys::ITEM)
+            .expression_attribute_values(":lane", string(keys::poll_lane(lane)))
+            .expression_attribute_values(":seen", string(keys::SEEN_PREFIX))
+            .set_exclusive_start_key(after.map(key))
+            .consistent_read(true);
+        let page = self.db.query(query).await.map_err(|error| store_error("read SEEN rows", error))?;
+        let rows = page.items().iter().map(read_row).collect::<Result<_, _>>()?;
+        let last = page.last_evaluated_key().filter(|last| !last.is_empty());
+        Ok(SeenPage { rows, next: last.map(read_place).transpose()? })
+    }
+
+    async fn read_item(&self, lane: &LaneKey, item: &str, doing: &str) -> Result<Head, StoreError> {
+        let get = GetItemInput::builder()
+            .table_name(&self.table)
+            .key(keys::POLL_LANE, string(keys::poll_lane(lane)))
+            .key(keys::ITEM, string(item))
+            .consistent_read(true);
+        let answer = self.db.get_item(get).await.map_err(|error| store_error(doing, error))?;
+        Ok(answer.item().map(read_head).transpose()?.unwrap_or_default())
+    }
+
     /// Puts an item; false if the condition failed.
     async fn put_if(&self, doing: &str, item: Item, condition: &str, version: Option<u64>) -> Result<bool, StoreError> {
         let put = PutItemInput::builder()
@@ -97,13 +151,7 @@ impl From<StoreError> for LaneStoreError {
 
 impl<D: DynamoDb> LaneStore for TallyStore<D> {
     async fn read_head(&self, lane: &LaneKey) -> Result<Head, LaneStoreError> {
-        let get = GetItemInput::builder()
-            .table_name(&self.table)
-            .key(keys::POLL_LANE, string(keys::poll_lane(lane)))
-            .key(keys::ITEM, string(keys::HEAD))
-            .consistent_read(true);
-        let answer = self.db.get_item(get).await.map_err(|error| store_error("read HEAD", error))?;
-        Ok(answer.item().map(read_head).transpose()?.unwrap_or_default())
+        Ok(self.read_item(lane, keys::HEAD, "read HEAD").await?)
     }
 
     async fn read_seen(&self, lane: &LaneKey, bucket: Bucket, above: u64) -> Result<Vec<VoteId>, LaneStoreError> {
@@ -146,6 +194,9 @@ impl<D: DynamoDb> LaneStore for TallyStore<D> {
         let recent =
             head.recent.iter().map(|(bucket, ids)| (bucket.start().as_millis().to_string(), ids_attribute(ids)));
         item.insert("recent".to_owned(), AttributeValue::M(recent.collect()));
+        if head.sealed {
+            item.insert(SEALED.to_owned(), AttributeValue::Bool(true));
+        }
         let written = match head.version {
             0 | 1 => self.put_if("write HEAD", item, "attribute_not_exists(#version)", None).await?,
             version => self.put_if("write HEAD", item, "#version = :version", Some(version - 1)).await?,
@@ -160,6 +211,15 @@ impl<D: DynamoDb> LaneStore for TallyStore<D> {
         self.put_if("write COUNT", item, condition, Some(head.version)).await?;
         Ok(())
     }
+}
+
+fn read_place(key: &Item) -> Result<SeenPlace, StoreError> {
+    keys::read_seen(Attributes(key).string(keys::ITEM)?).ok_or_else(unreadable_ids)
+}
+
+fn read_row(item: &Item) -> Result<SeenRow, StoreError> {
+    let (bucket, version) = read_place(item)?;
+    Ok(SeenRow { bucket, version, ids: read_ids(item.get("ids"))? })
 }
 
 /// HEAD without its ids, as one of the two items.
@@ -185,6 +245,7 @@ pub(super) fn read_head(item: &Item) -> Result<Head, StoreError> {
         as_of: attributes.optional_time("as_of")?,
         counters: Counters::from_entries(counters),
         recent: item.get("recent").map(read_recent).transpose()?.unwrap_or_default(),
+        sealed: item.contains_key(SEALED),
     })
 }
 

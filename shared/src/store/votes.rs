@@ -5,6 +5,7 @@ use aws_sdk_dynamodb::{
     operation::{
         get_item::GetItemInput,
         put_item::{PutItemError, PutItemInput},
+        query::QueryInput,
     },
     types::{AttributeValue, ReturnValuesOnConditionCheckFailure},
 };
@@ -17,7 +18,12 @@ use super::{
 };
 use crate::{
     config::{self, ConfigError},
-    domain::{choices::Choices, ids::PollId, ids::VoterKey, vote::Vote},
+    domain::{
+        choices::Choices,
+        ids::{PollId, VoterKey},
+        lane::{LANES_MAX, Partition},
+        vote::Vote,
+    },
 };
 
 /// What became of a vote.
@@ -27,6 +33,17 @@ pub enum PutVote {
     Stored,
     /// Another one stands than it was to replace; nothing was written.
     Exists(Vote),
+}
+
+/// A vote and whose it is; or the sort key of an item that is no vote, or lies where it does not belong.
+pub type StoredVote = Result<(VoterKey, Vote), String>;
+
+/// Some of a partition's votes.
+pub struct VotePage {
+    /// The votes.
+    pub votes: Vec<StoredVote>,
+    /// After which voter the next page begins; none: there is no further one.
+    pub next: Option<String>,
 }
 
 /// The Votes table.
@@ -81,6 +98,28 @@ impl<D: DynamoDb> VoteStore<D> {
         }
     }
 
+    /// A page of a partition's votes in the order of their voters, after that voter (none: from the first), by a
+    /// strongly consistent read.
+    pub async fn page(&self, poll: &PollId, partition: Partition, after: Option<&str>) -> Result<VotePage, StoreError> {
+        let key = |voter: &str| {
+            Item::from([
+                (keys::POLL_PARTITION.to_owned(), string(keys::partition(poll, partition))),
+                (keys::VOTER.to_owned(), string(voter)),
+            ])
+        };
+        let query = QueryInput::builder()
+            .table_name(&self.table)
+            .key_condition_expression("#partition = :partition")
+            .expression_attribute_names("#partition", keys::POLL_PARTITION)
+            .expression_attribute_values(":partition", string(keys::partition(poll, partition)))
+            .set_exclusive_start_key(after.map(key))
+            .consistent_read(true);
+        let page = self.db.query(query).await.map_err(|error| store_error("read votes", error))?;
+        let last = page.last_evaluated_key().filter(|last| !last.is_empty());
+        let next = last.map(|last| Attributes(last).string(keys::VOTER).map(str::to_owned)).transpose()?;
+        Ok(VotePage { votes: page.items().iter().map(|item| read_stored(partition, item)).collect(), next })
+    }
+
     /// A voter's vote, by a strongly consistent read.
     pub async fn vote(&self, poll: &PollId, voter: &VoterKey) -> Result<Option<Vote>, StoreError> {
         let get = GetItemInput::builder()
@@ -105,6 +144,13 @@ fn vote_item(poll: &PollId, voter: &VoterKey, vote: &Vote) -> Item {
         ("nonce", Some(number(vote.nonce))),
     ];
     attributes.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
+}
+
+fn read_stored(partition: Partition, item: &Item) -> StoredVote {
+    let name = Attributes(item).string(keys::VOTER).unwrap_or_default();
+    let voter = VoterKey::parse(name).filter(|voter| Partition::of(voter) == partition);
+    let vote = read_vote(item).ok().filter(|vote| vote.lane < LANES_MAX && vote.revision > 0);
+    voter.zip(vote).ok_or_else(|| name.to_owned())
 }
 
 fn read_vote(item: &Item) -> Result<Vote, StoreError> {
