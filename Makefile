@@ -9,6 +9,8 @@ STACK ?= landslide
 SUB ?= alice
 # Of `demo`: how many of the 8,976 ballots; empty for all.
 VOTERS ?=
+# Of `audit`: the poll's id.
+POLL ?=
 # Of `package`, `size` and `deploy`: arm64 or x86_64.
 ARCH ?= arm64
 # Of `logs`: a folder of functions/, how far back, and a CloudWatch filter pattern.
@@ -24,7 +26,7 @@ CASES ?= 20
 SEEDS ?= 2000
 SEED_START ?= 1
 SEED ?=
-# Further arguments of `demo`, `test-unit` and `test-it` (a test's name, say).
+# Further arguments of `demo`, `audit`, `replay`, `redrive`, `test-unit` and `test-it` (a test's name, say).
 ARGS ?=
 
 LOCAL := infra/local/run
@@ -38,7 +40,7 @@ SIM_FLAGS := $(foreach crate,landslide-shared relay-votes tally-votes,--config p
 SAM_ENV = HOME=$(CURDIR)/infra/local/.state/home SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=us-east-1
 
 .DEFAULT_GOAL := help
-.PHONY: help up down url token demo test test-unit test-it test-api sim sim-mutants check check-rust check-python check-template check-api \
+.PHONY: help up down url token demo audit replay redrive test test-unit test-it test-api sim sim-mutants check check-rust check-python check-template check-api \
 	package size deploy logs clean
 
 help: ## this list
@@ -61,6 +63,15 @@ token: ## print an account token (SUB=alice)
 
 demo: ## a real election through the running stack (VOTERS=300 for a sample)
 	@$(LOCAL) demo -- $(if $(VOTERS),--voters $(VOTERS)) $(ARGS)
+
+audit: ## recount a poll's votes and compare; fails on any difference (POLL=id ARGS='--json --repair')
+	@$(LOCAL) audit -- $(if $(POLL),'$(POLL)') $(ARGS)
+
+replay: ## give the relay again what it had failed with for 23 hours
+	@$(LOCAL) replay -- $(ARGS)
+
+redrive: ## give the dead letters back, and show those that can't be counted
+	@$(LOCAL) redrive -- $(ARGS)
 
 logs: ## print a function's log lines (FN=cast-vote MINUTES=60 FILTER='"text"'), of AWS if no local cloud runs
 	@$(LOCAL) logs --stack $(STACK) --function '$(FN)' --minutes $(MINUTES) --filter '$(FILTER)'

@@ -1,13 +1,22 @@
 //! `landslide`, the operator's program. Each subcommand is a file of its own; what one prints on stdout can be piped.
 
+mod audit;
+mod bucket;
 mod demo;
 mod issuer;
+mod redrive;
+mod replay;
 mod signing_key;
+mod stack;
 mod token;
 
 use std::process::ExitCode;
 
+use anyhow::Result;
 use clap::{Parser, Subcommand};
+
+/// Exit code of what could be done only in part: a difference, or letters that stay.
+const EXIT_LEFT_OVER: u8 = 3;
 
 /// Works with a Landslide stack from the command line.
 #[derive(Parser)]
@@ -19,6 +28,9 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    Audit(audit::Arguments),
+    Replay(replay::Arguments),
+    Redrive(redrive::Arguments),
     Issuer(issuer::Arguments),
     Token(token::Arguments),
     Demo(demo::Arguments),
@@ -26,15 +38,22 @@ enum Command {
 
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
-        Command::Issuer(arguments) => issuer::run(&arguments),
-        Command::Token(arguments) => token::run(&arguments),
-        Command::Demo(arguments) => demo::run(&arguments),
+        Command::Audit(arguments) => audit::run(&arguments),
+        Command::Replay(arguments) => replay::run(&arguments),
+        Command::Redrive(arguments) => redrive::run(&arguments),
+        Command::Issuer(arguments) => done(issuer::run(&arguments)),
+        Command::Token(arguments) => done(token::run(&arguments)),
+        Command::Demo(arguments) => done(demo::run(&arguments)),
     };
     match result {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             eprintln!("landslide: {error:#}");
             ExitCode::FAILURE
         }
     }
+}
+
+fn done(result: Result<()>) -> Result<ExitCode> {
+    result.map(|()| ExitCode::SUCCESS)
 }

@@ -46,6 +46,10 @@ def _parser() -> argparse.ArgumentParser:
     verb = verbs.add_parser("demo", help="run the demo election; what follows -- goes to `landslide demo`")
     verb.add_argument("arguments", nargs="*")
     verb.set_defaults(run=_demo)
+    for name in ["audit", "replay", "redrive"]:
+        verb = verbs.add_parser(name, help=f"what follows -- goes to `landslide {name}`")
+        verb.add_argument("arguments", nargs="*")
+        verb.set_defaults(run=_operate)
     verb = verbs.add_parser("test-it", parents=[cloud], help="what follows -- goes to the test program")
     verb.add_argument("arguments", nargs="*")
     verb.set_defaults(run=_test_it)
@@ -113,6 +117,13 @@ def _demo(arguments: argparse.Namespace) -> None:
     deployed = stackfile.read()
     os.environ["LANDSLIDE_TOKEN"] = operator_program.token(deployed["issuer_key"], "demo")
     operator_program.become(["demo", "--url", deployed["api_url"], *arguments.arguments])
+
+
+def _operate(arguments: argparse.Namespace) -> None:
+    from landslide_local import operator_program, stackfile
+
+    os.environ |= operator_program.environment(stackfile.read())
+    operator_program.become([arguments.verb, *arguments.arguments])
 
 
 def _test_it(arguments: argparse.Namespace) -> None:

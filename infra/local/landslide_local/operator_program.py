@@ -2,9 +2,9 @@
 
 import os
 import subprocess
-from typing import NoReturn
+from typing import Any, NoReturn
 
-from landslide_local import build, paths
+from landslide_local import build, clients, paths
 from landslide_local.stages import Failure
 
 
@@ -17,6 +17,24 @@ def issuers() -> str:
 def token(key: str, subject: str) -> str:
     """An account's token, valid for hours."""
     return _output(["token", "--key", key, "--sub", subject])
+
+
+NAMES = {
+    "POLLS_TABLE": "PollsTable",
+    "VOTES_TABLE": "VotesTable",
+    "TALLIES_TABLE": "TalliesTable",
+    "TALLY_QUEUE_URL": "TallyQueueUrl",
+    "TALLY_DLQ_URL": "TallyDlqUrl",
+    "RELAY_DLQ_URL": "RelayDlqUrl",
+    "RELAY_FAILURES_BUCKET": "RelayFailuresBucket",
+}
+"""Variables by which the program knows a stack's parts, and the stack's outputs."""
+
+
+def environment(deployed: dict[str, Any]) -> dict[str, str]:
+    """All that the program needs to know of a stack: where its cloud is, and the names of its parts."""
+    names = {variable: deployed["outputs"][output] for variable, output in NAMES.items()}
+    return {**clients.environment(deployed["cloud"], deployed["endpoint_url"]), "AWS_REGION": deployed["region"], **names}
 
 
 def become(arguments: list[str]) -> NoReturn:

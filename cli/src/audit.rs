@@ -1,0 +1,133 @@
+//! `landslide audit`: recounts a poll from its vote items, and compares with what is counted.
+
+mod compare;
+mod read;
+mod repair;
+mod report;
+mod verdict;
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+use clap::Args;
+use landslide_shared::domain::ids::PollId;
+use landslide_shared::domain::lane::PARTITIONS;
+use landslide_shared::queue::Queue;
+
+use crate::EXIT_LEFT_OVER;
+use crate::stack::{self, Tables};
+use read::{Limits, Reader};
+use repair::Repaired;
+use verdict::{Audit, Verdict};
+
+/// How often a poll is read anew where votes that are changing hide its counters.
+const READINGS_MAX: u32 = 3;
+/// The pause between two readings.
+const READING_PAUSE: Duration = Duration::from_secs(3);
+/// How often a repair goes on with what is left: each round sends a bounded number of votes.
+const ROUNDS_MAX: u32 = 1_000;
+/// Exit code where no difference was found and some counters could not be compared.
+const EXIT_UNDECIDED: u8 = 4;
+
+/// Recounts a poll from its vote items and compares with what is counted. Exit code 0: exact; 3: different;
+/// 4: votes that are changing hide some counters; 1: the audit failed.
+#[derive(Args)]
+pub struct Arguments {
+    /// The poll.
+    #[arg(value_name = "POLL_ID", value_parser = poll_id)]
+    poll: PollId,
+    #[command(flatten)]
+    tables: Tables,
+    /// Mend what can be mended: send missing votes again, or rebuild a closed poll's counts.
+    #[arg(long)]
+    repair: bool,
+    /// The stack's output `TallyQueueUrl`: where a repair sends missing votes.
+    #[arg(long, value_name = "URL", env = "TALLY_QUEUE_URL")]
+    tally_queue_url: Option<String>,
+    /// Print one JSON document instead of a table.
+    #[arg(long)]
+    json: bool,
+    /// How long after its cast a vote may be on its way before it is missed.
+    #[arg(long, value_name = "SECONDS", default_value_t = 300)]
+    on_their_way_seconds: u32,
+    /// Partitions of the poll that are read at once.
+    #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..=i64::from(PARTITIONS)))]
+    partitions_at_once: u16,
+    /// Counted ids that are held in memory, at 21 bytes each; polls with more are read in several passes.
+    #[arg(long, value_name = "N", default_value_t = 16_000_000, value_parser = clap::value_parser!(u32).range(1..))]
+    ids_at_once: u32,
+}
+
+fn poll_id(text: &str) -> Result<PollId, String> {
+    PollId::parse(text).ok_or_else(|| "a poll's id is 1 to 40 of A-Z a-z 0-9 _ -".to_owned())
+}
+
+/// Audits, repairs if asked to, prints what it found at last.
+pub fn run(arguments: &Arguments) -> Result<ExitCode> {
+    stack::block_on(audit(arguments))
+}
+
+async fn audit(arguments: &Arguments) -> Result<ExitCode> {
+    let limits = Limits {
+        partitions_at_once: usize::from(arguments.partitions_at_once),
+        ids_at_once: usize::try_from(arguments.ids_at_once)?,
+        on_their_way_ms: u64::from(arguments.on_their_way_seconds) * 1_000,
+    };
+    let reader = Reader::open(&arguments.tables, limits)?;
+    let mut audit = read_decided(&reader, &arguments.poll).await?;
+    if arguments.repair {
+        audit = repair_all(&reader, audit, arguments).await?;
+    }
+    if arguments.json {
+        println!("{}", report::json(&audit));
+    } else {
+        println!("{audit}");
+    }
+    Ok(match audit.verdict() {
+        Verdict::Exact => ExitCode::SUCCESS,
+        Verdict::Different => ExitCode::from(EXIT_LEFT_OVER),
+        Verdict::Undecided => ExitCode::from(EXIT_UNDECIDED),
+    })
+}
+
+/// Reads the poll, and again while votes that are changing hide counters.
+async fn read_decided(reader: &Reader, poll: &PollId) -> Result<Audit> {
+    let mut audit = Audit::of(reader.read(poll).await?);
+    for _ in 1..READINGS_MAX {
+        if audit.verdict() != Verdict::Undecided {
+            break;
+        }
+        tokio::time::sleep(READING_PAUSE).await;
+        audit = Audit::of(reader.read(poll).await?);
+    }
+    Ok(audit)
+}
+
+/// Mends round by round until nothing is left to mend; the audit after that.
+async fn repair_all(reader: &Reader, mut audit: Audit, arguments: &Arguments) -> Result<Audit> {
+    let queue = match &arguments.tally_queue_url {
+        Some(url) => Some(Queue::new(&stack::aws()?, url.clone())),
+        None => None,
+    };
+    for _ in 0..ROUNDS_MAX {
+        match repair::repair(reader, &audit, queue.as_ref()).await? {
+            Repaired::Nothing(why) => {
+                eprintln!("repair: {why}");
+                return Ok(audit);
+            }
+            Repaired::Mended { copies, votes } => {
+                eprintln!("repair: {copies} readers' copies written anew, {votes} votes sent again and counted");
+            }
+            Repaired::Rebuilt => {
+                eprintln!("repair: all lanes sealed, their counts made anew from the vote items");
+                return read_decided(reader, &arguments.poll).await;
+            }
+        }
+        audit = read_decided(reader, &arguments.poll).await?;
+        if audit.verdict() != Verdict::Different {
+            return Ok(audit);
+        }
+    }
+    bail!("the repair does not come to an end: something undoes it")
+}

@@ -1,0 +1,329 @@
+//! What is counted against what is stored, id by id. Pure.
+//!
+//! Of each lane HEAD is read first; then its SEEN rows, of which those of versions below HEAD's hold, together with HEAD's
+//! own ids, exactly the ids that HEAD's counters contain; then the votes. So every counted id must find its vote, and a
+//! vote that is not counted either was on its way when HEAD was read, or is lost.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+
+use landslide_shared::domain::{
+    change::{Change, VoteId},
+    choices::Choices,
+    ids::VoterKey,
+    lane::{PARTITIONS, Partition},
+    recount::recount,
+    tally::{Bucket, Counters, SEEN_LIFE_MS},
+    time::{MINUTE_MS, Timestamp},
+    vote::Vote,
+};
+use landslide_shared::store::StoredVote;
+
+/// The most missing votes of a lane that are kept to be sent again; others are only counted.
+pub const MISSING_KEPT_MAX: usize = 50_000;
+/// The most examples of a finding.
+const EXAMPLES_MAX: usize = 10;
+/// Rows that will live for less than this may be gone before they are read. In milliseconds.
+const READING_MS: u64 = 60 * MINUTE_MS;
+
+/// An id that a lane has counted.
+pub type CountedId = (VoteId, u8);
+
+/// The voters of some partitions: those equal to `remainder` modulo `modulus`, a power of two.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Slice {
+    remainder: u16,
+    modulus: u16,
+}
+
+impl Slice {
+    /// All voters.
+    pub const ALL: Slice = Slice { remainder: 0, modulus: 1 };
+
+    /// The two halves; none of a single partition.
+    pub fn halves(self) -> Option<(Slice, Slice)> {
+        let modulus = self.modulus * 2;
+        let upper = Slice { remainder: self.remainder + self.modulus, modulus };
+        (self.modulus < PARTITIONS).then_some((Slice { modulus, ..self }, upper))
+    }
+
+    /// Whether a partition is one of these.
+    pub fn holds(self, partition: Partition) -> bool {
+        partition.number() % self.modulus == self.remainder
+    }
+}
+
+/// Counted ids of a slice, in the order in which votes are read: by partition, voter, revision.
+pub struct CountedIds(Vec<CountedId>);
+
+impl CountedIds {
+    /// Puts ids into their order.
+    pub fn sorted(mut ids: Vec<CountedId>) -> Self {
+        ids.sort_unstable_by_key(|(id, lane)| (Partition::of(&id.voter()), *id, *lane));
+        Self(ids)
+    }
+
+    /// Those of a partition.
+    pub fn of(&self, partition: Partition) -> &[CountedId] {
+        let place = |(id, _): &CountedId| Partition::of(&id.voter());
+        let first = self.0.partition_point(|id| place(id) < partition);
+        let after = self.0.partition_point(|id| place(id) <= partition);
+        self.0.get(first..after).unwrap_or_default()
+    }
+}
+
+/// The times by which a vote that is not found among the counted is judged.
+#[derive(Clone, Copy, Debug)]
+pub struct Cut {
+    /// Votes cast from here on may still be on their way.
+    pub on_their_way_from: Timestamp,
+    /// Ids of votes cast before may have expired from the SEEN rows: only counters tell whether they are counted.
+    pub ids_known_from: Timestamp,
+    /// When the poll was made: none of its votes is older.
+    pub poll_made_at: Timestamp,
+}
+
+impl Cut {
+    /// The times of an audit that begins now and takes votes for lost that are not counted so long after their cast.
+    pub fn at(now: Timestamp, on_their_way_ms: u64, poll_made_at: Timestamp) -> Self {
+        let before = |millis: u64| Timestamp::EPOCH.plus_millis(now.as_millis().saturating_sub(millis));
+        Self {
+            on_their_way_from: before(on_their_way_ms),
+            ids_known_from: before(SEEN_LIFE_MS - READING_MS),
+            poll_made_at,
+        }
+    }
+
+    fn may_have_expired(&self, cast_at: Timestamp) -> bool {
+        Bucket::of(cast_at).start() < self.ids_known_from
+    }
+}
+
+/// How many, and the first of them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Examples {
+    /// How many there are.
+    pub number: u64,
+    /// Some of them.
+    pub first: Vec<String>,
+}
+
+impl Examples {
+    /// One more, or some of one kind.
+    pub fn add(&mut self, number: u64, example: impl FnOnce() -> String) {
+        self.number += number;
+        if number > 0 && self.first.len() < EXAMPLES_MAX {
+            self.first.push(example());
+        }
+    }
+
+    fn merge(&mut self, other: Examples) {
+        self.number += other.number;
+        self.first.extend(other.first);
+        self.first.truncate(EXAMPLES_MAX);
+    }
+}
+
+/// What was found in a lane.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LaneFindings {
+    /// Votes stored, those taken back included.
+    pub votes: u64,
+    /// What all stored votes come to.
+    pub stored: Counters,
+    /// What those come to that are counted: what the lane's counters must be.
+    pub counted: Counters,
+    /// `cast_at` of the newest stored vote.
+    pub newest_stored: Option<Timestamp>,
+    /// `cast_at` of the newest counted vote.
+    pub newest_counted: Option<Timestamp>,
+    /// Votes not counted yet that were cast too lately to be missed.
+    pub on_their_way: u64,
+    /// What these come to.
+    pub on_their_way_counters: Counters,
+    /// Votes of which only some revisions are counted: what these came to is not stored any more.
+    pub changing: u64,
+    /// Votes whose ids may have expired; they are taken for counted.
+    pub too_old_for_ids: u64,
+    /// Revisions stored and not counted.
+    pub missing: Examples,
+    /// Those of them that can be sent again: first votes.
+    pub missing_first_votes: Vec<Change>,
+    /// Ids counted without a vote item.
+    pub without_vote: Examples,
+    /// Ids counted more than once.
+    pub twice: Examples,
+}
+
+impl LaneFindings {
+    /// Adds what was found elsewhere in the lane.
+    pub fn merge(&mut self, other: LaneFindings) {
+        self.votes += other.votes;
+        self.stored.merge(&other.stored);
+        self.counted.merge(&other.counted);
+        self.newest_stored = self.newest_stored.max(other.newest_stored);
+        self.newest_counted = self.newest_counted.max(other.newest_counted);
+        self.on_their_way += other.on_their_way;
+        self.on_their_way_counters.merge(&other.on_their_way_counters);
+        self.changing += other.changing;
+        self.too_old_for_ids += other.too_old_for_ids;
+        self.missing.merge(other.missing);
+        self.missing_first_votes.extend(other.missing_first_votes);
+        self.missing_first_votes.truncate(MISSING_KEPT_MAX);
+        self.without_vote.merge(other.without_vote);
+        self.twice.merge(other.twice);
+    }
+
+    /// Takes note that changes which were missing are counted after all, by another look.
+    pub fn found(&mut self, still_missing: Vec<Change>) {
+        let missing: HashSet<VoteId> = still_missing.iter().map(|change| change.id).collect();
+        let mut found = std::mem::replace(&mut self.missing_first_votes, still_missing);
+        found.retain(|change| !missing.contains(&change.id));
+        let number = found.len() as u64;
+        self.missing.number -= number;
+        self.on_their_way += number;
+        self.on_their_way_counters.merge(&recount(found.iter().filter_map(|change| change.to)));
+        if self.missing.number == 0 {
+            self.missing.first.clear();
+        }
+    }
+}
+
+/// What was found in some partitions: by lane, and items that are no votes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Findings {
+    /// By lane; none for one without votes and counted ids.
+    pub lanes: BTreeMap<u8, LaneFindings>,
+    /// Items that can't be read as votes, or lie where they don't belong.
+    pub unreadable: Examples,
+}
+
+impl Findings {
+    /// Adds what was found elsewhere.
+    pub fn merge(&mut self, other: Findings) {
+        for (lane, findings) in other.lanes {
+            self.lanes.entry(lane).or_default().merge(findings);
+        }
+        self.unreadable.merge(other.unreadable);
+    }
+}
+
+/// What the votes of some lane come to, by what became of them, before they have names.
+#[derive(Default)]
+struct Standing {
+    stored: Vec<Choices>,
+    counted: Vec<Choices>,
+    on_their_way: Vec<Choices>,
+}
+
+/// One partition's votes, page by page, beside its counted ids.
+pub struct Comparison<'a> {
+    cut: Cut,
+    sealed: &'a BTreeSet<u8>,
+    ids: &'a [CountedId],
+    findings: Findings,
+}
+
+impl<'a> Comparison<'a> {
+    /// Begins with a partition's counted ids, by voter and revision. Sealed lanes have none: they count all votes.
+    pub fn new(cut: Cut, sealed: &'a BTreeSet<u8>, ids: &'a [CountedId]) -> Self {
+        Self { cut, sealed, ids, findings: Findings::default() }
+    }
+
+    /// Compares the next votes, by voter.
+    pub fn page(&mut self, votes: &[StoredVote]) {
+        let mut standing: BTreeMap<u8, Standing> = BTreeMap::new();
+        for vote in votes {
+            match vote {
+                Ok((voter, vote)) => self.vote(voter, vote, standing.entry(vote.lane).or_default()),
+                Err(name) => self.findings.unreadable.add(1, || name.clone()),
+            }
+        }
+        for (number, standing) in standing {
+            let lane = self.lane(number);
+            lane.stored.merge(&recount(standing.stored));
+            lane.counted.merge(&recount(standing.counted));
+            lane.on_their_way_counters.merge(&recount(standing.on_their_way));
+        }
+    }
+
+    /// What was found, once all votes were given.
+    pub fn finish(mut self) -> Findings {
+        let rest = std::mem::take(&mut self.ids);
+        self.without_vote(rest);
+        self.findings
+    }
+
+    fn lane(&mut self, number: u8) -> &mut LaneFindings {
+        self.findings.lanes.entry(number).or_default()
+    }
+
+    fn without_vote(&mut self, ids: &[CountedId]) {
+        for (id, lane) in ids {
+            self.lane(*lane).without_vote.add(1, || format!("{} revision {}", id.voter(), id.revision()));
+        }
+    }
+
+    fn vote(&mut self, voter: &VoterKey, vote: &Vote, standing: &mut Standing) {
+        let (before, rest) = self.ids.split_at(self.ids.partition_point(|(id, _)| id.voter() < *voter));
+        let (own, rest) = rest.split_at(rest.partition_point(|(id, _)| id.voter() == *voter));
+        self.ids = rest;
+        self.without_vote(before);
+        let counted = self.revisions(voter, vote, own);
+        let is_old = self.cut.may_have_expired(vote.cast_at)
+            || (counted.newest && self.cut.may_have_expired(self.cut.poll_made_at));
+        let is_late = vote.cast_at >= self.cut.on_their_way_from;
+        let is_sealed = self.sealed.contains(&vote.lane);
+        let lane = self.lane(vote.lane);
+        lane.votes += 1;
+        lane.newest_stored = lane.newest_stored.max(Some(vote.cast_at));
+        standing.stored.extend(vote.choices);
+        let missing = u64::from(vote.revision) - counted.number;
+        if missing == 0 || is_sealed || is_old {
+            lane.too_old_for_ids += u64::from(missing > 0 && !is_sealed);
+            lane.newest_counted = lane.newest_counted.max(Some(vote.cast_at));
+            standing.counted.extend(vote.choices);
+            return;
+        }
+        lane.changing += u64::from(counted.number > 0);
+        if is_late {
+            lane.on_their_way += 1;
+            standing.on_their_way.extend(vote.choices);
+            return;
+        }
+        lane.missing.add(missing, || format!("{voter} revision {}", vote.revision));
+        if vote.revision == 1 && lane.missing_first_votes.len() < MISSING_KEPT_MAX {
+            let id = VoteId::new(voter, 1);
+            lane.missing_first_votes.push(Change { id, cast_at: vote.cast_at, from: None, to: vote.choices });
+        }
+    }
+
+    /// Which revisions of a vote are counted, by the voter's counted ids.
+    fn revisions(&mut self, voter: &VoterKey, vote: &Vote, ids: &[CountedId]) -> Revisions {
+        let mut counted = Revisions::default();
+        let mut before = None;
+        for (id, lane) in ids {
+            if before == Some((id, lane)) {
+                self.lane(*lane).twice.add(1, || format!("{voter} revision {}", id.revision()));
+            } else if *lane != vote.lane || !(1..=vote.revision).contains(&id.revision()) {
+                self.without_vote(&[(*id, *lane)]);
+            } else {
+                counted.number += 1;
+                counted.newest |= id.revision() == vote.revision;
+            }
+            before = Some((id, lane));
+        }
+        counted
+    }
+}
+
+/// Which revisions of a vote are counted.
+#[derive(Default)]
+struct Revisions {
+    /// How many different ones, up to the one that is stored.
+    number: u64,
+    /// Whether the one that is stored is.
+    newest: bool,
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,310 @@
+//! Reads a poll for its audit: tallies first, then votes, slice by slice, so that memory stays bounded.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::future::Future;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use futures_util::{StreamExt, TryStreamExt, stream};
+use indicatif::ProgressBar;
+use landslide_shared::clock;
+use landslide_shared::counting::LaneStore;
+use landslide_shared::domain::change::{Change, VoteId};
+use landslide_shared::domain::ids::PollId;
+use landslide_shared::domain::lane::{LANES_MAX, LaneKey, Partition};
+use landslide_shared::domain::poll::Rules;
+use landslide_shared::domain::tally::{Bucket, Head};
+use landslide_shared::domain::time::Timestamp;
+use landslide_shared::store::{PollStore, TallyStore, VoteStore};
+
+use super::compare::{Comparison, CountedId, CountedIds, Cut, Findings, Slice};
+use crate::stack::{Tables, aws, explain};
+
+/// How many lanes are read at once.
+const LANES_AT_ONCE: usize = 16;
+/// How often a readers' copy that is behind HEAD is looked at again.
+const COUNT_LOOKS: u32 = 10;
+/// The pause between two looks.
+const COUNT_PAUSE: Duration = Duration::from_secs(1);
+
+/// The tables of a stack, and how they are read.
+pub struct Reader {
+    polls: PollStore,
+    votes: VoteStore,
+    /// The lanes' tallies.
+    pub tallies: TallyStore,
+    names: [String; 3],
+    limits: Limits,
+}
+
+/// How much is done at once.
+#[derive(Clone, Copy)]
+pub struct Limits {
+    /// Partitions that are read at once.
+    pub partitions_at_once: usize,
+    /// Counted ids that are held in memory.
+    pub ids_at_once: usize,
+    /// Votes cast less than that long ago may be on their way, in milliseconds.
+    pub on_their_way_ms: u64,
+}
+
+/// A lane's tally at the audit's start.
+#[derive(Clone, Debug, Default)]
+pub struct Tally {
+    /// Its truth.
+    pub head: Head,
+    /// What readers see, read before HEAD, or later where it was behind.
+    pub count: Head,
+}
+
+/// All that was read.
+pub struct Reading {
+    /// The poll.
+    pub rules: Rules,
+    /// When the audit began.
+    pub at: Timestamp,
+    /// By lane, those of all lanes that a poll can have.
+    pub tallies: BTreeMap<u8, Tally>,
+    /// What the comparison found.
+    pub findings: Findings,
+    /// How long it took.
+    pub took: Duration,
+}
+
+impl Reader {
+    /// Opens the tables by the environment.
+    pub fn open(tables: &Tables, limits: Limits) -> Result<Self> {
+        let aws = aws()?;
+        let Tables { polls_table, votes_table, tallies_table } = tables;
+        Ok(Self {
+            polls: PollStore::new(&aws, polls_table.clone()),
+            votes: VoteStore::new(&aws, votes_table.clone()),
+            tallies: TallyStore::new(&aws, tallies_table.clone()),
+            names: [polls_table, votes_table, tallies_table].map(|name| format!("table {name}")),
+            limits,
+        })
+    }
+
+    /// Reads and compares all of a poll.
+    pub async fn read(&self, poll: &PollId) -> Result<Reading> {
+        let [polls_table, ..] = &self.names;
+        let (at, started) = (clock::now(), Instant::now());
+        let rules = self.polls.rules(poll).await.map_err(|error| explain(error, polls_table))?;
+        let rules = rules.with_context(|| format!("{polls_table} has no poll {poll}"))?;
+        let mut tallies = self.tallies(poll).await?;
+        let cut = Cut::at(at, self.limits.on_their_way_ms, rules.settings.created_at);
+        let mut findings = self.compare(poll, &tallies, cut).await?;
+        self.look_again_for_missing(poll, &tallies, &mut findings).await?;
+        self.look_again_at_counts(poll, &mut tallies).await?;
+        Ok(Reading { rules, at, tallies, findings, took: started.elapsed() })
+    }
+
+    /// Does something for many lanes, some at once.
+    async fn each_lane<T, F: Future<Output = Result<T>>>(
+        &self,
+        poll: &PollId,
+        lanes: impl IntoIterator<Item = u8>,
+        work: impl Fn(LaneKey) -> F,
+    ) -> Result<Vec<(u8, T)>> {
+        stream::iter(lanes)
+            .map(|lane| {
+                let work = work(LaneKey { poll: poll.clone(), lane });
+                async move { Ok((lane, work.await?)) }
+            })
+            .buffer_unordered(LANES_AT_ONCE)
+            .try_collect()
+            .await
+    }
+
+    async fn tallies(&self, poll: &PollId) -> Result<BTreeMap<u8, Tally>> {
+        let read = async |lane: LaneKey| {
+            // COUNT first: it is written after HEAD, so it must not be ahead of a HEAD that is read later.
+            let count = self.tallies.read_count(&lane).await.map_err(|error| self.tallies_failed(error))?;
+            let head = self.tallies.read_head(&lane).await.map_err(|error| self.tallies_failed(error))?;
+            Ok(Tally { head, count })
+        };
+        Ok(self.each_lane(poll, 0..LANES_MAX, read).await?.into_iter().collect())
+    }
+
+    /// An error of the Tallies table, explained.
+    pub fn tallies_failed(&self, error: impl std::error::Error + Send + Sync + 'static) -> anyhow::Error {
+        let [.., tallies_table] = &self.names;
+        explain(error, tallies_table)
+    }
+
+    /// Compares slice by slice; a slice with more ids than fit into memory is halved.
+    async fn compare(&self, poll: &PollId, tallies: &BTreeMap<u8, Tally>, cut: Cut) -> Result<Findings> {
+        let progress = super::report::progress(Partition::all().count() as u64);
+        let sealed = tallies.iter().filter(|(_, tally)| tally.head.sealed).map(|(lane, _)| *lane).collect();
+        let mut findings = Findings::default();
+        let mut slices = vec![Slice::ALL];
+        while let Some(mut slice) = slices.pop() {
+            let ids = self.counted_ids(poll, tallies, &mut slice, &mut slices).await?;
+            findings.merge(
+                self.compare_slice(
+                    poll,
+                    slice,
+                    |partition| Comparison::new(cut, &sealed, ids.of(partition)),
+                    &progress,
+                )
+                .await?,
+            );
+        }
+        progress.finish_and_clear();
+        Ok(findings)
+    }
+
+    async fn compare_slice<'a>(
+        &self,
+        poll: &PollId,
+        slice: Slice,
+        comparison: impl Fn(Partition) -> Comparison<'a>,
+        progress: &ProgressBar,
+    ) -> Result<Findings> {
+        stream::iter(Partition::all().filter(|partition| slice.holds(*partition)))
+            .map(|partition| self.compare_partition(poll, partition, comparison(partition), progress))
+            .buffer_unordered(self.limits.partitions_at_once)
+            .try_fold(Findings::default(), async |mut all, found| {
+                all.merge(found);
+                Ok(all)
+            })
+            .await
+    }
+
+    async fn compare_partition(
+        &self,
+        poll: &PollId,
+        partition: Partition,
+        mut comparison: Comparison<'_>,
+        progress: &ProgressBar,
+    ) -> Result<Findings> {
+        let [_, votes_table, _] = &self.names;
+        let mut after: Option<String> = None;
+        loop {
+            let page = self.votes.page(poll, partition, after.as_deref()).await;
+            let page = page.map_err(|error| explain(error, votes_table))?;
+            comparison.page(&page.votes);
+            after = page.next;
+            if after.is_none() {
+                progress.inc(1);
+                return Ok(comparison.finish());
+            }
+        }
+    }
+
+    /// All ids of a slice that the lanes' HEADs contain. Where they are too many, the slice becomes its lower half, and
+    /// the upper one waits.
+    async fn counted_ids(
+        &self,
+        poll: &PollId,
+        tallies: &BTreeMap<u8, Tally>,
+        slice: &mut Slice,
+        waiting: &mut Vec<Slice>,
+    ) -> Result<CountedIds> {
+        let mut ids = Gathered { ids: Vec::new(), slice, waiting, ids_max: self.limits.ids_at_once };
+        for (lane, tally) in tallies.iter().filter(|(_, tally)| !tally.head.sealed) {
+            ids.add(*lane, tally.head.recent.values().flatten().copied());
+        }
+        let lanes = tallies.iter().filter(|(_, tally)| !tally.head.sealed && tally.head.version > 1);
+        let mut rows = stream::iter(lanes)
+            .map(|(lane, tally)| Box::pin(self.rows(LaneKey { poll: poll.clone(), lane: *lane }, tally.head.version)))
+            .flatten_unordered(LANES_AT_ONCE);
+        while let Some((lane, rows)) = rows.try_next().await? {
+            ids.add(lane, rows.into_iter());
+        }
+        Ok(CountedIds::sorted(ids.ids))
+    }
+
+    /// The ids of a lane's SEEN rows of versions below HEAD's, page by page: later rows hold what HEAD still holds, or
+    /// what was counted later.
+    fn rows(&self, lane: LaneKey, version: u64) -> impl futures_util::Stream<Item = Result<(u8, Vec<VoteId>)>> {
+        stream::try_unfold(Some(None), move |after| {
+            let lane = lane.clone();
+            async move {
+                let Some(after) = after else { return Ok(None) };
+                let page = self.tallies.seen_page(&lane, after).await.map_err(|error| self.tallies_failed(error))?;
+                let rows = page.rows.into_iter().filter(|row| row.version < version);
+                let ids = rows.flat_map(|row| row.ids).collect();
+                Ok(Some(((lane.lane, ids), page.next.map(Some))))
+            }
+        })
+    }
+
+    /// Looks once more, at the tallies as they are now, for changes that seem to be missing.
+    async fn look_again_for_missing(
+        &self,
+        poll: &PollId,
+        tallies: &BTreeMap<u8, Tally>,
+        findings: &mut Findings,
+    ) -> Result<()> {
+        for (number, lane) in findings.lanes.iter_mut().filter(|(_, lane)| !lane.missing_first_votes.is_empty()) {
+            let version = tallies.get(number).map_or(0, |tally| tally.head.version);
+            let key = LaneKey { poll: poll.clone(), lane: *number };
+            let still = self.missing_since(&key, version, &lane.missing_first_votes).await?;
+            lane.found(still);
+        }
+        Ok(())
+    }
+
+    /// Which of these changes, not counted in HEAD of that version, are not counted now either.
+    pub async fn missing_since(&self, lane: &LaneKey, version: u64, changes: &[Change]) -> Result<Vec<Change>> {
+        let head = self.tallies.read_head(lane).await.map_err(|error| self.tallies_failed(error))?;
+        if head.version == version {
+            return Ok(changes.to_vec());
+        }
+        let mut counted: HashSet<VoteId> = head.recent.values().flatten().copied().collect();
+        let buckets: BTreeSet<Bucket> = changes.iter().map(|change| Bucket::of(change.cast_at)).collect();
+        for bucket in buckets {
+            let ids = self.tallies.read_seen(lane, bucket, version.saturating_sub(1)).await;
+            counted.extend(ids.map_err(|error| self.tallies_failed(error))?);
+        }
+        Ok(changes.iter().filter(|change| !counted.contains(&change.id)).copied().collect())
+    }
+
+    /// Gives readers' copies that are behind their HEADs time to follow.
+    async fn look_again_at_counts(&self, poll: &PollId, tallies: &mut BTreeMap<u8, Tally>) -> Result<()> {
+        for _ in 0..COUNT_LOOKS {
+            let behind: Vec<u8> = tallies
+                .iter()
+                .filter(|(_, tally)| tally.count.version < tally.head.version)
+                .map(|(lane, _)| *lane)
+                .collect();
+            if behind.is_empty() {
+                break;
+            }
+            tokio::time::sleep(COUNT_PAUSE).await;
+            let read =
+                async |lane: LaneKey| self.tallies.read_count(&lane).await.map_err(|error| self.tallies_failed(error));
+            for (lane, count) in self.each_lane(poll, behind, read).await? {
+                if let Some(tally) = tallies.get_mut(&lane) {
+                    // One that has gone on past the HEAD that was read shows a later one, which is not compared.
+                    tally.count = if count.version > tally.head.version { tally.head.without_ids() } else { count };
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Counted ids of a slice on their way into memory.
+struct Gathered<'a> {
+    ids: Vec<CountedId>,
+    slice: &'a mut Slice,
+    waiting: &'a mut Vec<Slice>,
+    ids_max: usize,
+}
+
+impl Gathered<'_> {
+    fn add(&mut self, lane: u8, ids: impl Iterator<Item = VoteId>) {
+        for id in ids.filter(|id| self.slice.holds(Partition::of(&id.voter()))) {
+            self.ids.push((id, lane));
+        }
+        while self.ids.len() > self.ids_max
+            && let Some((lower, upper)) = self.slice.halves()
+        {
+            *self.slice = lower;
+            self.waiting.push(upper);
+            self.ids.retain(|(id, _)| lower.holds(Partition::of(&id.voter())));
+        }
+    }
+}

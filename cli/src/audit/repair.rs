@@ -1,0 +1,164 @@
+//! Mends what an audit found, by what can't make it worse.
+//!
+//! - A readers' copy that differs is written anew from HEAD.
+//! - Where votes can't change and HEAD contains just what its ids say, missing votes are sent again as ordinary messages: an id
+//!   that has been counted meanwhile is dropped, as ever.
+//! - All else waits until the poll is closed and its last votes have landed. Then its lanes are sealed and their counts
+//!   made from the vote items (`counting::rebuild`).
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use landslide_shared::counting::{LaneStore, LaneStoreError, rebuild};
+use landslide_shared::domain::fold::fold;
+use landslide_shared::domain::ids::PollId;
+use landslide_shared::domain::lane::LaneKey;
+use landslide_shared::domain::tally::{COUNTABLE_AGE_MS, Head};
+use landslide_shared::queue::{Outgoing, Queue};
+
+use super::read::Reader;
+use super::verdict::{Audit, Lane, Verdict};
+use crate::stack::explain;
+
+/// How often a lane is tried that others write at the same time.
+const ATTEMPTS_MAX: u32 = 20;
+/// The pause before the n-th further attempt, times n.
+const ATTEMPT_PAUSE: Duration = Duration::from_millis(50);
+/// How many times it is looked whether what was sent again is counted.
+const LOOKS_MAX: u32 = 180;
+/// The pause between two looks.
+const LOOK_PAUSE: Duration = Duration::from_secs(1);
+
+/// What was done.
+pub enum Repaired {
+    /// Nothing: there is no difference, or none that may be mended now, and why.
+    Nothing(&'static str),
+    /// Readers' copies were written anew, and votes sent again, so many of each.
+    Mended {
+        /// Lanes whose readers' copy was written anew.
+        copies: usize,
+        /// Votes sent again.
+        votes: usize,
+    },
+    /// All lanes were sealed and their counts made anew.
+    Rebuilt,
+}
+
+/// Mends what an audit found.
+pub async fn repair(reader: &Reader, audit: &Audit, queue: Option<&Queue>) -> Result<Repaired> {
+    if audit.verdict() != Verdict::Different {
+        return Ok(Repaired::Nothing("there is nothing to repair"));
+    }
+    if audit.lanes.values().all(|lane| lane.verdict() != Verdict::Different) {
+        return Ok(Repaired::Nothing("items that are no votes are to be looked at by hand"));
+    }
+    if audit.lanes.values().all(|lane| is_mendable(audit, lane)) {
+        return mend(reader, audit, queue).await;
+    }
+    if audit.may_be_rebuilt() {
+        if audit.lanes.values().any(|lane| lane.is_past_the_last) {
+            return Ok(Repaired::Nothing("votes lie in lanes that the poll does not have: raise its peak first"));
+        }
+        rebuild_all(reader, audit).await?;
+        return Ok(Repaired::Rebuilt);
+    }
+    Ok(Repaired::Nothing(
+        "this can't be mended by messages, and a rebuild takes a poll that closed between 5 minutes and 60 days ago",
+    ))
+}
+
+fn is_mendable(audit: &Audit, lane: &Lane) -> bool {
+    let missing = &lane.findings.missing_first_votes;
+    let is_countable = |at| audit.at.millis_since(at) < COUNTABLE_AGE_MS;
+    let can_be_sent = lane.findings.missing.number == 0
+        || audit.votes_never_change() && !missing.is_empty() && missing.iter().all(|vote| is_countable(vote.cast_at));
+    lane.is_mendable() && can_be_sent
+}
+
+async fn mend(reader: &Reader, audit: &Audit, queue: Option<&Queue>) -> Result<Repaired> {
+    let poll = &audit.settings.poll_id;
+    let copies = audit.lanes.iter().filter(|(_, lane)| lane.count_fault.is_some()).map(|(number, _)| *number);
+    let copies: Vec<u8> = copies.collect();
+    for number in &copies {
+        let lane = key(poll, *number);
+        try_again(async || {
+            let head = reader.tallies.read_head(&lane).await?;
+            rebuild::publish(&reader.tallies, &lane, &head).await
+        })
+        .await
+        .map_err(|error| reader.tallies_failed(error))?;
+    }
+    let votes = send_missing(reader, audit, queue).await?;
+    Ok(Repaired::Mended { copies: copies.len(), votes })
+}
+
+/// Sends missing votes to the tally queue, and waits until they are counted.
+async fn send_missing(reader: &Reader, audit: &Audit, queue: Option<&Queue>) -> Result<usize> {
+    let poll = &audit.settings.poll_id;
+    let missing = audit.lanes.iter().flat_map(|(number, lane)| {
+        lane.findings.missing_first_votes.iter().map(|change| (key(poll, *number), *change))
+    });
+    let messages: Vec<Outgoing> = fold(missing.clone()).iter().map(Outgoing::tally).collect();
+    if messages.is_empty() {
+        return Ok(0);
+    }
+    let queue = queue.context("votes are to be sent again: name the queue by --tally-queue-url or TALLY_QUEUE_URL")?;
+    queue.send_all(&messages).await.map_err(|error| explain(error, "the tally queue"))?;
+    for (number, lane) in &audit.lanes {
+        let (key, mut waiting) = (key(poll, *number), lane.findings.missing_first_votes.clone());
+        let mut looks = 0;
+        while !waiting.is_empty() {
+            waiting = reader.missing_since(&key, lane.tally.head.version, &waiting).await?;
+            looks += 1;
+            if looks == LOOKS_MAX {
+                bail!("{} votes of lane {number} were sent again, and are not counted yet", waiting.len());
+            }
+            if !waiting.is_empty() {
+                tokio::time::sleep(LOOK_PAUSE).await;
+            }
+        }
+    }
+    Ok(missing.count())
+}
+
+/// Seals all lanes, recounts, and writes what the votes come to. Whatever a try has done that died on the way, this
+/// finds and goes on from.
+async fn rebuild_all(reader: &Reader, audit: &Audit) -> Result<()> {
+    let poll = &audit.settings.poll_id;
+    let mut sealed: BTreeMap<u8, Head> = BTreeMap::new();
+    for number in 0..audit.lane_count {
+        let lane = key(poll, number);
+        let head = try_again(async || rebuild::seal(&reader.tallies, &lane).await).await;
+        sealed.insert(number, head.map_err(|error| reader.tallies_failed(error))?);
+    }
+    let recount = Audit::of(reader.read(poll).await?);
+    for (number, head) in sealed {
+        let lane = recount.lanes.get(&number).map(|lane| &lane.findings);
+        let counters = lane.map(|lane| lane.stored.clone()).unwrap_or_default();
+        let as_of = lane.and_then(|lane| lane.newest_stored);
+        // No second try: a conflict is another rebuild, whose recount may be a later one.
+        rebuild::replace(&reader.tallies, &key(poll, number), &head, counters, as_of)
+            .await
+            .map_err(|error| reader.tallies_failed(error))?;
+    }
+    Ok(())
+}
+
+fn key(poll: &PollId, lane: u8) -> LaneKey {
+    LaneKey { poll: poll.clone(), lane }
+}
+
+/// Tries again while others write the lane.
+async fn try_again<T>(work: impl AsyncFn() -> Result<T, LaneStoreError>) -> Result<T, LaneStoreError> {
+    let mut attempt = 0;
+    loop {
+        attempt += 1;
+        match work().await {
+            Err(LaneStoreError::Conflict) if attempt < ATTEMPTS_MAX => {
+                tokio::time::sleep(ATTEMPT_PAUSE * attempt).await;
+            }
+            outcome => return outcome,
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! What an audit prints: a table for people, or one JSON document.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use indicatif::{HumanCount, ProgressBar, ProgressStyle};
+use landslide_shared::domain::tally::Counters;
+use serde_json::{Value, json};
+
+use super::compare::Examples;
+use super::verdict::{Audit, CountFault, Lane, Verdict, non_zero};
+
+/// What a terminal shows while partitions are read.
+const BAR: &str = "{bar:40} {human_pos} of {human_len} partitions · {eta} left";
+
+/// A bar on stderr, if that is a terminal.
+pub fn progress(partitions: u64) -> ProgressBar {
+    let bar = ProgressBar::new(partitions);
+    // A template that can't be read leaves the default one: a plainer bar, not a failed audit.
+    if let Ok(style) = ProgressStyle::with_template(BAR) {
+        bar.set_style(style);
+    }
+    bar
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Verdict::Exact => "exact",
+            Verdict::Undecided => "undecided",
+            Verdict::Different => "different",
+        })
+    }
+}
+
+impl CountFault {
+    fn word(self) -> &'static str {
+        match self {
+            CountFault::Behind => "behind",
+            CountFault::Other => "other",
+            CountFault::Ahead => "ahead",
+        }
+    }
+}
+
+/// The audit as one JSON document.
+pub fn json(audit: &Audit) -> Value {
+    let lanes = audit.lanes.iter().map(|(number, lane)| lane_json(*number, lane));
+    json!({
+        "poll_id": audit.settings.poll_id,
+        "verdict": audit.verdict().to_string(),
+        "status": audit.status(),
+        "at": audit.at,
+        "votes": audit.votes(),
+        "recount": non_zero(&audit.counters(|lane| &lane.findings.stored)),
+        "counted": non_zero(&audit.counters(|lane| &lane.tally.head.counters)),
+        "shown": non_zero(&audit.counters(|lane| &lane.tally.count.counters)),
+        "on_their_way": audit.sum(|lane| lane.findings.on_their_way),
+        "missing": audit.sum(|lane| lane.findings.missing.number),
+        "without_vote": audit.sum(|lane| lane.findings.without_vote.number),
+        "twice": audit.sum(|lane| lane.findings.twice.number),
+        "unreadable": examples(&audit.unreadable),
+        "lanes": lanes.collect::<Vec<_>>(),
+        "notes": audit.notes(),
+        "seconds": audit.seconds,
+    })
+}
+
+fn lane_json(number: u8, lane: &Lane) -> Value {
+    let Lane { findings, tally, .. } = lane;
+    json!({
+        "lane": number,
+        "version": tally.head.version,
+        "sealed": tally.head.sealed,
+        "recount": non_zero(&findings.stored),
+        "expected": non_zero(&findings.counted),
+        "counted": non_zero(&tally.head.counters),
+        "shown": non_zero(&tally.count.counters),
+        "counters_differ": lane.counters_differ,
+        "as_of": tally.head.as_of,
+        "as_of_differs": lane.as_of_differs,
+        "count_item": lane.count_fault.map_or("equal", CountFault::word),
+        "past_the_last": lane.is_past_the_last,
+        "on_their_way": findings.on_their_way,
+        "changing": findings.changing,
+        "too_old_for_ids": findings.too_old_for_ids,
+        "missing": examples(&findings.missing),
+        "without_vote": examples(&findings.without_vote),
+        "twice": examples(&findings.twice),
+    })
+}
+
+fn examples(found: &Examples) -> Value {
+    json!({"number": found.number, "first": found.first})
+}
+
+impl fmt::Display for Audit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let rate = self.votes() as f64 / self.seconds;
+        writeln!(
+            f,
+            "Poll {} at {}: {} votes in {:.1} s ({rate:.0}/s)",
+            self.settings.poll_id,
+            self.at,
+            HumanCount(self.votes()),
+            self.seconds
+        )?;
+        let stored = self.counters(|lane| &lane.findings.stored);
+        let on_their_way = self.counters(|lane| &lane.findings.on_their_way_counters);
+        let counted = self.counters(|lane| &lane.tally.head.counters);
+        let shown = self.counters(|lane| &lane.tally.count.counters);
+        writeln!(
+            f,
+            "{:<12}{:>14}{:>14}{:>14}{:>14}{:>14}",
+            "counter", "recount", "on their way", "counted", "shown", "difference"
+        )?;
+        for name in names([&stored, &counted, &shown]) {
+            let of = |counters: &Counters| non_zero(counters).get(name.as_str()).copied().unwrap_or(0);
+            let difference = of(&counted) + of(&on_their_way) - of(&stored);
+            writeln!(
+                f,
+                "{name:<12}{:>14}{:>14}{:>14}{:>14}{difference:>+14}",
+                of(&stored),
+                of(&on_their_way),
+                of(&counted),
+                of(&shown)
+            )?;
+        }
+        for (number, lane) in &self.lanes {
+            lane_lines(f, *number, lane)?;
+        }
+        found(f, "items are no votes", "sort key", &self.unreadable)?;
+        for note in self.notes() {
+            writeln!(f, "note: {note}")?;
+        }
+        write!(f, "{}", self.verdict())
+    }
+}
+
+fn names(all: [&Counters; 3]) -> BTreeSet<String> {
+    all.into_iter().flat_map(|counters| counters.iter().map(|(name, _)| name.to_owned())).collect()
+}
+
+fn lane_lines(f: &mut fmt::Formatter<'_>, number: u8, lane: &Lane) -> fmt::Result {
+    let Lane { findings, tally, .. } = lane;
+    if lane.counters_differ {
+        writeln!(
+            f,
+            "lane {number}: HEAD says {:?}, what it has counted comes to {:?}",
+            non_zero(&tally.head.counters),
+            non_zero(&findings.counted)
+        )?;
+    }
+    if lane.as_of_differs {
+        writeln!(f, "lane {number}: as_of is not the cast_at of the newest vote counted")?;
+    }
+    match lane.count_fault {
+        Some(CountFault::Behind) => writeln!(
+            f,
+            "lane {number}: COUNT is of version {}, HEAD of {}, and nobody goes on",
+            tally.count.version, tally.head.version
+        )?,
+        Some(CountFault::Other) => writeln!(f, "lane {number}: COUNT is not what HEAD says")?,
+        Some(CountFault::Ahead) => writeln!(
+            f,
+            "lane {number}: COUNT is of version {}, which HEAD ({}) does not have; delete that item, then repair",
+            tally.count.version, tally.head.version
+        )?,
+        None => {}
+    }
+    if lane.is_past_the_last {
+        writeln!(f, "lane {number} is past the poll's last, where no reader looks")?;
+    }
+    found(f, "revisions are stored and not counted", &format!("lane {number}"), &findings.missing)?;
+    found(f, "are counted without a vote item", &format!("lane {number}"), &findings.without_vote)?;
+    found(f, "are counted more than once", &format!("lane {number}"), &findings.twice)
+}
+
+fn found(f: &mut fmt::Formatter<'_>, what: &str, place: &str, found: &Examples) -> fmt::Result {
+    if found.number == 0 {
+        return Ok(());
+    }
+    writeln!(f, "{place}: {} {what}: {}", HumanCount(found.number), found.first.join(", "))
+}

@@ -1,0 +1,122 @@
+use landslide_shared::domain::choices::Choices;
+use landslide_shared::domain::recount::recount;
+use landslide_shared::domain::tally::Head;
+
+use super::*;
+
+const CAST_MS: u64 = 1_790_000_000_000;
+
+fn at(ms: u64) -> Option<Timestamp> {
+    Timestamp::from_millis(CAST_MS + ms)
+}
+
+fn counters(ballots: usize) -> Counters {
+    recount(std::iter::repeat_n(Choices::of_ids(&[0]).unwrap(), ballots))
+}
+
+/// Three votes, all counted and shown.
+fn lane() -> (LaneFindings, Tally) {
+    let findings = LaneFindings {
+        votes: 3,
+        stored: counters(3),
+        counted: counters(3),
+        newest_stored: at(0),
+        newest_counted: at(0),
+        ..LaneFindings::default()
+    };
+    let head = Head { version: 4, as_of: at(0), counters: counters(3), ..Head::default() };
+    (findings, Tally { count: head.clone(), head })
+}
+
+fn judge(findings: LaneFindings, tally: Tally) -> Lane {
+    Lane::judge(0, findings, tally, 1, VoteChange::Never)
+}
+
+#[test]
+fn equal_counts_are_exact() {
+    let (findings, tally) = lane();
+    let lane = judge(findings, tally);
+    assert_eq!(lane.verdict(), Verdict::Exact);
+    assert!(lane.is_mendable());
+}
+
+#[test]
+fn another_count_in_head_is_different_and_no_message_mends_it() {
+    let (findings, mut tally) = lane();
+    tally.head.counters = counters(4);
+    tally.count.counters = counters(4);
+    let lane = judge(findings, tally);
+    assert!(lane.counters_differ && lane.count_fault.is_none());
+    assert_eq!(lane.verdict(), Verdict::Different);
+    assert!(!lane.is_mendable());
+}
+
+#[test]
+fn a_readers_copy_that_differs_is_different_and_can_be_written_anew() {
+    for (version, ballots, fault) in [(4, 2, CountFault::Other), (3, 3, CountFault::Behind), (5, 3, CountFault::Ahead)]
+    {
+        let (findings, mut tally) = lane();
+        tally.count = Head { version, counters: counters(ballots), ..tally.count };
+        let lane = judge(findings, tally);
+        assert_eq!((lane.count_fault, lane.verdict()), (Some(fault), Verdict::Different));
+        assert_eq!(lane.is_mendable(), fault != CountFault::Ahead);
+    }
+}
+
+#[test]
+fn a_missing_vote_is_different_and_can_be_sent_again_only_where_head_does_not_contain_it() {
+    let (mut findings, tally) = lane();
+    findings.missing.add(1, String::new);
+    findings.stored = counters(4);
+    let lane = judge(findings.clone(), tally.clone());
+    assert_eq!((lane.verdict(), lane.is_mendable()), (Verdict::Different, true));
+    // The id is gone, but the counters have it.
+    findings.stored = counters(3);
+    findings.counted = counters(2);
+    assert!(!judge(findings, tally).is_mendable());
+}
+
+#[test]
+fn an_id_without_vote_or_counted_twice_is_different_and_no_message_mends_it() {
+    let set: [fn(&mut LaneFindings); 2] =
+        [|lane| lane.twice.add(1, String::new), |lane| lane.without_vote.add(1, String::new)];
+    for set in set {
+        let (mut findings, tally) = lane();
+        set(&mut findings);
+        let lane = judge(findings, tally);
+        assert_eq!((lane.verdict(), lane.is_mendable()), (Verdict::Different, false));
+    }
+}
+
+#[test]
+fn as_of_is_the_newest_counted_votes_and_may_be_later_only_where_votes_change() {
+    for (ms, never, until_close) in [(1, true, false), (0, false, false)] {
+        let (findings, mut tally) = lane();
+        tally.head.as_of = at(ms);
+        tally.count.as_of = at(ms);
+        for (change, differs) in [(VoteChange::Never, never), (VoteChange::UntilClose, until_close)] {
+            assert_eq!(
+                Lane::judge(0, findings.clone(), tally.clone(), 1, change).as_of_differs,
+                differs,
+                "{ms} {change:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn votes_that_are_changing_leave_counters_undecided_and_hide_no_other_difference() {
+    let (mut findings, tally) = lane();
+    findings.changing = 1;
+    findings.counted = counters(2);
+    assert_eq!(judge(findings.clone(), tally.clone()).verdict(), Verdict::Undecided);
+    findings.twice.add(1, String::new);
+    assert_eq!(judge(findings, tally).verdict(), Verdict::Different);
+}
+
+#[test]
+fn a_lane_past_the_polls_last_is_different() {
+    let (findings, tally) = lane();
+    let lane = Lane::judge(1, findings, tally, 1, VoteChange::Never);
+    assert_eq!((lane.verdict(), lane.is_mendable()), (Verdict::Different, false));
+}

@@ -1,0 +1,114 @@
+//! A bucket of S3: list, read, delete, by signed requests. That is little enough to do without S3's own SDK.
+
+use std::time::{Duration, SystemTime};
+
+use anyhow::{Context, Result};
+use aws_credential_types::provider::ProvideCredentials;
+use aws_sigv4::http_request::{PayloadChecksumKind, SignableBody, SignableRequest, SigningSettings, sign};
+use aws_sigv4::sign::v4;
+use aws_types::SdkConfig;
+use reqwest::{Method, StatusCode};
+
+/// How long a request may take; an object has 6 MB and some.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
+/// How often a request is sent that gets no answer, or that S3 is too busy for.
+const ATTEMPTS_MAX: u32 = 5;
+/// The pause before the n-th further attempt, times n.
+const ATTEMPT_PAUSE: Duration = Duration::from_millis(300);
+
+/// A bucket.
+pub struct Bucket {
+    aws: SdkConfig,
+    region: String,
+    url: String,
+    http: reqwest::Client,
+}
+
+impl Bucket {
+    /// A bucket by name.
+    pub fn new(aws: SdkConfig, name: &str) -> Result<Self> {
+        let region = aws.region().context("no region")?.to_string();
+        let host = aws.endpoint_url().map_or_else(|| format!("https://s3.{region}.amazonaws.com"), str::to_owned);
+        let http = reqwest::Client::builder().timeout(REQUEST_TIMEOUT).build().context("make an HTTP client")?;
+        Ok(Self { url: format!("{}/{name}", host.trim_end_matches('/')), aws, region, http })
+    }
+
+    /// The keys of up to 1,000 objects past that key, in order, as a URL has them.
+    pub async fn keys_after(&self, key: &str) -> Result<Vec<String>> {
+        let listed = self.call(Method::GET, &format!("?list-type=2&encoding-type=url&start-after={key}")).await?;
+        let keys = listed.split("<Key>").skip(1).filter_map(|rest| rest.split_once("</Key>"));
+        Ok(keys.map(|(key, _)| key.to_owned()).collect())
+    }
+
+    /// An object's text.
+    pub async fn read(&self, key: &str) -> Result<String> {
+        self.call(Method::GET, &format!("/{key}")).await
+    }
+
+    /// Deletes an object, whether it is there or not.
+    pub async fn delete(&self, key: &str) -> Result<()> {
+        self.call(Method::DELETE, &format!("/{key}")).await.map(drop)
+    }
+
+    async fn call(&self, method: Method, path: &str) -> Result<String> {
+        let url = format!("{}{path}", self.url);
+        let mut attempt = 0;
+        loop {
+            attempt += 1;
+            let outcome = match self.http.execute(self.signed(&method, &url).await?).await {
+                Ok(answer) => read_answer(answer).await,
+                Err(error) => Err(Attempt::Passing(error.into())),
+            };
+            match outcome {
+                Ok(text) => return Ok(text),
+                Err(Attempt::Passing(_)) if attempt < ATTEMPTS_MAX => tokio::time::sleep(ATTEMPT_PAUSE * attempt).await,
+                Err(Attempt::Passing(error) | Attempt::Final(error)) => {
+                    return Err(error.context(format!("{method} {url}")));
+                }
+            }
+        }
+    }
+
+    /// A request signed with Signature Version 4.
+    async fn signed(&self, method: &Method, url: &str) -> Result<reqwest::Request> {
+        let provider = self.aws.credentials_provider().context("no credentials")?;
+        let identity = provider.provide_credentials().await.context("no credentials")?.into();
+        let mut settings = SigningSettings::default();
+        settings.payload_checksum_kind = PayloadChecksumKind::XAmzSha256;
+        // Keys come in their URL's form, and S3 signs paths as they are.
+        settings.percent_encoding_mode = aws_sigv4::http_request::PercentEncodingMode::Single;
+        settings.uri_path_normalization_mode = aws_sigv4::http_request::UriPathNormalizationMode::Disabled;
+        let parameters = v4::SigningParams::builder()
+            .identity(&identity)
+            .region(&self.region)
+            .name("s3")
+            .time(SystemTime::now())
+            .settings(settings)
+            .build()?;
+        let signable = SignableRequest::new(method.as_str(), url, std::iter::empty(), SignableBody::Bytes(&[]))?;
+        let (signature, _) = sign(signable, &parameters.into())?.into_parts();
+        let mut request = http::Request::builder().method(method.as_str()).uri(url).body(String::new())?;
+        signature.apply_to_request_http1x(&mut request);
+        Ok(request.try_into()?)
+    }
+}
+
+/// Why a request failed, and whether another one may do better.
+enum Attempt {
+    Passing(anyhow::Error),
+    Final(anyhow::Error),
+}
+
+async fn read_answer(answer: reqwest::Response) -> Result<String, Attempt> {
+    let status = answer.status();
+    let text = answer.text().await.map_err(|error| Attempt::Passing(error.into()))?;
+    if status.is_success() {
+        return Ok(text);
+    }
+    let error = match status {
+        StatusCode::NOT_FOUND => anyhow::anyhow!("the bucket or the object does not exist: {text}"),
+        StatusCode::FORBIDDEN => anyhow::anyhow!("these credentials have no permission: {text}"),
+        _ => anyhow::anyhow!("{status}: {text}"),
+    };
+    Err(if status.is_server_error() { Attempt::Passing(error) } else { Attempt::Final(error) })
+}

@@ -1,0 +1,130 @@
+//! `landslide redrive`: dead letters given back, one by one, but for those that can't be counted.
+//!
+//! A move task of SQS would give back all alike, so that what can't be counted comes to the dead letters again, and it keeps
+//! deduplication ids, for which it must wait for five minutes. Here each letter is read; it is sent on under a new
+//! deduplication id, and deleted after that: whoever is stopped in between sends it twice, and it is counted once.
+
+mod letters;
+
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use clap::Args;
+use futures_util::{StreamExt, TryStreamExt, stream};
+use indicatif::ProgressBar;
+use landslide_shared::clock;
+use landslide_shared::domain::message::{DecodeError, Message};
+use landslide_shared::domain::tally::COUNTABLE_AGE_MS;
+use landslide_shared::domain::time::Timestamp;
+use landslide_shared::stream::{StreamEvent, read_record};
+use relay_votes::relay;
+use serde_json::value::RawValue;
+
+use crate::EXIT_LEFT_OVER;
+use crate::replay::RelayQueues;
+use crate::stack::{self, explain};
+use letters::{Letter, Letters};
+
+/// Gives dead letters back. Exit code 3: some can't be counted; they are shown, and stay.
+#[derive(Args)]
+pub struct Arguments {
+    /// The stack's output `TallyDlqUrl`.
+    #[arg(long, value_name = "URL", env = "TALLY_DLQ_URL")]
+    tally_dlq_url: String,
+    #[command(flatten)]
+    relay: RelayQueues,
+}
+
+/// How many of a queue's letters were given back, and how many stay.
+#[derive(Default)]
+struct Redriven {
+    given_back: u64,
+    left: u64,
+}
+
+/// Redrives both queues.
+pub fn run(arguments: &Arguments) -> Result<ExitCode> {
+    stack::block_on(redrive(arguments))
+}
+
+async fn redrive(arguments: &Arguments) -> Result<ExitCode> {
+    let RelayQueues { tally_queue_url, relay_dlq_url } = &arguments.relay;
+    let tally_queue = Letters::of(&stack::aws()?, tally_queue_url);
+    let tally_letters = Letters::of(&stack::aws()?, &arguments.tally_dlq_url);
+    let tally = empty("TallyDlq", &tally_letters, async |letter| {
+        if let Err(reason) = readable(&letter.body, letter.group.as_deref().unwrap_or_default(), clock::now()) {
+            return Ok(Err(reason));
+        }
+        tally_queue.send(letter).await.map(Ok)
+    })
+    .await?;
+    let app = arguments.relay.relay()?;
+    let relayed = empty("RelayDlq", &Letters::of(&stack::aws()?, relay_dlq_url), async |letter| {
+        match read_letter(&letter.body) {
+            Ok(event) => relay(&app, &event).await.map(Ok).map_err(|error| explain(error, "the tally queue")),
+            Err(error) => Ok(Err(format!("{error:#}"))),
+        }
+    })
+    .await?;
+    let is_all = tally.left + relayed.left == 0;
+    Ok(if is_all { ExitCode::SUCCESS } else { ExitCode::from(EXIT_LEFT_OVER) })
+}
+
+/// Gives back what it can, and shows what stays. `give_back` says why a letter is to stay.
+async fn empty(
+    name: &str,
+    letters: &Letters,
+    give_back: impl AsyncFn(&Letter) -> Result<Result<(), String>>,
+) -> Result<Redriven> {
+    let progress = ProgressBar::new_spinner();
+    let mut all = Redriven::default();
+    while let Some(batch) = letters.next().await? {
+        let done: Vec<bool> = stream::iter(&batch)
+            .map(|letter| async {
+                match give_back(letter).await? {
+                    Ok(()) => letters.delete(letter).await.map(|()| true),
+                    Err(why) => {
+                        println!("{name}: stays: {why}: {}", letter.outline());
+                        letters.put_back(letter).await.map(|()| false)
+                    }
+                }
+            })
+            .buffer_unordered(batch.len().max(1))
+            .try_collect()
+            .await?;
+        let given_back = done.iter().filter(|given_back| **given_back).count();
+        all.given_back += given_back as u64;
+        all.left += (done.len() - given_back) as u64;
+        progress.set_message(format!("{name}: {} given back, {} left", all.given_back, all.left));
+        progress.tick();
+    }
+    progress.finish_and_clear();
+    println!("{name}: {} given back, {} left", all.given_back, all.left);
+    Ok(all)
+}
+
+/// Whether tally-votes can count a letter, or else why it can't. What only a later layout knows was waiting for its
+/// deployment, and may have that now.
+fn readable(body: &str, group: &str, now: Timestamp) -> Result<(), String> {
+    match Message::decode(body) {
+        Ok(message) if message.lane.to_string() != group => Err(format!("of another lane than its group {group}")),
+        Ok(message) if message.changes.iter().all(|change| now.millis_since(change.cast_at) > COUNTABLE_AGE_MS) => {
+            Err(format!(
+                "too old to be told from a repeat; once the poll is closed: landslide audit --repair {}",
+                message.lane.poll
+            ))
+        }
+        Ok(_) | Err(DecodeError::UnknownVersion(_)) => Ok(()),
+        Err(error @ DecodeError::Malformed(_)) => Err(error.to_string()),
+    }
+}
+
+/// The event of a record that the relay could not read when it came.
+fn read_letter(body: &str) -> Result<StreamEvent> {
+    let record: Box<RawValue> = serde_json::from_str(body).context("not JSON")?;
+    read_record(&record)?;
+    Ok(StreamEvent { records: vec![record] })
+}
+
+#[cfg(test)]
+mod tests;

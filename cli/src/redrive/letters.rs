@@ -1,0 +1,139 @@
+//! A queue as one who empties it sees it.
+
+use std::cell::RefCell;
+use std::collections::HashSet;
+
+use anyhow::{Context, Result};
+use aws_sdk_sqs::Client;
+use aws_sdk_sqs::types::{MessageAttributeValue, MessageSystemAttributeName};
+use aws_types::SdkConfig;
+
+use crate::stack::explain;
+
+/// The most messages that SQS gives at once.
+const RECEIVE_MAX: i32 = 10;
+/// How long a letter is hidden from others while it is worked on, in seconds.
+const HIDDEN_SECONDS: i32 = 60;
+/// How long SQS looks for letters before it says that there are none, in seconds.
+const WAIT_SECONDS: i32 = 2;
+/// How often in a row there must be none.
+const EMPTY_LOOKS: u32 = 2;
+/// The most characters of a letter that are shown.
+const SHOWN_CHARS_MAX: usize = 120;
+
+/// A message of a queue.
+#[derive(Debug)]
+pub struct Letter {
+    /// Its text.
+    pub body: String,
+    /// Its FIFO group; none in a standard queue.
+    pub group: Option<String>,
+    reason: Option<String>,
+    id: String,
+    handle: String,
+}
+
+impl Letter {
+    /// Why it lies there, and how it begins.
+    pub fn outline(&self) -> String {
+        let text: String = self.body.chars().take(SHOWN_CHARS_MAX).collect();
+        match &self.reason {
+            Some(reason) => format!("{text} ({reason})"),
+            None => text,
+        }
+    }
+}
+
+/// A queue of letters.
+pub struct Letters {
+    client: Client,
+    url: String,
+    /// Ids of letters that were seen and stay.
+    known: RefCell<HashSet<String>>,
+}
+
+impl Letters {
+    /// A queue by its URL.
+    pub fn of(aws: &SdkConfig, url: &str) -> Self {
+        Self { client: Client::new(aws), url: url.to_owned(), known: RefCell::default() }
+    }
+
+    fn failed(&self, error: impl std::error::Error + Send + Sync + 'static) -> anyhow::Error {
+        explain(error, &format!("queue {}", self.url))
+    }
+
+    /// The next letters that were not seen yet; none once there are no others.
+    pub async fn next(&self) -> Result<Option<Vec<Letter>>> {
+        for _ in 0..EMPTY_LOOKS {
+            let answer = self
+                .client
+                .receive_message()
+                .queue_url(&self.url)
+                .max_number_of_messages(RECEIVE_MAX)
+                .visibility_timeout(HIDDEN_SECONDS)
+                .wait_time_seconds(WAIT_SECONDS)
+                .message_system_attribute_names(MessageSystemAttributeName::MessageGroupId)
+                .message_attribute_names("reason")
+                .send()
+                .await
+                .map_err(|error| self.failed(error.into_service_error()))?;
+            let letters: Vec<Letter> = answer.messages.unwrap_or_default().into_iter().map(read).collect();
+            let news: Vec<Letter> =
+                letters.into_iter().filter(|letter| !self.known.borrow().contains(&letter.id)).collect();
+            if !news.is_empty() {
+                return Ok(Some(news));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Sends a letter's text to this queue, in the letter's group and under a deduplication id of its own.
+    pub async fn send(&self, letter: &Letter) -> Result<()> {
+        self.send_as_new(letter).await.map(drop)
+    }
+
+    /// Leaves a letter in the queue. In a FIFO queue it goes to the end, since it would hold up its group.
+    pub async fn put_back(&self, letter: &Letter) -> Result<()> {
+        let id = if letter.group.is_some() { self.send_as_new(letter).await? } else { letter.id.clone() };
+        self.known.borrow_mut().insert(id);
+        if letter.group.is_some() { self.delete(letter).await } else { Ok(()) }
+    }
+
+    /// Deletes a letter.
+    pub async fn delete(&self, letter: &Letter) -> Result<()> {
+        let delete = self.client.delete_message().queue_url(&self.url).receipt_handle(&letter.handle);
+        delete.send().await.map_err(|error| self.failed(error.into_service_error()))?;
+        Ok(())
+    }
+
+    /// The new message's id.
+    async fn send_as_new(&self, letter: &Letter) -> Result<String> {
+        let deduplication = letter.group.as_ref().map(|_| format!("{:032x}", fastrand::u128(..)));
+        let mut send = self
+            .client
+            .send_message()
+            .queue_url(&self.url)
+            .message_body(&letter.body)
+            .set_message_group_id(letter.group.clone())
+            .set_message_deduplication_id(deduplication);
+        if let Some(reason) = &letter.reason {
+            let value = MessageAttributeValue::builder().data_type("String").string_value(reason).build();
+            send = send.message_attributes("reason", value.context("write a letter's reason")?);
+        }
+        let answer = send.send().await.map_err(|error| self.failed(error.into_service_error()))?;
+        Ok(answer.message_id.unwrap_or_default())
+    }
+}
+
+fn read(message: aws_sdk_sqs::types::Message) -> Letter {
+    let reason =
+        message.message_attributes().and_then(|all| all.get("reason")).and_then(|reason| reason.string_value());
+    let group = message.attributes().and_then(|all| all.get(&MessageSystemAttributeName::MessageGroupId));
+    Letter {
+        group: group.cloned(),
+        reason: reason.map(str::to_owned),
+        body: message.body.unwrap_or_default(),
+        id: message.message_id.unwrap_or_default(),
+        handle: message.receipt_handle.unwrap_or_default(),
+    }
+}

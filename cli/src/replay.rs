@@ -1,0 +1,125 @@
+//! `landslide replay`: what the relay had failed with for 23 hours, given to it again.
+//!
+//! Each object of the failure bucket holds an invocation record with the stream's records, whole. They go through the relay's
+//! own code, here; an object is deleted once the queue has all of its votes. So a replay that was stopped goes on where
+//! it was, and what it sends twice is counted once.
+
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use clap::Args;
+use indicatif::ProgressBar;
+use landslide_shared::queue::Queue;
+use landslide_shared::stream::StreamEvent;
+use relay_votes::{App, relay};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::EXIT_LEFT_OVER;
+use crate::bucket::Bucket;
+use crate::stack::{self, explain};
+
+/// Gives the relay again what it had failed with for 23 hours. Exit code 3: some objects can't be read; they are
+/// shown, and stay.
+#[derive(Args)]
+pub struct Arguments {
+    /// The stack's output `RelayFailuresBucket`.
+    #[arg(long, value_name = "BUCKET", env = "RELAY_FAILURES_BUCKET")]
+    relay_failures_bucket: String,
+    #[command(flatten)]
+    relay: RelayQueues,
+}
+
+/// The queues that the relay sends to.
+#[derive(Args)]
+pub struct RelayQueues {
+    /// The stack's output `TallyQueueUrl`.
+    #[arg(long, value_name = "URL", env = "TALLY_QUEUE_URL")]
+    pub tally_queue_url: String,
+    /// The stack's output `RelayDlqUrl`.
+    #[arg(long, value_name = "URL", env = "RELAY_DLQ_URL")]
+    pub relay_dlq_url: String,
+}
+
+impl RelayQueues {
+    /// The relay itself, in this process.
+    pub fn relay(&self) -> Result<App> {
+        let queue = |url: &str| anyhow::Ok(Queue::new(&stack::aws()?, url.to_owned()));
+        Ok(App::new(queue(&self.tally_queue_url)?, queue(&self.relay_dlq_url)?))
+    }
+}
+
+/// What Lambda writes of an invocation that it gave up.
+#[derive(Deserialize)]
+struct InvocationRecord {
+    payload: Option<Box<RawValue>>,
+}
+
+/// Replays all objects.
+pub fn run(arguments: &Arguments) -> Result<ExitCode> {
+    stack::block_on(replay(arguments))
+}
+
+async fn replay(arguments: &Arguments) -> Result<ExitCode> {
+    let bucket = Bucket::new(stack::aws()?, &arguments.relay_failures_bucket)?;
+    let app = arguments.relay.relay()?;
+    let progress = ProgressBar::new_spinner();
+    let (mut objects, mut records, mut unreadable, mut last) = (0u64, 0, 0u64, String::new());
+    loop {
+        let keys = bucket.keys_after(&last).await?;
+        let Some(newest) = keys.last() else { break };
+        last.clone_from(newest);
+        for key in &keys {
+            match read_event(&bucket.read(key).await?) {
+                Ok(event) => {
+                    relay(&app, &event).await.map_err(|error| explain(error, "a queue of the relay"))?;
+                    bucket.delete(key).await?;
+                    objects += 1;
+                    records += event.records.len();
+                }
+                Err(error) => {
+                    unreadable += 1;
+                    println!("{key}: stays: {error:#}");
+                }
+            }
+            progress.set_message(format!("{objects} objects, {records} records"));
+            progress.tick();
+        }
+    }
+    progress.finish_and_clear();
+    println!("{objects} objects with {records} records relayed again, {unreadable} left");
+    Ok(if unreadable == 0 { ExitCode::SUCCESS } else { ExitCode::from(EXIT_LEFT_OVER) })
+}
+
+/// The event of an invocation record: its payload as JSON, or as a string of JSON.
+fn read_event(object: &str) -> Result<StreamEvent> {
+    let record: InvocationRecord = serde_json::from_str(object).context("not an invocation record")?;
+    let payload = record.payload.context("an invocation record without the event")?;
+    let text: Result<String, _> = serde_json::from_str(payload.get());
+    let event = text.as_ref().map_or(payload.get(), String::as_str);
+    serde_json::from_str(event).context("the event is not one of a stream")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn an_event_is_read_as_json_and_as_a_string_of_it() {
+        let event = json!({"Records": [{"eventName": "REMOVE"}, {"eventName": "INSERT"}]});
+        for payload in [event.clone(), json!(event.to_string())] {
+            let object = json!({"requestContext": {"condition": "RetryAttemptsExhausted"}, "payload": payload});
+            let read = read_event(&object.to_string()).unwrap();
+            let records: Vec<&str> = read.records.iter().map(|record| record.get()).collect();
+            assert_eq!(records, [r#"{"eventName":"REMOVE"}"#, r#"{"eventName":"INSERT"}"#]);
+        }
+    }
+
+    #[test]
+    fn what_holds_no_event_is_an_error() {
+        for object in ["", "{}", r#"{"payload": null}"#, r#"{"payload": {}}"#, r#"{"payload": "Records"}"#] {
+            assert!(read_event(object).is_err(), "{object}");
+        }
+    }
+}

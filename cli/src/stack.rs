@@ -1,0 +1,66 @@
+//! The stack that an operator works on: by the names that its functions know, and the operator's own credentials.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, anyhow};
+use aws_smithy_types::{retry::RetryConfig, timeout::TimeoutConfig};
+use aws_types::SdkConfig;
+use clap::Args;
+use landslide_shared::{aws, config};
+
+/// How long one call may take, all tries together: a page is 1 MB, and nobody waits at the other end.
+const CALL_TIMEOUT: Duration = Duration::from_secs(120);
+/// How long one try of a call may take.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(30);
+/// How often a call is tried: an audit reads fast enough to be throttled.
+const ATTEMPTS_MAX: u32 = 10;
+
+/// The tables of a stack.
+#[derive(Args)]
+pub struct Tables {
+    /// The stack's output `PollsTable`.
+    #[arg(long, value_name = "TABLE", env = "POLLS_TABLE")]
+    pub polls_table: String,
+    /// The stack's output `VotesTable`.
+    #[arg(long, value_name = "TABLE", env = "VOTES_TABLE")]
+    pub votes_table: String,
+    /// The stack's output `TalliesTable`.
+    #[arg(long, value_name = "TABLE", env = "TALLIES_TABLE")]
+    pub tallies_table: String,
+}
+
+/// AWS by the environment: AWS_REGION, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN, AWS_ENDPOINT_URL.
+pub fn aws() -> Result<SdkConfig> {
+    for variable in ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"] {
+        config::text(variable)
+            .context("no credentials; of a profile: eval $(aws configure export-credentials --format env)")?;
+    }
+    let timeouts =
+        TimeoutConfig::builder().operation_timeout(CALL_TIMEOUT).operation_attempt_timeout(ATTEMPT_TIMEOUT).build();
+    let retries = RetryConfig::standard().with_max_attempts(ATTEMPTS_MAX);
+    Ok(aws::sdk_config()?.into_builder().timeout_config(timeouts).retry_config(retries).build())
+}
+
+/// A failed call, with what it most likely means in front.
+pub fn explain(error: impl std::error::Error + Send + Sync + 'static, what: &str) -> anyhow::Error {
+    let text = error.to_string();
+    let meaning = if text.contains("ResourceNotFoundException")
+        || text.contains("NonExistentQueue")
+        || text.contains("QueueDoesNotExist")
+    {
+        format!("{what} does not exist in this account and region")
+    } else if text.contains("AccessDenied")
+        || text.contains("UnrecognizedClient")
+        || text.contains("InvalidClientTokenId")
+    {
+        format!("these credentials have no permission for {what}")
+    } else {
+        format!("{what} can't be used")
+    };
+    anyhow!(error).context(meaning)
+}
+
+/// Runs a command's work to its end.
+pub fn block_on<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().context("start the runtime")?.block_on(work)
+}
