@@ -33,6 +33,16 @@ pub fn event(votes: &[StoredVote]) -> Value {
     json!({"Records": votes.iter().map(|vote| record(&vote.item)).collect::<Vec<_>>()})
 }
 
+/// The stream record of a made-up first vote in lane 0, which never went through the stream.
+pub fn new_record(poll: &str, option: u64) -> Value {
+    let voter = VoterKey::from_bytes(fastrand::u128(..).to_be_bytes());
+    record(&json!({
+        "poll_partition": {"S": format!("{poll}#{}", Partition::of(&voter))}, "voter": {"S": voter.to_string()},
+        "revision": {"N": "1"}, "cast_at": {"N": now_ms().to_string()}, "lane": {"N": "0"},
+        "choices": {"L": [{"N": option.to_string()}]},
+    }))
+}
+
 /// Gives the relay records, which it must take.
 pub async fn relay(app: &App, records: &[Value]) {
     let outcome = app.aws.invoke(&app.stack.function("relay-votes"), &json!({"Records": records})).await;
@@ -162,18 +172,9 @@ async fn a_message_that_can_not_be_decoded_is_a_dead_letter_and_the_lanes_other_
 async fn a_stream_record_that_can_not_be_read_is_a_dead_letter_and_the_rest_of_its_batch_counts() {
     let app = App::new();
     let poll = app.single_choice_poll().await;
-    // Votes that never went through the stream, around a record that is none.
-    let item = |option: u64| {
-        let voter = VoterKey::from_bytes(fastrand::u128(..).to_be_bytes());
-        json!({
-            "poll_partition": {"S": format!("{poll}#{}", Partition::of(&voter))}, "voter": {"S": voter.to_string()},
-            "revision": {"N": "1"}, "cast_at": {"N": now_ms().to_string()}, "lane": {"N": "0"},
-            "choices": {"L": [{"N": option.to_string()}]},
-        })
-    };
-    let mut broken = record(&item(0));
+    let mut broken = new_record(&poll, 0);
     broken["dynamodb"]["NewImage"]["cast_at"] = json!({"N": "soon"});
-    relay(&app, &[record(&item(0)), broken.clone(), record(&item(1))]).await;
+    relay(&app, &[new_record(&poll, 0), broken.clone(), new_record(&poll, 1)]).await;
     assert_eq!(votes_by_option(&app.results_settle_at(&poll, 2).await), [1, 1, 0]);
     let letter = app.aws.take_letter(app.stack.output("RelayDlqUrl"), |letter| letter.body.contains(&poll)).await;
     assert_eq!(serde_json::from_str::<Value>(&letter.body).unwrap(), broken);

@@ -49,7 +49,7 @@ fn nowhere(app: &App) -> String {
 }
 
 /// Waits until no message waits in the tally queue or is on its way.
-async fn tally_queue_is_empty(app: &App) {
+pub async fn tally_queue_is_empty(app: &App) {
     eventually("empty tally queue", async || match app.aws.messages_in(app.stack.output("TallyQueueUrl")).await {
         0 => Ok(()),
         some => Err(format!("{some} messages")),

@@ -208,6 +208,16 @@ impl Aws {
         self.dynamodb("UpdateItem", &update).await;
     }
 
+    /// Says of a poll that it closed so many milliseconds ago.
+    pub async fn set_closed_ago(&self, poll: &str, millis: u64) {
+        let update = json!({
+            "TableName": self.polls, "Key": {"poll_id": {"S": poll}, "item": {"S": "RULES"}},
+            "UpdateExpression": "SET closes_at = :at ADD revision :one",
+            "ExpressionAttributeValues": {":at": {"N": (now_ms() - millis).to_string()}, ":one": {"N": "1"}},
+        });
+        self.dynamodb("UpdateItem", &update).await;
+    }
+
     /// HEAD or COUNT of a lane, read consistently; null if it is not there.
     pub async fn tally(&self, poll: &str, lane: u64, item: &str) -> Value {
         let key = json!({"poll_lane": {"S": format!("{poll}#{lane}")}, "item": {"S": item}});
@@ -280,6 +290,11 @@ impl Aws {
         let message =
             json!({"QueueUrl": queue, "MessageBody": body, "MessageGroupId": group, "MessageDeduplicationId": id});
         self.sqs("SendMessage", &message).await;
+    }
+
+    /// Sends a text to a queue without groups.
+    pub async fn send_alone(&self, queue: &str, body: &str) {
+        self.sqs("SendMessage", &json!({"QueueUrl": queue, "MessageBody": body})).await;
     }
 
     /// Takes the dead letter that fits out of its queue, once it is there.
@@ -370,6 +385,11 @@ impl Aws {
     pub async fn object(&self, bucket: &str, key: &str) -> Value {
         let (_, object) = self.call("s3", "GET", &format!("/{bucket}/{key}"), &[], String::new()).await;
         serde_json::from_str(&object).unwrap()
+    }
+
+    /// Writes an object.
+    pub async fn put_object(&self, bucket: &str, key: &str, text: String) {
+        self.call("s3", "PUT", &format!("/{bucket}/{key}"), &[], text).await;
     }
 
     /// Deletes an object.

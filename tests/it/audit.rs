@@ -1,0 +1,294 @@
+//! The operator's program over the stack: audits of polls tampered with by hand, and what it gives back.
+
+use std::{
+    collections::HashMap,
+    process::{Command, Output},
+};
+
+use landslide_shared::domain::{
+    change::{Change, VoteId},
+    choices::Choices,
+    ids::VoterKey,
+    time::Timestamp,
+};
+use serde_json::{Value, json};
+
+use crate::{
+    counting::{event, message, new_record, relay},
+    event_sources::tally_queue_is_empty,
+    support::{App, now_ms, someone, votes_by_option},
+};
+
+/// How long after closing a rebuild may be made, and a little more.
+const CLOSED_AGO_MS: u64 = 6 * 60_000;
+/// Variables by which the program knows the stack's parts, and the stack's outputs.
+const NAMES: [(&str, &str); 7] = [
+    ("POLLS_TABLE", "PollsTable"),
+    ("VOTES_TABLE", "VotesTable"),
+    ("TALLIES_TABLE", "TalliesTable"),
+    ("TALLY_QUEUE_URL", "TallyQueueUrl"),
+    ("TALLY_DLQ_URL", "TallyDlqUrl"),
+    ("RELAY_DLQ_URL", "RelayDlqUrl"),
+    ("RELAY_FAILURES_BUCKET", "RelayFailuresBucket"),
+];
+
+/// What the program is told by the environment.
+fn environment(app: &App) -> HashMap<&'static str, String> {
+    let names = NAMES.map(|(variable, output)| (variable, app.stack.output(output).to_owned()));
+    let mut all: HashMap<_, _> = names.into_iter().chain(app.aws.credentials_as_environment()).collect();
+    all.insert("AWS_REGION", app.stack.region.clone());
+    all.extend(app.stack.endpoint_url.clone().map(|endpoint| ("AWS_ENDPOINT_URL", endpoint)));
+    all
+}
+
+fn run(environment: &HashMap<&'static str, String>, arguments: &[&str]) -> Output {
+    // Beside the folder of this test program, where `make up` has built it.
+    let program = std::env::current_exe().unwrap().parent().unwrap().with_file_name("landslide");
+    let mut command = Command::new(program);
+    for name in NAMES.iter().map(|(name, _)| *name).chain(["AWS_ENDPOINT_URL", "AWS_SESSION_TOKEN"]) {
+        command.env_remove(name);
+    }
+    command.args(arguments).envs(environment).output().unwrap()
+}
+
+/// Audits at once, however young the votes are; the exit code and the document.
+fn audit(app: &App, poll: &str, flags: &[&str]) -> (i32, Value) {
+    audit_of_votes_older_than("0", app, poll, flags)
+}
+
+fn audit_of_votes_older_than(seconds: &str, app: &App, poll: &str, flags: &[&str]) -> (i32, Value) {
+    let arguments = [&["audit", poll, "--json", "--on-their-way-seconds", seconds], flags].concat();
+    let output = run(&environment(app), &arguments);
+    let document = serde_json::from_slice(&output.stdout);
+    (output.status.code().unwrap(), document.unwrap_or_else(|error| panic!("{error}: {output:?}")))
+}
+
+/// A poll of five counted votes: two for option 0, two for 1, one for 2. They came to the queue in more than one message,
+/// so that one of all five is no repeat to it.
+async fn counted_poll(app: &App) -> String {
+    let poll = app.single_choice_poll().await;
+    app.votes_for(&poll, [0, 0, 1, 1]).await;
+    app.results_settle_at(&poll, 4).await;
+    app.votes_for(&poll, [2]).await;
+    app.results_settle_at(&poll, 5).await;
+    poll
+}
+
+/// Rewrites an item of the poll's only lane.
+async fn tamper(app: &App, poll: &str, item: &str, change: impl Fn(&mut Value)) {
+    let mut tally = app.aws.tally(poll, 0, item).await;
+    change(&mut tally);
+    assert_eq!(app.aws.refusal_of_tally_item(&tally).await, None);
+}
+
+/// Takes all votes out of a lane's items, as if no message had ever come.
+async fn lose_all(app: &App, poll: &str) {
+    for item in ["HEAD", "COUNT"] {
+        tamper(app, poll, item, |tally| {
+            let attributes = tally.as_object_mut().unwrap();
+            attributes.retain(|name, _| ["poll_lane", "item", "version"].contains(&name.as_str()));
+            if item == "HEAD" {
+                attributes.insert("recent".to_owned(), json!({"M": {}}));
+            }
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn an_audit_of_counted_votes_is_exact_however_it_is_read() {
+    let app = App::new();
+    let poll = app
+        .poll(json!({
+            "question": "Which?", "options": ["a", "b", "c"], "vote_change": "until_close", "peak_votes_per_second": 16_000,
+        }))
+        .await;
+    let voters: Vec<String> = (0..40).map(|_| app.account(&someone())).collect();
+    for (number, voter) in (0..).zip(&voters) {
+        assert_eq!(app.vote(&poll, voter, &[number % 3]).await.status, 201);
+    }
+    for voter in &voters[..10] {
+        assert_eq!(app.vote(&poll, voter, &[2]).await.status / 100, 2);
+    }
+    assert_eq!(app.retract(&poll, &voters[39]).await.status, 204);
+    app.results_recounted(&poll).await;
+    for flags in [&[][..], &["--ids-at-once", "3", "--partitions-at-once", "2"]] {
+        let (code, document) = audit(&app, &poll, flags);
+        assert_eq!((code, &document["verdict"], &document["votes"]), (0, &json!("exact"), &json!(40)), "{document}");
+        assert_eq!(document["recount"]["ballots"], 39);
+        assert_eq!(document["recount"], document["counted"]);
+        assert_eq!(document["recount"], document["shown"]);
+    }
+}
+
+#[tokio::test]
+async fn another_number_in_count_is_found_and_written_anew() {
+    let app = App::new();
+    let poll = counted_poll(&app).await;
+    tamper(&app, &poll, "COUNT", |count| count["o1"] = json!({"N": "7"})).await;
+    let (code, document) = audit(&app, &poll, &[]);
+    assert_eq!((code, &document["lanes"][0]["count_item"]), (3, &json!("other")), "{document}");
+    let (code, document) = audit(&app, &poll, &["--repair"]);
+    assert_eq!((code, &document["verdict"], &document["shown"]["o1"]), (0, &json!("exact"), &json!(2)), "{document}");
+    let results = app.nothing_more_is_counted_than(&poll, 5).await;
+    app.assert_recounted(&poll, &results).await;
+}
+
+#[tokio::test]
+async fn votes_that_never_came_to_the_tally_are_missed_and_sent_again() {
+    let app = App::new();
+    let poll = counted_poll(&app).await;
+    lose_all(&app, &poll).await;
+    let (code, document) = audit_of_votes_older_than("300", &app, &poll, &[]);
+    assert_eq!((code, &document["on_their_way"]), (0, &json!(5)), "too young to be missed: {document}");
+    let (code, document) = audit(&app, &poll, &[]);
+    assert_eq!((code, &document["missing"], &document["recount"]["ballots"]), (3, &json!(5), &json!(5)), "{document}");
+    let (code, document) = audit(&app, &poll, &["--repair"]);
+    assert_eq!(
+        (code, &document["verdict"], &document["counted"]["ballots"]),
+        (0, &json!("exact"), &json!(5)),
+        "{document}"
+    );
+    assert_eq!(votes_by_option(&app.results_settle_at(&poll, 5).await), [2, 2, 1]);
+    let results = app.nothing_more_is_counted_than(&poll, 5).await;
+    app.assert_recounted(&poll, &results).await;
+}
+
+#[tokio::test]
+async fn an_id_that_only_the_counters_still_have_is_found_and_not_sent_again() {
+    let app = App::new();
+    let poll = counted_poll(&app).await;
+    tamper(&app, &poll, "HEAD", |head| head["recent"] = json!({"M": {}})).await;
+    let (code, document) = audit(&app, &poll, &["--repair"]);
+    assert_eq!((code, &document["missing"], &document["lanes"][0]["counters_differ"]), (3, &json!(5), &json!(true)));
+    let results = app.nothing_more_is_counted_than(&poll, 5).await;
+    assert_eq!(results["ballots"], 6, "sent again, they would have counted twice");
+}
+
+#[tokio::test]
+async fn a_removed_vote_is_found_and_taken_out_once_the_poll_is_closed_and_later_messages_change_nothing() {
+    let app = App::new();
+    let poll = counted_poll(&app).await;
+    let votes = app.aws.votes_of(&poll).await;
+    app.aws.delete_vote(&votes[0]).await;
+    let (code, document) = audit(&app, &poll, &["--repair"]);
+    assert_eq!((code, &document["without_vote"]), (3, &json!(1)), "an open poll is left alone: {document}");
+    assert_eq!(document["lanes"][0]["sealed"], false);
+    app.aws.set_closed_ago(&poll, CLOSED_AGO_MS).await;
+    let (code, document) = audit(&app, &poll, &["--repair"]);
+    assert_eq!((code, &document["verdict"], &document["lanes"][0]["sealed"]), (0, &json!("exact"), &json!(true)));
+    assert_eq!((&document["counted"]["ballots"], &document["shown"]["ballots"]), (&json!(4), &json!(4)));
+    // Its message once more, and all others.
+    relay(&app, event(&votes)["Records"].as_array().unwrap()).await;
+    tally_queue_is_empty(&app).await;
+    let (code, document) = audit(&app, &poll, &[]);
+    assert_eq!((code, &document["counted"]["ballots"]), (0, &json!(4)), "{document}");
+    app.assert_no_dead_letter_of(&poll).await;
+}
+
+#[tokio::test]
+async fn another_number_in_head_is_found_and_rebuilt_once_the_poll_is_closed() {
+    let app = App::new();
+    let poll = counted_poll(&app).await;
+    tamper(&app, &poll, "HEAD", |head| head["o0"] = json!({"N": "90"})).await;
+    app.aws.set_closed_ago(&poll, CLOSED_AGO_MS).await;
+    let (code, document) = audit(&app, &poll, &[]);
+    assert_eq!((code, &document["lanes"][0]["counters_differ"]), (3, &json!(true)), "{document}");
+    for _ in 0..2 {
+        let (code, document) = audit(&app, &poll, &["--repair"]);
+        assert_eq!(
+            (code, &document["counted"]["o0"], &document["shown"]["o0"]),
+            (0, &json!(2), &json!(2)),
+            "{document}"
+        );
+    }
+}
+
+fn made_up_vote(option: u64) -> Change {
+    Change {
+        id: VoteId::new(&VoterKey::from_bytes(fastrand::u128(..).to_be_bytes()), 1),
+        cast_at: Timestamp::from_millis(now_ms()).unwrap(),
+        from: None,
+        to: Choices::of_ids(&[option]),
+    }
+}
+
+#[tokio::test]
+async fn dead_letters_that_can_be_read_are_given_back_past_those_that_stay() {
+    let app = App::alone();
+    let poll = counted_poll(&app).await;
+    let (tally_letters, relay_letters) = (app.stack.output("TallyDlqUrl"), app.stack.output("RelayDlqUrl"));
+    let group = format!("{poll}#0");
+    // A FIFO queue gives nothing of a group while a letter of it is looked at: here more than it gives at once.
+    for number in 0..12 {
+        app.aws.send(tally_letters, &group, &format!("no message {number} {poll}")).await;
+    }
+    app.aws.send(tally_letters, &group, &message(&poll, 0, vec![made_up_vote(1), made_up_vote(2)])).await;
+    for option in [0, 0, 1] {
+        app.aws.send_alone(relay_letters, &new_record(&poll, option).to_string()).await;
+    }
+    app.aws.send_alone(relay_letters, &format!("no record {poll}")).await;
+    let output = run(&environment(&app), &["redrive"]);
+    let told = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(3), "{told}");
+    assert_eq!(told.matches(&poll).count(), 13, "each that stays is shown once: {told}");
+    let app = app.share();
+    assert_eq!(votes_by_option(&app.results_settle_at(&poll, 10).await), [4, 4, 2]);
+    for number in 0..12 {
+        let body = format!("no message {number} {poll}");
+        app.aws.take_letter(app.stack.output("TallyDlqUrl"), |letter| letter.body == body).await;
+    }
+    app.aws.take_letter(app.stack.output("RelayDlqUrl"), |letter| letter.body == format!("no record {poll}")).await;
+    app.assert_no_dead_letter_of(&poll).await;
+}
+
+#[tokio::test]
+async fn records_in_the_failure_bucket_are_relayed_again_in_both_forms_and_what_is_none_stays() {
+    let app = App::alone();
+    let poll = counted_poll(&app).await;
+    let bucket = app.stack.output("RelayFailuresBucket");
+    let first = json!({"Records": [new_record(&poll, 0), new_record(&poll, 1)]});
+    let second = json!({"Records": [new_record(&poll, 2), new_record(&poll, 2)]});
+    let key = |name: &str| format!("aws/lambda/audit/{poll}-{name}");
+    app.aws.put_object(bucket, &key("1"), json!({"payload": first}).to_string()).await;
+    app.aws.put_object(bucket, &key("2"), "no record".to_owned()).await;
+    app.aws.put_object(bucket, &key("3"), json!({"payload": second.to_string()}).to_string()).await;
+    let output = run(&environment(&app), &["replay"]);
+    let told = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(3), "{told}");
+    assert!(told.contains(&format!("{}: stays", key("2"))), "{told}");
+    let left: Vec<String> = app.aws.objects(bucket).await.into_iter().filter(|key| key.contains(&poll)).collect();
+    assert_eq!(left, [key("2")]);
+    app.aws.delete_object(bucket, &key("2")).await;
+    let app = app.share();
+    assert_eq!(votes_by_option(&app.results_settle_at(&poll, 9).await), [3, 3, 3]);
+}
+
+#[tokio::test]
+async fn what_the_program_can_not_do_it_says_in_a_line() {
+    let app = App::new();
+    let without = |name: &str| {
+        let mut environment = environment(&app);
+        environment.remove(name);
+        environment
+    };
+    let with = |name: &'static str, value: &str| {
+        let mut environment = environment(&app);
+        environment.insert(name, value.to_owned());
+        environment
+    };
+    let check = |environment: HashMap<&'static str, String>, arguments: &[&str], code: i32, says: &str| {
+        let output = run(&environment, arguments);
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(code), "{told}");
+        assert!(told.contains(says), "{told}");
+    };
+    check(environment(&app), &["audit", "not/an/id"], 2, "a poll's id is");
+    check(without("VOTES_TABLE"), &["audit", "p"], 2, "--votes-table");
+    check(environment(&app), &["audit", "nobody-made-it"], 1, "has no poll nobody-made-it");
+    check(with("POLLS_TABLE", "no-such-table"), &["audit", "p"], 1, "table no-such-table does not exist");
+    check(with("AWS_SECRET_ACCESS_KEY", ""), &["audit", "p"], 1, "no credentials");
+    check(with("RELAY_FAILURES_BUCKET", "no-such-bucket"), &["replay"], 1, "does not exist");
+    let nowhere = app.stack.output("TallyDlqUrl").replace("Tally", "No");
+    check(with("TALLY_DLQ_URL", &nowhere), &["redrive"], 1, "does not exist");
+}
