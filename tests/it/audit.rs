@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use crate::{
     counting::{event, message, new_record, relay},
     event_sources::tally_queue_is_empty,
-    support::{App, now_ms, someone, votes_by_option},
+    support::{App, Process, now_ms, someone, votes_by_option},
 };
 
 /// How long after closing a rebuild may be made, and a little more.
@@ -232,6 +232,8 @@ async fn dead_letters_that_can_be_read_are_given_back_past_those_that_stay() {
     let told = String::from_utf8(output.stdout).unwrap();
     assert_eq!(output.status.code(), Some(3), "{told}");
     assert_eq!(told.matches(&poll).count(), 13, "each that stays is shown once: {told}");
+    let again = String::from_utf8(run(&environment(&app), &["redrive"]).stdout).unwrap();
+    assert_eq!(again.matches(&poll).count(), 13, "and at once again: {again}");
     let app = app.share();
     assert_eq!(votes_by_option(&app.results_settle_at(&poll, 10).await), [4, 4, 2]);
     for number in 0..12 {
@@ -291,4 +293,22 @@ async fn what_the_program_can_not_do_it_says_in_a_line() {
     check(with("RELAY_FAILURES_BUCKET", "no-such-bucket"), &["replay"], 1, "does not exist");
     let nowhere = app.stack.output("TallyDlqUrl").replace("Tally", "No");
     check(with("TALLY_DLQ_URL", &nowhere), &["redrive"], 1, "does not exist");
+}
+
+#[tokio::test]
+async fn without_permission_it_says_for_what() {
+    let app = App::new();
+    if app.stack.lacks("function-processes") || app.stack.lacks("enforced-iam") {
+        return;
+    }
+    let poll = counted_poll(&app).await;
+    // Who casts votes may read polls and votes, and no tallies.
+    let name = app.stack.function("cast-vote");
+    let process = Process::of(&app.stack).into_iter().find(|process| process.function == name).unwrap();
+    let mut environment = environment(&app);
+    environment.extend(app.aws.with_credentials_of(&process.environment).credentials_as_environment());
+    let output = run(&environment, &["audit", &poll]);
+    let told = String::from_utf8(output.stderr).unwrap();
+    let says = format!("no permission for table {}", app.stack.output("TalliesTable"));
+    assert!(output.status.code() == Some(1) && told.contains(&says), "{told}");
 }

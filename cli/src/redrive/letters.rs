@@ -50,12 +50,14 @@ pub struct Letters {
     url: String,
     /// Ids of letters that were seen and stay.
     known: RefCell<HashSet<String>>,
+    /// Handles of letters that stay, hidden until the end.
+    hidden: RefCell<Vec<String>>,
 }
 
 impl Letters {
     /// A queue by its URL.
     pub fn of(aws: &SdkConfig, url: &str) -> Self {
-        Self { client: Client::new(aws), url: url.to_owned(), known: RefCell::default() }
+        Self { client: Client::new(aws), url: url.to_owned(), known: RefCell::default(), hidden: RefCell::default() }
     }
 
     fn failed(&self, error: impl std::error::Error + Send + Sync + 'static) -> anyhow::Error {
@@ -77,13 +79,15 @@ impl Letters {
                 .send()
                 .await
                 .map_err(|error| self.failed(error.into_service_error()))?;
-            let letters: Vec<Letter> = answer.messages.unwrap_or_default().into_iter().map(read).collect();
-            let news: Vec<Letter> =
-                letters.into_iter().filter(|letter| !self.known.borrow().contains(&letter.id)).collect();
+            let letters = answer.messages.unwrap_or_default().into_iter().map(read);
+            let (known, news): (Vec<Letter>, Vec<Letter>) =
+                letters.partition(|letter| self.known.borrow().contains(&letter.id));
+            self.hidden.borrow_mut().extend(known.into_iter().map(|letter| letter.handle));
             if !news.is_empty() {
                 return Ok(Some(news));
             }
         }
+        self.show_hidden().await?;
         Ok(None)
     }
 
@@ -94,9 +98,23 @@ impl Letters {
 
     /// Leaves a letter in the queue. In a FIFO queue it goes to the end, since it would hold up its group.
     pub async fn put_back(&self, letter: &Letter) -> Result<()> {
-        let id = if letter.group.is_some() { self.send_as_new(letter).await? } else { letter.id.clone() };
+        if letter.group.is_none() {
+            self.known.borrow_mut().insert(letter.id.clone());
+            self.hidden.borrow_mut().push(letter.handle.clone());
+            return Ok(());
+        }
+        let id = self.send_as_new(letter).await?;
         self.known.borrow_mut().insert(id);
-        if letter.group.is_some() { self.delete(letter).await } else { Ok(()) }
+        self.delete(letter).await
+    }
+
+    /// Lets the next one who looks see what stays.
+    async fn show_hidden(&self) -> Result<()> {
+        for handle in self.hidden.take() {
+            let show = self.client.change_message_visibility().queue_url(&self.url).receipt_handle(handle);
+            show.visibility_timeout(0).send().await.map_err(|error| self.failed(error.into_service_error()))?;
+        }
+        Ok(())
     }
 
     /// Deletes a letter.
