@@ -93,7 +93,7 @@ test-api: ## schemathesis: every operation by examples, at its edges, at random 
 	@$(LOCAL) test-api $(CLOUD_FLAGS) --cases $(CASES) --seed $(or $(SEED),1)
 
 sim: ## the real code over models of AWS, seed by seed, under faults (SEEDS=2000 SEED_START=1, or SEED='17 voters=3')
-	cargo run --quiet $(CARGO_FLAGS) $(SIM_FLAGS) -p landslide-sim -- --seeds $(SEEDS) --start $(SEED_START) $(if $(SEED),--seed '$(SEED)')
+	cargo run --quiet $(CARGO_FLAGS) $(SIM_FLAGS) --bin landslide-sim -- --seeds $(SEEDS) --start $(SEED_START) $(if $(SEED),--seed '$(SEED)')
 
 sim-mutants: ## breaks the product on purpose, one patch at a time; the simulation has to notice each
 	python3 -B tests/sim/mutants.py --seeds $(SEEDS) --start $(SEED_START)

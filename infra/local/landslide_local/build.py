@@ -34,7 +34,7 @@ def for_local_cloud() -> None:
     dependency, and the tools for cross-compiling (500 MB) are needed for `make package` only.
     """
     with stage(f"build (cargo, profile {PROFILE}; some minutes the first time)"):
-        _cargo(["build", "--profile", PROFILE, "--workspace", "--exclude", "landslide-sim", "--bins"], {})
+        _cargo(["build", "--profile", PROFILE, "--workspace", "--bins"], {})
         for name in functions():
             _place(TARGET / PROFILE / name, LAMBDA / name / "bootstrap")
 
