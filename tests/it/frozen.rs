@@ -113,7 +113,7 @@ async fn a_process_that_sleeps_while_its_write_is_on_the_way_has_cast_it_before_
 #[tokio::test]
 async fn a_process_that_sleeps_through_an_edit_and_the_opening_judges_by_the_edited_poll() {
     // Time enough to get here and edit it, which ends 9 s before.
-    let opens_at = now_ms() + 20_000;
+    let opens_at = now_ms() + 40_000;
     let Some(scene) = Scene::of(json!({"opens_at": Timestamp::from_millis(opens_at)})).await else { return };
     scene.assert_refused(2, 409, "poll_not_open").await;
     scene.process.freeze().await;

@@ -10,9 +10,6 @@ from landslide_local.stages import Failure, say
 # Modules that import boto3 are imported where they are needed: these verbs run before it is installed.
 WITHOUT_BOTO3 = {"venvs", "pythons", "down", "url", "token", "test"}
 
-TESTS_AT_ONCE = 4
-"""More than there are cores: the tests wait most of the time."""
-
 
 def main() -> None:
     arguments = _parser().parse_args()
@@ -133,7 +130,7 @@ def _test_it(arguments: argparse.Namespace) -> None:
     if not arguments.arguments:  # a test that is named is wanted alone
         venvs.test_package(arguments.cloud)
     os.environ |= deployed.environment()
-    os.environ.setdefault("RUST_TEST_THREADS", str(TESTS_AT_ONCE))
+    os.environ.setdefault("RUST_TEST_THREADS", str(clouds.choose(arguments.cloud, arguments.port).tests_at_once))
     # The whole workspace, so that its dependencies are those that `make test-unit` has built.
     command = ["cargo", "test", "--profile", build.PROFILE, "--workspace", "--test", "it", "--", *arguments.arguments]
     os.chdir(paths.ROOT)

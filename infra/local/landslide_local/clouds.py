@@ -34,6 +34,8 @@ class Cloud(Protocol):
     """What it can't do that a test asks for, and why. Tests know clouds by these names only."""
     calls_at_once: int
     """How many calls at once it answers in good time; tests make no more."""
+    tests_at_once: int
+    """How many tests run at once. They wait most of the time, but some must get on within seconds."""
 
     def install(self) -> None:
         """Installs what it needs besides virtual environments; says what is missing on this machine."""
@@ -59,6 +61,7 @@ class LocalCloud:
     region = clients.REGION
     lacks: ClassVar[Mapping[str, str]] = {}
     calls_at_once: int
+    tests_at_once: int
     ready_path: str
 
     def __init__(self, port: int) -> None:
@@ -126,6 +129,7 @@ class MiniStack(LocalCloud):
         "stream-failure-destination": "MiniStack writes nothing to RelayFailuresBucket",
     }
     calls_at_once = 64
+    tests_at_once = 4
     ready_path = "/_ministack/health"
 
     def _command(self) -> list[str]:
@@ -168,6 +172,7 @@ class LocalStack(LocalCloud):
         "iam-simulator": "LocalStack's policy simulator compares names and knows no wildcards",
     }
     calls_at_once = 12
+    tests_at_once = 2
     ready_path = "/_localstack/health"
     _services = "apigateway,cloudformation,cloudwatch,dynamodb,dynamodbstreams,iam,lambda,logs,s3,secretsmanager,sqs,ssm,sts"
 

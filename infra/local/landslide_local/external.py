@@ -18,6 +18,7 @@ class External:
 
     name = clients.EXTERNAL
     venvs: tuple[str, ...] = ()
+    tests_at_once = 2
     lacks: ClassVar[Mapping[str, str]] = {
         "function-processes": "functions run elsewhere, not as processes of this machine",
         "way-to-this-machine": "functions that run elsewhere don't reach this machine",
