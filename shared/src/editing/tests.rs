@@ -57,7 +57,7 @@ fn write(items: &Mutex<Vec<Value>>, call: &Call, fate: Fate) -> Answer {
         Fate::IsLost => {}
         Fate::IsLostWhileAnotherLands => {
             items[0]["peak_votes_per_second"] = json!({"N": "2000"});
-            items[0]["revision"] = json!({"N": "2"});
+            items.iter_mut().for_each(|item| item["revision"] = json!({"N": "2"}));
         }
     }
     if matches!(fate, Fate::Lands) { Answer::Ok(json!({})) } else { Answer::Lost }

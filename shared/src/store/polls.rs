@@ -54,6 +54,27 @@ pub struct Page {
     pub has_more: bool,
 }
 
+/// What a read of a poll's two items found. A read of several items is not isolated from a transaction.
+pub(super) enum Read<T> {
+    /// Items of one revision, or none.
+    Whole(T),
+    /// One item from before a change, and one from after it.
+    Torn,
+}
+
+/// How often a poll's items are read until they are of one revision. A transaction lands within milliseconds.
+const READS_MAX: usize = 5;
+
+/// What `read` finds once it is whole.
+pub(super) async fn whole<T>(read: impl AsyncFn() -> Result<Read<T>, StoreError>) -> Result<T, StoreError> {
+    for _ in 0..READS_MAX {
+        if let Read::Whole(found) = read().await? {
+            return Ok(found);
+        }
+    }
+    Err(StoreError::Unavailable("read poll: it changed at each read".to_owned()))
+}
+
 /// The index of polls by owner.
 const BY_OWNER: &str = "by-owner";
 
@@ -124,8 +145,12 @@ impl<D: DynamoDb> PollStore<D> {
         answer.item().map(read_rules).transpose()
     }
 
-    /// A poll whole, by one strongly consistent query of its two items.
+    /// A poll whole, by a strongly consistent query of its two items, made again where a change landed between them.
     pub async fn poll(&self, poll: &PollId) -> Result<Option<Poll>, StoreError> {
+        whole(async || self.poll_items(poll).await).await
+    }
+
+    async fn poll_items(&self, poll: &PollId) -> Result<Read<Option<Poll>>, StoreError> {
         let query = QueryInput::builder()
             .table_name(&self.table)
             .key_condition_expression("#poll_id = :poll_id")
@@ -269,14 +294,21 @@ fn options_item(poll: &Poll) -> Item {
         (keys::POLL_ID.to_owned(), string(poll.rules.settings.poll_id.as_str())),
         (keys::ITEM.to_owned(), string(keys::OPTIONS)),
         ("labels".to_owned(), AttributeValue::L(labels)),
+        ("revision".to_owned(), number(poll.rules.settings.revision)),
     ])
 }
 
 /// A poll from its items, `None` if they are not both there.
-pub(super) fn read_poll(items: &[Item]) -> Result<Option<Poll>, StoreError> {
+pub(super) fn read_poll(items: &[Item]) -> Result<Read<Option<Poll>>, StoreError> {
     let of_kind = |kind: &str| items.iter().find(|item| Attributes(item).string(keys::ITEM).ok() == Some(kind));
-    let (Some(rules), Some(options)) = (of_kind(keys::RULES), of_kind(keys::OPTIONS)) else { return Ok(None) };
-    let labels = Attributes(options).optional_list("labels")?.unwrap_or_default();
+    let (Some(rules), Some(options)) = (of_kind(keys::RULES), of_kind(keys::OPTIONS)) else {
+        return Ok(Read::Whole(None));
+    };
+    let (rules, options) = (read_rules(rules)?, Attributes(options));
+    if options.number::<u64>("revision")? != rules.settings.revision {
+        return Ok(Read::Torn);
+    }
+    let labels = options.optional_list("labels")?.unwrap_or_default();
     let options = labels.iter().filter_map(|label| label.as_s().ok().cloned()).collect();
-    Ok(Some(Poll { rules: read_rules(rules)?, options }))
+    Ok(Read::Whole(Some(Poll { rules, options })))
 }

@@ -9,7 +9,7 @@ use super::{
     StoreError,
     item::{Attributes, Item, string},
     keys,
-    polls::read_poll,
+    polls::{Read, read_poll, whole},
     store_error,
     tallies::read_head,
 };
@@ -62,10 +62,18 @@ impl ResultsStore {
     /// A poll and its counts, by strongly consistent reads, so that counts never go back. One batch where the poll
     /// has no more lanes than `lanes`, which is as many as the caller knows of; else one more.
     pub async fn read(&self, poll_id: &PollId, lanes: u8) -> Result<Option<Snapshot>, StoreError> {
+        whole(async || self.snapshot(poll_id, lanes).await).await
+    }
+
+    async fn snapshot(&self, poll_id: &PollId, lanes: u8) -> Result<Read<Option<Snapshot>>, StoreError> {
         let mut tables = HashMap::from([(self.polls_table.clone(), poll_keys(poll_id))]);
         tables.insert(self.tallies_table.clone(), (0..lanes.max(1)).map(|lane| count_key(poll_id, lane)).collect());
         let mut found = self.batch(tables).await?;
-        let Some(poll) = read_poll(&found.remove(&self.polls_table).unwrap_or_default())? else { return Ok(None) };
+        let poll = match read_poll(&found.remove(&self.polls_table).unwrap_or_default())? {
+            Read::Whole(Some(poll)) => poll,
+            Read::Whole(None) => return Ok(Read::Whole(None)),
+            Read::Torn => return Ok(Read::Torn),
+        };
         let mut counts = found.remove(&self.tallies_table).unwrap_or_default();
         if poll.rules.lanes > lanes.max(1) {
             let further = (lanes.max(1)..poll.rules.lanes).map(|lane| count_key(poll_id, lane)).collect();
@@ -78,7 +86,7 @@ impl ResultsStore {
             item.map_or_else(|| Ok(Head::default()), read_head)
         };
         let counts = (0..poll.rules.lanes).map(of_lane).collect::<Result<_, _>>()?;
-        Ok(Some(Snapshot { poll, counts }))
+        Ok(Read::Whole(Some(Snapshot { poll, counts })))
     }
 
     /// Items by table.

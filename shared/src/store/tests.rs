@@ -94,6 +94,54 @@ fn a_polls_creation_tells_a_poll_that_exists_from_passing_trouble() {
     assert!(matches!(create(cancelled("ValidationError")), Err(StoreError::Broken(_))));
 }
 
+/// The two items of a poll as a store writes them.
+fn items_of(poll: &Poll) -> [Value; 2] {
+    let (aws, calls) = stub(|_, _| Answer::Ok(json!({})));
+    run(PollStore::new(&aws, "polls".to_owned()).create(poll)).unwrap();
+    let written = calls.all()[0].body["TransactItems"].clone();
+    [0, 1].map(|place| written[place]["Put"]["Item"].clone())
+}
+
+/// A poll before and after an edit of its labels, and the items that a read finds which falls between them.
+fn torn() -> (Poll, Vec<Value>, Vec<Value>) {
+    let before = poll(None);
+    let mut after = before.clone();
+    after.options = vec!["c".to_owned(), "d".to_owned()];
+    after.rules.settings.revision += 1;
+    let [rules, options] = items_of(&after);
+    let [_, old_options] = items_of(&before);
+    (after, vec![old_options, rules.clone()], vec![options, rules])
+}
+
+#[test]
+fn a_poll_that_changes_while_it_is_read_is_read_again() {
+    let (poll, between, whole) = torn();
+    let (aws, calls) = stub(move |_, before| Answer::Ok(json!({"Items": if before < 2 { &between } else { &whole }})));
+    let read = run(PollStore::new(&aws, "polls".to_owned()).poll(&poll_id())).unwrap().unwrap();
+    assert!(read == poll, "{read:?}");
+    assert_eq!(calls.operations(), ["Query"; 3]);
+}
+
+#[test]
+fn results_never_show_labels_of_another_revision() {
+    let (poll, between, whole) = torn();
+    let answer =
+        move |_: &Call, before| Answer::Ok(json!({"Responses": {"polls": if before < 1 { &between } else { &whole }}}));
+    let (aws, calls) = stub(answer);
+    let store = ResultsStore::new(&aws, "polls".to_owned(), "tallies".to_owned());
+    assert!(run(store.read(&poll_id(), 1)).unwrap().unwrap().poll == poll);
+    assert_eq!(calls.operations(), ["BatchGetItem"; 2]);
+}
+
+#[test]
+fn a_poll_that_is_never_found_whole_is_unavailable() {
+    let (_, between, _) = torn();
+    let (aws, calls) = stub(move |_, _| Answer::Ok(json!({"Items": between})));
+    let outcome = run(PollStore::new(&aws, "polls".to_owned()).poll(&poll_id()));
+    assert!(matches!(outcome, Err(StoreError::Unavailable(_))), "{outcome:?}");
+    assert_eq!(calls.operations(), ["Query"; 5]);
+}
+
 /// A stub of the Polls table that holds one poll, closing as given.
 fn holding(closes_at: Option<Timestamp>) -> (PollCache, crate::testing::Calls) {
     let items = std::sync::Arc::new(std::sync::Mutex::new(Value::Null));
