@@ -8,7 +8,7 @@ use landslide_shared::domain::{
     ids::{PollId, VoterKey},
     lane::{LaneKey, Partition},
     message::Message,
-    time::Timestamp,
+    time::{DAY_MS, MINUTE_MS, Timestamp},
 };
 use serde_json::{Value, json};
 
@@ -207,7 +207,6 @@ async fn a_message_of_a_later_layout_waits_and_holds_back_only_its_own_lane() {
 
 #[tokio::test]
 async fn a_vote_too_old_to_be_told_from_a_repeat_is_a_dead_letter() {
-    const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
     let app = App::new();
     let poll = app.single_choice_poll().await;
     let group = format!("{poll}#0");
@@ -280,13 +279,37 @@ async fn a_vote_item_that_is_marked_to_expire_and_removed_stays_counted() {
     app.votes_for(&poll, [0, 1, 1, 2]).await;
     app.results_settle_at(&poll, 4).await;
     for vote in app.aws.votes_of(&poll).await {
-        app.aws.expire_vote(&vote).await;
+        app.aws.expire_vote(&vote, now_ms() + DAY_MS).await;
         app.aws.delete_vote(&vote).await;
     }
-    assert!(app.aws.votes_of(&poll).await.is_empty());
-    let results = app.nothing_more_is_counted_than(&poll, 4).await;
+    assert_counted_though_removed(&app, &poll).await;
+}
+
+#[tokio::test]
+async fn vote_items_whose_time_to_live_is_over_are_removed_and_stay_counted() {
+    let app = App::new();
+    if app.stack.lacks("expiry-on-request") {
+        return;
+    }
+    let poll = app.single_choice_poll().await;
+    app.votes_for(&poll, [0, 1, 1, 2]).await;
+    app.results_settle_at(&poll, 4).await;
+    let (kept, expired) = (app.single_choice_poll().await, app.aws.votes_of(&poll).await);
+    app.votes_for(&kept, [1]).await;
+    app.aws.expire_vote(&app.aws.votes_of(&kept).await[0], now_ms() + DAY_MS).await;
+    for vote in expired {
+        app.aws.expire_vote(&vote, now_ms() - MINUTE_MS).await;
+    }
+    app.aws.remove_expired().await;
+    assert_counted_though_removed(&app, &poll).await;
+    assert_eq!(app.aws.votes_of(&kept).await.len(), 1, "its time is not over");
+}
+
+async fn assert_counted_though_removed(app: &App, poll: &str) {
+    assert!(app.aws.votes_of(poll).await.is_empty());
+    let results = app.nothing_more_is_counted_than(poll, 4).await;
     assert_eq!(votes_by_option(&results), [2, 2, 1]);
-    app.assert_no_dead_letter_of(&poll).await;
+    app.assert_no_dead_letter_of(poll).await;
 }
 
 /// Through the stream itself, which nothing may block.

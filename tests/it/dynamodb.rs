@@ -11,17 +11,17 @@ use landslide_shared::{
         ids::{PollId, VoterKey},
         lane::LaneKey,
         tally::{Bucket, Counters, FLUSH_CHANGES_MAX, Head, RECENT_IDS_MAX, SEEN_ROW_IDS_MAX, SeenRow},
-        time::Timestamp,
+        time::{MINUTE_MS, Timestamp},
         vote::Vote,
     },
-    store::PutVote,
+    store::{Created, PutVote, StoreError},
+    testing::poll_asked_for,
 };
 use serde_json::{Value, json};
 
 use crate::support::{App, now_ms};
 
 const ITEM_BYTES_MAX: usize = 400 * 1024;
-const MINUTE_MS: u64 = 60_000;
 
 fn voter() -> VoterKey {
     VoterKey::from_bytes(fastrand::u128(..).to_be_bytes())
@@ -201,6 +201,31 @@ async fn an_item_over_the_limit_is_refused_for_good_and_changes_nothing() {
     assert_eq!(app.aws.refusal_of_tally_item(&of_bytes(ITEM_BYTES_MAX)).await, None);
     let refusal = app.aws.refusal_of_tally_item(&of_bytes(ITEM_BYTES_MAX + 1)).await.unwrap();
     assert!(refusal.contains("ValidationException") && refusal.contains("size"), "{refusal}");
+}
+
+/// DynamoDB takes a transaction whole or not at all, also where only one of its items is too large.
+#[tokio::test]
+async fn a_transaction_over_a_limit_is_refused_for_good_and_writes_none_of_its_items() {
+    let app = App::new();
+    let polls = app.aws.poll_store();
+    let mut poll = poll_asked_for(json!({"question": "?", "options": ["a", "b"]}), now()).unwrap();
+    poll.rules.settings.poll_id = lane().poll;
+    poll.options = vec!["x".repeat(ITEM_BYTES_MAX / 2); 2];
+    let id = poll.rules.settings.poll_id.to_string();
+    let refused = polls.create(&poll).await;
+    assert!(matches!(&refused, Err(StoreError::Broken(error)) if error.contains("size")), "{refused:?}");
+    assert_eq!(
+        [app.aws.poll_item(&id, "RULES").await, app.aws.poll_item(&id, "OPTIONS").await],
+        [Value::Null, Value::Null]
+    );
+    poll.options = vec!["x".repeat(200); 2];
+    assert_eq!(polls.create(&poll).await.unwrap(), Created::New);
+    let mut larger = poll.clone();
+    larger.rules.settings.revision += 1;
+    larger.options = vec!["x".repeat(ITEM_BYTES_MAX / 2); 2];
+    let refused = polls.replace(&larger).await;
+    assert!(matches!(&refused, Err(StoreError::Broken(error)) if error.contains("size")), "{refused:?}");
+    assert!(polls.poll(&poll.rules.settings.poll_id).await.unwrap().unwrap() == poll);
 }
 
 #[tokio::test]

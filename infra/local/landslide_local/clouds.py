@@ -127,6 +127,7 @@ class MiniStack(LocalCloud):
     venvs = ("ministack",)
     lacks: ClassVar[Mapping[str, str]] = {
         "stream-failure-destination": "MiniStack writes nothing to RelayFailuresBucket",
+        "expiry-on-request": "MiniStack removes expired items when it likes, and makes no stream record of it",
     }
     calls_at_once = 64
     tests_at_once = 4

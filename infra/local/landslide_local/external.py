@@ -29,7 +29,11 @@ class External:
         self.region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or clients.REGION
         self.calls_at_once = 64 if self.endpoint_url is None else 12
         if self.endpoint_url is None:
-            self.lacks = {**self.lacks, "plain-http": "calls of AWS can't be held up on their way"}
+            self.lacks = {
+                **self.lacks,
+                "plain-http": "calls of AWS can't be held up on their way",
+                "expiry-on-request": "AWS removes expired items within days",
+            }
         else:
             self.lacks = {**self.lacks, "enforced-iam": "emulators in containers enforce no policies unless told to"}
 

@@ -63,16 +63,11 @@ pub(super) enum Read<T> {
 }
 
 /// How often a poll's items are read until they are of one revision. A transaction lands within milliseconds.
-const READS_MAX: usize = 5;
+pub(super) const READS_MAX: usize = 5;
 
-/// What `read` finds once it is whole.
-pub(super) async fn whole<T>(read: impl AsyncFn() -> Result<Read<T>, StoreError>) -> Result<T, StoreError> {
-    for _ in 0..READS_MAX {
-        if let Read::Whole(found) = read().await? {
-            return Ok(found);
-        }
-    }
-    Err(StoreError::Unavailable("read poll: it changed at each read".to_owned()))
+/// What a reader says that found no two items of one revision.
+pub(super) fn torn() -> StoreError {
+    StoreError::Unavailable("read poll: it changed at each read".to_owned())
 }
 
 /// The index of polls by owner.
@@ -147,7 +142,12 @@ impl<D: DynamoDb> PollStore<D> {
 
     /// A poll whole, by a strongly consistent query of its two items, made again where a change landed between them.
     pub async fn poll(&self, poll: &PollId) -> Result<Option<Poll>, StoreError> {
-        whole(async || self.poll_items(poll).await).await
+        for _ in 0..READS_MAX {
+            if let Read::Whole(poll) = self.poll_items(poll).await? {
+                return Ok(poll);
+            }
+        }
+        Err(torn())
     }
 
     async fn poll_items(&self, poll: &PollId) -> Result<Read<Option<Poll>>, StoreError> {

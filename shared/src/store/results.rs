@@ -9,7 +9,7 @@ use super::{
     StoreError,
     item::{Attributes, Item, string},
     keys,
-    polls::{Read, read_poll, whole},
+    polls::{READS_MAX, Read, read_poll, torn},
     store_error,
     tallies::read_head,
 };
@@ -62,7 +62,12 @@ impl ResultsStore {
     /// A poll and its counts, by strongly consistent reads, so that counts never go back. One batch where the poll
     /// has no more lanes than `lanes`, which is as many as the caller knows of; else one more.
     pub async fn read(&self, poll_id: &PollId, lanes: u8) -> Result<Option<Snapshot>, StoreError> {
-        whole(async || self.snapshot(poll_id, lanes).await).await
+        for _ in 0..READS_MAX {
+            if let Read::Whole(snapshot) = self.snapshot(poll_id, lanes).await? {
+                return Ok(snapshot);
+            }
+        }
+        Err(torn())
     }
 
     async fn snapshot(&self, poll_id: &PollId, lanes: u8) -> Result<Read<Option<Snapshot>>, StoreError> {

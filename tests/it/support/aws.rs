@@ -15,7 +15,7 @@ use http::HeaderMap;
 use landslide_shared::{
     aws::{https_client, sdk_config_over},
     domain::time::Timestamp,
-    store::{TallyStore, VoteStore},
+    store::{PollStore, TallyStore, VoteStore},
 };
 use serde_json::{Value, json};
 
@@ -117,6 +117,11 @@ impl Aws {
         VoteStore::new(&self.sdk_config(), self.votes.clone())
     }
 
+    /// The polls as the product stores them.
+    pub fn poll_store(&self) -> PollStore {
+        PollStore::new(&self.sdk_config(), self.polls.clone())
+    }
+
     /// The tallies as the product stores them.
     pub fn tally_store(&self) -> TallyStore {
         TallyStore::new(&self.sdk_config(), self.tallies.clone())
@@ -168,13 +173,19 @@ impl Aws {
         self.dynamodb("PutItem", &json!({"TableName": self.votes, "Item": item})).await;
     }
 
-    /// Marks a vote to expire in a day, as happens when its poll has closed.
-    pub async fn expire_vote(&self, vote: &StoredVote) {
+    /// Marks a vote to expire, as happens when its poll has closed.
+    pub async fn expire_vote(&self, vote: &StoredVote, at_ms: u64) {
         let update = json!({
             "TableName": self.votes, "Key": vote.key(), "UpdateExpression": "SET expires_at = :at",
-            "ExpressionAttributeValues": {":at": {"N": (now_ms() / 1_000 + 86_400).to_string()}},
+            "ExpressionAttributeValues": {":at": {"N": (at_ms / 1_000).to_string()}},
         });
         self.dynamodb("UpdateItem", &update).await;
+    }
+
+    /// Has the cloud remove all items whose time to live is over (`expiry-on-request`).
+    pub async fn remove_expired(&self) {
+        let url = format!("{}/_aws/dynamodb/expired", self.endpoint.as_deref().unwrap_or_default());
+        self.http.delete(url).send().await.unwrap().error_for_status().unwrap();
     }
 
     /// Deletes a vote's item.
