@@ -36,7 +36,7 @@ ENVIRONMENT = {
     "RetractVote": {"POLLS_TABLE", "VOTES_TABLE", "ALLOWED_ORIGIN"},
     "GetResults": {"POLLS_TABLE", "VOTES_TABLE", "TALLIES_TABLE", "ALLOWED_ORIGIN"},
     "Authorizer": {"DEVICE_SECRET", "ISSUERS"},
-    "TallyVotes": {"TALLIES_TABLE", "TALLY_DLQ_URL"},
+    "TallyVotes": {"POLLS_TABLE", "TALLIES_TABLE", "TALLY_DLQ_URL"},
     "RelayVotes": {"TALLY_QUEUE_URL", "RELAY_DLQ_URL"},
 }
 TABLE_ACTIONS = {
@@ -49,7 +49,7 @@ TABLE_ACTIONS = {
     "GetVote": {"Polls": {"GetItem"}, "Votes": {"GetItem"}},
     "RetractVote": {"Polls": {"GetItem"}, "Votes": {"GetItem", "PutItem"}},
     "GetResults": {"Polls": {"BatchGetItem"}, "Tallies": {"BatchGetItem"}, "Votes": {"GetItem"}},
-    "TallyVotes": {"Tallies": {"GetItem", "Query", "PutItem"}},
+    "TallyVotes": {"Tallies": {"GetItem", "Query", "PutItem"}, "Polls": {"UpdateItem"}},
     "RelayVotes": {"Votes.StreamArn": {"GetRecords", "GetShardIterator", "DescribeStream", "ListStreams"}},
 }
 """What each role may do with tables, and no more."""

@@ -12,6 +12,7 @@ use crate::{
     clock::Clock,
     domain::{
         change::{Change, VoteId},
+        heat::Progress,
         lane::LaneKey,
         tally::{Bucket, Flush, Head, Seen, SeenRow, plan, portions},
     },
@@ -70,6 +71,8 @@ pub struct Applied {
     pub repeated: usize,
     /// Flushes written.
     pub flushes: usize,
+    /// How far the lane's count has come, by whomever; nothing where nothing is counted yet.
+    pub progress: Option<Progress>,
 }
 
 impl Applied {
@@ -77,6 +80,7 @@ impl Applied {
         self.counted += other.counted;
         self.repeated += other.repeated;
         self.flushes += other.flushes;
+        self.progress = other.progress;
     }
 }
 
@@ -129,6 +133,7 @@ impl<S: LaneStore, C: Clock> Counting<S, C> {
             head = flush.head;
         }
         applied.repeated = changes.len() - applied.counted;
+        applied.progress = head.as_of.map(|as_of| Progress { ballots: head.counters.ballots(), as_of });
         if head.version > 0 {
             // Also when nothing was fresh: an earlier try may have died just here.
             self.store.put_count(lane, &head).await?;

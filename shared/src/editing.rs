@@ -95,7 +95,7 @@ impl<D: DynamoDb, C: Clock> Editing<D, C> {
             let current = self.polls.poll(poll_id).await?.ok_or_else(Error::poll_not_found)?;
             // After that look, however long it took: a process may die before it can write again what landed late.
             let now = self.clock.now();
-            let edited = edit(&current, now, tried.contains(&current))?;
+            let edited = edit(&current, now, tried.iter().any(|tried| tried.is_but_for_lanes(&current)))?;
             if edited == current {
                 return Ok(current);
             }

@@ -13,14 +13,18 @@ use landslide_shared::{
     counting::{Counting, LaneStore, LaneStoreError},
     domain::{
         change::Change,
+        heat::HEAT_LIMITS,
         lane::LaneKey,
         message::{DecodeError, Message},
         tally::COUNTABLE_AGE_MS,
         time::Timestamp,
     },
     queue::{Outgoing, Queue, SendBatch, SendError, Sqs},
-    store::TallyStore,
+    store::{DynamoDb, DynamoDbClient, PollStore, TallyStore},
 };
+
+mod lanes;
+pub use lanes::Lanes;
 
 /// How many bytes of counted ids a process remembers: less than half of the function's memory (1,769 MB), which is
 /// a full minute of some 25 full lanes.
@@ -29,9 +33,10 @@ const SEEN_CACHE_BYTES_MAX: usize = 640 * 1024 * 1024;
 const GROUP_TIME_MAX: Duration = Duration::from_secs(8);
 
 /// What counting needs.
-pub struct App<L = TallyStore, S = Sqs, C = SystemClock> {
+pub struct App<L = TallyStore, D = DynamoDbClient, S = Sqs, C = SystemClock> {
     counting: Counting<L, C>,
     tally_dlq: Queue<S, C>,
+    lanes: Lanes<D>,
     clock: C,
 }
 
@@ -41,27 +46,31 @@ impl App {
         let aws = aws::sdk_config()?;
         let store = TallyStore::from_env(&aws)?;
         store.prime().await;
-        Ok(Self::new(store, Queue::from_env(&aws, "TALLY_DLQ_URL")?, SEEN_CACHE_BYTES_MAX, SystemClock))
+        let lanes = Lanes::new(PollStore::from_env(&aws)?, HEAT_LIMITS);
+        Ok(Self::new(store, lanes, Queue::from_env(&aws, "TALLY_DLQ_URL")?, SEEN_CACHE_BYTES_MAX, SystemClock))
     }
 }
 
-impl<L: LaneStore, S: SendBatch, C: Clock + Clone> App<L, S, C> {
+impl<L: LaneStore, D: DynamoDb, S: SendBatch, C: Clock + Clone> App<L, D, S, C> {
     /// A counter over a store, that remembers so many bytes of counted ids.
-    pub fn new(store: L, tally_dlq: Queue<S, C>, cache_bytes_max: usize, clock: C) -> Self {
-        Self { counting: Counting::new(store, cache_bytes_max, clock.clone()), tally_dlq, clock }
+    pub fn new(store: L, lanes: Lanes<D>, tally_dlq: Queue<S, C>, cache_bytes_max: usize, clock: C) -> Self {
+        Self { counting: Counting::new(store, cache_bytes_max, clock.clone()), tally_dlq, lanes, clock }
     }
 }
 
 /// Counts a batch; reports the messages that are to come again.
-pub async fn tally<L: LaneStore, S: SendBatch, C: Clock>(app: &App<L, S, C>, event: QueueEvent) -> BatchReport {
+pub async fn tally<L: LaneStore, D: DynamoDb, S: SendBatch, C: Clock>(
+    app: &App<L, D, S, C>,
+    event: QueueEvent,
+) -> BatchReport {
     let now = app.clock.now();
     let failed = join_all(event.into_groups().into_iter().map(|group| count_group(app, group, now))).await;
     BatchReport::of(failed.into_iter().flatten())
 }
 
 /// Counts a group; the ids of those of its messages that are to come again.
-async fn count_group<L: LaneStore, S: SendBatch, C: Clock>(
-    app: &App<L, S, C>,
+async fn count_group<L: LaneStore, D: DynamoDb, S: SendBatch, C: Clock>(
+    app: &App<L, D, S, C>,
     group: Group,
     now: Timestamp,
 ) -> Vec<String> {
@@ -91,11 +100,17 @@ enum NotCounted {
     Lane(LaneStoreError),
 }
 
-async fn count<L: LaneStore, S: SendBatch, C: Clock>(app: &App<L, S, C>, sorted: &Sorted) -> Result<(), NotCounted> {
+async fn count<L: LaneStore, D: DynamoDb, S: SendBatch, C: Clock>(
+    app: &App<L, D, S, C>,
+    sorted: &Sorted,
+) -> Result<(), NotCounted> {
     app.tally_dlq.send_all(&sorted.dead).await.map_err(NotCounted::DeadLetters)?;
     if let Some(lane) = &sorted.lane {
         let applied = app.counting.apply(lane, &sorted.changes).await.map_err(NotCounted::Lane)?;
         tracing::debug!(%lane, applied.counted, applied.repeated, applied.flushes, "lane counted");
+        if let Some(progress) = applied.progress {
+            app.lanes.note(lane, progress, sorted.read.len(), &app.clock).await;
+        }
     }
     Ok(())
 }

@@ -33,7 +33,8 @@ fn message(id: &str, lane: u8, body: String) -> Value {
 fn tally_over(messages: Value, answer: impl Fn(&Call, usize) -> Answer + Send + Sync + 'static) -> (Value, Calls) {
     let (aws, calls) = stub(answer);
     let store = TallyStore::new(&aws, "tallies".to_owned());
-    let app = App::new(store, Queue::new(&aws, "http://dlq".to_owned()), SEEN_CACHE_BYTES_MAX, SystemClock);
+    let lanes = Lanes::new(PollStore::new(&aws, "polls".to_owned()), HEAT_LIMITS);
+    let app = App::new(store, lanes, Queue::new(&aws, "http://dlq".to_owned()), SEEN_CACHE_BYTES_MAX, SystemClock);
     let event = serde_json::from_value(json!({"Records": messages})).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let report = serde_json::to_value(runtime.block_on(tally(&app, event))).unwrap();
@@ -85,6 +86,80 @@ fn a_lane_that_can_not_be_counted_fails_whole_and_spares_the_others() {
         _ => well(call),
     });
     assert_eq!(failed, json!(["a", "c"]));
+}
+
+/// A body of so many votes, cast at one time, by voters that no other body has.
+fn votes(number: u32, cast_at: Timestamp) -> String {
+    let voter = |n: u32| VoterKey::from_bytes((u128::from(cast_at.as_millis()) << 32 | u128::from(n)).to_be_bytes());
+    let change = |n| Change { id: VoteId::new(&voter(n), 1), cast_at, from: None, to: Choices::of_ids(&[1]) };
+    body(0, (0..number).map(change).collect())
+}
+
+/// Has one process count a batch for each list of bodies; the updates of RULES, and the ids of messages that failed.
+fn count_batches(
+    batches: Vec<Vec<String>>,
+    answer: impl Fn(&Call, usize) -> Answer + Send + Sync + 'static,
+) -> (Vec<Value>, Vec<Value>) {
+    let heads = std::sync::Mutex::new(json!({}));
+    let (aws, calls) = stub(move |call, before| {
+        let item = &call.body["Item"];
+        match call.operation.as_str() {
+            "GetItem" => Answer::Ok(heads.lock().unwrap().clone()),
+            "PutItem" if item["item"]["S"] == "HEAD" => {
+                *heads.lock().unwrap() = json!({"Item": item});
+                Answer::Ok(json!({}))
+            }
+            "UpdateItem" => answer(call, before),
+            _ => well(call),
+        }
+    });
+    let lanes = Lanes::new(PollStore::new(&aws, "polls".to_owned()), HEAT_LIMITS);
+    let store = TallyStore::new(&aws, "tallies".to_owned());
+    let app = App::new(store, lanes, Queue::new(&aws, "http://dlq".to_owned()), SEEN_CACHE_BYTES_MAX, SystemClock);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let mut failed = Vec::new();
+    for batch in batches {
+        let messages = batch.into_iter().enumerate().map(|(n, body)| message(&n.to_string(), 0, body));
+        let event = serde_json::from_value(json!({"Records": messages.collect::<Vec<_>>()})).unwrap();
+        let report = serde_json::to_value(runtime.block_on(tally(&app, event))).unwrap();
+        failed.extend(report["batchItemFailures"].as_array().unwrap().clone());
+    }
+    let updates = calls.all().into_iter().filter(|call| call.operation == "UpdateItem").map(|call| call.body);
+    (updates.collect(), failed)
+}
+
+#[test]
+fn a_lane_that_gets_too_many_votes_gives_its_poll_more_lanes() {
+    let start = clock::now();
+    let seconds =
+        |votes_each: u32| (0..3).map(|n| vec![votes(votes_each, start.plus_millis(n * 1_000))]).collect::<Vec<_>>();
+    let (updates, failed) = count_batches(seconds(5_600), |_, _| Answer::Ok(json!({})));
+    assert_eq!((updates.len(), failed.len()), (1, 0));
+    assert_eq!(updates[0]["Key"], json!({"poll_id": {"S": "poll"}, "item": {"S": "RULES"}}));
+    let felt = start.as_millis() - 6_000;
+    assert_eq!(updates[0]["ExpressionAttributeValues"][":felt"]["N"], felt.to_string());
+    assert_eq!(updates[0]["ExpressionAttributeValues"][":most"]["N"], "32");
+    assert_eq!(count_batches(seconds(5_599), |_, _| Answer::Ok(json!({}))).0, [] as [Value; 0]);
+}
+
+#[test]
+fn a_lane_that_gets_too_many_messages_gives_its_poll_more_lanes() {
+    let start = clock::now();
+    let full = |batch: u64| (0..10).map(|n| votes(1, start.plus_millis(batch * 10 + n))).collect::<Vec<_>>();
+    let (updates, _) = count_batches((0..8).map(full).collect(), |_, _| Answer::Ok(json!({})));
+    assert_eq!(updates.len(), 1);
+    let nearly = |batch| full(batch)[1..].to_vec();
+    assert_eq!(count_batches((0..8).map(nearly).collect(), |_, _| Answer::Ok(json!({}))).0.len(), 0);
+}
+
+#[test]
+fn a_hint_that_fails_is_no_reason_to_count_anything_again() {
+    let start = clock::now();
+    let batches = || (0..3).map(|n| vec![votes(6_000, start.plus_millis(n * 1_000))]).collect::<Vec<_>>();
+    for answer in [Answer::condition_failed(json!({})), Answer::Refused("AccessDeniedException", json!({}))] {
+        let (updates, failed) = count_batches(batches(), move |_, _| answer.clone());
+        assert_eq!((updates.len(), failed.len()), (1, 0));
+    }
 }
 
 #[test]

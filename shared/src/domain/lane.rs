@@ -1,6 +1,9 @@
 //! How a poll is spread: voters over logical partitions, partitions over lanes.
 
-use super::{ids::PollId, ids::VoterKey};
+use super::{
+    ids::{PollId, VoterKey},
+    poll_edit::{CLOCK_SKEW_MS, CONFIG_LEASE_MS},
+};
 
 /// Logical partitions of a poll's votes, each good for 1,000 writes a second.
 pub const PARTITIONS: u16 = 512;
@@ -49,6 +52,10 @@ pub fn lanes_for(peak_votes_per_second: u32, lanes_min: u8) -> u8 {
     let needed = peak_votes_per_second.div_ceil(LANE_VOTES_PER_SECOND).max(u32::from(lanes_min)).max(1);
     u8::try_from(needed.next_power_of_two()).unwrap_or(LANES_MAX).min(LANES_MAX)
 }
+
+/// For so long after a poll got more lanes votes may still be cast by the fewer ones: a lease and the clocks' skew, in
+/// milliseconds.
+pub const LANES_FELT_MS: u64 = CONFIG_LEASE_MS + CLOCK_SKEW_MS;
 
 /// One lane of one poll: the unit that has its own tally, and its own group in the queue.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

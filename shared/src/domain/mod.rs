@@ -5,6 +5,7 @@ pub mod change;
 pub mod choices;
 pub mod cursor;
 pub mod fold;
+pub mod heat;
 pub mod ids;
 pub mod lane;
 pub mod message;

@@ -146,6 +146,8 @@ pub struct Rules {
     pub options: u8,
     /// How many lanes count it.
     pub lanes: u8,
+    /// When they were last doubled because one of them got too much.
+    pub lanes_doubled_at: Option<Timestamp>,
     /// What voters are hashed with. Never leaves the service.
     pub salt: [u8; 32],
     /// SHA-256 of the request that made it.
@@ -217,6 +219,13 @@ pub struct PollView<'a> {
 }
 
 impl Poll {
+    /// Whether both are one poll in one state, however many lanes each knows of: these grow without a revision.
+    pub fn is_but_for_lanes(&self, other: &Poll) -> bool {
+        let Rules { lanes, lanes_doubled_at, .. } = other.rules;
+        let rules = Rules { lanes, lanes_doubled_at, ..self.rules.clone() };
+        rules == other.rules && self.options == other.options
+    }
+
     /// The poll as the API shows it at a time.
     pub fn view(&self, now: Timestamp) -> PollView<'_> {
         let options = self.options.iter().enumerate().map(|(id, label)| OptionView { id, label }).collect();

@@ -216,6 +216,7 @@ impl NewPoll {
                 // 2 to 100, so it fits.
                 options: self.options.len() as u8,
                 lanes: lanes_for(self.peak_votes_per_second, lanes_min),
+                lanes_doubled_at: None,
                 owner: owner.owner(),
                 salt,
                 request_hash,

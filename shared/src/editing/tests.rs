@@ -23,6 +23,7 @@ enum Fate {
     IsLost,
     /// And somebody else raises the peak to 2,000.
     IsLostWhileAnotherLands,
+    LandsWhileLanesAreDoubled,
 }
 
 /// Editing over a table of one poll that closes in so many seconds; changes meet their fates in turn, then land.
@@ -53,6 +54,10 @@ fn write(items: &Mutex<Vec<Value>>, call: &Call, fate: Fate) -> Answer {
     match fate {
         Fate::Lands | Fate::LandsAndTheAnswerIsLost => {
             *items = puts.iter().map(|put| put["Put"]["Item"].clone()).collect();
+        }
+        Fate::LandsWhileLanesAreDoubled => {
+            *items = puts.iter().map(|put| put["Put"]["Item"].clone()).collect();
+            items[0]["lanes"] = json!({"N": "2"});
         }
         Fate::IsLost => {}
         Fate::IsLostWhileAnotherLands => {
@@ -111,6 +116,14 @@ fn what_somebody_else_wrote_is_not_taken_for_ours() {
     let closed = closed.unwrap();
     assert_eq!((told, closed.rules.settings.revision), (vec![false, false], 3));
     assert_eq!(closed.rules.settings.peak_votes_per_second, 2_000);
+}
+
+#[test]
+fn an_earlier_try_is_known_again_though_lanes_were_doubled_meanwhile() {
+    let editing = editing(None, &[Fate::LandsWhileLanesAreDoubled]);
+    let (told, closed) = close_it(&editing);
+    let closed = closed.unwrap();
+    assert_eq!((told, closed.rules.settings.revision, closed.rules.lanes), (vec![false, true], 3, 2));
 }
 
 #[test]

@@ -13,6 +13,7 @@ use aws_sdk_dynamodb::{
         transact_write_items::{
             TransactWriteItemsError, TransactWriteItemsOutput, builders::TransactWriteItemsInputBuilder,
         },
+        update_item::{UpdateItemError, UpdateItemOutput, builders::UpdateItemInputBuilder},
     },
 };
 
@@ -27,6 +28,12 @@ pub trait DynamoDb {
 
     /// Writes an item, or not, by its condition.
     fn put_item(&self, call: PutItemInputBuilder) -> impl Future<Output = Outcome<PutItemOutput, PutItemError>>;
+
+    /// Changes an item, or not, by its condition.
+    fn update_item(
+        &self,
+        call: UpdateItemInputBuilder,
+    ) -> impl Future<Output = Outcome<UpdateItemOutput, UpdateItemError>>;
 
     /// Reads a page of items.
     fn query(&self, call: QueryInputBuilder) -> impl Future<Output = Outcome<QueryOutput, QueryError>>;
@@ -45,6 +52,10 @@ impl DynamoDb for Client {
     }
 
     async fn put_item(&self, call: PutItemInputBuilder) -> Outcome<PutItemOutput, PutItemError> {
+        call.send_with(self).await
+    }
+
+    async fn update_item(&self, call: UpdateItemInputBuilder) -> Outcome<UpdateItemOutput, UpdateItemError> {
         call.send_with(self).await
     }
 

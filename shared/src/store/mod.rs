@@ -9,6 +9,7 @@ mod results;
 mod tallies;
 mod votes;
 
+pub use aws_sdk_dynamodb::Client as DynamoDbClient;
 use aws_sdk_dynamodb::{
     config::http::HttpResponse,
     error::{ProvideErrorMetadata, SdkError},

@@ -4,10 +4,12 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::{
     Client,
+    error::SdkError,
     operation::{
         get_item::GetItemInput,
         query::QueryInput,
         transact_write_items::{TransactWriteItemsError, TransactWriteItemsInput, TransactWriteItemsOutput},
+        update_item::{UpdateItemError, UpdateItemInput},
     },
     types::{AttributeValue, Put, TransactWriteItem, builders::PutBuilder},
 };
@@ -22,8 +24,10 @@ use crate::{
     config::{self, ConfigError},
     domain::{
         ids::PollId,
+        lane::{LANES_FELT_MS, LANES_MAX},
         poll::{OwnerOrder, Poll, Rules, Settings},
         poll_edit::CONFIG_WRITE_MS,
+        time::Timestamp,
     },
 };
 
@@ -70,6 +74,10 @@ pub(super) fn torn() -> StoreError {
     StoreError::Unavailable("read poll: it changed at each read".to_owned())
 }
 
+/// The attribute of how many lanes there are.
+const LANES: &str = "lanes";
+/// The attribute of when they were last doubled, if ever.
+const LANES_DOUBLED_AT: &str = "lanes_doubled_at";
 /// The index of polls by owner.
 const BY_OWNER: &str = "by-owner";
 
@@ -168,9 +176,12 @@ impl<D: DynamoDb> PollStore<D> {
         let rules = Put::builder()
             .table_name(&self.table)
             .set_item(Some(rules_item(&poll.rules)))
-            .condition_expression("#revision = :before")
+            // Lanes may have been doubled since, without a revision; they never become fewer.
+            .condition_expression("#revision = :before AND (#lanes < :lanes OR #lanes = :lanes)")
             .expression_attribute_names("#revision", "revision")
-            .expression_attribute_values(":before", number(before));
+            .expression_attribute_names("#lanes", LANES)
+            .expression_attribute_values(":before", number(before))
+            .expression_attribute_values(":lanes", number(poll.rules.lanes));
         let options = Put::builder().table_name(&self.table).set_item(Some(options_item(poll)));
         let both =
             TransactWriteItemsInput::builder().transact_items(transact(rules)?).transact_items(transact(options)?);
@@ -195,6 +206,29 @@ impl<D: DynamoDb> PollStore<D> {
             .expression_attribute_names("#poll_id", keys::POLL_ID)
     }
 
+    /// Doubles a poll's lanes, up to the most that there may be, because votes cast from `hot_since` on were too many for
+    /// one of them. Whether it did: not if they were doubled so shortly before that this was not felt by then, nor if there is
+    /// no such poll. No new revision: nobody is shown how many lanes there are.
+    pub async fn double_lanes(&self, poll: &PollId, hot_since: Timestamp, now: Timestamp) -> Result<bool, StoreError> {
+        let felt = hot_since.as_millis().saturating_sub(LANES_FELT_MS);
+        let update = UpdateItemInput::builder()
+            .table_name(&self.table)
+            .key(keys::POLL_ID, string(poll.as_str()))
+            .key(keys::ITEM, string(keys::RULES))
+            .update_expression("SET #lanes = #lanes + #lanes, #doubled_at = :now")
+            .condition_expression("#lanes < :most AND (attribute_not_exists(#doubled_at) OR #doubled_at < :felt)")
+            .expression_attribute_names("#lanes", LANES)
+            .expression_attribute_names("#doubled_at", LANES_DOUBLED_AT)
+            .expression_attribute_values(":most", number(LANES_MAX))
+            .expression_attribute_values(":felt", number(felt))
+            .expression_attribute_values(":now", time(now));
+        match self.db.update_item(update).await {
+            Ok(_) => Ok(true),
+            Err(error) if is_refused(&error) => Ok(false),
+            Err(error) => Err(store_error("double a poll's lanes", error)),
+        }
+    }
+
     /// Sends one read, so that the connection and its keys are there before the first request.
     pub async fn prime(&self) {
         if let Some(nobody) = PollId::parse("prime")
@@ -203,6 +237,10 @@ impl<D: DynamoDb> PollStore<D> {
             tracing::warn!(%error, "prime polls table");
         }
     }
+}
+
+fn is_refused<R>(error: &SdkError<UpdateItemError, R>) -> bool {
+    error.as_service_error().is_some_and(UpdateItemError::is_conditional_check_failed_exception)
 }
 
 fn transact(put: PutBuilder) -> Result<TransactWriteItem, StoreError> {
@@ -244,13 +282,17 @@ fn rules_item(rules: &Rules) -> Item {
         ("vote_change", word(settings.vote_change)),
         ("results", word(settings.results)),
         ("peak_votes_per_second", number(settings.peak_votes_per_second)),
-        ("lanes", number(rules.lanes)),
+        (LANES, number(rules.lanes)),
         ("salt", binary(rules.salt)),
         ("revision", number(settings.revision)),
         ("created_at", time(settings.created_at)),
         ("request_hash", binary(rules.request_hash)),
     ];
-    let times = [("opens_at", settings.opens_at), ("closes_at", settings.closes_at)];
+    let times = [
+        ("opens_at", settings.opens_at),
+        ("closes_at", settings.closes_at),
+        (LANES_DOUBLED_AT, rules.lanes_doubled_at),
+    ];
     let times = times.into_iter().filter_map(|(name, at)| Some((name, time(at?))));
     attributes.into_iter().chain(times).map(|(name, value)| (name.to_owned(), value)).collect()
 }
@@ -282,7 +324,8 @@ pub(super) fn read_rules(item: &Item) -> Result<Rules, StoreError> {
         settings: read_settings(item)?,
         owner: attributes.string("owner")?.to_owned(),
         options: attributes.number("options")?,
-        lanes: attributes.number("lanes")?,
+        lanes: attributes.number(LANES)?,
+        lanes_doubled_at: attributes.optional_time(LANES_DOUBLED_AT)?,
         salt: attributes.bytes("salt")?,
         request_hash: attributes.bytes("request_hash")?,
     })

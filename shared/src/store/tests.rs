@@ -134,6 +134,21 @@ fn results_never_show_labels_of_another_revision() {
 }
 
 #[test]
+fn a_change_of_a_poll_whose_lanes_were_doubled_meanwhile_is_overtaken() {
+    let (aws, calls) = stub(|_, _| Answer::Ok(json!({})));
+    let mut edited = poll(None);
+    edited.rules.settings.revision = 2;
+    edited.rules.lanes = 4;
+    edited.rules.lanes_doubled_at = Some(at(7));
+    run(PollStore::new(&aws, "polls".to_owned()).replace(&edited)).unwrap();
+    let put = calls.all()[0].body["TransactItems"][0]["Put"].clone();
+    let condition = "#revision = :before AND (#lanes < :lanes OR #lanes = :lanes)";
+    assert_eq!(put["ConditionExpression"], condition);
+    assert_eq!(put["ExpressionAttributeValues"], json!({":before": {"N": "1"}, ":lanes": {"N": "4"}}));
+    assert_eq!(put["Item"]["lanes_doubled_at"]["N"], at(7).as_millis().to_string(), "an edit keeps it");
+}
+
+#[test]
 fn a_poll_that_is_never_found_whole_is_unavailable() {
     let (_, between, _) = torn();
     let (aws, calls) = stub(move |_, _| Answer::Ok(json!({"Items": between})));

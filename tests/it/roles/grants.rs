@@ -47,6 +47,7 @@ pub const MAY: [(&str, &[Grant]); 13] = [
     (
         "tally-votes",
         &[
+            ("Polls", &["dynamodb:UpdateItem"]),
             ("Tallies", &["dynamodb:GetItem", "dynamodb:Query", "dynamodb:PutItem"]),
             (
                 "TallyQueue",

@@ -12,6 +12,7 @@ use aws_sdk_dynamodb::{
         transact_write_items::{
             TransactWriteItemsError, TransactWriteItemsOutput, builders::TransactWriteItemsInputBuilder,
         },
+        update_item::{UpdateItemError, UpdateItemInput, UpdateItemOutput, builders::UpdateItemInputBuilder},
     },
     types::{
         CancellationReason, ReturnValuesOnConditionCheckFailure,
@@ -165,6 +166,19 @@ impl DynamoDb for Client {
         }
     }
 
+    async fn update_item(&self, call: UpdateItemInputBuilder) -> Outcome<UpdateItemOutput, UpdateItemError> {
+        let call = call.build().expect("a call is whole");
+        let who = self.process.clone();
+        let written = self.call("update item", move |world| double_lanes(world, &who, &call)).await;
+        match written.ok_or_else(given_up)? {
+            Written::ConditionFailed(_) => {
+                let failed = ConditionalCheckFailedException::builder().build();
+                Err(refused(UpdateItemError::ConditionalCheckFailedException(failed)))
+            }
+            Written::Done(_) | Written::Conflict => Ok(UpdateItemOutput::builder().build()),
+        }
+    }
+
     async fn query(&self, call: QueryInputBuilder) -> Outcome<QueryOutput, QueryError> {
         let call = call.build().expect("a call is whole");
         let page =
@@ -218,6 +232,19 @@ fn put(world: &Rc<World>, who: &Process, call: &PutItemInput, item: &Rc<Item>) -
             count(&world.numbers.conflicts);
             world.tell(&who.name, || format!("comes too late to write {}", outline(item)));
         }
+        Written::Conflict => return Err(Busy),
+    }
+    Ok(written)
+}
+
+fn double_lanes(world: &Rc<World>, who: &Process, call: &UpdateItemInput) -> Result<Written, Busy> {
+    let written = world.tables.borrow_mut().of_mut(call.table_name().expect("a table")).double_lanes(call);
+    match &written {
+        Written::Done(_) => {
+            count(&world.numbers.doublings);
+            world.tell(&who.name, || "doubles the poll's lanes".to_owned());
+        }
+        Written::ConditionFailed(_) => world.tell(&who.name, || "finds the poll's lanes doubled".to_owned()),
         Written::Conflict => return Err(Busy),
     }
     Ok(written)

@@ -47,7 +47,7 @@ pub type VotingApp = Voting<Client, ProcessClock>;
 /// An app of close-poll and update-poll.
 pub type EditingApp = Editing<Client, ProcessClock>;
 type RelayApp = relay_votes::App<Client, ProcessClock>;
-type TallyApp = tally_votes::App<TallyStore<Client>, Client, ProcessClock>;
+type TallyApp = tally_votes::App<TallyStore<Client>, Client, Client, ProcessClock>;
 
 /// All functions of a stack.
 pub struct Cloud {
@@ -92,8 +92,10 @@ impl Cloud {
         let tally = Function::new(world, "tally-votes", TALLY_TIMEOUT_MS, move |process| {
             let (client, clock) = client(&of, process);
             let store = TallyStore::over(client.clone(), TALLIES.to_owned());
+            let polls = PollStore::over(client.clone(), POLLS.to_owned());
+            let lanes = tally_votes::Lanes::new(polls, of.scenario.heat_limits);
             let tally_dlq = Queue::over(client, TALLY_DLQ.to_owned(), clock.clone());
-            tally_votes::App::new(store, tally_dlq, of.scenario.cache_bytes_max, clock)
+            tally_votes::App::new(store, lanes, tally_dlq, of.scenario.cache_bytes_max, clock)
         });
         Rc::new(Self {
             world: world.clone(),

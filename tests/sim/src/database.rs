@@ -7,7 +7,10 @@ use std::{
     rc::Rc,
 };
 
-use aws_sdk_dynamodb::{operation::put_item::PutItemInput, types::AttributeValue};
+use aws_sdk_dynamodb::{
+    operation::{put_item::PutItemInput, update_item::UpdateItemInput},
+    types::AttributeValue,
+};
 
 /// An item's attributes by name.
 pub type Item = HashMap<String, AttributeValue>;
@@ -82,10 +85,30 @@ impl Table {
             return Written::Conflict;
         }
         let stands = stands.map(|stored| stored.item.clone());
-        if !holds(put.condition_expression(), put, stands.as_deref()) {
+        if !Condition::of(put).holds(stands.as_deref()) {
             return Written::ConditionFailed(stands);
         }
         place.insert(sort, Stored { item: item.clone(), former: stands.clone(), is_locked: false });
+        Written::Done(stands)
+    }
+
+    /// Doubles a poll's lanes if the condition of the call holds: the one update that the product makes.
+    pub fn double_lanes(&mut self, update: &UpdateItemInput) -> Written {
+        assert_eq!(update.update_expression(), Some("SET #lanes = #lanes + #lanes, #doubled_at = :now"));
+        let (partition, sort) = self.key(update.key().expect("an update has a key"));
+        let stored = self.items.get_mut(&partition).and_then(|items| items.get_mut(&sort));
+        if stored.as_ref().is_some_and(|stored| stored.is_locked) {
+            return Written::Conflict;
+        }
+        let stands = stored.as_ref().map(|stored| stored.item.clone());
+        let (true, Some(stored)) = (Condition::of_update(update).holds(stands.as_deref()), stored) else {
+            return Written::ConditionFailed(stands);
+        };
+        let mut item = Item::clone(&stored.item);
+        item.insert("lanes".to_owned(), AttributeValue::N((2 * number(&item, "lanes")).to_string()));
+        let now = update.expression_attribute_values().expect("values")[":now"].clone();
+        item.insert("lanes_doubled_at".to_owned(), now);
+        *stored = Stored { item: Rc::new(item), former: stands.clone(), is_locked: false };
         Written::Done(stands)
     }
 
@@ -93,13 +116,12 @@ impl Table {
     pub fn lock(&mut self, put: &PutItemInput) -> Written {
         let (partition, sort) = self.key(put.item().expect("a put has an item"));
         let Some(stored) = self.items.entry(partition).or_default().get_mut(&sort) else {
-            let may = holds(put.condition_expression(), put, None);
-            return if may { Written::Done(None) } else { Written::ConditionFailed(None) };
+            return if Condition::of(put).holds(None) { Written::Done(None) } else { Written::ConditionFailed(None) };
         };
         if stored.is_locked {
             return Written::Conflict;
         }
-        if !holds(put.condition_expression(), put, Some(&stored.item)) {
+        if !Condition::of(put).holds(Some(&stored.item)) {
             return Written::ConditionFailed(Some(stored.item.clone()));
         }
         stored.is_locked = true;
@@ -171,28 +193,57 @@ pub fn outline(item: &Item) -> String {
     parts.join(", ")
 }
 
-/// Whether a condition holds for what stands: clauses joined by OR, each `attribute_not_exists(#name)`,
-/// `#name = :value` or `#name < :value`.
-fn holds(condition: Option<&str>, put: &PutItemInput, stands: Option<&Item>) -> bool {
-    condition.is_none_or(|condition| condition.split(" OR ").any(|clause| clause_holds(clause, put, stands)))
+/// A condition with its names and values: of the clauses joined by AND each must hold, of those that a clause joins by OR
+/// in parentheses, one: `attribute_not_exists(#name)`, `#name = :value` or `#name < :value`.
+struct Condition<'a> {
+    expression: Option<&'a str>,
+    names: Option<&'a HashMap<String, String>>,
+    values: Option<&'a Item>,
 }
 
-fn clause_holds(clause: &str, put: &PutItemInput, stands: Option<&Item>) -> bool {
-    let names = put.expression_attribute_names().expect("names of a condition");
-    let attribute = |name: &str| stands.and_then(|item| item.get(&names[name]));
-    if let Some(name) = clause.strip_prefix("attribute_not_exists(").and_then(|rest| rest.strip_suffix(')')) {
-        return attribute(name).is_none();
+impl<'a> Condition<'a> {
+    fn of(put: &'a PutItemInput) -> Self {
+        Self {
+            expression: put.condition_expression(),
+            names: put.expression_attribute_names(),
+            values: put.expression_attribute_values(),
+        }
     }
-    let [name, operator, value] = clause.split(' ').collect::<Vec<_>>()[..] else {
-        panic!("the model does not know the condition {clause:?}");
-    };
-    let digits = |value: &AttributeValue| value.as_n().expect("conditions compare numbers").parse::<u64>().unwrap();
-    let value = digits(&put.expression_attribute_values().expect("values of a condition")[value]);
-    let Some(stands) = attribute(name).map(digits) else { return false };
-    match operator {
-        "=" => stands == value,
-        "<" => stands < value,
-        other => panic!("the model does not know the operator {other:?}"),
+
+    fn of_update(update: &'a UpdateItemInput) -> Self {
+        Self {
+            expression: update.condition_expression(),
+            names: update.expression_attribute_names(),
+            values: update.expression_attribute_values(),
+        }
+    }
+
+    /// Whether it holds for what stands.
+    fn holds(&self, stands: Option<&Item>) -> bool {
+        let any = |clause: &str| {
+            let clause = clause.strip_prefix('(').and_then(|rest| rest.strip_suffix(')')).unwrap_or(clause);
+            clause.split(" OR ").any(|clause| self.clause_holds(clause, stands))
+        };
+        self.expression.is_none_or(|expression| expression.split(" AND ").all(any))
+    }
+
+    fn clause_holds(&self, clause: &str, stands: Option<&Item>) -> bool {
+        let names = self.names.expect("names of a condition");
+        let attribute = |name: &str| stands.and_then(|item| item.get(&names[name]));
+        if let Some(name) = clause.strip_prefix("attribute_not_exists(").and_then(|rest| rest.strip_suffix(')')) {
+            return attribute(name).is_none();
+        }
+        let [name, operator, value] = clause.split(' ').collect::<Vec<_>>()[..] else {
+            panic!("the model does not know the condition {clause:?}");
+        };
+        let digits = |value: &AttributeValue| value.as_n().expect("conditions compare numbers").parse::<u64>().unwrap();
+        let value = digits(&self.values.expect("values of a condition")[value]);
+        let Some(stands) = attribute(name).map(digits) else { return false };
+        match operator {
+            "=" => stands == value,
+            "<" => stands < value,
+            other => panic!("the model does not know the operator {other:?}"),
+        }
     }
 }
 

@@ -160,6 +160,7 @@ fn report(world: &World) -> Report {
             ("throttles of partitions", numbers.partition_throttles.get()),
             ("flushes", numbers.flushes.get()),
             ("spills", numbers.spills.get()),
+            ("doublings of a poll's lanes", numbers.doublings.get()),
             ("redeliveries", numbers.redeliveries.get()),
             ("deduplicated messages", numbers.deduplicated.get()),
             ("redriven messages", numbers.redriven.get()),

@@ -2,7 +2,10 @@
 
 use std::fmt;
 
-use landslide_shared::domain::time::MINUTE_MS;
+use landslide_shared::domain::{
+    heat::{HEAT_LIMITS, HeatLimits},
+    time::MINUTE_MS,
+};
 
 use crate::faults::Fault;
 
@@ -39,6 +42,8 @@ pub struct Scenario {
     pub receives_max: u32,
     /// Bytes of counted ids that a process of tally-votes remembers.
     pub cache_bytes_max: usize,
+    /// From when on a lane is too hot.
+    pub heat_limits: HeatLimits,
     /// Write units a second of each partition.
     pub partition_units: u32,
     /// For how long the queue takes nothing at all, in milliseconds; 0: no such time.
@@ -113,6 +118,10 @@ impl Scenario {
             },
             tallies_outage_ms: if random.u32(..6) == 0 { random.u64(1_000..=3 * MINUTE_MS) } else { 0 },
             months_pass: random.u32(..4) == 0,
+            heat_limits: match random.u32(..3) {
+                0 => HEAT_LIMITS,
+                _ => HeatLimits { votes_per_second: 1 << random.u32(..8), full_batches: 1 + random.u32(..4) },
+            },
             rates,
         }
     }

@@ -133,6 +133,8 @@ pub struct Numbers {
     pub requests: Cell<u64>,
     /// Refusals of a condition because somebody else came first.
     pub conflicts: Cell<u64>,
+    /// Doublings of a poll's lanes.
+    pub doublings: Cell<u64>,
     /// SEEN rows written.
     pub spills: Cell<u64>,
     /// HEADs written.
