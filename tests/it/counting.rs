@@ -1,5 +1,7 @@
 //! From the stream to the counts: what comes twice, out of order, or can't be read.
 
+use std::ops::Range;
+
 use base64::{Engine, prelude::BASE64_STANDARD_NO_PAD};
 use futures_util::future::join_all;
 use landslide_shared::domain::{
@@ -269,6 +271,46 @@ async fn a_message_redriven_with_new_deduplication_ids_is_counted_once() {
     }
     app.results_settle_at(&poll, 3).await;
     assert_eq!(votes_by_option(&app.nothing_more_is_counted_than(&poll, 3).await), [1, 1, 2]);
+}
+
+/// The hint of a surprise success: no revision, nothing shown, in force within a lease; the next one only once it is felt.
+#[tokio::test]
+async fn a_poll_that_gets_more_votes_than_its_lane_takes_well_gets_more_lanes_and_counts_exactly() {
+    const VOTES: u64 = 12_000;
+    let app = App::new();
+    let owner = app.account("surprised");
+    let poll = app.poll_of(&owner, json!({"question": "?", "options": ["a", "b"]})).await;
+    let before = app.aws.poll_item(&poll, "RULES").await;
+    assert_eq!((&before["lanes"]["N"], &before["lanes_doubled_at"]), (&json!("1"), &Value::Null));
+    let start = now_ms();
+    let rush = async |seconds: Range<u64>| {
+        let group = format!("{poll}#0");
+        // One process counts them all, unless others are called meanwhile: then a later second shows it.
+        for second in seconds {
+            let cast_at = Timestamp::from_millis(start + second * 1_000).unwrap();
+            let cast = changes(vec![1; VOTES as usize]).into_iter().map(|change| Change { cast_at, ..change });
+            let body = message(&poll, 0, cast.collect());
+            assert_eq!(tally(&app, &[("a", &group, &body)]).await, [] as [&str; 0]);
+        }
+    };
+    rush(0..6).await;
+    let after = app.aws.poll_item(&poll, "RULES").await;
+    assert_eq!((&after["lanes"]["N"], &after["revision"]), (&json!("2"), &before["revision"]));
+    assert_eq!(app.shown(&poll).await["revision"], 1);
+    rush(6..8).await;
+    assert_eq!(app.aws.poll_item(&poll, "RULES").await["lanes"]["N"], "2", "it is not felt yet");
+    // Some of them fall to the new lane, once every process has read of it.
+    eventually("a vote in the new lane", async || {
+        app.votes_for(&poll, [0]).await;
+        let votes = app.aws.votes_of(&poll).await;
+        votes.iter().any(|vote| vote.lane == 1).then_some(()).ok_or_else(|| format!("{} in lane 0", votes.len()))
+    })
+    .await;
+    let cast = app.aws.votes_of(&poll).await.len() as u64;
+    let results = app.results_settle_at(&poll, 8 * VOTES + cast).await;
+    assert_eq!(votes_by_option(&results), [cast, 8 * VOTES]);
+    assert_eq!(app.close_poll(&poll, &owner).await.status, 200);
+    assert_eq!(app.aws.poll_item(&poll, "RULES").await["lanes"]["N"], "2");
 }
 
 /// What the time to live and purges do, but for the service's mark on the record, which no local cloud makes.

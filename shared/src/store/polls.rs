@@ -177,7 +177,7 @@ impl<D: DynamoDb> PollStore<D> {
             .table_name(&self.table)
             .set_item(Some(rules_item(&poll.rules)))
             // Lanes may have been doubled since, without a revision; they never become fewer.
-            .condition_expression("#revision = :before AND (#lanes < :lanes OR #lanes = :lanes)")
+            .condition_expression("#revision = :before AND #lanes <= :lanes")
             .expression_attribute_names("#revision", "revision")
             .expression_attribute_names("#lanes", LANES)
             .expression_attribute_values(":before", number(before))

@@ -142,7 +142,7 @@ fn a_change_of_a_poll_whose_lanes_were_doubled_meanwhile_is_overtaken() {
     edited.rules.lanes_doubled_at = Some(at(7));
     run(PollStore::new(&aws, "polls".to_owned()).replace(&edited)).unwrap();
     let put = calls.all()[0].body["TransactItems"][0]["Put"].clone();
-    let condition = "#revision = :before AND (#lanes < :lanes OR #lanes = :lanes)";
+    let condition = "#revision = :before AND #lanes <= :lanes";
     assert_eq!(put["ConditionExpression"], condition);
     assert_eq!(put["ExpressionAttributeValues"], json!({":before": {"N": "1"}, ":lanes": {"N": "4"}}));
     assert_eq!(put["Item"]["lanes_doubled_at"]["N"], at(7).as_millis().to_string(), "an edit keeps it");

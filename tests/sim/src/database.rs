@@ -194,7 +194,7 @@ pub fn outline(item: &Item) -> String {
 }
 
 /// A condition with its names and values: of the clauses joined by AND each must hold, of those that a clause joins by OR
-/// in parentheses, one: `attribute_not_exists(#name)`, `#name = :value` or `#name < :value`.
+/// in parentheses, one: `attribute_not_exists(#name)`, `#name = :value`, or with `<` or `<=`.
 struct Condition<'a> {
     expression: Option<&'a str>,
     names: Option<&'a HashMap<String, String>>,
@@ -242,6 +242,7 @@ impl<'a> Condition<'a> {
         match operator {
             "=" => stands == value,
             "<" => stands < value,
+            "<=" => stands <= value,
             other => panic!("the model does not know the operator {other:?}"),
         }
     }
