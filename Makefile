@@ -103,6 +103,7 @@ check: check-rust check-python check-api check-template ## formatting, lints, de
 check-rust:
 	cargo fmt --all --check
 	cargo clippy $(CARGO_FLAGS) --workspace --all-targets -- -D warnings
+	@for mutant in tests/sim/mutants/*.patch; do git apply --check "$$mutant" || exit 1; done
 	@$(LOCAL) venvs tools
 	$(TOOLS)/cargo-deny --all-features check bans licenses sources
 	@if curl -sIo /dev/null -m 5 https://github.com; then $(TOOLS)/cargo-deny check advisories; \
