@@ -34,13 +34,16 @@ CLOUD_FLAGS = --cloud $(CLOUD) --port $(PORT) --stack $(STACK)
 TOOLS := infra/local/.venv-tools/bin
 SAM := infra/local/.venv-sam/bin
 CARGO_FLAGS := --profile fast
-# The simulation runs the shared code all the time.
+# The simulation runs the shared code all the time, and the budgets count its instructions.
 SIM_FLAGS := $(foreach crate,landslide-shared relay-votes tally-votes,--config profile.fast.package.$(crate).opt-level=3)
 # The SAM CLI keeps a file in HOME; nothing of ours lies outside the checkout.
 SAM_ENV = HOME=$(CURDIR)/infra/local/.state/home SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=us-east-1
 
+# Lambda's name of this machine's processor.
+HOST_ARCH := $(if $(filter aarch64 arm64,$(shell uname -m)),arm64,x86_64)
+
 .DEFAULT_GOAL := help
-.PHONY: help up down url token demo audit replay redrive test test-unit test-it test-api sim sim-mutants check check-rust check-python check-template check-api \
+.PHONY: help up down url token demo audit replay redrive test test-unit test-budgets test-it test-api sim sim-mutants bench check check-rust check-python check-template check-api \
 	package size deploy logs clean
 
 help: ## this list
@@ -78,13 +81,16 @@ logs: ## print a function's log lines (FN=cast-vote MINUTES=60 FILTER='"text"'),
 
 ## --- tests
 
-test: test-unit sim ## everything, on one local cloud after the other (CLOUD= for one alone)
+test: test-unit test-budgets sim ## everything, on one local cloud after the other (CLOUD= for one alone)
 	@PORT=$(PORT) STACK=$(STACK) CASES=$(CASES) $(LOCAL) test $(CLOUDS)
 
 test-unit: ## tests that need no cloud
 	cargo test $(CARGO_FLAGS) --workspace --exclude landslide-tests $(ARGS)
 	@$(LOCAL) venvs sam
 	cd infra/local && .venv-sam/bin/python -B -W ignore::ResourceWarning -m unittest discover -s tests -t .
+
+test-budgets: ## instructions of the hot paths (valgrind), against tests/bench/budgets.toml
+	cargo run --quiet $(CARGO_FLAGS) $(SIM_FLAGS) --bin landslide-budgets
 
 test-it: infra/local/openid-provider/node_modules/.package-lock.json ## tests against the local cloud, which is brought up first
 	@$(LOCAL) test-it $(CLOUD_FLAGS) -- $(ARGS)
@@ -97,6 +103,12 @@ sim: ## the real code over models of AWS, seed by seed, under faults (SEEDS=2000
 
 sim-mutants: ## breaks the product on purpose, one patch at a time; the simulation has to notice each
 	python3 -B tests/sim/mutants.py --seeds $(SEEDS) --start $(SEED_START)
+
+bench: ## the functions as they ship, each as a process, by a floor in the same run; the hot paths by time (ARGS='--rounds 3')
+	@$(LOCAL) package --arch $(HOST_ARCH)
+	cargo build --quiet --release --package landslide-floor
+	cargo bench --package landslide-paths --target $(HOST_ARCH)-unknown-linux-gnu
+	cargo run --quiet $(CARGO_FLAGS) --bin landslide-bench -- --zips target/package/$(HOST_ARCH) $(ARGS)
 
 check: check-rust check-python check-api check-template ## formatting, lints, dependencies, the API's document, the template
 

@@ -6,7 +6,7 @@ mod request;
 
 use std::{future::Future, sync::Arc};
 
-use lambda_http::{Body, Error as LambdaError, Response, service_fn};
+use lambda_http::{Body, Error as LambdaError, Response, Service, service_fn};
 
 pub use lambda_http::http::StatusCode;
 
@@ -25,7 +25,12 @@ pub struct Edge {
 impl Edge {
     /// The edge as the environment sets it.
     pub fn from_env() -> Result<Self, ConfigError> {
-        Ok(Self { allowed_origin: config::text("ALLOWED_ORIGIN")? })
+        Ok(Self::new(config::text("ALLOWED_ORIGIN")?))
+    }
+
+    /// An edge whose responses pages of that origin may read, or of any (`*`).
+    pub fn new(allowed_origin: String) -> Self {
+        Self { allowed_origin }
     }
 }
 
@@ -39,15 +44,27 @@ where
     App: Send + Sync,
     Answer: Future<Output = Result<Reply, Error>> + Send,
 {
-    let (app, edge, endpoint) = (&Arc::new(app), &edge, &endpoint);
-    lambda_http::run(service_fn(move |event: lambda_http::Request| async move {
+    lambda_http::run(service(&edge, &Arc::new(app), &endpoint)).await
+}
+
+/// Answers one request of the gateway by the endpoint, within the time that Lambda leaves it.
+pub fn service<App, Endpoint, Answer>(
+    edge: &Edge,
+    app: &Arc<App>,
+    endpoint: &Endpoint,
+) -> impl Service<lambda_http::Request, Response = Response<Body>, Error = LambdaError, Future: Send>
+where
+    App: Send + Sync,
+    Endpoint: Fn(Arc<App>, Request) -> Answer + Sync,
+    Answer: Future<Output = Result<Reply, Error>> + Send,
+{
+    service_fn(move |event: lambda_http::Request| async move {
         let request = Request::new(event);
         let (id, time_left) = (request.id().to_owned(), request.time_left());
         let outcome = tokio::time::timeout(time_left, endpoint(app.clone(), request)).await;
         let outcome = outcome.unwrap_or_else(|_| Err(Error::Unavailable("it took too long".to_owned())));
-        Ok::<_, LambdaError>(edge.respond(&id, outcome))
-    }))
-    .await
+        Ok(edge.respond(&id, outcome))
+    })
 }
 
 impl Edge {

@@ -42,13 +42,14 @@ impl App {
     /// The endpoint as the environment sets it, its connections made.
     pub async fn from_env() -> Result<Self, lambda_http::Error> {
         let aws = aws::sdk_config()?;
-        let app = Self {
-            store: ResultsStore::from_env(&aws)?,
-            votes: VoteStore::from_env(&aws)?,
-            kept: Memory::new(POLLS_MAX),
-        };
+        let app = Self::new(ResultsStore::from_env(&aws)?, VoteStore::from_env(&aws)?);
         app.store.prime().await;
         Ok(app)
+    }
+
+    /// The endpoint over its tables.
+    pub fn new(store: ResultsStore, votes: VoteStore) -> Self {
+        Self { store, votes, kept: Memory::new(POLLS_MAX) }
     }
 }
 

@@ -20,7 +20,12 @@ impl App {
     /// The endpoint as the environment sets it, its secret read.
     pub async fn from_env() -> Result<Self, lambda_http::Error> {
         let secret = secret::read(&aws::sdk_config()?, &config::text("DEVICE_SECRET")?).await?;
-        Ok(Self { issuer: DeviceIssuer::new(&secret) })
+        Ok(Self::new(DeviceIssuer::new(&secret)))
+    }
+
+    /// The endpoint with who signs its tokens.
+    pub fn new(issuer: DeviceIssuer) -> Self {
+        Self { issuer }
     }
 }
 

@@ -33,25 +33,40 @@ impl<S: SendBatch, C: Clock> App<S, C> {
     }
 }
 
-/// Sends on all votes of a batch, and to the dead-letter queue what can't be read, so that it blocks nobody.
-pub async fn relay<S: SendBatch, C: Clock>(app: &App<S, C>, event: &StreamEvent) -> Result<(), SendError> {
-    let mut votes = Vec::with_capacity(event.records.len());
-    let mut unreadable = Vec::new();
-    for record in &event.records {
-        match read_record(record) {
-            Ok(vote) => votes.extend(vote),
-            Err(error) => {
-                tracing::error!(%error, "stream record can't be read and goes to the dead-letter queue");
-                let whole = Outgoing::dead_letter(record.get().to_owned(), None, &error.to_string());
-                let sent = if whole.fits() { whole } else { Outgoing { body: outline(record), ..whole } };
-                unreadable.push(sent);
+/// A batch of the stream, ready to be sent.
+pub struct Folded {
+    /// The votes' messages, for the tally queue.
+    pub votes: Vec<Outgoing>,
+    /// What can't be read, for the dead-letter queue.
+    pub unreadable: Vec<Outgoing>,
+}
+
+impl Folded {
+    /// All votes of a batch as few messages, and what in it can't be read.
+    pub fn of(event: &StreamEvent) -> Self {
+        let mut changes = Vec::with_capacity(event.records.len());
+        let mut unreadable = Vec::new();
+        for record in &event.records {
+            match read_record(record) {
+                Ok(vote) => changes.extend(vote),
+                Err(error) => {
+                    tracing::error!(%error, "stream record can't be read and goes to the dead-letter queue");
+                    let whole = Outgoing::dead_letter(record.get().to_owned(), None, &error.to_string());
+                    let sent = if whole.fits() { whole } else { Outgoing { body: outline(record), ..whole } };
+                    unreadable.push(sent);
+                }
             }
         }
+        Self { votes: fold(changes).iter().map(Outgoing::tally).collect(), unreadable }
     }
-    app.relay_dlq.send_all(&unreadable).await?;
-    let messages: Vec<Outgoing> = fold(votes).iter().map(Outgoing::tally).collect();
-    app.tally_queue.send_all(&messages).await?;
-    tracing::debug!(records = event.records.len(), messages = messages.len(), "batch relayed");
+}
+
+/// Sends on all votes of a batch, and to the dead-letter queue what can't be read, so that it blocks nobody.
+pub async fn relay<S: SendBatch, C: Clock>(app: &App<S, C>, event: &StreamEvent) -> Result<(), SendError> {
+    let folded = Folded::of(event);
+    app.relay_dlq.send_all(&folded.unreadable).await?;
+    app.tally_queue.send_all(&folded.votes).await?;
+    tracing::debug!(records = event.records.len(), messages = folded.votes.len(), "batch relayed");
     Ok(())
 }
 

@@ -2,7 +2,6 @@
 //! cloud: it decides when the process runs, what it is asked and when its calls get through.
 
 use std::{
-    collections::HashMap,
     path::PathBuf,
     process::{Child, Command},
     sync::{Arc, Mutex},
@@ -10,41 +9,24 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{Method, Request, Response, StatusCode};
+use http::{Method, Request, Response};
 use http_body_util::{BodyExt, Full};
-use hyper::{body::Incoming, server::conn::http1, service::service_fn};
-use hyper_util::rt::TokioIo;
+use hyper::body::Incoming;
+use landslide_runtime::{Lambda, Server};
 use serde_json::{Value, json};
-use tokio::{
-    net::TcpListener,
-    sync::{Notify, mpsc, oneshot},
-    task::JoinHandle,
-};
+use tokio::sync::oneshot;
 
-use super::{App, eventually, now_ms};
+use super::{App, eventually};
 
-/// How long a request may take by what the process is told: longer than any test lets it sleep, so that nothing but
-/// the function's own rules ends a request.
-const DEADLINE_MS: u64 = 120_000;
 /// How long an answer is waited for.
 const ANSWER_MAX: Duration = Duration::from_secs(60);
 
 /// A running process of a function; ends when dropped, asleep or not.
 pub struct OwnProcess {
     child: Child,
-    requests: mpsc::UnboundedSender<Event>,
+    lambda: Lambda,
     cloud: Arc<Cloud>,
-    servers: [JoinHandle<()>; 2],
-}
-
-/// What the process is asked, and where the answer goes.
-type Event = (Value, oneshot::Sender<Value>);
-
-/// Lambda's side: requests that the process has not taken yet, and the answers that are due.
-struct Lambda {
-    is_ready: Notify,
-    requests: tokio::sync::Mutex<mpsc::UnboundedReceiver<Event>>,
-    answers: Mutex<HashMap<String, oneshot::Sender<Value>>>,
+    _way: Server,
 }
 
 /// The way to the cloud.
@@ -83,18 +65,8 @@ impl OwnProcess {
         let endpoint = app.stack.endpoint_url.clone().unwrap();
         let cloud =
             Arc::new(Cloud { http: reqwest::Client::new(), endpoint, gate: Mutex::default(), calls: Mutex::default() });
-        let (requests, queue) = mpsc::unbounded_channel();
-        let lambda = Arc::new(Lambda {
-            is_ready: Notify::new(),
-            requests: tokio::sync::Mutex::new(queue),
-            answers: Mutex::default(),
-        });
-        let (runtime_api, lambda_task) = serve({
-            let lambda = lambda.clone();
-            move |request| lambda.clone().answer(request)
-        })
-        .await;
-        let (way, cloud_task) = serve({
+        let lambda = Lambda::start().await;
+        let way = Server::start({
             let cloud = cloud.clone();
             move |request| cloud.clone().pass_on(request)
         })
@@ -107,24 +79,21 @@ impl OwnProcess {
             .envs(variables)
             .envs(app.aws.credentials_as_environment())
             .env("AWS_REGION", &app.stack.region)
-            .env("AWS_ENDPOINT_URL", format!("http://{way}"))
-            .env("AWS_LAMBDA_RUNTIME_API", runtime_api)
-            .env("AWS_LAMBDA_FUNCTION_NAME", app.stack.function(folder))
-            .env("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")
-            .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256")
+            .env("AWS_ENDPOINT_URL", format!("http://{}", way.address))
+            .envs(lambda.environment(&app.stack.function(folder)))
             .spawn()
             .unwrap();
-        let process = Self { child, requests, cloud, servers: [lambda_task, cloud_task] };
-        tokio::time::timeout(ANSWER_MAX, lambda.is_ready.notified()).await.expect("the process asks for work");
+        let process = Self { child, lambda, cloud, _way: way };
+        tokio::time::timeout(ANSWER_MAX, process.lambda.is_ready()).await.expect("the process asks for work");
         process
     }
 
     /// Hands the process a request; what it answers, once it does. The request waits for it also while it sleeps.
     pub fn hand(&self, event: Value) -> impl Future<Output = (u64, Value)> + use<> {
-        let (answer, answered) = oneshot::channel();
-        self.requests.send((event, answer)).unwrap();
+        let outcome = self.lambda.hand(event.to_string().into());
         async move {
-            let answer = tokio::time::timeout(ANSWER_MAX, answered).await.expect("the process answers").unwrap();
+            let outcome = tokio::time::timeout(ANSWER_MAX, outcome).await.expect("the process answers");
+            let answer: Value = serde_json::from_slice(&outcome.unwrap_or_else(|error| error)).unwrap_or_default();
             let body = answer["body"].as_str().and_then(|body| serde_json::from_str(body).ok()).unwrap_or_default();
             (answer["statusCode"].as_u64().unwrap_or_else(|| panic!("no answer, but {answer}")), body)
         }
@@ -167,7 +136,6 @@ impl OwnProcess {
 
 impl Drop for OwnProcess {
     fn drop(&mut self) {
-        self.servers.iter().for_each(JoinHandle::abort);
         // SIGKILL ends a stopped process too.
         if let Err(error) = self.child.kill().and_then(|()| self.child.wait()) {
             eprintln!("end process {}: {error}", self.child.id());
@@ -179,41 +147,6 @@ impl Drop for OwnProcess {
 fn binary(folder: &str) -> PathBuf {
     let tests = std::env::current_exe().unwrap();
     tests.parent().and_then(|deps| deps.parent()).unwrap().join(folder)
-}
-
-impl Lambda {
-    /// The Runtime API: the next request, and what became of it.
-    async fn answer(self: Arc<Self>, request: Request<Incoming>) -> Response<Full<Bytes>> {
-        let path = request.uri().path().to_owned();
-        let body = request.into_body().collect().await.unwrap().to_bytes();
-        let parts: Vec<&str> = path.trim_start_matches('/').split('/').collect();
-        match parts[..] {
-            [_, "runtime", "invocation", "next"] => self.next().await,
-            [_, "runtime", "invocation", id, "response" | "error"] => {
-                let answer = self.answers.lock().unwrap().remove(id).unwrap();
-                // A test that does not wait for the answer has dropped its end.
-                answer.send(serde_json::from_slice(&body).unwrap_or_default()).unwrap_or_default();
-                accepted()
-            }
-            _ => panic!("{path}: {body:?}"),
-        }
-    }
-
-    async fn next(&self) -> Response<Full<Bytes>> {
-        self.is_ready.notify_one();
-        let Some((event, answer)) = self.requests.lock().await.recv().await else {
-            return std::future::pending().await;
-        };
-        let id = format!("{:032x}", fastrand::u128(..));
-        self.answers.lock().unwrap().insert(id.clone(), answer);
-        Response::builder()
-            .header("lambda-runtime-aws-request-id", id)
-            .header("lambda-runtime-deadline-ms", now_ms() + DEADLINE_MS)
-            .header("lambda-runtime-invoked-function-arn", "arn:aws:lambda:us-east-1:000000000000:function:own")
-            .header("content-type", "application/json")
-            .body(event.to_string().into())
-            .unwrap()
-    }
 }
 
 impl Cloud {
@@ -246,36 +179,6 @@ impl Cloud {
 /// Headers that each connection sets for itself.
 fn is_of_connection(name: &str) -> bool {
     ["connection", "keep-alive", "transfer-encoding", "content-length"].contains(&name)
-}
-
-fn accepted() -> Response<Full<Bytes>> {
-    Response::builder().status(StatusCode::ACCEPTED).body(Full::default()).unwrap()
-}
-
-/// Serves HTTP on a free port of this machine; its address, and what ends it.
-async fn serve<Answer>(
-    answer: impl Fn(Request<Incoming>) -> Answer + Clone + Send + Sync + 'static,
-) -> (String, JoinHandle<()>)
-where
-    Answer: Future<Output = Response<Full<Bytes>>> + Send + 'static,
-{
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap().to_string();
-    let serving = tokio::spawn(async move {
-        loop {
-            let (stream, _) = listener.accept().await.unwrap();
-            let answer = answer.clone();
-            let service = service_fn(move |request| {
-                let answer = answer(request);
-                async { Ok::<_, std::convert::Infallible>(answer.await) }
-            });
-            tokio::spawn(async move {
-                // A process that is killed breaks its connections.
-                http1::Builder::new().serve_connection(TokioIo::new(stream), service).await.unwrap_or_default();
-            });
-        }
-    });
-    (address, serving)
 }
 
 /// A vote as the gateway hands it to `cast-vote`.

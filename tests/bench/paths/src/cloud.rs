@@ -1,0 +1,146 @@
+//! AWS as far as the functions call it: each call gets an answer that was made before, and nothing is stored.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
+use aws_smithy_runtime_api::{
+    client::{
+        http::{HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn},
+        orchestrator::{HttpRequest, HttpResponse},
+    },
+    http::StatusCode,
+};
+use aws_smithy_types::body::SdkBody;
+use aws_types::SdkConfig;
+use base64::{Engine, prelude::BASE64_STANDARD};
+use landslide_shared::aws::sdk_config_over;
+use serde_json::{Value, json};
+
+use crate::{
+    tokens::DEVICE_SECRET,
+    votes::{LANES, OPTIONS, POLL},
+};
+
+/// Tables by the names that the functions are given here.
+pub const TABLES: [(&str, &str); 3] =
+    [("POLLS_TABLE", "polls"), ("VOTES_TABLE", "votes"), ("TALLIES_TABLE", "tallies")];
+/// Polls of an owner's page.
+const PAGE_POLLS: usize = 20;
+
+/// The answers.
+#[derive(Debug)]
+pub struct Answers {
+    by_call: HashMap<(&'static str, &'static str), String>,
+}
+
+impl Answers {
+    /// All of them.
+    pub fn new() -> Self {
+        let query = |items: &[Value]| json!({"Items": items, "Count": items.len(), "ScannedCount": items.len()});
+        let counts: Vec<Value> = (0..LANES).map(count).collect();
+        let answers = [
+            (("GetItem", "polls"), json!({ "Item": rules() })),
+            (("GetItem", "votes"), json!({ "Item": vote() })),
+            (("GetItem", "tallies"), json!({})),
+            (("Query", "polls"), query(&[options(), rules()])),
+            (("Query", "by-owner"), query(&vec![rules(); PAGE_POLLS])),
+            (("Query", "tallies"), query(&[])),
+            (
+                ("BatchGetItem", ""),
+                json!({"Responses": {"polls": [options(), rules()], "tallies": counts}, "UnprocessedKeys": {}}),
+            ),
+            (("PutItem", ""), json!({})),
+            (("TransactWriteItems", ""), json!({})),
+            (
+                ("GetSecretValue", ""),
+                json!({"ARN": "arn", "Name": "secret", "SecretString": String::from_utf8_lossy(DEVICE_SECRET)}),
+            ),
+        ];
+        Self { by_call: answers.into_iter().map(|(call, answer)| (call, answer.to_string())).collect() }
+    }
+
+    /// The answer to a call: its target (`x-amz-target`), and its body.
+    pub fn to(&self, target: &str, body: &[u8]) -> String {
+        let operation = target.rsplit('.').next().unwrap_or_default();
+        match operation {
+            "SendMessageBatch" => all_taken(body),
+            "GetItem" | "Query" => {
+                let body = std::str::from_utf8(body).unwrap();
+                let table = ["by-owner", "polls", "votes", "tallies"]
+                    .into_iter()
+                    .find(|table| body.contains(&format!("\"{table}\"")));
+                self.by_call[&(operation, table.unwrap())].clone()
+            }
+            _ => self.by_call.get(&(operation, "")).unwrap_or_else(|| panic!("no answer to {operation}")).clone(),
+        }
+    }
+}
+
+impl Default for Answers {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+fn all_taken(body: &[u8]) -> String {
+    let batch: Value = serde_json::from_slice(body).unwrap();
+    let taken =
+        |entry: &Value| json!({"Id": entry["Id"], "MessageId": "m", "MD5OfMessageBody": "x", "SequenceNumber": "1"});
+    let taken: Vec<Value> = batch["Entries"].as_array().unwrap().iter().map(taken).collect();
+    json!({"Successful": taken, "Failed": []}).to_string()
+}
+
+fn rules() -> Value {
+    let bytes = BASE64_STANDARD.encode([7; 32]);
+    json!({
+        "poll_id": {"S": POLL}, "item": {"S": "RULES"}, "owner": {"S": "https://id.example.org owner"},
+        "owner_order": {"S": format!("001790000000000#{POLL}")}, "question": {"S": "Who should win tonight?"},
+        "kind": {"S": "single"}, "options": {"N": OPTIONS.to_string()}, "max_choices": {"N": "1"},
+        "identity": {"S": "device"}, "vote_change": {"S": "until_close"}, "results": {"S": "always"},
+        "peak_votes_per_second": {"N": "30000"}, "lanes": {"N": LANES.to_string()}, "salt": {"B": bytes},
+        "revision": {"N": "1"}, "created_at": {"N": "1790000000000"}, "request_hash": {"B": bytes},
+    })
+}
+
+fn options() -> Value {
+    let labels: Vec<Value> = (0..OPTIONS).map(|id| json!({"S": format!("Contestant number {id}")})).collect();
+    json!({"poll_id": {"S": POLL}, "item": {"S": "OPTIONS"}, "labels": {"L": labels}})
+}
+
+fn vote() -> Value {
+    json!({
+        "poll_partition": {"S": format!("{POLL}#1ff")}, "voter": {"S": "0".repeat(32)}, "choices": {"L": [{"N": "1"}]},
+        "revision": {"N": "1"}, "cast_at": {"N": "1790000000000"}, "lane": {"N": "3"}, "nonce": {"N": "1"},
+    })
+}
+
+fn count(lane: u8) -> Value {
+    let mut count = json!({
+        "poll_lane": {"S": format!("{POLL}#{lane}")}, "item": {"S": "COUNT"}, "version": {"N": "42"},
+        "as_of": {"N": "1790000000000"}, "ballots": {"N": "400000"},
+    });
+    for id in 0..OPTIONS {
+        count[format!("o{id}")] = json!({"N": "100000"});
+    }
+    count
+}
+
+/// Settings under which every client gets these answers, without any socket.
+pub fn sdk_config() -> SdkConfig {
+    let connector = SharedHttpConnector::new(Canned(Arc::new(Answers::new())));
+    let http_client = http_client_fn(move |_, _| connector.clone());
+    let credentials = Credentials::new("AKIDEXAMPLE", "secret", Some("token".repeat(80)), None, "bench");
+    let config = sdk_config_over(http_client, "us-east-1".to_owned(), None, Duration::ZERO).to_builder();
+    config.credentials_provider(SharedCredentialsProvider::new(credentials)).build()
+}
+
+#[derive(Clone, Debug)]
+struct Canned(Arc<Answers>);
+
+impl HttpConnector for Canned {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let target = request.headers().get("x-amz-target").unwrap_or_default();
+        let answer = self.0.to(target, request.body().bytes().unwrap_or_default());
+        HttpConnectorFuture::ready(Ok(HttpResponse::new(StatusCode::try_from(200).unwrap(), SdkBody::from(answer))))
+    }
+}

@@ -1,0 +1,101 @@
+//! Requests as the gateway hands them over: with all that a browser and the gateway put into them.
+
+use landslide_shared::clock;
+use serde_json::{Map, Value, json};
+
+use crate::votes::POLL;
+
+/// Headers of a browser's request, and those that AWS adds.
+const HEADERS: [(&str, &str); 16] = [
+    ("Accept", "application/json"),
+    ("Accept-Encoding", "gzip, deflate, br, zstd"),
+    ("Accept-Language", "en-GB,en;q=0.9,de;q=0.8"),
+    ("Content-Type", "application/json"),
+    ("Host", "a1b2c3d4e5.execute-api.us-east-1.amazonaws.com"),
+    ("If-Match", "\"1\""),
+    ("Origin", "https://show.example.org"),
+    ("Referer", "https://show.example.org/"),
+    ("sec-ch-ua-mobile", "?1"),
+    ("sec-fetch-dest", "empty"),
+    ("sec-fetch-mode", "cors"),
+    (
+        "User-Agent",
+        "Mozilla/5.0 (Linux; Android 10; K) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Mobile Safari/537.36",
+    ),
+    ("X-Amzn-Trace-Id", "Root=1-68c98b27-5d1a6b5b2c9f4a7e1b3d5f70"),
+    ("X-Forwarded-For", "203.0.113.7"),
+    ("X-Forwarded-Port", "443"),
+    ("X-Forwarded-Proto", "https"),
+];
+
+/// Who calls.
+#[derive(Clone, Copy)]
+pub enum By {
+    /// Nobody.
+    Nobody,
+    /// A device.
+    Device,
+    /// The account that owns all polls.
+    Owner,
+}
+
+impl By {
+    /// The authorizer's context, as the gateway passes it on.
+    fn context(self) -> Value {
+        let (issuer, subject, kind) = match self {
+            By::Nobody => return Value::Null,
+            By::Device => ("urn:landslide:device", "BwcHBwcHBwcHBwcHBwcHBw", "device"),
+            By::Owner => ("https://id.example.org", "owner", "account"),
+        };
+        let expires_at = clock::now().plus_millis(3_600_000).as_millis().to_string();
+        json!({"principalId": subject, "integrationLatency": 0, "issuer": issuer, "subject": subject, "kind": kind, "scopes": "", "expires_at": expires_at})
+    }
+}
+
+/// A request of the poll, or of all polls. `If-Match` goes along only with a change of a poll.
+pub fn request(method: &str, resource: &str, by: By, body: Option<&Value>) -> Vec<u8> {
+    let sent = HEADERS.iter().filter(|(name, _)| *name != "If-Match" || method == "PATCH");
+    let headers: Map<String, Value> = sent.clone().map(|(name, value)| (name.to_string(), json!(value))).collect();
+    let multi: Map<String, Value> = sent.map(|(name, value)| (name.to_string(), json!([value]))).collect();
+    let path = resource.replace("{poll_id}", POLL);
+    let poll_id = resource.contains("{poll_id}").then(|| json!({ "poll_id": POLL }));
+    let event = json!({
+        "resource": resource, "path": path, "httpMethod": method, "headers": headers, "multiValueHeaders": multi,
+        "queryStringParameters": null, "multiValueQueryStringParameters": null, "pathParameters": poll_id,
+        "stageVariables": null, "requestContext": context(method, resource, &path, by.context()),
+        "body": body.map(Value::to_string), "isBase64Encoded": false,
+    });
+    serde_json::to_vec(&event).unwrap()
+}
+
+/// A vote for one option.
+pub fn vote() -> Vec<u8> {
+    request("POST", "/v1/polls/{poll_id}/votes", By::Device, Some(&json!({"choices": [1]})))
+}
+
+/// What the gateway asks the authorizer about a vote with that token.
+pub fn authorization(token: &str) -> Vec<u8> {
+    let mut event: Value = serde_json::from_slice(&vote()).unwrap();
+    event["type"] = json!("REQUEST");
+    event["methodArn"] =
+        json!(format!("arn:aws:execute-api:us-east-1:000000000000:a1b2c3d4e5/prod/POST/v1/polls/{POLL}/votes"));
+    event["headers"]["Authorization"] = json!(format!("Bearer {token}"));
+    event["multiValueHeaders"]["Authorization"] = json!([format!("Bearer {token}")]);
+    event["requestContext"]["authorizer"] = Value::Null;
+    serde_json::to_vec(&event).unwrap()
+}
+
+fn context(method: &str, resource: &str, path: &str, authorizer: Value) -> Value {
+    json!({
+        "resourceId": "abc123", "authorizer": authorizer, "resourcePath": resource, "httpMethod": method,
+        "extendedRequestId": "RkL4zGk9oAMEbZg=", "requestTime": "21/Sep/2026:13:34:00 +0000", "path": format!("/prod{path}"),
+        "accountId": "000000000000", "protocol": "HTTP/1.1", "stage": "prod", "domainPrefix": "a1b2c3d4e5",
+        "requestTimeEpoch": 1_790_000_040_000_u64, "requestId": "c6af9ac6-7b61-11e6-9a41-93e8deadbeef",
+        "identity": {
+            "cognitoIdentityPoolId": null, "accountId": null, "cognitoIdentityId": null, "caller": null,
+            "sourceIp": "203.0.113.7", "principalOrgId": null, "accessKey": null, "cognitoAuthenticationType": null,
+            "cognitoAuthenticationProvider": null, "userArn": null, "userAgent": HEADERS[11].1, "user": null,
+        },
+        "domainName": HEADERS[4].1, "deploymentId": "d3pl0y", "apiId": "a1b2c3d4e5",
+    })
+}

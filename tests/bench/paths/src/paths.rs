@@ -1,0 +1,187 @@
+//! Which paths there are.
+
+use std::{future::Future, sync::Arc};
+
+use authorizer::{AuthorizerRequest, authorize};
+use lambda_http::{Adapter, Context, LambdaEvent, Service, request::LambdaRequest};
+use landslide_shared::{
+    clock,
+    domain::{
+        caller::{Caller, TokenKind},
+        fold::fold,
+        ids::PollId,
+        message::Message,
+        poll::Poll,
+        poll_request::CreatePoll,
+        results::{results, results_tag},
+        tally::{plan, portions},
+        time::Timestamp,
+        vote::CastVote,
+    },
+    http::{self, BODY_BYTES_MAX, Edge, Error, Reply, Request},
+    store::{PollStore, ResultsStore, VoteStore},
+    stream::{StreamEvent, read_record},
+    token::DeviceIssuer,
+    voting::Voting,
+};
+use relay_votes::Folded;
+use serde_json::{json, value::RawValue};
+use tokio::runtime::Runtime;
+
+use crate::{
+    Path, Work, cloud,
+    events::{self, By},
+    tokens,
+    votes::{self, BATCH_RECORDS, FLUSH_VOTES},
+};
+
+/// How long a request may take.
+const DEADLINE_MS: u64 = 60_000;
+
+/// All paths. Those of requests go from an event's JSON to the response's, warm, by the real handler.
+pub const PATHS: &[Path] = &[
+    Path { name: "cast-vote", units: 1, prepare: cast_vote },
+    Path { name: "authorizer-device", units: 1, prepare: || authorizer(&tokens::device()) },
+    Path { name: "authorizer-rs256", units: 1, prepare: || authorizer(&tokens::account("RS256")) },
+    Path { name: "authorizer-es256", units: 1, prepare: || authorizer(&tokens::account("ES256")) },
+    Path { name: "register-device", units: 1, prepare: register_device },
+    Path { name: "get-results", units: 1, prepare: get_results },
+    Path { name: "request", units: 1, prepare: request },
+    Path { name: "results-document", units: 1, prepare: results_document },
+    Path { name: "relay-record", units: BATCH_RECORDS as u64, prepare: relay },
+    Path { name: "fold-record", units: BATCH_RECORDS as u64, prepare: fold_changes },
+    Path { name: "tally-vote-after-1e3", units: FLUSH_VOTES as u64, prepare: || tally(1_000) },
+    Path { name: "tally-vote-after-1e4", units: FLUSH_VOTES as u64, prepare: || tally(10_000) },
+    Path { name: "tally-vote-after-1e5", units: FLUSH_VOTES as u64, prepare: || tally(100_000) },
+    Path { name: "tally-vote-after-1e6", units: FLUSH_VOTES as u64, prepare: || tally(1_000_000) },
+    Path { name: "tally-vote-after-1e7", units: FLUSH_VOTES as u64, prepare: || tally(10_000_000) },
+];
+
+fn cast_vote() -> Work {
+    let aws = cloud::sdk_config();
+    let voting = Voting::new(PollStore::new(&aws, "polls".to_owned()), VoteStore::new(&aws, "votes".to_owned()));
+    endpoint(voting, cast_vote::handle, events::vote(), 201)
+}
+
+fn register_device() -> Work {
+    let app = register_device::App::new(DeviceIssuer::new(tokens::DEVICE_SECRET));
+    endpoint(app, register_device::handle, events::request("POST", "/v1/devices", By::Nobody, Some(&json!({}))), 201)
+}
+
+fn get_results() -> Work {
+    let aws = cloud::sdk_config();
+    let store = ResultsStore::new(&aws, "polls".to_owned(), "tallies".to_owned());
+    let app = get_results::App::new(store, VoteStore::new(&aws, "votes".to_owned()));
+    endpoint(app, get_results::handle, events::request("GET", "/v1/polls/{poll_id}/results", By::Nobody, None), 200)
+}
+
+/// An endpoint as `http::run` has it, from an event's bytes to the response's.
+fn endpoint<App, Endpoint, Answer>(app: App, endpoint: Endpoint, event: Vec<u8>, status: u16) -> Work
+where
+    App: Send + Sync + 'static,
+    Endpoint: Fn(Arc<App>, Request) -> Answer + Sync + 'static,
+    Answer: Future<Output = Result<Reply, Error>> + Send,
+{
+    let (edge, app, runtime) = (Edge::new("*".to_owned()), Arc::new(app), runtime());
+    let expected = format!("{{\"statusCode\":{status},");
+    Box::new(move || {
+        let request: LambdaRequest = serde_json::from_slice(&event).unwrap();
+        let mut service = Adapter::from(http::service(&edge, &app, &endpoint));
+        let response = runtime.block_on(service.call(LambdaEvent::new(request, context()))).unwrap();
+        let response = serde_json::to_string(&response).unwrap();
+        assert!(response.starts_with(&expected), "{response}");
+    })
+}
+
+/// As `#[tokio::main(flavor = "current_thread")]` makes it.
+fn runtime() -> Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
+}
+
+fn context() -> Context {
+    let mut context = Context::default();
+    context.deadline = clock::now().plus_millis(DEADLINE_MS).as_millis();
+    context
+}
+
+fn authorizer(token: &str) -> Work {
+    let (app, event, runtime) = (authorizer::App::new(tokens::verifier()), events::authorization(token), runtime());
+    Box::new(move || {
+        let request: AuthorizerRequest = serde_json::from_slice(&event).unwrap();
+        let answer = runtime.block_on(authorize(&app, &request, clock::now())).unwrap();
+        let answer = serde_json::to_string(&answer).unwrap();
+        assert!(answer.contains("\"Effect\":\"Allow\""), "{answer}");
+    })
+}
+
+/// A vote's request, up to where the endpoint knows all that it needs.
+fn request() -> Work {
+    let event = events::vote();
+    Box::new(move || {
+        let request: LambdaRequest = serde_json::from_slice(&event).unwrap();
+        let request = Request::new(request.into());
+        let caller = request.caller(clock::now()).unwrap();
+        let vote: CastVote = request.json(BODY_BYTES_MAX).unwrap();
+        assert_eq!((request.poll_id().unwrap().as_str(), caller.kind), (votes::POLL, TokenKind::Device));
+        assert_eq!(vote.choices, [1]);
+    })
+}
+
+fn results_document() -> Work {
+    let poll = poll();
+    let counts: Vec<_> = (0..votes::LANES).map(|_| votes::count(400_000)).collect();
+    Box::new(move || {
+        let now = clock::now();
+        let document = serde_json::to_string(&results(&poll, &counts, now)).unwrap();
+        let tag = results_tag(&poll, &counts, now);
+        assert!(document.contains("\"ballots\":1600000") && tag == "1-o-42.42.42.42", "{tag} {document}");
+    })
+}
+
+fn poll() -> Poll {
+    let labels: Vec<String> = (0..votes::OPTIONS).map(|id| format!("Contestant number {id}")).collect();
+    let asked: CreatePoll =
+        serde_json::from_value(json!({"question": "Who should win tonight?", "options": labels})).unwrap();
+    let owner = Caller {
+        issuer: "https://id.example.org".to_owned(),
+        subject: "owner".to_owned(),
+        kind: TokenKind::Account,
+        scopes: String::new(),
+        expires_at: Timestamp::EPOCH,
+    };
+    let id = PollId::parse(votes::POLL).unwrap();
+    let Ok(poll) = asked.validate().unwrap().create(id, &owner, [7; 32], votes::LANES, Timestamp::EPOCH) else {
+        panic!("the poll is not valid")
+    };
+    poll
+}
+
+/// From an event's bytes to the bodies of the messages.
+fn relay() -> Work {
+    let event = votes::stream_event(BATCH_RECORDS);
+    Box::new(move || {
+        let event: StreamEvent = serde_json::from_slice(&event).unwrap();
+        let folded = Folded::of(&event);
+        assert_eq!((folded.votes.len(), folded.unreadable.len()), (usize::from(votes::LANES), 0));
+    })
+}
+
+/// From changes to messages, without their text.
+fn fold_changes() -> Work {
+    let event: StreamEvent = serde_json::from_slice(&votes::stream_event(BATCH_RECORDS)).unwrap();
+    let read = |record: &Box<RawValue>| read_record(record).unwrap().unwrap();
+    let changes: Vec<_> = event.records.iter().map(read).collect();
+    Box::new(move || assert_eq!(fold(changes.iter().cloned()).len(), usize::from(votes::LANES)))
+}
+
+/// A message's votes, from its text to the flush that counts them, in a lane that has counted so many before.
+fn tally(counted: usize) -> Work {
+    let (head, seen) = votes::counted(counted);
+    let body = Message { lane: votes::lane(0), changes: votes::changes(FLUSH_VOTES, 3) }.encode();
+    Box::new(move || {
+        let message = Message::decode(&body).unwrap();
+        let portions = portions(&message.changes);
+        let flushes = plan(&head, &seen, &portions[0]);
+        assert_eq!((flushes.len(), flushes[0].head.counters.ballots()), (1, (counted + FLUSH_VOTES) as i64));
+    })
+}

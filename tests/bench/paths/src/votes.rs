@@ -1,0 +1,125 @@
+//! Votes in all forms that they take on their way: stream records, changes, ids that are counted.
+
+use fastrand::Rng;
+use landslide_shared::domain::{
+    change::{Change, VoteId},
+    choices::Choices,
+    ids::{PollId, VoterKey},
+    lane::{LaneKey, Partition},
+    tally::{Bucket, Counters, Head, Seen},
+    time::Timestamp,
+};
+use serde_json::{Value, json};
+
+/// The poll that everybody votes in, with an id as `create-poll` makes them.
+pub const POLL: &str = "Zk3bq0v9TnqY1xW2uR7a5g";
+/// How many options it has.
+pub const OPTIONS: u8 = 4;
+/// How many lanes count it.
+pub const LANES: u8 = 4;
+/// Records of a batch of the stream: about as many as the 6 MB of an event hold.
+pub const BATCH_RECORDS: usize = 6_000;
+/// Votes that are counted in one go, and that HEAD holds of the last time: half of the most.
+pub const FLUSH_VOTES: usize = 4_000;
+/// The most votes of a lane in a minute: 8,000 a second.
+pub const BUCKET_VOTES: usize = 480_000;
+/// When the votes to be counted were cast: at the beginning of a minute.
+const CAST_AT_MS: u64 = 1_790_000_040_000;
+/// So that each run has the same votes.
+const SEED: u64 = 7;
+
+/// A lane of the poll.
+pub fn lane(number: u8) -> LaneKey {
+    LaneKey { poll: PollId::parse(POLL).unwrap(), lane: number }
+}
+
+fn random_id(random: &mut Rng) -> VoteId {
+    VoteId::new(&VoterKey::from_bytes(random.u128(..).to_be_bytes()), 1)
+}
+
+/// First votes, cast within a minute.
+pub fn changes(count: usize, seed: u64) -> Vec<Change> {
+    let mut random = Rng::with_seed(seed);
+    let change = |_| Change {
+        id: random_id(&mut random),
+        cast_at: Timestamp::from_millis(CAST_AT_MS + random.u64(..60_000)).unwrap(),
+        from: None,
+        to: Choices::of_ids(&[random.u64(..u64::from(OPTIONS))]),
+    };
+    (0..count).map(change).collect()
+}
+
+/// An event of the votes' stream with that many first votes, as Lambda hands it over.
+pub fn stream_event(records: usize) -> Vec<u8> {
+    let records: Vec<Value> = (0..).zip(changes(records, SEED)).map(record).collect();
+    serde_json::to_vec(&json!({ "Records": records })).unwrap()
+}
+
+fn record((number, change): (u64, Change)) -> Value {
+    let voter = change.id.voter();
+    let partition = Partition::of(&voter);
+    let keys = json!({"poll_partition": {"S": format!("{POLL}#{partition}")}, "voter": {"S": voter.to_string()}});
+    let choices: Vec<Value> =
+        change.to.iter().flat_map(|to| to.iter()).map(|id| json!({"N": id.to_string()})).collect();
+    let cast_at = change.cast_at.as_millis();
+    json!({
+        "eventID": format!("{number:032x}"), "eventName": "INSERT", "eventVersion": "1.1", "eventSource": "aws:dynamodb",
+        "awsRegion": "us-east-1",
+        "dynamodb": {
+            "ApproximateCreationDateTime": cast_at / 1_000,
+            "Keys": keys,
+            "NewImage": {
+                "poll_partition": keys["poll_partition"], "voter": keys["voter"], "choices": {"L": choices},
+                "revision": {"N": "1"}, "cast_at": {"N": cast_at.to_string()},
+                "lane": {"N": partition.lane(LANES).to_string()}, "nonce": {"N": "3141592653"},
+            },
+            "SequenceNumber": format!("{:024}", 4_000_000 + number), "SizeBytes": 207, "StreamViewType": "NEW_AND_OLD_IMAGES",
+        },
+        "eventSourceARN": "arn:aws:dynamodb:us-east-1:000000000000:table/landslide-Votes-1A2B3C4D5E6F7/stream/2026-09-21T13:34:00.000",
+    })
+}
+
+/// An event of the tally queue with a message of that many first votes of one lane.
+pub fn queue_event(votes: usize) -> Vec<u8> {
+    let message = landslide_shared::domain::message::Message { lane: lane(0), changes: changes(votes, SEED) };
+    let group = message.lane.to_string();
+    let record = json!({
+        "messageId": "19dd0b57-b21e-4ac1-bd88-01bbb068cb78", "receiptHandle": "AQEBwJnKyrHigUMZj6rYigCgxlaS3SLy0a".repeat(10),
+        "body": message.encode(),
+        "attributes": {
+            "ApproximateReceiveCount": "1", "SentTimestamp": "1790000040000", "SequenceNumber": "18849496460467696128",
+            "MessageGroupId": group, "SenderId": "AIDAIO23YVJENQZJOL4VO", "MessageDeduplicationId": "0".repeat(64),
+            "ApproximateFirstReceiveTimestamp": "1790000040001",
+        },
+        "messageAttributes": {}, "md5OfBody": "e4e68fb7bd0e697a0ae8f1bb342846b3", "eventSource": "aws:sqs",
+        "eventSourceARN": "arn:aws:sqs:us-east-1:000000000000:landslide-TallyQueue.fifo", "awsRegion": "us-east-1",
+    });
+    serde_json::to_vec(&json!({ "Records": [record] })).unwrap()
+}
+
+/// A lane that has counted that many votes: HEAD with those of the last flush, and the ids of all before, minute by
+/// minute, as a process remembers them.
+pub fn counted(votes: usize) -> (Head, Seen) {
+    let mut random = Rng::with_seed(SEED + 1);
+    let newest = Bucket::of(Timestamp::from_millis(CAST_AT_MS).unwrap());
+    let mut seen = Seen::new();
+    for (minutes_ago, first) in (0..).zip((0..votes).step_by(BUCKET_VOTES)) {
+        let start = Timestamp::from_millis(CAST_AT_MS - minutes_ago * 60_000).unwrap();
+        let ids = (first..votes.min(first + BUCKET_VOTES)).map(|_| random_id(&mut random)).collect();
+        seen.insert(Bucket::of(start), ids);
+    }
+    let recent = (0..FLUSH_VOTES).map(|_| random_id(&mut random)).collect();
+    let head = Head { recent: [(newest, recent)].into(), ..count(votes as i64) };
+    (head, seen)
+}
+
+/// What readers see of a lane that has counted that many votes.
+pub fn count(votes: i64) -> Head {
+    let options = (0..OPTIONS).map(|id| (format!("o{id}"), votes / i64::from(OPTIONS)));
+    Head {
+        version: 42,
+        as_of: Timestamp::from_millis(CAST_AT_MS),
+        counters: Counters::from_entries(options.chain([("ballots".to_owned(), votes)])),
+        ..Head::default()
+    }
+}
