@@ -177,7 +177,7 @@ fn fold_changes() -> Work {
 /// A message's votes, from its text to the flush that counts them, in a lane that has counted so many before.
 fn tally(counted: usize) -> Work {
     let (head, seen) = votes::counted(counted);
-    let body = Message { lane: votes::lane(0), changes: votes::changes(FLUSH_VOTES, 3) }.encode();
+    let body = votes::message(votes::changes(FLUSH_VOTES, 3)).encode();
     Box::new(move || {
         let message = Message::decode(&body).unwrap();
         let portions = portions(&message.changes);

@@ -1,13 +1,17 @@
 //! Votes in all forms that they take on their way: stream records, changes, ids that are counted.
 
 use fastrand::Rng;
-use landslide_shared::domain::{
-    change::{Change, VoteId},
-    choices::Choices,
-    ids::{PollId, VoterKey},
-    lane::{LaneKey, Partition},
-    tally::{Bucket, Counters, Head, Seen},
-    time::Timestamp,
+use landslide_shared::{
+    clock,
+    domain::{
+        change::{Change, VoteId},
+        choices::Choices,
+        ids::{PollId, VoterKey},
+        lane::{LaneKey, Partition},
+        message::Message,
+        tally::{Bucket, Counters, Head, Seen},
+        time::Timestamp,
+    },
 };
 use serde_json::{Value, json};
 
@@ -23,8 +27,8 @@ pub const BATCH_RECORDS: usize = 6_000;
 pub const FLUSH_VOTES: usize = 4_000;
 /// The most votes of a lane in a minute: 8,000 a second.
 pub const BUCKET_VOTES: usize = 480_000;
-/// When the votes to be counted were cast: at the beginning of a minute.
-const CAST_AT_MS: u64 = 1_790_000_040_000;
+/// A minute in which votes are cast.
+const MINUTE: u64 = 1_790_000_040_000;
 /// So that each run has the same votes.
 const SEED: u64 = 7;
 
@@ -39,10 +43,18 @@ fn random_id(random: &mut Rng) -> VoteId {
 
 /// First votes, cast within a minute.
 pub fn changes(count: usize, seed: u64) -> Vec<Change> {
+    changes_of(minute(), count, seed)
+}
+
+fn minute() -> Timestamp {
+    Timestamp::from_millis(MINUTE).unwrap()
+}
+
+fn changes_of(minute: Timestamp, count: usize, seed: u64) -> Vec<Change> {
     let mut random = Rng::with_seed(seed);
     let change = |_| Change {
         id: random_id(&mut random),
-        cast_at: Timestamp::from_millis(CAST_AT_MS + random.u64(..60_000)).unwrap(),
+        cast_at: minute.plus_millis(random.u64(..60_000)),
         from: None,
         to: Choices::of_ids(&[random.u64(..u64::from(OPTIONS))]),
     };
@@ -79,9 +91,14 @@ fn record((number, change): (u64, Change)) -> Value {
     })
 }
 
-/// An event of the tally queue with a message of that many first votes of one lane.
+/// A message of these votes.
+pub fn message(changes: Vec<Change>) -> Message {
+    Message { lane: lane(0), changes }
+}
+
+/// An event of the tally queue with a message of that many first votes of one lane, cast just now.
 pub fn queue_event(votes: usize) -> Vec<u8> {
-    let message = landslide_shared::domain::message::Message { lane: lane(0), changes: changes(votes, SEED) };
+    let message = message(changes_of(clock::now().minute(), votes, SEED));
     let group = message.lane.to_string();
     let record = json!({
         "messageId": "19dd0b57-b21e-4ac1-bd88-01bbb068cb78", "receiptHandle": "AQEBwJnKyrHigUMZj6rYigCgxlaS3SLy0a".repeat(10),
@@ -101,10 +118,10 @@ pub fn queue_event(votes: usize) -> Vec<u8> {
 /// minute, as a process remembers them.
 pub fn counted(votes: usize) -> (Head, Seen) {
     let mut random = Rng::with_seed(SEED + 1);
-    let newest = Bucket::of(Timestamp::from_millis(CAST_AT_MS).unwrap());
+    let newest = Bucket::of(minute());
     let mut seen = Seen::new();
     for (minutes_ago, first) in (0..).zip((0..votes).step_by(BUCKET_VOTES)) {
-        let start = Timestamp::from_millis(CAST_AT_MS - minutes_ago * 60_000).unwrap();
+        let start = Timestamp::from_millis(MINUTE - minutes_ago * 60_000).unwrap();
         let ids = (first..votes.min(first + BUCKET_VOTES)).map(|_| random_id(&mut random)).collect();
         seen.insert(Bucket::of(start), ids);
     }
@@ -113,12 +130,18 @@ pub fn counted(votes: usize) -> (Head, Seen) {
     (head, seen)
 }
 
+/// As many counted ids as a full lane has in a minute.
+pub fn full_bucket() -> Vec<VoteId> {
+    let mut random = Rng::with_seed(SEED + 2);
+    (0..BUCKET_VOTES).map(|_| random_id(&mut random)).collect()
+}
+
 /// What readers see of a lane that has counted that many votes.
 pub fn count(votes: i64) -> Head {
     let options = (0..OPTIONS).map(|id| (format!("o{id}"), votes / i64::from(OPTIONS)));
     Head {
         version: 42,
-        as_of: Timestamp::from_millis(CAST_AT_MS),
+        as_of: Some(minute()),
         counters: Counters::from_entries(options.chain([("ballots".to_owned(), votes)])),
         ..Head::default()
     }

@@ -1,0 +1,80 @@
+//! What is measured: each function, and some in more than one way.
+
+use bytes::Bytes;
+use landslide_paths::{
+    events::{By, authorization, request, vote},
+    tokens,
+    votes::{BATCH_RECORDS, FLUSH_VOTES, queue_event, stream_event},
+};
+use serde_json::{Value, json};
+
+/// A line of the table.
+pub struct Row {
+    /// Its name.
+    pub name: &'static str,
+    /// The function: its folder.
+    pub function: &'static str,
+    /// What it is handed.
+    pub event: Bytes,
+    /// What its answer contains.
+    pub answer: &'static str,
+    /// Requests, records or votes of the event.
+    pub units: usize,
+    /// By how much fewer calls are made than of the others.
+    pub calls_divisor: usize,
+}
+
+impl Row {
+    fn new(name: &'static str, function: &'static str, event: Vec<u8>, answer: &'static str) -> Self {
+        Self { name, function, event: event.into(), answer, units: 1, calls_divisor: 1 }
+    }
+
+    fn of_many(name: &'static str, function: &'static str, event: Vec<u8>, answer: &'static str, units: usize) -> Self {
+        Self { units, calls_divisor: 10, ..Self::new(name, function, event, answer) }
+    }
+}
+
+/// The floor, which is handed a vote.
+pub fn floor() -> Row {
+    Row::new("floor", "floor", vote(), "\"statusCode\":201")
+}
+
+/// All rows, those first that a vote meets.
+pub fn rows() -> Vec<Row> {
+    let http = |function: &'static str, method: &str, path: &str, by: By, body: Option<Value>, answer: &'static str| {
+        Row::new(function, function, request(method, path, by, body.as_ref()), answer)
+    };
+    let authorizer =
+        |name: &'static str, token: &str| Row::new(name, "authorizer", authorization(token), "\"Effect\":\"Allow\"");
+    const POLL: &str = "/v1/polls/{poll_id}";
+    const MINE: &str = "/v1/polls/{poll_id}/votes/mine";
+    const OK: &str = "\"statusCode\":200";
+    const CREATED: &str = "\"statusCode\":201";
+    const NOTHING_FAILED: &str = "\"batchItemFailures\":[]";
+    let poll = json!({"question": "Who should win tonight?", "options": ["Red", "Blue", "Green", "Yellow"]});
+    vec![
+        Row::new("cast-vote", "cast-vote", vote(), CREATED),
+        authorizer("authorizer, device token", &tokens::device()),
+        authorizer("authorizer, RS256 token", &tokens::account("RS256")),
+        authorizer("authorizer, ES256 token", &tokens::account("ES256")),
+        http("register-device", "POST", "/v1/devices", By::Nobody, Some(json!({})), CREATED),
+        http("get-results", "GET", "/v1/polls/{poll_id}/results", By::Nobody, None, OK),
+        Row::new("relay-votes, one record", "relay-votes", stream_event(1), "null"),
+        Row::of_many("relay-votes, a full batch", "relay-votes", stream_event(BATCH_RECORDS), "null", BATCH_RECORDS),
+        Row::new("tally-votes, one vote", "tally-votes", queue_event(1), NOTHING_FAILED),
+        Row::of_many(
+            "tally-votes, a full message",
+            "tally-votes",
+            queue_event(FLUSH_VOTES),
+            NOTHING_FAILED,
+            FLUSH_VOTES,
+        ),
+        http("get-poll", "GET", POLL, By::Nobody, None, OK),
+        http("get-vote", "GET", MINE, By::Device, None, OK),
+        http("retract-vote", "DELETE", MINE, By::Device, None, "\"statusCode\":204"),
+        http("create-poll", "POST", "/v1/polls", By::Owner, Some(poll), CREATED),
+        http("list-polls", "GET", "/v1/polls", By::Owner, None, OK),
+        http("update-poll", "PATCH", POLL, By::Owner, Some(json!({"peak_votes_per_second": 31_000})), OK),
+        http("close-poll", "POST", "/v1/polls/{poll_id}/close", By::Owner, Some(json!({})), OK),
+    ]
+}
