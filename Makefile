@@ -7,8 +7,9 @@ PORT ?= 4566
 STACK ?= landslide
 # Of `token`: whose account it is.
 SUB ?= alice
-# Of `demo`: how many of the 8,976 ballots; empty for all.
+# Of `demo`: how many of the 8,976 ballots; empty for all. Of `load`: how many voters, over how many connections.
 VOTERS ?=
+CONNECTIONS ?=
 # Of `audit`: the poll's id.
 POLL ?=
 # Of `package`, `size` and `deploy`: arm64 or x86_64.
@@ -26,7 +27,7 @@ CASES ?= 20
 SEEDS ?= 2000
 SEED_START ?= 1
 SEED ?=
-# Further arguments of `demo`, `audit`, `replay`, `redrive`, `test-unit` and `test-it` (a test's name, say).
+# Further arguments of `demo`, `load`, `audit`, `replay`, `redrive`, `test-unit` and `test-it` (a test's name, say).
 ARGS ?=
 
 LOCAL := infra/local/run
@@ -43,7 +44,8 @@ SAM_ENV = HOME=$(CURDIR)/infra/local/.state/home SAM_CLI_TELEMETRY=0 AWS_DEFAULT
 HOST_ARCH := $(if $(filter aarch64 arm64,$(shell uname -m)),arm64,x86_64)
 
 .DEFAULT_GOAL := help
-.PHONY: help up down url token demo audit replay redrive test test-unit test-budgets test-it test-api sim sim-mutants bench check check-rust check-python check-template check-api \
+.PHONY: help up down url token demo load audit replay redrive test test-unit test-budgets test-it test-api sim sim-mutants bench check check-rust \
+	check-python check-template check-api \
 	package size deploy logs clean
 
 help: ## this list
@@ -66,6 +68,9 @@ token: ## print an account token (SUB=alice)
 
 demo: ## a real election through the running stack (VOTERS=300 for a sample)
 	@$(LOCAL) demo -- $(if $(VOTERS),--voters $(VOTERS)) $(ARGS)
+
+load: ## votes through the running stack: rate, latency, lag, write units, messages (VOTERS=2000 CONNECTIONS=16)
+	@$(LOCAL) load -- $(if $(VOTERS),--voters $(VOTERS)) $(if $(CONNECTIONS),--connections $(CONNECTIONS)) $(ARGS)
 
 audit: ## recount a poll's votes and compare; fails on any difference (POLL=id ARGS='--json --repair')
 	@$(LOCAL) audit -- $(if $(POLL),'$(POLL)') $(ARGS)

@@ -16,7 +16,7 @@ use landslide_shared::domain::lane::PARTITIONS;
 use landslide_shared::queue::Queue;
 
 use crate::EXIT_LEFT_OVER;
-use crate::stack::{self, Tables};
+use landslide_cli::stack::{self, Tables};
 use read::{Limits, Reader};
 use repair::Repaired;
 use verdict::{Audit, Verdict};

@@ -1,12 +1,10 @@
 //! A bucket of S3: list, read, delete, by signed requests. That is little enough to do without S3's own SDK.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
-use aws_credential_types::provider::ProvideCredentials;
-use aws_sigv4::http_request::{PayloadChecksumKind, SignableBody, SignableRequest, SigningSettings, sign};
-use aws_sigv4::sign::v4;
 use aws_types::SdkConfig;
+use landslide_cli::signing::Signer;
 use reqwest::{Method, StatusCode};
 
 /// How long a request may take; an object has 6 MB and some.
@@ -19,7 +17,6 @@ const ATTEMPT_PAUSE: Duration = Duration::from_millis(300);
 /// A bucket.
 pub struct Bucket {
     aws: SdkConfig,
-    region: String,
     url: String,
     http: reqwest::Client,
 }
@@ -30,7 +27,7 @@ impl Bucket {
         let region = aws.region().context("no region")?.to_string();
         let host = aws.endpoint_url().map_or_else(|| format!("https://s3.{region}.amazonaws.com"), str::to_owned);
         let http = reqwest::Client::builder().timeout(REQUEST_TIMEOUT).build().context("make an HTTP client")?;
-        Ok(Self { url: format!("{}/{name}", host.trim_end_matches('/')), aws, region, http })
+        Ok(Self { url: format!("{}/{name}", host.trim_end_matches('/')), aws, http })
     }
 
     /// The keys of up to 1,000 objects past that key, in order, as a URL has them.
@@ -69,27 +66,9 @@ impl Bucket {
         }
     }
 
-    /// A request signed with Signature Version 4.
     async fn signed(&self, method: &Method, url: &str) -> Result<reqwest::Request> {
-        let provider = self.aws.credentials_provider().context("no credentials")?;
-        let identity = provider.provide_credentials().await.context("no credentials")?.into();
-        let mut settings = SigningSettings::default();
-        settings.payload_checksum_kind = PayloadChecksumKind::XAmzSha256;
-        // Keys come in their URL's form, and S3 signs paths as they are.
-        settings.percent_encoding_mode = aws_sigv4::http_request::PercentEncodingMode::Single;
-        settings.uri_path_normalization_mode = aws_sigv4::http_request::UriPathNormalizationMode::Disabled;
-        let parameters = v4::SigningParams::builder()
-            .identity(&identity)
-            .region(&self.region)
-            .name("s3")
-            .time(SystemTime::now())
-            .settings(settings)
-            .build()?;
-        let signable = SignableRequest::new(method.as_str(), url, std::iter::empty(), SignableBody::Bytes(&[]))?;
-        let (signature, _) = sign(signable, &parameters.into())?.into_parts();
-        let mut request = http::Request::builder().method(method.as_str()).uri(url).body(String::new())?;
-        signature.apply_to_request_http1x(&mut request);
-        Ok(request.try_into()?)
+        let request = http::Request::builder().method(method.as_str()).uri(url).body(String::new())?;
+        Ok(Signer::of(&self.aws).await?.sign("s3", request)?.try_into()?)
     }
 }
 

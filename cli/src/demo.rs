@@ -1,9 +1,7 @@
 //! `landslide demo`: a real election through a running stack, and its count held against the official one.
 
-mod api;
 mod election;
 mod plan;
-mod progress;
 mod report;
 
 use std::cell::Cell;
@@ -13,14 +11,15 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 use futures_util::future::try_join_all;
+use landslide_cli::api::{Api, Results};
+use landslide_cli::progress::{Progress, grouped};
+use landslide_cli::signing_key::SigningKey;
+use landslide_cli::token;
+use serde_json::json;
 
-use api::{Api, Cast, Results};
 use election::{BALLOTS, FIRST_CHOICES, QUESTION};
 use plan::{Afterwards, Ballot};
-use progress::{Progress, grouped};
 use report::{Report, Turnout};
-
-use crate::token;
 
 /// Whose poll it is where the demo signs the token.
 const SUBJECT: &str = "demo";
@@ -71,7 +70,7 @@ struct Account {
 impl Account {
     fn token(&self) -> Result<String> {
         match (&self.key, &self.token) {
-            (Some(key), _) => token::local(key, SUBJECT),
+            (Some(key), _) => token::local(&SigningKey::read(key)?, SUBJECT),
             (None, Some(token)) => Ok(token.clone()),
             (None, None) => bail!("name a token or a key"),
         }
@@ -94,7 +93,8 @@ async fn hold_election(arguments: &Arguments) -> Result<()> {
 
     let labels = FIRST_CHOICES.map(|(label, _)| label);
     let key = format!("landslide-demo-{:032x}", fastrand::u128(..));
-    let poll_id = api.create_poll(QUESTION, &labels, &key).await?;
+    let poll = json!({"question": QUESTION, "options": labels, "identity": "device"});
+    let poll_id = api.create_poll(&poll, &key).await?;
     eprintln!(
         "Poll {poll_id}: {} voters, each a device of its own, over {} connections",
         grouped(arguments.voters),
@@ -153,22 +153,14 @@ impl Election<'_> {
         let device = self.api.register_device().await?;
         add(turnout, |turnout| &mut turnout.registrations);
 
-        let vote = match self.api.cast_vote(self.poll_id, &device, ballot.choice).await? {
-            Cast::Created(vote) => {
-                add(turnout, |turnout| &mut turnout.created);
-                vote
-            }
-            Cast::FoundOnRetry(vote) => {
-                add(turnout, |turnout| &mut turnout.found_on_retry);
-                vote
-            }
-        };
+        let cast = self.api.cast_vote(self.poll_id, &device, ballot.choice).await?;
+        add(turnout, |turnout| if cast.found_on_retry { &mut turnout.found_on_retry } else { &mut turnout.created });
         last_vote_at.set(Instant::now());
 
         match ballot.afterwards {
             Afterwards::Nothing => {}
             Afterwards::Repeat => {
-                self.api.repeat_vote(self.poll_id, &device, ballot.choice, &vote).await?;
+                self.api.repeat_vote(self.poll_id, &device, ballot.choice, &cast.vote).await?;
                 add(turnout, |turnout| &mut turnout.repeats);
             }
             Afterwards::SecondVote { choice } => {

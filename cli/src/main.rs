@@ -3,17 +3,14 @@
 mod audit;
 mod bucket;
 mod demo;
-mod issuer;
 mod redrive;
 mod replay;
-mod signing_key;
-mod stack;
-mod token;
 
 use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
+use landslide_cli::{issuer, token};
 
 /// Exit code of what could be done only in part: a difference, or letters that stay.
 const EXIT_LEFT_OVER: u8 = 3;

@@ -22,7 +22,7 @@ use serde_json::value::RawValue;
 
 use crate::EXIT_LEFT_OVER;
 use crate::replay::RelayQueues;
-use crate::stack::{self, explain};
+use landslide_cli::stack::{self, explain};
 use letters::{Letter, Letters};
 
 /// Gives dead letters back. Exit code 3: some can't be counted; they are shown, and stay.

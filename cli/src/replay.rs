@@ -17,7 +17,7 @@ use serde_json::value::RawValue;
 
 use crate::EXIT_LEFT_OVER;
 use crate::bucket::Bucket;
-use crate::stack::{self, explain};
+use landslide_cli::stack::{self, explain};
 
 /// Gives the relay again what it had failed with for 23 hours. Exit code 3: some objects can't be read; they are
 /// shown, and stay.

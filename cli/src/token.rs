@@ -1,6 +1,6 @@
 //! `landslide token`: an account token signed by the local issuer.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
@@ -53,8 +53,8 @@ pub fn run(arguments: &Arguments) -> Result<()> {
 }
 
 /// A token of the local issuer as `landslide issuer` publishes it by default, for `DEFAULT_TTL_HOURS`.
-pub fn local(key: &Path, sub: &str) -> Result<String> {
-    sign(&SigningKey::read(key)?, DEFAULT_ISSUER, DEFAULT_AUDIENCE, sub, DEFAULT_TTL_HOURS)
+pub fn local(key: &SigningKey, sub: &str) -> Result<String> {
+    sign(key, DEFAULT_ISSUER, DEFAULT_AUDIENCE, sub, DEFAULT_TTL_HOURS)
 }
 
 fn sign(key: &SigningKey, issuer: &str, audience: &str, sub: &str, ttl_hours: u64) -> Result<String> {

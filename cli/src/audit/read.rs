@@ -18,7 +18,7 @@ use landslide_shared::domain::time::Timestamp;
 use landslide_shared::store::{PollStore, TallyStore, VoteStore};
 
 use super::compare::{Comparison, CountedId, CountedIds, Cut, Findings, Slice};
-use crate::stack::{Tables, aws, explain};
+use landslide_cli::stack::{Tables, aws, explain};
 
 /// How many lanes are read at once.
 const LANES_AT_ONCE: usize = 16;

@@ -19,7 +19,7 @@ use landslide_shared::queue::{Outgoing, Queue};
 
 use super::read::Reader;
 use super::verdict::{Audit, Lane, Verdict};
-use crate::stack::explain;
+use landslide_cli::stack::explain;
 
 /// How often a lane is tried that others write at the same time.
 const ATTEMPTS_MAX: u32 = 20;

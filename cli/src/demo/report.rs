@@ -4,10 +4,10 @@ use std::fmt;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
+use landslide_cli::api::{Results, Retries};
+use landslide_cli::progress::grouped;
 
-use super::api::{Results, Retries};
 use super::election::{BALLOTS, FIRST_CHOICES, OPTIONS};
-use super::progress::grouped;
 
 /// What the voters did and were answered.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -114,9 +114,9 @@ impl fmt::Display for Report<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::api::OptionResult;
     use super::super::election::sample;
     use super::*;
+    use landslide_cli::api::OptionResult;
 
     fn results(votes: [u64; OPTIONS]) -> Results {
         let options = FIRST_CHOICES

@@ -8,7 +8,7 @@ use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::{MessageAttributeValue, MessageSystemAttributeName};
 use aws_types::SdkConfig;
 
-use crate::stack::explain;
+use landslide_cli::stack::explain;
 
 /// The most messages that SQS gives at once.
 const RECEIVE_MAX: i32 = 10;

@@ -47,6 +47,9 @@ def _parser() -> argparse.ArgumentParser:
         verb = verbs.add_parser(name, help=f"what follows -- goes to `landslide {name}`")
         verb.add_argument("arguments", nargs="*")
         verb.set_defaults(run=_operate)
+    verb = verbs.add_parser("load", help="what follows -- goes to `landslide-load`")
+    verb.add_argument("arguments", nargs="*")
+    verb.set_defaults(run=_load)
     verb = verbs.add_parser("test-it", parents=[cloud], help="what follows -- goes to the test program")
     verb.add_argument("arguments", nargs="*")
     verb.set_defaults(run=_test_it)
@@ -121,6 +124,12 @@ def _operate(arguments: argparse.Namespace) -> None:
 
     os.environ |= operator_program.environment(stackfile.read())
     operator_program.become([arguments.verb, *arguments.arguments])
+
+
+def _load(arguments: argparse.Namespace) -> None:
+    from landslide_local import load, stackfile
+
+    load.run(stackfile.read(), arguments.arguments)
 
 
 def _test_it(arguments: argparse.Namespace) -> None:

@@ -1,5 +1,5 @@
-"""Runs MiniStack in the foreground, mended in five places: two delays, which cost 90 ms a call, the gateway's answer to a
-function that failed, the names of SQS's batch permissions, and alarms on metric math.
+"""Runs MiniStack in the foreground, mended in six places: two delays, which cost 90 ms a call, the gateway's answer to a
+function that failed, the names of SQS's batch permissions, alarms on metric math, and where functions find AWS.
 
 Run by the interpreter of infra/local/.venv-ministack, in an environment that names everything (see
 landslide_local/clouds.py). A patch whose place is gone ends the program: a MiniStack that is silently slow
@@ -133,6 +133,22 @@ def take_alarms_on_metric_math() -> None:
     provisioners._cw_metric_alarm_record = record
 
 
+def let_functions_say_where_aws_is() -> None:
+    """Lets a function's own AWS_ENDPOINT_URL stand, as Lambda does; MiniStack puts its own address in its place."""
+    from ministack.services import lambda_svc
+
+    original = lambda_svc._provided_worker_env
+    if list(inspect.signature(original).parameters) != ["config", "code_dir", "port"]:
+        raise SystemExit("serve.py: MiniStack makes functions' environments in another way now; read lambda_svc")
+
+    def environment(config: dict, code_dir: str, port: int) -> dict:
+        own = (config.get("Environment") or {}).get("Variables") or {}
+        address = {name: own[name] for name in ["AWS_ENDPOINT_URL"] if name in own}
+        return original(config, code_dir, port) | address
+
+    lambda_svc._provided_worker_env = environment
+
+
 class FunctionFailed(Exception):
     """A function that the gateway called gave no answer."""
 
@@ -155,6 +171,7 @@ if __name__ == "__main__":
     answer_failed_functions_as_the_gateway()
     name_batches_of_sqs_as_iam_does()
     take_alarms_on_metric_math()
+    let_functions_say_where_aws_is()
     from ministack.app import main
 
     sys.exit(main())

@@ -1,16 +1,17 @@
-//! The API as the demo uses it: requests that are retried within bounds, answers that are checked.
+//! The API as voters and owners use it: requests that are retried within bounds, answers that are checked.
 
 use std::cell::Cell;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
+use landslide_shared::domain::time::Timestamp;
 use reqwest::header::{AUTHORIZATION, RETRY_AFTER};
 use reqwest::{Method, RequestBuilder, StatusCode};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-/// How often one request is sent at most.
+/// How often one request is sent at most, unless more is asked for.
 const ATTEMPTS_MAX: u32 = 12;
 /// The first request of all fails sooner, since a wrong URL is the likeliest cause.
 const FIRST_REQUEST_ATTEMPTS_MAX: u32 = 3;
@@ -30,6 +31,7 @@ pub struct Api {
     http: reqwest::Client,
     base: String,
     account: String,
+    attempts_max: u32,
     retries: Retries,
 }
 
@@ -51,21 +53,25 @@ impl Retries {
     }
 }
 
-/// What the API says of a stored vote. The demo holds a repeat to exactly the same.
+/// What the API says of a stored vote.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Vote {
     poll_id: String,
     choices: Vec<usize>,
     revision: u64,
-    cast_at: String,
+    /// When it was cast, by the function's clock.
+    pub cast_at: Timestamp,
 }
 
-/// How a first vote came to be stored.
-pub enum Cast {
-    /// 201.
-    Created(Vote),
-    /// 200 on a retry: an earlier attempt whose outcome was unknown had stored it.
-    FoundOnRetry(Vote),
+/// A vote that was cast.
+#[derive(Debug)]
+pub struct Cast {
+    /// As it is stored.
+    pub vote: Vote,
+    /// 200 on a retry instead of 201: an earlier attempt whose outcome was unknown had stored it.
+    pub found_on_retry: bool,
+    /// From the sending of the attempt that was answered to its answer.
+    pub took: Duration,
 }
 
 /// A poll's results.
@@ -90,6 +96,7 @@ struct Answer {
     what: &'static str,
     status: StatusCode,
     body: Vec<u8>,
+    took: Duration,
     /// An attempt before this answer may have been carried out.
     outcome_was_unknown: bool,
 }
@@ -113,7 +120,19 @@ impl Api {
             http = http.no_proxy();
         }
         let http = http.build().context("set up the HTTP client")?;
-        Ok(Self { http, base, account: account.trim().to_owned(), retries: Retries::default() })
+        Ok(Self {
+            http,
+            base,
+            account: account.trim().to_owned(),
+            attempts_max: ATTEMPTS_MAX,
+            retries: Retries::default(),
+        })
+    }
+
+    /// Sends each request so often at most, instead of 12 times.
+    #[must_use]
+    pub fn with_attempts_max(self, attempts_max: u32) -> Self {
+        Self { attempts_max, ..self }
     }
 
     /// What was sent again so far.
@@ -121,16 +140,14 @@ impl Api {
         &self.retries
     }
 
-    /// Creates a poll in which devices vote and returns its id. `key` makes a retry find the poll of an earlier attempt.
-    pub async fn create_poll(&self, question: &str, options: &[&str], key: &str) -> Result<String> {
+    /// Creates a poll and returns its id. `key` makes a retry find the poll of an earlier attempt.
+    pub async fn create_poll(&self, poll: &Value, key: &str) -> Result<String> {
         #[derive(Deserialize)]
         struct Poll {
             poll_id: String,
         }
-        let request = self
-            .request(Method::POST, "/v1/polls", Some(&self.account))
-            .header("idempotency-key", key)
-            .json(&json!({"question": question, "options": options, "identity": "device"}));
+        let request =
+            self.request(Method::POST, "/v1/polls", Some(&self.account)).header("idempotency-key", key).json(poll);
         let answer = self.send("create the poll", request, FIRST_REQUEST_ATTEMPTS_MAX).await?;
         match answer.status {
             StatusCode::CREATED => Ok(answer.parse::<Poll>()?.poll_id),
@@ -146,34 +163,43 @@ impl Api {
             token: String,
         }
         let request = self.request(Method::POST, "/v1/devices", None).json(&json!({}));
-        let answer = self.send("register a device", request, ATTEMPTS_MAX).await?;
+        let answer = self.send("register a device", request, self.attempts_max).await?;
         match answer.status {
             StatusCode::CREATED => Ok(answer.parse::<Device>()?.token),
             _ => Err(answer.unexpected("201")),
         }
     }
 
-    /// Casts a device's first vote, and checks that what was stored is this vote at its first revision.
-    pub async fn cast_vote(&self, poll_id: &str, device: &str, choice: usize) -> Result<Cast> {
-        let request = self.vote_request(poll_id, device, choice);
-        let answer = self.send("cast a vote", request, ATTEMPTS_MAX).await?;
-        let cast = match answer.status {
-            StatusCode::CREATED => Cast::Created(answer.parse()?),
-            StatusCode::OK if answer.outcome_was_unknown => Cast::FoundOnRetry(answer.parse()?),
+    /// Casts a voter's first vote, and checks that what was stored is this vote at its first revision.
+    pub async fn cast_vote(&self, poll_id: &str, voter: &str, choice: usize) -> Result<Cast> {
+        self.cast_revision(1, poll_id, voter, choice).await
+    }
+
+    /// Changes a stored vote, and checks that what was stored is the change.
+    pub async fn change_vote(&self, poll_id: &str, voter: &str, choice: usize, stored: &Vote) -> Result<Cast> {
+        self.cast_revision(stored.revision + 1, poll_id, voter, choice).await
+    }
+
+    async fn cast_revision(&self, revision: u64, poll_id: &str, voter: &str, choice: usize) -> Result<Cast> {
+        let request = self.vote_request(poll_id, voter, choice);
+        let answer = self.send("cast a vote", request, self.attempts_max).await?;
+        let found_on_retry = match answer.status {
+            StatusCode::CREATED => false,
+            StatusCode::OK if answer.outcome_was_unknown => true,
             _ => return Err(answer.unexpected("201")),
         };
-        let (Cast::Created(vote) | Cast::FoundOnRetry(vote)) = &cast;
+        let vote: Vote = answer.parse()?;
         ensure!(
-            vote.poll_id == poll_id && vote.choices == [choice] && vote.revision == 1,
+            vote.poll_id == poll_id && vote.choices == [choice] && vote.revision == revision,
             "cast a vote: voted for option {choice} of poll {poll_id}, but the answer says {vote:?}"
         );
-        Ok(cast)
+        Ok(Cast { vote, found_on_retry, took: answer.took })
     }
 
     /// Sends a stored vote again; the answer must be the stored vote.
     pub async fn repeat_vote(&self, poll_id: &str, device: &str, choice: usize, stored: &Vote) -> Result<()> {
         let request = self.vote_request(poll_id, device, choice);
-        let answer = self.send("repeat a vote", request, ATTEMPTS_MAX).await?;
+        let answer = self.send("repeat a vote", request, self.attempts_max).await?;
         if answer.status != StatusCode::OK {
             return Err(answer.unexpected("200"));
         }
@@ -185,7 +211,7 @@ impl Api {
     /// Tries to vote for another option with a device that has voted; the answer must be 409 `already_voted`.
     pub async fn try_second_vote(&self, poll_id: &str, device: &str, choice: usize) -> Result<()> {
         let request = self.vote_request(poll_id, device, choice);
-        let answer = self.send("try a second vote", request, ATTEMPTS_MAX).await?;
+        let answer = self.send("try a second vote", request, self.attempts_max).await?;
         if answer.status == StatusCode::CONFLICT && answer.code().as_deref() == Some("already_voted") {
             return Ok(());
         }
@@ -195,7 +221,7 @@ impl Api {
     /// The poll's results, as anyone sees them.
     pub async fn results(&self, poll_id: &str) -> Result<Results> {
         let request = self.request(Method::GET, &format!("/v1/polls/{poll_id}/results"), None);
-        let answer = self.send("read the results", request, ATTEMPTS_MAX).await?;
+        let answer = self.send("read the results", request, self.attempts_max).await?;
         match answer.status {
             StatusCode::OK => answer.parse(),
             _ => Err(answer.unexpected("200")),
@@ -215,13 +241,14 @@ impl Api {
         }
     }
 
-    /// Sends a request until it gets an answer other than 429 and 503. Every request of the demo may be sent again with
+    /// Sends a request until it gets an answer other than 429 and 503. Every request here may be sent again with
     /// the same body: a poll carries an idempotency key, a vote is idempotent by itself, a device costs nothing.
     async fn send(&self, what: &'static str, request: RequestBuilder, attempts_max: u32) -> Result<Answer> {
         let mut outcome_was_unknown = false;
         let mut attempt = 1;
         loop {
             let request = request.try_clone().context("a request with a streamed body can't be sent again")?;
+            let sent = Instant::now();
             let (failure, retries, wait) = match exchange(request).await {
                 Ok((StatusCode::TOO_MANY_REQUESTS, retry_after, _)) => {
                     ("429".to_owned(), &self.retries.throttled, retry_after)
@@ -230,7 +257,9 @@ impl Api {
                     outcome_was_unknown = true;
                     ("503".to_owned(), &self.retries.unavailable, retry_after)
                 }
-                Ok((status, _, body)) => return Ok(Answer { what, status, body, outcome_was_unknown }),
+                Ok((status, _, body)) => {
+                    return Ok(Answer { what, status, body, took: sent.elapsed(), outcome_was_unknown });
+                }
                 Err(error) => {
                     outcome_was_unknown |= !error.is_connect();
                     (causes(&error), &self.retries.unanswered, None)

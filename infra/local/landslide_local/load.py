@@ -1,0 +1,57 @@
+"""Runs the load tool (tests/load) on the stack, with the calls of the functions that count led through its meter."""
+
+import os
+import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import boto3
+
+from landslide_local import build, clients, operator_program
+from landslide_local.stages import Failure
+
+METERED = ("relay-votes", "tally-votes")
+PROGRAM = build.TARGET / build.PROFILE / "landslide-load"
+
+
+def run(deployed: dict[str, Any], arguments: list[str]) -> None:
+    """Fails where the tool does: a count that is not what was acknowledged, or a stack that can't be used."""
+    environment = {**os.environ, **operator_program.environment(deployed)}
+    command = [str(PROGRAM), "--url", deployed["api_url"], "--key", deployed["issuer_key"], *arguments]
+    if deployed["endpoint_url"] is None:  # AWS's functions don't reach this machine
+        done = subprocess.run(command, env=environment, check=False)
+    else:
+        meter = f"127.0.0.1:{_free_port()}"
+        with _led_to(deployed, f"http://{meter}"):
+            done = subprocess.run([*command, "--meter", meter], env=environment, check=False)
+    if done.returncode != 0:
+        raise Failure("the load failed; what it says is above")
+
+
+@contextmanager
+def _led_to(deployed: dict[str, Any], endpoint_url: str) -> Iterator[None]:
+    """The metered functions find AWS at that address, while this lasts."""
+    os.environ |= clients.environment(deployed["cloud"], deployed["endpoint_url"])
+    functions = boto3.client("lambda", endpoint_url=deployed["endpoint_url"], region_name=deployed["region"])
+    names = [f"{deployed['stack']}-{name}" for name in METERED]
+    before = {name: functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"] for name in names}
+    try:
+        for name in names:
+            _set_variables(functions, name, before[name] | {"AWS_ENDPOINT_URL": endpoint_url})
+        yield
+    finally:
+        for name in names:
+            _set_variables(functions, name, before[name])
+
+
+def _set_variables(functions: Any, name: str, variables: dict[str, str]) -> None:
+    functions.update_function_configuration(FunctionName=name, Environment={"Variables": variables})
+    functions.get_waiter("function_updated").wait(FunctionName=name, WaiterConfig={"Delay": 1})
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
