@@ -240,9 +240,17 @@ fn put(world: &Rc<World>, who: &Process, call: &PutItemInput, item: &Rc<Item>) -
 fn double_lanes(world: &Rc<World>, who: &Process, call: &UpdateItemInput) -> Result<Written, Busy> {
     let written = world.tables.borrow_mut().of_mut(call.table_name().expect("a table")).double_lanes(call);
     match &written {
-        Written::Done(_) => {
+        Written::Done(former) => {
             count(&world.numbers.doublings);
             world.tell(&who.name, || "doubles the poll's lanes".to_owned());
+            let table = call.table_name().expect("a table");
+            let key = call.key().expect("an update has a key");
+            let item = {
+                let tables = world.tables.borrow();
+                let table = tables.of(Some(table));
+                table.get(&table.key(key))
+            };
+            world.landed(table, former.as_deref(), &item.expect("it was just updated"));
         }
         Written::ConditionFailed(_) => world.tell(&who.name, || "finds the poll's lanes doubled".to_owned()),
         Written::Conflict => return Err(Busy),

@@ -53,6 +53,8 @@ pub struct Times {
     pub opens_at: Option<u64>,
     /// When it closes.
     pub closes_at: Option<u64>,
+    /// How many lanes count it.
+    pub lanes: u64,
 }
 
 /// A promise that was not kept.
@@ -114,7 +116,11 @@ impl Ledger {
         let time = |name: &str| item.contains_key(name).then(|| number(item, name));
         let mut polls = self.polls.borrow_mut();
         let all = polls.entry(poll.clone()).or_default();
-        let times = Times { from: at, opens_at: time("opens_at"), closes_at: time("closes_at") };
+        let lanes = number(item, "lanes");
+        let times = Times { from: at, opens_at: time("opens_at"), closes_at: time("closes_at"), lanes };
+        if all.last().is_some_and(|before| before.lanes > lanes) {
+            self.breach("C3", format!("{poll} has {lanes} lanes from {at} on, which are fewer than before"));
+        }
         if let (Some(before), Some(closes_at)) = (all.last(), times.closes_at)
             && before.closes_at.is_none_or(|before| closes_at < before)
             && closes_at < at + FELT_MS

@@ -23,6 +23,8 @@ use crate::{
     world::{POLLS, Process, World, timestamp},
 };
 
+/// The most that an owner does with a poll.
+const ACTS_MAX: u64 = 8;
 /// How often an owner tries again.
 const TRIES_MAX: u64 = 5;
 /// The longest pause before the next try, in milliseconds.
@@ -74,7 +76,7 @@ pub async fn create(world: Rc<World>, poll: Rc<Poll>) {
 /// Acts on a poll now and then.
 pub async fn act(cloud: Rc<Cloud>, poll: Rc<Poll>) {
     let world = &cloud.world;
-    for _ in 0..1 + world.draw(4) {
+    for _ in 0..1 + world.draw(ACTS_MAX) {
         world.executor.sleep(world.draw(world.scenario.span_ms)).await;
         let wish = match world.draw(4) {
             0 => Wish::Close,
