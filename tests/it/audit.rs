@@ -33,7 +33,7 @@ const NAMES: [(&str, &str); 7] = [
 ];
 
 /// What the program is told by the environment.
-fn environment(app: &App) -> HashMap<&'static str, String> {
+pub fn environment(app: &App) -> HashMap<&'static str, String> {
     let names = NAMES.map(|(variable, output)| (variable, app.stack.output(output).to_owned()));
     let mut all: HashMap<_, _> = names.into_iter().chain(app.aws.credentials_as_environment()).collect();
     all.insert("AWS_REGION", app.stack.region.clone());
@@ -41,7 +41,8 @@ fn environment(app: &App) -> HashMap<&'static str, String> {
     all
 }
 
-fn run(environment: &HashMap<&'static str, String>, arguments: &[&str]) -> Output {
+/// Runs `landslide`.
+pub fn run(environment: &HashMap<&'static str, String>, arguments: &[&str]) -> Output {
     // Beside the folder of this test program, where `make up` has built it.
     let program = std::env::current_exe().unwrap().parent().unwrap().with_file_name("landslide");
     let mut command = Command::new(program);
@@ -52,7 +53,7 @@ fn run(environment: &HashMap<&'static str, String>, arguments: &[&str]) -> Outpu
 }
 
 /// Audits at once, however young the votes are; the exit code and the document.
-fn audit(app: &App, poll: &str, flags: &[&str]) -> (i32, Value) {
+pub fn audit(app: &App, poll: &str, flags: &[&str]) -> (i32, Value) {
     audit_of_votes_older_than("0", app, poll, flags)
 }
 

@@ -19,7 +19,7 @@ use crate::{
 const RECEIVES_MAX: u64 = 3;
 
 /// The tally queue with so many tries a second apart, while `body` runs.
-async fn while_tries_run_out_soon<T>(app: &App, body: impl Future<Output = T>) -> T {
+pub async fn while_tries_run_out_soon<T>(app: &App, body: impl Future<Output = T>) -> T {
     let queue = app.stack.output("TallyQueueUrl");
     let (visibility, redrive) = tokio::join!(
         app.aws.queue_attribute(queue, "VisibilityTimeout"),
@@ -35,7 +35,7 @@ async fn while_tries_run_out_soon<T>(app: &App, body: impl Future<Output = T>) -
 }
 
 /// A function with another value of a variable, while `body` runs.
-async fn while_set<T>(app: &App, function: &str, variable: &str, value: &str, body: impl Future<Output = T>) -> T {
+pub async fn while_set<T>(app: &App, function: &str, variable: &str, value: &str, body: impl Future<Output = T>) -> T {
     let function = app.stack.function(function);
     let before = app.aws.variables(&function).await;
     let mut changed = before.clone();

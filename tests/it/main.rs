@@ -13,6 +13,7 @@ mod bad_input;
 mod caching;
 mod calls;
 mod changes;
+mod chaos;
 mod closing;
 mod counting;
 mod crashes;

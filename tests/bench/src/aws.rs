@@ -10,7 +10,7 @@ use http::{Request, Response};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use landslide_paths::cloud::Answers;
-use landslide_runtime::Server;
+use landslide_runtime::{ANY_PORT, Server};
 
 /// The server, and how often it was called.
 pub struct Aws {
@@ -23,17 +23,19 @@ impl Aws {
     pub async fn start() -> Self {
         let (answers, calls) = (Arc::new(Answers::new()), Arc::new(AtomicU64::new(0)));
         let counted = calls.clone();
-        let server = Server::start(move |request| {
+        let server = Server::start(ANY_PORT, move |request| {
             counted.fetch_add(1, Ordering::Relaxed);
-            answer(answers.clone(), request)
+            let answering = answer(answers.clone(), request);
+            async { Ok(answering.await) }
         })
-        .await;
+        .await
+        .unwrap();
         Self { server, calls }
     }
 
     /// Its URL.
     pub fn endpoint(&self) -> String {
-        format!("http://{}", self.server.address)
+        format!("http://{}", self.server.address())
     }
 
     /// How many calls there were.

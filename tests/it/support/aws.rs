@@ -25,6 +25,8 @@ use super::{Stack, eventually, gate, now_ms};
 const RECEIVE_MAX: u32 = 10;
 /// For how long a dead letter that a test looked at is hidden from other tests, in seconds.
 const LOOK_SECONDS: u32 = 1;
+/// The pause between two looks, in which letters that were looked at come to sight again.
+const LOOK_PAUSE: Duration = Duration::from_millis(200);
 /// How many times a dead-letter queue is looked through for what must not be there.
 const LOOKS_MAX: u32 = 30;
 
@@ -66,6 +68,12 @@ pub struct Letter {
     /// Its FIFO group; empty in a standard queue.
     pub group: String,
     handle: String,
+}
+
+/// Where someone is in the stream of the Votes table.
+pub struct StreamReader {
+    /// A shard's next page; null once it has ended.
+    iterators: Vec<Value>,
 }
 
 /// What a function failed with.
@@ -256,27 +264,40 @@ impl Aws {
 
     /// All records of a poll's votes that the stream of the Votes table holds, each shard's in its order.
     pub async fn stream_records_of(&self, poll: &str) -> Vec<Value> {
+        let mut reader = self.stream_reader("TRIM_HORIZON").await;
+        let mut records = self.next_records(&mut reader).await;
+        let prefix = format!("{poll}#");
+        let key = |record: &Value| record["dynamodb"]["Keys"]["poll_partition"]["S"].as_str().unwrap().to_owned();
+        records.retain(|record| key(record).starts_with(&prefix));
+        records
+    }
+
+    /// A reader of the Votes table's stream, from `TRIM_HORIZON` (all that it holds) or `LATEST` (what comes from now on).
+    pub async fn stream_reader(&self, from: &str) -> StreamReader {
         let stream = self.table(&self.votes).await["LatestStreamArn"].take();
         let described = self.streams("DescribeStream", &json!({"StreamArn": stream})).await;
-        let mut records = Vec::new();
+        let mut iterators = Vec::new();
         for shard in described["StreamDescription"]["Shards"].as_array().unwrap() {
-            let from_start = json!({
-                "StreamArn": stream, "ShardId": shard["ShardId"], "ShardIteratorType": "TRIM_HORIZON",
-            });
-            let mut iterator = self.streams("GetShardIterator", &from_start).await["ShardIterator"].take();
+            let start = json!({"StreamArn": stream, "ShardId": shard["ShardId"], "ShardIteratorType": from});
+            iterators.push(self.streams("GetShardIterator", &start).await["ShardIterator"].take());
+        }
+        StreamReader { iterators }
+    }
+
+    /// Records that a reader has not read yet, each shard's in its order.
+    pub async fn next_records(&self, reader: &mut StreamReader) -> Vec<Value> {
+        let mut records = Vec::new();
+        for iterator in &mut reader.iterators {
             while iterator.is_string() {
                 let mut page = self.streams("GetRecords", &json!({"ShardIterator": iterator})).await;
                 let Value::Array(found) = page["Records"].take() else { panic!("no records in {page}") };
+                *iterator = page["NextShardIterator"].take();
                 if found.is_empty() {
                     break;
                 }
                 records.extend(found);
-                iterator = page["NextShardIterator"].take();
             }
         }
-        let prefix = format!("{poll}#");
-        let key = |record: &Value| record["dynamodb"]["Keys"]["poll_partition"]["S"].as_str().unwrap().to_owned();
-        records.retain(|record| key(record).starts_with(&prefix));
         records
     }
 
@@ -331,6 +352,24 @@ impl Aws {
                 return;
             }
         }
+    }
+
+    /// Takes all dead letters that fit out of their queue.
+    pub async fn take_letters(&self, queue: &str, fits: impl Fn(&Letter) -> bool) -> Vec<Letter> {
+        let mut taken = Vec::new();
+        let mut looks = 0;
+        while looks < LOOKS_MAX && self.messages_in(queue).await > 0 {
+            looks += 1;
+            for letter in self.look_at(queue).await {
+                if fits(&letter) {
+                    self.sqs("DeleteMessage", &json!({"QueueUrl": queue, "ReceiptHandle": letter.handle})).await;
+                    taken.push(letter);
+                    looks = 0;
+                }
+            }
+            tokio::time::sleep(LOOK_PAUSE).await;
+        }
+        taken
     }
 
     async fn look_at(&self, queue: &str) -> Vec<Letter> {

@@ -25,7 +25,7 @@ use tokio::{io::AsyncWriteExt, net::TcpStream};
 
 pub use self::{
     answer::{Answer, assert_cors, assert_problem},
-    aws::{Aws, StoredVote},
+    aws::{Aws, StoredVote, StreamReader},
     issuer::{Issuer, sign_by},
     openid_provider::OpenIdProvider,
     own_process::{OwnProcess, event, vote_event},

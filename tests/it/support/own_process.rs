@@ -8,11 +8,10 @@ use std::{
     time::Duration,
 };
 
-use bytes::Bytes;
-use http::{Method, Request, Response};
-use http_body_util::{BodyExt, Full};
+use http::{Method, Request};
 use hyper::body::Incoming;
-use landslide_runtime::{Lambda, Server};
+use landslide_load::proxy::{self, Call};
+use landslide_runtime::{ANY_PORT, Answer, Lambda, NoAnswer, Server};
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
@@ -31,8 +30,7 @@ pub struct OwnProcess {
 
 /// The way to the cloud.
 struct Cloud {
-    http: reqwest::Client,
-    endpoint: String,
+    cloud: proxy::Cloud,
     gate: Mutex<Option<Gate>>,
     calls: Mutex<Vec<String>>,
 }
@@ -64,13 +62,14 @@ impl OwnProcess {
     pub async fn start(app: &App, folder: &str) -> Self {
         let endpoint = app.stack.endpoint_url.clone().unwrap();
         let cloud =
-            Arc::new(Cloud { http: reqwest::Client::new(), endpoint, gate: Mutex::default(), calls: Mutex::default() });
+            Arc::new(Cloud { cloud: proxy::Cloud::at(&endpoint), gate: Mutex::default(), calls: Mutex::default() });
         let lambda = Lambda::start().await;
-        let way = Server::start({
+        let way = Server::start(ANY_PORT, {
             let cloud = cloud.clone();
             move |request| cloud.clone().pass_on(request)
         })
-        .await;
+        .await
+        .unwrap();
         let settings = app.aws.function(&app.stack.function(folder)).await;
         let variables = settings["Environment"]["Variables"].as_object().unwrap().clone();
         let variables = variables.into_iter().map(|(name, value)| (name, value.as_str().unwrap().to_owned()));
@@ -79,7 +78,7 @@ impl OwnProcess {
             .envs(variables)
             .envs(app.aws.credentials_as_environment())
             .env("AWS_REGION", &app.stack.region)
-            .env("AWS_ENDPOINT_URL", format!("http://{}", way.address))
+            .env("AWS_ENDPOINT_URL", format!("http://{}", way.address()))
             .envs(lambda.environment(&app.stack.function(folder)))
             .spawn()
             .unwrap();
@@ -150,35 +149,21 @@ fn binary(folder: &str) -> PathBuf {
 }
 
 impl Cloud {
-    async fn pass_on(self: Arc<Self>, request: Request<Incoming>) -> Response<Full<Bytes>> {
-        let (parts, body) = request.into_parts();
-        let body = body.collect().await.unwrap().to_bytes();
-        let target = parts.headers.get("x-amz-target").and_then(|target| target.to_str().ok()).unwrap_or_default();
-        self.calls.lock().unwrap().push(target.rsplit('.').next().unwrap_or_default().to_owned());
-        if let Some(gate) = self.gate_of(target) {
+    async fn pass_on(self: Arc<Self>, request: Request<Incoming>) -> Result<Answer, NoAnswer> {
+        let call = Call::of(request).await.map_err(|_| NoAnswer)?;
+        self.calls.lock().unwrap().push(call.operation().to_owned());
+        if let Some(gate) = self.gate_of(call.operation()) {
             // Whoever holds the gate is gone when its test has failed.
             gate.arrived.send(()).unwrap_or_default();
             gate.opened.await.unwrap_or_default();
         }
-        // The same headers, as they are signed: `host` too.
-        let call = self.http.request(parts.method, format!("{}{}", self.endpoint, parts.uri)).headers(parts.headers);
-        // On its way whatever becomes of the process: one that wakes too late hangs up.
-        let answer = tokio::spawn(call.body(body).send()).await.unwrap().unwrap();
-        let mut response = Response::builder().status(answer.status());
-        for (name, value) in answer.headers().iter().filter(|(name, _)| !is_of_connection(name.as_str())) {
-            response = response.header(name, value);
-        }
-        response.body(answer.bytes().await.unwrap().into()).unwrap()
+        // A process that wakes too late hangs up.
+        self.cloud.answer(call).await
     }
 
-    fn gate_of(&self, target: &str) -> Option<Gate> {
-        self.gate.lock().unwrap().take_if(|gate| target.rsplit('.').next() == Some(gate.operation))
+    fn gate_of(&self, operation: &str) -> Option<Gate> {
+        self.gate.lock().unwrap().take_if(|gate| gate.operation == operation)
     }
-}
-
-/// Headers that each connection sets for itself.
-fn is_of_connection(name: &str) -> bool {
-    ["connection", "keep-alive", "transfer-encoding", "content-length"].contains(&name)
 }
 
 /// A vote as the gateway hands it to `cast-vote`.

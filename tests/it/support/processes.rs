@@ -36,6 +36,20 @@ impl Process {
 
     /// Ends it at once (SIGKILL); false if it has ended already.
     pub fn kill(&self) -> bool {
-        Command::new("kill").args(["-9", &self.id.to_string()]).output().unwrap().status.success()
+        self.signal("KILL")
+    }
+
+    /// Stops it where it is (SIGSTOP), as Lambda freezes an environment; false if it has ended already.
+    pub fn freeze(&self) -> bool {
+        self.signal("STOP")
+    }
+
+    /// Lets it go on (SIGCONT), if it is still there.
+    pub fn wake(&self) -> bool {
+        self.signal("CONT")
+    }
+
+    fn signal(&self, name: &str) -> bool {
+        Command::new("kill").args([format!("-{name}"), self.id.to_string()]).output().unwrap().status.success()
     }
 }

@@ -2,8 +2,10 @@
 //! each call's `ConsumedCapacity` and counts messages. It signs such calls anew, as whoever runs it, since their body
 //! is another one then.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use anyhow::{Context, Result};
 use bytes::Bytes;
@@ -11,9 +13,10 @@ use http::Request;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use landslide_cli::signing::Signer;
+use landslide_runtime::{Answer, NoAnswer, Server};
 use serde_json::{Value, json};
 
-use crate::proxy::{Answer, Call, Cloud, NoAnswer, Server};
+use crate::proxy::{Call, Cloud};
 
 /// Of a database's calls, those that may be asked for their capacity, and whether they write.
 const METERED: [(&str, bool); 3] = [("PutItem", true), ("GetItem", false), ("Query", false)];
@@ -121,16 +124,16 @@ impl Way {
             calls.number += 1;
             calls.units +=
                 answer.pointer("/ConsumedCapacity/CapacityUnits").and_then(Value::as_f64).unwrap_or(f64::NAN);
-        } else if answer["__type"].as_str().is_some_and(|kind| kind.ends_with("ConditionalCheckFailedException")) {
+        } else if text(&answer, "__type").is_some_and(|kind| kind.ends_with("ConditionalCheckFailedException")) {
             calls.refused += 1;
         }
     }
 
     fn see_messages(&self, body: &[u8]) {
         let body: Value = serde_json::from_slice(body).unwrap_or_default();
-        let bodies: Vec<&str> = match body["Entries"].as_array() {
-            Some(entries) => entries.iter().filter_map(|entry| entry["MessageBody"].as_str()).collect(),
-            None => body["MessageBody"].as_str().into_iter().collect(),
+        let bodies: Vec<&str> = match body.get("Entries").and_then(Value::as_array) {
+            Some(entries) => entries.iter().filter_map(|entry| text(entry, "MessageBody")).collect(),
+            None => text(&body, "MessageBody").into_iter().collect(),
         };
         if bodies.is_empty() {
             return;
@@ -140,6 +143,10 @@ impl Way {
         reading.messages += bodies.len() as u64;
         reading.message_bytes += bodies.iter().map(|body| body.len() as u64).sum::<u64>();
     }
+}
+
+fn text<'a>(value: &'a Value, name: &str) -> Option<&'a str> {
+    value.get(name)?.as_str()
 }
 
 /// The kind of item that a call writes: its sort key up to the first `#`.

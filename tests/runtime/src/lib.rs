@@ -13,13 +13,11 @@ use std::{
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
-use hyper::{body::Incoming, server::conn::http1, service::service_fn};
-use hyper_util::rt::TokioIo;
-use tokio::{
-    net::TcpListener,
-    sync::{Notify, mpsc, oneshot},
-    task::JoinHandle,
-};
+use hyper::body::Incoming;
+use tokio::sync::{Notify, mpsc, oneshot};
+
+mod server;
+pub use server::{ANY_PORT, Answer, NoAnswer, Server};
 
 /// How long a request may take by what the process is told: longer than any test lets it sleep, so that nothing but
 /// the function's own rules ends a request.
@@ -52,14 +50,17 @@ impl Lambda {
         let api =
             Arc::new(Api { is_ready: Notify::new(), events: tokio::sync::Mutex::new(queue), due: Mutex::default() });
         let answering = api.clone();
-        let server = Server::start(move |request| answering.clone().answer(request)).await;
-        Self { api, events, server }
+        let answer = move |request| {
+            let answering = answering.clone();
+            async { Ok(answering.answer(request).await) }
+        };
+        Self { api, events, server: Server::start(ANY_PORT, answer).await.unwrap() }
     }
 
     /// What Lambda puts into the environment of a process of a function, but for its region and credentials.
     pub fn environment(&self, function: &str) -> [(&'static str, String); 4] {
         [
-            ("AWS_LAMBDA_RUNTIME_API", self.server.address.clone()),
+            ("AWS_LAMBDA_RUNTIME_API", self.server.address().to_owned()),
             ("AWS_LAMBDA_FUNCTION_NAME", function.to_owned()),
             ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST".to_owned()),
             ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256".to_owned()),
@@ -81,7 +82,7 @@ impl Lambda {
 
 impl Api {
     /// The next event, and what became of it.
-    async fn answer(self: Arc<Self>, request: Request<Incoming>) -> Response<Full<Bytes>> {
+    async fn answer(self: Arc<Self>, request: Request<Incoming>) -> Answer {
         let path = request.uri().path().to_owned();
         let body = request.into_body().collect().await.unwrap().to_bytes();
         let parts: Vec<&str> = path.trim_start_matches('/').split('/').collect();
@@ -97,7 +98,7 @@ impl Api {
         }
     }
 
-    async fn next(&self) -> Response<Full<Bytes>> {
+    async fn next(&self) -> Answer {
         self.is_ready.notify_one();
         let Some((event, outcome)) = self.events.lock().await.recv().await else {
             return std::future::pending().await;
@@ -112,45 +113,5 @@ impl Api {
             .header("content-type", "application/json")
             .body(event.into())
             .unwrap()
-    }
-}
-
-/// An HTTP server on a free port of this machine, until it is dropped.
-pub struct Server {
-    /// Host and port.
-    pub address: String,
-    task: JoinHandle<()>,
-}
-
-impl Server {
-    /// A server that answers each request so.
-    pub async fn start<Answer>(answer: impl Fn(Request<Incoming>) -> Answer + Clone + Send + Sync + 'static) -> Self
-    where
-        Answer: Future<Output = Response<Full<Bytes>>> + Send + 'static,
-    {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap().to_string();
-        let task = tokio::spawn(async move {
-            loop {
-                let (stream, _) = listener.accept().await.unwrap();
-                stream.set_nodelay(true).unwrap();
-                let answer = answer.clone();
-                let service = service_fn(move |request| {
-                    let answer = answer(request);
-                    async { Ok::<_, std::convert::Infallible>(answer.await) }
-                });
-                tokio::spawn(async move {
-                    // A process that is killed breaks its connections.
-                    http1::Builder::new().serve_connection(TokioIo::new(stream), service).await.unwrap_or_default();
-                });
-            }
-        });
-        Self { address, task }
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        self.task.abort();
     }
 }

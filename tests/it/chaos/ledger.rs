@@ -1,0 +1,133 @@
+//! What voters were told, held against what is stored and counted.
+
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, HashMap},
+    fmt::Display,
+};
+
+use base64::{Engine, prelude::BASE64_STANDARD};
+use landslide_cli::api::Cast;
+use landslide_load::voters::Voter;
+use landslide_shared::domain::{
+    caller::{Caller, TokenKind},
+    ids::VoterKey,
+    time::Timestamp,
+};
+use serde_json::{Value, json};
+
+use crate::{
+    audit::audit,
+    support::{App, votes_by_option},
+};
+
+/// The voters of a poll, and what they were answered.
+#[derive(Default)]
+pub struct Ledger {
+    voters: RefCell<HashMap<String, Entry>>,
+}
+
+struct Entry {
+    token: String,
+    /// The options that the voter has tried to have, in order.
+    tried: Vec<usize>,
+    /// How many of these were acknowledged by a 2xx.
+    acknowledged: usize,
+}
+
+/// What is wrong, in votes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Difference {
+    /// Acknowledged votes that are not stored, and stored ones that are not counted.
+    pub lost: u64,
+    /// Votes that were counted more than once.
+    pub double: u64,
+}
+
+impl Ledger {
+    /// Writes down what became of a vote or of a change.
+    pub fn write(&self, voter: &Voter, outcome: Result<Cast, impl Display>) {
+        let mut voters = self.voters.borrow_mut();
+        let entry = voters.entry(voter.subject.clone()).or_insert_with(|| Entry {
+            token: voter.token.clone(),
+            tried: Vec::new(),
+            acknowledged: 0,
+        });
+        let choice = if entry.tried.is_empty() { voter.choice } else { voter.change.unwrap() };
+        entry.tried.push(choice);
+        match outcome {
+            Ok(_) => entry.acknowledged += 1,
+            Err(error) => eprintln!("no 2xx: {error:#}"),
+        }
+    }
+
+    /// Voters.
+    pub fn voters(&self) -> u64 {
+        self.voters.borrow().len() as u64
+    }
+
+    /// Votes and changes that were sent, each counted once.
+    pub fn sent(&self) -> u64 {
+        self.voters.borrow().values().map(|entry| entry.tried.len() as u64).sum()
+    }
+
+    /// Votes and changes that were acknowledged by a 2xx.
+    pub fn acknowledged(&self) -> u64 {
+        self.voters.borrow().values().map(|entry| entry.acknowledged as u64).sum()
+    }
+
+    /// Each voter's last choice, with the token to send it again.
+    pub fn last_choices(&self) -> Vec<(String, u64)> {
+        let voters = self.voters.borrow();
+        voters.values().map(|entry| (entry.token.clone(), *entry.tried.last().unwrap() as u64)).collect()
+    }
+
+    /// Holds a poll's vote items and counts against what was acknowledged, once nothing is on its way: vote by vote, and by
+    /// an audit, which looks at each counted id. Prints whatever is wrong.
+    pub async fn difference(&self, app: &App, poll: &str) -> Difference {
+        let salt = app.aws.poll_item(poll, "RULES").await;
+        let stored: HashMap<String, Vec<u64>> =
+            app.aws.votes_of(poll).await.into_iter().map(|vote| (vote.voter, vote.choices)).collect();
+        let mut difference = Difference::default();
+        let mut expected: BTreeMap<u64, u64> = BTreeMap::new();
+        for (subject, entry) in &*self.voters.borrow() {
+            let choice = *entry.tried.last().unwrap() as u64;
+            *expected.entry(choice).or_default() += 1;
+            let key = voter_key(app, subject, &salt);
+            if stored.get(&key).map(Vec::as_slice) != Some(&[choice][..]) {
+                difference.lost += 1;
+                eprintln!("poll {poll}: {subject} chose {choice}, stored is {:?}", stored.get(&key));
+            }
+        }
+        let results = app.results(poll).await;
+        for (option, counted) in (0..).zip(votes_by_option(&results)) {
+            let expected = expected.get(&option).copied().unwrap_or_default();
+            difference.lost += expected.saturating_sub(counted);
+            difference.double += counted.saturating_sub(expected);
+        }
+        let (code, document) = audit(app, poll, &[]);
+        let number = |name: &str| document[name].as_u64().unwrap();
+        difference.lost += number("missing");
+        difference.double += number("twice");
+        let is_clean = (code, &document["verdict"], &document["votes"]) == (0, &json!("exact"), &json!(self.voters()));
+        if !is_clean || difference != Difference::default() {
+            eprintln!("poll {poll}: {} voters, counted {results}, audit: {code} {document}", self.voters());
+        }
+        assert!(is_clean || difference != Difference::default(), "the audit of poll {poll} is not clean");
+        difference
+    }
+}
+
+/// The key under which a voter's vote is stored.
+fn voter_key(app: &App, subject: &str, rules: &Value) -> String {
+    let context = app.issuer.authorized(subject);
+    let caller = Caller {
+        issuer: context["issuer"].as_str().unwrap().to_owned(),
+        subject: subject.to_owned(),
+        kind: TokenKind::Account,
+        scopes: String::new(),
+        expires_at: Timestamp::EPOCH,
+    };
+    let salt = BASE64_STANDARD.decode(rules["salt"]["B"].as_str().unwrap()).unwrap();
+    VoterKey::of(&caller, &salt.try_into().unwrap()).to_string()
+}
