@@ -112,7 +112,7 @@ sim-mutants: ## breaks the product on purpose, one patch at a time; the simulati
 bench: ## the functions as they ship, each as a process, by a floor in the same run; the hot paths by time (ARGS='--rounds 3')
 	@$(LOCAL) package --arch $(HOST_ARCH)
 	cargo build --quiet --release --package landslide-floor
-	cargo bench --package landslide-paths --target $(HOST_ARCH)-unknown-linux-gnu
+	cargo bench --quiet --package landslide-paths
 	cargo run --quiet $(CARGO_FLAGS) --bin landslide-bench -- --zips target/package/$(HOST_ARCH) $(ARGS)
 
 check: check-rust check-python check-api check-template ## formatting, lints, dependencies, the API's document, the template

@@ -54,10 +54,12 @@ pub struct Arguments {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    // Before anything else has used memory that could be used again.
+    let bucket_mb = targets::bucket_mb();
     let measured = measure(&arguments).await;
     println!("{}\n", machine::shape());
     report::print(&measured);
-    let missed = targets::print(&measured, &targets::of_paths(&arguments.criterion));
+    let missed = targets::print(&measured, &targets::of_paths(&arguments.criterion), bucket_mb);
     println!("\n{missed} of the targets missed");
     ExitCode::SUCCESS
 }

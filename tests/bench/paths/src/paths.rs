@@ -25,7 +25,7 @@ use landslide_shared::{
     voting::Voting,
 };
 use relay_votes::Folded;
-use serde_json::{json, value::RawValue};
+use serde_json::json;
 use tokio::runtime::Runtime;
 
 use crate::{
@@ -169,8 +169,7 @@ fn relay() -> Work {
 /// From changes to messages, without their text.
 fn fold_changes() -> Work {
     let event: StreamEvent = serde_json::from_slice(&votes::stream_event(BATCH_RECORDS)).unwrap();
-    let read = |record: &Box<RawValue>| read_record(record).unwrap().unwrap();
-    let changes: Vec<_> = event.records.iter().map(read).collect();
+    let changes: Vec<_> = event.records.iter().map(|record| read_record(record).unwrap().unwrap()).collect();
     Box::new(move || assert_eq!(fold(changes.iter().cloned()).len(), usize::from(votes::LANES)))
 }
 
