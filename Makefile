@@ -27,6 +27,8 @@ CASES ?= 20
 SEEDS ?= 2000
 SEED_START ?= 1
 SEED ?=
+# Of `test-it` and `test`: 1 runs once more what failed, and says so.
+AGAIN ?=
 # Further arguments of `demo`, `load`, `audit`, `replay`, `redrive`, `test-unit` and `test-it` (a test's name, say).
 ARGS ?=
 
@@ -98,7 +100,7 @@ test-budgets: ## instructions of the hot paths (valgrind), against tests/bench/b
 	cargo run --quiet $(CARGO_FLAGS) $(SIM_FLAGS) --bin landslide-budgets
 
 test-it: infra/local/openid-provider/node_modules/.package-lock.json ## tests against the local cloud, which is brought up first
-	@$(LOCAL) test-it $(CLOUD_FLAGS) -- $(ARGS)
+	@$(LOCAL) test-it $(CLOUD_FLAGS) $(if $(AGAIN),--again) -- $(ARGS)
 
 test-api: ## schemathesis: every operation by examples, at its edges, at random and in sequences (CASES=20 SEED=1)
 	@$(LOCAL) test-api $(CLOUD_FLAGS) --cases $(CASES) --seed $(or $(SEED),1)

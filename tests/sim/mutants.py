@@ -74,7 +74,7 @@ def apply(patch: Path, *flags: str) -> None:
 
 
 def build(name: str) -> Path:
-    command = ["cargo", "build", "--quiet", "--profile", "fast", "-p", "landslide-sim"]
+    command = ["cargo", "build", "--quiet", "--profile", "fast", "--bin", "landslide-sim"]
     run_command(command, cwd=TREE, env=os.environ | {"CARGO_TARGET_DIR": str(ROOT / "target")})
     binary = WORK / "landslide-sim"
     shutil.copy2(ROOT / "target/fast/landslide-sim", binary)

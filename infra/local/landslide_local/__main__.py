@@ -52,6 +52,7 @@ def _parser() -> argparse.ArgumentParser:
     verb.set_defaults(run=_load)
     verb = verbs.add_parser("test-it", parents=[cloud], help="what follows -- goes to the test program")
     verb.add_argument("arguments", nargs="*")
+    verb.add_argument("--again", action="store_true", help="run once more what failed, alone; say so")
     verb.set_defaults(run=_test_it)
     verb = verbs.add_parser("test-api", parents=[cloud], help="schemathesis over the running API")
     verb.add_argument("--cases", type=int, required=True, help="random requests an operation, phase and caller")
@@ -133,17 +134,14 @@ def _load(arguments: argparse.Namespace) -> None:
 
 
 def _test_it(arguments: argparse.Namespace) -> None:
-    from landslide_local import build
+    from landslide_local import integration
 
     deployed = _bring_up(arguments)
     if not arguments.arguments:  # a test that is named is wanted alone
         venvs.test_package(arguments.cloud)
     os.environ |= deployed.environment()
     os.environ.setdefault("RUST_TEST_THREADS", str(clouds.choose(arguments.cloud, arguments.port).tests_at_once))
-    # The whole workspace, so that its dependencies are those that `make test-unit` has built.
-    command = ["cargo", "test", "--profile", build.PROFILE, "--workspace", "--test", "it", "--", *arguments.arguments]
-    os.chdir(paths.ROOT)
-    os.execvp(command[0], command)
+    integration.run(arguments.arguments, arguments.again)
 
 
 def _test_api(arguments: argparse.Namespace) -> None:

@@ -1,12 +1,9 @@
 """Runs the suites that need a cloud on one cloud after the other, and compares what they came to."""
 
 import re
-import subprocess
-import sys
 from dataclasses import dataclass
-from pathlib import Path
 
-from landslide_local import clouds, paths
+from landslide_local import clouds, integration, paths
 from landslide_local.stages import Failure, say, stage
 
 SUITES = ("test-it", "test-api")
@@ -51,27 +48,12 @@ def _run(cloud: str, suite: str) -> Outcome:
     log.parent.mkdir(parents=True, exist_ok=True)
     with stage(f"{suite} on {cloud}"):
         command = ["make", "--no-print-directory", suite, f"CLOUD={cloud}"]
-        failed = _run_and_keep(command, log)
+        failed = integration.run_and_keep(command, log)
     if failed:
         raise Failure(f"{suite} failed on {cloud}. The same again: make {suite} CLOUD={cloud}")
     text = log.read_text()
     skipped = re.findall(r"^test (.*) \.\.\. SKIPPED \(\d+ so far\): (.*)$", text, re.MULTILINE)
     return Outcome(cloud, suite, _last_word(text), [f"{test}: {reason}" for test, reason in skipped])
-
-
-def _run_and_keep(command: list[str], log: Path) -> bool:
-    """Shows all that a command says, and keeps it; whether it failed."""
-    with (
-        log.open("w") as kept,
-        subprocess.Popen(
-            command, cwd=paths.ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
-        ) as running,
-    ):
-        for line in running.stdout or ():
-            sys.stdout.write(line)
-            sys.stdout.flush()
-            kept.write(line)
-    return running.returncode != 0
 
 
 def _last_word(text: str) -> str:
