@@ -29,7 +29,9 @@ SEED_START ?= 1
 SEED ?=
 # Of `test-it` and `test`: 1 runs once more what failed, and says so.
 AGAIN ?=
-# Further arguments of `demo`, `load`, `audit`, `replay`, `redrive`, `test-unit` and `test-it` (a test's name, say).
+# Of `viral`: names of scenarios; empty for all.
+SCENARIOS ?=
+# Further arguments of `demo`, `load`, `audit`, `replay`, `redrive`, `viral`, `bench`, `test-unit` and `test-it` (a test's name, say).
 ARGS ?=
 
 LOCAL := infra/local/run
@@ -46,7 +48,7 @@ SAM_ENV = HOME=$(CURDIR)/infra/local/.state/home SAM_CLI_TELEMETRY=0 AWS_DEFAULT
 HOST_ARCH := $(if $(filter aarch64 arm64,$(shell uname -m)),arm64,x86_64)
 
 .DEFAULT_GOAL := help
-.PHONY: help up down url token demo load audit replay redrive test test-unit test-budgets test-it test-api sim sim-mutants bench check check-rust \
+.PHONY: help up down url token demo load audit replay redrive test test-unit test-budgets test-it test-api sim sim-mutants viral bench check check-rust \
 	check-python check-template check-api \
 	package size deploy logs clean
 
@@ -110,6 +112,9 @@ sim: ## the real code over models of AWS, seed by seed, under faults (SEEDS=2000
 
 sim-mutants: ## breaks the product on purpose, one patch at a time; the simulation has to notice each
 	python3 -B tests/sim/mutants.py --seeds $(SEEDS) --start $(SEED_START)
+
+viral: ## the path of 60,000 votes/s and more in virtual time, by counts, and plots of it (SCENARIOS='steady wide')
+	cargo run --quiet $(CARGO_FLAGS) $(SIM_FLAGS) --bin landslide-sim -- viral $(SCENARIOS) $(ARGS)
 
 bench: ## the functions as they ship, each as a process, by a floor in the same run; the hot paths by time (ARGS='--rounds 3')
 	@$(LOCAL) package --arch $(HOST_ARCH)

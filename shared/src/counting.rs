@@ -23,9 +23,9 @@ mod seen_cache;
 pub use seen_cache::SeenCache;
 
 /// How often one lane's changes are tried in one invocation before their messages go back to the queue.
-const ATTEMPTS_MAX: u32 = 6;
+pub const ATTEMPTS_MAX: u32 = 6;
 /// The pause before the n-th further attempt is drawn at random below this times 2ⁿ.
-const PAUSE_MS: u64 = 12;
+pub const PAUSE_MS: u64 = 12;
 /// How many SEEN reads or writes of one lane are under way at once.
 const SEEN_CALLS_AT_ONCE: usize = 16;
 

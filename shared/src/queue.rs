@@ -23,13 +23,13 @@ const BATCH_MESSAGES_MAX: usize = 10;
 /// The most bytes of a message, and of a batch in total: 1 MiB (SQS), less some for attributes.
 const BATCH_BYTES_MAX: usize = 1024 * 1024 - 16 * 1024;
 /// How many batches are under way at once: a batch of the stream may be for thousands of polls.
-const BATCHES_AT_ONCE: usize = 16;
+pub const BATCHES_AT_ONCE: usize = 16;
 /// The most characters of a reason.
 const REASON_CHARS_MAX: usize = 256;
 /// How often entries that SQS did not take are sent again.
 const SENDS_MAX: u32 = 4;
 /// The pause before the n-th further try is drawn at random below this times 2ⁿ.
-const PAUSE_MS: u64 = 40;
+pub const PAUSE_MS: u64 = 40;
 
 /// A message on its way to a queue.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -133,7 +133,7 @@ impl<S: SendBatch, C: Clock> Queue<S, C> {
     /// Sends all messages, in batches as large as SQS takes and in any order. What SQS refuses of a batch is sent
     /// again a bounded number of times.
     pub async fn send_all(&self, messages: &[Outgoing]) -> Result<(), SendError> {
-        stream::iter(batches(messages).map(Ok))
+        stream::iter(batches(messages, |message| message.body.len()).map(Ok))
             .try_for_each_concurrent(BATCHES_AT_ONCE, |batch| self.send_until_taken(batch))
             .await
     }
@@ -159,13 +159,13 @@ impl<S: SendBatch, C: Clock> Queue<S, C> {
     }
 }
 
-/// Runs of messages that a batch takes each.
-fn batches(messages: &[Outgoing]) -> impl Iterator<Item = &[Outgoing]> {
+/// Runs of messages that a batch takes each, by the bytes of their bodies.
+pub fn batches<M>(messages: &[M], bytes_of: impl Fn(&M) -> usize) -> impl Iterator<Item = &[M]> {
     let mut rest = messages;
     std::iter::from_fn(move || {
         let mut bytes = 0;
         let fits = rest.iter().take(BATCH_MESSAGES_MAX).take_while(|message| {
-            bytes += message.body.len();
+            bytes += bytes_of(message);
             bytes <= BATCH_BYTES_MAX
         });
         // One at least: a message that is too long alone must fail at SQS, not turn in circles here.
@@ -228,7 +228,7 @@ mod tests {
         fn batches_keep_to_their_limits_and_lose_nothing(lengths in proptest::collection::vec(1usize..300_000, 0..40)) {
             let messages: Vec<Outgoing> = lengths.iter()
                 .map(|length| Outgoing { body: "x".repeat(*length), group: None, reason: None }).collect();
-            let batches: Vec<&[Outgoing]> = batches(&messages).collect();
+            let batches: Vec<&[Outgoing]> = batches(&messages, |message| message.body.len()).collect();
             prop_assert_eq!(batches.concat().len(), messages.len());
             for batch in batches {
                 prop_assert!((1..=10).contains(&batch.len()));

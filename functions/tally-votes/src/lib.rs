@@ -28,9 +28,9 @@ pub use lanes::Lanes;
 
 /// How many bytes of counted ids a process remembers: less than half of the function's memory (1,769 MB), which is
 /// a full minute of some 25 full lanes.
-const SEEN_CACHE_BYTES_MAX: usize = 640 * 1024 * 1024;
+pub const SEEN_CACHE_BYTES_MAX: usize = 640 * 1024 * 1024;
 /// How long a group may take: less than the function's 10 s, so that one lane that hangs spares the others.
-const GROUP_TIME_MAX: Duration = Duration::from_secs(8);
+pub const GROUP_TIME_MAX: Duration = Duration::from_secs(8);
 
 /// What counting needs.
 pub struct App<L = TallyStore, D = DynamoDbClient, S = Sqs, C = SystemClock> {

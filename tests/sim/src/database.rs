@@ -248,6 +248,36 @@ impl<'a> Condition<'a> {
     }
 }
 
+/// An item's length as DynamoDB bills it, in bytes: names and values, numbers by two digits a byte.
+pub fn item_bytes(item: &Item) -> u64 {
+    item.iter().map(|(name, value)| name.len() as u64 + value_bytes(value)).sum()
+}
+
+fn value_bytes(value: &AttributeValue) -> u64 {
+    let inside = |values: &mut dyn Iterator<Item = u64>| 3 + values.map(|bytes| 1 + bytes).sum::<u64>();
+    match value {
+        AttributeValue::S(text) => text.len() as u64,
+        AttributeValue::N(digits) => digits.len().div_ceil(2) as u64 + 1,
+        AttributeValue::B(bytes) => bytes.as_ref().len() as u64,
+        AttributeValue::Bool(_) => 1,
+        AttributeValue::L(values) => inside(&mut values.iter().map(value_bytes)),
+        AttributeValue::M(values) => {
+            inside(&mut values.iter().map(|(name, value)| name.len() as u64 + value_bytes(value)))
+        }
+        other => panic!("the model does not know the length of {other:?}"),
+    }
+}
+
+/// Write units of an item of so many bytes: one a KB.
+pub fn write_units(bytes: u64) -> u64 {
+    bytes.div_ceil(1_024).max(1)
+}
+
+/// Read units of a strongly consistent read of so many bytes: one for 4 KB.
+pub fn read_units(bytes: u64) -> u64 {
+    bytes.div_ceil(4_096).max(1)
+}
+
 /// A stream's record of a change from one item to another, as Lambda hands it over.
 pub fn stream_record(sequence: u64, former: Option<&Item>, now: Option<&Item>) -> String {
     let event = match (former, now) {

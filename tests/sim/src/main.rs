@@ -24,6 +24,7 @@ mod stream;
 mod summary;
 #[cfg(test)]
 mod tests;
+mod viral;
 mod voters;
 mod world;
 
@@ -36,7 +37,7 @@ use std::{
     thread,
 };
 
-use clap::Parser;
+use clap::{Parser, Subcommand};
 
 use crate::{
     run::run,
@@ -52,7 +53,10 @@ const BREACHES_MAX: usize = 5;
 
 /// Runs the real code over models of AWS, seed by seed, and holds every promise against what came of it.
 #[derive(Parser)]
+#[command(args_conflicts_with_subcommands = true)]
 struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
     /// How many seeds.
     #[arg(long, default_value_t = 1_000)]
     seeds: u64,
@@ -70,11 +74,21 @@ struct Arguments {
     no_shrink: bool,
 }
 
+#[derive(Subcommand)]
+enum Command {
+    /// The viral model: the whole path under load, in virtual time, by counts
+    Viral(viral::Arguments),
+}
+
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let is_well = match &arguments.seed {
-        Some(spec) => show(spec),
-        None => run_all(&arguments),
+    let is_well = match (&arguments.command, &arguments.seed) {
+        (Some(Command::Viral(asked)), _) => viral::main(asked).unwrap_or_else(|error| {
+            eprintln!("{error}");
+            false
+        }),
+        (None, Some(spec)) => show(spec),
+        (None, None) => run_all(&arguments),
     };
     if is_well { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

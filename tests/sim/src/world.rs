@@ -8,7 +8,6 @@ use std::{
     time::Duration,
 };
 
-use aws_sdk_dynamodb::types::AttributeValue;
 use landslide_shared::{
     clock::Clock,
     domain::{
@@ -18,7 +17,7 @@ use landslide_shared::{
 };
 
 use crate::{
-    database::{Item, Keys, Table, number, outline, stream_record},
+    database::{Item, Keys, Table, item_bytes, number, outline, stream_record, write_units},
     executor::Executor,
     faults::{Fault, Faults},
     ledger::Ledger,
@@ -83,18 +82,6 @@ impl Tables {
             other => panic!("there is no table {other:?}"),
         }
     }
-}
-
-/// Write units of an item: one a KB, by its ids, which are all that is long.
-fn units(item: &Item) -> u64 {
-    let ids = |value: &AttributeValue| match value {
-        AttributeValue::B(ids) => ids.as_ref().len(),
-        AttributeValue::M(buckets) => {
-            buckets.values().map(|ids| ids.as_b().map_or(0, |ids| ids.as_ref().len() + 20)).sum()
-        }
-        _ => 0,
-    };
-    1 + item.values().map(ids).sum::<usize>() as u64 / 1_024
 }
 
 /// One run.
@@ -226,7 +213,7 @@ impl World {
             count(&self.numbers.partition_throttles);
             return false;
         }
-        *debt += units(item) * 1_000;
+        *debt += write_units(item_bytes(item)) * 1_000;
         true
     }
 

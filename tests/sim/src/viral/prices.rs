@@ -1,0 +1,79 @@
+//! What it costs: units by the list of prices.
+
+use std::{collections::BTreeMap, fs::File, io::BufReader, path::Path};
+
+use serde_json::Value;
+
+use crate::viral::model::Model;
+
+/// The region's list prices, in dollars for one of each.
+pub struct Prices(BTreeMap<String, f64>);
+
+/// Memory of the functions in GB, as in `template.yaml`.
+const REQUEST_GB: f64 = 0.25;
+const RELAY_GB: f64 = 0.5;
+const TALLY_GB: f64 = 1_769.0 / 1_024.0;
+
+impl Prices {
+    /// Reads the file of prices.
+    pub fn read(path: &Path) -> Result<Self, Box<dyn std::error::Error>> {
+        let file = File::open(path).map_err(|error| format!("{}: {error}", path.display()))?;
+        Self::of(&serde_json::from_reader(BufReader::new(file))?)
+    }
+
+    fn of(list: &Value) -> Result<Self, Box<dyn std::error::Error>> {
+        let prices = list["prices"].as_object().ok_or("the list has no prices")?;
+        let one = |(name, price): (&String, &Value)| {
+            let number = |key: &str| price[key].as_f64().ok_or_else(|| format!("price {name} has no number {key}"));
+            Ok((name.clone(), number("usd")? / number("per")?))
+        };
+        Ok(Self(prices.iter().map(one).collect::<Result<_, String>>()?))
+    }
+
+    fn of_one(&self, name: &str) -> f64 {
+        *self.0.get(name).unwrap_or_else(|| panic!("the list has no price {name:?}"))
+    }
+
+    fn function(&self, invocations: f64, ms: f64, gigabytes: f64) -> f64 {
+        invocations * self.of_one("lambda_request") + ms / 1_000.0 * gigabytes * self.of_one("lambda_arm64_gb_second")
+    }
+
+    /// Dollars by part of the path, for all that a run did.
+    pub fn costs(&self, model: &Model) -> Vec<(&'static str, f64)> {
+        let counts = &model.measures.counts;
+        let many = |count: &std::cell::Cell<u64>| count.get() as f64;
+        let requests = many(&counts.through_gateway);
+        let request = self.function(requests, requests * model.parameters.request_ms as f64, REQUEST_GB);
+        let devices =
+            if model.parameters.new_devices { request + requests * self.of_one("api_rest_request") } else { 0.0 };
+        vec![
+            ("gateway", requests * self.of_one("api_rest_request")),
+            ("authorizer", request),
+            ("cast-vote", request),
+            ("new devices", devices),
+            ("votes' writes", many(&counts.vote_units) * self.of_one("dynamodb_write_unit")),
+            ("relay", self.function(many(&counts.relays), many(&counts.relay_ms), RELAY_GB)),
+            ("queue", many(&counts.queue_requests) * self.of_one("sqs_fifo_request")),
+            ("tally", self.function(many(&counts.tallies), many(&counts.tally_ms), TALLY_GB)),
+            ("tallies' writes", many(&counts.tally_units) * self.of_one("dynamodb_write_unit")),
+            ("tallies' reads", many(&counts.tally_read_units) * self.of_one("dynamodb_read_unit")),
+        ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::viral::parameters::Parameters;
+
+    #[test]
+    fn a_million_votes_cost_what_the_list_says() {
+        let prices = Prices::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../infra/prices.json")).unwrap();
+        let model = Model::new(Parameters::default());
+        model.measures.counts.through_gateway.set(1_000_000);
+        model.measures.counts.vote_units.set(1_000_000);
+        let cost: BTreeMap<_, _> = prices.costs(&model).into_iter().collect();
+        let in_cents = |part: &str| (cost[part] * 100.0).round();
+        assert_eq!(["gateway", "votes' writes", "cast-vote", "queue"].map(in_cents), [350.0, 63.0, 23.0, 0.0]);
+    }
+}

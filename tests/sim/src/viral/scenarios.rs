@@ -1,0 +1,130 @@
+//! The scenarios by name: what each is told, and what has to come of it.
+
+use crate::viral::{
+    parameters::{Parameters, Placement, Stalled},
+    report::Report,
+};
+
+/// The longest lag of 99 of 100 votes of the steady state (issue 7), in milliseconds.
+const LAG_P99_MS: u64 = 5_000;
+/// The longest until all is counted after the peak (issue 7), in milliseconds.
+const DRAIN_MS: u64 = 30_000;
+
+/// A scenario.
+pub struct Scenario {
+    /// Its name.
+    pub name: &'static str,
+    /// What it is about.
+    pub about: &'static str,
+    /// What the model is told.
+    pub parameters: fn() -> Parameters,
+    /// What has to be besides that nothing is lost; the reason if it is not.
+    pub demand: fn(&Report) -> Result<(), String>,
+}
+
+/// All of them.
+pub const SCENARIOS: &[Scenario] = &[
+    Scenario {
+        name: "steady",
+        about: "60,000 votes/s for 10 minutes on 8 lanes, as declared",
+        parameters: Parameters::default,
+        demand: keeps_up,
+    },
+    Scenario {
+        name: "wide",
+        about: "a table of 256 shards, and a poll of one lane and 1,000 votes/s",
+        parameters: wide,
+        demand: keeps_up,
+    },
+    Scenario {
+        name: "cold",
+        about: "60,000 votes/s at once on a new table (4 partitions) and no environment",
+        parameters: || Parameters { ramp_s: 1, partitions: 4, tallies_partitions: 4, ..Parameters::default() },
+        demand: |_| Ok(()),
+    },
+    Scenario {
+        name: "hop",
+        about: "as steady, each batch counted by the process that knows least of its lane",
+        parameters: || Parameters { tally_placement: Placement::Hop, ..Parameters::default() },
+        demand: |_| Ok(()),
+    },
+    Scenario {
+        name: "stall",
+        about: "as steady, and no batch is counted for 60 s",
+        parameters: || Parameters { stalled: Stalled::Tally, ..Parameters::default() },
+        demand: |_| Ok(()),
+    },
+    Scenario {
+        name: "stall-relay",
+        about: "as steady, and no batch is relayed for 60 s",
+        parameters: || Parameters { stalled: Stalled::Relay, ..Parameters::default() },
+        demand: |_| Ok(()),
+    },
+    Scenario {
+        name: "stall-tallies",
+        about: "as steady, and the Tallies table gives no answer for 60 s",
+        parameters: || Parameters { stalled: Stalled::Tallies, ..Parameters::default() },
+        demand: |_| Ok(()),
+    },
+    Scenario { name: "aim", about: "250,000 votes/s on 32 lanes, as declared", parameters: aim, demand: |_| Ok(()) },
+    Scenario {
+        name: "tenfold",
+        about: "600,000 votes/s on a stack set up for 60,000, all quotas raised tenfold",
+        parameters: tenfold,
+        demand: |_| Ok(()),
+    },
+    Scenario {
+        name: "surprise",
+        about: "declared at 1,000 votes/s, so of one lane, and 60,000 come",
+        parameters: surprise,
+        demand: |_| Ok(()),
+    },
+    Scenario {
+        name: "surprise-grown",
+        about: "the same, and lanes grow by themselves",
+        parameters: || Parameters { lanes_grow: true, ..surprise() },
+        demand: |_| Ok(()),
+    },
+];
+
+/// Issue 7, point 3.
+fn keeps_up(report: &Report) -> Result<(), String> {
+    if report.steady_lag_ms.p99 > LAG_P99_MS {
+        return Err(format!("lag p99 of {} ms in the steady state is over {LAG_P99_MS} ms", report.steady_lag_ms.p99));
+    }
+    if report.drain_ms > DRAIN_MS {
+        return Err(format!("drained {} ms after the peak, over {DRAIN_MS} ms", report.drain_ms));
+    }
+    Ok(())
+}
+
+fn wide() -> Parameters {
+    Parameters { peak_votes_per_second: 1_000, declared_votes_per_second: 1_000, ramp_s: 10, ..Parameters::default() }
+}
+
+fn surprise() -> Parameters {
+    Parameters { declared_votes_per_second: 1_000, ..Parameters::default() }
+}
+
+fn aim() -> Parameters {
+    Parameters {
+        peak_votes_per_second: 250_000,
+        declared_votes_per_second: 250_000,
+        ramp_s: 300,
+        gateway_per_second: 300_000,
+        account_concurrency: 80_000,
+        table_write_units: 400_000,
+        partitions: 512,
+        ..Parameters::default()
+    }
+}
+
+fn tenfold() -> Parameters {
+    Parameters {
+        peak_votes_per_second: 600_000,
+        gateway_per_second: 750_000,
+        account_concurrency: 200_000,
+        table_write_units: 1_000_000,
+        ..Parameters::default()
+    }
+}

@@ -1,0 +1,224 @@
+//! How long things are: measured on what the real code writes, so that the model has no layout of its own.
+
+use std::{cell::RefCell, collections::BTreeMap, rc::Rc, time::Duration};
+
+use aws_sdk_dynamodb::operation::{
+    get_item::{GetItemError, GetItemOutput, builders::GetItemInputBuilder},
+    put_item::{PutItemError, PutItemOutput, builders::PutItemInputBuilder},
+    query::{QueryError, QueryOutput, builders::QueryInputBuilder},
+    transact_write_items::{
+        TransactWriteItemsError, TransactWriteItemsOutput, builders::TransactWriteItemsInputBuilder,
+    },
+};
+use landslide_shared::{
+    counting::LaneStore,
+    domain::{
+        change::{Change, VoteId},
+        choices::Choices,
+        fold::fold,
+        ids::{PollId, VoterKey},
+        lane::LaneKey,
+        tally::{Bucket, Counters, Head, SeenRow},
+        time::{MINUTE_MS, Timestamp},
+        vote::Vote,
+    },
+    store::{DynamoDb, Outcome, TallyStore, VoteStore},
+};
+
+use crate::{
+    database::{Item, item_bytes, stream_record, write_units},
+    executor::Executor,
+};
+
+/// What Lambda's record of a stream has besides what the simulation's has, in bytes.
+const RECORD_ENVELOPE: &str = concat!(
+    r#","eventVersion":"1.1","awsRegion":"us-east-1","ApproximateCreationDateTime":1790000000,"SizeBytes":400,"#,
+    r#""StreamViewType":"NEW_AND_OLD_IMAGES","Keys":{"poll_partition":{"S":"AAAAAAAAAAAAAAAAAAAAAA#000"},"#,
+    r#""voter":{"S":"00000000000000000000000000000000"}},"eventSourceARN":"arn:aws:dynamodb:us-east-1:"#,
+    r#"000000000000:table/landslide-Votes-XXXXXXXXXXXXX/stream/2026-11-24T00:00:00.000""#,
+    "0123456789abcdef0123456789abcdef012345678901234567890"
+);
+/// Votes over which lengths a vote are measured.
+const SAMPLE: usize = 1_000;
+/// More votes than a message takes.
+const TOO_MANY: usize = 10_000;
+
+/// Lengths, in bytes if nothing else is said.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sizes {
+    /// Write units of a vote.
+    pub vote_units: u64,
+    /// A first vote's record in the stream, as the relay gets it.
+    pub record: u64,
+    /// A message without votes.
+    pub message: u64,
+    /// A vote in a message.
+    pub message_vote: f64,
+    /// The most votes of a message.
+    pub message_votes_max: u64,
+    /// HEAD without ids.
+    pub head: u64,
+    /// A minute in HEAD, without its ids.
+    pub head_minute: u64,
+    /// An id, in HEAD and in a SEEN row.
+    pub id: u64,
+    /// A SEEN row without ids.
+    pub row: u64,
+    /// COUNT.
+    pub copy: u64,
+}
+
+impl Sizes {
+    /// Measures them.
+    pub fn measure() -> Self {
+        let body = |votes| message(votes).first().map_or(0, |message| message.encode().len());
+        let (empty, full) = (body(1), body(SAMPLE + 1));
+        let message_vote = (full - empty) as f64 / SAMPLE as f64;
+        let head = tally_item(async |store| store.put_head(&lane(), &head_of(0, 0)).await.expect("no failure"));
+        let one_minute =
+            tally_item(async |store| store.put_head(&lane(), &head_of(1, SAMPLE)).await.expect("no failure"));
+        let two_minutes =
+            tally_item(async |store| store.put_head(&lane(), &head_of(2, SAMPLE)).await.expect("no failure"));
+        let copy = tally_item(async |store| store.put_count(&lane(), &head_of(0, 0)).await.expect("no failure"));
+        let row = |ids| tally_item(async move |store| store.put_seen(&lane(), &row_of(ids)).await.expect("no failure"));
+        let vote = vote_item();
+        let id = (row(SAMPLE) - row(0)) / SAMPLE as u64;
+        Self {
+            vote_units: write_units(item_bytes(&vote)),
+            record: (stream_record(1, None, Some(&vote)).len() + RECORD_ENVELOPE.len()) as u64,
+            message: empty as u64 - message_vote as u64,
+            message_vote,
+            message_votes_max: message(TOO_MANY).first().map_or(0, |message| message.changes.len() as u64),
+            head,
+            head_minute: two_minutes - one_minute - SAMPLE as u64 * id,
+            id,
+            row: row(0),
+            copy,
+        }
+    }
+
+    /// A message's body.
+    pub fn body(&self, votes: u64) -> u64 {
+        self.message + (self.message_vote * votes as f64) as u64
+    }
+
+    /// HEAD with ids by minute.
+    pub fn head_with(&self, recent: &BTreeMap<u64, u64>) -> u64 {
+        self.head + recent.values().map(|ids| self.head_minute + ids * self.id).sum::<u64>()
+    }
+
+    /// A SEEN row.
+    pub fn row_with(&self, ids: u64) -> u64 {
+        self.row + ids * self.id
+    }
+}
+
+fn poll() -> PollId {
+    PollId::from_bytes([7; 16])
+}
+
+fn lane() -> LaneKey {
+    LaneKey { poll: poll(), lane: 3 }
+}
+
+fn at(minute: usize) -> Timestamp {
+    Timestamp::EPOCH.plus_millis(1_790_000_000_000 + minute as u64 * MINUTE_MS)
+}
+
+fn id(number: usize) -> VoteId {
+    VoteId::new(&VoterKey::from_bytes((number as u128).to_be_bytes()), 1)
+}
+
+fn message(votes: usize) -> Vec<landslide_shared::domain::message::Message> {
+    let change = |number| Change { id: id(number), cast_at: at(0), from: None, to: Choices::from_bits(2) };
+    fold((0..votes).map(|number| (lane(), change(number))))
+}
+
+/// A HEAD of a poll with four options and millions of votes, with so many ids in each of some minutes.
+fn head_of(minutes: usize, ids: usize) -> Head {
+    let counters = ["ballots", "o0", "o1", "o2", "o3"].map(|name| (name.to_owned(), 3_456_789));
+    Head {
+        version: 5_000,
+        as_of: Some(at(0)),
+        counters: Counters::from_entries(counters),
+        recent: (0..minutes).map(|minute| (Bucket::of(at(minute)), (0..ids).map(id).collect())).collect(),
+        sealed: false,
+    }
+}
+
+fn row_of(ids: usize) -> SeenRow {
+    SeenRow { bucket: Bucket::of(at(0)), version: 5_000, ids: (0..ids).map(id).collect() }
+}
+
+/// Bytes of the item that a call of the Tallies table writes.
+fn tally_item(write: impl AsyncFnOnce(TallyStore<Recorder>) + 'static) -> u64 {
+    item_bytes(&written(async |recorder| write(TallyStore::over(recorder, String::new())).await))
+}
+
+fn vote_item() -> Item {
+    let vote = Vote { choices: Choices::from_bits(2), revision: 1, cast_at: at(0), lane: 3, nonce: 3_456_789_012 };
+    written(async move |recorder| {
+        let votes = VoteStore::over(recorder, String::new());
+        votes.put(&poll(), &VoterKey::from_bytes([7; 16]), &vote).await.expect("no failure");
+    })
+}
+
+/// The item that some code writes.
+fn written(write: impl AsyncFnOnce(Recorder) + 'static) -> Item {
+    let recorder = Recorder::default();
+    let executor = Executor::new(1, 0);
+    let item = recorder.item.clone();
+    executor.spawn(async move { write(recorder).await });
+    assert!(executor.run(100), "a write that waits for nothing");
+    item.take()
+}
+
+/// A database that keeps the item that was put last.
+#[derive(Clone, Default)]
+struct Recorder {
+    item: Rc<RefCell<Item>>,
+}
+
+impl DynamoDb for Recorder {
+    async fn get_item(&self, _: GetItemInputBuilder) -> Outcome<GetItemOutput, GetItemError> {
+        Ok(GetItemOutput::builder().build())
+    }
+
+    async fn put_item(&self, call: PutItemInputBuilder) -> Outcome<PutItemOutput, PutItemError> {
+        *self.item.borrow_mut() = call.get_item().clone().expect("a put has an item");
+        Ok(PutItemOutput::builder().build())
+    }
+
+    async fn query(&self, _: QueryInputBuilder) -> Outcome<QueryOutput, QueryError> {
+        Ok(QueryOutput::builder().build())
+    }
+
+    async fn transact(
+        &self,
+        _: TransactWriteItemsInputBuilder,
+        _: Option<Duration>,
+    ) -> Outcome<TransactWriteItemsOutput, TransactWriteItemsError> {
+        Ok(TransactWriteItemsOutput::builder().build())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_message_and_a_full_head_keep_to_their_limits_by_these_sizes() {
+        let sizes = Sizes::measure();
+        let limit = landslide_shared::domain::message::MESSAGE_BYTES_MAX as u64;
+        assert!(sizes.body(sizes.message_votes_max) <= limit);
+        assert!(sizes.body(sizes.message_votes_max + 2) > limit);
+        assert_eq!((sizes.id, sizes.vote_units), (20, 1));
+    }
+
+    #[test]
+    fn a_head_of_two_minutes_is_as_long_as_its_parts_say() {
+        let sizes = Sizes::measure();
+        let real = tally_item(async |store| store.put_head(&lane(), &head_of(2, 700)).await.expect("no failure"));
+        assert_eq!(sizes.head_with(&BTreeMap::from([(0, 700), (1, 700)])), real);
+    }
+}

@@ -1,0 +1,208 @@
+//! Voters by counts: how many come, how many get past the gateway and Lambda, and who comes again.
+
+use std::{collections::BTreeMap, rc::Rc};
+
+use landslide_shared::{
+    aws::{ATTEMPTS_MAX, FIRST_PAUSE},
+    domain::lane::PARTITIONS,
+};
+
+use crate::viral::{
+    allowance::Allowance,
+    measures::{Limit, add},
+    model::Model,
+    parameters::Parameters,
+};
+
+/// A step of time, in milliseconds.
+pub const TICK_MS: u64 = 50;
+/// For how long the gateway lets unused requests gather, in milliseconds.
+const BURST_MS: u64 = 1_000;
+
+/// Voters of one logical partition who do the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Group {
+    logical: usize,
+    count: u64,
+    /// How often they have asked in vain.
+    refusals: usize,
+    /// How often their write was refused in this request.
+    attempts: u32,
+}
+
+impl Parameters {
+    /// When nobody new comes any more, in milliseconds since the beginning.
+    pub fn peak_ends_ms(&self) -> u64 {
+        (self.ramp_s + self.peak_s) * 1_000
+    }
+
+    /// How many new voters come a second at a time.
+    pub fn rate_at(&self, now_ms: u64) -> f64 {
+        let peak = self.peak_votes_per_second as f64;
+        match now_ms {
+            now if now >= self.peak_ends_ms() => 0.0,
+            now if now < self.ramp_s * 1_000 => peak * now as f64 / (self.ramp_s * 1_000) as f64,
+            _ => peak,
+        }
+    }
+}
+
+/// Environments of the functions of a request.
+struct Environments {
+    started: f64,
+    most: f64,
+}
+
+impl Environments {
+    fn new(parameters: &Parameters) -> Self {
+        let functions = if parameters.new_devices { 3 } else { 2 };
+        Self {
+            // All of the first ten seconds' share is there at once.
+            started: parameters.environments_per_10_s as f64,
+            most: (parameters.account_concurrency / functions) as f64,
+        }
+    }
+
+    /// How many of so many requests find an environment.
+    fn take(&mut self, model: &Model, wanted: u64) -> u64 {
+        let per_second = model.parameters.environment_requests_per_second as f64;
+        let can = self.started * per_second * TICK_MS as f64 / 1_000.0;
+        if wanted as f64 > can * 0.9 {
+            let more = model.parameters.environments_per_10_s as f64 / 10_000.0 * TICK_MS as f64;
+            self.started = (self.started + more).min(self.most);
+        }
+        wanted.min(model.round(can))
+    }
+}
+
+/// Lets the voters come, until the last has voted or given up.
+pub async fn come(model: Rc<Model>) {
+    let parameters = &model.parameters;
+    let gateway = Allowance::new(parameters.gateway_per_second, BURST_MS);
+    let mut environments = Environments::new(parameters);
+    // Who does something next, by when.
+    let mut asking: BTreeMap<u64, Vec<Group>> = BTreeMap::new();
+    let mut writing: BTreeMap<u64, Vec<Group>> = BTreeMap::new();
+    loop {
+        let now = model.now_ms();
+        let mut crowd = newcomers(&model, now);
+        crowd.extend(due(&mut asking, now));
+        let requests = size(&crowd);
+        add(&model.measures.counts.requests, requests);
+        model.measures.at(now, |second| second.requests += requests);
+
+        let (through, refused) = admit(&model, crowd, gateway.take_up_to(requests, now), Limit::Gateway);
+        come_again(&model, &mut asking, refused);
+        add(&model.measures.counts.through_gateway, size(&through));
+        let served = environments.take(&model, size(&through));
+        let (mut writers, refused) = admit(&model, through, served, Limit::Environments);
+        come_again(&model, &mut asking, refused);
+
+        writers.extend(due(&mut writing, now));
+        for group in turned(writers, model.draw(u64::from(PARTITIONS)) as usize) {
+            let count = model.votes.store(&model, group.logical, group.count);
+            let refused = Group { count, attempts: group.attempts + 1, ..group };
+            if count > 0 && refused.attempts < ATTEMPTS_MAX {
+                let pause = model.draw((FIRST_PAUSE.as_millis() as u64) << group.attempts);
+                writing.entry(now + TICK_MS.max(pause)).or_default().push(refused);
+            } else if count > 0 {
+                come_again(&model, &mut asking, vec![refused]);
+            }
+        }
+        model.votes.after_tick(&model, TICK_MS);
+        if now >= parameters.peak_ends_ms() && asking.is_empty() && writing.is_empty() {
+            return model.votes.shards().iter().for_each(|shard| shard.close());
+        }
+        model.executor.sleep(TICK_MS).await;
+    }
+}
+
+fn newcomers(model: &Model, now_ms: u64) -> Vec<Group> {
+    let expected = model.parameters.rate_at(now_ms) * TICK_MS as f64 / 1_000.0;
+    let mut counts = vec![0; usize::from(PARTITIONS)];
+    for _ in 0..model.draw_poisson(expected) {
+        counts[model.draw(u64::from(PARTITIONS)) as usize] += 1;
+    }
+    let groups = counts.into_iter().enumerate().filter(|(_, count)| *count > 0);
+    groups.map(|(logical, count)| Group { logical, count, refusals: 0, attempts: 0 }).collect()
+}
+
+fn due(waiting: &mut BTreeMap<u64, Vec<Group>>, now_ms: u64) -> Vec<Group> {
+    let later = waiting.split_off(&(now_ms + 1));
+    std::mem::replace(waiting, later).into_values().flatten().collect()
+}
+
+fn size(groups: &[Group]) -> u64 {
+    groups.iter().map(|group| group.count).sum()
+}
+
+/// The groups, beginning somewhere else, so that no partition is always served first.
+fn turned(mut groups: Vec<Group>, by: usize) -> Vec<Group> {
+    let by = by % groups.len().max(1);
+    groups.rotate_left(by);
+    groups
+}
+
+/// Who gets past a limit that lets so many through, and who does not: all groups alike.
+fn admit(model: &Model, crowd: Vec<Group>, most: u64, limit: Limit) -> (Vec<Group>, Vec<Group>) {
+    let total = size(&crowd);
+    if total <= most {
+        return (crowd, Vec::new());
+    }
+    model.met(limit, total - most);
+    let share = most as f64 / total as f64;
+    crowd
+        .into_iter()
+        .map(|group| {
+            let count = model.round(group.count as f64 * share).min(group.count);
+            (Group { count, ..group }, Group { count: group.count - count, ..group })
+        })
+        .unzip()
+}
+
+/// Has the refused come again after a while, but for those who have had enough.
+fn come_again(model: &Model, asking: &mut BTreeMap<u64, Vec<Group>>, refused: Vec<Group>) {
+    let now = model.now_ms();
+    for group in refused.into_iter().filter(|group| group.count > 0) {
+        model.measures.at(now, |second| second.refused += group.count);
+        let again = Group { refusals: group.refusals + 1, attempts: 0, ..group };
+        if again.refusals < model.parameters.voter_tries {
+            let pause = model.parameters.voter_pause_ms + model.draw(model.parameters.voter_pause_ms);
+            asking.entry(now + pause).or_default().push(again);
+        } else {
+            add(&model.measures.counts.given_up, group.count);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn voters_come_in_a_ramp_a_peak_and_a_drop() {
+        let parameters = Parameters { ramp_s: 10, peak_s: 20, peak_votes_per_second: 1_000, ..Parameters::default() };
+        let rates = [0, 5_000, 10_000, 29_999, 30_000].map(|now| parameters.rate_at(now));
+        assert_eq!(rates, [0.0, 500.0, 1_000.0, 1_000.0, 0.0]);
+    }
+
+    #[test]
+    fn a_limit_admits_all_groups_alike_and_loses_nobody() {
+        let model = Model::new(Parameters::default());
+        let group = |logical| Group { logical, count: 1_000, refusals: 0, attempts: 0 };
+        let (through, refused) = admit(&model, vec![group(1), group(2)], 500, Limit::Gateway);
+        assert_eq!(size(&through) + size(&refused), 2_000);
+        assert!(through.iter().all(|group| group.count.abs_diff(250) <= 1));
+    }
+
+    #[test]
+    fn whoever_is_refused_comes_again_and_gives_up_in_the_end() {
+        let model = Model::new(Parameters { gateway_per_second: 0, ramp_s: 0, peak_s: 1, ..Parameters::default() });
+        model.executor.spawn(come(model.clone()));
+        assert!(model.executor.run(u64::MAX));
+        let counts = &model.measures.counts;
+        let voters = counts.given_up.get();
+        assert!(voters.abs_diff(60_000) < 2_000, "{voters}");
+        assert_eq!((counts.requests.get(), counts.accepted.get()), (voters * 4, 0));
+    }
+}
