@@ -45,6 +45,8 @@ const SLOW_MS: u64 = 2_900;
 const USUAL_MS: u64 = 6;
 /// The most SEEN rows of a page.
 const PAGE_ROWS_MAX: usize = 4;
+/// SEEN rows of a page that is not to be short: of some hundred ids each, about as many as a megabyte takes.
+const FULL_PAGE_ROWS: usize = 100;
 
 /// A process's connections.
 #[derive(Clone)]
@@ -90,7 +92,7 @@ impl Client {
         act: Rc<impl Fn(&Rc<World>) -> Result<T, Busy> + 'static>,
     ) -> Option<Result<T, Busy>> {
         let world = &self.world;
-        let (there, back) = (self.travel_ms(), self.travel_ms());
+        let (there, back) = (self.travel_ms(), self.travel_ms().max(u64::from(world.scenario.is_plain)));
         let arrives = !world.faults.strikes(Fault::RequestLost);
         let answers = arrives && !world.faults.strikes(Fault::AnswerLost);
         let is_busy = world.faults.strikes(Fault::Throttled);
@@ -225,6 +227,7 @@ fn put(world: &Rc<World>, who: &Process, call: &PutItemInput, item: &Rc<Item>) -
     let written = world.tables.borrow_mut().of_mut(table).put(call, item);
     match &written {
         Written::Done(former) => {
+            world.spent(table, former.as_deref(), item);
             world.landed(table, former.as_deref(), item);
             world.tell(&who.name, || format!("writes {}", outline(item)));
         }
@@ -269,7 +272,8 @@ fn page(world: &Rc<World>, call: &QueryInput) -> (Vec<Rc<Item>>, Option<Item>) {
         Some("#lane = :lane AND #item BETWEEN :first AND :last") => {
             let after = call.exclusive_start_key().map(|key| table.key(key).1);
             let from = after.as_deref().map_or(Bound::Included(text(":first")), Bound::Excluded);
-            let rows_max = 1 + world.draw_index(PAGE_ROWS_MAX);
+            let full = world.scenario.is_plain.then_some(FULL_PAGE_ROWS);
+            let rows_max = full.unwrap_or_else(|| 1 + world.draw_index(PAGE_ROWS_MAX));
             let mut rows = table.range(text(":lane"), from, text(":last"), rows_max + 1);
             let has_more = rows.len() > rows_max;
             rows.truncate(rows_max);

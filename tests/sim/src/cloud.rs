@@ -221,7 +221,8 @@ async fn read_shard(cloud: Rc<Cloud>, shard: Rc<Shard>) {
 }
 
 fn next_batch(world: &World, shard: &Shard) -> Vec<Record> {
-    let mut batch = shard.next(1 + world.draw_index(world.scenario.batch_records_max));
+    let most = world.scenario.batch_records_max;
+    let mut batch = shard.next(if world.scenario.is_plain { most } else { 1 + world.draw_index(most) });
     let is_gone = |record: &Record| world.executor.now_ms() - record.at_ms > RECORD_LIFE_MS;
     if batch.iter().any(is_gone) {
         world.ledger.breach("C2", "the stream lost records before anybody gave them up");
@@ -282,6 +283,9 @@ async fn read_queue(cloud: Rc<Cloud>) {
 
 /// Some groups, and how many messages of each.
 fn wanted(world: &World, mut free: Vec<String>) -> Vec<(String, usize)> {
+    if world.scenario.is_plain {
+        return vec![(free.swap_remove(world.draw_index(free.len())), MESSAGES_MAX)];
+    }
     let mut wanted = Vec::new();
     let mut room = 1 + world.draw_index(MESSAGES_MAX);
     while room > 0 && !free.is_empty() {

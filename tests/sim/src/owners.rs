@@ -58,6 +58,11 @@ pub fn draw_poll(world: &World, number: usize) -> Poll {
         "closes_at": closes_at,
         "peak_votes_per_second": 1 + world.draw(20_000),
     });
+    make_poll(world, number, body)
+}
+
+/// The n-th poll, as a body asks for it.
+pub fn make_poll(world: &World, number: usize, body: Value) -> Poll {
     let asked: CreatePoll = serde_json::from_value(body).expect("a poll's body");
     let mut salt = [0; 32];
     salt[..8].copy_from_slice(&world.draw(u64::MAX).to_be_bytes());

@@ -34,6 +34,9 @@ pub struct Scenario {
     pub window_ms: u64,
     /// The most records of a stream batch.
     pub batch_records_max: usize,
+    /// Whether batches and pages hold all that is there, up to their limits (else how much is drawn), and no answer
+    /// is missed for coming in the very millisecond in which its call is done.
+    pub is_plain: bool,
     /// How many batches of the queue are counted at once.
     pub queue_readers: usize,
     /// After how long a message that was not deleted comes again, in milliseconds.
@@ -106,6 +109,7 @@ impl Scenario {
                 41..=800 => *random.choice(&[7, 50, 500]).unwrap(),
                 _ => *random.choice(&[50, 500, 10_000]).unwrap(),
             },
+            is_plain: false,
             queue_readers: 1 + random.usize(..8),
             visibility_ms: *random.choice(&[2_000, 9_000, 60_000, 60_000]).unwrap(),
             receives_max: *random.choice(&[3, 10, 20]).unwrap(),

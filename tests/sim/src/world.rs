@@ -126,6 +126,12 @@ pub struct Numbers {
     pub spills: Cell<u64>,
     /// HEADs written.
     pub flushes: Cell<u64>,
+    /// COUNTs written.
+    pub copies: Cell<u64>,
+    /// Write units of the Tallies table, of writes that were done.
+    pub tally_units: Cell<u64>,
+    /// Messages that the tally queue took.
+    pub messages: Cell<u64>,
     /// Messages delivered again.
     pub redeliveries: Cell<u64>,
     /// Messages that the queue's deduplication dropped.
@@ -217,6 +223,14 @@ impl World {
         true
     }
 
+    /// Notes what a write takes: by the longer of the item and what it replaces.
+    pub fn spent(&self, table: &str, former: Option<&Item>, item: &Item) {
+        if table == TALLIES {
+            let bytes = item_bytes(item).max(former.map_or(0, item_bytes));
+            self.numbers.tally_units.set(self.numbers.tally_units.get() + write_units(bytes));
+        }
+    }
+
     fn partition(&self, table: &str, item: &Item) -> u64 {
         let mut hasher = DefaultHasher::new();
         (table, self.tables.borrow().of(Some(table)).key(item).0).hash(&mut hasher);
@@ -244,7 +258,10 @@ impl World {
                 count(&self.numbers.flushes);
                 self.ledger.head_landed(former, item);
             }
-            TALLIES if is("COUNT") => self.ledger.count_landed(former, item),
+            TALLIES if is("COUNT") => {
+                count(&self.numbers.copies);
+                self.ledger.count_landed(former, item);
+            }
             TALLIES => count(&self.numbers.spills),
             _ => {}
         }
@@ -306,9 +323,7 @@ impl World {
             _ => {
                 let (group, length) = (sent.group.clone(), sent.body.len());
                 let is_new = self.queue.send(sent, self.executor.now_ms());
-                if !is_new {
-                    count(&self.numbers.deduplicated);
-                }
+                count(if is_new { &self.numbers.messages } else { &self.numbers.deduplicated });
                 let fate = if is_new { "" } else { ", which the queue knows already" };
                 self.tell(who, || format!("sends a message of {length} characters to {group}{fate}"));
                 if self.faults.strikes(Fault::Garbage) {

@@ -20,10 +20,15 @@ impl Allowance {
 
     /// Takes as much as there is, at most `wanted`; how much.
     pub fn take_up_to(&self, wanted: u64, now_ms: u64) -> u64 {
-        self.refill(now_ms);
-        let taken = wanted.min((self.left.get().max(0) / 1_000) as u64);
+        let taken = wanted.min(self.left(now_ms));
         self.left.set(self.left.get() - taken as i64 * 1_000);
         taken
+    }
+
+    /// How much there is.
+    pub fn left(&self, now_ms: u64) -> u64 {
+        self.refill(now_ms);
+        (self.left.get().max(0) / 1_000) as u64
     }
 
     /// Takes the whole, if anything is left: one call may overdraw, and is paid off before the next. Whether it did.

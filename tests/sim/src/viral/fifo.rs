@@ -93,7 +93,9 @@ impl Fifo {
             let sent = Message { sent_ms: now_ms, ..message.clone() };
             groups.get_mut(&message.lane).expect("made above").waiting.push_back(sent);
         }
-        self.changed.ring();
+        if lanes.iter().any(|lane| !groups[lane].is_in_flight) {
+            self.changed.ring();
+        }
         true
     }
 
@@ -133,7 +135,9 @@ impl Fifo {
         let group = groups.get_mut(&lane).expect("a group in flight");
         group.is_in_flight = false;
         again.into_iter().rev().for_each(|message| group.waiting.push_front(message));
-        self.changed.ring();
+        if !group.waiting.is_empty() {
+            self.changed.ring();
+        }
     }
 }
 

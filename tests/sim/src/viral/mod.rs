@@ -22,7 +22,15 @@ mod tests;
 mod voters;
 mod votes_table;
 
-use std::{path::PathBuf, rc::Rc};
+use std::{
+    path::PathBuf,
+    rc::Rc,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread,
+};
 
 use clap::Args;
 
@@ -46,6 +54,9 @@ pub struct Arguments {
     /// The list of prices.
     #[arg(long, default_value = "infra/prices.json")]
     prices: PathBuf,
+    /// Sets a parameter in all of them, as `partitions=128`.
+    #[arg(long)]
+    set: Vec<String>,
     /// Prints the table of parameters instead.
     #[arg(long)]
     parameters: bool,
@@ -57,15 +68,14 @@ pub fn main(arguments: &Arguments) -> Result<bool, Box<dyn std::error::Error>> {
         println!("{}", report::parameters_table());
         return Ok(true);
     }
-    let chosen = chosen(&arguments.names)?;
+    let told = chosen(&arguments.names)?.into_iter().map(|scenario| Ok((scenario, told(scenario, &arguments.set)?)));
+    let told = told.collect::<Result<Vec<_>, String>>()?;
     let prices = Prices::read(&arguments.prices)?;
     std::fs::create_dir_all(&arguments.plots)?;
-    let mut reports = Vec::new();
-    for scenario in chosen {
-        let report = Report::of(scenario, &run((scenario.parameters)()), &prices);
+    let reports = run_all(&told, &prices);
+    for report in &reports {
         println!("{report}");
-        plot::draw(&arguments.plots.join(format!("{}.svg", scenario.name)), &report)?;
-        reports.push(report);
+        plot::draw(&arguments.plots.join(format!("{}.svg", report.name)), report)?;
     }
     println!("{}", report::results_table(&reports));
     let failed: Vec<&str> = reports.iter().filter(|report| !report.is_well()).map(|report| report.name).collect();
@@ -84,6 +94,33 @@ fn chosen(names: &[String]) -> Result<Vec<&'static Scenario>, String> {
         found.ok_or_else(|| format!("there is no scenario {name:?}, only {}", known()))
     };
     if names.is_empty() { Ok(SCENARIOS.iter().collect()) } else { names.iter().map(named).collect() }
+}
+
+/// A scenario's parameters, with some of them set anew.
+fn told(scenario: &Scenario, set: &[String]) -> Result<Parameters, String> {
+    let mut parameters = (scenario.parameters)();
+    for setting in set {
+        let (name, value) = setting.split_once('=').ok_or_else(|| format!("{setting:?} is not NAME=VALUE"))?;
+        parameters.set(name, value)?;
+    }
+    Ok(parameters)
+}
+
+/// Runs all, as many at once as there are cores.
+fn run_all(told: &[(&'static Scenario, Parameters)], prices: &Prices) -> Vec<Report> {
+    let next = AtomicUsize::new(0);
+    let reports = Mutex::new(Vec::new());
+    let work = || {
+        while let Some((scenario, parameters)) = told.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let report = Report::of(scenario, &run(parameters.clone()), prices);
+            reports.lock().unwrap_or_else(PoisonError::into_inner).push(report);
+        }
+    };
+    let cores = thread::available_parallelism().map_or(1, |cores| cores.get());
+    thread::scope(|scope| (0..cores).for_each(|_| drop(scope.spawn(work))));
+    let mut reports = reports.into_inner().unwrap_or_else(PoisonError::into_inner);
+    reports.sort_by_key(|report| told.iter().position(|(scenario, _)| scenario.name == report.name));
+    reports
 }
 
 /// Runs from the first voter until everything is counted.

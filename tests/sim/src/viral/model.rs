@@ -137,9 +137,9 @@ impl Model {
         self.measures.met(limit, times, self.now_ms());
     }
 
-    /// The lane of a vote of a logical partition that is cast now.
+    /// The lane of a vote of a logical partition that is cast now. Any power of two of these, as lanes are one.
     pub fn lane_of(&self, partition: usize) -> u8 {
-        self.partitions[partition].lane(self.lanes_now())
+        self.partitions[partition % self.partitions.len()].lane(self.lanes_now())
     }
 
     /// How many lanes those who vote now know of.

@@ -1,8 +1,8 @@
 //! What the model is told: each parameter with its unit and where its value comes from.
 
-use std::fmt;
+use std::{fmt, str::FromStr};
 
-use landslide_shared::domain::lane::LANE_VOTES_PER_SECOND;
+use landslide_shared::domain::lane::{LANE_VOTES_PER_SECOND, PARTITIONS};
 
 macro_rules! parameters {
     ($($name:ident: $type:ty = $value:expr, $doc:literal, $source:literal;)*) => {
@@ -19,6 +19,16 @@ macro_rules! parameters {
         }
 
         impl Parameters {
+            /// Sets one by its name.
+            pub fn set(&mut self, name: &str, value: &str) -> Result<(), String> {
+                let broken = || format!("{value:?} is no value of the parameter {name}");
+                match name {
+                    $(stringify!($name) => self.$name = value.parse().map_err(|_| broken())?,)*
+                    _ => return Err(format!("there is no parameter {name:?}")),
+                }
+                Ok(())
+            }
+
             /// A row each: name, value, what it is, where it comes from.
             pub fn rows(&self) -> Vec<[String; 4]> {
                 vec![$([stringify!($name).to_owned(), self.$name.to_string(), $doc.to_owned(), $source.to_owned()],)*]
@@ -52,6 +62,7 @@ parameters! {
 
     table_write_units: u64 = 100_000, "Write units a second of the Votes table.", "DESIGN 10: 40,000 by default, raisable";
     partitions: usize = 256, "Physical partitions of the Votes table at first, a stream shard each.", "DESIGN 10: 4 if new; warm throughput / 1,000; never fewer again";
+    logical_partitions: usize = PARTITIONS as usize, "Logical partitions of the poll, laid on these by their hashes.", "DESIGN 3";
     partition_write_units: u64 = 1_000, "Write units a second of a partition.", "DESIGN 10";
     partition_read_units: u64 = 3_000, "Read units a second of a partition.", "DESIGN 10";
     split_for_heat: bool = true, "Whether a partition that refuses writes is split.", "DESIGN 10 (no local index)";
@@ -95,6 +106,33 @@ parameters! {
     stall_s: u64 = 60, "For how long, in seconds.", "issue 7";
 }
 
+/// A choice by name.
+macro_rules! named {
+    ($choice:ident: $($variant:ident $name:literal,)*) => {
+        impl fmt::Display for $choice {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(match self {
+                    $(Self::$variant => $name,)*
+                })
+            }
+        }
+
+        impl FromStr for $choice {
+            type Err = ();
+
+            fn from_str(name: &str) -> Result<Self, ()> {
+                match name {
+                    $($name => Ok(Self::$variant),)*
+                    _ => Err(()),
+                }
+            }
+        }
+    };
+}
+
+named!(Placement: Any "any", Hop "hop",);
+named!(Stalled: Nothing "nothing", Relay "relay", Tally "tally", Tallies "tallies",);
+
 /// Which process gets a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Placement {
@@ -115,24 +153,4 @@ pub enum Stalled {
     Tally,
     /// The Tallies table gives no answer.
     Tallies,
-}
-
-impl fmt::Display for Placement {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Any => "any",
-            Self::Hop => "hop",
-        })
-    }
-}
-
-impl fmt::Display for Stalled {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Nothing => "nothing",
-            Self::Relay => "relay",
-            Self::Tally => "tally",
-            Self::Tallies => "tallies",
-        })
-    }
 }

@@ -37,6 +37,24 @@ pub const SCENARIOS: &[Scenario] = &[
         demand: keeps_up,
     },
     Scenario {
+        name: "wide-full",
+        about: "a table of 512 shards, and the 8,000 votes/s that one lane is meant for",
+        parameters: wide_full,
+        demand: |_| Ok(()),
+    },
+    Scenario {
+        name: "wide-full-4",
+        about: "the same, and MinLanes is 4",
+        parameters: || Parameters { lanes_min: 4, ..wide_full() },
+        demand: keeps_up,
+    },
+    Scenario {
+        name: "new-tallies",
+        about: "as steady, on a Tallies table that is new (4 partitions)",
+        parameters: || Parameters { tallies_partitions: 4, ..Parameters::default() },
+        demand: |_| Ok(()),
+    },
+    Scenario {
         name: "cold",
         about: "60,000 votes/s at once on a new table (4 partitions) and no environment",
         parameters: || Parameters { ramp_s: 1, partitions: 4, tallies_partitions: 4, ..Parameters::default() },
@@ -67,6 +85,12 @@ pub const SCENARIOS: &[Scenario] = &[
         demand: |_| Ok(()),
     },
     Scenario { name: "aim", about: "250,000 votes/s on 32 lanes, as declared", parameters: aim, demand: |_| Ok(()) },
+    Scenario {
+        name: "aim-4096",
+        about: "the same, on 4,096 logical partitions",
+        parameters: || Parameters { logical_partitions: 4_096, ..aim() },
+        demand: |_| Ok(()),
+    },
     Scenario {
         name: "tenfold",
         about: "600,000 votes/s on a stack set up for 60,000, all quotas raised tenfold",
@@ -102,6 +126,10 @@ fn wide() -> Parameters {
     Parameters { peak_votes_per_second: 1_000, declared_votes_per_second: 1_000, ramp_s: 10, ..Parameters::default() }
 }
 
+fn wide_full() -> Parameters {
+    Parameters { peak_votes_per_second: 8_000, declared_votes_per_second: 8_000, partitions: 512, ..wide() }
+}
+
 fn surprise() -> Parameters {
     Parameters { declared_votes_per_second: 1_000, ..Parameters::default() }
 }
@@ -115,6 +143,7 @@ fn aim() -> Parameters {
         account_concurrency: 80_000,
         table_write_units: 400_000,
         partitions: 512,
+        tallies_partitions: 512,
         ..Parameters::default()
     }
 }

@@ -2,10 +2,7 @@
 
 use std::{collections::BTreeMap, rc::Rc};
 
-use landslide_shared::{
-    aws::{ATTEMPTS_MAX, FIRST_PAUSE},
-    domain::lane::PARTITIONS,
-};
+use landslide_shared::aws::{ATTEMPTS_MAX, FIRST_PAUSE};
 
 use crate::viral::{
     allowance::Allowance,
@@ -49,29 +46,24 @@ impl Parameters {
 
 /// Environments of the functions of a request.
 struct Environments {
-    started: f64,
-    most: f64,
+    started: u64,
+    most: u64,
+    more: Allowance,
 }
 
 impl Environments {
     fn new(parameters: &Parameters) -> Self {
         let functions = if parameters.new_devices { 3 } else { 2 };
-        Self {
-            // All of the first ten seconds' share is there at once.
-            started: parameters.environments_per_10_s as f64,
-            most: (parameters.account_concurrency / functions) as f64,
-        }
+        let more = Allowance::new(parameters.environments_per_10_s / 10, 10_000);
+        Self { started: 0, most: parameters.account_concurrency / functions, more }
     }
 
-    /// How many of so many requests find an environment.
+    /// How many of so many requests of a tick find an environment; those that are missing are started.
     fn take(&mut self, model: &Model, wanted: u64) -> u64 {
-        let per_second = model.parameters.environment_requests_per_second as f64;
-        let can = self.started * per_second * TICK_MS as f64 / 1_000.0;
-        if wanted as f64 > can * 0.9 {
-            let more = model.parameters.environments_per_10_s as f64 / 10_000.0 * TICK_MS as f64;
-            self.started = (self.started + more).min(self.most);
-        }
-        wanted.min(model.round(can))
+        let per_second = model.parameters.environment_requests_per_second;
+        let needed = (wanted * 1_000).div_ceil(TICK_MS * per_second).min(self.most);
+        self.started += self.more.take_up_to(needed.saturating_sub(self.started), model.now_ms());
+        wanted.min(self.started * per_second * TICK_MS / 1_000)
     }
 }
 
@@ -99,7 +91,7 @@ pub async fn come(model: Rc<Model>) {
         come_again(&model, &mut asking, refused);
 
         writers.extend(due(&mut writing, now));
-        for group in turned(writers, model.draw(u64::from(PARTITIONS)) as usize) {
+        for group in turned(writers, model.draw(parameters.logical_partitions as u64) as usize) {
             let count = model.votes.store(&model, group.logical, group.count);
             let refused = Group { count, attempts: group.attempts + 1, ..group };
             if count > 0 && refused.attempts < ATTEMPTS_MAX {
@@ -119,9 +111,10 @@ pub async fn come(model: Rc<Model>) {
 
 fn newcomers(model: &Model, now_ms: u64) -> Vec<Group> {
     let expected = model.parameters.rate_at(now_ms) * TICK_MS as f64 / 1_000.0;
-    let mut counts = vec![0; usize::from(PARTITIONS)];
+    let logical = model.parameters.logical_partitions;
+    let mut counts = vec![0; logical];
     for _ in 0..model.draw_poisson(expected) {
-        counts[model.draw(u64::from(PARTITIONS)) as usize] += 1;
+        counts[model.draw(logical as u64) as usize] += 1;
     }
     let groups = counts.into_iter().enumerate().filter(|(_, count)| *count > 0);
     groups.map(|(logical, count)| Group { logical, count, refusals: 0, attempts: 0 }).collect()
@@ -129,7 +122,19 @@ fn newcomers(model: &Model, now_ms: u64) -> Vec<Group> {
 
 fn due(waiting: &mut BTreeMap<u64, Vec<Group>>, now_ms: u64) -> Vec<Group> {
     let later = waiting.split_off(&(now_ms + 1));
-    std::mem::replace(waiting, later).into_values().flatten().collect()
+    merged(std::mem::replace(waiting, later).into_values().flatten().collect())
+}
+
+/// As few groups as can be.
+fn merged(mut groups: Vec<Group>) -> Vec<Group> {
+    let same = |group: &Group| (group.logical, group.refusals, group.attempts);
+    groups.sort_unstable_by_key(same);
+    groups.dedup_by(|next, kept| {
+        let is_same = same(next) == same(kept);
+        kept.count += if is_same { next.count } else { 0 };
+        is_same
+    });
+    groups
 }
 
 fn size(groups: &[Group]) -> u64 {

@@ -6,8 +6,6 @@ use std::{
     rc::Rc,
 };
 
-use landslide_shared::domain::lane::PARTITIONS;
-
 use crate::viral::{
     allowance::Allowance,
     fifo::Votes,
@@ -55,13 +53,13 @@ impl VotesTable {
     /// A table on so many physical partitions of equal ranges of hashes.
     pub fn new(parameters: &Parameters, random: &mut fastrand::Rng) -> Self {
         let mut holds = vec![Vec::new(); parameters.partitions];
-        for logical in 0..usize::from(PARTITIONS) {
+        for logical in 0..parameters.logical_partitions {
             holds[random.usize(..parameters.partitions)].push((logical, 1.0));
         }
         let new = |holds| Physical::new(holds, parameters.partition_write_units, None);
         let table = Self {
             physical: RefCell::new(holds.into_iter().map(new).collect()),
-            homes: RefCell::new(vec![Vec::new(); usize::from(PARTITIONS)]),
+            homes: RefCell::new(vec![Vec::new(); parameters.logical_partitions]),
             quota: Allowance::new(parameters.table_write_units, BURST_MS),
         };
         (0..parameters.partitions).for_each(|place| table.settle_in(place));
@@ -76,7 +74,7 @@ impl VotesTable {
     /// Stores votes of a logical partition; how many were refused.
     pub fn store(&self, model: &Model, logical: usize, votes: u64) -> u64 {
         let (now, units) = (model.now_ms(), model.sizes.vote_units);
-        let granted = self.quota.take_up_to(votes * units, now) / units;
+        let granted = votes.min(self.quota.left(now) / units);
         if granted < votes {
             model.met(Limit::TableQuota, votes - granted);
         }
@@ -89,6 +87,7 @@ impl VotesTable {
             left -= wanted;
             stored += physical[*place].store(model, logical, wanted);
         }
+        self.quota.take_up_to(stored * units, now);
         add(&model.measures.counts.accepted, stored);
         add(&model.measures.counts.vote_units, stored * units);
         model.measures.at(now, |second| second.accepted += stored);
