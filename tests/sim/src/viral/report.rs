@@ -245,7 +245,7 @@ mod tests {
         for row in parameters_table().lines() {
             assert!(
                 documented.contains(row),
-                "docs/viral.md lacks {row:?}: paste what `make viral PARAMETERS=1` prints"
+                "docs/viral.md lacks {row:?}: paste what `make viral ARGS=--parameters` prints"
             );
         }
     }

@@ -49,6 +49,12 @@ pub const SCENARIOS: &[Scenario] = &[
         demand: keeps_up,
     },
     Scenario {
+        name: "wide-full-grown",
+        about: "the same with MinLanes 1, and lanes grow by themselves",
+        parameters: || Parameters { lanes_grow: true, ..wide_full() },
+        demand: keeps_up,
+    },
+    Scenario {
         name: "new-tallies",
         about: "as steady, on a Tallies table that is new (4 partitions)",
         parameters: || Parameters { tallies_partitions: 4, ..Parameters::default() },
@@ -64,7 +70,7 @@ pub const SCENARIOS: &[Scenario] = &[
         name: "hop",
         about: "as steady, each batch counted by the process that knows least of its lane",
         parameters: || Parameters { tally_placement: Placement::Hop, ..Parameters::default() },
-        demand: |_| Ok(()),
+        demand: keeps_up,
     },
     Scenario {
         name: "stall",
@@ -89,7 +95,7 @@ pub const SCENARIOS: &[Scenario] = &[
         name: "aim-4096",
         about: "the same, on 4,096 logical partitions",
         parameters: || Parameters { logical_partitions: 4_096, ..aim() },
-        demand: |_| Ok(()),
+        demand: keeps_up,
     },
     Scenario {
         name: "tenfold",
@@ -107,7 +113,7 @@ pub const SCENARIOS: &[Scenario] = &[
         name: "surprise-grown",
         about: "the same, and lanes grow by themselves",
         parameters: || Parameters { lanes_grow: true, ..surprise() },
-        demand: |_| Ok(()),
+        demand: keeps_up,
     },
 ];
 

@@ -12,7 +12,7 @@ use crate::viral::{
 };
 
 /// A step of time, in milliseconds.
-pub const TICK_MS: u64 = 50;
+pub const TICK_MS: u64 = 100;
 /// For how long the gateway lets unused requests gather, in milliseconds.
 const BURST_MS: u64 = 1_000;
 
