@@ -1,5 +1,7 @@
 //! The votes' stream as Lambda hands it over: which records are votes, and what each changed.
 
+use std::borrow::Cow;
+
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -29,54 +31,63 @@ pub struct UnreadableRecord(String);
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Record {
-    event_name: String,
-    #[serde(default)]
-    dynamodb: Images,
+struct Record<'a> {
+    #[serde(borrow)]
+    event_name: Cow<'a, str>,
+    #[serde(default, borrow)]
+    dynamodb: Images<'a>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
-struct Images {
-    new_image: Option<Image>,
-    old_image: Option<Image>,
+struct Images<'a> {
+    #[serde(borrow)]
+    new_image: Option<Image<'a>>,
+    #[serde(borrow)]
+    old_image: Option<Image<'a>>,
 }
 
-/// The attributes that counting needs; others may come and go.
+/// The attributes that counting needs; others may come and go. Nothing is copied out of the record's text.
 #[derive(Deserialize)]
-struct Image {
-    poll_partition: Text,
-    voter: Text,
-    revision: Number,
-    cast_at: Number,
-    lane: Number,
-    choices: Option<List>,
-}
-
-#[derive(Deserialize)]
-struct Text {
-    #[serde(rename = "S")]
-    text: String,
-}
-
-#[derive(Deserialize)]
-struct Number {
-    #[serde(rename = "N")]
-    digits: String,
+struct Image<'a> {
+    #[serde(borrow)]
+    poll_partition: Text<'a>,
+    #[serde(borrow)]
+    voter: Text<'a>,
+    #[serde(borrow)]
+    revision: Number<'a>,
+    #[serde(borrow)]
+    cast_at: Number<'a>,
+    #[serde(borrow)]
+    lane: Number<'a>,
+    #[serde(borrow)]
+    choices: Option<List<'a>>,
 }
 
 #[derive(Deserialize)]
-struct List {
-    #[serde(rename = "L")]
-    numbers: Vec<Number>,
+struct Text<'a> {
+    #[serde(rename = "S", borrow)]
+    text: Cow<'a, str>,
+}
+
+#[derive(Deserialize)]
+struct Number<'a> {
+    #[serde(rename = "N", borrow)]
+    digits: Cow<'a, str>,
+}
+
+#[derive(Deserialize)]
+struct List<'a> {
+    #[serde(rename = "L", borrow)]
+    numbers: Vec<Number<'a>>,
 }
 
 /// What a record changed; `None` for one that is no vote: a removal (time to live, purge), or a change of other
 /// attributes than the vote's, under which the revision stays.
 pub fn read_record(record: &RawValue) -> Result<Option<(LaneKey, Change)>, UnreadableRecord> {
-    let record: Record = serde_json::from_str(record.get())
+    let record: Record<'_> = serde_json::from_str(record.get())
         .map_err(|error| UnreadableRecord(format!("not a vote's record: {error}")))?;
-    let (new, old) = match record.event_name.as_str() {
+    let (new, old) = match record.event_name.as_ref() {
         "REMOVE" => return Ok(None),
         "INSERT" | "MODIFY" => (record.dynamodb.new_image, record.dynamodb.old_image),
         other => return Err(UnreadableRecord(format!("unknown event {other:?}"))),
@@ -96,13 +107,13 @@ pub fn read_record(record: &RawValue) -> Result<Option<(LaneKey, Change)>, Unrea
     Ok(Some((new.lane_key()?, change)))
 }
 
-impl Number {
+impl Number<'_> {
     fn read<T: std::str::FromStr>(&self, name: &str) -> Result<T, UnreadableRecord> {
         self.digits.parse().map_err(|_| UnreadableRecord(format!("{name} is {:?}", self.digits)))
     }
 }
 
-impl Image {
+impl Image<'_> {
     fn voter(&self) -> Result<VoterKey, UnreadableRecord> {
         VoterKey::parse(&self.voter.text).ok_or_else(|| UnreadableRecord(format!("voter is {:?}", self.voter.text)))
     }
