@@ -31,6 +31,8 @@ SEED ?=
 AGAIN ?=
 # Of `viral`: names of scenarios; empty for all.
 SCENARIOS ?=
+# Of `chaos`: for how long voters come; SEED= draws the faults of that seed.
+CHAOS_SECONDS ?= 300
 # Further arguments of `demo`, `load`, `audit`, `replay`, `redrive`, `viral`, `bench`, `test-unit` and `test-it` (a test's name, say).
 ARGS ?=
 
@@ -48,8 +50,8 @@ SAM_ENV = HOME=$(CURDIR)/infra/local/.state/home SAM_CLI_TELEMETRY=0 AWS_DEFAULT
 HOST_ARCH := $(if $(filter aarch64 arm64,$(shell uname -m)),arm64,x86_64)
 
 .DEFAULT_GOAL := help
-.PHONY: help up down url token demo load audit replay redrive test test-unit test-budgets test-it test-api sim sim-mutants viral bench check check-rust \
-	check-python check-template check-api \
+.PHONY: help up down url token demo load audit replay redrive test test-unit test-budgets test-it test-api chaos sim sim-mutants viral bench check \
+	check-rust check-python check-template check-api \
 	package size deploy logs clean
 
 help: ## this list
@@ -103,6 +105,9 @@ test-budgets: ## instructions of the hot paths (valgrind), against tests/bench/b
 
 test-it: infra/local/openid-provider/node_modules/.package-lock.json ## tests against the local cloud, which is brought up first
 	@$(LOCAL) test-it $(CLOUD_FLAGS) $(if $(AGAIN),--again) -- $(ARGS)
+
+chaos: ## votes through the running stack while everything fails; then all are counted once (CHAOS_SECONDS=300 SEED=17)
+	@CHAOS_SECONDS=$(CHAOS_SECONDS) CHAOS_SEED=$(SEED) $(LOCAL) test-it $(CLOUD_FLAGS) -- chaos:: --nocapture
 
 test-api: ## schemathesis: every operation by examples, at its edges, at random and in sequences (CASES=20 SEED=1)
 	@$(LOCAL) test-api $(CLOUD_FLAGS) --cases $(CASES) --seed $(or $(SEED),1)

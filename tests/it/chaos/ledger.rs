@@ -2,8 +2,9 @@
 
 use std::{
     cell::RefCell,
-    collections::{BTreeMap, HashMap},
+    collections::HashMap,
     fmt::Display,
+    time::{Duration, Instant},
 };
 
 use base64::{Engine, prelude::BASE64_STANDARD};
@@ -16,10 +17,12 @@ use landslide_shared::domain::{
 };
 use serde_json::{Value, json};
 
-use crate::{
-    audit::audit,
-    support::{App, votes_by_option},
-};
+use crate::{audit::audit, support::App};
+
+/// What there is to choose in a poll.
+pub const OPTIONS: usize = 3;
+/// The pause between two audits.
+const LOOK_PAUSE: Duration = Duration::from_secs(1);
 
 /// The voters of a poll, and what they were answered.
 #[derive(Default)]
@@ -82,39 +85,54 @@ impl Ledger {
         voters.values().map(|entry| (entry.token.clone(), *entry.tried.last().unwrap() as u64)).collect()
     }
 
-    /// Holds a poll's vote items and counts against what was acknowledged, once nothing is on its way: vote by vote, and by
-    /// an audit, which looks at each counted id. Prints whatever is wrong.
-    pub async fn difference(&self, app: &App, poll: &str) -> Difference {
-        let salt = app.aws.poll_item(poll, "RULES").await;
-        let stored: HashMap<String, Vec<u64>> =
-            app.aws.votes_of(poll).await.into_iter().map(|vote| (vote.voter, vote.choices)).collect();
-        let mut difference = Difference::default();
-        let mut expected: BTreeMap<u64, u64> = BTreeMap::new();
-        for (subject, entry) in &*self.voters.borrow() {
-            let choice = *entry.tried.last().unwrap() as u64;
-            *expected.entry(choice).or_default() += 1;
-            let key = voter_key(app, subject, &salt);
-            if stored.get(&key).map(Vec::as_slice) != Some(&[choice][..]) {
-                difference.lost += 1;
-                eprintln!("poll {poll}: {subject} chose {choice}, stored is {:?}", stored.get(&key));
-            }
+    /// Holds a poll's vote items and counts against what was acknowledged: vote by vote, and by an audit, which looks at each
+    /// counted id. Looks again until all is well, or that time has come. Prints whatever is wrong then.
+    pub async fn difference(&self, app: &App, poll: &str, settled_by: Instant) -> Difference {
+        let (mut code, mut document) = audit(app, poll, &[]);
+        while code != 0 && Instant::now() < settled_by {
+            tokio::time::sleep(LOOK_PAUSE).await;
+            (code, document) = audit(app, poll, &[]);
         }
-        let results = app.results(poll).await;
-        for (option, counted) in (0..).zip(votes_by_option(&results)) {
-            let expected = expected.get(&option).copied().unwrap_or_default();
+        let mut difference = self.not_stored(app, poll).await;
+        let expected = self.expected();
+        for (option, expected) in (0..).zip(expected) {
+            let counted = document["shown"][format!("o{option}")].as_u64().unwrap_or_default();
             difference.lost += expected.saturating_sub(counted);
             difference.double += counted.saturating_sub(expected);
         }
-        let (code, document) = audit(app, poll, &[]);
         let number = |name: &str| document[name].as_u64().unwrap();
         difference.lost += number("missing");
         difference.double += number("twice");
         let is_clean = (code, &document["verdict"], &document["votes"]) == (0, &json!("exact"), &json!(self.voters()));
         if !is_clean || difference != Difference::default() {
-            eprintln!("poll {poll}: {} voters, counted {results}, audit: {code} {document}", self.voters());
+            eprintln!("poll {poll}: {} voters chose {expected:?}; audit: {code} {document}", self.voters());
         }
         assert!(is_clean || difference != Difference::default(), "the audit of poll {poll} is not clean");
         difference
+    }
+
+    /// Last choices by option.
+    fn expected(&self) -> [u64; OPTIONS] {
+        let mut expected = [0; OPTIONS];
+        self.voters.borrow().values().for_each(|entry| expected[*entry.tried.last().unwrap()] += 1);
+        expected
+    }
+
+    /// Last choices that are not in the table.
+    async fn not_stored(&self, app: &App, poll: &str) -> Difference {
+        let rules = app.aws.poll_item(poll, "RULES").await;
+        let votes = app.aws.votes_of(poll).await;
+        let stored: HashMap<&str, &[u64]> = votes.iter().map(|vote| (vote.voter.as_str(), &vote.choices[..])).collect();
+        let mut lost = 0;
+        for (subject, entry) in &*self.voters.borrow() {
+            let choice = *entry.tried.last().unwrap() as u64;
+            let found = stored.get(voter_key(app, subject, &rules).as_str());
+            if found != Some(&&[choice][..]) {
+                eprintln!("poll {poll}: {subject} chose {choice}, stored is {found:?}");
+                lost += 1;
+            }
+        }
+        Difference { lost, double: 0 }
     }
 }
 

@@ -95,7 +95,7 @@ impl Way {
     }
 
     async fn pass_on(self: Arc<Self>, request: Request<Incoming>) -> Result<Answer, NoAnswer> {
-        let call = Call::of(request).await.map_err(|_| NoAnswer)?;
+        let call = Call::of(request).await?;
         let body: Value = serde_json::from_slice(&call.body).unwrap_or_default();
         self.remember(&body);
         match self.mishap(&body) {

@@ -150,7 +150,7 @@ fn binary(folder: &str) -> PathBuf {
 
 impl Cloud {
     async fn pass_on(self: Arc<Self>, request: Request<Incoming>) -> Result<Answer, NoAnswer> {
-        let call = Call::of(request).await.map_err(|_| NoAnswer)?;
+        let call = Call::of(request).await?;
         self.calls.lock().unwrap().push(call.operation().to_owned());
         if let Some(gate) = self.gate_of(call.operation()) {
             // Whoever holds the gate is gone when its test has failed.

@@ -57,7 +57,7 @@ impl Reading {
 /// A proxy that reads the meter.
 pub struct Meter {
     reading: Arc<Mutex<Reading>>,
-    _server: Server,
+    server: Server,
 }
 
 impl Meter {
@@ -66,7 +66,12 @@ impl Meter {
         let reading = Arc::new(Mutex::default());
         let way = Arc::new(Way { cloud: Cloud::at(endpoint), signer, reading: Arc::clone(&reading) });
         let server = Server::start(address, move |request| Arc::clone(&way).pass_on(request)).await;
-        Ok(Self { reading, _server: server.with_context(|| format!("listen at {address}"))? })
+        Ok(Self { reading, server: server.with_context(|| format!("listen at {address}"))? })
+    }
+
+    /// Where it listens: host and port.
+    pub fn address(&self) -> &str {
+        self.server.address()
     }
 
     /// What was seen until now.
@@ -83,7 +88,7 @@ struct Way {
 
 impl Way {
     async fn pass_on(self: Arc<Self>, request: Request<Incoming>) -> Result<Answer, NoAnswer> {
-        let call = Call::of(request).await.map_err(|_| NoAnswer)?;
+        let call = Call::of(request).await?;
         let operation = call.operation().to_owned();
         let Some((_, writes)) = METERED.into_iter().find(|(metered, _)| *metered == operation) else {
             let answer = self.cloud.answer(call.clone()).await?;
@@ -161,4 +166,60 @@ async fn read(answer: Answer) -> Result<(Answer, Bytes), NoAnswer> {
     let (parts, body) = answer.into_parts();
     let body = body.collect().await.map_err(|_| NoAnswer)?.to_bytes();
     Ok((Answer::from_parts(parts, body.clone().into()), body))
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_credential_types::Credentials;
+    use http::{Response, StatusCode};
+
+    use super::*;
+    use crate::proxy::ANY_PORT;
+
+    /// A cloud on which each call takes two units and a half, if it is asked, and whose conditions fail where there is one.
+    async fn take(request: Request<Incoming>) -> Result<Answer, NoAnswer> {
+        let call = Call::of(request).await?;
+        let body: Value = serde_json::from_slice(&call.body).unwrap_or_default();
+        let (status, answer) = match call.operation() {
+            "PutItem" if body["ConditionExpression"].is_string() => (
+                StatusCode::BAD_REQUEST,
+                json!({"__type": "com.amazonaws.dynamodb.v20120810#ConditionalCheckFailedException"}),
+            ),
+            "PutItem" | "Query" if body["ReturnConsumedCapacity"] == "TOTAL" => {
+                (StatusCode::OK, json!({"ConsumedCapacity": {"CapacityUnits": 2.5}}))
+            }
+            "SendMessageBatch" => (StatusCode::OK, json!({"Successful": []})),
+            _ => (StatusCode::INTERNAL_SERVER_ERROR, json!({})),
+        };
+        Ok(Response::builder().status(status).body(answer.to_string().into()).unwrap())
+    }
+
+    async fn call(to: &Meter, target: &str, body: Value) -> u16 {
+        let request = reqwest::Client::new().post(format!("http://{}/", to.address())).header("x-amz-target", target);
+        request.json(&body).send().await.unwrap().status().as_u16()
+    }
+
+    #[tokio::test]
+    async fn units_and_refusals_are_read_by_the_kind_of_item_and_messages_are_counted() {
+        let cloud = Server::start(ANY_PORT, take).await.unwrap();
+        let signer = Signer::new(Credentials::new("id", "secret", None, None, "test"), "us-east-1".to_owned());
+        let meter = Meter::start(ANY_PORT, &format!("http://{}", cloud.address()), signer).await.unwrap();
+        let put = |item: &str| json!({"Item": {"item": {"S": item}}});
+        for item in ["HEAD", "SEEN#1#1", "SEEN#1#2"] {
+            assert_eq!(call(&meter, "DynamoDB_20120810.PutItem", put(item)).await, 200);
+        }
+        let mut refused = put("HEAD");
+        refused["ConditionExpression"] = json!("version = :version");
+        assert_eq!(call(&meter, "DynamoDB_20120810.PutItem", refused).await, 400);
+        assert_eq!(call(&meter, "DynamoDB_20120810.Query", json!({})).await, 200);
+        let batch = json!({"Entries": [{"MessageBody": "four"}, {"MessageBody": "words"}]});
+        assert_eq!(call(&meter, "AmazonSQS.SendMessageBatch", batch).await, 200);
+
+        let reading = meter.reading();
+        let calls = |number, units, refused| Calls { number, units, refused };
+        assert_eq!(reading.writes["HEAD"], calls(1, 2.5, 1));
+        assert_eq!(reading.writes["SEEN"], calls(2, 5.0, 0));
+        assert_eq!((reading.reads, reading.write_units()), (calls(1, 2.5, 0), 7.5));
+        assert_eq!((reading.messages, reading.message_bytes, reading.sends), (2, 9, 1));
+    }
 }

@@ -20,10 +20,10 @@ pub struct Call {
 }
 
 impl Call {
-    /// Reads a request.
-    pub async fn of(request: Request<Incoming>) -> Result<Self, hyper::Error> {
+    /// Reads a request; no answer to one that ends early.
+    pub async fn of(request: Request<Incoming>) -> Result<Self, NoAnswer> {
         let (parts, body) = request.into_parts();
-        let body = body.collect().await?.to_bytes();
+        let body = body.collect().await.map_err(|_| NoAnswer)?.to_bytes();
         Ok(Self { method: parts.method, uri: parts.uri, headers: parts.headers, body })
     }
 

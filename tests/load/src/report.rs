@@ -73,6 +73,8 @@ impl fmt::Display for Report<'_> {
             Some(reading) => self.costs(f, reading)?,
             None => writeln!(f, "units       not measured: without --meter nobody sees the functions' calls")?,
         }
+        let cores = std::thread::available_parallelism().map_or(0, usize::from);
+        writeln!(f, "machine     {cores} cores, {}", std::env::consts::ARCH)?;
         write!(f, "\n{HIDDEN}")
     }
 }
