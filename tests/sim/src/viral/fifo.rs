@@ -51,8 +51,6 @@ pub struct Portion {
     pub lane: u8,
     /// Its first messages.
     pub messages: Vec<Message>,
-    /// Whether others wait behind them.
-    pub has_more: bool,
 }
 
 /// The queue.
@@ -123,7 +121,7 @@ impl Fifo {
             }
             if !messages.is_empty() {
                 group.is_in_flight = true;
-                portions.push(Portion { lane, messages, has_more: !group.waiting.is_empty() });
+                portions.push(Portion { lane, messages });
             }
         }
         portions

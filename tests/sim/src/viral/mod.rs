@@ -40,7 +40,7 @@ use self::{
     prices::Prices,
     report::Report,
     scenarios::{SCENARIOS, Scenario},
-    tally::{Growth, Processes},
+    tally::Processes,
 };
 
 /// What `viral` is asked for.
@@ -129,11 +129,11 @@ fn run(parameters: Parameters) -> Rc<Model> {
     for shard in model.votes.shards() {
         model.executor.spawn(relay::read_shard(model.clone(), shard));
     }
-    let (processes, growth) = (Rc::<Processes>::default(), Rc::<Growth>::default());
+    let processes = Rc::<Processes>::default();
     for reader in 0..model.parameters.tally_concurrency {
         let later = reader.saturating_sub(model.parameters.tally_readers_at_first - 1) as u64;
         let starts_ms = later * 1_000 / model.parameters.tally_readers_more_a_second;
-        model.executor.spawn(tally::read_queue(model.clone(), processes.clone(), growth.clone(), starts_ms));
+        model.executor.spawn(tally::read_queue(model.clone(), processes.clone(), starts_ms));
     }
     model.executor.spawn(voters::come(model.clone()));
     assert!(model.executor.run(u64::MAX), "nothing bounds the polls");

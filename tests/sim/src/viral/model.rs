@@ -1,11 +1,15 @@
 //! All that there is in one run of the model.
 
-use std::{cell::RefCell, rc::Rc, time::Duration};
+use std::{
+    cell::{Cell, RefCell},
+    rc::Rc,
+    time::Duration,
+};
 
 use landslide_shared::{
     clock::Clock,
     domain::{
-        lane::{LANES_MAX, Partition, lanes_for},
+        lane::{LANES_FELT_MS, LANES_MAX, Partition, lanes_for},
         poll_edit::CONFIG_LEASE_MS,
         time::Timestamp,
     },
@@ -44,6 +48,7 @@ pub struct Model {
     pub tallies: Tallies,
     /// How many lanes the poll has, from when on.
     lanes: RefCell<Vec<(u64, u8)>>,
+    doubled_ms: Cell<Option<u64>>,
     partitions: Vec<Partition>,
     random: RefCell<fastrand::Rng>,
 }
@@ -64,6 +69,7 @@ impl Model {
             queue: Fifo::new(parameters.group_calls_per_second, parameters.group_messages_per_second),
             tallies: Tallies::new(&parameters, &mut random),
             lanes: RefCell::new(vec![(0, lanes)]),
+            doubled_ms: Cell::new(None),
             partitions: Partition::all().collect(),
             random: RefCell::new(random),
             parameters,
@@ -153,13 +159,23 @@ impl Model {
         self.lanes.borrow().clone()
     }
 
-    /// Doubles the lanes, in force everywhere once no process remembers the poll as it was.
-    pub fn double_lanes(&self) {
+    /// Doubles the lanes as `PollStore::double_lanes` does, unless that was done too shortly before votes cast from
+    /// `hot_since` on were too many; in force everywhere once no process remembers the poll as it was.
+    pub fn double_lanes(&self, hot_since: Timestamp) {
+        let now = self.now_ms();
+        let felt = hot_since.as_millis().saturating_sub(LANES_FELT_MS);
+        let is_felt = self.doubled_ms.get().is_none_or(|doubled| self.timestamp(doubled).as_millis() < felt);
         let mut lanes = self.lanes.borrow_mut();
         let (_, most) = *lanes.last().expect("lanes from the beginning");
-        if most < LANES_MAX {
-            lanes.push((self.now_ms() + CONFIG_LEASE_MS, most * 2));
+        if most < LANES_MAX && is_felt {
+            lanes.push((now + CONFIG_LEASE_MS, most * 2));
+            self.doubled_ms.set(Some(now));
         }
+    }
+
+    /// The time of day so many milliseconds after the beginning.
+    pub fn timestamp(&self, ms: u64) -> Timestamp {
+        Timestamp::EPOCH.plus_millis(BEGINNING_MS + ms)
     }
 }
 

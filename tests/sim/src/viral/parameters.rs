@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
-use landslide_shared::domain::lane::{LANE_VOTES_PER_SECOND, PARTITIONS};
+use landslide_shared::domain::lane::PARTITIONS;
 
 macro_rules! parameters {
     ($($name:ident: $type:ty = $value:expr, $doc:literal, $source:literal;)*) => {
@@ -49,10 +49,7 @@ parameters! {
 
     declared_votes_per_second: u64 = 60_000, "The poll's `peak_votes_per_second`, which gives its lanes.", "DESIGN 3";
     lanes_min: u64 = 1, "`MinLanes`.", "template.yaml";
-    lanes_grow: bool = false, "Whether lanes double by themselves.", "issue 8, point 3";
-    grow_at_votes: u64 = LANE_VOTES_PER_SECOND as u64 * 7 / 10, "Votes a second to one lane at which they do.", "issue 8: 70 % of a lane's 8,000";
-    grow_at_full_batches: u64 = 2, "Batches in a row, full of one lane's messages, at which they do.", "issue 8; how many in a row: ours";
-    grow_rest_ms: u64 = 10_000, "The least time between two doublings.", "twice the lease, so that one is felt before the next";
+    lanes_grow: bool = false, "Whether lanes double by the rule of `domain/heat.rs`.", "tally-votes: they do";
 
     gateway_per_second: u64 = 75_000, "Requests a second that the gateway lets through.", "DESIGN 10: 10,000 by default, raisable";
     environments_per_10_s: u64 = 1_000, "Environments that a function gets every 10 s.", "DESIGN 10";

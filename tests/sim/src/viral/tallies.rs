@@ -34,6 +34,10 @@ pub struct Lane {
     pub recent: BTreeMap<u64, u64>,
     /// SEEN rows by minute: version and number of ids.
     pub rows: BTreeMap<u64, Vec<(u64, u64)>>,
+    /// Votes counted.
+    pub ballots: u64,
+    /// When the newest of them was stored, in milliseconds since the beginning.
+    pub as_of_ms: u64,
     /// Votes in HEAD that COUNT does not show yet.
     pub unseen: Vec<Votes>,
     /// HEAD's length, 0 if there is none.

@@ -11,6 +11,7 @@ use landslide_shared::{
     clock::Clock,
     counting::{ATTEMPTS_MAX, PAUSE_MS},
     domain::{
+        heat::{HEAT_LIMITS, Heat, Progress},
         tally::{FLUSH_CHANGES_MAX, RECENT_IDS_MAX},
         time::MINUTE_MS,
     },
@@ -37,6 +38,7 @@ pub struct Process {
     /// By minute and lane: up to which version the rows are known, and how many ids that are.
     known: RefCell<BTreeMap<(u64, u8), (u64, u64)>>,
     ids: Cell<u64>,
+    heats: RefCell<BTreeMap<u8, Heat>>,
 }
 
 impl Process {
@@ -91,7 +93,7 @@ impl Processes {
 }
 
 /// Receives from the queue and counts, batch by batch.
-pub async fn read_queue(model: Rc<Model>, processes: Rc<Processes>, growth: Rc<Growth>, starts_ms: u64) {
+pub async fn read_queue(model: Rc<Model>, processes: Rc<Processes>, starts_ms: u64) {
     model.executor.sleep(starts_ms).await;
     let parameters = &model.parameters;
     loop {
@@ -102,7 +104,6 @@ pub async fn read_queue(model: Rc<Model>, processes: Rc<Processes>, growth: Rc<G
             continue;
         }
         notice_late(&model, &batch);
-        growth.notice(&model, &batch);
         let received = model.now_ms();
         bill_receive(&model, &batch);
         model.queue_call().await;
@@ -153,14 +154,17 @@ fn settle(model: &Rc<Model>, lane: u8, again: Vec<Message>, received_ms: u64) {
 
 /// Counts a group; what is to come again of it.
 async fn count_group(model: &Rc<Model>, process: &Process, portion: Portion) -> (u8, Vec<Message>) {
-    let lane = portion.lane;
+    let (lane, received) = (portion.lane, portion.messages.len());
     let messages = RefCell::new(portion.messages);
     let counted = ModelClock(model.clone()).within(GROUP_TIME_MAX, apply(model, process, lane, &messages)).await;
     if counted.is_none() {
         model.met(Limit::GroupTime, 1);
     }
-    let again = if matches!(counted, Some(Ok(()))) { Vec::new() } else { messages.into_inner() };
-    (lane, again)
+    if !matches!(counted, Some(Ok(()))) {
+        return (lane, messages.into_inner());
+    }
+    note_heat(model, process, lane, received);
+    (lane, Vec::new())
 }
 
 async fn apply(model: &Rc<Model>, process: &Process, lane: u8, messages: &RefCell<Vec<Message>>) -> Result<(), Failed> {
@@ -277,6 +281,8 @@ async fn commit(model: &Rc<Model>, process: &Process, lane: u8, flush: &[Votes])
         }
     }
     (items.version, items.head_bytes, items.recent) = (version + 1, bytes, recent);
+    items.ballots += flush.iter().map(|votes| votes.count).sum::<u64>();
+    items.as_of_ms = flush.iter().map(|votes| votes.stored_ms).max().unwrap_or_default().max(items.as_of_ms);
     items.unseen.extend(flush);
     Ok(())
 }
@@ -290,46 +296,19 @@ async fn copy(model: &Rc<Model>, lane: u8) -> Result<(), Failed> {
     Ok(())
 }
 
-/// Has the lanes double where one gets too much, if they may.
-#[derive(Default)]
-pub struct Growth {
-    /// By lane: votes in messages received, second by second of when they were stored.
-    received: RefCell<BTreeMap<(u8, u64), u64>>,
-    full_batches: RefCell<BTreeMap<u8, u64>>,
-    rests_until_ms: Cell<u64>,
-}
-
-impl Growth {
-    fn notice(&self, model: &Model, batch: &[Portion]) {
-        if !model.parameters.lanes_grow {
-            return;
-        }
-        let is_hot = batch.iter().fold(false, |is_hot, portion| self.is_hot(model, portion) || is_hot);
-        if is_hot && model.now_ms() >= self.rests_until_ms.get() {
-            self.rests_until_ms.set(model.now_ms() + model.parameters.grow_rest_ms);
-            model.double_lanes();
-        }
+/// Has the lanes double where the process finds this one too hot, if they may.
+fn note_heat(model: &Model, process: &Process, lane: u8, messages: usize) {
+    if !model.parameters.lanes_grow {
+        return;
     }
-
-    /// Whether a lane gets too many votes or messages, by what was cast since the last doubling was felt: what has
-    /// waited since before says nothing of how it is now.
-    fn is_hot(&self, model: &Model, portion: &Portion) -> bool {
-        let felt_ms = model.lanes().last().map_or(0, |(from, _)| *from);
-        let is_of_now = |votes: &&Votes| votes.stored_ms > felt_ms;
-        let mut received = self.received.borrow_mut();
-        let mut most = 0;
-        for votes in portion.messages.iter().flat_map(|message| &message.votes).filter(is_of_now) {
-            let second = received.entry((portion.lane, votes.stored_ms / 1_000)).or_default();
-            *second += votes.count;
-            most = most.max(*second);
-        }
-        let is_full = portion.messages.len() == model.parameters.queue_batch_messages
-            && portion.has_more
-            && portion.messages.iter().flat_map(|message| &message.votes).all(|votes| is_of_now(&votes));
-        let mut full = self.full_batches.borrow_mut();
-        let in_a_row = full.entry(portion.lane).or_default();
-        *in_a_row = if is_full { *in_a_row + 1 } else { 0 };
-        most > model.parameters.grow_at_votes || *in_a_row >= model.parameters.grow_at_full_batches
+    let progress = {
+        let items = model.tallies.lane(lane).borrow();
+        Progress { ballots: items.ballots as i64, as_of: model.timestamp(items.as_of_ms) }
+    };
+    let is_full = messages >= model.parameters.queue_batch_messages;
+    let hot_since = process.heats.borrow_mut().entry(lane).or_default().note(progress, is_full, &HEAT_LIMITS);
+    if let Some(hot_since) = hot_since {
+        model.double_lanes(hot_since);
     }
 }
 

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use landslide_shared::domain::{
     caller::{Caller, TokenKind},
     choices::Choices,
+    heat::HEAT_LIMITS,
     poll::Poll,
     time::Timestamp,
 };
@@ -96,6 +97,7 @@ fn real() -> Rc<World> {
         visibility_ms: 60_000,
         cache_bytes_max: 640 << 20,
         partition_units: 1_000,
+        heat_limits: HEAT_LIMITS,
         queue_outage_ms: 0,
         tallies_outage_ms: 0,
         rates: Fault::ALL.iter().map(|_| 0.0).collect(),
