@@ -39,6 +39,7 @@ macro_rules! parameters {
 
 parameters! {
     seed: u64 = 1, "Seed of all that is drawn.", "ours";
+    tick_ms: u64 = 100, "Step of time in which voters come, in milliseconds.", "ours: a finer one changes the lag by less than itself";
 
     peak_votes_per_second: u64 = 60_000, "Voters that come a second at the peak.", "DESIGN 10: 60,000 sustained for minutes";
     ramp_s: u64 = 60, "Seconds from nobody to the peak, in a straight line.", "assumed";

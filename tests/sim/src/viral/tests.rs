@@ -60,6 +60,8 @@ fn the_same_parameters_give_the_same_run() {
 /// The simulation's cloud, which takes no time but for its calls to DynamoDB, told to the model.
 fn same_in_the_model() -> Parameters {
     Parameters {
+        // Few shards would else be read in step.
+        tick_ms: 5,
         peak_votes_per_second: VOTES_PER_SECOND,
         declared_votes_per_second: DECLARED,
         ramp_s: 0,

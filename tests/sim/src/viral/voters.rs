@@ -11,8 +11,6 @@ use crate::viral::{
     parameters::Parameters,
 };
 
-/// A step of time, in milliseconds.
-pub const TICK_MS: u64 = 100;
 /// For how long the gateway lets unused requests gather, in milliseconds.
 const BURST_MS: u64 = 1_000;
 
@@ -61,9 +59,9 @@ impl Environments {
     /// How many of so many requests of a tick find an environment; those that are missing are started.
     fn take(&mut self, model: &Model, wanted: u64) -> u64 {
         let per_second = model.parameters.environment_requests_per_second;
-        let needed = (wanted * 1_000).div_ceil(TICK_MS * per_second).min(self.most);
+        let needed = (wanted * 1_000).div_ceil(model.parameters.tick_ms * per_second).min(self.most);
         self.started += self.more.take_up_to(needed.saturating_sub(self.started), model.now_ms());
-        wanted.min(self.started * per_second * TICK_MS / 1_000)
+        wanted.min(self.started * per_second * model.parameters.tick_ms / 1_000)
     }
 }
 
@@ -96,21 +94,21 @@ pub async fn come(model: Rc<Model>) {
             let refused = Group { count, attempts: group.attempts + 1, ..group };
             if count > 0 && refused.attempts < ATTEMPTS_MAX {
                 let pause = model.draw((FIRST_PAUSE.as_millis() as u64) << group.attempts);
-                writing.entry(now + TICK_MS.max(pause)).or_default().push(refused);
+                writing.entry(now + parameters.tick_ms.max(pause)).or_default().push(refused);
             } else if count > 0 {
                 come_again(&model, &mut asking, vec![refused]);
             }
         }
-        model.votes.after_tick(&model, TICK_MS);
+        model.votes.after_tick(&model, parameters.tick_ms);
         if now >= parameters.peak_ends_ms() && asking.is_empty() && writing.is_empty() {
             return model.votes.shards().iter().for_each(|shard| shard.close());
         }
-        model.executor.sleep(TICK_MS).await;
+        model.executor.sleep(parameters.tick_ms).await;
     }
 }
 
 fn newcomers(model: &Model, now_ms: u64) -> Vec<Group> {
-    let expected = model.parameters.rate_at(now_ms) * TICK_MS as f64 / 1_000.0;
+    let expected = model.parameters.rate_at(now_ms) * model.parameters.tick_ms as f64 / 1_000.0;
     let logical = model.parameters.logical_partitions;
     let mut counts = vec![0; logical];
     for _ in 0..model.draw_poisson(expected) {
