@@ -124,7 +124,7 @@ viral: ## the path of 60,000 votes/s and more in virtual time, by counts, and pl
 bench: ## the functions as they ship, each as a process, by a floor in the same run; the hot paths by time (ARGS='--rounds 3')
 	@$(LOCAL) package --arch $(HOST_ARCH)
 	cargo build --quiet --release --package landslide-floor
-	cargo bench --quiet --package landslide-paths --target $(HOST_ARCH)-unknown-linux-gnu
+	cargo bench --quiet --package landslide-paths
 	cargo run --quiet $(CARGO_FLAGS) --bin landslide-bench -- --zips target/package/$(HOST_ARCH) $(ARGS)
 
 check: check-rust check-python check-api check-template ## formatting, lints, dependencies, the API's document, the template
