@@ -172,9 +172,9 @@ async fn read(answer: Answer) -> Result<(Answer, Bytes), NoAnswer> {
 mod tests {
     use aws_credential_types::Credentials;
     use http::{Response, StatusCode};
+    use landslide_runtime::ANY_PORT;
 
     use super::*;
-    use crate::proxy::ANY_PORT;
 
     /// A cloud on which each call takes two units and a half, if it is asked, and whose conditions fail where there is one.
     async fn take(request: Request<Incoming>) -> Result<Answer, NoAnswer> {
