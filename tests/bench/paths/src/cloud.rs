@@ -104,7 +104,7 @@ fn rules() -> Value {
 
 fn options() -> Value {
     let labels: Vec<Value> = (0..OPTIONS).map(|id| json!({"S": format!("Contestant number {id}")})).collect();
-    json!({"poll_id": {"S": POLL}, "item": {"S": "OPTIONS"}, "labels": {"L": labels}})
+    json!({"poll_id": {"S": POLL}, "item": {"S": "OPTIONS"}, "labels": {"L": labels}, "revision": {"N": "1"}})
 }
 
 fn vote() -> Value {
