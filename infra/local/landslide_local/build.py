@@ -11,6 +11,8 @@ from landslide_local import paths, venvs
 from landslide_local.stages import Failure, stage
 
 PROFILE = "fast"
+PROGRAMS_OF_TESTS = ("landslide-bench", "landslide-floor", "landslide-load", "landslide-paths", "landslide-sim")
+"""Packages of `tests/` with programs that a running stack does not need."""
 TARGET = Path(os.environ.get("CARGO_TARGET_DIR") or paths.ROOT / "target").resolve()
 OPERATOR = TARGET / PROFILE / "landslide"
 LAMBDA = paths.ROOT / "target" / "lambda"
@@ -28,15 +30,23 @@ def host_architecture() -> str:
 
 
 def for_local_cloud() -> None:
-    """Builds everything for this machine.
+    """Builds the functions and the command line for this machine.
 
     In one call of plain cargo and not through cargo-lambda: so functions, command line and tests share each compiled
     dependency, and the tools for cross-compiling (500 MB) are needed for `make package` only.
     """
     with stage(f"build (cargo, profile {PROFILE}; some minutes the first time)"):
-        _cargo(["build", "--profile", PROFILE, "--workspace", "--bins"], {})
+        others = [word for name in PROGRAMS_OF_TESTS for word in ("--exclude", name)]
+        _cargo(["build", "--profile", PROFILE, "--workspace", *others, "--bins"], {})
         for name in functions():
             _place(TARGET / PROFILE / name, LAMBDA / name / "bootstrap")
+
+
+def load_tool() -> Path:
+    """Builds the load tool for this machine."""
+    with stage("build the load tool"):
+        _cargo(["build", "--profile", PROFILE, "--workspace", "--bin", "landslide-load"], {})
+    return TARGET / PROFILE / "landslide-load"
 
 
 def for_lambda(architecture: str) -> list[tuple[str, Path]]:

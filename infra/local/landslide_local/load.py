@@ -13,13 +13,12 @@ from landslide_local import build, clients, operator_program
 from landslide_local.stages import Failure
 
 METERED = ("relay-votes", "tally-votes")
-PROGRAM = build.TARGET / build.PROFILE / "landslide-load"
 
 
 def run(deployed: dict[str, Any], arguments: list[str]) -> None:
     """Fails where the tool does: a count that is not what was acknowledged, or a stack that can't be used."""
     environment = {**os.environ, **operator_program.environment(deployed)}
-    command = [str(PROGRAM), "--url", deployed["api_url"], "--key", deployed["issuer_key"], *arguments]
+    command = [str(build.load_tool()), "--url", deployed["api_url"], "--key", deployed["issuer_key"], *arguments]
     if deployed["endpoint_url"] is None:  # AWS's functions don't reach this machine
         done = subprocess.run(command, env=environment, check=False)
     else:
