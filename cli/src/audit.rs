@@ -35,7 +35,7 @@ const EXIT_UNDECIDED: u8 = 4;
 #[derive(Args)]
 pub struct Arguments {
     /// The poll.
-    #[arg(value_name = "POLL_ID", value_parser = poll_id)]
+    #[arg(value_name = "POLL_ID", value_parser = poll_id, allow_hyphen_values = true)]
     poll: PollId,
     #[command(flatten)]
     tables: Tables,
@@ -130,4 +130,22 @@ async fn repair_all(reader: &Reader, mut audit: Audit, arguments: &Arguments) ->
         }
     }
     bail!("the repair does not come to an end: something undoes it")
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::FromArgMatches;
+
+    use super::*;
+
+    #[test]
+    fn a_polls_id_may_begin_with_a_hyphen() {
+        let tables = ["--polls-table", "p", "--votes-table", "v", "--tallies-table", "t"];
+        for id in ["-_x", "--rjb09SQV2D9FbWYoEfxQ"] {
+            let words = ["audit", id, "--repair"].into_iter().chain(tables);
+            let matches = Arguments::augment_args(clap::Command::new("audit")).try_get_matches_from(words).unwrap();
+            let arguments = Arguments::from_arg_matches(&matches).unwrap();
+            assert_eq!((arguments.poll.as_str(), arguments.repair), (id, true));
+        }
+    }
 }

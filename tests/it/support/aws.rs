@@ -217,12 +217,12 @@ impl Aws {
             .take()
     }
 
-    /// Gives a poll more lanes, as raising its peak does.
+    /// Gives a poll more lanes, as a lane that is too hot does.
     pub async fn set_lanes(&self, poll: &str, lanes: u64) {
         let update = json!({
             "TableName": self.polls, "Key": {"poll_id": {"S": poll}, "item": {"S": "RULES"}},
-            "UpdateExpression": "SET lanes = :lanes ADD revision :one",
-            "ExpressionAttributeValues": {":lanes": {"N": lanes.to_string()}, ":one": {"N": "1"}},
+            "UpdateExpression": "SET lanes = :lanes",
+            "ExpressionAttributeValues": {":lanes": {"N": lanes.to_string()}},
         });
         self.dynamodb("UpdateItem", &update).await;
     }
@@ -231,8 +231,8 @@ impl Aws {
     pub async fn set_closed_ago(&self, poll: &str, millis: u64) {
         let update = json!({
             "TableName": self.polls, "Key": {"poll_id": {"S": poll}, "item": {"S": "RULES"}},
-            "UpdateExpression": "SET closes_at = :at ADD revision :one",
-            "ExpressionAttributeValues": {":at": {"N": (now_ms() - millis).to_string()}, ":one": {"N": "1"}},
+            "UpdateExpression": "SET closes_at = :at",
+            "ExpressionAttributeValues": {":at": {"N": (now_ms() - millis).to_string()}},
         });
         self.dynamodb("UpdateItem", &update).await;
     }
