@@ -1,17 +1,11 @@
 //! What lies behind the API: tables, queues, functions and roles, by signed calls in AWS's own JSON. The same JSON
 //! makes stream records of items, and no SDK has to be built for each service.
 
-use std::{
-    collections::HashMap,
-    time::{Duration, SystemTime},
-};
+use std::{collections::HashMap, time::Duration};
 
 use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
-use aws_sigv4::{
-    http_request::{PayloadChecksumKind, SignableBody, SignableRequest, SigningSettings, sign},
-    sign::v4,
-};
 use http::HeaderMap;
+use landslide_cli::signing::Signer;
 use landslide_shared::{
     aws::{https_client, sdk_config_over},
     domain::time::Timestamp,
@@ -596,28 +590,12 @@ impl Aws {
             (None, _) => format!("https://{service}.{}.amazonaws.com", self.region),
         };
         let url = format!("{host}{path}");
-        let identity = self.credentials.clone().into();
-        let mut signing = SigningSettings::default();
-        if service == "s3" {
-            signing.payload_checksum_kind = PayloadChecksumKind::XAmzSha256;
-        }
-        let parameters = v4::SigningParams::builder()
-            .identity(&identity)
-            .region(&self.region)
-            .name(service)
-            .time(SystemTime::now())
-            .settings(signing)
-            .build()
-            .unwrap();
-        let signable =
-            SignableRequest::new(method, &url, headers.iter().copied(), SignableBody::Bytes(body.as_bytes())).unwrap();
-        let (signature, _) = sign(signable, &parameters.into()).unwrap().into_parts();
         let mut request = http::Request::builder().method(method).uri(&url);
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let mut request = request.body(body).unwrap();
-        signature.apply_to_request_http1x(&mut request);
+        let signer = Signer::new(self.credentials.clone(), self.region.clone());
+        let request = signer.sign(service, request.body(body).unwrap()).unwrap();
         let _turn = gate::pass().await;
         let response = self.http.execute(request.try_into().unwrap()).await.unwrap();
         let (status, headers) = (response.status(), response.headers().clone());
