@@ -11,7 +11,6 @@ mod stack;
 
 use std::{
     panic::{AssertUnwindSafe, resume_unwind},
-    sync::atomic::{AtomicU32, Ordering},
     sync::{RwLock, RwLockReadGuard, RwLockWriteGuard},
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
@@ -194,7 +193,7 @@ impl App {
 
     /// GET …/results.
     pub async fn results(&self, poll: &str) -> Value {
-        let answer = patiently(async || self.get(&format!("/v1/polls/{poll}/results")).await).await;
+        let answer = self.get(&format!("/v1/polls/{poll}/results")).await;
         assert_eq!(answer.status, 200, "{answer}");
         answer.json()
     }
@@ -224,18 +223,11 @@ impl App {
         .await
     }
 
-    /// New voters who vote for one option each, `CONNECTIONS` at a time; each must get a 201, or after a 503 a 200.
+    /// New voters who vote for one option each, `CONNECTIONS` at a time; each must get a 201.
     pub async fn votes_for(&self, poll: &str, options: impl IntoIterator<Item = u64>) {
         let casts = options.into_iter().map(|option| async move {
-            let voter = self.account(&someone());
-            let asked = AtomicU32::new(0);
-            let answer = patiently(async || {
-                asked.fetch_add(1, Ordering::Relaxed);
-                self.vote(poll, &voter, &[option]).await
-            });
-            let answer = answer.await;
-            let is_stored_before = answer.status == 200 && asked.into_inner() > 1;
-            assert!(answer.status == 201 || is_stored_before, "{answer}");
+            let answer = self.vote(poll, &self.account(&someone()), &[option]).await;
+            assert_eq!(answer.status, 201, "{answer}");
         });
         stream::iter(casts).buffer_unordered(CONNECTIONS).collect::<()>().await;
     }
@@ -313,20 +305,6 @@ pub async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Result<T, 
             Err(_) => tokio::time::sleep(WAIT_PAUSE).await,
         }
     }
-}
-
-/// Asks again while the answer is 503, as such an answer says: a busy machine's database may be late. Only a few times.
-async fn patiently(ask: impl AsyncFn() -> Answer) -> Answer {
-    const TRIES_MAX: u32 = 5;
-    for _ in 1..TRIES_MAX {
-        let answer = ask().await;
-        if answer.status != 503 {
-            return answer;
-        }
-        let seconds = answer.header("retry-after").parse().unwrap();
-        tokio::time::sleep(Duration::from_secs(seconds)).await;
-    }
-    ask().await
 }
 
 /// Runs `body` on a changed stack, and changes it back also where that fails.
