@@ -29,6 +29,8 @@ const OUTAGE_LETTERS: u64 = 3;
 const REPLAYED_MAX: usize = 40;
 /// The most records that are remembered for that.
 const RECORDS_MAX: usize = 2_000;
+/// How often dead letters are given back in the end: once is enough, if what they wait for is there.
+const REDRIVES_MAX: usize = 20;
 /// The exit codes of `landslide redrive`: all given back, or some that can't be read are left.
 const REDRIVEN: [i32; 2] = [0, 3];
 
@@ -233,12 +235,13 @@ impl<'a> Chaos<'a> {
 
     /// Once nothing goes wrong any more: gives dead letters back until all that can be read is read.
     pub async fn mend(&mut self) {
-        loop {
+        for _ in 0..REDRIVES_MAX {
             tally_queue_is_empty(self.app).await;
             if self.redrive().await == 0 {
                 return;
             }
         }
+        panic!("there are dead letters again after {REDRIVES_MAX} redrives, though nothing goes wrong any more");
     }
 
     /// Takes the dead letters out. What nobody can read must be among them, and nothing else; else what is wrong.
