@@ -22,6 +22,8 @@ const ON_THE_WAY: [&str; 4] = ["authorizer", "cast-vote", "relay-votes", "tally-
 const PAUSE_MS: std::ops::Range<u64> = 50..400;
 /// How long a process is frozen, or a storm lasts, in milliseconds.
 const SPELL_MS: std::ops::Range<u64> = 500..4_000;
+/// How much longer it goes on where some kind of fault has not happened.
+const LONGER_MAX: Duration = Duration::from_secs(180);
 /// How long an outage lasts at most. It ends with that many dead letters more.
 const OUTAGE_MAX: Duration = Duration::from_secs(60);
 const OUTAGE_LETTERS: u64 = 3;
@@ -39,6 +41,7 @@ const REDRIVEN: [i32; 2] = [0, 3];
 enum Deed {
     Kill,
     KillAll,
+    Restart,
     Freeze,
     Storm,
     Replay,
@@ -48,9 +51,10 @@ enum Deed {
 }
 
 /// How often each is done in a round.
-const ROUND: [(Deed, usize); 8] = [
+const ROUND: [(Deed, usize); 9] = [
     (Deed::Kill, 6),
     (Deed::KillAll, 1),
+    (Deed::Restart, 1),
     (Deed::Freeze, 2),
     (Deed::Storm, 2),
     (Deed::Replay, 4),
@@ -100,10 +104,11 @@ impl<'a> Chaos<'a> {
         self.redriven
     }
 
-    /// Does one thing after the other, round by round in another order, for that long and for a round at least.
+    /// Does one thing after the other, round by round in another order, for that long; longer where some kind has not
+    /// happened by then, as few calls are made meanwhile.
     pub async fn go_on_for(&mut self, time: Duration) {
         let started = Instant::now();
-        while started.elapsed() < time {
+        while started.elapsed() < time || (!self.faults.missing().is_empty() && started.elapsed() < time + LONGER_MAX) {
             let mut round: Vec<Deed> = ROUND.iter().flat_map(|(deed, times)| vec![*deed; *times]).collect();
             self.rng.shuffle(&mut round);
             for deed in round {
@@ -120,7 +125,12 @@ impl<'a> Chaos<'a> {
     async fn make(&mut self, deed: Deed) {
         match deed {
             Deed::Kill => self.kill(),
-            Deed::KillAll => self.kill_all(),
+            Deed::KillAll => {
+                if self.kill_all() > 0 {
+                    self.faults.happened(Fault::KilledAll);
+                }
+            }
+            Deed::Restart => self.restart().await,
             Deed::Freeze => self.freeze().await,
             Deed::Storm => self.way.storm(Duration::from_millis(self.rng.u64(SPELL_MS))),
             Deed::Replay => self.replay().await,
@@ -145,11 +155,24 @@ impl<'a> Chaos<'a> {
         }
     }
 
-    fn kill_all(&self) {
-        let killed = Process::of(&self.app.stack).iter().filter(|process| process.kill()).count();
-        if killed > 0 {
-            self.faults.happened(Fault::KilledAll);
+    /// Kills all processes of all functions; how many there were.
+    fn kill_all(&self) -> usize {
+        Process::of(&self.app.stack).iter().filter(|process| process.kill()).count()
+    }
+
+    /// Stops the counting, ends every process, and starts it again: as much of a restart as a cloud survives whose
+    /// tables are in memory.
+    async fn restart(&mut self) {
+        let [relay, tally] = ["relay-votes", "tally-votes"].map(|name| self.app.stack.function(name));
+        for function in [&relay, &tally] {
+            self.app.aws.enable_event_source(function, false).await;
         }
+        self.kill_all();
+        self.pause(SPELL_MS).await;
+        for function in [&tally, &relay] {
+            self.app.aws.enable_event_source(function, true).await;
+        }
+        self.faults.happened(Fault::Restarted);
     }
 
     async fn freeze(&mut self) {

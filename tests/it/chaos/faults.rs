@@ -13,6 +13,8 @@ pub enum Fault {
     Killed,
     /// All processes of all functions were killed at once.
     KilledAll,
+    /// Both event sources were disabled, all processes killed, and the sources enabled again.
+    Restarted,
     /// A process was stopped where it was (SIGSTOP), and went on seconds later.
     Frozen,
     /// A call of AWS was throttled.
@@ -35,9 +37,10 @@ pub enum Fault {
 
 impl Fault {
     /// All kinds.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Killed,
         Self::KilledAll,
+        Self::Restarted,
         Self::Frozen,
         Self::Throttled,
         Self::Delayed,
@@ -54,6 +57,7 @@ impl Fault {
         match self {
             Self::Killed => "processes killed",
             Self::KilledAll => "times all processes killed at once",
+            Self::Restarted => "restarts of the counting",
             Self::Frozen => "processes frozen for seconds",
             Self::Throttled => "calls throttled",
             Self::Delayed => "calls delayed",

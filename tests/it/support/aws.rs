@@ -477,19 +477,29 @@ impl Aws {
 
     /// Sets how often a failed batch of a function's stream is tried again; -1: without end.
     pub async fn set_stream_retries(&self, function: &str, retries: i64) {
+        self.set_event_source(function, &json!({"MaximumRetryAttempts": retries}), "Enabled").await;
+    }
+
+    /// Lets a function get events from its queue or stream, or none.
+    pub async fn enable_event_source(&self, function: &str, enabled: bool) {
+        let state = if enabled { "Enabled" } else { "Disabled" };
+        self.set_event_source(function, &json!({"Enabled": enabled}), state).await;
+    }
+
+    /// Changes a function's event source mapping, and waits until it has that state.
+    async fn set_event_source(&self, function: &str, change: &Value, state: &str) {
         let path = "/2015-03-31/event-source-mappings/";
         let (_, answer) =
             self.call("lambda", "GET", &format!("{path}?FunctionName={function}"), &[], String::new()).await;
         let listed: Value = serde_json::from_str(&answer).unwrap();
         let mapping =
             listed["EventSourceMappings"][0]["UUID"].as_str().unwrap_or_else(|| panic!("{listed}")).to_owned();
-        let body = json!({"MaximumRetryAttempts": retries}).to_string();
         let headers = [("content-type", "application/json")];
-        self.call("lambda", "PUT", &format!("{path}{mapping}"), &headers, body).await;
-        eventually("mapping that is enabled", async || {
+        self.call("lambda", "PUT", &format!("{path}{mapping}"), &headers, change.to_string()).await;
+        eventually("state of the mapping", async || {
             let (_, answer) = self.call("lambda", "GET", &format!("{path}{mapping}"), &[], String::new()).await;
             let mapping: Value = serde_json::from_str(&answer).unwrap();
-            if mapping["State"] == "Enabled" { Ok(()) } else { Err(mapping.to_string()) }
+            if mapping["State"] == state { Ok(()) } else { Err(mapping.to_string()) }
         })
         .await;
     }
