@@ -38,7 +38,9 @@ pub fn aws() -> Result<SdkConfig> {
     let timeouts =
         TimeoutConfig::builder().operation_timeout(CALL_TIMEOUT).operation_attempt_timeout(ATTEMPT_TIMEOUT).build();
     let retries = RetryConfig::standard().with_max_attempts(ATTEMPTS_MAX);
-    Ok(aws::sdk_config()?.into_builder().timeout_config(timeouts).retry_config(retries).build())
+    // An operator's machine may reach AWS through a proxy with roots of its own.
+    let builder = aws::sdk_config()?.into_builder().http_client(aws::https_client());
+    Ok(builder.timeout_config(timeouts).retry_config(retries).build())
 }
 
 /// A failed call, with what it most likely means in front.
