@@ -1,18 +1,20 @@
 //! The HTTP edge: requests in, typed; replies and problem documents (RFC 9457) out.
 
 mod error;
+mod event;
 mod reply;
 mod request;
 
 use std::{future::Future, sync::Arc};
 
-use lambda_http::{Body, Error as LambdaError, Response, Service, service_fn};
+use lambda_runtime::{Error as LambdaError, LambdaEvent, Service, service_fn};
 
-pub use lambda_http::http::StatusCode;
+pub use http::StatusCode;
 
 pub use self::{
     error::Error,
-    reply::{CacheControl, Reply},
+    event::Event,
+    reply::{CacheControl, Reply, Response},
     request::{BODY_BYTES_MAX, POLL_BODY_BYTES_MAX, Request},
 };
 use crate::config::{self, ConfigError};
@@ -44,7 +46,7 @@ where
     App: Send + Sync,
     Answer: Future<Output = Result<Reply, Error>> + Send,
 {
-    lambda_http::run(service(&edge, &Arc::new(app), &endpoint)).await
+    lambda_runtime::run(service(&edge, &Arc::new(app), &endpoint)).await
 }
 
 /// Answers one request of the gateway by the endpoint, within the time that Lambda leaves it.
@@ -52,13 +54,13 @@ pub fn service<App, Endpoint, Answer>(
     edge: &Edge,
     app: &Arc<App>,
     endpoint: &Endpoint,
-) -> impl Service<lambda_http::Request, Response = Response<Body>, Error = LambdaError, Future: Send>
+) -> impl Service<LambdaEvent<Event>, Response = Response, Error = LambdaError, Future: Send>
 where
     App: Send + Sync,
     Endpoint: Fn(Arc<App>, Request) -> Answer + Sync,
     Answer: Future<Output = Result<Reply, Error>> + Send,
 {
-    service_fn(move |event: lambda_http::Request| async move {
+    service_fn(move |event: LambdaEvent<Event>| async move {
         let request = Request::new(event);
         let (id, time_left) = (request.id().to_owned(), request.time_left());
         let outcome = tokio::time::timeout(time_left, endpoint(app.clone(), request)).await;
@@ -70,7 +72,7 @@ where
 impl Edge {
     /// The response to a request. Failures of ours are logged here, once, with their cause; the caller sees none
     /// of it.
-    fn respond(&self, request_id: &str, outcome: Result<Reply, Error>) -> Response<Body> {
+    fn respond(&self, request_id: &str, outcome: Result<Reply, Error>) -> Response {
         let reply = outcome.unwrap_or_else(|error| {
             if let Some(cause) = error.cause() {
                 tracing::error!(request_id, %cause, "request failed");

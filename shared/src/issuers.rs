@@ -2,8 +2,8 @@
 
 use std::{collections::HashMap, net::IpAddr};
 
+use http::Uri;
 use jsonwebtoken::jwk::JwkSet;
-use lambda_http::http::Uri;
 use serde::Deserialize;
 
 use crate::{

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use cast_vote::handle;
+use lambda_runtime::{Context, LambdaEvent};
 use landslide_shared::{
     domain::time::Timestamp,
     http::Request,
@@ -62,7 +63,7 @@ impl Scene {
             "expires_at": (now_ms() + 60_000).to_string(),
         });
         let event = vote_event("p1", authorizer, &choices);
-        let request = Request::new(lambda_http::request::from_str(&event.to_string()).unwrap());
+        let request = Request::new(LambdaEvent::new(serde_json::from_value(event).unwrap(), Context::default()));
         let outcome = match handle(self.voting.clone(), request).await {
             Ok(reply) => format!("{reply:?}").split(',').next().unwrap().replace("Reply { status: ", ""),
             Err(error) => format!("{error:?}"),

@@ -4,7 +4,7 @@ use close_poll::handle;
 use landslide_shared::{editing::Editing, http, telemetry};
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), lambda_http::Error> {
+async fn main() -> Result<(), lambda_runtime::Error> {
     telemetry::init();
     http::run(http::Edge::from_env()?, Editing::from_env().await?, handle).await
 }

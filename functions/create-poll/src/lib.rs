@@ -23,7 +23,7 @@ pub struct App {
 
 impl App {
     /// The endpoint as the environment sets it, its connections made.
-    pub async fn from_env() -> Result<Self, lambda_http::Error> {
+    pub async fn from_env() -> Result<Self, lambda_runtime::Error> {
         let aws = aws::sdk_config()?;
         let poll_id_secret = secret::read(&aws, &config::text("POLL_ID_SECRET")?).await?;
         let polls = PollStore::from_env(&aws)?;

@@ -25,7 +25,7 @@ pub struct App {
 
 impl App {
     /// The endpoint as the environment sets it, its connection made.
-    pub async fn from_env() -> Result<Self, lambda_http::Error> {
+    pub async fn from_env() -> Result<Self, lambda_runtime::Error> {
         let polls = PollStore::from_env(&aws::sdk_config()?)?;
         polls.prime().await;
         Ok(Self { polls, kept: Memory::new(POLLS_MAX) })

@@ -4,7 +4,7 @@ use get_poll::{App, handle};
 use landslide_shared::{http, telemetry};
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), lambda_http::Error> {
+async fn main() -> Result<(), lambda_runtime::Error> {
     telemetry::init();
     http::run(http::Edge::from_env()?, App::from_env().await?, handle).await
 }

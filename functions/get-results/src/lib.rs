@@ -40,7 +40,7 @@ struct Document {
 
 impl App {
     /// The endpoint as the environment sets it, its connections made.
-    pub async fn from_env() -> Result<Self, lambda_http::Error> {
+    pub async fn from_env() -> Result<Self, lambda_runtime::Error> {
         let aws = aws::sdk_config()?;
         let app = Self::new(ResultsStore::from_env(&aws)?, VoteStore::from_env(&aws)?);
         app.store.prime().await;

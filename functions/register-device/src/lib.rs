@@ -18,7 +18,7 @@ pub struct App {
 
 impl App {
     /// The endpoint as the environment sets it, its secret read.
-    pub async fn from_env() -> Result<Self, lambda_http::Error> {
+    pub async fn from_env() -> Result<Self, lambda_runtime::Error> {
         let secret = secret::read(&aws::sdk_config()?, &config::text("DEVICE_SECRET")?).await?;
         Ok(Self::new(DeviceIssuer::new(&secret)))
     }

@@ -1,6 +1,6 @@
 //! Every way in which a request can fail, and the one place that says which status and code that is.
 
-use lambda_http::http::{HeaderValue, StatusCode, header};
+use http::StatusCode;
 use serde::Serialize;
 
 use super::{CacheControl, Reply};
@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// Seconds after which a caller may try again.
-const RETRY_AFTER: HeaderValue = HeaderValue::from_static("1");
+const RETRY_AFTER: &str = "1";
 
 /// Why a request fails.
 #[derive(Debug)]
@@ -187,8 +187,8 @@ impl Error {
         let body = serde_json::to_string(&problem).unwrap_or_default();
         let reply = Reply::with_body(status, "application/problem+json", body).cache(CacheControl::Private);
         match status {
-            StatusCode::UNAUTHORIZED => reply.header(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")),
-            StatusCode::SERVICE_UNAVAILABLE => reply.header(header::RETRY_AFTER, RETRY_AFTER),
+            StatusCode::UNAUTHORIZED => reply.header("www-authenticate", "Bearer"),
+            StatusCode::SERVICE_UNAVAILABLE => reply.header("retry-after", RETRY_AFTER),
             _ => reply,
         }
     }

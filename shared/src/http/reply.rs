@@ -1,15 +1,14 @@
 //! Replies: a status, a JSON body, and the headers of section 7 of the design.
 
-use lambda_http::{
-    Body, Response,
-    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
-};
-use serde::Serialize;
+use std::borrow::Cow;
+
+use http::StatusCode;
+use serde::{Serialize, Serializer};
 
 use super::Error;
 
 /// Response headers that a browser's script may read.
-const EXPOSED_HEADERS: HeaderValue = HeaderValue::from_static("ETag, Location, Retry-After");
+const EXPOSED_HEADERS: &str = "ETag, Location, Retry-After";
 
 /// How long and by whom a reply may be kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,14 +25,34 @@ pub enum CacheControl {
 #[derive(Debug)]
 pub struct Reply {
     status: StatusCode,
-    headers: HeaderMap,
+    headers: Headers,
     body: Option<String>,
+}
+
+/// The response, as the gateway takes it.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Response {
+    status_code: u16,
+    headers: Headers,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    body: Option<String>,
+}
+
+/// Names in lower case, each once, and values.
+#[derive(Debug, Default)]
+struct Headers(Vec<(&'static str, Cow<'static, str>)>);
+
+impl Serialize for Headers {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(name, value)| (name, value)))
+    }
 }
 
 impl Reply {
     /// A reply without a body.
     pub fn empty(status: StatusCode) -> Self {
-        Self { status, headers: HeaderMap::new(), body: None }
+        Self { status, headers: Headers::default(), body: None }
     }
 
     /// A reply with a JSON body.
@@ -48,8 +67,7 @@ impl Reply {
     }
 
     pub(super) fn with_body(status: StatusCode, media_type: &'static str, body: String) -> Self {
-        let reply = Self { body: Some(body), ..Self::empty(status) };
-        reply.header(header::CONTENT_TYPE, HeaderValue::from_static(media_type))
+        Self { body: Some(body), ..Self::empty(status) }.header("content-type", media_type)
     }
 
     /// 200 with a JSON body.
@@ -62,53 +80,40 @@ impl Reply {
         Self::json(StatusCode::CREATED, body)
     }
 
-    /// Sets a header.
-    pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
-        self.headers.insert(name, value);
+    /// Sets a header that is not there yet, by a name in lower case. Values are text of ours: ids, numbers, tags.
+    pub(super) fn header(mut self, name: &'static str, value: impl Into<Cow<'static, str>>) -> Self {
+        self.headers.0.push((name, value.into()));
         self
     }
 
     /// Sets the entity tag: `tag` in quotes.
     pub fn etag(self, tag: impl std::fmt::Display) -> Self {
-        self.text_header(header::ETAG, &format!("\"{tag}\""))
+        self.header("etag", format!("\"{tag}\""))
     }
 
     /// Sets where the resource is, relative to the request, as a stage is part of the path.
     pub fn location(self, place: &str) -> Self {
-        self.text_header(header::LOCATION, place)
+        self.header("location", place.to_owned())
     }
 
     /// Sets how the reply may be kept.
     pub fn cache(self, cache: CacheControl) -> Self {
         let value = match cache {
-            CacheControl::Public(seconds) => {
-                return self.text_header(header::CACHE_CONTROL, &format!("public, max-age={seconds}"));
-            }
-            CacheControl::Private => "private, no-store",
-            CacheControl::NoStore => "no-store",
+            CacheControl::Public(seconds) => Cow::from(format!("public, max-age={seconds}")),
+            CacheControl::Private => "private, no-store".into(),
+            CacheControl::NoStore => "no-store".into(),
         };
-        self.header(header::CACHE_CONTROL, HeaderValue::from_static(value))
+        self.header("cache-control", value)
     }
 
-    /// A header from text of ours: ids, numbers, tags. What is no header value is left out.
-    fn text_header(self, name: HeaderName, text: &str) -> Self {
-        match HeaderValue::from_str(text) {
-            Ok(value) => self.header(name, value),
-            Err(_) => self,
-        }
-    }
-
-    /// The HTTP response, with the headers that let a browser's page of that origin read it.
-    pub(super) fn into_response(mut self, allowed_origin: &str) -> Response<Body> {
+    /// The response, with the headers that let a browser's page of that origin read it.
+    pub(super) fn into_response(mut self, allowed_origin: &str) -> Response {
         if allowed_origin != "*" {
-            self = self.header(header::VARY, HeaderValue::from_static("Origin"));
+            self = self.header("vary", "Origin");
         }
         self = self
-            .text_header(header::ACCESS_CONTROL_ALLOW_ORIGIN, allowed_origin)
-            .header(header::ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED_HEADERS);
-        let mut response = Response::new(self.body.map_or(Body::Empty, Body::Text));
-        *response.status_mut() = self.status;
-        *response.headers_mut() = self.headers;
-        response
+            .header("access-control-allow-origin", allowed_origin.to_owned())
+            .header("access-control-expose-headers", EXPOSED_HEADERS);
+        Response { status_code: self.status.as_u16(), headers: self.headers, body: self.body }
     }
 }

@@ -1,12 +1,14 @@
 //! A request as API Gateway hands it over, read into types that can't be wrong.
 
-use std::time::{Duration, SystemTime};
+use std::{
+    borrow::Cow,
+    time::{Duration, SystemTime},
+};
 
-use lambda_http::{Body, RequestExt, request::RequestContext};
+use lambda_runtime::{Context, LambdaEvent};
 use serde::de::DeserializeOwned;
-use serde_json::Value;
 
-use super::Error;
+use super::{Error, event::Event};
 use crate::domain::{
     caller::{Caller, TokenKind},
     ids::PollId,
@@ -27,41 +29,37 @@ const ANSWER_TIME: Duration = Duration::from_millis(200);
 
 /// One request.
 pub struct Request {
-    event: lambda_http::Request,
-    id: String,
+    event: Event,
+    context: Context,
 }
 
 impl Request {
     /// A request from its event.
-    pub fn new(event: lambda_http::Request) -> Self {
-        let id = match event.request_context_ref() {
-            Some(RequestContext::ApiGatewayV1(context)) => context.request_id.clone().unwrap_or_default(),
-            _ => String::new(),
-        };
-        Self { event, id }
+    pub fn new(event: LambdaEvent<Event>) -> Self {
+        let (event, context) = event.into_parts();
+        Self { event, context }
     }
 
     /// The gateway's id of the request.
     pub fn id(&self) -> &str {
-        &self.id
+        &self.event.request_context.request_id
     }
 
     /// How long the endpoint may take, so that there is time to answer before Lambda ends the process.
     pub fn time_left(&self) -> Duration {
-        let deadline = self.event.lambda_context_ref().map(lambda_http::Context::deadline);
-        let left = deadline.and_then(|deadline| deadline.duration_since(SystemTime::now()).ok()).unwrap_or_default();
-        left.saturating_sub(ANSWER_TIME)
+        self.context.deadline().duration_since(SystemTime::now()).unwrap_or_default().saturating_sub(ANSWER_TIME)
     }
 
     /// The poll of the path. An id that no poll can have is not found, as any other that none has.
     pub fn poll_id(&self) -> Result<PollId, Error> {
-        let parameters = self.event.path_parameters_ref();
-        parameters.and_then(|all| all.first("poll_id")).and_then(PollId::parse).ok_or_else(Error::poll_not_found)
+        let parameters = self.event.path_parameters.as_ref();
+        let poll_id = parameters.and_then(|parameters| parameters.poll_id.as_deref());
+        poll_id.and_then(PollId::parse).ok_or_else(Error::poll_not_found)
     }
 
-    /// A header's value, by a name in lower case. One that is not visible ASCII counts as absent.
-    pub fn header(&self, name: &str) -> Option<&str> {
-        self.event.headers().get(name).and_then(|value| value.to_str().ok())
+    /// A header's value, by a name in lower case.
+    fn header(&self, name: &str) -> Option<&str> {
+        self.event.headers.as_ref().and_then(|headers| headers.get(name))
     }
 
     /// Whether the caller has the entity of that tag already (`If-None-Match`, compared weakly, RFC 9110).
@@ -73,9 +71,9 @@ impl Request {
 
     /// The revisions that a change is for (`If-Match`): strong tags of numbers, or `*`; none if the header is absent.
     pub fn if_match(&self) -> Result<Option<Revisions>, Error> {
-        let Some(value) = self.event.headers().get("if-match") else { return Ok(None) };
+        let Some(value) = self.header("if-match") else { return Ok(None) };
         let refused = || Error::invalid("the header If-Match takes * or strong entity tags, such as \"1\"");
-        match value.to_str().map_err(|_| refused())?.trim() {
+        match value.trim() {
             "*" => Ok(Some(Revisions::Any)),
             tags => strong_tags(tags).map(|tags| Some(Revisions::Of(tags))).ok_or_else(refused),
         }
@@ -83,28 +81,24 @@ impl Request {
 
     /// A parameter of the query, if it is there; the last one of several.
     pub fn query(&self, name: &str) -> Option<&str> {
-        self.event.query_string_parameters_ref().and_then(|all| all.all(name)).and_then(|all| all.last().copied())
+        self.event.query_string_parameters.as_ref().and_then(|all| all.get(name)).map(String::as_str)
     }
 
     /// Whether the path is the caller's own view of a resource (`…/mine`).
     pub fn is_mine(&self) -> bool {
-        matches!(self.event.request_context_ref(), Some(RequestContext::ApiGatewayV1(context))
-            if context.resource_path.as_deref().is_some_and(|path| path.ends_with("/mine")))
+        self.event.request_context.resource_path.ends_with("/mine")
     }
 
     /// Who calls, as the authorizer vouches for it.
     pub fn caller(&self, now: Timestamp) -> Result<Caller, Error> {
-        let Some(RequestContext::ApiGatewayV1(context)) = self.event.request_context_ref() else {
-            return Err(Error::Unauthorized("this needs a token"));
-        };
-        let field = |name: &str| context.authorizer.fields.get(name).and_then(Value::as_str);
         let caller = || {
+            let authorizer = self.event.request_context.authorizer.as_ref()?;
             Some(Caller {
-                issuer: field("issuer")?.to_owned(),
-                subject: field("subject")?.to_owned(),
-                kind: TokenKind::parse(field("kind")?)?,
-                scopes: field("scopes").unwrap_or_default().to_owned(),
-                expires_at: Timestamp::from_millis(field("expires_at")?.parse().ok()?)?,
+                issuer: authorizer.issuer.clone()?,
+                subject: authorizer.subject.clone()?,
+                kind: TokenKind::parse(authorizer.kind.as_deref()?)?,
+                scopes: authorizer.scopes.clone().unwrap_or_default(),
+                expires_at: Timestamp::from_millis(authorizer.expires_at.as_deref()?.parse().ok()?)?,
             })
         };
         let caller = caller().ok_or(Error::Unauthorized("this needs a token"))?;
@@ -122,19 +116,19 @@ impl Request {
 
     /// The idempotency key, if there is one: 1 to 255 characters of visible ASCII.
     pub fn idempotency_key(&self) -> Result<Option<&str>, Error> {
-        let Some(value) = self.event.headers().get("idempotency-key") else { return Ok(None) };
-        let visible = |key: &&str| key.bytes().all(|byte| byte.is_ascii_graphic());
-        let key =
-            value.to_str().ok().filter(|key| (1..=IDEMPOTENCY_KEY_CHARS_MAX).contains(&key.len())).filter(visible);
-        let refused = || Error::invalid("the header Idempotency-Key takes 1 to 255 characters of visible ASCII");
-        key.map(Some).ok_or_else(refused)
+        let Some(key) = self.header("idempotency-key") else { return Ok(None) };
+        let is_visible = key.bytes().all(|byte| byte.is_ascii_graphic());
+        if is_visible && (1..=IDEMPOTENCY_KEY_CHARS_MAX).contains(&key.len()) {
+            return Ok(Some(key));
+        }
+        Err(Error::invalid("the header Idempotency-Key takes 1 to 255 characters of visible ASCII"))
     }
 
     /// The JSON body, at most `bytes_max` long.
     pub fn json<T: DeserializeOwned>(&self, bytes_max: usize) -> Result<T, Error> {
         let text = self.text(bytes_max)?;
         self.must_be_json()?;
-        parse(text)
+        parse(&text)
     }
 
     /// Refuses a body, unless it is an empty JSON object.
@@ -142,28 +136,23 @@ impl Request {
         #[derive(serde::Deserialize)]
         #[serde(deny_unknown_fields)]
         struct Nothing {}
-        if self.text(BODY_BYTES_MAX)?.is_empty() {
+        let text = self.text(BODY_BYTES_MAX)?;
+        if text.is_empty() {
             return Ok(());
         }
         self.must_be_json()?;
-        let Nothing {} = parse(self.text(BODY_BYTES_MAX)?)?;
+        let Nothing {} = parse(&text)?;
         Ok(())
     }
 
-    fn text(&self, bytes_max: usize) -> Result<&str, Error> {
-        let bytes: &[u8] = self.event.body();
-        if bytes.len() > bytes_max {
+    fn text(&self, bytes_max: usize) -> Result<Cow<'_, str>, Error> {
+        let refused = || Error::invalid("the body is not UTF-8, or has a replacement character (U+FFFD)");
+        let text = self.event.body().ok_or_else(refused)?;
+        if text.len() > bytes_max {
             return Err(Error::BodyTooLarge(bytes_max));
         }
-        let text = match self.event.body() {
-            Body::Text(text) => Ok(text.as_str()),
-            _ => std::str::from_utf8(bytes),
-        };
         // Gateways put U+FFFD for bytes that are not UTF-8.
-        match text {
-            Ok(text) if !text.contains(char::REPLACEMENT_CHARACTER) => Ok(text),
-            _ => Err(Error::invalid("the body is not UTF-8, or has a replacement character (U+FFFD)")),
-        }
+        if text.contains(char::REPLACEMENT_CHARACTER) { Err(refused()) } else { Ok(text) }
     }
 
     fn must_be_json(&self) -> Result<(), Error> {

@@ -3,7 +3,7 @@
 use std::{future::Future, sync::Arc};
 
 use authorizer::{AuthorizerRequest, authorize};
-use lambda_http::{Adapter, Context, LambdaEvent, Service, request::LambdaRequest};
+use lambda_runtime::{Context, LambdaEvent, Service};
 use landslide_shared::{
     clock,
     domain::{
@@ -18,7 +18,7 @@ use landslide_shared::{
         time::Timestamp,
         vote::CastVote,
     },
-    http::{self, BODY_BYTES_MAX, Edge, Error, Reply, Request},
+    http::{self, BODY_BYTES_MAX, Edge, Error, Event, Reply, Request},
     store::{PollStore, ResultsStore, VoteStore},
     stream::{StreamEvent, read_record},
     token::DeviceIssuer,
@@ -85,9 +85,9 @@ where
     let (edge, app, runtime) = (Edge::new("*".to_owned()), Arc::new(app), runtime());
     let expected = format!("{{\"statusCode\":{status},");
     Box::new(move || {
-        let request: LambdaRequest = serde_json::from_slice(&event).unwrap();
-        let mut service = Adapter::from(http::service(&edge, &app, &endpoint));
-        let response = runtime.block_on(service.call(LambdaEvent::new(request, context()))).unwrap();
+        let event: Event = serde_json::from_slice(&event).unwrap();
+        let mut service = http::service(&edge, &app, &endpoint);
+        let response = runtime.block_on(service.call(LambdaEvent::new(event, context()))).unwrap();
         let response = serde_json::to_string(&response).unwrap();
         assert!(response.starts_with(&expected), "{response}");
     })
@@ -118,8 +118,7 @@ fn authorizer(token: &str) -> Work {
 fn request() -> Work {
     let event = events::vote();
     Box::new(move || {
-        let request: LambdaRequest = serde_json::from_slice(&event).unwrap();
-        let request = Request::new(request.into());
+        let request = Request::new(LambdaEvent::new(serde_json::from_slice(&event).unwrap(), context()));
         let caller = request.caller(clock::now()).unwrap();
         let vote: CastVote = request.json(BODY_BYTES_MAX).unwrap();
         assert_eq!((request.poll_id().unwrap().as_str(), caller.kind), (votes::POLL, TokenKind::Device));

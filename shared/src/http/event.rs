@@ -1,0 +1,140 @@
+//! The event of a request, as API Gateway hands it over (REST API, Lambda proxy integration): what the API reads of it, and no more.
+
+use std::{borrow::Cow, collections::HashMap, fmt};
+
+use base64::{Engine, prelude::BASE64_STANDARD};
+use serde::{
+    Deserialize, Deserializer,
+    de::{IgnoredAny, MapAccess, Visitor},
+};
+
+/// The headers that the API reads, in lower case.
+const HEADERS: [&str; 4] = ["content-type", "idempotency-key", "if-match", "if-none-match"];
+
+/// The event.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Event {
+    /// The headers, of which the gateway gives the last where a name comes twice.
+    #[serde(default)]
+    pub headers: Option<Headers>,
+    /// The query's parameters, decoded; the last where a name comes twice.
+    #[serde(default)]
+    pub query_string_parameters: Option<HashMap<String, String>>,
+    /// The path's parameters.
+    #[serde(default)]
+    pub path_parameters: Option<PathParameters>,
+    /// What the gateway and the authorizer know.
+    #[serde(default)]
+    pub request_context: RequestContext,
+    #[serde(default)]
+    body: Option<String>,
+    #[serde(default)]
+    is_base64_encoded: bool,
+}
+
+/// The parameters of a path.
+#[derive(Debug, Deserialize)]
+pub struct PathParameters {
+    /// The poll's id as it was sent.
+    pub poll_id: Option<String>,
+}
+
+/// What is known of a request.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RequestContext {
+    /// The gateway's id of the request.
+    #[serde(default)]
+    pub request_id: String,
+    /// The path with its parameters' names, such as `/v1/polls/{poll_id}`.
+    #[serde(default)]
+    pub resource_path: String,
+    /// What the authorizer says, where it was asked.
+    #[serde(default)]
+    pub authorizer: Option<Authorizer>,
+}
+
+/// What the authorizer says of the caller.
+#[derive(Debug, Deserialize)]
+#[allow(missing_docs, reason = "as the authorizer's own context has them")]
+pub struct Authorizer {
+    pub issuer: Option<String>,
+    pub subject: Option<String>,
+    pub kind: Option<String>,
+    pub scopes: Option<String>,
+    pub expires_at: Option<String>,
+}
+
+impl Event {
+    /// The body, empty if there is none; `None` if it is no text in UTF-8.
+    pub fn body(&self) -> Option<Cow<'_, str>> {
+        let body = self.body.as_deref().unwrap_or_default();
+        if !self.is_base64_encoded {
+            return Some(body.into());
+        }
+        String::from_utf8(BASE64_STANDARD.decode(body).ok()?).ok().map(Cow::from)
+    }
+}
+
+/// The values of [`HEADERS`].
+#[derive(Debug, Default)]
+pub struct Headers([Option<String>; HEADERS.len()]);
+
+impl Headers {
+    /// A header's value, by its name in lower case.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        let mut values = HEADERS.iter().zip(&self.0);
+        values.find(|(header, _)| **header == name).and_then(|(_, value)| value.as_deref())
+    }
+}
+
+impl<'de> Deserialize<'de> for Headers {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(HeadersVisitor)
+    }
+}
+
+struct HeadersVisitor;
+
+impl<'de> Visitor<'de> for HeadersVisitor {
+    type Value = Headers;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a map of headers")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Headers, A::Error> {
+        let mut headers = Headers::default();
+        while let Some(Name(place)) = map.next_key()? {
+            match place.and_then(|place| headers.0.get_mut(place)) {
+                Some(value) => *value = map.next_value()?,
+                None => drop(map.next_value::<IgnoredAny>()?),
+            }
+        }
+        Ok(headers)
+    }
+}
+
+/// A header's place in [`HEADERS`], if it has one.
+struct Name(Option<usize>);
+
+impl<'de> Deserialize<'de> for Name {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_str(NameVisitor)
+    }
+}
+
+struct NameVisitor;
+
+impl Visitor<'_> for NameVisitor {
+    type Value = Name;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a header's name")
+    }
+
+    fn visit_str<E>(self, name: &str) -> Result<Name, E> {
+        Ok(Name(HEADERS.iter().position(|header| header.eq_ignore_ascii_case(name))))
+    }
+}
