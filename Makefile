@@ -50,7 +50,7 @@ SAM_ENV = HOME=$(CURDIR)/infra/local/.state/home SAM_CLI_TELEMETRY=0 AWS_DEFAULT
 HOST_ARCH := $(if $(filter aarch64 arm64,$(shell uname -m)),arm64,x86_64)
 
 .DEFAULT_GOAL := help
-.PHONY: help up down url token demo load audit replay redrive test test-unit test-budgets test-it test-api chaos sim sim-mutants viral bench check \
+.PHONY: help up down url token demo load audit replay redrive test test-unit test-budgets test-it test-api chaos sim sim-mutants viral costs bench check \
 	check-rust check-python check-template check-api \
 	package size deploy logs clean
 
@@ -92,7 +92,7 @@ logs: ## print a function's log lines (FN=cast-vote MINUTES=60 FILTER='"text"'),
 
 ## --- tests
 
-test: test-unit test-budgets sim ## everything, on one local cloud after the other (CLOUD= for one alone)
+test: test-unit test-budgets sim costs ## everything, on one local cloud after the other (CLOUD= for one alone)
 	@PORT=$(PORT) STACK=$(STACK) CASES=$(CASES) $(LOCAL) test $(CLOUDS)
 
 test-unit: ## tests that need no cloud
@@ -120,6 +120,9 @@ sim-mutants: ## breaks the product on purpose, one patch at a time; the simulati
 
 viral: ## the path of 60,000 votes/s and more in virtual time, by counts, and plots of it (SCENARIOS='steady wide')
 	cargo run --quiet $(CARGO_FLAGS) $(SIM_FLAGS) --bin landslide-sim -- viral $(SCENARIOS) $(ARGS)
+
+costs: ## what a million votes cost, by units that are counted and infra/prices.json; fails where README says otherwise
+	cargo run --quiet $(CARGO_FLAGS) $(SIM_FLAGS) --bin landslide-sim -- viral steady new-devices lone --costs-in README.md
 
 bench: ## the functions as they ship, each as a process, by a floor in the same run; the hot paths by time (ARGS='--rounds 3')
 	@$(LOCAL) package --arch $(HOST_ARCH)

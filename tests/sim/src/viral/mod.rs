@@ -23,7 +23,7 @@ mod voters;
 mod votes_table;
 
 use std::{
-    path::PathBuf,
+    path::{Path, PathBuf},
     rc::Rc,
     sync::{
         Mutex, PoisonError,
@@ -57,6 +57,9 @@ pub struct Arguments {
     /// Sets a parameter in all of them, as `partitions=128`.
     #[arg(long)]
     set: Vec<String>,
+    /// Prints what a million votes cost, and fails unless this document says the same.
+    #[arg(long, value_name = "DOCUMENT")]
+    costs_in: Option<PathBuf>,
     /// Prints the table of parameters instead.
     #[arg(long)]
     parameters: bool,
@@ -73,6 +76,9 @@ pub fn main(arguments: &Arguments) -> Result<bool, Box<dyn std::error::Error>> {
     let prices = Prices::read(&arguments.prices)?;
     std::fs::create_dir_all(&arguments.plots)?;
     let reports = run_all(&told, &prices);
+    if let Some(document) = &arguments.costs_in {
+        return says(document, &report::costs_table(&reports, &prices));
+    }
     for report in &reports {
         println!("{report}");
         plot::draw(&arguments.plots.join(format!("{}.svg", report.name)), report)?;
@@ -85,6 +91,14 @@ pub fn main(arguments: &Arguments) -> Result<bool, Box<dyn std::error::Error>> {
         println!("viral: not as it has to be: {}", failed.join(", "));
     }
     Ok(failed.is_empty())
+}
+
+/// Whether a document has a table.
+fn says(document: &Path, table: &str) -> Result<bool, Box<dyn std::error::Error>> {
+    let is_said = std::fs::read_to_string(document)?.contains(table);
+    let verdict = if is_said { "says so" } else { "DOES NOT SAY SO: paste this" };
+    println!("{table}\n{} {verdict}", document.display());
+    Ok(is_said)
 }
 
 fn chosen(names: &[String]) -> Result<Vec<&'static Scenario>, String> {

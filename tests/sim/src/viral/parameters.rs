@@ -41,7 +41,7 @@ parameters! {
     seed: u64 = 1, "Seed of all that is drawn.", "ours";
     tick_ms: u64 = 100, "Step of time in which voters come, in milliseconds.", "ours: a finer one changes the lag by less than itself";
 
-    peak_votes_per_second: u64 = 60_000, "Voters that come a second at the peak.", "DESIGN 10: 60,000 sustained for minutes";
+    peak_votes_per_second: f64 = 60_000.0, "Voters that come a second at the peak.", "DESIGN 10: 60,000 sustained for minutes";
     ramp_s: u64 = 60, "Seconds from nobody to the peak, in a straight line.", "assumed";
     peak_s: u64 = 600, "Seconds that the peak lasts; then nobody new comes.", "issue 7";
     voter_tries: usize = 4, "How often a voter who is refused comes in all.", "assumed";

@@ -30,35 +30,50 @@ impl Prices {
         Ok(Self(prices.iter().map(one).collect::<Result<_, String>>()?))
     }
 
+    /// Their names, with the dollars for one.
+    pub fn all(&self) -> impl Iterator<Item = (&str, f64)> {
+        self.0.iter().map(|(name, usd)| (name.as_str(), *usd))
+    }
+
     fn of_one(&self, name: &str) -> f64 {
         *self.0.get(name).unwrap_or_else(|| panic!("the list has no price {name:?}"))
     }
 
-    fn function(&self, invocations: f64, ms: f64, gigabytes: f64) -> f64 {
-        invocations * self.of_one("lambda_request") + ms / 1_000.0 * gigabytes * self.of_one("lambda_arm64_gb_second")
+    /// Dollars for units of these prices.
+    pub fn cost(&self, units: &[Units]) -> f64 {
+        units.iter().map(|(price, amount)| amount * self.of_one(price)).sum()
     }
+}
 
-    /// Dollars by part of the path, for all that a run did.
-    pub fn costs(&self, model: &Model) -> Vec<(&'static str, f64)> {
-        let counts = &model.measures.counts;
-        let many = |count: &std::cell::Cell<u64>| count.get() as f64;
-        let requests = many(&counts.through_gateway);
-        let request = self.function(requests, requests * model.parameters.request_ms as f64, REQUEST_GB);
-        let devices =
-            if model.parameters.new_devices { request + requests * self.of_one("api_rest_request") } else { 0.0 };
-        vec![
-            ("gateway", requests * self.of_one("api_rest_request")),
-            ("authorizer", request),
-            ("cast-vote", request),
-            ("new devices", devices),
-            ("votes' writes", many(&counts.vote_units) * self.of_one("dynamodb_write_unit")),
-            ("relay", self.function(many(&counts.relays), many(&counts.relay_ms), RELAY_GB)),
-            ("queue", many(&counts.queue_requests) * self.of_one("sqs_fifo_request")),
-            ("tally", self.function(many(&counts.tallies), many(&counts.tally_ms), TALLY_GB)),
-            ("tallies' writes", many(&counts.tally_units) * self.of_one("dynamodb_write_unit")),
-            ("tallies' reads", many(&counts.tally_read_units) * self.of_one("dynamodb_read_unit")),
-        ]
-    }
+/// How many of what has a price.
+pub type Units = (&'static str, f64);
+/// A part of the path, and what it takes.
+pub type Part = (&'static str, Vec<Units>);
+
+/// By part of the path, all that a run took.
+pub fn parts(model: &Model) -> Vec<Part> {
+    let counts = &model.measures.counts;
+    let many = |count: &std::cell::Cell<u64>| count.get() as f64;
+    let requests = many(&counts.through_gateway);
+    let request = function(requests, requests * model.parameters.request_ms as f64, REQUEST_GB);
+    let through_gateway = ("api_rest_request", requests);
+    let devices = if model.parameters.new_devices { [request.clone(), vec![through_gateway]].concat() } else { vec![] };
+    vec![
+        ("gateway", vec![through_gateway]),
+        ("authorizer", request.clone()),
+        ("cast-vote", request),
+        ("new devices", devices),
+        ("votes' writes", vec![("dynamodb_write_unit", many(&counts.vote_units))]),
+        ("relay", function(many(&counts.relays), many(&counts.relay_ms), RELAY_GB)),
+        ("queue", vec![("sqs_fifo_request", many(&counts.queue_requests))]),
+        ("tally", function(many(&counts.tallies), many(&counts.tally_ms), TALLY_GB)),
+        ("tallies' writes", vec![("dynamodb_write_unit", many(&counts.tally_units))]),
+        ("tallies' reads", vec![("dynamodb_read_unit", many(&counts.tally_read_units))]),
+    ]
+}
+
+fn function(invocations: f64, ms: f64, gigabytes: f64) -> Vec<Units> {
+    vec![("lambda_request", invocations), ("lambda_arm64_gb_second", ms / 1_000.0 * gigabytes)]
 }
 
 #[cfg(test)]
@@ -72,8 +87,8 @@ mod tests {
         let model = Model::new(Parameters::default());
         model.measures.counts.through_gateway.set(1_000_000);
         model.measures.counts.vote_units.set(1_000_000);
-        let cost: BTreeMap<_, _> = prices.costs(&model).into_iter().collect();
-        let in_cents = |part: &str| (cost[part] * 100.0).round();
+        let parts: BTreeMap<_, _> = parts(&model).into_iter().collect();
+        let in_cents = |part: &str| (prices.cost(&parts[part]) * 100.0).round();
         assert_eq!(["gateway", "votes' writes", "cast-vote", "queue"].map(in_cents), [350.0, 63.0, 23.0, 0.0]);
     }
 }

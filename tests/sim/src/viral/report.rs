@@ -8,7 +8,7 @@ use crate::{
         measures::{Counts, Lags, Limit, Met, Second, backlog},
         model::Model,
         parameters::Parameters,
-        prices::Prices,
+        prices::{Part, Prices, Units, parts},
         scenarios::Scenario,
     },
 };
@@ -46,13 +46,14 @@ pub struct Report {
     limits: Vec<(Limit, Met)>,
     lanes: Vec<(u64, u8)>,
     costs: Vec<(&'static str, f64)>,
+    parts: Vec<Part>,
     outcome: Result<(), String>,
 }
 
 impl Report {
     /// The report of a run.
     pub fn of(scenario: &Scenario, model: &Model, prices: &Prices) -> Self {
-        let measures = &model.measures;
+        let (measures, parts) = (&model.measures, parts(model));
         let mut report = Self {
             name: scenario.name,
             about: scenario.about,
@@ -63,7 +64,8 @@ impl Report {
             drain_ms: measures.last_counted_ms().saturating_sub(model.parameters.peak_ends_ms()),
             limits: measures.limits(),
             lanes: model.lanes(),
-            costs: prices.costs(model),
+            costs: parts.iter().map(|(part, units)| (*part, prices.cost(units))).collect(),
+            parts,
             outcome: Ok(()),
         };
         report.outcome = report.lost().and_then(|()| (scenario.demand)(&report));
@@ -100,6 +102,13 @@ impl Report {
             parts.map(|(_, dollars)| dollars).sum::<f64>() * 1e6 / self.accepted()
         };
         (of(&|_| true), of(&|part| counting.contains(&part)))
+    }
+
+    /// A million times what a vote takes of all units of a price.
+    fn units(&self, price: &str) -> f64 {
+        let of_price = |(name, amount): &Units| if *name == price { *amount } else { 0.0 };
+        let all = self.parts.iter().flat_map(|(_, units)| units).map(of_price).sum::<f64>();
+        all * 1e6 / self.accepted()
     }
 
     /// What held, or what gave first.
@@ -222,6 +231,28 @@ pub fn results_table(reports: &[Report]) -> String {
             group_thousands(counts.relays.get()),
             group_thousands(counts.tallies.get()),
         ));
+    }
+    lines.join("\n")
+}
+
+/// What a million votes cost by part, and what is billed for them, as a table in Markdown.
+pub fn costs_table(reports: &[Report], prices: &Prices) -> String {
+    let row = |name: &str, cell: &dyn Fn(&Report) -> String| {
+        let cells: Vec<String> = reports.iter().map(cell).collect();
+        format!("| {name} | {} |", cells.join(" | "))
+    };
+    let mut lines =
+        vec![row("a million votes", &|report| format!("`{}`", report.name)), row("---", &|_| "--:".to_owned())];
+    // Of nothing the sum is -0.
+    let dollars = |report: &Report, index: usize| report.costs[index].1 * 1e6 / report.accepted() + 0.0;
+    let parts = reports.first().map(|report| report.costs.as_slice()).unwrap_or_default();
+    for (index, (part, _)) in parts.iter().enumerate() {
+        lines.push(row(&format!("{part}, $"), &|report| format!("{:.3}", dollars(report, index))));
+    }
+    lines.push(row("**in all, $**", &|report| format!("**{:.2}**", report.million().0)));
+    for (price, usd) in prices.all().filter(|(price, _)| reports.iter().any(|report| report.units(price) > 0.0)) {
+        let name = format!("`{price}`, at ${} a million", (usd * 1e10).round() / 1e4);
+        lines.push(row(&name, &|report| group_thousands(report.units(price).round() as u64)));
     }
     lines.join("\n")
 }

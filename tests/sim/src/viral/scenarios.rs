@@ -31,6 +31,13 @@ pub const SCENARIOS: &[Scenario] = &[
         demand: keeps_up,
     },
     Scenario {
+        name: "new-devices",
+        about: "the same, each voter with a device that registers first",
+        parameters: || Parameters { new_devices: true, ..Parameters::default() },
+        demand: keeps_up,
+    },
+    Scenario { name: "lone", about: "a vote every five seconds, on a new table", parameters: lone, demand: keeps_up },
+    Scenario {
         name: "wide",
         about: "a table of 256 shards, and a poll of one lane and 1,000 votes/s",
         parameters: wide,
@@ -128,12 +135,23 @@ fn keeps_up(report: &Report) -> Result<(), String> {
     Ok(())
 }
 
+fn lone() -> Parameters {
+    Parameters {
+        peak_votes_per_second: 0.2,
+        peak_s: 50_000,
+        declared_votes_per_second: 1_000,
+        partitions: 4,
+        tallies_partitions: 4,
+        ..Parameters::default()
+    }
+}
+
 fn wide() -> Parameters {
-    Parameters { peak_votes_per_second: 1_000, declared_votes_per_second: 1_000, ramp_s: 10, ..Parameters::default() }
+    Parameters { peak_votes_per_second: 1_000.0, declared_votes_per_second: 1_000, ramp_s: 10, ..Parameters::default() }
 }
 
 fn wide_full() -> Parameters {
-    Parameters { peak_votes_per_second: 8_000, declared_votes_per_second: 8_000, partitions: 512, ..wide() }
+    Parameters { peak_votes_per_second: 8_000.0, declared_votes_per_second: 8_000, partitions: 512, ..wide() }
 }
 
 fn surprise() -> Parameters {
@@ -142,7 +160,7 @@ fn surprise() -> Parameters {
 
 fn aim() -> Parameters {
     Parameters {
-        peak_votes_per_second: 250_000,
+        peak_votes_per_second: 250_000.0,
         declared_votes_per_second: 250_000,
         ramp_s: 300,
         gateway_per_second: 300_000,
@@ -156,7 +174,7 @@ fn aim() -> Parameters {
 
 fn tenfold() -> Parameters {
     Parameters {
-        peak_votes_per_second: 600_000,
+        peak_votes_per_second: 600_000.0,
         gateway_per_second: 750_000,
         account_concurrency: 200_000,
         table_write_units: 1_000_000,

@@ -52,7 +52,7 @@ fn the_model_counts_as_many_messages_writes_and_units_as_the_real_code_makes() {
 #[test]
 fn the_same_parameters_give_the_same_run() {
     let told =
-        || Parameters { peak_votes_per_second: 500, ramp_s: 2, peak_s: 5, partitions: 8, ..Parameters::default() };
+        || Parameters { peak_votes_per_second: 500.0, ramp_s: 2, peak_s: 5, partitions: 8, ..Parameters::default() };
     let numbers = |model: Rc<Model>| format!("{:?} {:?}", model.measures.counts, model.measures.seconds());
     assert_eq!(numbers(run(told())), numbers(run(told())));
 }
@@ -62,7 +62,7 @@ fn same_in_the_model() -> Parameters {
     Parameters {
         // Few shards would else be read in step.
         tick_ms: 5,
-        peak_votes_per_second: VOTES_PER_SECOND,
+        peak_votes_per_second: VOTES_PER_SECOND as f64,
         declared_votes_per_second: DECLARED,
         ramp_s: 0,
         peak_s: SECONDS,

@@ -33,7 +33,7 @@ impl Parameters {
 
     /// How many new voters come a second at a time.
     pub fn rate_at(&self, now_ms: u64) -> f64 {
-        let peak = self.peak_votes_per_second as f64;
+        let peak = self.peak_votes_per_second;
         match now_ms {
             now if now >= self.peak_ends_ms() => 0.0,
             now if now < self.ramp_s * 1_000 => peak * now as f64 / (self.ramp_s * 1_000) as f64,
@@ -184,7 +184,7 @@ mod tests {
 
     #[test]
     fn voters_come_in_a_ramp_a_peak_and_a_drop() {
-        let parameters = Parameters { ramp_s: 10, peak_s: 20, peak_votes_per_second: 1_000, ..Parameters::default() };
+        let parameters = Parameters { ramp_s: 10, peak_s: 20, peak_votes_per_second: 1_000.0, ..Parameters::default() };
         let rates = [0, 5_000, 10_000, 29_999, 30_000].map(|now| parameters.rate_at(now));
         assert_eq!(rates, [0.0, 500.0, 1_000.0, 1_000.0, 0.0]);
     }
