@@ -46,21 +46,22 @@ pub trait DynamoDb {
     ) -> impl Future<Output = Outcome<TransactWriteItemsOutput, TransactWriteItemsError>>;
 }
 
+// Boxed, for the SDK's futures are kilobytes: else every future around them is copied with theirs, also where no call is made.
 impl DynamoDb for Client {
     async fn get_item(&self, call: GetItemInputBuilder) -> Outcome<GetItemOutput, GetItemError> {
-        call.send_with(self).await
+        Box::pin(call.send_with(self)).await
     }
 
     async fn put_item(&self, call: PutItemInputBuilder) -> Outcome<PutItemOutput, PutItemError> {
-        call.send_with(self).await
+        Box::pin(call.send_with(self)).await
     }
 
     async fn update_item(&self, call: UpdateItemInputBuilder) -> Outcome<UpdateItemOutput, UpdateItemError> {
-        call.send_with(self).await
+        Box::pin(call.send_with(self)).await
     }
 
     async fn query(&self, call: QueryInputBuilder) -> Outcome<QueryOutput, QueryError> {
-        call.send_with(self).await
+        Box::pin(call.send_with(self)).await
     }
 
     async fn transact(
@@ -68,11 +69,12 @@ impl DynamoDb for Client {
         call: TransactWriteItemsInputBuilder,
         lands_within: Option<Duration>,
     ) -> Outcome<TransactWriteItemsOutput, TransactWriteItemsError> {
-        let Some(time_max) = lands_within else { return call.send_with(self).await };
+        let Some(time_max) = lands_within else { return Box::pin(call.send_with(self)).await };
         let once = Config::builder()
             .retry_config(RetryConfig::disabled())
             .timeout_config(TimeoutConfig::builder().operation_timeout(time_max).build());
         let items = call.get_transact_items().clone();
-        self.transact_write_items().set_transact_items(items).customize().config_override(once).send().await
+        let call = self.transact_write_items().set_transact_items(items).customize().config_override(once);
+        Box::pin(call.send()).await
     }
 }

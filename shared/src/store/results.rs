@@ -106,7 +106,8 @@ impl ResultsStore {
             if attempt > 0 {
                 tokio::time::sleep(Duration::from_millis(fastrand::u64(..PAUSE_MS << attempt))).await;
             }
-            let answer = self.client.batch_get_item().set_request_items(Some(wanted)).send().await;
+            let call = self.client.batch_get_item().set_request_items(Some(wanted));
+            let answer = Box::pin(call.send()).await;
             let answer = answer.map_err(|error| store_error("read results", error))?;
             for (table, items) in answer.responses.unwrap_or_default() {
                 found.entry(table).or_default().extend(items);
