@@ -61,7 +61,7 @@ async fn redrive(arguments: &Arguments) -> Result<ExitCode> {
     let app = arguments.relay.relay()?;
     let relayed = empty("RelayDlq", &Letters::of(&stack::aws()?, relay_dlq_url), async |letter| {
         match read_letter(&letter.body) {
-            Ok(event) => relay(&app, &event).await.map(Ok).map_err(|error| explain(error, "the tally queue")),
+            Ok(event) => relay(&app, &event).await.map(|_| Ok(())).map_err(|error| explain(error, "the tally queue")),
             Err(error) => Ok(Err(format!("{error:#}"))),
         }
     })

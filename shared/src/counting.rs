@@ -15,6 +15,7 @@ use crate::{
         heat::Progress,
         lane::LaneKey,
         tally::{Bucket, Flush, Head, Seen, SeenRow, plan, portions},
+        time::Timestamp,
     },
 };
 
@@ -71,6 +72,8 @@ pub struct Applied {
     pub repeated: usize,
     /// Flushes written.
     pub flushes: usize,
+    /// When the oldest of the changes counted now was cast.
+    pub oldest: Option<Timestamp>,
     /// How far the lane's count has come, by whomever; nothing where nothing is counted yet.
     pub progress: Option<Progress>,
 }
@@ -80,6 +83,7 @@ impl Applied {
         self.counted += other.counted;
         self.repeated += other.repeated;
         self.flushes += other.flushes;
+        self.oldest = self.oldest.into_iter().chain(other.oldest).min();
         self.progress = other.progress;
     }
 }
@@ -129,7 +133,8 @@ impl<S: LaneStore, C: Clock> Counting<S, C> {
         let mut applied = Applied { flushes: flushes.len(), ..Applied::default() };
         for flush in flushes {
             self.commit(lane, &flush).await?;
-            applied.counted += flush_size(&head, &flush);
+            applied.counted += flush.counted;
+            applied.oldest = applied.oldest.into_iter().chain(flush.oldest).min();
             head = flush.head;
         }
         applied.repeated = changes.len() - applied.counted;
@@ -177,12 +182,6 @@ impl<S: LaneStore, C: Clock> Counting<S, C> {
         });
         use_it(&mut cache)
     }
-}
-
-fn flush_size(before: &Head, flush: &Flush) -> usize {
-    let ids = |head: &Head| head.recent.values().map(Vec::len).sum::<usize>();
-    let spilled: usize = flush.spill.iter().map(|row| row.ids.len()).sum();
-    (ids(&flush.head) + spilled).saturating_sub(ids(before))
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ pub mod http;
 pub mod issuers;
 pub mod key_sets;
 pub mod memory;
+pub mod metrics;
 pub mod queue;
 pub mod random;
 pub mod secret;

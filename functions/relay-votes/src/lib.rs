@@ -3,10 +3,12 @@
 //! Running it twice on the same records is safe: every change carries its vote id, and tally-votes applies each id
 //! once. A batch fails whole or not at all: if the queue does not take every message, the stream gives it again.
 
+use lambda_runtime::LambdaEvent;
 use landslide_shared::{
     aws,
-    clock::{Clock, SystemClock},
-    domain::fold::fold,
+    clock::{self, Clock, SystemClock},
+    domain::{fold::fold, time::Timestamp},
+    metrics::{self, Metric},
     queue::{Outgoing, Queue, SendBatch, SendError, Sqs},
     stream::{StreamEvent, outline, read_record},
 };
@@ -35,8 +37,12 @@ impl<S: SendBatch, C: Clock> App<S, C> {
 
 /// A batch of the stream, ready to be sent.
 pub struct Folded {
-    /// The votes' messages, for the tally queue.
-    pub votes: Vec<Outgoing>,
+    /// How many votes there are.
+    pub votes: usize,
+    /// When the oldest of them was cast.
+    pub oldest: Option<Timestamp>,
+    /// Their messages, for the tally queue.
+    pub messages: Vec<Outgoing>,
     /// What can't be read, for the dead-letter queue.
     pub unreadable: Vec<Outgoing>,
 }
@@ -57,17 +63,49 @@ impl Folded {
                 }
             }
         }
-        Self { votes: fold(changes).iter().map(Outgoing::tally).collect(), unreadable }
+        let (votes, oldest) = (changes.len(), changes.iter().map(|(_, change)| change.cast_at).min());
+        Self { votes, oldest, messages: fold(changes).iter().map(Outgoing::tally).collect(), unreadable }
     }
 }
 
+/// What relaying a batch came to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Relayed {
+    votes: usize,
+    oldest: Option<Timestamp>,
+    messages: usize,
+    dead_letters: usize,
+}
+
+/// An invocation: relays a batch, and writes what came of it as metrics.
+pub async fn handle(app: &App, event: LambdaEvent<StreamEvent>) -> Result<(), SendError> {
+    let relayed = relay(app, &event.payload).await;
+    let (function, now) = (&event.context.env_config.function_name, clock::now());
+    metrics::write(function, now, &figures(event.payload.records.len(), relayed.as_ref().ok().copied(), now));
+    relayed.map(drop)
+}
+
 /// Sends on all votes of a batch, and to the dead-letter queue what can't be read, so that it blocks nobody.
-pub async fn relay<S: SendBatch, C: Clock>(app: &App<S, C>, event: &StreamEvent) -> Result<(), SendError> {
+pub async fn relay<S: SendBatch, C: Clock>(app: &App<S, C>, event: &StreamEvent) -> Result<Relayed, SendError> {
     let folded = Folded::of(event);
     app.relay_dlq.send_all(&folded.unreadable).await?;
-    app.tally_queue.send_all(&folded.votes).await?;
-    tracing::debug!(records = event.records.len(), messages = folded.votes.len(), "batch relayed");
-    Ok(())
+    app.tally_queue.send_all(&folded.messages).await?;
+    let Folded { votes, oldest, messages, unreadable } = folded;
+    Ok(Relayed { votes, oldest, messages: messages.len(), dead_letters: unreadable.len() })
+}
+
+/// The metrics of a batch of so many records. One that failed comes again whole.
+fn figures(records: usize, relayed: Option<Relayed>, now: Timestamp) -> Vec<Metric> {
+    let failed = if relayed.is_some() { 0 } else { records };
+    let Relayed { votes, oldest, messages, dead_letters } = relayed.unwrap_or_default();
+    let counts = [
+        Metric::count("Records", records),
+        Metric::count("Votes", votes),
+        Metric::count("Messages", messages),
+        Metric::count("DeadLetters", dead_letters),
+        Metric::count("Failed", failed),
+    ];
+    counts.into_iter().chain(oldest.map(|oldest| Metric::millis("VoteAge", now.millis_since(oldest)))).collect()
 }
 
 #[cfg(test)]

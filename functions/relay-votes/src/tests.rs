@@ -16,7 +16,7 @@ fn record(voter: u8, lane: u8) -> Value {
 fn relay_over(
     records: Value,
     answer: impl Fn(&Call, usize) -> Answer + Send + Sync + 'static,
-) -> (Result<(), SendError>, Calls) {
+) -> (Result<Relayed, SendError>, Calls) {
     let (aws, calls) = stub(answer);
     let app = App::new(Queue::new(&aws, "http://tally".to_owned()), Queue::new(&aws, "http://dlq".to_owned()));
     let event = serde_json::from_str(&json!({"Records": records}).to_string()).unwrap();
@@ -73,6 +73,20 @@ fn a_batch_fails_whole_if_a_queue_does_not_take_everything() {
         });
         assert!(outcome.is_err(), "{refusing}");
     }
+}
+
+#[test]
+fn the_metrics_say_what_became_of_a_batch() {
+    let records = json!([record(1, 0), {"odd": true}, record(2, 1), record(3, 0), {"eventName": "REMOVE"}]);
+    let (outcome, _) = relay_over(records, |call, _| taken(call));
+    let now = Timestamp::from_millis(1_790_000_000_750).unwrap();
+    let counts = |counts: [usize; 5]| {
+        let names = ["Records", "Votes", "Messages", "DeadLetters", "Failed"];
+        names.into_iter().zip(counts).map(|(name, count)| Metric::count(name, count)).collect::<Vec<_>>()
+    };
+    let relayed = [counts([5, 3, 2, 1, 0]), vec![Metric::millis("VoteAge", 750)]].concat();
+    assert_eq!(figures(5, outcome.ok(), now), relayed);
+    assert_eq!(figures(5, None, now), counts([5, 0, 0, 0, 5]));
 }
 
 #[test]

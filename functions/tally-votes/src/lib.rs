@@ -6,11 +6,12 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use lambda_runtime::LambdaEvent;
 use landslide_shared::{
     aws,
     batch::{BatchReport, Group, QueueEvent},
     clock::{Clock, SystemClock},
-    counting::{Counting, LaneStore, LaneStoreError},
+    counting::{Applied, Counting, LaneStore, LaneStoreError},
     domain::{
         change::Change,
         heat::HEAT_LIMITS,
@@ -19,6 +20,7 @@ use landslide_shared::{
         tally::COUNTABLE_AGE_MS,
         time::Timestamp,
     },
+    metrics::{self, Metric},
     queue::{Outgoing, Queue, SendBatch, SendError, Sqs},
     store::{DynamoDb, DynamoDbClient, PollStore, TallyStore},
 };
@@ -58,36 +60,82 @@ impl<L: LaneStore, D: DynamoDb, S: SendBatch, C: Clock + Clone> App<L, D, S, C> 
     }
 }
 
-/// Counts a batch; reports the messages that are to come again.
+/// What counting a batch came to.
+pub struct Tallied {
+    messages: usize,
+    groups: Vec<Counted>,
+}
+
+/// What counting a group came to.
+#[derive(Default)]
+struct Counted {
+    /// What was counted.
+    applied: Applied,
+    /// How many dead letters were put aside.
+    dead_letters: usize,
+    /// The ids of the messages that are to come again.
+    failed: Vec<String>,
+}
+
+impl Tallied {
+    /// The messages that are to come again.
+    pub fn report(&self) -> BatchReport {
+        BatchReport::of(self.groups.iter().flat_map(|group| group.failed.iter().cloned()))
+    }
+
+    fn metrics(&self, now: Timestamp) -> Vec<Metric> {
+        let sum = |number: fn(&Counted) -> usize| self.groups.iter().map(number).sum();
+        let oldest = self.groups.iter().filter_map(|group| group.applied.oldest).min();
+        let counts = [
+            Metric::count("Messages", self.messages),
+            Metric::count("Lanes", self.groups.len()),
+            Metric::count("Votes", sum(|group| group.applied.counted)),
+            Metric::count("Repeats", sum(|group| group.applied.repeated)),
+            Metric::count("DeadLetters", sum(|group| group.dead_letters)),
+            Metric::count("Failed", sum(|group| group.failed.len())),
+        ];
+        counts.into_iter().chain(oldest.map(|oldest| Metric::millis("VoteAge", now.millis_since(oldest)))).collect()
+    }
+}
+
+/// An invocation: counts a batch, and writes what came of it as metrics.
+pub async fn handle(app: &App, event: LambdaEvent<QueueEvent>) -> BatchReport {
+    let tallied = tally(app, event.payload).await;
+    let now = app.clock.now();
+    metrics::write(&event.context.env_config.function_name, now, &tallied.metrics(now));
+    tallied.report()
+}
+
+/// Counts a batch.
 pub async fn tally<L: LaneStore, D: DynamoDb, S: SendBatch, C: Clock>(
     app: &App<L, D, S, C>,
     event: QueueEvent,
-) -> BatchReport {
-    let now = app.clock.now();
-    let failed = join_all(event.into_groups().into_iter().map(|group| count_group(app, group, now))).await;
-    BatchReport::of(failed.into_iter().flatten())
+) -> Tallied {
+    let (messages, now) = (event.records.len(), app.clock.now());
+    let groups = join_all(event.into_groups().into_iter().map(|group| count_group(app, group, now))).await;
+    Tallied { messages, groups }
 }
 
-/// Counts a group; the ids of those of its messages that are to come again.
 async fn count_group<L: LaneStore, D: DynamoDb, S: SendBatch, C: Clock>(
     app: &App<L, D, S, C>,
     group: Group,
     now: Timestamp,
-) -> Vec<String> {
+) -> Counted {
     let sorted = Sorted::of(group, now);
+    let dead_letters = sorted.dead.len();
     match app.clock.within(GROUP_TIME_MAX, count(app, &sorted)).await {
-        Some(Ok(())) => sorted.waiting,
+        Some(Ok(applied)) => Counted { applied, dead_letters, failed: sorted.waiting },
         Some(Err(NotCounted::DeadLetters(error))) => {
             tracing::error!(%error, "dead letters were not taken");
-            sorted.all()
+            Counted { failed: sorted.all(), ..Counted::default() }
         }
         Some(Err(NotCounted::Lane(error))) => {
             tracing::error!(%error, "lane was not counted");
-            sorted.all_but_dead()
+            Counted { dead_letters, failed: sorted.all_but_dead(), ..Counted::default() }
         }
         None => {
             tracing::error!(lane = ?sorted.lane, "lane was not counted in time");
-            sorted.all()
+            Counted { failed: sorted.all(), ..Counted::default() }
         }
     }
 }
@@ -103,16 +151,15 @@ enum NotCounted {
 async fn count<L: LaneStore, D: DynamoDb, S: SendBatch, C: Clock>(
     app: &App<L, D, S, C>,
     sorted: &Sorted,
-) -> Result<(), NotCounted> {
+) -> Result<Applied, NotCounted> {
     app.tally_dlq.send_all(&sorted.dead).await.map_err(NotCounted::DeadLetters)?;
-    if let Some(lane) = &sorted.lane {
-        let applied = app.counting.apply(lane, &sorted.changes).await.map_err(NotCounted::Lane)?;
-        tracing::debug!(%lane, applied.counted, applied.repeated, applied.flushes, "lane counted");
-        if let Some(progress) = applied.progress {
-            app.lanes.note(lane, progress, sorted.read.len(), &app.clock).await;
-        }
+    let Some(lane) = &sorted.lane else { return Ok(Applied::default()) };
+    let applied = app.counting.apply(lane, &sorted.changes).await.map_err(NotCounted::Lane)?;
+    tracing::debug!(%lane, applied.counted, applied.repeated, applied.flushes, "lane counted");
+    if let Some(progress) = applied.progress {
+        app.lanes.note(lane, progress, sorted.read.len(), &app.clock).await;
     }
-    Ok(())
+    Ok(applied)
 }
 
 /// A group's messages, by what is to be done with them.

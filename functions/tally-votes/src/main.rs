@@ -2,12 +2,12 @@
 
 use lambda_runtime::{LambdaEvent, service_fn};
 use landslide_shared::{batch::QueueEvent, telemetry};
-use tally_votes::{App, tally};
+use tally_votes::{App, handle};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
     telemetry::init();
     let app = &App::from_env().await?;
-    let count = async |event: LambdaEvent<QueueEvent>| Ok::<_, lambda_runtime::Error>(tally(app, event.payload).await);
+    let count = async |event: LambdaEvent<QueueEvent>| Ok::<_, lambda_runtime::Error>(handle(app, event).await);
     lambda_runtime::run(service_fn(count)).await
 }

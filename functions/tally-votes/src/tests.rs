@@ -29,17 +29,31 @@ fn message(id: &str, lane: u8, body: String) -> Value {
     json!({"messageId": id, "body": body, "attributes": {"MessageGroupId": format!("poll#{lane}"), "SequenceNumber": "1"}})
 }
 
-/// Counts messages over a store and a dead-letter queue that answer as told; the ids of those that failed.
-fn tally_over(messages: Value, answer: impl Fn(&Call, usize) -> Answer + Send + Sync + 'static) -> (Value, Calls) {
+/// A counter over a store and a dead-letter queue that answer as told.
+fn app_over(answer: impl Fn(&Call, usize) -> Answer + Send + Sync + 'static) -> (App, Calls) {
     let (aws, calls) = stub(answer);
     let store = TallyStore::new(&aws, "tallies".to_owned());
     let lanes = Lanes::new(PollStore::new(&aws, "polls".to_owned()), HEAT_LIMITS);
-    let app = App::new(store, lanes, Queue::new(&aws, "http://dlq".to_owned()), SEEN_CACHE_BYTES_MAX, SystemClock);
+    let dlq = Queue::new(&aws, "http://dlq".to_owned());
+    (App::new(store, lanes, dlq, SEEN_CACHE_BYTES_MAX, SystemClock), calls)
+}
+
+/// Has messages counted.
+fn run(app: &App, messages: Value) -> Tallied {
     let event = serde_json::from_value(json!({"Records": messages})).unwrap();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let report = serde_json::to_value(runtime.block_on(tally(&app, event))).unwrap();
-    let failed = report["batchItemFailures"].as_array().unwrap().iter().map(|failed| failed["itemIdentifier"].clone());
-    (failed.collect(), calls)
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(tally(app, event))
+}
+
+/// The ids of the messages that are to come again.
+fn failed(tallied: &Tallied) -> Vec<Value> {
+    let report = serde_json::to_value(tallied.report()).unwrap();
+    report["batchItemFailures"].as_array().unwrap().iter().map(|failed| failed["itemIdentifier"].clone()).collect()
+}
+
+/// Counts messages over a store and a dead-letter queue that answer as told; the ids of those that failed.
+fn tally_over(messages: Value, answer: impl Fn(&Call, usize) -> Answer + Send + Sync + 'static) -> (Value, Calls) {
+    let (app, calls) = app_over(answer);
+    (failed(&run(&app, messages)).into(), calls)
 }
 
 fn well(call: &Call) -> Answer {
@@ -101,7 +115,7 @@ fn count_batches(
     answer: impl Fn(&Call, usize) -> Answer + Send + Sync + 'static,
 ) -> (Vec<Value>, Vec<Value>) {
     let heads = std::sync::Mutex::new(json!({}));
-    let (aws, calls) = stub(move |call, before| {
+    let (app, calls) = app_over(move |call, before| {
         let item = &call.body["Item"];
         match call.operation.as_str() {
             "GetItem" => Answer::Ok(heads.lock().unwrap().clone()),
@@ -113,19 +127,13 @@ fn count_batches(
             _ => well(call),
         }
     });
-    let lanes = Lanes::new(PollStore::new(&aws, "polls".to_owned()), HEAT_LIMITS);
-    let store = TallyStore::new(&aws, "tallies".to_owned());
-    let app = App::new(store, lanes, Queue::new(&aws, "http://dlq".to_owned()), SEEN_CACHE_BYTES_MAX, SystemClock);
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let mut failed = Vec::new();
+    let mut again = Vec::new();
     for batch in batches {
         let messages = batch.into_iter().enumerate().map(|(n, body)| message(&n.to_string(), 0, body));
-        let event = serde_json::from_value(json!({"Records": messages.collect::<Vec<_>>()})).unwrap();
-        let report = serde_json::to_value(runtime.block_on(tally(&app, event))).unwrap();
-        failed.extend(report["batchItemFailures"].as_array().unwrap().clone());
+        again.extend(failed(&run(&app, messages.collect())));
     }
     let updates = calls.all().into_iter().filter(|call| call.operation == "UpdateItem").map(|call| call.body);
-    (updates.collect(), failed)
+    (updates.collect(), again)
 }
 
 #[test]
@@ -191,6 +199,33 @@ fn an_unknown_layout_stops_its_group_there_and_waits() {
     let (failed, calls) = tally_over(messages, |call, _| well(call));
     assert_eq!(failed, json!(["b", "c"]));
     assert!(dead_letters(&calls).is_empty());
+}
+
+#[test]
+fn the_metrics_say_what_became_of_a_batch() {
+    let (app, _) = app_over(|call, _| match call.body["Item"]["poll_lane"]["S"].as_str() {
+        Some("poll#2") => Answer::Refused("AccessDeniedException", json!({})),
+        _ => well(call),
+    });
+    let now = clock::now();
+    let cast = |lane, voter, ms_ago: u64| {
+        let cast_at = Timestamp::from_millis(now.as_millis() - ms_ago).unwrap();
+        body(lane, vec![change(voter, cast_at), change(voter + 1, now)])
+    };
+    let messages = json!([
+        message("a", 0, cast(0, 1, 1_000)),
+        message("b", 0, cast(0, 2, 500)),
+        message("c", 0, "garbage!".to_owned()),
+        message("d", 1, cast(1, 1, 2_000)),
+        message("e", 2, cast(2, 1, 9_000)),
+    ]);
+    let tallied = run(&app, messages);
+    let counts = [("Messages", 5), ("Lanes", 3), ("Votes", 5), ("Repeats", 1), ("DeadLetters", 1), ("Failed", 1)];
+    let counts = counts.into_iter().map(|(name, count)| Metric::count(name, count));
+    let all: Vec<Metric> = counts.chain([Metric::millis("VoteAge", 2_000)]).collect();
+    assert_eq!(tallied.metrics(now), all);
+    let nothing = run(&app, json!([message("c", 0, "garbage!".to_owned())])).metrics(now);
+    assert_eq!(nothing.last(), Some(&Metric::count("Failed", 0)));
 }
 
 #[test]

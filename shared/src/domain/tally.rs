@@ -203,6 +203,10 @@ pub struct Flush {
     pub spill: Vec<SeenRow>,
     /// HEAD to be written, one version on.
     pub head: Head,
+    /// How many changes it counts.
+    pub counted: usize,
+    /// When the oldest of these was cast.
+    pub oldest: Option<Timestamp>,
 }
 
 /// The changes by portions of at most `PORTION_BUCKETS_MAX` minutes, oldest first, each to be caught up with, planned
@@ -253,7 +257,8 @@ fn flush(before: &Head, changes: &[&Change]) -> Flush {
     let row =
         |(bucket, ids): (&Bucket, &Vec<VoteId>)| SeenRow { bucket: *bucket, version: before.version, ids: ids.clone() };
     let spill = if spills { before.recent.iter().map(row).collect() } else { Vec::new() };
-    Flush { spill, head }
+    let oldest = changes.iter().map(|change| change.cast_at).min();
+    Flush { spill, head, counted: changes.len(), oldest }
 }
 
 #[cfg(test)]

@@ -95,7 +95,7 @@ async fn run(row: &Row, binary: &std::path::Path, aws: &Aws, calls: usize) -> Ru
         times_ms.push(process.call(row).await);
     }
     let a_call = |total: f64| total / calls as f64;
-    Run {
+    let run = Run {
         init_ms,
         init_cpu_ms: init_cpu_us / 1_000.0,
         first_ms,
@@ -103,5 +103,7 @@ async fn run(row: &Row, binary: &std::path::Path, aws: &Aws, calls: usize) -> Ru
         aws_calls: a_call((aws.calls() - calls_before) as f64),
         peak_mb: process.peak_mb(),
         times_ms,
-    }
+    };
+    row.check_log(&process.end(), 1 + WARM_UPS + calls);
+    run
 }

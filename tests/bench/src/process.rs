@@ -2,8 +2,10 @@
 
 use std::{
     fs,
+    io::Read,
     path::Path,
-    process::{Child, Command},
+    process::{Child, Command, Stdio},
+    thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
 
@@ -19,6 +21,7 @@ const WAIT_MAX: Duration = Duration::from_secs(30);
 pub struct Process {
     child: Child,
     lambda: Lambda,
+    log: Option<JoinHandle<String>>,
 }
 
 impl Process {
@@ -48,8 +51,15 @@ impl Process {
             .env("AWS_ENDPOINT_URL", aws.endpoint())
             .env("ISSUERS", tokens::issuers());
         let began = Instant::now();
-        let child = command.spawn().unwrap_or_else(|error| panic!("{}: {error}", binary.display()));
-        let process = Self { child, lambda };
+        let mut child =
+            command.stdout(Stdio::piped()).spawn().unwrap_or_else(|error| panic!("{}: {error}", binary.display()));
+        let mut output = child.stdout.take().unwrap();
+        let log = Some(thread::spawn(move || {
+            let mut log = String::new();
+            output.read_to_string(&mut log).unwrap();
+            log
+        }));
+        let process = Self { child, lambda, log };
         process.is_ready().await;
         (process, milliseconds(began))
     }
@@ -63,6 +73,18 @@ impl Process {
         assert!(outcome.is_ok() && answer.contains(row.answer), "{}: {answer}", row.name);
         self.is_ready().await;
         took_ms
+    }
+
+    /// Ends it; all that it has written to its log.
+    pub fn end(mut self) -> String {
+        self.kill();
+        self.log.take().unwrap().join().unwrap()
+    }
+
+    fn kill(&mut self) {
+        if let Err(error) = self.child.kill().and_then(|()| self.child.wait()) {
+            eprintln!("end process {}: {error}", self.child.id());
+        }
     }
 
     async fn is_ready(&self) {
@@ -90,9 +112,7 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        if let Err(error) = self.child.kill().and_then(|()| self.child.wait()) {
-            eprintln!("end process {}: {error}", self.child.id());
-        }
+        self.kill();
     }
 }
 

@@ -22,15 +22,25 @@ pub struct Row {
     pub units: usize,
     /// By how much fewer calls are made than of the others.
     pub calls_divisor: usize,
+    /// Lines of its log a call: metrics of a batch, and nothing of a request.
+    log_lines: usize,
 }
 
 impl Row {
     fn new(name: &'static str, function: &'static str, event: Vec<u8>, answer: &'static str) -> Self {
-        Self { name, function, event: event.into(), answer, units: 1, calls_divisor: 1 }
+        let log_lines = usize::from(matches!(function, "relay-votes" | "tally-votes"));
+        Self { name, function, event: event.into(), answer, units: 1, calls_divisor: 1, log_lines }
     }
 
     fn of_many(name: &'static str, function: &'static str, event: Vec<u8>, answer: &'static str, units: usize) -> Self {
         Self { units, calls_divisor: 10, ..Self::new(name, function, event, answer) }
+    }
+
+    /// Holds a process that was called so often to what it may write.
+    pub fn check_log(&self, log: &str, calls: usize) {
+        let (lines, metrics) = (log.lines().count(), log.lines().filter(|line| line.starts_with("{\"_aws\":")).count());
+        let expected = self.log_lines * calls;
+        assert_eq!((lines, metrics), (expected, expected), "{}, {calls} calls: lines and metrics of {log}", self.name);
     }
 }
 

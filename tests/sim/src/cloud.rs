@@ -271,7 +271,7 @@ async fn read_queue(cloud: Rc<Cloud>) {
         }
         let event = queue_event(&receipt.messages);
         let work = |app: Rc<TallyApp>, _| -> Work<HashSet<u64>> {
-            Box::pin(async move { failed_ids(tally_votes::tally(&app, event).await) })
+            Box::pin(async move { failed_ids(tally_votes::tally(&app, event).await.report()) })
         };
         if let Some(failed) = cloud.tally.invoke(work).await
             && !world.faults.strikes(Fault::DeleteLost)

@@ -161,7 +161,7 @@ fn relay() -> Work {
     Box::new(move || {
         let event: StreamEvent = serde_json::from_slice(&event).unwrap();
         let folded = Folded::of(&event);
-        assert_eq!((folded.votes.len(), folded.unreadable.len()), (usize::from(votes::LANES), 0));
+        assert_eq!((folded.messages.len(), folded.unreadable.len()), (usize::from(votes::LANES), 0));
     })
 }
 
