@@ -16,7 +16,7 @@ use landslide_shared::clock;
 use landslide_shared::domain::message::{DecodeError, Message};
 use landslide_shared::domain::tally::COUNTABLE_AGE_MS;
 use landslide_shared::domain::time::Timestamp;
-use landslide_shared::stream::{StreamEvent, read_record};
+use landslide_shared::stream::StreamEvent;
 use relay_votes::relay;
 use serde_json::value::RawValue;
 
@@ -61,7 +61,7 @@ async fn redrive(arguments: &Arguments) -> Result<ExitCode> {
     let app = arguments.relay.relay()?;
     let relayed = empty("RelayDlq", &Letters::of(&stack::aws()?, relay_dlq_url), async |letter| {
         match read_letter(&letter.body) {
-            Ok(event) => relay(&app, &event).await.map(|_| Ok(())).map_err(|error| explain(error, "the tally queue")),
+            Ok(event) => relay(&app, event).await.map(|_| Ok(())).map_err(|error| explain(error, "the tally queue")),
             Err(error) => Ok(Err(format!("{error:#}"))),
         }
     })
@@ -121,9 +121,9 @@ fn readable(body: &str, group: &str, now: Timestamp) -> Result<(), String> {
 
 /// The event of a record that the relay could not read when it came.
 fn read_letter(body: &str) -> Result<StreamEvent> {
-    let record: Box<RawValue> = serde_json::from_str(body).context("not JSON")?;
-    read_record(&record)?;
-    Ok(StreamEvent { records: vec![record] })
+    let record: &RawValue = serde_json::from_str(body).context("not JSON")?;
+    let mut event: StreamEvent = [record].into_iter().collect();
+    event.unreadable.pop().map_or(Ok(event), |(_, error)| Err(error.into()))
 }
 
 #[cfg(test)]

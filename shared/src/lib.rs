@@ -11,6 +11,7 @@ pub mod config;
 pub mod counting;
 pub mod domain;
 pub mod editing;
+pub mod event_bytes;
 pub mod http;
 pub mod issuers;
 pub mod key_sets;

@@ -16,12 +16,47 @@ use crate::{
     store::poll_of_partition,
 };
 
-/// An event of the votes' stream: records as they came, so that one that can't be read can be passed on whole.
-#[derive(Debug, Deserialize)]
+mod quick;
+
+/// A batch of the votes' stream: its votes, and whole what of it can't be read.
+#[derive(Debug, Default)]
 pub struct StreamEvent {
-    /// The records' JSON.
-    #[serde(rename = "Records")]
-    pub records: Vec<Box<RawValue>>,
+    /// How many records came.
+    pub records: usize,
+    /// What the votes among them changed, in their order.
+    pub votes: Vec<(LaneKey, Change)>,
+    /// The records that can't be read, as they came, and why.
+    pub unreadable: Vec<(Box<RawValue>, UnreadableRecord)>,
+}
+
+impl StreamEvent {
+    /// Reads an event. It is an error only if it is none of a stream.
+    pub fn read(event: &[u8]) -> Result<Self, serde_json::Error> {
+        quick::read(event).map_or_else(|| Self::read_one_by_one(event), Ok)
+    }
+
+    fn read_one_by_one(event: &[u8]) -> Result<Self, serde_json::Error> {
+        #[derive(Deserialize)]
+        struct Event<'a> {
+            #[serde(rename = "Records", borrow)]
+            records: Vec<&'a RawValue>,
+        }
+        serde_json::from_slice(event).map(|event: Event<'_>| event.records.into_iter().collect())
+    }
+}
+
+impl<'a> FromIterator<&'a RawValue> for StreamEvent {
+    fn from_iter<Records: IntoIterator<Item = &'a RawValue>>(records: Records) -> Self {
+        let mut event = Self::default();
+        for record in records {
+            event.records += 1;
+            match read_record(record) {
+                Ok(vote) => event.votes.extend(vote),
+                Err(error) => event.unreadable.push((record.to_owned(), error)),
+            }
+        }
+        event
+    }
 }
 
 /// Why a record is neither a vote nor safely none.
@@ -82,11 +117,14 @@ struct List<'a> {
     numbers: Vec<Number<'a>>,
 }
 
+fn read_record(record: &RawValue) -> Result<Option<(LaneKey, Change)>, UnreadableRecord> {
+    let record = serde_json::from_str(record.get());
+    vote_of(record.map_err(|error| UnreadableRecord(format!("not a vote's record: {error}")))?)
+}
+
 /// What a record changed; `None` for one that is no vote: a removal (time to live, purge), or a change of other
 /// attributes than the vote's, under which the revision stays.
-pub fn read_record(record: &RawValue) -> Result<Option<(LaneKey, Change)>, UnreadableRecord> {
-    let record: Record<'_> = serde_json::from_str(record.get())
-        .map_err(|error| UnreadableRecord(format!("not a vote's record: {error}")))?;
+fn vote_of(record: Record<'_>) -> Result<Option<(LaneKey, Change)>, UnreadableRecord> {
     let (new, old) = match record.event_name.as_ref() {
         "REMOVE" => return Ok(None),
         "INSERT" | "MODIFY" => (record.dynamodb.new_image, record.dynamodb.old_image),
@@ -238,6 +276,128 @@ mod tests {
             with("choices", json!({"L": [{"N": "100"}]})),
         ] {
             assert!(read(record.clone()).is_err(), "{record}");
+        }
+    }
+
+    /// Records as the stream has them.
+    fn event() -> Value {
+        let record = |name: &str, new: Value, old: Value| {
+            json!({
+                "eventID": "c9fbe7d0261a5163fcb6940593e41797", "eventName": name, "eventVersion": "1.1",
+                "dynamodb": {
+                    "ApproximateCreationDateTime": 1_790_000_000, "Keys": {"voter": image(1, None)["voter"]},
+                    "NewImage": new, "OldImage": old, "SizeBytes": 207, "StreamViewType": "NEW_AND_OLD_IMAGES",
+                },
+            })
+        };
+        let mut records = [
+            record("INSERT", image(1, Some(&[1])), json!(null)),
+            record("MODIFY", image(2, Some(&[0, 99])), image(1, Some(&[1]))),
+            record("MODIFY", image(3, None), image(2, Some(&[0, 99]))),
+            record("REMOVE", json!(null), image(3, None)),
+        ];
+        for record in &mut records {
+            record["dynamodb"].as_object_mut().unwrap().retain(|_, image| !image.is_null());
+        }
+        json!({"Records": records})
+    }
+
+    /// What an event holds: how many records, which votes, and how many records that can't be read.
+    fn parts(event: StreamEvent) -> (usize, Vec<(LaneKey, Change)>, usize) {
+        (event.records, event.votes, event.unreadable.len())
+    }
+
+    #[test]
+    fn the_usual_form_is_read_in_one_pass() {
+        for text in
+            [event().to_string(), serde_json::to_string_pretty(&event()).unwrap(), r#"{"Records":[]}"#.to_owned()]
+        {
+            let event = quick::read(text.as_bytes()).map(parts);
+            assert_eq!(event, StreamEvent::read_one_by_one(text.as_bytes()).map(parts).ok(), "{text}");
+        }
+        assert_eq!(quick::read(event().to_string().as_bytes()).unwrap().votes.len(), 3);
+    }
+
+    #[test]
+    fn a_batch_of_which_some_can_not_be_read_is_read_whole() {
+        let votes = StreamEvent::read(event().to_string().as_bytes()).unwrap().votes;
+        let mut event = event();
+        event["Records"][1]["dynamodb"]["NewImage"]["voter"]["S"] = json!("me");
+        let event = StreamEvent::read(event.to_string().as_bytes()).unwrap();
+        assert!(event.unreadable[0].0.get().contains(r#""voter":{"S":"me"}"#));
+        assert_eq!(parts(event), (4, [&votes[..1], &votes[2..]].concat(), 1));
+    }
+
+    #[test]
+    fn what_is_no_event_of_a_stream_is_an_error() {
+        for text in ["", "null", "{}", "[]", r#"{"Records":{}}"#, r#"{"Records":[]}]"#, r#"{"Records":[{}"#] {
+            assert!(StreamEvent::read(text.as_bytes()).is_err(), "{text}");
+        }
+    }
+
+    /// Something written into an event's text, over so many bytes of it: anywhere, or before an object's first name.
+    fn an_edit() -> impl Strategy<Value = (proptest::sample::Index, bool, usize, &'static [u8])> {
+        const ANYWHERE: [&[u8]; 18] = [
+            b"",
+            b"\"",
+            b"\\",
+            b"\\u0041",
+            b"\x01",
+            b"\xff",
+            "é".as_bytes(),
+            b"{",
+            b"}",
+            b"[",
+            b"]",
+            b",",
+            b":",
+            b" \n",
+            b"0",
+            b"7",
+            b"-1.5e3",
+            b"null",
+        ];
+        const MEMBERS: [&[u8]; 12] = [
+            b"\"eventName\":\"INSERT\",",
+            b"\"dynamodb\":{},",
+            b"\"NewImage\":{},",
+            b"\"lane\":{\"N\":\"2\"},",
+            b"\"S\":\"x\",",
+            b"\"N\":\"3\",",
+            b"\"L\":[],",
+            b"\"Records\":[],",
+            b"\"a\":[1.25,{\"b\":\"c\"},[],{}] ,",
+            b"\"a\":01,",
+            b"\"a\":[[[[[[[[[[]]]]]]]]]],",
+            b"\"choices\":{\"L\":[]},",
+        ];
+        let anywhere =
+            (any::<proptest::sample::Index>(), Just(false), 0usize..4, proptest::sample::select(&ANYWHERE[..]));
+        let members = (any::<proptest::sample::Index>(), Just(true), Just(0), proptest::sample::select(&MEMBERS[..]));
+        prop_oneof![anywhere, members]
+    }
+
+    fn edited(mut text: Vec<u8>, edits: Vec<(proptest::sample::Index, bool, usize, &[u8])>) -> Vec<u8> {
+        for (index, in_object, over, written) in edits {
+            let places: Vec<usize> =
+                (0..=text.len()).filter(|place| !in_object || *place > 0 && text[place - 1] == b'{').collect();
+            let place = places[index.index(places.len().max(1))];
+            text.splice(place..(place + over).min(text.len()), written.iter().copied());
+        }
+        text
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(4_000))]
+        #[test]
+        fn what_is_read_in_one_pass_is_what_is_read_record_by_record(
+            pretty in any::<bool>(), edits in proptest::collection::vec(an_edit(), 0..3),
+        ) {
+            let text = if pretty { serde_json::to_vec_pretty(&event()) } else { serde_json::to_vec(&event()) };
+            let text = edited(text.unwrap(), edits);
+            if let Some(event) = quick::read(&text) {
+                prop_assert_eq!(parts(event), parts(StreamEvent::read_one_by_one(&text).unwrap()));
+            }
         }
     }
 

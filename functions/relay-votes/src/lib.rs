@@ -3,15 +3,16 @@
 //! Running it twice on the same records is safe: every change carries its vote id, and tally-votes applies each id
 //! once. A batch fails whole or not at all: if the queue does not take every message, the stream gives it again.
 
-use lambda_runtime::LambdaEvent;
+use lambda_runtime::Context;
 use landslide_shared::{
     aws,
     clock::{self, Clock, SystemClock},
     domain::{fold::fold, time::Timestamp},
     metrics::{self, Metric},
     queue::{Outgoing, Queue, SendBatch, SendError, Sqs},
-    stream::{StreamEvent, outline, read_record},
+    stream::{StreamEvent, UnreadableRecord, outline},
 };
+use serde_json::value::RawValue;
 
 /// What the relay needs.
 pub struct App<S = Sqs, C = SystemClock> {
@@ -49,22 +50,18 @@ pub struct Folded {
 
 impl Folded {
     /// All votes of a batch as few messages, and what in it can't be read.
-    pub fn of(event: &StreamEvent) -> Self {
-        let mut changes = Vec::with_capacity(event.records.len());
-        let mut unreadable = Vec::new();
-        for record in &event.records {
-            match read_record(record) {
-                Ok(vote) => changes.extend(vote),
-                Err(error) => {
-                    tracing::error!(%error, "stream record can't be read and goes to the dead-letter queue");
-                    let whole = Outgoing::dead_letter(record.get().to_owned(), None, &error.to_string());
-                    let sent = if whole.fits() { whole } else { Outgoing { body: outline(record), ..whole } };
-                    unreadable.push(sent);
-                }
-            }
+    pub fn of(event: StreamEvent) -> Self {
+        let letter = |(record, error): &(Box<RawValue>, UnreadableRecord)| {
+            tracing::error!(%error, "stream record can't be read and goes to the dead-letter queue");
+            let whole = Outgoing::dead_letter(record.get().to_owned(), None, &error.to_string());
+            if whole.fits() { whole } else { Outgoing { body: outline(record), ..whole } }
+        };
+        Self {
+            votes: event.votes.len(),
+            oldest: event.votes.iter().map(|(_, change)| change.cast_at).min(),
+            messages: fold(event.votes).iter().map(Outgoing::tally).collect(),
+            unreadable: event.unreadable.iter().map(letter).collect(),
         }
-        let (votes, oldest) = (changes.len(), changes.iter().map(|(_, change)| change.cast_at).min());
-        Self { votes, oldest, messages: fold(changes).iter().map(Outgoing::tally).collect(), unreadable }
     }
 }
 
@@ -78,15 +75,18 @@ pub struct Relayed {
 }
 
 /// An invocation: relays a batch, and writes what came of it as metrics.
-pub async fn handle(app: &App, event: LambdaEvent<StreamEvent>) -> Result<(), SendError> {
-    let relayed = relay(app, &event.payload).await;
-    let (function, now) = (&event.context.env_config.function_name, clock::now());
-    metrics::write(function, now, &figures(event.payload.records.len(), relayed.as_ref().ok().copied(), now));
-    relayed.map(drop)
+pub async fn handle(app: &App, event: &[u8], context: Context) -> Result<(), lambda_runtime::Error> {
+    let event = StreamEvent::read(event)?;
+    let records = event.records;
+    let relayed = relay(app, event).await;
+    let (function, now) = (&context.env_config.function_name, clock::now());
+    metrics::write(function, now, &figures(records, relayed.as_ref().ok().copied(), now));
+    relayed?;
+    Ok(())
 }
 
 /// Sends on all votes of a batch, and to the dead-letter queue what can't be read, so that it blocks nobody.
-pub async fn relay<S: SendBatch, C: Clock>(app: &App<S, C>, event: &StreamEvent) -> Result<Relayed, SendError> {
+pub async fn relay<S: SendBatch, C: Clock>(app: &App<S, C>, event: StreamEvent) -> Result<Relayed, SendError> {
     let folded = Folded::of(event);
     app.relay_dlq.send_all(&folded.unreadable).await?;
     app.tally_queue.send_all(&folded.messages).await?;

@@ -19,9 +19,9 @@ fn relay_over(
 ) -> (Result<Relayed, SendError>, Calls) {
     let (aws, calls) = stub(answer);
     let app = App::new(Queue::new(&aws, "http://tally".to_owned()), Queue::new(&aws, "http://dlq".to_owned()));
-    let event = serde_json::from_str(&json!({"Records": records}).to_string()).unwrap();
+    let event = StreamEvent::read(json!({"Records": records}).to_string().as_bytes()).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    (runtime.block_on(relay(&app, &event)), calls)
+    (runtime.block_on(relay(&app, event)), calls)
 }
 
 fn taken(call: &Call) -> Answer {

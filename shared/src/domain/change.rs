@@ -14,8 +14,9 @@ impl VoteId {
     /// The id of a voter's revision.
     pub fn new(voter: &VoterKey, revision: u32) -> Self {
         let mut bytes = [0; VOTE_ID_BYTES];
-        let parts = voter.bytes().into_iter().chain(revision.to_be_bytes());
-        bytes.iter_mut().zip(parts).for_each(|(to, from)| *to = from);
+        let (voters, revisions) = bytes.split_at_mut(VOTE_ID_BYTES - size_of::<u32>());
+        voters.copy_from_slice(&voter.bytes());
+        revisions.copy_from_slice(&revision.to_be_bytes());
         Self(bytes)
     }
 

@@ -63,13 +63,26 @@ impl VoterKey {
 
     /// A voter from 32 hex digits, lower case.
     pub fn parse(hex: &str) -> Option<Self> {
-        let lower_hex = hex.len() == 32 && hex.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
-        lower_hex.then(|| u128::from_str_radix(hex, 16).ok())?.map(|number| Self(number.to_be_bytes()))
+        let (pairs, []) = hex.as_bytes().as_chunks() else { return None };
+        let pairs: &[[u8; 2]; 16] = pairs.try_into().ok()?;
+        let mut bytes = [0; 16];
+        for (byte, [high, low]) in bytes.iter_mut().zip(pairs) {
+            *byte = hex_digit(*high)? << 4 | hex_digit(*low)?;
+        }
+        Some(Self(bytes))
     }
 
     /// The voter's bytes.
     pub fn bytes(&self) -> [u8; 16] {
         self.0
+    }
+}
+
+fn hex_digit(digit: u8) -> Option<u8> {
+    match digit {
+        b'0'..=b'9' => Some(digit - b'0'),
+        b'a'..=b'f' => Some(digit - b'a' + 10),
+        _ => None,
     }
 }
 

@@ -138,9 +138,11 @@ impl Cloud {
 
     /// Whether a batch was relayed.
     async fn relayed(&self, batch: &[Record]) -> bool {
-        let event = StreamEvent { records: batch.iter().map(|record| record.json.clone()).collect() };
+        let records: Vec<&str> = batch.iter().map(|record| record.json.get()).collect();
+        let event = format!(r#"{{"Records":[{}]}}"#, records.join(","));
+        let event = StreamEvent::read(event.as_bytes()).expect("an event of the stream");
         let work = |app: Rc<RelayApp>, _| -> Work<bool> {
-            Box::pin(async move { relay_votes::relay(&app, &event).await.is_ok() })
+            Box::pin(async move { relay_votes::relay(&app, event).await.is_ok() })
         };
         self.relay.invoke(work).await.unwrap_or(false)
     }

@@ -20,7 +20,7 @@ use landslide_shared::{
     },
     http::{self, BODY_BYTES_MAX, Edge, Error, Event, Reply, Request},
     store::{PollStore, ResultsStore, VoteStore},
-    stream::{StreamEvent, read_record},
+    stream::StreamEvent,
     token::DeviceIssuer,
     voting::Voting,
 };
@@ -159,16 +159,14 @@ fn poll() -> Poll {
 fn relay() -> Work {
     let event = votes::stream_event(BATCH_RECORDS);
     Box::new(move || {
-        let event: StreamEvent = serde_json::from_slice(&event).unwrap();
-        let folded = Folded::of(&event);
+        let folded = Folded::of(StreamEvent::read(&event).unwrap());
         assert_eq!((folded.messages.len(), folded.unreadable.len()), (usize::from(votes::LANES), 0));
     })
 }
 
 /// From changes to messages, without their text.
 fn fold_changes() -> Work {
-    let event: StreamEvent = serde_json::from_slice(&votes::stream_event(BATCH_RECORDS)).unwrap();
-    let changes: Vec<_> = event.records.iter().map(|record| read_record(record).unwrap().unwrap()).collect();
+    let changes = StreamEvent::read(&votes::stream_event(BATCH_RECORDS)).unwrap().votes;
     Box::new(move || assert_eq!(fold(changes.iter().cloned()).len(), usize::from(votes::LANES)))
 }
 
