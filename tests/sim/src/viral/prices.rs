@@ -13,6 +13,8 @@ pub struct Prices(BTreeMap<String, f64>);
 const REQUEST_GB: f64 = 0.25;
 const RELAY_GB: f64 = 0.5;
 const TALLY_GB: f64 = 1_769.0 / 1_024.0;
+/// A line of metrics of relay-votes or tally-votes in GB, as it is billed: some 550 bytes, and 26 of CloudWatch's own.
+const METRICS_GB: f64 = 576e-9;
 
 impl Prices {
     /// Reads the file of prices.
@@ -69,6 +71,7 @@ pub fn parts(model: &Model) -> Vec<Part> {
         ("tally", function(many(&counts.tallies), many(&counts.tally_ms), TALLY_GB)),
         ("tallies' writes", vec![("dynamodb_write_unit", many(&counts.tally_units))]),
         ("tallies' reads", vec![("dynamodb_read_unit", many(&counts.tally_read_units))]),
+        ("metrics' lines", vec![("cloudwatch_logs_gb", (many(&counts.relays) + many(&counts.tallies)) * METRICS_GB)]),
     ]
 }
 

@@ -96,7 +96,7 @@ impl Report {
 
     /// Dollars for a million votes, all parts together, and what comes after the vote's own write.
     fn million(&self) -> (f64, f64) {
-        let counting = ["relay", "queue", "tally", "tallies' writes", "tallies' reads"];
+        let counting = ["relay", "queue", "tally", "tallies' writes", "tallies' reads", "metrics' lines"];
         let of = |is_wanted: &dyn Fn(&str) -> bool| {
             let parts = self.costs.iter().filter(|(part, _)| is_wanted(part));
             parts.map(|(_, dollars)| dollars).sum::<f64>() * 1e6 / self.accepted()
@@ -251,10 +251,14 @@ pub fn costs_table(reports: &[Report], prices: &Prices) -> String {
     }
     lines.push(row("**in all, $**", &|report| format!("**{:.2}**", report.million().0)));
     for (price, usd) in prices.all().filter(|(price, _)| reports.iter().any(|report| report.units(price) > 0.0)) {
-        let name = format!("`{price}`, at ${} a million", (usd * 1e10).round() / 1e4);
-        lines.push(row(&name, &|report| group_thousands(report.units(price).round() as u64)));
+        let at = if usd < 0.1 { format!("${} a million", (usd * 1e10).round() / 1e4) } else { format!("${usd}") };
+        lines.push(row(&format!("`{price}`, at {at}"), &|report| units(report.units(price))));
     }
     lines.join("\n")
+}
+
+fn units(number: f64) -> String {
+    if number < 100.0 { format!("{number:.3}") } else { group_thousands(number.round() as u64) }
 }
 
 /// The parameters of `steady` as a table in Markdown.
