@@ -2,7 +2,8 @@
 
 use std::{
     collections::HashMap,
-    process::{Command, Output},
+    process::{Command, Output, Stdio},
+    time::Instant,
 };
 
 use landslide_shared::domain::{
@@ -43,13 +44,18 @@ pub fn environment(app: &App) -> HashMap<&'static str, String> {
 
 /// Runs `landslide`.
 pub fn run(environment: &HashMap<&'static str, String>, arguments: &[&str]) -> Output {
+    landslide(environment, arguments).output().unwrap()
+}
+
+fn landslide(environment: &HashMap<&'static str, String>, arguments: &[&str]) -> Command {
     // Beside the folder of this test program, where `make up` has built it.
     let program = std::env::current_exe().unwrap().parent().unwrap().with_file_name("landslide");
     let mut command = Command::new(program);
     for name in NAMES.iter().map(|(name, _)| *name).chain(["AWS_ENDPOINT_URL", "AWS_SESSION_TOKEN"]) {
         command.env_remove(name);
     }
-    command.args(arguments).envs(environment).output().unwrap()
+    command.args(arguments).envs(environment);
+    command
 }
 
 /// Audits at once, however young the votes are; the exit code and the document.
@@ -201,6 +207,42 @@ async fn another_number_in_head_is_found_and_rebuilt_once_the_poll_is_closed() {
             (code, &document["counted"]["o0"], &document["shown"]["o0"]),
             (0, &json!(2), &json!(2)),
             "{document}"
+        );
+    }
+}
+
+/// By how much of the time that an audit takes a repair is left to run: those after the whole of it are writing.
+const KILLED_AFTER: [f64; 9] = [0.3, 0.8, 0.95, 1.0, 1.05, 1.1, 1.2, 1.4, 1.8];
+
+#[tokio::test]
+async fn a_repair_that_is_killed_wherever_it_is_can_be_run_again() {
+    let app = App::new();
+    let poll = counted_poll(&app).await;
+    tamper(&app, &poll, "HEAD", |head| head["o0"] = json!({"N": "90"})).await;
+    app.aws.set_closed_ago(&poll, CLOSED_AGO_MS).await;
+    let began = Instant::now();
+    assert_eq!(audit(&app, &poll, &[]).0, 3);
+    let takes = began.elapsed();
+    let arguments = ["audit", &poll, "--json", "--on-their-way-seconds", "0", "--repair"];
+    let mut killed = 0;
+    for share in KILLED_AFTER {
+        let mut repair =
+            landslide(&environment(&app), &arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        tokio::time::sleep(takes.mul_f64(share)).await;
+        killed += u32::from(repair.try_wait().unwrap().is_none());
+        repair.kill().unwrap();
+        repair.wait().unwrap();
+    }
+    println!("{killed} of {} repairs killed before their end", KILLED_AFTER.len());
+    assert!(killed > 0);
+    let (code, document) = audit(&app, &poll, &["--repair"]);
+    let lane = &document["lanes"][0];
+    assert_eq!((code, &document["verdict"], &lane["sealed"]), (0, &json!("exact"), &json!(true)), "{document}");
+    for counts in ["counted", "shown"] {
+        let counts = &document[counts];
+        assert_eq!(
+            [&counts["ballots"], &counts["o0"], &counts["o1"], &counts["o2"]],
+            [5, 2, 2, 1].map(|votes| json!(votes)).each_ref()
         );
     }
 }
