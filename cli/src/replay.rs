@@ -10,8 +10,7 @@ use anyhow::{Context, Result};
 use clap::Args;
 use indicatif::ProgressBar;
 use landslide_shared::queue::Queue;
-use landslide_shared::stream::StreamEvent;
-use relay_votes::{App, relay};
+use relay_votes::{App, relay, stream::StreamEvent};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 

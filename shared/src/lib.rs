@@ -1,7 +1,7 @@
 //! What Landslide's functions share.
 //!
 //! `domain` is pure: values in, values out. Everything else brings those values in or takes them out:
-//! `store` (DynamoDB), `queue` and `stream` (SQS and the votes' stream), `http` (API Gateway), `token` (JWTs), `issuers` and
+//! `store` (DynamoDB), `queue` (SQS), `http` (API Gateway), `token` (JWTs), `issuers` and
 //! `key_sets` (who is trusted to sign them, and with which keys).
 
 pub mod aws;
@@ -11,7 +11,6 @@ pub mod config;
 pub mod counting;
 pub mod domain;
 pub mod editing;
-pub mod event_bytes;
 pub mod http;
 pub mod issuers;
 pub mod key_sets;
@@ -21,7 +20,6 @@ pub mod queue;
 pub mod random;
 pub mod secret;
 pub mod store;
-pub mod stream;
 pub mod telemetry;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;

@@ -10,9 +10,13 @@ use landslide_shared::{
     domain::{fold::fold, time::Timestamp},
     metrics::{self, Metric},
     queue::{Outgoing, Queue, SendBatch, SendError, Sqs},
-    stream::{StreamEvent, UnreadableRecord, outline},
 };
 use serde_json::value::RawValue;
+
+pub mod event_bytes;
+pub mod stream;
+
+use crate::stream::{StreamEvent, UnreadableRecord, outline};
 
 /// What the relay needs.
 pub struct App<S = Sqs, C = SystemClock> {

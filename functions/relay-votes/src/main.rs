@@ -1,7 +1,7 @@
 //! Wiring of `relay-votes`.
 
-use landslide_shared::{event_bytes, telemetry};
-use relay_votes::{App, handle};
+use landslide_shared::telemetry;
+use relay_votes::{App, event_bytes, handle};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {

@@ -9,9 +9,9 @@ use landslide_shared::{
     http::Error,
     queue::Queue,
     store::{PollStore, TallyStore, VoteStore},
-    stream::StreamEvent,
     voting::Voting,
 };
+use relay_votes::stream::StreamEvent;
 
 use crate::{
     client::Client,

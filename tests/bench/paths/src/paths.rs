@@ -20,11 +20,10 @@ use landslide_shared::{
     },
     http::{self, BODY_BYTES_MAX, Edge, Error, Event, Reply, Request},
     store::{PollStore, ResultsStore, VoteStore},
-    stream::StreamEvent,
     token::DeviceIssuer,
     voting::Voting,
 };
-use relay_votes::Folded;
+use relay_votes::{Folded, stream::StreamEvent};
 use serde_json::json;
 use tokio::runtime::Runtime;
 

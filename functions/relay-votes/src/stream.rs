@@ -2,10 +2,7 @@
 
 use std::borrow::Cow;
 
-use serde::Deserialize;
-use serde_json::value::RawValue;
-
-use crate::{
+use landslide_shared::{
     domain::{
         change::{Change, VoteId},
         choices::Choices,
@@ -15,6 +12,8 @@ use crate::{
     },
     store::poll_of_partition,
 };
+use serde::Deserialize;
+use serde_json::value::RawValue;
 
 mod quick;
 
