@@ -144,7 +144,7 @@ impl DynamoDb for Client {
             let key = table.key(call.key().expect("a key"));
             // An eventually consistent read sees what stood before, now and then.
             let is_stale = call.consistent_read() != Some(true) && world.once_in(3);
-            Ok(if is_stale { table.get_stale(&key) } else { table.get(&key) })
+            Ok(if is_stale { table.get_stale(key) } else { table.get(key) })
         });
         let item = found.await.ok_or_else(given_up)?;
         Ok(GetItemOutput::builder().set_item(item.as_ref().map(whole)).build())
@@ -251,7 +251,7 @@ fn double_lanes(world: &Rc<World>, who: &Process, call: &UpdateItemInput) -> Res
             let item = {
                 let tables = world.tables.borrow();
                 let table = tables.of(Some(table));
-                table.get(&table.key(key))
+                table.get(table.key(key))
             };
             world.landed(table, former.as_deref(), &item.expect("it was just updated"));
         }
@@ -271,7 +271,7 @@ fn page(world: &Rc<World>, call: &QueryInput) -> (Vec<Rc<Item>>, Option<Item>) {
         Some("#poll_id = :poll_id") => (table.range(text(":poll_id"), Bound::Unbounded, "~", usize::MAX), None),
         Some("#lane = :lane AND #item BETWEEN :first AND :last") => {
             let after = call.exclusive_start_key().map(|key| table.key(key).1);
-            let from = after.as_deref().map_or(Bound::Included(text(":first")), Bound::Excluded);
+            let from = after.map_or(Bound::Included(text(":first")), Bound::Excluded);
             let full = world.scenario.is_plain.then_some(FULL_PAGE_ROWS);
             let rows_max = full.unwrap_or_else(|| 1 + world.draw_index(PAGE_ROWS_MAX));
             let mut rows = table.range(text(":lane"), from, text(":last"), rows_max + 1);
@@ -394,9 +394,9 @@ fn take_batch(
 fn sent(entry: &SendMessageBatchRequestEntry) -> Sent {
     let reason = entry.message_attributes().and_then(|attributes| attributes.get("reason")?.string_value());
     Sent {
-        body: entry.message_body().to_owned(),
-        group: entry.message_group_id().unwrap_or_default().to_owned(),
-        deduplication: entry.message_deduplication_id().map(str::to_owned),
+        body: entry.message_body().into(),
+        group: entry.message_group_id().unwrap_or_default().into(),
+        deduplication: entry.message_deduplication_id().map(Rc::from),
         reason: reason.map(str::to_owned),
     }
 }

@@ -284,7 +284,7 @@ async fn read_queue(cloud: Rc<Cloud>) {
 }
 
 /// Some groups, and how many messages of each.
-fn wanted(world: &World, mut free: Vec<String>) -> Vec<(String, usize)> {
+fn wanted(world: &World, mut free: Vec<Rc<str>>) -> Vec<(Rc<str>, usize)> {
     if world.scenario.is_plain {
         return vec![(free.swap_remove(world.draw_index(free.len())), MESSAGES_MAX)];
     }

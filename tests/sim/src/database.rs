@@ -49,18 +49,18 @@ impl Table {
     }
 
     /// The partition key and the sort key of an item, or of a key alone.
-    pub fn key(&self, item: &Item) -> (String, String) {
-        let text = |name: &str| item[name].as_s().expect("keys are strings").clone();
+    pub fn key<'a>(&self, item: &'a Item) -> (&'a str, &'a str) {
+        let text = |name: &str| item[name].as_s().expect("keys are strings").as_str();
         (text(self.keys.0), text(self.keys.1))
     }
 
     /// An item by its keys.
-    pub fn get(&self, (partition, sort): &(String, String)) -> Option<Rc<Item>> {
+    pub fn get(&self, (partition, sort): (&str, &str)) -> Option<Rc<Item>> {
         self.items.get(partition)?.get(sort).map(|stored| stored.item.clone())
     }
 
     /// What an eventually consistent read may see of an item: the one before.
-    pub fn get_stale(&self, (partition, sort): &(String, String)) -> Option<Rc<Item>> {
+    pub fn get_stale(&self, (partition, sort): (&str, &str)) -> Option<Rc<Item>> {
         self.items.get(partition)?.get(sort)?.former.clone()
     }
 
@@ -78,25 +78,26 @@ impl Table {
 
     /// Puts an item if the condition of its call holds.
     pub fn put(&mut self, put: &PutItemInput, item: &Rc<Item>) -> Written {
-        let (partition, sort) = self.key(item);
-        let place = self.items.entry(partition).or_default();
-        let stands = place.get(&sort);
-        if stands.is_some_and(|stored| stored.is_locked) {
+        let stored = self.stored_mut(self.key(item));
+        if stored.as_ref().is_some_and(|stored| stored.is_locked) {
             return Written::Conflict;
         }
-        let stands = stands.map(|stored| stored.item.clone());
+        let stands = stored.as_ref().map(|stored| stored.item.clone());
         if !Condition::of(put).holds(stands.as_deref()) {
             return Written::ConditionFailed(stands);
         }
-        place.insert(sort, Stored { item: item.clone(), former: stands.clone(), is_locked: false });
+        let stores = Stored { item: item.clone(), former: stands.clone(), is_locked: false };
+        match stored {
+            Some(stored) => *stored = stores,
+            None => self.insert(self.key(item), stores),
+        }
         Written::Done(stands)
     }
 
     /// Doubles a poll's lanes if the condition of the call holds: the one update that the product makes.
     pub fn double_lanes(&mut self, update: &UpdateItemInput) -> Written {
         assert_eq!(update.update_expression(), Some("SET #lanes = #lanes + #lanes, #doubled_at = :now"));
-        let (partition, sort) = self.key(update.key().expect("an update has a key"));
-        let stored = self.items.get_mut(&partition).and_then(|items| items.get_mut(&sort));
+        let stored = self.stored_mut(self.key(update.key().expect("an update has a key")));
         if stored.as_ref().is_some_and(|stored| stored.is_locked) {
             return Written::Conflict;
         }
@@ -114,8 +115,7 @@ impl Table {
 
     /// Whether a put of a transaction could be done now; if so, its item is locked until it lands.
     pub fn lock(&mut self, put: &PutItemInput) -> Written {
-        let (partition, sort) = self.key(put.item().expect("a put has an item"));
-        let Some(stored) = self.items.entry(partition).or_default().get_mut(&sort) else {
+        let Some(stored) = self.stored_mut(self.key(put.item().expect("a put has an item"))) else {
             return if Condition::of(put).holds(None) { Written::Done(None) } else { Written::ConditionFailed(None) };
         };
         if stored.is_locked {
@@ -130,25 +130,33 @@ impl Table {
 
     /// Gives up the lock of a transaction that does not take place.
     pub fn unlock(&mut self, put: &PutItemInput) {
-        let (partition, sort) = self.key(put.item().expect("a put has an item"));
-        if let Some(stored) = self.items.get_mut(&partition).and_then(|items| items.get_mut(&sort)) {
+        if let Some(stored) = self.stored_mut(self.key(put.item().expect("a put has an item"))) {
             stored.is_locked = false;
         }
     }
 
     /// Lands an item of a transaction; it stays locked until the last has landed.
     pub fn land(&mut self, item: &Item) {
-        let (partition, sort) = self.key(item);
-        let place = self.items.entry(partition).or_default();
-        let former = place.get(&sort).map(|stored| stored.item.clone());
-        place.insert(sort, Stored { item: Rc::new(item.clone()), former, is_locked: true });
+        let former = self.get(self.key(item));
+        self.insert(self.key(item), Stored { item: Rc::new(item.clone()), former, is_locked: true });
     }
 
     /// Puts an item, whatever stands.
     pub fn seed(&mut self, item: Item) {
         self.land(&item);
-        let (partition, sort) = self.key(&item);
-        self.items.get_mut(&partition).and_then(|items| items.get_mut(&sort)).expect("just put").is_locked = false;
+        self.stored_mut(self.key(&item)).expect("just put").is_locked = false;
+    }
+
+    fn stored_mut(&mut self, (partition, sort): (&str, &str)) -> Option<&mut Stored> {
+        self.items.get_mut(partition)?.get_mut(sort)
+    }
+
+    fn insert(&mut self, (partition, sort): (&str, &str), stored: Stored) {
+        if let Some(items) = self.items.get_mut(partition) {
+            items.insert(sort.to_owned(), stored);
+        } else {
+            self.items.insert(partition.to_owned(), BTreeMap::from([(sort.to_owned(), stored)]));
+        }
     }
 
     /// Takes out the items whose time to live is over.
@@ -299,11 +307,11 @@ pub fn stream_record(sequence: u64, former: Option<&Item>, now: Option<&Item>) -
 }
 
 fn write_item(json: &mut String, item: &Item) {
-    let mut separator = '{';
+    let mut separator = "{";
     for (name, value) in item {
-        write!(json, r#"{separator}"{name}":"#).unwrap();
+        json.extend([separator, "\"", name, "\":"]);
         write_value(json, value);
-        separator = ',';
+        separator = ",";
     }
     json.push('}');
 }
@@ -311,8 +319,8 @@ fn write_item(json: &mut String, item: &Item) {
 /// Numbers, strings without characters to be escaped, and lists: what votes are made of.
 fn write_value(json: &mut String, value: &AttributeValue) {
     match value {
-        AttributeValue::N(digits) => write!(json, r#"{{"N":"{digits}"}}"#).unwrap(),
-        AttributeValue::S(text) => write!(json, r#"{{"S":"{text}"}}"#).unwrap(),
+        AttributeValue::N(digits) => json.extend([r#"{"N":""#, digits, r#""}"#]),
+        AttributeValue::S(text) => json.extend([r#"{"S":""#, text, r#""}"#]),
         AttributeValue::L(values) => {
             json.push_str(r#"{"L":["#);
             for (place, value) in values.iter().enumerate() {

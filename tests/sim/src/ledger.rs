@@ -3,13 +3,12 @@
 
 use std::{
     cell::{Cell, RefCell},
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::{BTreeMap, BTreeSet},
     fmt,
 };
 
-use aws_sdk_dynamodb::types::AttributeValue;
-
 use landslide_shared::domain::poll_edit::CONFIG_LEASE_MS;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::{
     database::{Item, number},
@@ -17,7 +16,7 @@ use crate::{
 };
 
 /// A voter of a poll, as the table has them.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug)]
 pub struct Voter {
     /// The poll's id.
     pub poll: String,
@@ -26,12 +25,12 @@ pub struct Voter {
 }
 
 /// A revision of a vote that was stored.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Revision {
     /// 1, 2, …
     pub number: u64,
-    /// Ids of the options; none: taken back.
-    pub choices: Option<Vec<u8>>,
+    /// The options, a bit each; none: taken back.
+    pub choices: Option<u128>,
     /// In milliseconds since the epoch.
     pub cast_at: u64,
     /// The lane that is to count it.
@@ -79,15 +78,26 @@ type VoterRevision = (u128, u64);
 pub struct Ledger {
     /// Votes stored, every revision.
     pub votes: Cell<u64>,
-    voters: RefCell<BTreeMap<Voter, Vec<Revision>>>,
-    claimed: RefCell<HashSet<(Voter, u64)>>,
-    polls: RefCell<BTreeMap<String, Vec<Times>>>,
-    fixed: RefCell<HashSet<String>>,
-    counted: RefCell<BTreeMap<String, HashMap<VoterRevision, u32>>>,
-    garbage: RefCell<Vec<String>>,
+    polls: RefCell<BTreeMap<String, PollLedger>>,
+    /// How often each was counted, lane by lane.
+    counted: RefCell<BTreeMap<String, FxHashMap<VoterRevision, u32>>>,
+    garbage: RefCell<FxHashSet<String>>,
     breaches: RefCell<Vec<Breach>>,
     lost: Cell<u64>,
     double: Cell<u64>,
+}
+
+/// What happened in one poll.
+#[derive(Default)]
+struct PollLedger {
+    /// The oldest first.
+    times: Vec<Times>,
+    /// Whether its votes can't change.
+    is_fixed: bool,
+    /// Each voter's revisions, by key, the first first.
+    voters: FxHashMap<u128, Vec<Revision>>,
+    /// Revisions of which a request was told that it wrote them.
+    claimed: FxHashSet<VoterRevision>,
 }
 
 /// How a run came out.
@@ -109,19 +119,18 @@ impl Ledger {
 
     /// Notes a poll's item RULES that landed.
     pub fn poll_landed(&self, item: &Item, at: u64) {
-        let poll = text(item, "poll_id").to_owned();
-        if text(item, "vote_change") == "never" {
-            self.fixed.borrow_mut().insert(poll.clone());
-        }
-        let time = |name: &str| item.contains_key(name).then(|| number(item, name));
+        let poll = text(item, "poll_id");
         let mut polls = self.polls.borrow_mut();
-        let all = polls.entry(poll.clone()).or_default();
+        let ledger = polls.entry(poll.to_owned()).or_default();
+        ledger.is_fixed |= text(item, "vote_change") == "never";
+        let time = |name: &str| item.contains_key(name).then(|| number(item, name));
         let lanes = number(item, "lanes");
         let times = Times { from: at, opens_at: time("opens_at"), closes_at: time("closes_at"), lanes };
-        if all.last().is_some_and(|before| before.lanes > lanes) {
+        let before = ledger.times.last();
+        if before.is_some_and(|before| before.lanes > lanes) {
             self.breach("C3", format!("{poll} has {lanes} lanes from {at} on, which are fewer than before"));
         }
-        if let (Some(before), Some(closes_at)) = (all.last(), times.closes_at)
+        if let (Some(before), Some(closes_at)) = (before, times.closes_at)
             && before.closes_at.is_none_or(|before| closes_at < before)
             && closes_at < at + FELT_MS
         {
@@ -130,23 +139,26 @@ impl Ledger {
                 format!("{poll} closes at {closes_at}, which landed at {at}, too late to be felt everywhere"),
             );
         }
-        all.push(times);
+        ledger.times.push(times);
     }
 
-    /// Notes a vote's item that landed. `lanes` are those that readers of the poll look at.
-    pub fn vote_landed(&self, item: &Item, at: u64, lanes: u64) {
-        let (voter, revision) = read_vote(item, at);
+    /// Notes a vote's item that landed.
+    pub fn vote_landed(&self, item: &Item, at: u64) {
+        let (poll, key, revision) = read_vote(item, at);
         self.votes.set(self.votes.get() + 1);
+        let mut polls = self.polls.borrow_mut();
+        let ledger = polls.get_mut(poll).expect("a vote's poll");
+        let lanes = ledger.last_times().lanes;
         if revision.lane >= lanes {
             self.breach("C3", format!("a vote of lane {} in a poll of {lanes} lanes", revision.lane));
         }
-        let mut voters = self.voters.borrow_mut();
-        let revisions = voters.entry(voter.clone()).or_default();
+        let revisions = ledger.voters.entry(key).or_default();
         if revision.number != revisions.len() as u64 + 1 {
-            self.breach("C1", format!("{voter:?} has revision {} after {}", revision.number, revisions.len()));
+            let before = revisions.len();
+            self.breach("C1", format!("{poll} {key:032x} has revision {} after {before}", revision.number));
         }
-        if !revisions.is_empty() && self.fixed.borrow().contains(&voter.poll) {
-            self.breach("C1", format!("{voter:?} has a second vote in a poll whose votes do not change"));
+        if !revisions.is_empty() && ledger.is_fixed {
+            self.breach("C1", format!("{poll} {key:032x} has a second vote, and votes do not change there"));
         }
         revisions.push(revision);
     }
@@ -154,9 +166,12 @@ impl Ledger {
     /// Notes a HEAD that replaced another: what it counts anew.
     pub fn head_landed(&self, former: Option<&Item>, head: &Item) {
         let lane = text(head, "poll_lane");
-        let before: HashSet<VoterRevision> = former.into_iter().flat_map(recent_ids).collect();
+        let before: FxHashSet<VoterRevision> = former.into_iter().flat_map(recent_ids).collect();
         let mut lanes = self.counted.borrow_mut();
-        let counted = lanes.entry(lane.to_owned()).or_default();
+        if !lanes.contains_key(lane) {
+            lanes.insert(lane.to_owned(), FxHashMap::default());
+        }
+        let counted = lanes.get_mut(lane).expect("just put");
         for id in recent_ids(head).filter(|id| !before.contains(id)) {
             *counted.entry(id).or_default() += 1;
         }
@@ -169,8 +184,7 @@ impl Ledger {
         if number(former, "as_of") > number(count, "as_of") {
             self.breach("C4", format!("as_of of {lane} went down"));
         }
-        let poll = lane.split('#').next().unwrap_or_default();
-        if self.fixed.borrow().contains(poll) {
+        if self.polls.borrow().get(poll_of(lane)).is_some_and(|ledger| ledger.is_fixed) {
             let now: BTreeMap<&str, i64> = counters(count).collect();
             for (name, before) in counters(former).filter(|(name, before)| now.get(name).unwrap_or(&0) < before) {
                 self.breach("C5", format!("{name} of {lane} went down from {before} to {:?}", now.get(name)));
@@ -180,12 +194,12 @@ impl Ledger {
 
     /// Notes a text that nobody can read, which must end in a dead-letter queue.
     pub fn garbage(&self, text: &str) {
-        self.garbage.borrow_mut().push(text.to_owned());
+        self.garbage.borrow_mut().insert(text.to_owned());
     }
 
     /// Whether a text is one that nobody can read.
     pub fn is_garbage(&self, text: &str) -> bool {
-        self.garbage.borrow().iter().any(|garbage| garbage == text)
+        self.garbage.borrow().contains(text)
     }
 
     /// Holds all garbage against what was put aside.
@@ -197,23 +211,24 @@ impl Ledger {
 
     /// What stands of a voter.
     pub fn standing(&self, voter: &Voter) -> Option<Revision> {
-        self.voters.borrow().get(voter)?.last().cloned()
+        self.polls.borrow().get(&voter.poll)?.voters.get(&voter.key)?.last().copied()
     }
 
     /// A voter's revision, if it was ever stored.
     pub fn revision(&self, voter: &Voter, number: u64) -> Option<Revision> {
-        self.voters.borrow().get(voter)?.get((number as usize).checked_sub(1)?).cloned()
+        self.polls.borrow().get(&voter.poll)?.revision(voter.key, number)
     }
 
     /// Notes that a request was told that it wrote a revision; whether it is the first that was.
     pub fn claim(&self, voter: &Voter, number: u64) -> bool {
-        self.claimed.borrow_mut().insert((voter.clone(), number))
+        let mut polls = self.polls.borrow_mut();
+        polls.get_mut(&voter.poll).is_some_and(|ledger| ledger.claimed.insert((voter.key, number)))
     }
 
     /// A poll's times since a time, the one that held then included.
     pub fn times_since(&self, poll: &str, since: u64) -> Vec<Times> {
         let polls = self.polls.borrow();
-        let all = &polls[poll];
+        let all = &polls[poll].times;
         let first = all.iter().rposition(|times| times.from <= since).unwrap_or(0);
         all[first..].to_vec()
     }
@@ -251,14 +266,16 @@ impl Ledger {
     }
 
     fn check_times(&self) {
-        for (voter, revisions) in self.voters.borrow().iter() {
-            let last = self.polls.borrow()[&voter.poll].last().cloned().expect("a poll has times");
-            for revision in revisions {
+        for (poll, ledger) in self.polls.borrow().iter() {
+            let last = ledger.last_times();
+            for (key, revision) in ledger.revisions() {
                 if last.closes_at.is_some_and(|closes_at| revision.cast_at >= closes_at) {
-                    self.breach("C6", format!("{voter:?} {revision:?} came after the closing at {:?}", last.closes_at));
+                    let closing = last.closes_at;
+                    self.breach("C6", format!("{poll} {key:032x} {revision:?} came after the closing at {closing:?}"));
                 }
                 if last.opens_at.is_some_and(|opens_at| revision.cast_at < opens_at) {
-                    self.breach("C6", format!("{voter:?} {revision:?} came before the opening at {:?}", last.opens_at));
+                    let opening = last.opens_at;
+                    self.breach("C6", format!("{poll} {key:032x} {revision:?} came before the opening at {opening:?}"));
                 }
             }
         }
@@ -267,12 +284,13 @@ impl Ledger {
     fn uncounted(&self) -> u64 {
         let lanes = self.counted.borrow();
         let mut lost = 0;
-        for (voter, revisions) in self.voters.borrow().iter() {
-            for revision in revisions {
-                let counted = lanes.get(&format!("{}#{}", voter.poll, revision.lane));
-                if counted.is_none_or(|counted| !counted.contains_key(&(voter.key, revision.number))) {
+        for (poll, ledger) in self.polls.borrow().iter() {
+            let counted = ledger.by_lane(|lane| lanes.get(&lane_key(poll, lane)));
+            for (key, revision) in ledger.revisions() {
+                let counted = counted[&revision.lane];
+                if counted.is_none_or(|counted| !counted.contains_key(&(key, revision.number))) {
                     lost += 1;
-                    self.breach("C2", format!("lost: {voter:?} {revision:?}"));
+                    self.breach("C2", format!("lost: {poll} {key:032x} {revision:?}"));
                 }
             }
         }
@@ -281,16 +299,18 @@ impl Ledger {
 
     fn overcounted(&self) -> u64 {
         let mut double = 0;
-        let lanes = self.counted.borrow();
-        let all = lanes.iter().flat_map(|(lane, counted)| counted.iter().map(move |(id, times)| (lane, id, times)));
-        for (lane, (key, revision), times) in all {
-            let voter = Voter { poll: lane.split('#').next().unwrap_or_default().to_owned(), key: *key };
-            let is_stored =
-                self.revision(&voter, *revision).is_some_and(|stored| lane.ends_with(&format!("#{}", stored.lane)));
-            let beyond = if is_stored { times - 1 } else { *times };
-            if beyond > 0 {
-                double += u64::from(beyond);
-                self.breach("C3", format!("double: {voter:?} revision {revision} was counted {times} times in {lane}"));
+        let polls = self.polls.borrow();
+        for (lane, counted) in self.counted.borrow().iter() {
+            let (poll, number) = lane.split_once('#').expect("a poll and a lane");
+            for ((key, revision), times) in counted {
+                let stored = polls.get(poll).and_then(|ledger| ledger.revision(*key, *revision));
+                let is_stored = stored.is_some_and(|stored| number.parse() == Ok(stored.lane));
+                let beyond = if is_stored { times - 1 } else { *times };
+                if beyond > 0 {
+                    double += u64::from(beyond);
+                    let what = format!("{key:032x} revision {revision} was counted {times} times in {lane}");
+                    self.breach("C3", format!("double: {what}"));
+                }
             }
         }
         double
@@ -298,18 +318,21 @@ impl Ledger {
 
     /// Counters and newest `cast_at` by lane, from the votes alone.
     fn recount(&self) -> BTreeMap<String, (BTreeMap<String, i64>, u64)> {
-        let mut lanes: BTreeMap<String, (BTreeMap<String, i64>, u64)> = BTreeMap::new();
-        for (voter, revisions) in self.voters.borrow().iter() {
-            for revision in revisions {
-                let (_, as_of) = lanes.entry(format!("{}#{}", voter.poll, revision.lane)).or_default();
-                *as_of = revision.cast_at.max(*as_of);
+        let mut recount = BTreeMap::new();
+        for (poll, ledger) in self.polls.borrow().iter() {
+            let mut lanes = ledger.by_lane(|_| Recount::default());
+            for revisions in ledger.voters.values() {
+                for revision in revisions {
+                    let lane = lanes.get_mut(&revision.lane).expect("a lane of a revision");
+                    lane.as_of = revision.cast_at.max(lane.as_of);
+                }
+                let Some(Revision { choices: Some(choices), lane, .. }) = revisions.last() else { continue };
+                lanes.get_mut(lane).expect("a lane of a revision").count(*choices);
             }
-            let Some(Revision { choices: Some(choices), lane, .. }) = revisions.last() else { continue };
-            let (counts, _) = lanes.entry(format!("{}#{lane}", voter.poll)).or_default();
-            *counts.entry("ballots".to_owned()).or_default() += 1;
-            choices.iter().for_each(|id| *counts.entry(format!("o{id}")).or_default() += 1);
+            let named = |(lane, votes): (u64, Recount)| (lane_key(poll, lane), (votes.counters(), votes.as_of));
+            recount.extend(lanes.into_iter().map(named));
         }
-        lanes
+        recount
     }
 
     fn check_lane(&self, lane: &str, expected: &BTreeMap<String, i64>, as_of: u64, item: &Item) {
@@ -325,15 +348,81 @@ impl Ledger {
     }
 }
 
+impl PollLedger {
+    fn last_times(&self) -> &Times {
+        self.times.last().expect("a poll has times")
+    }
+
+    fn revision(&self, key: u128, number: u64) -> Option<Revision> {
+        self.voters.get(&key)?.get((number as usize).checked_sub(1)?).copied()
+    }
+
+    /// Every revision with its voter's key.
+    fn revisions(&self) -> impl Iterator<Item = (u128, &Revision)> {
+        self.voters.iter().flat_map(|(key, revisions)| revisions.iter().map(|revision| (*key, revision)))
+    }
+
+    /// Something for each lane in which there are votes.
+    fn by_lane<T>(&self, of: impl Fn(u64) -> T) -> BTreeMap<u64, T> {
+        let lanes: BTreeSet<u64> = self.revisions().map(|(_, revision)| revision.lane).collect();
+        lanes.into_iter().map(|lane| (lane, of(lane))).collect()
+    }
+}
+
+/// What the votes of a lane come to.
+struct Recount {
+    as_of: u64,
+    ballots: i64,
+    options: [i64; 128],
+}
+
+impl Default for Recount {
+    fn default() -> Self {
+        Self { as_of: 0, ballots: 0, options: [0; 128] }
+    }
+}
+
+impl Recount {
+    fn count(&mut self, choices: u128) {
+        self.ballots += 1;
+        let mut rest = choices;
+        while rest != 0 {
+            self.options[rest.trailing_zeros() as usize] += 1;
+            rest &= rest - 1;
+        }
+    }
+
+    /// Counters by name, those that are not 0.
+    fn counters(&self) -> BTreeMap<String, i64> {
+        let options = self.options.iter().enumerate().map(|(id, count)| (format!("o{id}"), *count));
+        options.chain([("ballots".to_owned(), self.ballots)]).filter(|(_, count)| *count != 0).collect()
+    }
+}
+
+/// The partition key of a lane's tally.
+fn lane_key(poll: &str, lane: u64) -> String {
+    format!("{poll}#{lane}")
+}
+
+/// The poll of a key that begins with it.
+fn poll_of(key: &str) -> &str {
+    key.split('#').next().unwrap_or_default()
+}
+
 fn text<'a>(item: &'a Item, name: &str) -> &'a str {
     item[name].as_s().expect("a string")
 }
 
-fn read_vote(item: &Item, at: u64) -> (Voter, Revision) {
-    let poll = text(item, "poll_partition").split('#').next().unwrap_or_default().to_owned();
+/// The poll, the voter's key and the revision.
+fn read_vote(item: &Item, at: u64) -> (&str, u128, Revision) {
     let key = u128::from_str_radix(text(item, "voter"), 16).expect("hex digits");
-    let id = |id: &AttributeValue| id.as_n().expect("a number").parse().expect("an option's id");
-    let choices = item.get("choices").map(|list| list.as_l().expect("a list").iter().map(id).collect());
+    let choices = item.get("choices").map(|list| {
+        list.as_l().expect("a list").iter().fold(0, |choices, id| {
+            let bit = 1 << id.as_n().expect("a number").parse::<u32>().expect("an option's id");
+            assert_eq!(choices & bit, 0, "an option that is named twice");
+            choices | bit
+        })
+    });
     let revision = Revision {
         number: number(item, "revision"),
         choices,
@@ -341,7 +430,7 @@ fn read_vote(item: &Item, at: u64) -> (Voter, Revision) {
         lane: number(item, "lane"),
         stored_at: at,
     };
-    (Voter { poll, key }, revision)
+    (poll_of(text(item, "poll_partition")), key, revision)
 }
 
 /// Voters and revisions that a HEAD holds.

@@ -46,6 +46,10 @@ use crate::{
     summary::{Summary, group_thousands},
 };
 
+/// A run allocates all the time: the C library's took a quarter of it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// The most lines of a trace that are printed.
 const TRACE_LINES_MAX: usize = 400;
 /// The most broken promises of a run that are printed.

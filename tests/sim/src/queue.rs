@@ -2,8 +2,11 @@
 
 use std::{
     cell::{Cell, RefCell},
-    collections::{BTreeMap, HashMap, VecDeque},
+    collections::{BTreeMap, VecDeque},
+    rc::Rc,
 };
+
+use rustc_hash::FxHashMap;
 
 use crate::channel::Signal;
 
@@ -14,11 +17,11 @@ const DEDUPLICATION_MS: u64 = 5 * 60_000;
 #[derive(Clone, Debug)]
 pub struct Sent {
     /// The text.
-    pub body: String,
+    pub body: Rc<str>,
     /// The FIFO group; empty in a standard queue.
-    pub group: String,
+    pub group: Rc<str>,
     /// The deduplication id, if it has one.
-    pub deduplication: Option<String>,
+    pub deduplication: Option<Rc<str>>,
     /// The attribute `reason`.
     pub reason: Option<String>,
 }
@@ -39,10 +42,14 @@ pub struct Message {
 pub struct FifoQueue {
     /// Rings when a message may have become available.
     pub available: Signal,
-    groups: RefCell<BTreeMap<String, Group>>,
-    taken: RefCell<HashMap<(String, String), u64>>,
+    groups: RefCell<BTreeMap<Rc<str>, Group>>,
+    /// When a deduplication id was last taken, by group.
+    taken: RefCell<FxHashMap<Deduplication, u64>>,
     next: Cell<u64>,
 }
+
+/// A group and a deduplication id in it.
+type Deduplication = (Rc<str>, Rc<str>);
 
 #[derive(Default)]
 struct Group {
@@ -90,7 +97,7 @@ impl FifoQueue {
     }
 
     /// Groups from which something can be handed out.
-    pub fn free_groups(&self) -> Vec<String> {
+    pub fn free_groups(&self) -> Vec<Rc<str>> {
         let groups = self.groups.borrow();
         let free = groups.iter().filter(|(_, group)| group.in_flight.is_empty() && !group.waiting.is_empty());
         free.map(|(id, _)| id.clone()).collect()
@@ -98,7 +105,7 @@ impl FifoQueue {
 
     /// Hands out the first messages of some groups, so many of each. Those that were handed out `receives_max` times
     /// already are given up instead, and come second.
-    pub fn receive(&self, wanted: &[(String, usize)], receives_max: u32) -> (Receipt, Vec<Message>) {
+    pub fn receive(&self, wanted: &[(Rc<str>, usize)], receives_max: u32) -> (Receipt, Vec<Message>) {
         let number = self.number();
         let (mut messages, mut dead) = (Vec::new(), Vec::new());
         let mut groups = self.groups.borrow_mut();
@@ -186,6 +193,6 @@ impl DeadLetters {
 
     /// Whether one of that text is there.
     pub fn hold(&self, body: &str) -> bool {
-        self.0.borrow().iter().any(|letter| letter.body == body)
+        self.0.borrow().iter().any(|letter| &*letter.body == body)
     }
 }

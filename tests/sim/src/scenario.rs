@@ -69,7 +69,7 @@ impl Scenario {
         let voters = match random.u32(..1000) {
             0..500 => random.usize(1..=40),
             500..900 => random.usize(40..=800),
-            900..994 => random.usize(800..=4_000),
+            900..991 => random.usize(800..=4_000),
             _ => random.usize(8_000..=24_000),
         };
         let is_large = voters > 800;

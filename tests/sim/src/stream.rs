@@ -17,7 +17,7 @@ pub const PLACES: usize = 64;
 #[derive(Clone)]
 pub struct Record {
     /// As Lambda hands it over.
-    pub json: Box<RawValue>,
+    pub json: Rc<RawValue>,
     /// When it was written, in milliseconds since the epoch.
     pub at_ms: u64,
 }

@@ -55,7 +55,7 @@ fn thousands_are_grouped() {
 }
 
 fn message(group: &str, body: &str) -> Sent {
-    Sent { body: body.to_owned(), group: group.to_owned(), deduplication: Some(body.to_owned()), reason: None }
+    Sent { body: body.into(), group: group.into(), deduplication: Some(body.into()), reason: None }
 }
 
 #[test]
@@ -72,13 +72,13 @@ fn a_group_is_in_one_hand_at_a_time_and_keeps_its_order() {
     let queue = FifoQueue::default();
     assert!(["1", "2", "3"].iter().all(|body| queue.send(message("a", body), 0)));
     let bodies = |receipt: &crate::queue::Receipt| -> Vec<String> {
-        receipt.messages.iter().map(|message| message.sent.body.clone()).collect()
+        receipt.messages.iter().map(|message| message.sent.body.to_string()).collect()
     };
-    let wanted = [("a".to_owned(), 2)];
+    let wanted = [("a".into(), 2)];
     let (first, _) = queue.receive(&wanted, 2);
     assert_eq!(bodies(&first), ["1", "2"]);
     assert!(queue.free_groups().is_empty());
-    queue.delete(first.number, |message| message.sent.body == "1");
+    queue.delete(first.number, |message| &*message.sent.body == "1");
     assert_eq!(queue.release(first.number), 1);
     assert_eq!(bodies(&queue.receive(&wanted, 2).0), ["2", "3"]);
 }
@@ -87,7 +87,7 @@ fn a_group_is_in_one_hand_at_a_time_and_keeps_its_order() {
 fn a_message_that_was_handed_out_too_often_is_given_up() {
     let queue = FifoQueue::default();
     queue.send(message("a", "1"), 0);
-    let wanted = [("a".to_owned(), 1)];
+    let wanted = [("a".into(), 1)];
     let (receipt, _) = queue.receive(&wanted, 1);
     queue.release(receipt.number);
     let (receipt, dead) = queue.receive(&wanted, 1);
@@ -97,7 +97,7 @@ fn a_message_that_was_handed_out_too_often_is_given_up() {
 #[test]
 fn a_shard_that_splits_ends_and_its_places_go_to_two() {
     let stream = Stream::new(1);
-    let record = || Record { json: RawValue::from_string("{}".to_owned()).unwrap(), at_ms: 0 };
+    let record = || Record { json: RawValue::from_string("{}".to_owned()).unwrap().into(), at_ms: 0 };
     stream.append(0, record());
     let children = stream.split(0);
     (0..PLACES).for_each(|place| stream.append(place, record()));

@@ -167,7 +167,7 @@ impl Person {
         let number = u64::from(settled.vote.revision);
         let stored = ledger.revision(&self.voter, number);
         let is_as_told = stored.as_ref().is_some_and(|stored| {
-            stored.choices == ids(settled.vote.choices) && stored.cast_at == settled.vote.cast_at.as_millis()
+            stored.choices == bits(settled.vote.choices) && stored.cast_at == settled.vote.cast_at.as_millis()
         });
         if !is_as_told || settled.vote.choices != choices {
             ledger.breach(
@@ -205,7 +205,7 @@ impl Person {
         let now = world.executor.now_ms();
         let times = world.ledger.times_since(&self.voter.poll, began.saturating_sub(REFUSAL_AGE_MS));
         let stood_all_along = before.is_some() && before == standing.as_ref();
-        let is_repeat = stood_all_along && before.is_some_and(|before| before.choices == ids(choices));
+        let is_repeat = stood_all_along && before.is_some_and(|before| before.choices == bits(choices));
         let is_right = !is_repeat
             && match refusal {
                 Error::AlreadyVoted => self.is_fixed() && standing.is_some() && choices.is_some(),
@@ -226,6 +226,6 @@ impl Person {
     }
 }
 
-fn ids(choices: Option<Choices>) -> Option<Vec<u8>> {
-    choices.map(|choices| choices.iter().collect())
+fn bits(choices: Option<Choices>) -> Option<u128> {
+    choices.map(Choices::bits)
 }

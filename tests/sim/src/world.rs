@@ -2,7 +2,6 @@
 
 use std::{
     cell::{Cell, RefCell},
-    collections::HashMap,
     hash::{DefaultHasher, Hash, Hasher},
     rc::Rc,
     time::Duration,
@@ -15,9 +14,10 @@ use landslide_shared::{
         time::{MINUTE_MS, Timestamp},
     },
 };
+use rustc_hash::FxHashMap;
 
 use crate::{
-    database::{Item, Keys, Table, item_bytes, number, outline, stream_record, write_units},
+    database::{Item, Keys, Table, item_bytes, outline, stream_record, write_units},
     executor::Executor,
     faults::{Fault, Faults},
     ledger::Ledger,
@@ -110,7 +110,7 @@ pub struct World {
     pub ledger: Ledger,
     began_ms: u64,
     random: RefCell<fastrand::Rng>,
-    debts: RefCell<HashMap<u64, (u64, u64)>>,
+    debts: RefCell<FxHashMap<u64, (u64, u64)>>,
 }
 
 /// Counts of what happened.
@@ -232,9 +232,7 @@ impl World {
     }
 
     fn partition(&self, table: &str, item: &Item) -> u64 {
-        let mut hasher = DefaultHasher::new();
-        (table, self.tables.borrow().of(Some(table)).key(item).0).hash(&mut hasher);
-        hasher.finish()
+        hash((table, self.tables.borrow().of(Some(table)).key(item).0))
     }
 
     /// Lands an item of a transaction.
@@ -251,7 +249,7 @@ impl World {
         match table {
             POLLS if is("RULES") => self.ledger.poll_landed(item, now),
             VOTES => {
-                self.ledger.vote_landed(item, now, self.lanes_of(item));
+                self.ledger.vote_landed(item, now);
                 self.write_record(former, Some(item));
             }
             TALLIES if is("HEAD") => {
@@ -267,31 +265,21 @@ impl World {
         }
     }
 
-    /// The lanes that readers of a vote's poll look at.
-    fn lanes_of(&self, vote: &Item) -> u64 {
-        let partition = vote["poll_partition"].as_s().expect("keys are strings");
-        let poll = partition.split('#').next().unwrap_or_default().to_owned();
-        let rules = self.tables.borrow().of(Some(POLLS)).get(&(poll, "RULES".to_owned()));
-        number(&rules.expect("a vote's poll"), "lanes")
-    }
-
     /// Appends a change of the Votes table to its stream.
     pub fn write_record(&self, former: Option<&Item>, now: Option<&Item>) {
-        let key = self.tables.borrow().of(Some(VOTES)).key(now.or(former).expect("an image"));
-        let json = stream_record(self.stream.next_sequence(), former, now);
-        self.append_record(&key.0, json);
+        let image = now.or(former).expect("an image");
+        let place = hash(self.tables.borrow().of(Some(VOTES)).key(image).0);
+        self.append_record(place, stream_record(self.stream.next_sequence(), former, now));
         if self.faults.strikes(Fault::Garbage) {
             let garbage = format!(r#"{{"eventName":"INSERT","dynamodb":{{"Garbage":{}}}}}"#, self.draw(1 << 40));
             self.ledger.garbage(&garbage);
-            self.append_record(&key.0, garbage);
+            self.append_record(place, garbage);
         }
     }
 
-    fn append_record(&self, partition: &str, json: String) {
-        let mut hasher = DefaultHasher::new();
-        partition.hash(&mut hasher);
+    fn append_record(&self, place: u64, json: String) {
         let json = serde_json::value::RawValue::from_string(json).expect("records are JSON");
-        self.stream.append(hasher.finish() as usize, Record { json, at_ms: self.executor.now_ms() });
+        self.stream.append(place as usize, Record { json: json.into(), at_ms: self.executor.now_ms() });
     }
 
     /// Whether the tally queue takes nothing at all now.
@@ -334,14 +322,14 @@ impl World {
     }
 
     /// A message that nobody can count.
-    fn garbage_message(&self, group: String) -> Sent {
+    fn garbage_message(&self, group: Rc<str>) -> Sent {
         let body = match self.draw(2) {
             0 => format!("garbage {}!", self.draw(1 << 40)),
             // Layout version 7, which waits for its deployment until the queue gives it up.
             _ => format!("BwAA{:08}", self.draw(100_000_000)),
         };
         self.ledger.garbage(&body);
-        Sent { body, group, deduplication: None, reason: None }
+        Sent { body: body.into(), group, deduplication: None, reason: None }
     }
 
     /// Notes a line, if anybody wants to read it.
@@ -356,6 +344,12 @@ impl World {
     pub fn lines(&self) -> Vec<String> {
         self.trace.lines.take()
     }
+}
+
+fn hash(value: impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    value.hash(&mut hasher);
+    hasher.finish()
 }
 
 /// A time from milliseconds since the epoch.
