@@ -40,6 +40,8 @@ pub struct Shard {
     pub changed: Signal,
     records: RefCell<VecDeque<Record>>,
     checkpoint: Cell<usize>,
+    /// How far the checkpoint ever was.
+    furthest: Cell<usize>,
     is_closed: Cell<bool>,
 }
 
@@ -101,6 +103,7 @@ impl Shard {
             changed: Signal::default(),
             records: RefCell::default(),
             checkpoint: Cell::new(0),
+            furthest: Cell::new(0),
             is_closed: Cell::new(false),
         }
     }
@@ -123,7 +126,19 @@ impl Shard {
     /// Moves the checkpoint over so many records.
     pub fn advance(&self, records: usize) {
         self.checkpoint.set(self.checkpoint.get() + records);
+        self.furthest.set(self.furthest.get().max(self.checkpoint.get()));
         self.changed.ring();
+    }
+
+    /// Moves the checkpoint over the records that are gone; whether one of them was never dealt with.
+    pub fn skip(&self, is_gone: impl Fn(&Record) -> bool) -> bool {
+        let gone =
+            self.records.borrow().iter().skip(self.checkpoint.get()).take_while(|record| is_gone(record)).count();
+        let is_loss = gone > 0 && self.checkpoint.get() + gone > self.furthest.get();
+        if gone > 0 {
+            self.advance(gone);
+        }
+        is_loss
     }
 
     /// Moves the checkpoint back over so many records at most.
