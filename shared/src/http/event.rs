@@ -67,13 +67,10 @@ pub struct Authorizer {
 }
 
 impl Event {
-    /// The body, empty if there is none; `None` if it is no text in UTF-8.
-    pub fn body(&self) -> Option<Cow<'_, str>> {
-        let body = self.body.as_deref().unwrap_or_default();
-        if !self.is_base64_encoded {
-            return Some(body.into());
-        }
-        String::from_utf8(BASE64_STANDARD.decode(body).ok()?).ok().map(Cow::from)
+    /// The body, empty if there is none; none if it is not the base64 that it is said to be.
+    pub fn body(&self) -> Option<Cow<'_, [u8]>> {
+        let body = self.body.as_deref().unwrap_or_default().as_bytes();
+        if self.is_base64_encoded { BASE64_STANDARD.decode(body).ok().map(Cow::from) } else { Some(body.into()) }
     }
 }
 

@@ -147,12 +147,16 @@ impl Request {
 
     fn text(&self, bytes_max: usize) -> Result<Cow<'_, str>, Error> {
         let refused = || Error::invalid("the body is not UTF-8, or has a replacement character (U+FFFD)");
-        let text = self.event.body().ok_or_else(refused)?;
-        if text.len() > bytes_max {
+        let bytes = self.event.body().ok_or_else(refused)?;
+        if bytes.len() > bytes_max {
             return Err(Error::BodyTooLarge(bytes_max));
         }
+        let text = match bytes {
+            Cow::Borrowed(bytes) => str::from_utf8(bytes).map(Cow::from).ok(),
+            Cow::Owned(bytes) => String::from_utf8(bytes).map(Cow::from).ok(),
+        };
         // Gateways put U+FFFD for bytes that are not UTF-8.
-        if text.contains(char::REPLACEMENT_CHARACTER) { Err(refused()) } else { Ok(text) }
+        text.filter(|text| !text.contains(char::REPLACEMENT_CHARACTER)).ok_or_else(refused)
     }
 
     fn must_be_json(&self) -> Result<(), Error> {

@@ -1,3 +1,4 @@
+use base64::{Engine, prelude::BASE64_STANDARD};
 use lambda_runtime::Context;
 use proptest::prelude::*;
 use serde::Deserialize;
@@ -93,6 +94,29 @@ fn a_body_that_is_too_long_or_no_json_is_refused_as_such() {
     for media_type in ["application/json;charset=utf-8", "Application/JSON"] {
         let request = request(&[("content-type", media_type)], "{\"choices\":[1]}", Value::Null);
         assert_eq!(request.json::<CastVote>(BODY_BYTES_MAX).unwrap().choices, [1]);
+    }
+}
+
+#[test]
+fn a_body_in_base64_is_read_as_the_bytes_that_it_is() {
+    let outcome = |bytes: &[u8]| {
+        let body = BASE64_STANDARD.encode(bytes);
+        let event = json!({
+            "headers": {"Content-Type": "application/json"}, "requestContext": {}, "body": body, "isBase64Encoded": true,
+        });
+        let event = LambdaEvent::new(serde_json::from_value(event).unwrap(), Context::default());
+        refusal_or(&Request::new(event))
+    };
+    assert_eq!(outcome(b"{\"choices\":[1]}"), "taken");
+    assert_eq!(outcome(b"{\"choices\":[\xff]}"), "invalid_request");
+    assert_eq!(outcome(&[0xff; BODY_BYTES_MAX + 1]), "body_too_large");
+}
+
+/// The code of a vote's refusal, or that it is taken.
+fn refusal_or(request: &Request) -> String {
+    match request.json::<CastVote>(BODY_BYTES_MAX) {
+        Ok(_) => "taken".to_owned(),
+        Err(error) => respond(Err(error)).1["code"].as_str().unwrap().to_owned(),
     }
 }
 
