@@ -88,6 +88,14 @@ async fn tamper(app: &App, poll: &str, item: &str, change: impl Fn(&mut Value)) 
     assert_eq!(app.aws.refusal_of_tally_item(&tally).await, None);
 }
 
+/// Such a poll, closed, whose HEAD says 90 votes for option 0.
+async fn closed_poll_of_another_head(app: &App) -> String {
+    let poll = counted_poll(app).await;
+    tamper(app, &poll, "HEAD", |head| head["o0"] = json!({"N": "90"})).await;
+    app.aws.set_closed_ago(&poll, CLOSED_AGO_MS).await;
+    poll
+}
+
 /// Takes all votes out of a lane's items, as if no message had ever come.
 async fn lose_all(app: &App, poll: &str) {
     for item in ["HEAD", "COUNT"] {
@@ -196,9 +204,7 @@ async fn a_removed_vote_is_found_and_taken_out_once_the_poll_is_closed_and_later
 #[tokio::test]
 async fn another_number_in_head_is_found_and_rebuilt_once_the_poll_is_closed() {
     let app = App::new();
-    let poll = counted_poll(&app).await;
-    tamper(&app, &poll, "HEAD", |head| head["o0"] = json!({"N": "90"})).await;
-    app.aws.set_closed_ago(&poll, CLOSED_AGO_MS).await;
+    let poll = closed_poll_of_another_head(&app).await;
     let (code, document) = audit(&app, &poll, &[]);
     assert_eq!((code, &document["lanes"][0]["counters_differ"]), (3, &json!(true)), "{document}");
     for _ in 0..2 {
@@ -217,9 +223,7 @@ const KILLED_AFTER: [f64; 9] = [0.5, 0.9, 1.0, 1.1, 1.3, 1.6, 2.0, 2.5, 3.0];
 #[tokio::test]
 async fn a_repair_that_is_killed_wherever_it_is_can_be_run_again() {
     let app = App::new();
-    let poll = counted_poll(&app).await;
-    tamper(&app, &poll, "HEAD", |head| head["o0"] = json!({"N": "90"})).await;
-    app.aws.set_closed_ago(&poll, CLOSED_AGO_MS).await;
+    let poll = closed_poll_of_another_head(&app).await;
     let began = Instant::now();
     assert_eq!(audit(&app, &poll, &[]).0, 3);
     let takes = began.elapsed();
