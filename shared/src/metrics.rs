@@ -41,6 +41,12 @@ impl Metric {
     }
 }
 
+/// An invocation's metrics: its counts, and how long ago the oldest of its votes was cast, if there is one.
+pub fn with_vote_age<const N: usize>(counts: [Metric; N], oldest: Option<Timestamp>, now: Timestamp) -> Vec<Metric> {
+    let age = oldest.map(|oldest| Metric::millis("VoteAge", now.millis_since(oldest)));
+    counts.into_iter().chain(age).collect()
+}
+
 /// Writes an invocation's metrics, as one line. Where that fails, the invocation is none the worse.
 pub fn write(function: &str, now: Timestamp, metrics: &[Metric]) {
     let written = line(function, now, metrics).and_then(|line| io::stdout().lock().write_all(&line));

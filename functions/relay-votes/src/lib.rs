@@ -109,7 +109,7 @@ fn figures(records: usize, relayed: Option<Relayed>, now: Timestamp) -> Vec<Metr
         Metric::count("DeadLetters", dead_letters),
         Metric::count("Failed", failed),
     ];
-    counts.into_iter().chain(oldest.map(|oldest| Metric::millis("VoteAge", now.millis_since(oldest)))).collect()
+    metrics::with_vote_age(counts, oldest, now)
 }
 
 #[cfg(test)]

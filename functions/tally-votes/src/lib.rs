@@ -94,7 +94,7 @@ impl Tallied {
             Metric::count("DeadLetters", sum(|group| group.dead_letters)),
             Metric::count("Failed", sum(|group| group.failed.len())),
         ];
-        counts.into_iter().chain(oldest.map(|oldest| Metric::millis("VoteAge", now.millis_since(oldest)))).collect()
+        metrics::with_vote_age(counts, oldest, now)
     }
 }
 
