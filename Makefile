@@ -43,7 +43,7 @@ SAM := infra/local/.venv-sam/bin
 CARGO_FLAGS := --profile fast
 # The simulation runs the shared code all the time, and the budgets count its instructions. In one unit the simulation itself
 # takes twice as long to build, and a quarter less to run.
-SIM_FLAGS := $(foreach crate,landslide-shared relay-votes tally-votes,--config profile.fast.package.$(crate).opt-level=3) \
+SIM_FLAGS := $(foreach crate,landslide-shared landslide-stream relay-votes tally-votes,--config profile.fast.package.$(crate).opt-level=3) \
 	--config profile.fast.package.landslide-sim.codegen-units=1
 # The SAM CLI keeps a file in HOME; nothing of ours lies outside the checkout.
 SAM_ENV = HOME=$(CURDIR)/infra/local/.state/home SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=us-east-1

@@ -16,7 +16,7 @@ use landslide_shared::clock;
 use landslide_shared::domain::message::{DecodeError, Message};
 use landslide_shared::domain::tally::COUNTABLE_AGE_MS;
 use landslide_shared::domain::time::Timestamp;
-use relay_votes::{relay, stream::StreamEvent};
+use relay_votes::{StreamEvent, relay};
 use serde_json::value::RawValue;
 
 use crate::EXIT_LEFT_OVER;

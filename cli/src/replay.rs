@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 use clap::Args;
 use indicatif::ProgressBar;
 use landslide_shared::queue::Queue;
-use relay_votes::{App, relay, stream::StreamEvent};
+use relay_votes::{App, StreamEvent, relay};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 

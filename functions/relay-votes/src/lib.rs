@@ -11,12 +11,11 @@ use landslide_shared::{
     metrics::{self, Metric},
     queue::{Outgoing, Queue, SendBatch, SendError, Sqs},
 };
+pub use landslide_stream::StreamEvent;
+use landslide_stream::{UnreadableRecord, outline};
 use serde_json::value::RawValue;
 
 pub mod event_bytes;
-pub mod stream;
-
-use crate::stream::{StreamEvent, UnreadableRecord, outline};
 
 /// What the relay needs.
 pub struct App<S = Sqs, C = SystemClock> {

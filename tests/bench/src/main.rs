@@ -49,6 +49,9 @@ pub struct Arguments {
     /// Calls of a round.
     #[arg(long, default_value_t = 300)]
     calls: usize,
+    /// Only the rows whose name contains this, and no targets.
+    #[arg(long)]
+    only: Option<String>,
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -59,8 +62,10 @@ async fn main() -> ExitCode {
     let measured = measure(&arguments).await;
     println!("{}\n", machine::shape());
     report::print(&measured);
-    let missed = targets::print(&measured, &targets::of_paths(&arguments.criterion), bucket_mb);
-    println!("\n{missed} of the targets missed");
+    if arguments.only.is_none() {
+        let missed = targets::print(&measured, &targets::of_paths(&arguments.criterion), bucket_mb);
+        println!("\n{missed} of the targets missed");
+    }
     ExitCode::SUCCESS
 }
 
@@ -68,7 +73,8 @@ async fn main() -> ExitCode {
 async fn measure(arguments: &Arguments) -> Vec<Measured> {
     let aws = Aws::start().await;
     let floor = floor();
-    let mut measured: Vec<Measured> = rows().into_iter().map(|row| Measured::new(row, &arguments.zips)).collect();
+    let wanted = rows().into_iter().filter(|row| arguments.only.as_ref().is_none_or(|name| row.name.contains(name)));
+    let mut measured: Vec<Measured> = wanted.map(|row| Measured::new(row, &arguments.zips)).collect();
     for round in 1..=arguments.rounds {
         eprintln!("round {round} of {}", arguments.rounds);
         for measured in &mut measured {

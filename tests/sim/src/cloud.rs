@@ -11,7 +11,7 @@ use landslide_shared::{
     store::{PollStore, TallyStore, VoteStore},
     voting::Voting,
 };
-use relay_votes::stream::StreamEvent;
+use relay_votes::StreamEvent;
 
 use crate::{
     client::Client,

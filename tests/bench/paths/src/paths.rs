@@ -23,7 +23,7 @@ use landslide_shared::{
     token::DeviceIssuer,
     voting::Voting,
 };
-use relay_votes::{Folded, stream::StreamEvent};
+use relay_votes::{Folded, StreamEvent};
 use serde_json::json;
 use tokio::runtime::Runtime;
 
