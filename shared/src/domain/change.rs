@@ -27,14 +27,14 @@ impl VoteId {
 
     /// Whose vote it is.
     pub fn voter(&self) -> VoterKey {
-        let mut voter = [0; 16];
-        voter.iter_mut().zip(self.0).for_each(|(to, from)| *to = from);
+        let [voter @ .., _, _, _, _] = self.0;
         VoterKey::from_bytes(voter)
     }
 
     /// Which revision of it.
     pub fn revision(&self) -> u32 {
-        self.0.iter().skip(16).fold(0, |number, byte| number << 8 | u32::from(*byte))
+        let [.., a, b, c, d] = self.0;
+        u32::from_be_bytes([a, b, c, d])
     }
 
     /// The id's bytes.
@@ -60,4 +60,16 @@ pub struct Change {
     pub from: Option<Choices>,
     /// What stands now; none: taken back.
     pub to: Option<Choices>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_vote_id_is_its_voter_and_then_its_revision() {
+        let id = VoteId::new(&VoterKey::from_bytes([7; 16]), 0x0102_0304);
+        assert_eq!(id.bytes(), [7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 1, 2, 3, 4]);
+        assert_eq!((id.voter(), id.revision()), (VoterKey::from_bytes([7; 16]), 0x0102_0304));
+    }
 }

@@ -67,7 +67,7 @@ impl VoterKey {
         let pairs: &[[u8; 2]; 16] = pairs.try_into().ok()?;
         let mut bytes = [0; 16];
         for (byte, [high, low]) in bytes.iter_mut().zip(pairs) {
-            *byte = hex_digit(*high)? << 4 | hex_digit(*low)?;
+            *byte = hex_digit(*high)? * 16 + hex_digit(*low)?;
         }
         Some(Self(bytes))
     }

@@ -101,7 +101,7 @@ impl EditPoll {
         let current = &poll.rules.settings;
         // The default of max_choices follows the number of options, unless it was set lower.
         let all_options = current.max_choices == poll.rules.options && self.options.is_some();
-        let kept_max = (current.kind == Kind::Single || !all_options).then_some(u64::from(current.max_choices));
+        let kept_max = (!all_options).then_some(u64::from(current.max_choices));
         let whole = CreatePoll {
             question: self.question.clone().unwrap_or_else(|| current.question.clone()),
             options: self.options.clone().unwrap_or_else(|| poll.options.clone()),
