@@ -1,5 +1,5 @@
 //! A stub in the place of AWS: answers calls as a test says, and remembers them. For what no emulator shows:
-//! throttling, conflicts, answers that get lost. And a poll to try things on.
+//! throttling, conflicts, answers that get lost. And a time, an account and a poll to try things on.
 
 use std::{
     fmt,
@@ -140,17 +140,26 @@ fn respond(answer: Answer) -> Result<HttpResponse, ConnectorError> {
     Ok(HttpResponse::new(status, SdkBody::from(body.to_string())))
 }
 
-/// A poll `p1` of an account, as the body of a request asks for it, made at a time; or what is wrong with the body.
-pub fn poll_asked_for(body: Value, created_at: Timestamp) -> Result<Poll, String> {
-    let owner = Caller {
+/// So many seconds after a time in 2026 at which tests may begin.
+pub fn at(seconds: u64) -> Timestamp {
+    Timestamp::EPOCH.plus_millis(1_790_000_000_000 + seconds * 1_000)
+}
+
+/// An account as a caller.
+pub fn account(subject: &str) -> Caller {
+    Caller {
         issuer: "https://id.example.org".to_owned(),
-        subject: "owner".to_owned(),
+        subject: subject.to_owned(),
         kind: TokenKind::Account,
         scopes: String::new(),
-        expires_at: created_at,
-    };
+        expires_at: Timestamp::EPOCH,
+    }
+}
+
+/// A poll `p1` of the account `owner`, as the body of a request asks for it, made at a time; or what is wrong with the body.
+pub fn poll_asked_for(body: Value, created_at: Timestamp) -> Result<Poll, String> {
     let asked: CreatePoll = serde_json::from_value(body).map_err(|error| error.to_string())?;
     let valid = asked.validate().map_err(|errors| format!("{errors:?}"))?;
     let id = PollId::parse("p1").ok_or("no poll's id")?;
-    valid.create(id, &owner, [7; 32], 1, created_at).map_err(|error| format!("{error:?}"))
+    valid.create(id, &account("owner"), [7; 32], 1, created_at).map_err(|error| format!("{error:?}"))
 }

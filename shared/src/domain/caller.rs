@@ -54,3 +54,22 @@ impl Caller {
         format!("{} {}", self.issuer, self.subject)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::account;
+
+    #[test]
+    fn each_kind_of_token_has_its_word() {
+        for (kind, word) in [(TokenKind::Account, "account"), (TokenKind::Device, "device")] {
+            assert_eq!((kind.as_str(), TokenKind::parse(word)), (word, Some(kind)));
+        }
+        assert_eq!(TokenKind::parse("ticket"), None);
+    }
+
+    #[test]
+    fn an_owner_is_an_issuer_and_a_subject() {
+        assert_eq!(account("alice").owner(), "https://id.example.org alice");
+    }
+}

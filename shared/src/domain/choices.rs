@@ -114,6 +114,7 @@ mod tests {
         assert_eq!(Choices::parse(&[], 3, 1), Err(ChoicesError::Empty));
         assert_eq!(Choices::parse(&[3], 3, 1), Err(ChoicesError::Unknown(3)));
         assert_eq!(Choices::parse(&[u64::MAX], 3, 1), Err(ChoicesError::Unknown(u64::MAX)));
+        assert_eq!(Choices::parse(&[100], u8::MAX, 1), Err(ChoicesError::Unknown(100)));
         assert_eq!(Choices::parse(&[1, 1], 3, 2), Err(ChoicesError::Repeated(1)));
         assert_eq!(Choices::parse(&[0, 1], 3, 1), Err(ChoicesError::TooMany { named: 2, max: 1 }));
     }
@@ -123,6 +124,7 @@ mod tests {
         fn the_ids_come_back_sorted(ids in proptest::collection::btree_set(0u64..100, 1..100)) {
             let ids: Vec<u64> = ids.into_iter().collect();
             let choices = Choices::parse(&ids, 100, 100).unwrap();
+            prop_assert_eq!(Choices::of_ids(&ids), Some(choices));
             prop_assert_eq!(choices.iter().map(u64::from).collect::<Vec<_>>(), ids.clone());
             prop_assert_eq!(u64::from(choices.highest()), *ids.last().unwrap());
             prop_assert_eq!(choices.only().is_some(), ids.len() == 1);

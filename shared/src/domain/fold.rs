@@ -41,12 +41,24 @@ mod tests {
     use super::*;
     use crate::domain::{
         ids::PollId,
-        message::{MESSAGE_BYTES_MAX, tests::a_change},
+        message::{
+            MESSAGE_BYTES_MAX,
+            tests::{a_change, first_vote},
+        },
     };
     use proptest::prelude::*;
 
     fn lane(number: u8) -> LaneKey {
         LaneKey { poll: PollId::parse(&"p".repeat(40)).unwrap(), lane: number }
+    }
+
+    #[test]
+    fn a_message_is_full_at_7020_votes_for_one_option() {
+        let fold_votes = |count| fold(std::iter::repeat_n((lane(0), first_vote(1, 99)), count));
+        let full = fold_votes(7_020);
+        assert_eq!((full.len(), full[0].encode().len()), (1, 262_144));
+        let counts = fold_votes(7_021).iter().map(|message| message.changes.len()).collect::<Vec<_>>();
+        assert_eq!(counts, [7_020, 1]);
     }
 
     proptest! {

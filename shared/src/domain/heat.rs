@@ -87,6 +87,11 @@ mod tests {
     }
 
     #[test]
+    fn a_rate_is_measured_anew_after_a_quiet_time() {
+        assert_eq!(hot(&[(0, 0, false), (0, 600_000, false), (11_200, 602_000, false)]), [(2, 600_000)]);
+    }
+
+    #[test]
     fn votes_that_are_taken_back_are_no_heat() {
         assert_eq!(hot(&[(50_000, 0, false), (0, 2_500, false)]), []);
     }

@@ -100,6 +100,17 @@ mod tests {
     fn a_partition_is_three_hex_digits() {
         let mut voter = [0u8; 16];
         voter[..2].copy_from_slice(&[0x03, 0x0a]);
-        assert_eq!(Partition::of(&VoterKey::from_bytes(voter)).to_string(), "10a");
+        let partition = Partition::of(&VoterKey::from_bytes(voter));
+        assert_eq!((partition.number(), partition.to_string().as_str()), (0x10a, "10a"));
+    }
+
+    #[test]
+    fn a_lane_is_written_as_its_poll_and_its_number() {
+        assert_eq!(LaneKey { poll: PollId::parse("p-1").unwrap(), lane: 31 }.to_string(), "p-1#31");
+    }
+
+    #[test]
+    fn more_lanes_are_felt_within_six_seconds() {
+        assert_eq!(LANES_FELT_MS, 6_000);
     }
 }

@@ -237,26 +237,39 @@ pub(crate) mod tests {
         LaneKey { poll: PollId::parse("p-1").unwrap(), lane: 3 }
     }
 
-    fn first_vote(voter: u8) -> Change {
+    pub(crate) fn first_vote(voter: u8, option: u8) -> Change {
         Change {
             id: VoteId::new(&VoterKey::from_bytes([voter; 16]), 1),
             cast_at: Timestamp::from_millis(1_790_000_000_000).unwrap(),
             from: None,
-            to: Choices::from_bits(1 << 99),
+            to: Choices::from_bits(1 << option),
         }
     }
 
     #[test]
     fn a_vote_for_one_option_takes_at_most_45_bytes() {
-        let changes = vec![first_vote(7); 1000];
+        let changes = vec![first_vote(7, 99); 1000];
         let body = Message { lane: lane(), changes }.encode();
         assert!(body.len() <= 45 * 1000, "{}", body.len());
     }
 
     #[test]
+    fn a_vote_for_any_one_option_survives_its_text() {
+        let message = Message { lane: lane(), changes: (0..100).map(|option| first_vote(option, option)).collect() };
+        assert_eq!(Message::decode(&message.encode()), Ok(message));
+    }
+
+    #[test]
+    fn the_longest_header_is_of_the_longest_id() {
+        let longest = LaneKey { poll: PollId::parse(&"p".repeat(40)).unwrap(), lane: 31 };
+        let body = Message { lane: longest, changes: Vec::new() }.encode();
+        assert_eq!(BASE64_STANDARD_NO_PAD.decode(body).unwrap().len(), HEADER_BYTES_MAX);
+    }
+
+    #[test]
     fn what_is_no_message_is_malformed() {
         let good =
-            BASE64_STANDARD_NO_PAD.decode(Message { lane: lane(), changes: vec![first_vote(1)] }.encode()).unwrap();
+            BASE64_STANDARD_NO_PAD.decode(Message { lane: lane(), changes: vec![first_vote(1, 99)] }.encode()).unwrap();
         let with = |at: usize, byte: u8| {
             let mut bytes = good.clone();
             bytes[at] = byte;

@@ -232,3 +232,86 @@ impl Poll {
         PollView { options: Some(options), ..self.rules.settings.view(now) }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{account, at, poll_asked_for};
+    use serde_json::{Value, json};
+
+    fn poll(settings: Value) -> Poll {
+        let mut body = json!({"question": "Q", "options": ["a", "b"]});
+        body.as_object_mut().unwrap().extend(settings.as_object().unwrap().clone());
+        poll_asked_for(body, at(0)).unwrap()
+    }
+
+    #[test]
+    fn only_a_poll_for_devices_admits_a_device() {
+        for identity in [Identity::Account, Identity::Device] {
+            assert!(identity.admits(TokenKind::Account));
+            assert_eq!(identity.admits(TokenKind::Device), identity == Identity::Device);
+        }
+    }
+
+    #[test]
+    fn a_poll_is_open_from_its_opening_until_its_closing() {
+        let timed = poll(json!({"opens_at": at(10), "closes_at": at(20)}));
+        let statuses = [9, 10, 11, 19, 20, 21].map(|seconds| timed.rules.status(at(seconds)));
+        assert_eq!(
+            statuses,
+            [Status::Scheduled, Status::Open, Status::Open, Status::Open, Status::Closed, Status::Closed]
+        );
+        assert_eq!(poll(json!({})).rules.status(at(0)), Status::Open);
+    }
+
+    #[test]
+    fn results_are_public_as_the_owner_wishes() {
+        for (results, while_open, once_closed) in [
+            (Results::Always, true, true),
+            (Results::AfterVote, false, false),
+            (Results::AfterClose, false, true),
+            (Results::Owner, false, false),
+        ] {
+            let rules = poll(json!({"results": results, "closes_at": at(20)})).rules;
+            assert_eq!((rules.results_are_public(at(19)), rules.results_are_public(at(20))), (while_open, once_closed));
+        }
+    }
+
+    #[test]
+    fn a_poll_is_its_owners_alone() {
+        let rules = poll(json!({})).rules;
+        assert!(rules.is_owned_by(&account("owner")));
+        assert!(!rules.is_owned_by(&account("other")));
+        assert!(!rules.is_owned_by(&Caller { issuer: "https://other.example.org".to_owned(), ..account("owner") }));
+    }
+
+    #[test]
+    fn rules_in_a_log_show_no_salt() {
+        let shown = format!("{:?}", poll(json!({})).rules);
+        assert!(shown.starts_with("Rules { settings: Settings { poll_id:"), "{shown}");
+        assert!(!shown.contains("salt"), "{shown}");
+    }
+
+    #[test]
+    fn lanes_alone_make_no_other_poll() {
+        let seen = poll(json!({}));
+        let mut doubled = seen.clone();
+        doubled.rules.lanes *= 2;
+        doubled.rules.lanes_doubled_at = Some(at(5));
+        assert!(seen.is_but_for_lanes(&doubled));
+        assert!(!seen.is_but_for_lanes(&poll(json!({"question": "R"}))));
+        assert!(!seen.is_but_for_lanes(&Poll { options: vec!["a".to_owned(), "c".to_owned()], ..seen.clone() }));
+    }
+
+    #[test]
+    fn a_poll_is_shown_as_documented() {
+        let shown = serde_json::to_value(poll(json!({})).view(at(1))).unwrap();
+        assert_eq!(
+            shown,
+            json!({"poll_id": "p1", "status": "open", "question": "Q",
+                "options": [{"id": 0, "label": "a"}, {"id": 1, "label": "b"}], "kind": "single", "max_choices": 1,
+                "opens_at": null, "closes_at": null, "identity": "device", "vote_change": "never", "results": "always",
+                "peak_votes_per_second": 1_000, "revision": 1, "created_at": at(0)})
+        );
+    }
+}

@@ -162,13 +162,12 @@ pub fn close(poll: &Poll, now: Timestamp, again: bool) -> Poll {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{domain::lane::lanes_for, testing::poll_asked_for};
+    use crate::{
+        domain::lane::lanes_for,
+        testing::{at, poll_asked_for},
+    };
     use proptest::prelude::*;
     use serde_json::{Value, json};
-
-    fn at(seconds: u64) -> Timestamp {
-        Timestamp::from_millis(1_790_000_000_000 + seconds * 1_000).unwrap()
-    }
 
     fn poll(opens: Option<u64>, closes: Option<u64>) -> Poll {
         let body = json!({"question": "Q", "options": ["a", "b"], "kind": "multiple",
@@ -197,9 +196,21 @@ mod tests {
         assert_eq!((edited.rules.settings.question.as_str(), edited.options.len(), edited.rules.options), ("R", 3, 3));
         assert_eq!((edited.rules.settings.max_choices, edited.rules.lanes, edited.rules.settings.revision), (3, 4, 2));
         assert_eq!((edited.rules.settings.opens_at, edited.rules.settings.closes_at), (Some(at(150)), None));
+        assert_eq!(
+            (edited.rules.settings.vote_change, edited.rules.settings.results),
+            (VoteChange::UntilClose, Results::Owner)
+        );
         assert!(is_refused(edit(&scheduled, 10, json!({"kind": "single"}))));
         assert!(is_refused(edit(&scheduled, 10, json!({"identity": "account"}))));
         assert!(edit(&scheduled, 10, json!({"kind": "multiple", "identity": "device"})).is_ok());
+    }
+
+    #[test]
+    fn a_limit_of_choices_below_all_options_stays_as_they_change() {
+        let limited = edit(&poll(Some(100), None), 0, json!({"options": ["a", "b", "c"], "max_choices": 2})).unwrap();
+        for body in [json!({"question": "R"}), json!({"options": ["w", "x", "y", "z"]})] {
+            assert_eq!(edit(&limited, 0, body).unwrap().rules.settings.max_choices, 2);
+        }
     }
 
     #[test]
@@ -244,6 +255,7 @@ mod tests {
         assert_eq!((closed.rules.settings.closes_at, closed.rules.settings.revision), (Some(at(109)), 2));
         assert_eq!(close(&closed, at(105), false), closed);
         assert_eq!(close(&poll(None, Some(105)), at(100), false), poll(None, Some(105)));
+        assert_eq!(close(&poll(None, Some(200)), at(100), false).rules.settings.closes_at, Some(at(109)));
         let late = close(&closed, at(104), true);
         assert_eq!((late.rules.settings.closes_at, late.rules.settings.revision), (Some(at(113)), 3));
     }

@@ -266,6 +266,15 @@ mod tests {
     }
 
     #[test]
+    fn polls_that_differ_have_different_hashes() {
+        let hash = |question, results| {
+            validate(json!({"question": question, "options": ["a", "b"], "results": results})).unwrap().hash()
+        };
+        assert_ne!(hash("Q", "always"), hash("R", "always"));
+        assert_ne!(hash("Q", "always"), hash("Q", "owner"));
+    }
+
+    #[test]
     fn max_choices_of_multiple_is_the_number_of_options() {
         let poll = validate(json!({"question": "Q", "options": ["a", "b", "c"], "kind": "multiple"})).unwrap();
         assert_eq!(poll.max_choices, 3);

@@ -55,3 +55,42 @@ pub fn results_tag(poll: &Poll, counts: &[Head], now: Timestamp) -> String {
 fn shown(count: i64) -> i64 {
     count.max(0)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{at, poll_asked_for};
+    use serde_json::json;
+
+    fn poll() -> Poll {
+        let body = json!({"question": "Q", "options": ["a", "b"], "opens_at": at(10), "closes_at": at(20)});
+        poll_asked_for(body, at(0)).unwrap()
+    }
+
+    fn lane(version: u64, as_of: Timestamp, counters: [(&str, i64); 3]) -> Head {
+        let counters = Counters::from_entries(counters.map(|(name, count)| (name.to_owned(), count)));
+        Head { version, as_of: Some(as_of), counters, ..Head::default() }
+    }
+
+    #[test]
+    fn results_sum_up_the_lanes_and_show_nothing_below_zero() {
+        let lanes = [
+            lane(3, at(12), [("ballots", 4), ("o0", 5), ("o1", -2)]),
+            lane(7, at(11), [("ballots", 2), ("o0", 1), ("o1", 1)]),
+            Head::default(),
+        ];
+        let poll = poll();
+        assert_eq!(
+            serde_json::to_value(results(&poll, &lanes, at(15))).unwrap(),
+            json!({"poll_id": "p1", "status": "open", "ballots": 6, "as_of": at(12),
+                "options": [{"id": 0, "label": "a", "votes": 6}, {"id": 1, "label": "b", "votes": 0}]})
+        );
+    }
+
+    #[test]
+    fn the_tag_holds_revision_status_and_each_lanes_version() {
+        let lanes = [lane(3, at(12), [("ballots", 0), ("o0", 0), ("o1", 0)]), Head::default()];
+        let tags = [9, 10, 20].map(|seconds| results_tag(&poll(), &lanes, at(seconds)));
+        assert_eq!(tags, ["1-s-3.0", "1-o-3.0", "1-c-3.0"]);
+    }
+}

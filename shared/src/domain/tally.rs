@@ -379,6 +379,36 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn a_row_outlives_by_a_day_what_is_counted_by_it() {
+        let time = |text| Timestamp::parse(text).unwrap();
+        let bucket = Bucket::of(time("2026-11-24T20:15:30Z"));
+        assert_eq!(bucket.start().plus_millis(COUNTABLE_AGE_MS), time("2026-12-23T20:15:00Z"));
+        let row = SeenRow { bucket, version: 1, ids: Vec::new() };
+        assert_eq!(row.expires_at(), time("2026-12-24T20:15:00Z"));
+    }
+
+    /// A HEAD in which nothing is as it is in an empty one.
+    fn sealed_head() -> Head {
+        let change = changes_of(&[vec![Choices::from_bits(1)]]).remove(0);
+        Head { sealed: true, ..count_all([vec![change]]) }
+    }
+
+    #[test]
+    fn a_head_again_differs_in_its_version_alone() {
+        let head = sealed_head();
+        let again = head.again();
+        assert_eq!((head.version, again.version), (1, 2));
+        assert_eq!(Head { version: 1, ..again }, head);
+    }
+
+    #[test]
+    fn readers_see_neither_ids_nor_the_seal() {
+        let head = sealed_head();
+        let (version, as_of, counters) = (1, head.as_of, head.counters.clone());
+        assert_eq!(head.without_ids(), Head { version, as_of, counters, ..Head::default() });
+    }
+
+    #[test]
     fn ids_stay_in_head_while_they_are_few() {
         let mut head = Head::default();
         for number in 0..RECENT_IDS_MAX + 3 {

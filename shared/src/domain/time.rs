@@ -103,6 +103,13 @@ mod tests {
     }
 
     #[test]
+    fn times_are_as_far_apart_whichever_is_later() {
+        let (early, late) = (Timestamp(5), Timestamp(12));
+        assert_eq!((early.millis_apart(late), late.millis_apart(early)), (7, 7));
+        assert_eq!((early.millis_since(late), late.millis_since(early)), (0, 7));
+    }
+
+    #[test]
     fn what_is_no_time_is_refused() {
         for text in ["", "now", "2026-11-24", "2026-13-01T00:00:00Z", "1969-12-31T23:59:59Z", "2026-11-24T10:00:00"] {
             assert_eq!(Timestamp::parse(text), None, "{text}");

@@ -53,6 +53,14 @@ fn a_named_revision_makes_a_change_strict_but_not_its_repeat() {
     assert_eq!(decide(None, Some(1), Revisions::Any), Decision::RevisionMismatch);
 }
 
+#[test]
+fn a_vote_is_shown_until_it_is_taken_back() {
+    let poll_id = PollId::parse("p1").unwrap();
+    let shown = serde_json::to_value(vote(Some(1), 3, 5, 7).view(&poll_id)).unwrap();
+    assert_eq!(shown, json!({"poll_id": "p1", "choices": [1], "revision": 3, "cast_at": at(5)}));
+    assert!(vote(None, 3, 5, 7).view(&poll_id).is_none());
+}
+
 proptest! {
     /// The reference: what stands is a choice, nothing any more, or nothing yet.
     #[test]
