@@ -33,7 +33,8 @@ AGAIN ?=
 SCENARIOS ?=
 # Of `chaos`: for how long voters come; SEED= draws the faults of that seed.
 CHAOS_SECONDS ?= 300
-# Further arguments of `demo`, `load`, `audit`, `replay`, `redrive`, `viral`, `bench`, `test-unit` and `test-it` (a test's name, say).
+# Further arguments of `demo`, `load`, `audit`, `replay`, `redrive`, `mutants`, `viral`, `bench`, `test-unit` and `test-it` (a test's
+# name, say).
 ARGS ?=
 
 LOCAL := infra/local/run
@@ -45,6 +46,9 @@ CARGO_FLAGS := --profile fast
 # takes twice as long to build, and a quarter less to run.
 SIM_FLAGS := $(foreach crate,landslide-shared landslide-stream relay-votes tally-votes,--config profile.fast.package.$(crate).opt-level=3) \
 	--config profile.fast.package.landslide-sim.codegen-units=1
+CARGO_MUTANTS := 27.1.0
+# Of `mutants`: some fill the memory without end, which is to end the test and not the machine.
+MUTANT_KB_MAX := 4194304
 # The SAM CLI keeps a file in HOME; nothing of ours lies outside the checkout.
 SAM_ENV = HOME=$(CURDIR)/infra/local/.state/home SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=us-east-1
 
@@ -52,8 +56,8 @@ SAM_ENV = HOME=$(CURDIR)/infra/local/.state/home SAM_CLI_TELEMETRY=0 AWS_DEFAULT
 HOST_ARCH := $(if $(filter aarch64 arm64,$(shell uname -m)),arm64,x86_64)
 
 .DEFAULT_GOAL := help
-.PHONY: help up down url token demo load audit replay redrive test test-unit test-budgets test-it test-api chaos sim sim-mutants viral costs bench check \
-	check-rust check-python check-template check-api \
+.PHONY: help up down url token demo load audit replay redrive test test-unit test-budgets test-it test-api chaos sim sim-mutants mutants viral costs bench \
+	check check-rust check-python check-template check-api \
 	package size deploy logs clean
 
 help: ## this list
@@ -119,6 +123,11 @@ sim: ## the real code over models of AWS, seed by seed, under faults (SEEDS=2000
 
 sim-mutants: ## breaks the product on purpose, one patch at a time; the simulation has to notice each
 	python3 -B tests/sim/mutants.py --seeds $(SEEDS) --start $(SEED_START)
+
+mutants: ## breaks the domain on purpose at every place that cargo-mutants finds; its unit tests have to notice each (ARGS='--re Heat')
+	@cargo install --quiet cargo-mutants --version $(CARGO_MUTANTS) --locked --root target/tools
+	ulimit -v $(MUTANT_KB_MAX); CARGO_TARGET_DIR='$(CURDIR)/target/mutation' target/tools/bin/cargo-mutants mutants $(ARGS) \
+		|| { [ $$? -eq 3 ] && [ ! -s target/mutation/mutants.out/missed.txt ]; }
 
 viral: ## the path of 60,000 votes/s and more in virtual time, by counts, and plots of it (SCENARIOS='steady wide')
 	cargo run --quiet $(CARGO_FLAGS) $(SIM_FLAGS) --bin landslide-sim -- viral $(SCENARIOS) $(ARGS)
