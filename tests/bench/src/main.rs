@@ -9,6 +9,7 @@
 mod aws;
 mod machine;
 mod measured;
+mod places;
 mod process;
 mod report;
 mod rows;
@@ -21,6 +22,7 @@ use clap::Parser;
 use crate::{
     aws::Aws,
     measured::{Measured, Run},
+    places::Places,
     process::Process,
     rows::{Row, floor, rows},
 };
@@ -57,10 +59,11 @@ pub struct Arguments {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    let places = Places::take();
     // Before anything else has used memory that could be used again.
     let bucket_mb = targets::bucket_mb();
-    let measured = measure(&arguments).await;
-    println!("{}\n", machine::shape());
+    let measured = measure(&arguments, places).await;
+    println!("{}; {}\n", machine::shape(), places.shape());
     report::print(&measured);
     if arguments.only.is_none() {
         let missed = targets::print(&measured, &targets::of_paths(&arguments.criterion), bucket_mb);
@@ -70,7 +73,7 @@ async fn main() -> ExitCode {
 }
 
 /// All rows, round by round: a row's every run comes right after one of the floor.
-async fn measure(arguments: &Arguments) -> Vec<Measured> {
+async fn measure(arguments: &Arguments, places: Places) -> Vec<Measured> {
     let aws = Aws::start().await;
     let floor = floor();
     let wanted = rows().into_iter().filter(|row| arguments.only.as_ref().is_none_or(|name| row.name.contains(name)));
@@ -78,18 +81,18 @@ async fn measure(arguments: &Arguments) -> Vec<Measured> {
     for round in 1..=arguments.rounds {
         eprintln!("round {round} of {}", arguments.rounds);
         for measured in &mut measured {
-            let of_floor = run(&floor, &arguments.floor, &aws, arguments.calls).await;
+            let of_floor = run(&floor, &arguments.floor, &aws, places, arguments.calls).await;
             let calls = arguments.calls.div_ceil(measured.row.calls_divisor);
             let binary = arguments.binaries.join(measured.row.function).join("bootstrap");
-            measured.add(run(&measured.row, &binary, &aws, calls).await, &of_floor);
+            measured.add(run(&measured.row, &binary, &aws, places, calls).await, &of_floor);
         }
     }
     measured
 }
 
 /// Starts a process, and measures it until it ends.
-async fn run(row: &Row, binary: &std::path::Path, aws: &Aws, calls: usize) -> Run {
-    let (mut process, init_ms) = Process::start(row, binary, aws).await;
+async fn run(row: &Row, binary: &std::path::Path, aws: &Aws, places: Places, calls: usize) -> Run {
+    let (mut process, init_ms) = Process::start(row, binary, aws, places).await;
     let init_cpu_us = process.cpu_us();
     let first_ms = process.call(row).await;
     for _ in 0..WARM_UPS {

@@ -12,7 +12,7 @@ use std::{
 use landslide_paths::{cloud::TABLES, tokens};
 use landslide_runtime::Lambda;
 
-use crate::{aws::Aws, rows::Row};
+use crate::{aws::Aws, places::Places, rows::Row};
 
 /// How long anything is waited for.
 const WAIT_MAX: Duration = Duration::from_secs(30);
@@ -26,7 +26,7 @@ pub struct Process {
 
 impl Process {
     /// Starts a binary, up to where it asks for work; also how long that took, in milliseconds.
-    pub async fn start(row: &Row, binary: &Path, aws: &Aws) -> (Self, f64) {
+    pub async fn start(row: &Row, binary: &Path, aws: &Aws, places: Places) -> (Self, f64) {
         let lambda = Lambda::start().await;
         let mut command = Command::new(binary);
         command
@@ -51,8 +51,9 @@ impl Process {
             .env("AWS_ENDPOINT_URL", aws.endpoint())
             .env("ISSUERS", tokens::issuers());
         let began = Instant::now();
-        let mut child =
-            command.stdout(Stdio::piped()).spawn().unwrap_or_else(|error| panic!("{}: {error}", binary.display()));
+        let mut child = places
+            .start(|| command.stdout(Stdio::piped()).spawn())
+            .unwrap_or_else(|error| panic!("{}: {error}", binary.display()));
         let mut output = child.stdout.take().unwrap();
         let log = Some(thread::spawn(move || {
             let mut log = String::new();
