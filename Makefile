@@ -124,6 +124,7 @@ sim: ## the real code over models of AWS, seed by seed, under faults (SEEDS=2000
 sim-mutants: ## breaks the product on purpose, one patch at a time; the simulation has to notice each
 	python3 -B tests/sim/mutants.py --seeds $(SEEDS) --start $(SEED_START)
 
+# Exit code 3: some hung, and were noticed by that; it may hide survivors, hence the look into the file.
 mutants: ## breaks the domain on purpose at every place that cargo-mutants finds; its unit tests have to notice each (ARGS='--re Heat')
 	@cargo install --quiet cargo-mutants --version $(CARGO_MUTANTS) --locked --root target/tools
 	ulimit -v $(MUTANT_KB_MAX); CARGO_TARGET_DIR='$(CURDIR)/target/mutation' target/tools/bin/cargo-mutants mutants $(ARGS) \

@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn more_lanes_are_felt_within_six_seconds() {
+    fn a_lease_and_the_skew_of_clocks_are_six_seconds() {
         assert_eq!(LANES_FELT_MS, 6_000);
     }
 }

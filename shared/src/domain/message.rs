@@ -211,7 +211,7 @@ impl<'a> Reader<'a> {
 
     /// A big-endian number of up to 16 bytes.
     fn number(&mut self, length: usize) -> Result<u128, DecodeError> {
-        Ok(self.take(length)?.iter().fold(0, |number, byte| number << 8 | u128::from(*byte)))
+        Ok(self.take(length)?.iter().fold(0, |number, byte| number * 256 + u128::from(*byte)))
     }
 }
 
@@ -254,7 +254,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_vote_for_any_one_option_survives_its_text() {
+    fn a_vote_for_any_one_option_is_read_as_it_was_written() {
         let message = Message { lane: lane(), changes: (0..100).map(|option| first_vote(option, option)).collect() };
         assert_eq!(Message::decode(&message.encode()), Ok(message));
     }

@@ -247,9 +247,13 @@ mod tests {
 
     #[test]
     fn only_a_poll_for_devices_admits_a_device() {
-        for identity in [Identity::Account, Identity::Device] {
-            assert!(identity.admits(TokenKind::Account));
-            assert_eq!(identity.admits(TokenKind::Device), identity == Identity::Device);
+        for (identity, token, admitted) in [
+            (Identity::Account, TokenKind::Account, true),
+            (Identity::Account, TokenKind::Device, false),
+            (Identity::Device, TokenKind::Account, true),
+            (Identity::Device, TokenKind::Device, true),
+        ] {
+            assert_eq!(identity.admits(token), admitted);
         }
     }
 

@@ -99,7 +99,7 @@ impl EditPoll {
     /// The poll with the fields that are given, checked as if it were a new one.
     fn merged(&self, poll: &Poll) -> Result<Poll, EditRefused> {
         let current = &poll.rules.settings;
-        // The default of max_choices follows the number of options, unless it was set lower.
+        // The default of max_choices follows the number of options, unless it was set lower. A single poll's is always lower.
         let all_options = current.max_choices == poll.rules.options && self.options.is_some();
         let kept_max = (!all_options).then_some(u64::from(current.max_choices));
         let whole = CreatePoll {

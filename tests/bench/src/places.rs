@@ -27,7 +27,7 @@ impl Places {
         started
     }
 
-    /// How these are told.
+    /// In words, for the line above the tables.
     pub fn shape(self) -> &'static str {
         if self.own == self.measured { "all on one" } else { "what is measured on one of its own" }
     }
