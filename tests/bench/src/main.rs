@@ -79,6 +79,7 @@ async fn measure(arguments: &Arguments, places: Places) -> Vec<Measured> {
     let floor = floor();
     let wanted = rows().into_iter().filter(|row| arguments.only.as_ref().is_none_or(|name| row.name.contains(name)));
     let mut measured: Vec<Measured> = wanted.map(|row| Measured::new(row, &arguments.zips)).collect();
+    assert!(!measured.is_empty(), "no row's name contains {:?}", arguments.only.as_deref().unwrap_or_default());
     for round in 1..=arguments.rounds {
         eprintln!("round {round} of {}", arguments.rounds);
         for measured in &mut measured {
