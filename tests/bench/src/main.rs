@@ -1,8 +1,8 @@
 //! Measures the functions as they ship: each as a process behind a Runtime API of this machine, with AWS answered by a stub
 //! over kept connections, and by turns with a floor: the least that a function with one call of AWS can do.
 //!
-//! `make bench` runs it. Times depend on the machine and on what else it does, multiples of the floor on what it costs to wake a process on
-//! another processor.
+//! `make bench` runs it. Times depend on the machine and on what else it does, multiples of the floor on what it costs to wake
+//! a process on another processor.
 
 // A measurement that goes wrong fails by panicking.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
