@@ -86,6 +86,8 @@ class RuntimeApi:
         """Ends all connections; whoever waits for an outcome waits in vain."""
         for task in self._tasks:
             task.cancel()
+        # Else a client that comes now is handed to the task that has just been cancelled, which asyncio reports as an error.
+        asyncio.get_running_loop().remove_reader(self._listener)
         self._listener.close()
 
     def offer(self, invocation: Invocation) -> asyncio.Future[Outcome]:

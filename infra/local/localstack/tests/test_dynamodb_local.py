@@ -15,7 +15,8 @@ from landslide_localstack.dynamodb_local import DynamoDbLocal, Installation
 from tests.test_sandbox import WAIT_SECONDS_MAX, eventually, is_alive
 
 PARENT = """import subprocess, sys
-print(subprocess.Popen(sys.argv[1:], stdout=subprocess.DEVNULL).pid, flush=True)
+from landslide_localstack.children import bound
+print(subprocess.Popen(bound(sys.argv[1:]), stdout=subprocess.DEVNULL).pid, flush=True)
 sys.stdin.read()
 """
 
@@ -66,9 +67,14 @@ class DynamoDbLocalTest(unittest.TestCase):
 
     @unittest.skipUnless(sys.platform == "linux", "only Linux binds processes to their parents")
     def test_a_bound_process_ends_when_its_parent_is_killed(self) -> None:
-        command = [sys.executable, "-c", PARENT, *bound(["sleep", "600"])]
+        command = [sys.executable, "-c", PARENT, "sleep", "600"]
         with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as parent:
             child = int(parent.stdout.readline())
-            eventually(lambda: is_alive(child))
             parent.kill()
         eventually(lambda: not is_alive(child))
+
+    @unittest.skipUnless(sys.platform == "linux", "only Linux binds processes to their parents")
+    def test_a_bound_process_does_not_begin_once_its_parent_is_gone(self) -> None:
+        by_another_parent = [sys.executable, "-c", "import subprocess, sys; sys.exit(subprocess.call(sys.argv[1:]))"]
+        ended = subprocess.run([*by_another_parent, *bound(["echo", "begun"])], capture_output=True, text=True)
+        self.assertEqual((ended.returncode, ended.stdout, ended.stderr), (1, "", ""))

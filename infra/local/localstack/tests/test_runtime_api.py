@@ -1,5 +1,6 @@
 """What the Runtime API answers to a client that does not keep to the rules, as Lambda's own does."""
 
+import asyncio
 import http.client
 import json
 import socket
@@ -7,7 +8,7 @@ import unittest
 from typing import Any
 
 from landslide_localstack.runtime_api import RuntimeApi
-from tests.test_sandbox import LOOP, WAIT_SECONDS_MAX, eventually, invocation
+from tests.test_sandbox import LOOP, SOON_SECONDS, WAIT_SECONDS_MAX, eventually, invocation
 
 PREFIX = "/2018-06-01/runtime"
 
@@ -81,6 +82,20 @@ class RuntimeApiTest(unittest.TestCase):
         with socket.create_connection((host, int(port)), timeout=WAIT_SECONDS_MAX) as client:
             client.sendall(b"hello\r\n\r\n")
             self.assertIn(b" 400 ", client.recv(1000).split(b"\r\n")[0])
+
+    def test_a_client_that_comes_at_its_end_is_refused_without_a_word(self) -> None:
+        with self.assertNoLogs("asyncio", "ERROR"):
+            LOOP.run(closed_as_a_client_comes())
+
+
+async def closed_as_a_client_comes() -> None:
+    """Closes it before the event loop has seen a client that is connected already."""
+    api = RuntimeApi()
+    await asyncio.sleep(0)
+    host, port = api.address().split(":")
+    with socket.create_connection((host, int(port)), timeout=WAIT_SECONDS_MAX):
+        asyncio.get_running_loop().call_soon(api.close)
+        await asyncio.sleep(SOON_SECONDS)
 
 
 async def started() -> RuntimeApi:
