@@ -83,7 +83,9 @@ class RuntimeApi:
         return f"{host}:{port}"
 
     def close(self) -> None:
-        """Ends all connections; whoever waits for an outcome waits in vain."""
+        """Ends all connections; whoever waits for an outcome waits in vain. Nothing, once it is closed."""
+        if self._listener.fileno() == -1:
+            return
         for task in self._tasks:
             task.cancel()
         # Else a client that comes now is handed to the task that has just been cancelled, which asyncio reports as an error.
