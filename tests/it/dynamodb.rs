@@ -40,6 +40,11 @@ fn ids(count: usize) -> Vec<VoteId> {
     (0..count).map(|_| VoteId::new(&voter(), 1)).collect()
 }
 
+/// Ids that take as much room as ids can: no two are of one revision.
+fn large_ids(count: usize) -> Vec<VoteId> {
+    (1..=count as u32).map(|revision| VoteId::new(&voter(), revision)).collect()
+}
+
 fn head(version: u64, ballots: i64) -> Head {
     Head { version, counters: Counters::from_entries([("ballots".to_owned(), ballots)]), ..Head::default() }
 }
@@ -153,7 +158,7 @@ async fn all_ids_of_a_bucket_are_read_over_many_pages() {
     assert!(tallies.read_seen(&lane, bucket, 0).await.unwrap() == written.concat(), "not all ids of the bucket");
     assert!(tallies.read_seen(&lane, bucket, 2).await.unwrap() == written[2..].concat(), "not all ids above a version");
     assert!(tallies.read_seen(&lane, bucket, ROWS).await.unwrap().is_empty());
-    // Or the above shows nothing of pages: a megabyte is one, and a row is a third of it. The neighbour before is in it too.
+    // Or the above shows nothing of pages: a megabyte is one, and a row is a quarter of it. The neighbour before is in it too.
     let (rows, others_follow) = app.aws.first_page_of_seen(&lane.to_string()).await;
     assert!(rows < 1 + ROWS && others_follow, "{rows} rows on the first page, others follow: {others_follow}");
 }
@@ -172,10 +177,10 @@ async fn the_largest_items_that_counting_makes_are_taken() {
     // As many minutes as a portion has, and one id or more in each.
     const MINUTES: usize = 256;
     let per_minute = (RECENT_IDS_MAX + FLUSH_CHANGES_MAX).div_ceil(MINUTES);
-    head.recent = (0..MINUTES as u64).map(|n| (minute(n), ids(per_minute))).collect();
+    head.recent = (0..MINUTES as u64).map(|n| (minute(n), large_ids(per_minute))).collect();
     tallies.put_head(&lane, &head).await.unwrap();
     assert_eq!(tallies.read_head(&lane).await.unwrap(), head);
-    let row = SeenRow { bucket: minute(0), version: u64::MAX - 1, ids: ids(SEEN_ROW_IDS_MAX) };
+    let row = SeenRow { bucket: minute(0), version: u64::MAX - 1, ids: large_ids(SEEN_ROW_IDS_MAX) };
     tallies.put_seen(&lane, &row).await.unwrap();
     assert!(tallies.read_seen(&lane, minute(0), 0).await.unwrap() == row.ids);
 }
@@ -187,7 +192,7 @@ async fn an_item_over_the_limit_is_refused_for_good_and_changes_nothing() {
     let lane = lane();
     tallies.put_head(&lane, &head(1, 5)).await.unwrap();
     let mut too_large = head(2, 6);
-    too_large.recent = [(Bucket::of(now()), ids(ITEM_BYTES_MAX / 20 + 1))].into();
+    too_large.recent = [(Bucket::of(now()), ids(ITEM_BYTES_MAX / 16))].into();
     let refused = tallies.put_head(&lane, &too_large).await;
     assert!(matches!(&refused, Err(LaneStoreError::Broken(error)) if error.contains("size")), "{refused:?}");
     assert_eq!(tallies.read_head(&lane).await.unwrap(), head(1, 5));

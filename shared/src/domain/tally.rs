@@ -17,7 +17,7 @@ pub const FLUSH_CHANGES_MAX: usize = 8_000;
 pub const PORTION_BUCKETS_MAX: usize = 256;
 /// HEAD keeps its ids over a flush while there are at most so many of them.
 pub const RECENT_IDS_MAX: usize = 32;
-/// The most ids in one SEEN row: 320 KB of an item's 400.
+/// The most ids in one SEEN row: 256 KB of an item's 400, and 384 KB where no two are of one revision.
 pub const SEEN_ROW_IDS_MAX: usize = 16_384;
 /// How long a SEEN row lives after its bucket, in milliseconds.
 pub const SEEN_LIFE_MS: u64 = 30 * DAY_MS;

@@ -7,6 +7,7 @@ mod poll_cache;
 mod polls;
 mod results;
 mod tallies;
+mod vote_ids;
 mod votes;
 
 pub use aws_sdk_dynamodb::Client as DynamoDbClient;

@@ -16,13 +16,13 @@ use aws_types::SdkConfig;
 use super::{
     DynamoDb, StoreError,
     item::{Attributes, Item, binary, number, string, time},
-    keys, store_error,
+    keys, store_error, vote_ids,
 };
 use crate::{
     config::{self, ConfigError},
     counting::{LaneStore, LaneStoreError},
     domain::{
-        change::{VOTE_ID_BYTES, VoteId},
+        change::VoteId,
         lane::LaneKey,
         tally::{Bucket, Counters, Head, Ids, SeenRow},
         time::Timestamp,
@@ -263,11 +263,10 @@ fn read_recent(recent: &AttributeValue) -> Result<Ids, StoreError> {
 }
 
 fn ids_attribute(ids: &[VoteId]) -> AttributeValue {
-    binary(ids.iter().flat_map(VoteId::bytes).collect::<Vec<u8>>())
+    binary(vote_ids::encode(ids))
 }
 
 fn read_ids(ids: Option<&AttributeValue>) -> Result<Vec<VoteId>, StoreError> {
-    let bytes = ids.and_then(|ids| ids.as_b().ok()).ok_or_else(unreadable_ids)?;
-    let (ids, rest) = bytes.as_ref().as_chunks::<VOTE_ID_BYTES>();
-    if rest.is_empty() { Ok(ids.iter().copied().map(VoteId::from_bytes).collect()) } else { Err(unreadable_ids()) }
+    let bytes = ids.and_then(|ids| ids.as_b().ok());
+    bytes.and_then(|bytes| vote_ids::decode(bytes.as_ref())).ok_or_else(unreadable_ids)
 }

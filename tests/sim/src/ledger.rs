@@ -4,7 +4,7 @@
 use std::{
     cell::{Cell, RefCell},
     collections::{BTreeMap, BTreeSet},
-    fmt,
+    fmt, iter,
 };
 
 use landslide_shared::domain::poll_edit::CONFIG_LEASE_MS;
@@ -436,10 +436,20 @@ fn read_vote(item: &Item, at: u64) -> (&str, u128, Revision) {
 /// Voters and revisions that a HEAD holds.
 fn recent_ids(head: &Item) -> impl Iterator<Item = (u128, u64)> {
     let buckets = head["recent"].as_m().expect("a map").values();
-    buckets.flat_map(|ids| ids.as_b().expect("bytes").as_ref().as_chunks::<20>().0).map(|id| {
-        let (voter, revision) = id.split_at(16);
-        let revision = u32::from_be_bytes(revision.try_into().expect("four bytes"));
-        (u128::from_be_bytes(voter.try_into().expect("sixteen bytes")), u64::from(revision))
+    buckets.flat_map(|ids| groups_of_ids(ids.as_b().expect("bytes").as_ref())).flat_map(|(revision, voters)| {
+        let (voters, _) = voters.as_chunks();
+        voters.iter().map(move |voter| (u128::from_be_bytes(*voter), u64::from(revision)))
+    })
+}
+
+/// Each revision in an attribute of ids, and the voters that have it.
+fn groups_of_ids(mut bytes: &[u8]) -> impl Iterator<Item = (u32, &[u8])> {
+    iter::from_fn(move || {
+        let (numbers, rest) = bytes.split_first_chunk::<8>()?;
+        let [revision, voters] = [0, 4].map(|at| u32::from_be_bytes(numbers[at..at + 4].try_into().expect("four")));
+        let (voters, rest) = rest.split_at(16 * voters as usize);
+        bytes = rest;
+        Some((revision, voters))
     })
 }
 

@@ -83,7 +83,7 @@ impl Sizes {
         let copy = tally_item(async |store| store.put_count(&lane(), &head_of(0, 0)).await.expect("no failure"));
         let row = |ids| tally_item(async move |store| store.put_seen(&lane(), &row_of(ids)).await.expect("no failure"));
         let vote = vote_item();
-        let id = (row(SAMPLE) - row(0)) / SAMPLE as u64;
+        let id = (row(1 + SAMPLE) - row(1)) / SAMPLE as u64;
         Self {
             vote_units: write_units(item_bytes(&vote)),
             record: (stream_record(1, None, Some(&vote)).len() + RECORD_ENVELOPE.len()) as u64,
@@ -93,7 +93,7 @@ impl Sizes {
             head,
             head_minute: two_minutes - one_minute - SAMPLE as u64 * id,
             id,
-            row: row(0),
+            row: row(1) - id,
             copy,
         }
     }
@@ -217,7 +217,7 @@ mod tests {
         let limit = landslide_shared::domain::message::MESSAGE_BYTES_MAX as u64;
         assert!(sizes.body(sizes.message_votes_max) <= limit);
         assert!(sizes.body(sizes.message_votes_max + 2) > limit);
-        assert_eq!((sizes.id, sizes.vote_units), (20, 1));
+        assert_eq!((sizes.id, sizes.vote_units), (16, 1));
     }
 
     #[test]
