@@ -8,7 +8,7 @@ import unittest
 from typing import Any
 
 from landslide_localstack.runtime_api import RuntimeApi
-from tests.test_sandbox import LOOP, SOON_SECONDS, WAIT_SECONDS_MAX, eventually, invocation
+from tests.test_sandbox import LOOP, WAIT_SECONDS_MAX, eventually, invocation
 
 PREFIX = "/2018-06-01/runtime"
 
@@ -95,7 +95,7 @@ async def closed_as_a_client_comes() -> None:
     host, port = api.address().split(":")
     with socket.create_connection((host, int(port)), timeout=WAIT_SECONDS_MAX):
         asyncio.get_running_loop().call_soon(api.close)
-        await asyncio.sleep(SOON_SECONDS)
+        await asyncio.sleep(0.1)  # some rounds of the event loop
 
 
 async def started() -> RuntimeApi:
