@@ -7,15 +7,16 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use indicatif::ProgressBar;
-use landslide_shared::clock;
+use landslide_shared::clock::{self, SystemClock};
 use landslide_shared::counting::LaneStore;
+use landslide_shared::counting::rebuild::Rebuild;
 use landslide_shared::domain::change::{Change, VoteId};
 use landslide_shared::domain::ids::PollId;
 use landslide_shared::domain::lane::{LANES_MAX, LaneKey, Partition};
 use landslide_shared::domain::poll::Rules;
 use landslide_shared::domain::tally::{Bucket, Head};
 use landslide_shared::domain::time::Timestamp;
-use landslide_shared::store::{PollStore, TallyStore, VoteStore};
+use landslide_shared::store::{DynamoDbClient, PollStore, TallyStore, VoteStore};
 
 use super::compare::{Comparison, CountedId, CountedIds, Cut, Findings, Slice};
 use landslide_cli::stack::{Tables, aws, explain};
@@ -132,6 +133,22 @@ impl Reader {
         explain(error, tallies_table)
     }
 
+    /// An error of the Votes table, explained.
+    pub fn votes_failed(&self, error: impl std::error::Error + Send + Sync + 'static) -> anyhow::Error {
+        let [_, votes_table, _] = &self.names;
+        explain(error, votes_table)
+    }
+
+    /// A rebuild in these tables.
+    pub fn rebuild(&self) -> Rebuild<'_, TallyStore, DynamoDbClient, SystemClock> {
+        Rebuild {
+            tallies: &self.tallies,
+            votes: &self.votes,
+            clock: SystemClock,
+            partitions_at_once: self.limits.partitions_at_once,
+        }
+    }
+
     /// Compares slice by slice; a slice with more ids than fit into memory is halved.
     async fn compare(&self, poll: &PollId, tallies: &BTreeMap<u8, Tally>, cut: Cut) -> Result<Findings> {
         let progress = super::report::progress(Partition::all().count() as u64);
@@ -178,11 +195,10 @@ impl Reader {
         mut comparison: Comparison<'_>,
         progress: &ProgressBar,
     ) -> Result<Findings> {
-        let [_, votes_table, _] = &self.names;
         let mut after: Option<String> = None;
         loop {
             let page = self.votes.page(poll, partition, after.as_deref()).await;
-            let page = page.map_err(|error| explain(error, votes_table))?;
+            let page = page.map_err(|error| self.votes_failed(error))?;
             comparison.page(&page.votes);
             after = page.next;
             if after.is_none() {

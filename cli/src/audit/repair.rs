@@ -6,25 +6,22 @@
 //! - All else waits until the poll is closed and its last votes have landed. Then its lanes are sealed and their counts
 //!   made from the vote items (`counting::rebuild`).
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use landslide_shared::counting::{LaneStore, LaneStoreError, rebuild};
+use landslide_shared::clock::SystemClock;
+use landslide_shared::counting::LaneStore;
+use landslide_shared::counting::rebuild::{self, RebuildError};
 use landslide_shared::domain::fold::fold;
 use landslide_shared::domain::ids::PollId;
-use landslide_shared::domain::lane::LaneKey;
-use landslide_shared::domain::tally::{COUNTABLE_AGE_MS, Head};
+use landslide_shared::domain::lane::{LaneKey, PARTITIONS};
+use landslide_shared::domain::tally::COUNTABLE_AGE_MS;
 use landslide_shared::queue::{Outgoing, Queue};
 
 use super::read::Reader;
 use super::verdict::{Audit, Lane, Verdict};
 use landslide_cli::stack::explain;
 
-/// How often a lane is tried that others write at the same time.
-const ATTEMPTS_MAX: u32 = 20;
-/// The pause before the n-th further attempt, times n.
-const ATTEMPT_PAUSE: Duration = Duration::from_millis(50);
 /// How many times it is looked whether what was sent again is counted.
 const LOOKS_MAX: u32 = 180;
 /// The pause between two looks.
@@ -82,7 +79,7 @@ async fn mend(reader: &Reader, audit: &Audit, queue: Option<&Queue>) -> Result<R
     let copies: Vec<u8> = copies.collect();
     for number in &copies {
         let lane = key(poll, *number);
-        try_again(async || {
+        rebuild::try_again(&SystemClock, async || {
             let head = reader.tallies.read_head(&lane).await?;
             rebuild::publish(&reader.tallies, &lane, &head).await
         })
@@ -122,43 +119,16 @@ async fn send_missing(reader: &Reader, audit: &Audit, queue: Option<&Queue>) -> 
     Ok(missing.count())
 }
 
-/// Seals all lanes, recounts, and writes what the votes come to. Whatever a try has done that died on the way, this
-/// finds and goes on from.
 async fn rebuild_all(reader: &Reader, audit: &Audit) -> Result<()> {
-    let poll = &audit.settings.poll_id;
-    let mut sealed: BTreeMap<u8, Head> = BTreeMap::new();
-    for number in 0..audit.lane_count {
-        let lane = key(poll, number);
-        let head = try_again(async || rebuild::seal(&reader.tallies, &lane).await).await;
-        sealed.insert(number, head.map_err(|error| reader.tallies_failed(error))?);
-    }
-    let recount = Audit::of(reader.read(poll).await?);
-    for (number, head) in sealed {
-        let lane = recount.lanes.get(&number).map(|lane| &lane.findings);
-        let counters = lane.map(|lane| lane.stored.clone()).unwrap_or_default();
-        let as_of = lane.and_then(|lane| lane.newest_stored);
-        // No second try: a conflict is another rebuild, whose recount may be a later one.
-        rebuild::replace(&reader.tallies, &key(poll, number), &head, counters, as_of)
-            .await
-            .map_err(|error| reader.tallies_failed(error))?;
-    }
-    Ok(())
+    let (rebuild, progress) = (reader.rebuild(), super::report::progress(u64::from(PARTITIONS)));
+    let rebuilt = rebuild.run(&audit.settings.poll_id, audit.lane_count, || progress.inc(1)).await;
+    progress.finish_and_clear();
+    rebuilt.map_err(|error| match error {
+        RebuildError::Tallies(error) => reader.tallies_failed(error),
+        RebuildError::Votes(error) => reader.votes_failed(error),
+    })
 }
 
 fn key(poll: &PollId, lane: u8) -> LaneKey {
     LaneKey { poll: poll.clone(), lane }
-}
-
-/// Tries again while others write the lane.
-async fn try_again<T>(work: impl AsyncFn() -> Result<T, LaneStoreError>) -> Result<T, LaneStoreError> {
-    let mut attempt = 0;
-    loop {
-        attempt += 1;
-        match work().await {
-            Err(LaneStoreError::Conflict) if attempt < ATTEMPTS_MAX => {
-                tokio::time::sleep(ATTEMPT_PAUSE * attempt).await;
-            }
-            outcome => return outcome,
-        }
-    }
 }

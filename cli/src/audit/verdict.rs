@@ -2,18 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use landslide_shared::counting::rebuild::{VOTES_KEPT_MS, may_be_rebuilt};
 use landslide_shared::domain::lane::LANES_MAX;
 use landslide_shared::domain::poll::{Settings, Status, VoteChange};
 use landslide_shared::domain::tally::Counters;
-use landslide_shared::domain::time::{DAY_MS, MINUTE_MS, Timestamp};
+use landslide_shared::domain::time::Timestamp;
 
 use super::compare::{Examples, LaneFindings};
 use super::read::{Reading, Tally};
-
-/// How long after closing the last votes may land, with a wide margin: a function's timeout is seconds.
-pub const LANDED_MS: u64 = 5 * MINUTE_MS;
-/// How long vote items are kept after closing, at least.
-pub const VOTES_KEPT_MS: u64 = 60 * DAY_MS;
 
 /// What the audit says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -194,12 +190,9 @@ impl Audit {
         sum
     }
 
-    /// Whether the poll is closed so long that the last of its votes have landed, and not so long that vote items may be
-    /// gone.
+    /// Whether its counts may be made anew from the vote items.
     pub fn may_be_rebuilt(&self) -> bool {
-        self.settings
-            .closes_at
-            .is_some_and(|closed_at| (LANDED_MS..VOTES_KEPT_MS).contains(&self.at.millis_since(closed_at)))
+        may_be_rebuilt(&self.settings, self.at)
     }
 
     /// Whether votes can't change.
