@@ -121,7 +121,7 @@ async fn send_missing(reader: &Reader, audit: &Audit, queue: Option<&Queue>) -> 
 
 async fn rebuild_all(reader: &Reader, audit: &Audit) -> Result<()> {
     let (rebuild, progress) = (reader.rebuild(), super::report::progress(u64::from(PARTITIONS)));
-    let rebuilt = rebuild.run(&audit.settings.poll_id, audit.lane_count, || progress.inc(1)).await;
+    let rebuilt = rebuild.run(&audit.settings, audit.lane_count, || progress.inc(1)).await;
     progress.finish_and_clear();
     rebuilt.map_err(|error| match error {
         RebuildError::Tallies(error) => reader.tallies_failed(error),

@@ -57,8 +57,8 @@ impl Lane {
         let newest = findings.newest_counted;
         // What the former choices of a vote came to is known only once all of its revisions are counted.
         let is_known = findings.changing == 0;
-        // A later revision may have an earlier time, by another clock.
-        let newest_is_known = head.sealed || vote_change == VoteChange::Never;
+        // A later revision may have an earlier time, by another clock; a rebuild keeps the time of the earlier one.
+        let newest_is_known = vote_change == VoteChange::Never;
         Self {
             counters_differ: is_known && non_zero(&head.counters) != non_zero(&findings.counted),
             as_of_differs: is_known

@@ -17,7 +17,7 @@ use crate::{
         choices::Choices,
         ids::PollId,
         lane::{LaneKey, Partition},
-        poll::Settings,
+        poll::{Settings, VoteChange},
         recount::recount,
         tally::{Counters, Head, Ids},
         time::{DAY_MS, MINUTE_MS, Timestamp},
@@ -75,13 +75,14 @@ pub struct Rebuild<'a, S, D, C> {
 impl<S: LaneStore, D: DynamoDb, C: Clock> Rebuild<'_, S, D, C> {
     /// Seals all lanes of a poll that may be rebuilt, recounts, and writes what the votes come to. Whatever a try has done
     /// that died on the way, this finds and goes on from. `is_read` is told of each partition whose votes are read.
-    pub async fn run(&self, poll: &PollId, lanes: u8, is_read: impl Fn()) -> Result<(), RebuildError> {
-        let sealed = self.seal_all(poll, lanes).await?;
-        let mut recount = self.recount(poll, is_read).await?;
+    pub async fn run(&self, poll: &Settings, lanes: u8, is_read: impl Fn()) -> Result<(), RebuildError> {
+        let sealed = self.seal_all(&poll.poll_id, lanes).await?;
+        let mut recount = self.recount(&poll.poll_id, is_read).await?;
         for (lane, head) in sealed {
             let LaneRecount { counters, newest } = recount.remove(&lane.lane).unwrap_or_default();
+            let as_of = newest_counted(poll.vote_change, newest, head.as_of);
             // No second try: a conflict is another rebuild, whose recount may be a later one.
-            replace(self.tallies, &lane, &head, counters, newest).await?;
+            replace(self.tallies, &lane, &head, counters, as_of).await?;
         }
         Ok(())
     }
@@ -117,6 +118,15 @@ impl<S: LaneStore, D: DynamoDb, C: Clock> Rebuild<'_, S, D, C> {
                 return Ok(all);
             }
         }
+    }
+}
+
+/// When the newest counted vote was cast, by the newest stored one and by what HEAD says. Where votes change that may have been
+/// an earlier revision, by a clock that was ahead: its time stands in HEAD alone, and readers have seen it.
+fn newest_counted(change: VoteChange, stored: Option<Timestamp>, head: Option<Timestamp>) -> Option<Timestamp> {
+    match change {
+        VoteChange::Never => stored,
+        VoteChange::UntilClose => stored.max(head),
     }
 }
 

@@ -105,6 +105,15 @@ fn as_of_is_the_newest_counted_votes_and_may_be_later_only_where_votes_change() 
 }
 
 #[test]
+fn a_rebuilt_lane_may_be_as_of_a_vote_that_has_changed_since() {
+    let (findings, mut tally) = lane();
+    tally.head = Head { as_of: at(1), sealed: true, ..tally.head };
+    tally.count.as_of = at(1);
+    let verdict = |change| Lane::judge(0, findings.clone(), tally.clone(), 1, change).verdict();
+    assert_eq!((verdict(VoteChange::UntilClose), verdict(VoteChange::Never)), (Verdict::Exact, Verdict::Different));
+}
+
+#[test]
 fn votes_that_are_changing_leave_counters_undecided_and_hide_no_other_difference() {
     let (mut findings, tally) = lane();
     findings.changing = 1;
