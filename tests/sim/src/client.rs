@@ -43,10 +43,12 @@ use crate::{
 const SLOW_MS: u64 = 2_900;
 /// The longest that it is usually, each way, in milliseconds.
 const USUAL_MS: u64 = 6;
-/// The most SEEN rows of a page.
+/// The most items of a page.
 const PAGE_ROWS_MAX: usize = 4;
 /// SEEN rows of a page that is not to be short: of some hundred ids each, about as many as a megabyte takes.
 const FULL_PAGE_ROWS: usize = 100;
+/// After all sort keys.
+const LAST_KEY: &str = "~";
 
 /// A process's connections.
 #[derive(Clone)]
@@ -267,23 +269,24 @@ fn page(world: &Rc<World>, call: &QueryInput) -> (Vec<Rc<Item>>, Option<Item>) {
     let text = |name: &str| values[name].as_s().expect("keys are strings").as_str();
     let tables = world.tables.borrow();
     let table = tables.of(call.table_name());
-    match call.key_condition_expression() {
-        Some("#poll_id = :poll_id") => (table.range(text(":poll_id"), Bound::Unbounded, "~", usize::MAX), None),
+    let (partition, first, last) = match call.key_condition_expression() {
+        Some("#poll_id = :poll_id") => {
+            return (table.range(text(":poll_id"), Bound::Unbounded, LAST_KEY, usize::MAX), None);
+        }
+        Some("#partition = :partition") => (text(":partition"), Bound::Unbounded, LAST_KEY),
         Some("#lane = :lane AND #item BETWEEN :first AND :last") => {
-            let after = call.exclusive_start_key().map(|key| table.key(key).1);
-            let from = after.map_or(Bound::Included(text(":first")), Bound::Excluded);
-            let full = world.scenario.is_plain.then_some(FULL_PAGE_ROWS);
-            let rows_max = full.unwrap_or_else(|| 1 + world.draw_index(PAGE_ROWS_MAX));
-            let mut rows = table.range(text(":lane"), from, text(":last"), rows_max + 1);
-            let has_more = rows.len() > rows_max;
-            rows.truncate(rows_max);
-            let last = rows.last().filter(|_| has_more);
-            let key = |row: &Rc<Item>| ["poll_lane", "item"].map(|name| (name.to_owned(), row[name].clone()));
-            let last = last.map(|row| key(row).into_iter().collect());
-            (rows, last)
+            (text(":lane"), Bound::Included(text(":first")), text(":last"))
         }
         other => panic!("the model does not know the query {other:?}"),
-    }
+    };
+    let after = call.exclusive_start_key().map(|key| table.key(key).1);
+    let full = world.scenario.is_plain.then_some(FULL_PAGE_ROWS);
+    let rows_max = full.unwrap_or_else(|| 1 + world.draw_index(PAGE_ROWS_MAX));
+    let mut rows = table.range(partition, after.map_or(first, Bound::Excluded), last, rows_max + 1);
+    let has_more = rows.len() > rows_max;
+    rows.truncate(rows_max);
+    let last = rows.last().filter(|_| has_more).map(|row| table.key_attributes(row));
+    (rows, last)
 }
 
 fn as_put(item: &aws_sdk_dynamodb::types::TransactWriteItem) -> PutItemInput {

@@ -17,6 +17,7 @@ use crate::{
     client::Client,
     faults::Fault,
     lambda::{Function, Work},
+    operator::Program,
     queue::{Message, Sent},
     stream::{Record, Shard},
     world::{POLLS, Process, ProcessClock, RELAY_DLQ, TALLIES, TALLY_DLQ, TALLY_QUEUE, VOTES, World, count},
@@ -27,6 +28,8 @@ const API_TIMEOUT_MS: u64 = 5_000;
 const EDIT_TIMEOUT_MS: u64 = 15_000;
 const RELAY_TIMEOUT_MS: u64 = 30_000;
 const TALLY_TIMEOUT_MS: u64 = 10_000;
+/// After how long an operator ends the program, in milliseconds.
+const OPERATOR_TIMEOUT_MS: u64 = 60_000;
 /// What an endpoint leaves of its time to answer in, in milliseconds.
 const ANSWER_MS: u64 = 250;
 /// Records of this age are given up by the stream's reader (`MaximumRecordAgeInSeconds`), in milliseconds.
@@ -57,6 +60,8 @@ pub struct Cloud {
     pub voting: Rc<Function<VotingApp>>,
     /// Changes of polls.
     pub editing: Rc<Function<EditingApp>>,
+    /// The operator's program. It is no function, but is started, held up and killed like one.
+    pub operator: Rc<Function<Program>>,
     relay: Rc<Function<RelayApp>>,
     tally: Rc<Function<TallyApp>>,
     /// Batches that the stream's readers gave up (`RelayFailuresBucket`).
@@ -97,10 +102,16 @@ impl Cloud {
             let tally_dlq = Queue::over(client, TALLY_DLQ.to_owned(), clock.clone());
             tally_votes::App::new(store, lanes, tally_dlq, of.scenario.cache_bytes_max, clock)
         });
+        let of = world.clone();
+        let operator = Function::new(world, "landslide", OPERATOR_TIMEOUT_MS, move |process| {
+            let (client, clock) = client(&of, process);
+            Program::new(client, clock)
+        });
         Rc::new(Self {
             world: world.clone(),
             voting,
             editing,
+            operator,
             relay,
             tally,
             bucket: RefCell::default(),

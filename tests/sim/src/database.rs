@@ -54,6 +54,11 @@ impl Table {
         (text(self.keys.0), text(self.keys.1))
     }
 
+    /// The key attributes of an item.
+    pub fn key_attributes(&self, item: &Item) -> Item {
+        [self.keys.0, self.keys.1].map(|name| (name.to_owned(), item[name].clone())).into()
+    }
+
     /// An item by its keys.
     pub fn get(&self, (partition, sort): (&str, &str)) -> Option<Rc<Item>> {
         self.items.get(partition)?.get(sort).map(|stored| stored.item.clone())

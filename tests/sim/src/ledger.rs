@@ -81,6 +81,10 @@ pub struct Ledger {
     polls: RefCell<BTreeMap<String, PollLedger>>,
     /// How often each was counted, lane by lane.
     counted: RefCell<BTreeMap<String, FxHashMap<VoterRevision, u32>>>,
+    /// Lanes whose counts somebody changed by hand.
+    tampered: RefCell<BTreeSet<String>>,
+    /// Lanes whose counts an operator makes anew from the votes.
+    sealed: RefCell<BTreeSet<String>>,
     garbage: RefCell<FxHashSet<String>>,
     breaches: RefCell<Vec<Breach>>,
     lost: Cell<u64>,
@@ -166,6 +170,9 @@ impl Ledger {
     /// Notes a HEAD that replaced another: what it counts anew.
     pub fn head_landed(&self, former: Option<&Item>, head: &Item) {
         let lane = text(head, "poll_lane");
+        if head.contains_key("sealed") {
+            self.sealed.borrow_mut().insert(lane.to_owned());
+        }
         let before: FxHashSet<VoterRevision> = former.into_iter().flat_map(recent_ids).collect();
         let mut lanes = self.counted.borrow_mut();
         if !lanes.contains_key(lane) {
@@ -177,12 +184,20 @@ impl Ledger {
         }
     }
 
+    /// Notes that somebody changes a lane's counts by hand, which may go down when they are made right.
+    pub fn tampered(&self, lane: &str) {
+        self.tampered.borrow_mut().insert(lane.to_owned());
+    }
+
     /// Notes a COUNT that replaced another.
     pub fn count_landed(&self, former: Option<&Item>, count: &Item) {
         let Some(former) = former else { return };
         let lane = text(count, "poll_lane");
-        if number(former, "as_of") > number(count, "as_of") {
+        if as_of(former) > as_of(count) {
             self.breach("C4", format!("as_of of {lane} went down"));
+        }
+        if self.tampered.borrow().contains(lane) {
+            return;
         }
         if self.polls.borrow().get(poll_of(lane)).is_some_and(|ledger| ledger.is_fixed) {
             let now: BTreeMap<&str, i64> = counters(count).collect();
@@ -240,10 +255,10 @@ impl Ledger {
         let mut expected = self.recount();
         for (head, count) in lanes {
             let lane = text(head, "poll_lane");
-            let (counts, as_of) = expected.remove(lane).unwrap_or_default();
-            self.check_lane(lane, &counts, as_of, head);
+            let expected = expected.remove(lane).unwrap_or_default();
+            self.check_lane(lane, &expected, head);
             match count {
-                Some(count) => self.check_lane(lane, &counts, as_of, count),
+                Some(count) => self.check_lane(lane, &expected, count),
                 None => self.breach("C3", format!("lane {lane} has no COUNT")),
             }
         }
@@ -282,13 +297,17 @@ impl Ledger {
     }
 
     fn uncounted(&self) -> u64 {
-        let lanes = self.counted.borrow();
+        let (lanes, sealed) = (self.counted.borrow(), self.sealed.borrow());
         let mut lost = 0;
         for (poll, ledger) in self.polls.borrow().iter() {
-            let counted = ledger.by_lane(|lane| lanes.get(&lane_key(poll, lane)));
+            let by_lane = ledger.by_lane(|lane| {
+                let key = lane_key(poll, lane);
+                (lanes.get(&key), sealed.contains(&key))
+            });
             for (key, revision) in ledger.revisions() {
-                let counted = counted[&revision.lane];
-                if counted.is_none_or(|counted| !counted.contains_key(&(key, revision.number))) {
+                let (counted, is_sealed) = by_lane[&revision.lane];
+                // A sealed lane has the votes' counts without their ids: whether all are in is seen by its counters.
+                if !is_sealed && counted.is_none_or(|counted| !counted.contains_key(&(key, revision.number))) {
                     lost += 1;
                     self.breach("C2", format!("lost: {poll} {key:032x} {revision:?}"));
                 }
@@ -316,34 +335,37 @@ impl Ledger {
         double
     }
 
-    /// Counters and newest `cast_at` by lane, from the votes alone.
-    fn recount(&self) -> BTreeMap<String, (BTreeMap<String, i64>, u64)> {
+    /// What each lane must say, from the votes alone.
+    fn recount(&self) -> BTreeMap<String, Expected> {
         let mut recount = BTreeMap::new();
         for (poll, ledger) in self.polls.borrow().iter() {
             let mut lanes = ledger.by_lane(|_| Recount::default());
             for revisions in ledger.voters.values() {
                 for revision in revisions {
                     let lane = lanes.get_mut(&revision.lane).expect("a lane of a revision");
-                    lane.as_of = revision.cast_at.max(lane.as_of);
+                    lane.newest = revision.cast_at.max(lane.newest);
                 }
-                let Some(Revision { choices: Some(choices), lane, .. }) = revisions.last() else { continue };
-                lanes.get_mut(lane).expect("a lane of a revision").count(*choices);
+                if let Some(standing) = revisions.last() {
+                    lanes.get_mut(&standing.lane).expect("a lane of a revision").count(standing);
+                }
             }
-            let named = |(lane, votes): (u64, Recount)| (lane_key(poll, lane), (votes.counters(), votes.as_of));
-            recount.extend(lanes.into_iter().map(named));
+            recount.extend(lanes.into_iter().map(|(lane, votes)| (lane_key(poll, lane), votes.expected())));
         }
         recount
     }
 
-    fn check_lane(&self, lane: &str, expected: &BTreeMap<String, i64>, as_of: u64, item: &Item) {
+    fn check_lane(&self, lane: &str, expected: &Expected, item: &Item) {
         let kind = text(item, "item");
         let stored: BTreeMap<String, i64> =
             counters(item).filter(|(_, count)| *count != 0).map(|(name, count)| (name.to_owned(), count)).collect();
-        if stored != *expected {
-            self.breach("C3", format!("{kind} of {lane} says {stored:?}, a recount {expected:?}"));
+        if stored != expected.counters {
+            self.breach("C3", format!("{kind} of {lane} says {stored:?}, a recount {:?}", expected.counters));
         }
-        if number(item, "as_of") != as_of {
-            self.breach("C4", format!("{kind} of {lane} is as of {}, its newest vote {as_of}", number(item, "as_of")));
+        // A rebuild knows of former revisions only what HEAD says.
+        let oldest = if self.sealed.borrow().contains(lane) { expected.newest_standing } else { expected.newest };
+        let stored = as_of(item);
+        if !(oldest..=expected.newest).contains(&stored) {
+            self.breach("C4", format!("{kind} of {lane} is as of {stored}, its newest vote {}", expected.newest));
         }
     }
 }
@@ -369,39 +391,57 @@ impl PollLedger {
     }
 }
 
+/// What a lane must say.
+#[derive(Default)]
+struct Expected {
+    /// By name, those that are not 0.
+    counters: BTreeMap<String, i64>,
+    /// The newest `cast_at` of all revisions.
+    newest: u64,
+    /// Of those that stand.
+    newest_standing: u64,
+}
+
 /// What the votes of a lane come to.
 struct Recount {
-    as_of: u64,
+    newest: u64,
+    newest_standing: u64,
     ballots: i64,
     options: [i64; 128],
 }
 
 impl Default for Recount {
     fn default() -> Self {
-        Self { as_of: 0, ballots: 0, options: [0; 128] }
+        Self { newest: 0, newest_standing: 0, ballots: 0, options: [0; 128] }
     }
 }
 
 impl Recount {
-    fn count(&mut self, choices: u128) {
+    fn count(&mut self, standing: &Revision) {
+        self.newest_standing = standing.cast_at.max(self.newest_standing);
+        let Some(mut rest) = standing.choices else { return };
         self.ballots += 1;
-        let mut rest = choices;
         while rest != 0 {
             self.options[rest.trailing_zeros() as usize] += 1;
             rest &= rest - 1;
         }
     }
 
-    /// Counters by name, those that are not 0.
-    fn counters(&self) -> BTreeMap<String, i64> {
+    fn expected(&self) -> Expected {
         let options = self.options.iter().enumerate().map(|(id, count)| (format!("o{id}"), *count));
-        options.chain([("ballots".to_owned(), self.ballots)]).filter(|(_, count)| *count != 0).collect()
+        let counters = options.chain([("ballots".to_owned(), self.ballots)]).filter(|(_, count)| *count != 0).collect();
+        Expected { counters, newest: self.newest, newest_standing: self.newest_standing }
     }
 }
 
 /// The partition key of a lane's tally.
 fn lane_key(poll: &str, lane: u64) -> String {
     format!("{poll}#{lane}")
+}
+
+/// The time of the newest vote in a HEAD or COUNT; 0 before the first.
+fn as_of(item: &Item) -> u64 {
+    if item.contains_key("as_of") { number(item, "as_of") } else { 0 }
 }
 
 /// The poll of a key that begins with it.

@@ -14,6 +14,7 @@ mod executor;
 mod faults;
 mod lambda;
 mod ledger;
+mod operator;
 mod owners;
 mod queue;
 mod run;

@@ -25,6 +25,8 @@ use crate::{
 
 /// The most that an owner does with a poll.
 const ACTS_MAX: u64 = 8;
+/// How long after the voters' time every poll is open, by any clock, in milliseconds.
+pub const OPENED_MS: u64 = 1_000;
 /// How often an owner tries again.
 const TRIES_MAX: u64 = 5;
 /// The longest pause before the next try, in milliseconds.
@@ -95,6 +97,14 @@ pub async fn act(cloud: Rc<Cloud>, poll: Rc<Poll>) {
             }
             world.executor.sleep(world.draw(RETRY_PAUSE_MS)).await;
         }
+    }
+}
+
+/// Closes a poll, however often it takes.
+pub async fn close(cloud: &Rc<Cloud>, poll: &Poll) {
+    let world = &cloud.world;
+    while !ask(cloud, poll, &Wish::Close).await {
+        world.executor.sleep(world.draw(RETRY_PAUSE_MS)).await;
     }
 }
 

@@ -2,14 +2,17 @@
 
 use std::rc::Rc;
 
-use landslide_shared::domain::{poll::Poll, time::DAY_MS};
+use landslide_shared::{
+    counting::rebuild::LANDED_MS,
+    domain::{poll::Poll, time::DAY_MS},
+};
 
 use crate::{
     cloud::Cloud,
     database::Item,
     faults::Fault,
     ledger::Verdict,
-    owners,
+    operator, owners,
     scenario::Scenario,
     voters::Person,
     world::{TALLIES, VOTES, World},
@@ -69,9 +72,13 @@ fn begin(world: &Rc<World>, cloud: &Rc<Cloud>, polls: &[Rc<Poll>]) {
         }
     }
     let again = world.clone();
-    let calm = world.scenario.span_ms
+    let mut calm = world.scenario.span_ms
         + world.scenario.queue_outage_ms.max(world.scenario.tallies_outage_ms)
         + world.draw(AFTERMATH_MS);
+    if world.scenario.rebuilds {
+        calm += world.scenario.span_ms + LANDED_MS;
+        world.executor.spawn(operator::rebuild(cloud.clone(), polls[world.draw_index(polls.len())].clone()));
+    }
     world.executor.after(calm, move || again.faults.end());
 }
 
@@ -166,6 +173,8 @@ fn report(world: &World) -> Report {
             ("redriven messages", numbers.redriven.get()),
             ("batches replayed from the failures bucket", numbers.replayed.get()),
             ("messages put aside as too old", numbers.too_old.get()),
+            ("rebuilds of a poll's counts", numbers.rebuilds.get()),
+            ("tries of these that came to nothing", numbers.rebuild_failures.get()),
             ("polls of tasks", world.executor.polls()),
         ],
         faults,

@@ -55,6 +55,8 @@ pub struct Scenario {
     pub tallies_outage_ms: u64,
     /// Whether months pass in the end: rows expire, old messages come again.
     pub months_pass: bool,
+    /// Whether an operator makes the counts of a poll anew, once it is closed.
+    pub rebuilds: bool,
     /// Rates by kind, in the order of `Fault::ALL`.
     pub rates: Vec<f64>,
 }
@@ -126,6 +128,7 @@ impl Scenario {
                 0 => HEAT_LIMITS,
                 _ => HeatLimits { votes_per_second: 1 << random.u32(..8), full_batches: 1 + random.u32(..4) },
             },
+            rebuilds: random.u32(..8) == 0,
             rates,
         }
     }

@@ -32,6 +32,8 @@ pub enum Change {
     NoOwners,
     /// No month passes.
     NoMonths,
+    /// No poll is rebuilt.
+    NoRebuild,
     /// The queue and the tables are always there.
     NoOutage,
     /// A kind of fault is left out.
@@ -65,6 +67,7 @@ impl Spec {
                 Change::Shards(shards) => scenario.shards = shards,
                 Change::NoOwners => scenario.owners_act = false,
                 Change::NoMonths => scenario.months_pass = false,
+                Change::NoRebuild => scenario.rebuilds = false,
                 Change::NoOutage => (scenario.queue_outage_ms, scenario.tallies_outage_ms) = (0, 0),
                 Change::Off(fault) => scenario.rates[fault as usize] = 0.0,
             }
@@ -86,6 +89,7 @@ impl fmt::Display for Spec {
                 Change::Shards(shards) => write!(f, " shards={shards}")?,
                 Change::NoOwners => write!(f, " off=owners")?,
                 Change::NoMonths => write!(f, " off=months")?,
+                Change::NoRebuild => write!(f, " off=rebuild")?,
                 Change::NoOutage => write!(f, " off=outage")?,
                 Change::Off(fault) => write!(f, " off={}", fault.names().0)?,
             }
@@ -118,6 +122,7 @@ fn read_change(word: &str) -> Result<Change, String> {
         ("shards", _) => Change::Shards(number()?),
         ("off", "owners") => Change::NoOwners,
         ("off", "months") => Change::NoMonths,
+        ("off", "rebuild") => Change::NoRebuild,
         ("off", "outage") => Change::NoOutage,
         ("off", fault) => Change::Off(*Fault::ALL.iter().find(|known| known.names().0 == fault).ok_or_else(unknown)?),
         _ => return Err(unknown()),

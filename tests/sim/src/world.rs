@@ -142,6 +142,10 @@ pub struct Numbers {
     pub replayed: Cell<u64>,
     /// Messages that were put aside because their votes were too old.
     pub too_old: Cell<u64>,
+    /// Rebuilds of a poll's counts that were done.
+    pub rebuilds: Cell<u64>,
+    /// Tries of a rebuild that came to nothing.
+    pub rebuild_failures: Cell<u64>,
     /// Invocations that ran out of time.
     pub timeouts: Cell<u64>,
     /// Calls refused because a partition had too much to do.
