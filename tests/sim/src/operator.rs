@@ -28,14 +28,14 @@ use crate::{
     world::{POLLS, Process, ProcessClock, TALLIES, VOTES, World, count},
 };
 
-/// How many partitions are read at once: as many as the program does by itself, or all.
-const PARTITIONS_AT_ONCE: [usize; 2] = [32, PARTITIONS as usize];
+/// How many partitions are read at once: as many as the program reads by itself.
+const PARTITIONS_AT_ONCE: usize = 32;
 /// The most operators at the same poll.
 const OPERATORS_MAX: u64 = 2;
 /// The longest pause before it is looked again whether the poll may be rebuilt, in milliseconds.
 const LOOK_PAUSE_MS: u64 = 15_000;
-/// The longest pause before a second try, in milliseconds. It doubles with each further one, up to the other.
-const RETRY_PAUSE_MS: u64 = 500;
+/// The longest pause before a second try, in milliseconds. Four times as long with each further one, up to the other.
+const RETRY_PAUSE_MS: u64 = 1_000;
 const RETRY_PAUSE_MAX_MS: u64 = 30 * 60_000;
 /// How long after the last vote is read a process may crash on purpose, in milliseconds.
 const WRITING_MS: u64 = 60;
@@ -79,7 +79,7 @@ impl Program {
             tallies: &self.tallies,
             votes: &self.votes,
             clock: self.clock.clone(),
-            partitions_at_once: PARTITIONS_AT_ONCE[world.draw_index(PARTITIONS_AT_ONCE.len())],
+            partitions_at_once: PARTITIONS_AT_ONCE,
         };
         let (partitions, all_read) = (Cell::new(0), Signal::default());
         let is_read = || {
@@ -140,7 +140,7 @@ async fn rebuild_until_done(cloud: Rc<Cloud>, poll: Rc<Poll>) {
     while !start(&cloud, &poll).await {
         count(&world.numbers.rebuild_failures);
         world.executor.sleep(world.draw(pause)).await;
-        pause = (pause * 2).min(RETRY_PAUSE_MAX_MS);
+        pause = (pause * 4).min(RETRY_PAUSE_MAX_MS);
     }
     count(&world.numbers.rebuilds);
 }

@@ -128,7 +128,7 @@ impl Scenario {
                 0 => HEAT_LIMITS,
                 _ => HeatLimits { votes_per_second: 1 << random.u32(..8), full_batches: 1 + random.u32(..4) },
             },
-            rebuilds: random.u32(..8) == 0,
+            rebuilds: random.u32(..10) == 0,
             rates,
         }
     }
