@@ -57,8 +57,10 @@ pub trait LaneStore {
     ) -> impl Future<Output = Result<Vec<VoteId>, LaneStoreError>>;
     /// Writes a SEEN row, whether or not it is there: its content is the same whoever writes it.
     fn put_seen(&self, lane: &LaneKey, row: &SeenRow) -> impl Future<Output = Result<(), LaneStoreError>>;
-    /// Writes HEAD if the stored one is just one version behind (or absent, for version 1); else `Conflict`.
-    fn put_head(&self, lane: &LaneKey, head: &Head) -> impl Future<Output = Result<(), LaneStoreError>>;
+    /// Writes HEAD if the stored one has the version `over` (0: if there is none); else `Conflict`.
+    fn put_head(&self, lane: &LaneKey, head: &Head, over: u64) -> impl Future<Output = Result<(), LaneStoreError>>;
+    /// The readers' copy of HEAD, without ids and never sealed; the default (version 0) before the first flush.
+    fn read_count(&self, lane: &LaneKey) -> impl Future<Output = Result<Head, LaneStoreError>>;
     /// Writes the readers' copy of HEAD unless it is as new already.
     fn put_count(&self, lane: &LaneKey, head: &Head) -> impl Future<Output = Result<(), LaneStoreError>>;
 }
@@ -168,7 +170,7 @@ impl<S: LaneStore, C: Clock> Counting<S, C> {
         stream::iter(flush.spill.iter().map(Ok))
             .try_for_each_concurrent(SEEN_CALLS_AT_ONCE, |row| self.store.put_seen(lane, row))
             .await?;
-        self.store.put_head(lane, &flush.head).await?;
+        self.store.put_head(lane, &flush.head, flush.head.version - 1).await?;
         self.cache(|cache| cache.spilled(lane, flush.head.version, &flush.spill));
         Ok(())
     }

@@ -73,16 +73,16 @@ async fn two_writers_of_one_lane_meet_at_its_version() {
     let app = App::new();
     let (mine, theirs) = (app.aws.tally_store(), app.aws.tally_store());
     let lane = lane();
-    mine.put_head(&lane, &head(1, 10)).await.unwrap();
+    mine.put_head(&lane, &head(1, 10), 0).await.unwrap();
     // Both begin from what stands. The first write wins, the second changes nothing.
     for version in 1..4 {
         assert_eq!(mine.read_head(&lane).await.unwrap().version, version);
-        mine.put_head(&lane, &head(version + 1, 10)).await.unwrap();
-        let overtaken = theirs.put_head(&lane, &head(version + 1, 20)).await;
+        mine.put_head(&lane, &head(version + 1, 10), version).await.unwrap();
+        let overtaken = theirs.put_head(&lane, &head(version + 1, 20), version).await;
         assert!(matches!(overtaken, Err(LaneStoreError::Conflict)), "{overtaken:?}");
         assert_eq!(theirs.read_head(&lane).await.unwrap(), head(version + 1, 10));
     }
-    let late_first = theirs.put_head(&lane, &head(1, 20)).await;
+    let late_first = theirs.put_head(&lane, &head(1, 20), 0).await;
     assert!(matches!(late_first, Err(LaneStoreError::Conflict)), "{late_first:?}");
 }
 
@@ -178,7 +178,7 @@ async fn the_largest_items_that_counting_makes_are_taken() {
     const MINUTES: usize = 256;
     let per_minute = (RECENT_IDS_MAX + FLUSH_CHANGES_MAX).div_ceil(MINUTES);
     head.recent = (0..MINUTES as u64).map(|n| (minute(n), large_ids(per_minute))).collect();
-    tallies.put_head(&lane, &head).await.unwrap();
+    tallies.put_head(&lane, &head, 0).await.unwrap();
     assert_eq!(tallies.read_head(&lane).await.unwrap(), head);
     let row = SeenRow { bucket: minute(0), version: u64::MAX - 1, ids: large_ids(SEEN_ROW_IDS_MAX) };
     tallies.put_seen(&lane, &row).await.unwrap();
@@ -190,10 +190,10 @@ async fn an_item_over_the_limit_is_refused_for_good_and_changes_nothing() {
     let app = App::new();
     let tallies = app.aws.tally_store();
     let lane = lane();
-    tallies.put_head(&lane, &head(1, 5)).await.unwrap();
+    tallies.put_head(&lane, &head(1, 5), 0).await.unwrap();
     let mut too_large = head(2, 6);
     too_large.recent = [(Bucket::of(now()), ids(ITEM_BYTES_MAX / 16))].into();
-    let refused = tallies.put_head(&lane, &too_large).await;
+    let refused = tallies.put_head(&lane, &too_large, 1).await;
     assert!(matches!(&refused, Err(LaneStoreError::Broken(error)) if error.contains("size")), "{refused:?}");
     assert_eq!(tallies.read_head(&lane).await.unwrap(), head(1, 5));
     // To the byte: names count too.

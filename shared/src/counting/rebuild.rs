@@ -171,7 +171,7 @@ pub async fn seal(store: &impl LaneStore, lane: &LaneKey) -> Result<Head, LaneSt
         return Ok(head);
     }
     let sealed = Head { sealed: true, ..head.again() };
-    store.put_head(lane, &sealed).await?;
+    store.put_head(lane, &sealed, head.version).await?;
     Ok(sealed)
 }
 
@@ -189,7 +189,9 @@ pub async fn replace(
 
 /// Writes what HEAD says once more, as a version of its own, so that the readers' copy is written anew.
 pub async fn publish(store: &impl LaneStore, lane: &LaneKey, head: &Head) -> Result<(), LaneStoreError> {
-    let again = head.again();
-    store.put_head(lane, &again).await?;
+    let count = store.read_count(lane).await?;
+    // The copy is ahead where HEAD is gone, or put back as it was before. It only ever goes forwards.
+    let again = Head { version: head.version.max(count.version), ..head.clone() }.again();
+    store.put_head(lane, &again, head.version).await?;
     store.put_count(lane, &again).await
 }

@@ -94,9 +94,14 @@ impl LaneStore for Model {
         .await
     }
 
-    async fn put_head(&self, lane: &LaneKey, head: &Head) -> Result<(), LaneStoreError> {
+    async fn read_count(&self, lane: &LaneKey) -> Result<Head, LaneStoreError> {
+        self.call(|table| Ok(table.counts.get(lane).cloned().unwrap_or_default())).await
+    }
+
+    async fn put_head(&self, lane: &LaneKey, head: &Head, over: u64) -> Result<(), LaneStoreError> {
         self.call(|table| {
-            if table.heads.get(lane).map_or(0, |stored| stored.version) + 1 != head.version {
+            assert!(head.version > over, "a version went down");
+            if table.heads.get(lane).map_or(0, |stored| stored.version) != over {
                 return Err(LaneStoreError::Conflict);
             }
             table.heads.insert(lane.clone(), head.clone());
@@ -290,6 +295,21 @@ fn rebuilt_after_a_change(vote_change: &str) -> Head {
 fn a_rebuild_keeps_the_time_of_a_counted_vote_that_has_changed_since() {
     let count = rebuilt_after_a_change("until_close");
     assert_eq!((count.counters.ballots(), count.counters.option(1), count.as_of), (1, 1, Some(at(9))));
+}
+
+#[test]
+fn a_copy_that_is_ahead_of_head_is_overtaken_and_no_version_is_used_again() {
+    let (model, lane) = (Model::new(1, 0), lane(0));
+    for head in [Head::default(), Head { version: 3, ..Head::default() }] {
+        model.table.borrow_mut().counts.insert(lane.clone(), Head { version: 1_000, ..Head::default() });
+        match head.version {
+            0 => drop(model.table.borrow_mut().heads.remove(&lane)),
+            _ => drop(model.table.borrow_mut().heads.insert(lane.clone(), head.clone())),
+        }
+        run(rebuild::publish(&model, &lane, &head)).unwrap();
+        let table = model.table.borrow();
+        assert_eq!((table.heads[&lane].version, table.counts[&lane].version), (1_001, 1_001));
+    }
 }
 
 #[test]

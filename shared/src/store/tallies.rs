@@ -80,12 +80,6 @@ impl<D: DynamoDb> TallyStore<D> {
         }
     }
 
-    /// The readers' copy of HEAD, without ids and never sealed; the default (version 0) before the first flush. Strongly
-    /// consistent.
-    pub async fn read_count(&self, lane: &LaneKey) -> Result<Head, StoreError> {
-        self.read_item(lane, keys::COUNT, "read COUNT").await
-    }
-
     /// A page of a lane's SEEN rows in the order of their buckets, after the row of that bucket and version (none: from
     /// the first), by a strongly consistent read. Also whether others follow: an empty page may have a next one.
     pub async fn seen_page(&self, lane: &LaneKey, after: Option<SeenPlace>) -> Result<SeenPage, StoreError> {
@@ -189,7 +183,7 @@ impl<D: DynamoDb> LaneStore for TallyStore<D> {
         Ok(())
     }
 
-    async fn put_head(&self, lane: &LaneKey, head: &Head) -> Result<(), LaneStoreError> {
+    async fn put_head(&self, lane: &LaneKey, head: &Head, over: u64) -> Result<(), LaneStoreError> {
         let mut item = count_item(lane, keys::HEAD, head);
         let recent =
             head.recent.iter().map(|(bucket, ids)| (bucket.start().as_millis().to_string(), ids_attribute(ids)));
@@ -197,11 +191,15 @@ impl<D: DynamoDb> LaneStore for TallyStore<D> {
         if head.sealed {
             item.insert(SEALED.to_owned(), AttributeValue::Bool(true));
         }
-        let written = match head.version {
-            0 | 1 => self.put_if("write HEAD", item, "attribute_not_exists(#version)", None).await?,
-            version => self.put_if("write HEAD", item, "#version = :version", Some(version - 1)).await?,
+        let written = match over {
+            0 => self.put_if("write HEAD", item, "attribute_not_exists(#version)", None).await?,
+            version => self.put_if("write HEAD", item, "#version = :version", Some(version)).await?,
         };
         if written { Ok(()) } else { Err(LaneStoreError::Conflict) }
+    }
+
+    async fn read_count(&self, lane: &LaneKey) -> Result<Head, LaneStoreError> {
+        Ok(self.read_item(lane, keys::COUNT, "read COUNT").await?)
     }
 
     async fn put_count(&self, lane: &LaneKey, head: &Head) -> Result<(), LaneStoreError> {

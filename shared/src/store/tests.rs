@@ -228,7 +228,7 @@ fn a_head_that_was_overtaken_is_a_conflict_and_one_whose_outcome_is_unknown_is_u
     let put = |answer: fn() -> Answer| {
         let (aws, _) = stub(move |_, _| answer());
         let head = Head { version: 4, ..Head::default() };
-        run(TallyStore::new(&aws, "tallies".to_owned()).put_head(&lane(), &head))
+        run(TallyStore::new(&aws, "tallies".to_owned()).put_head(&lane(), &head, 3))
     };
     assert!(put(|| Answer::Ok(json!({}))).is_ok());
     assert!(matches!(put(|| Answer::condition_failed(json!({}))), Err(LaneStoreError::Conflict)));

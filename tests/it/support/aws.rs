@@ -233,9 +233,13 @@ impl Aws {
 
     /// HEAD or COUNT of a lane, read consistently; null if it is not there.
     pub async fn tally(&self, poll: &str, lane: u64, item: &str) -> Value {
-        let key = json!({"poll_lane": {"S": format!("{poll}#{lane}")}, "item": {"S": item}});
-        let read = json!({"TableName": self.tallies, "Key": key, "ConsistentRead": true});
+        let read = json!({"TableName": self.tallies, "Key": tally_key(poll, lane, item), "ConsistentRead": true});
         self.dynamodb("GetItem", &read).await["Item"].take()
+    }
+
+    /// Deletes an item of the Tallies table.
+    pub async fn delete_tally(&self, poll: &str, lane: u64, item: &str) {
+        self.dynamodb("DeleteItem", &json!({"TableName": self.tallies, "Key": tally_key(poll, lane, item)})).await;
     }
 
     /// The refusal of a tally item that is put as it is; none if it was taken.
@@ -640,4 +644,8 @@ fn escaped(method: &str) -> String {
 
 fn until_tag(text: &str) -> &str {
     text.split('<').next().unwrap()
+}
+
+fn tally_key(poll: &str, lane: u64, item: &str) -> Value {
+    json!({"poll_lane": {"S": format!("{poll}#{lane}")}, "item": {"S": item}})
 }

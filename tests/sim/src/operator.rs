@@ -20,7 +20,7 @@ use crate::{
     channel::Signal,
     client::Client,
     cloud::Cloud,
-    database::{Item, outline},
+    database::{Item, number, outline},
     executor::Doom,
     faults::Fault,
     lambda::Work,
@@ -46,6 +46,8 @@ const ASLEEP_MS: u64 = 20_000;
 const AWAKE_AWAITS: u64 = 3;
 /// By how much a counter is changed by hand at most.
 const TAMPERED_MAX: u64 = 50;
+/// How many versions ahead of HEAD a readers' copy is put by hand at most.
+const AHEAD_MAX: u64 = 50;
 
 /// An operator's program, started once.
 pub struct Program {
@@ -189,12 +191,16 @@ fn tamper(world: &World, poll: &str) {
     }
 }
 
-/// An item with another number in one of its counters.
+/// An item with another number in one of its counters; now and then a COUNT of a version that HEAD does not have yet.
 fn tampered(world: &World, before: &Item) -> Item {
     let name = ["ballots", "o0"][world.draw_index(2)];
     let count: i64 = before.get(name).map_or(0, |count| count.as_n().expect("a number").parse().expect("a count"));
     let other = count + world.draw(2 * TAMPERED_MAX) as i64 - TAMPERED_MAX as i64;
     let mut item = before.clone();
     item.insert(name.to_owned(), AttributeValue::N(other.to_string()));
+    if !before.contains_key("recent") && world.once_in(2) {
+        let ahead = number(before, "version") + 1 + world.draw(AHEAD_MAX);
+        item.insert("version".to_owned(), AttributeValue::N(ahead.to_string()));
+    }
     item
 }

@@ -75,11 +75,11 @@ impl Sizes {
         let body = |votes| message(votes).first().map_or(0, |message| message.encode().len());
         let (empty, full) = (body(1), body(SAMPLE + 1));
         let message_vote = (full - empty) as f64 / SAMPLE as f64;
-        let head = tally_item(async |store| store.put_head(&lane(), &head_of(0, 0)).await.expect("no failure"));
+        let head = tally_item(async |store| store.put_head(&lane(), &head_of(0, 0), 4_999).await.expect("no failure"));
         let one_minute =
-            tally_item(async |store| store.put_head(&lane(), &head_of(1, SAMPLE)).await.expect("no failure"));
+            tally_item(async |store| store.put_head(&lane(), &head_of(1, SAMPLE), 4_999).await.expect("no failure"));
         let two_minutes =
-            tally_item(async |store| store.put_head(&lane(), &head_of(2, SAMPLE)).await.expect("no failure"));
+            tally_item(async |store| store.put_head(&lane(), &head_of(2, SAMPLE), 4_999).await.expect("no failure"));
         let copy = tally_item(async |store| store.put_count(&lane(), &head_of(0, 0)).await.expect("no failure"));
         let row = |ids| tally_item(async move |store| store.put_seen(&lane(), &row_of(ids)).await.expect("no failure"));
         let vote = vote_item();
@@ -223,7 +223,8 @@ mod tests {
     #[test]
     fn a_head_of_two_minutes_is_as_long_as_its_parts_say() {
         let sizes = Sizes::measure();
-        let real = tally_item(async |store| store.put_head(&lane(), &head_of(2, 700)).await.expect("no failure"));
+        let real =
+            tally_item(async |store| store.put_head(&lane(), &head_of(2, 700), 4_999).await.expect("no failure"));
         assert_eq!(sizes.head_with(&BTreeMap::from([(0, 700), (1, 700)])), real);
     }
 }
