@@ -57,7 +57,7 @@ pub trait LaneStore {
     ) -> impl Future<Output = Result<Vec<VoteId>, LaneStoreError>>;
     /// Writes a SEEN row, whether or not it is there: its content is the same whoever writes it.
     fn put_seen(&self, lane: &LaneKey, row: &SeenRow) -> impl Future<Output = Result<(), LaneStoreError>>;
-    /// Writes HEAD if the stored one has the version `over` (0: if there is none); else `Conflict`.
+    /// Writes HEAD, of a higher version, if the stored one has the version `over` (0: if there is none); else `Conflict`.
     fn put_head(&self, lane: &LaneKey, head: &Head, over: u64) -> impl Future<Output = Result<(), LaneStoreError>>;
     /// The readers' copy of HEAD, without ids and never sealed; the default (version 0) before the first flush.
     fn read_count(&self, lane: &LaneKey) -> impl Future<Output = Result<Head, LaneStoreError>>;

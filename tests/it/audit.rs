@@ -154,6 +154,7 @@ async fn a_head_that_is_gone_is_counted_anew_once_the_poll_is_closed_and_readers
     let app = App::new();
     let poll = counted_poll(&app).await;
     app.aws.delete_tally(&poll, 0, "HEAD").await;
+    tamper(&app, &poll, "COUNT", |count| count["o1"] = json!({"N": "7"})).await;
     let (code, document) = audit(&app, &poll, &["--repair"]);
     assert_eq!(
         (code, &document["lanes"][0]["count_item"]),

@@ -132,8 +132,6 @@ pub struct LaneFindings {
     pub stored: Counters,
     /// What those come to that are counted: what the lane's counters must be.
     pub counted: Counters,
-    /// `cast_at` of the newest stored vote.
-    pub newest_stored: Option<Timestamp>,
     /// `cast_at` of the newest counted vote.
     pub newest_counted: Option<Timestamp>,
     /// Votes not counted yet that were cast too lately to be missed.
@@ -160,7 +158,6 @@ impl LaneFindings {
         self.votes += other.votes;
         self.stored.merge(&other.stored);
         self.counted.merge(&other.counted);
-        self.newest_stored = self.newest_stored.max(other.newest_stored);
         self.newest_counted = self.newest_counted.max(other.newest_counted);
         self.on_their_way += other.on_their_way;
         self.on_their_way_counters.merge(&other.on_their_way_counters);
@@ -275,7 +272,6 @@ impl<'a> Comparison<'a> {
         let is_sealed = self.sealed.contains(&vote.lane);
         let lane = self.lane(vote.lane);
         lane.votes += 1;
-        lane.newest_stored = lane.newest_stored.max(Some(vote.cast_at));
         standing.stored.extend(vote.choices);
         let missing = u64::from(vote.revision) - counted.number;
         if missing == 0 || is_sealed || is_old {

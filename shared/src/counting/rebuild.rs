@@ -29,6 +29,8 @@ use crate::{
 pub const LANDED_MS: u64 = 5 * MINUTE_MS;
 /// How long vote items are kept after closing, at least.
 pub const VOTES_KEPT_MS: u64 = 60 * DAY_MS;
+/// How far a version goes past COUNT's that was ahead of HEAD: more flushes than a copy can be behind.
+const VERSIONS_PASSED: u64 = 1_000_000;
 /// How often a lane is tried that others write at the same time.
 const ATTEMPTS_MAX: u32 = 20;
 /// The pause before the n-th further attempt, times n.
@@ -80,9 +82,10 @@ impl<S: LaneStore, D: DynamoDb, C: Clock> Rebuild<'_, S, D, C> {
         let mut recount = self.recount(&poll.poll_id, is_read).await?;
         for (lane, head) in sealed {
             let LaneRecount { counters, newest } = recount.remove(&lane.lane).unwrap_or_default();
-            let as_of = newest_counted(poll.vote_change, newest, head.as_of);
+            let count = self.tallies.read_count(&lane).await?;
+            let as_of = newest_counted(poll.vote_change, newest, head.as_of.max(count.as_of));
             // No second try: a conflict is another rebuild, whose recount may be a later one.
-            replace(self.tallies, &lane, &head, counters, as_of).await?;
+            replace(self.tallies, &lane, (&head, &count), counters, as_of).await?;
         }
         Ok(())
     }
@@ -121,12 +124,12 @@ impl<S: LaneStore, D: DynamoDb, C: Clock> Rebuild<'_, S, D, C> {
     }
 }
 
-/// When the newest counted vote was cast, by the newest stored one and by what HEAD says. Where votes change that may have been
-/// an earlier revision, by a clock that was ahead: its time stands in HEAD alone, and readers have seen it.
-fn newest_counted(change: VoteChange, stored: Option<Timestamp>, head: Option<Timestamp>) -> Option<Timestamp> {
+/// When the newest counted vote was cast, by the newest stored one and by what the lane says. Where votes change that may have
+/// been an earlier revision, by a clock that was ahead: its time stands in the tallies alone, and readers have seen it.
+fn newest_counted(change: VoteChange, stored: Option<Timestamp>, told: Option<Timestamp>) -> Option<Timestamp> {
     match change {
         VoteChange::Never => stored,
-        VoteChange::UntilClose => stored.max(head),
+        VoteChange::UntilClose => stored.max(told),
     }
 }
 
@@ -175,23 +178,31 @@ pub async fn seal(store: &impl LaneStore, lane: &LaneKey) -> Result<Head, LaneSt
     Ok(sealed)
 }
 
-/// Gives a sealed lane the counts that its votes come to, which were read after it was sealed, and shows them to readers.
-/// `Conflict` if another rebuild came first: seal and read again.
+/// Gives a sealed lane, of that HEAD and COUNT, the counts that its votes come to, which were read after it was sealed, and
+/// shows them to readers. `Conflict` if another rebuild came first: seal and read again.
 pub async fn replace(
     store: &impl LaneStore,
     lane: &LaneKey,
-    sealed: &Head,
+    (sealed, count): (&Head, &Head),
     counters: Counters,
     as_of: Option<Timestamp>,
 ) -> Result<(), LaneStoreError> {
-    publish(store, lane, &Head { counters, as_of, recent: Ids::new(), ..sealed.clone() }).await
+    let version = next_version(sealed.version, count.version)
+        .ok_or_else(|| LaneStoreError::Broken(format!("no version is left after {} of COUNT", count.version)))?;
+    let rebuilt = Head { version, counters, as_of, recent: Ids::new(), sealed: true };
+    store.put_head(lane, &rebuilt, sealed.version).await?;
+    store.put_count(lane, &rebuilt).await
+}
+
+/// The version after these of HEAD and COUNT. COUNT is ahead where HEAD is gone, or put back as it was before: then it is one
+/// that the lost HEAD never had either, though its copy may have been some flushes behind.
+fn next_version(head: u64, count: u64) -> Option<u64> {
+    if count > head { count.checked_add(VERSIONS_PASSED) } else { head.checked_add(1) }
 }
 
 /// Writes what HEAD says once more, as a version of its own, so that the readers' copy is written anew.
 pub async fn publish(store: &impl LaneStore, lane: &LaneKey, head: &Head) -> Result<(), LaneStoreError> {
-    let count = store.read_count(lane).await?;
-    // The copy is ahead where HEAD is gone, or put back as it was before. It only ever goes forwards.
-    let again = Head { version: head.version.max(count.version), ..head.clone() }.again();
+    let again = head.again();
     store.put_head(lane, &again, head.version).await?;
     store.put_count(lane, &again).await
 }

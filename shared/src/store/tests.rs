@@ -237,6 +237,16 @@ fn a_head_that_was_overtaken_is_a_conflict_and_one_whose_outcome_is_unknown_is_u
 }
 
 #[test]
+fn a_head_replaces_the_version_that_it_is_said_to_replace() {
+    let (aws, calls) = stub(|_, _| Answer::Ok(json!({})));
+    let head = Head { version: 1_001, ..Head::default() };
+    run(TallyStore::new(&aws, "tallies".to_owned()).put_head(&lane(), &head, 3)).unwrap();
+    let put = &calls.all()[0].body;
+    assert_eq!(put["ExpressionAttributeValues"], json!({":version": {"N": "3"}}));
+    assert_eq!(put["Item"]["version"], json!({"N": "1001"}));
+}
+
+#[test]
 fn a_readers_copy_that_is_as_new_is_left_alone() {
     let (aws, _) = stub(|_, _| Answer::condition_failed(json!({})));
     let head = Head { version: 4, ..Head::default() };

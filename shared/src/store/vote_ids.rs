@@ -21,7 +21,7 @@ pub fn encode(ids: &[VoteId]) -> Vec<u8> {
     bytes
 }
 
-/// The ids that lie in these bytes, in their order. None: they are not what `encode` writes.
+/// The ids that lie in these bytes, in their order. None: they can't be read.
 pub fn decode(mut bytes: &[u8]) -> Option<Vec<VoteId>> {
     let mut ids = Vec::with_capacity(bytes.len() / VOTER_BYTES);
     while !bytes.is_empty() {

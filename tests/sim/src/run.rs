@@ -76,7 +76,8 @@ fn begin(world: &Rc<World>, cloud: &Rc<Cloud>, polls: &[Rc<Poll>]) {
         + world.scenario.queue_outage_ms.max(world.scenario.tallies_outage_ms)
         + world.draw(AFTERMATH_MS);
     if world.scenario.rebuilds {
-        calm += world.scenario.span_ms + LANDED_MS;
+        // Counts are changed by hand within this time after the voters' own, and the poll is closed then at the latest.
+        calm += world.scenario.span_ms + 2 * LANDED_MS;
         world.executor.spawn(operator::rebuild(cloud.clone(), polls[world.draw_index(polls.len())].clone()));
     }
     world.executor.after(calm, move || again.faults.end());

@@ -20,7 +20,6 @@ fn lane() -> (LaneFindings, Tally) {
         votes: 3,
         stored: counters(3),
         counted: counters(3),
-        newest_stored: at(0),
         newest_counted: at(0),
         ..LaneFindings::default()
     };
