@@ -173,7 +173,7 @@ class LocalStack(LocalCloud):
         "iam-simulator": "LocalStack's policy simulator compares names and knows no wildcards",
     }
     calls_at_once = 12
-    tests_at_once = 3
+    tests_at_once = 2
     ready_path = "/_localstack/health"
     _services = "apigateway,cloudformation,cloudwatch,dynamodb,dynamodbstreams,iam,lambda,logs,s3,secretsmanager,sqs,ssm,sts"
 
