@@ -1,4 +1,5 @@
-//! Changing a poll under its revision, so that a change lands when it says or is written again before the answer.
+//! Changing a poll under its revision, so that a change lands when it says, or is written again or fenced off before
+//! anybody is told of it.
 
 use aws_sdk_dynamodb::Client;
 
@@ -9,8 +10,9 @@ use crate::{
     domain::{
         caller::Caller,
         ids::PollId,
+        lease::CONFIG_WRITE_MS,
         poll::{Poll, Status},
-        poll_edit::{CONFIG_WRITE_MS, EditPoll, close},
+        poll_edit::{EditPoll, close, fence},
         time::Timestamp,
         vote::Revisions,
     },
@@ -18,8 +20,15 @@ use crate::{
     store::{DynamoDb, PollStore, Replaced, StoreError},
 };
 
-/// How often a change is tried.
-const ATTEMPTS_MAX: usize = 4;
+mod tries;
+use tries::Tries;
+
+/// How often a change is tried: for 7 s on average, and 12 s at most, if nothing else takes time. A transaction that
+/// stalls holds the poll for as long.
+const ATTEMPTS_MAX: u32 = 16;
+/// The pause before the n-th further attempt is drawn at random below this times 2ⁿ, up to n = `PAUSE_DOUBLINGS`.
+const PAUSE_MS: u64 = 30;
+const PAUSE_DOUBLINGS: u32 = 5;
 
 /// The polls, to be changed by their owners.
 pub struct Editing<D = Client, C = SystemClock> {
@@ -84,29 +93,77 @@ impl<D: DynamoDb, C: Clock> Editing<D, C> {
 
     /// Replaces a poll by what `edit` makes of it. `edit` gets the poll as it stands, the time, and whether the poll
     /// that stands is an earlier try of ours, which may have landed late; it returns the very poll if there is nothing
-    /// to write. A try that did not land is as if it had not been: the next write takes its revision.
+    /// to write.
     async fn change(
         &self,
         poll_id: &PollId,
         edit: impl Fn(&Poll, Timestamp, bool) -> Result<Poll, Error>,
     ) -> Result<Poll, Error> {
-        let mut tried: Vec<Poll> = Vec::new();
-        for _ in 0..ATTEMPTS_MAX {
-            let current = self.polls.poll(poll_id).await?.ok_or_else(Error::poll_not_found)?;
-            // After that look, however long it took: a process may die before it can write again what landed late.
-            let now = self.clock.now();
-            let edited = edit(&current, now, tried.iter().any(|tried| tried.is_but_for_lanes(&current)))?;
-            if edited == current {
-                return Ok(current);
+        let mut tries = Tries::default();
+        for attempt in 0..ATTEMPTS_MAX {
+            if attempt > 0 {
+                self.clock.back_off(PAUSE_MS, attempt.min(PAUSE_DOUBLINGS)).await;
             }
-            match self.polls.replace(&edited).await {
-                Ok(Replaced::Done) if self.clock.now().millis_since(now) <= CONFIG_WRITE_MS => return Ok(edited),
-                Ok(Replaced::Done) | Err(StoreError::Unavailable(_)) => tried.push(edited),
-                Ok(Replaced::Overtaken) => {}
-                Err(error @ StoreError::Broken(_)) => return Err(error.into()),
+            if let Some(outcome) = self.attempt(poll_id, &edit, &mut tries).await {
+                return outcome;
             }
         }
         Err(Error::Unavailable("a poll's change did not land in time".to_owned()))
+    }
+
+    /// One attempt; `None` if there is to be another one.
+    async fn attempt(
+        &self,
+        poll_id: &PollId,
+        edit: impl Fn(&Poll, Timestamp, bool) -> Result<Poll, Error>,
+        tries: &mut Tries,
+    ) -> Option<Result<Poll, Error>> {
+        let current = match self.polls.poll(poll_id, &self.clock).await {
+            Ok(Some(current)) => current,
+            Ok(None) => return Some(Err(Error::poll_not_found())),
+            // What is under way must be fenced off before anybody is told that nothing was changed.
+            Err(StoreError::Unavailable(_)) if tries.any() => return None,
+            Err(error) => return Some(Err(error.into())),
+        };
+        // After that look, however long it took: a process may die before it can write again what landed late.
+        let now = self.clock.now();
+        let is_ours = tries.look_at(&current);
+        if is_ours && tries.landed_by(now) {
+            return Some(Ok(current));
+        }
+        match edit(&current, now, is_ours) {
+            Ok(edited) if edited != current => self.write(edited, now, tries).await,
+            // Nothing is to be written, but what is under way might land after the answer.
+            settled if tries.may_still_land() => self.fence_off(&current, settled, tries).await,
+            settled => Some(tries.told(settled)),
+        }
+    }
+
+    async fn write(&self, edited: Poll, now: Timestamp, tries: &mut Tries) -> Option<Result<Poll, Error>> {
+        match self.polls.replace(&edited).await {
+            Ok(Replaced::Done) if self.clock.now().millis_since(now) <= CONFIG_WRITE_MS => Some(Ok(edited)),
+            Ok(Replaced::Done) | Err(StoreError::Unavailable(_)) => {
+                tries.note(edited, now);
+                None
+            }
+            Ok(Replaced::Overtaken) => None,
+            Err(error @ StoreError::Broken(_)) => Some(Err(error.into())),
+        }
+    }
+
+    /// Takes the next revision without a change, so that no earlier try can land any more.
+    async fn fence_off(
+        &self,
+        current: &Poll,
+        settled: Result<Poll, Error>,
+        tries: &Tries,
+    ) -> Option<Result<Poll, Error>> {
+        let fenced = fence(current);
+        match self.polls.replace(&fenced).await {
+            Ok(Replaced::Done) => Some(tries.told(settled.map(|_| fenced))),
+            Ok(Replaced::Overtaken) | Err(StoreError::Unavailable(_)) => None,
+            Err(error @ StoreError::Broken(_)) => Some(Err(error.into())),
+        }
     }
 }
 

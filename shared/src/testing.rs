@@ -1,5 +1,5 @@
 //! A stub in the place of AWS: answers calls as a test says, and remembers them. For what no emulator shows:
-//! throttling, conflicts, answers that get lost. And a time, an account and a poll to try things on.
+//! throttling, conflicts, answers that get lost. And a clock, a time, an account and a poll to try things on.
 
 use std::{
     fmt,
@@ -22,6 +22,7 @@ use serde_json::{Value, json};
 
 use crate::{
     aws::sdk_config_over,
+    clock::Clock,
     domain::{
         caller::{Caller, TokenKind},
         ids::PollId,
@@ -138,6 +139,33 @@ fn respond(answer: Answer) -> Result<HttpResponse, ConnectorError> {
     };
     let status = StatusCode::try_from(status).map_err(|error| ConnectorError::other(error.into(), None))?;
     Ok(HttpResponse::new(status, SdkBody::from(body.to_string())))
+}
+
+/// A clock that goes on by what is slept, and when it is told to.
+#[derive(Clone)]
+pub struct VirtualClock(Arc<Mutex<Timestamp>>);
+
+impl VirtualClock {
+    /// A clock that begins at a time.
+    pub fn new(now: Timestamp) -> Self {
+        Self(Arc::new(Mutex::new(now)))
+    }
+
+    /// Goes on by that many milliseconds.
+    pub fn go_on(&self, millis: u64) {
+        let mut now = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *now = now.plus_millis(millis);
+    }
+}
+
+impl Clock for VirtualClock {
+    fn now(&self) -> Timestamp {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn sleep(&self, time: Duration) {
+        self.go_on(u64::try_from(time.as_millis()).unwrap_or(u64::MAX));
+    }
 }
 
 /// So many seconds after a time in 2026 at which tests may begin.

@@ -227,10 +227,11 @@ async fn a_transaction_over_a_limit_is_refused_for_good_and_writes_none_of_its_i
     assert_eq!(polls.create(&poll).await.unwrap(), Created::New);
     let mut larger = poll.clone();
     larger.rules.settings.revision += 1;
+    larger.rules.options_revision += 1;
     larger.options = vec!["x".repeat(ITEM_BYTES_MAX / 2); 2];
     let refused = polls.replace(&larger).await;
     assert!(matches!(&refused, Err(StoreError::Broken(error)) if error.contains("size")), "{refused:?}");
-    assert!(polls.poll(&poll.rules.settings.poll_id).await.unwrap().unwrap() == poll);
+    assert!(polls.poll(&poll.rules.settings.poll_id, &SystemClock).await.unwrap().unwrap() == poll);
 }
 
 #[tokio::test]

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use landslide_shared::{
-    aws, clock, config,
+    aws,
+    clock::{self, SystemClock},
+    config,
     domain::{
         ids::PollId,
         poll::Poll,
@@ -43,7 +45,7 @@ pub async fn handle(app: Arc<App>, request: Request) -> Result<Reply, Error> {
         None => PollId::from_bytes(random::bytes()?),
     };
     if key.is_some()
-        && let Some(poll) = app.polls.poll(&poll_id).await?
+        && let Some(poll) = app.polls.poll(&poll_id, &SystemClock).await?
     {
         return repeated(&poll, &new);
     }
@@ -56,7 +58,7 @@ pub async fn handle(app: Arc<App>, request: Request) -> Result<Reply, Error> {
         Created::Exists => {
             // A query is not isolated from a transaction: the other one may still be landing.
             let landing = || Error::Unavailable("a poll of this id is being made".to_owned());
-            repeated(&app.polls.poll(&poll_id).await?.ok_or_else(landing)?, &new)
+            repeated(&app.polls.poll(&poll_id, &SystemClock).await?.ok_or_else(landing)?, &new)
         }
     }
 }

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use landslide_shared::{
-    aws, clock,
-    domain::{ids::PollId, poll::Poll},
+    aws,
+    clock::{self, SystemClock},
+    domain::{ids::PollId, poll::Poll, time::Timestamp},
     http::{CacheControl, Error, Reply, Request},
     memory::Memory,
     store::PollStore,
@@ -34,19 +35,22 @@ impl App {
 
 /// 200 with the poll. Never 304, as its status moves with time while its revision, the entity tag, stays.
 pub async fn handle(app: Arc<App>, request: Request) -> Result<Reply, Error> {
-    let poll = current(&app, &request.poll_id()?).await?;
-    let reply = Reply::ok(&poll.view(clock::now()))?.etag(poll.rules.settings.revision);
+    let now = clock::now();
+    let poll = current(&app, &request.poll_id()?, now).await?;
+    let reply = Reply::ok(&poll.view(now))?.etag(poll.rules.settings.revision);
     Ok(reply.cache(CacheControl::Public(MAX_AGE_SECONDS)))
 }
 
-async fn current(app: &App, poll_id: &PollId) -> Result<Arc<Poll>, Error> {
-    let now = clock::now();
+/// The poll as it may be shown at `now`, a time before this call.
+async fn current(app: &App, poll_id: &PollId, now: Timestamp) -> Result<Arc<Poll>, Error> {
     if let Some(kept) = app.kept.get(poll_id)
         && kept.is_younger_than(FRESH_MS, now)
+        // Until it opens or closes its times may change: nobody is told of a closing that was moved away.
+        && kept.value.rules.status(kept.read_at) == kept.value.rules.status(now)
     {
         return Ok(kept.value);
     }
-    let poll = Arc::new(app.polls.poll(poll_id).await?.ok_or_else(Error::poll_not_found)?);
+    let poll = Arc::new(app.polls.poll(poll_id, &SystemClock).await?.ok_or_else(Error::poll_not_found)?);
     app.kept.put(poll_id, poll.clone(), now);
     Ok(poll)
 }

@@ -55,11 +55,11 @@ impl App {
 
 /// 200 with the results, 304 to who has them, 403 to who may not see them.
 pub async fn handle(app: Arc<App>, request: Request) -> Result<Reply, Error> {
-    let poll_id = request.poll_id()?;
+    let (poll_id, now) = (request.poll_id()?, clock::now());
     let cache = if request.is_mine() { CacheControl::Private } else { CacheControl::Public(MAX_AGE_SECONDS) };
-    let caller = if request.is_mine() { Some(request.caller(clock::now())?) } else { None };
-    let document = current(&app, &poll_id).await?;
-    if !may_see(&app, caller.as_ref(), &document.rules).await? {
+    let caller = if request.is_mine() { Some(request.caller(now)?) } else { None };
+    let document = current(&app, &poll_id, now).await?;
+    if !may_see(&app, caller.as_ref(), &document.rules, now).await? {
         return Err(Error::ResultsHidden);
     }
     let reply = match request.has_current(&document.tag) {
@@ -70,8 +70,8 @@ pub async fn handle(app: Arc<App>, request: Request) -> Result<Reply, Error> {
 }
 
 /// Whether the caller (none: anyone) may see the results now.
-async fn may_see(app: &App, caller: Option<&Caller>, rules: &Rules) -> Result<bool, Error> {
-    if rules.results_are_public(clock::now()) {
+async fn may_see(app: &App, caller: Option<&Caller>, rules: &Rules, now: Timestamp) -> Result<bool, Error> {
+    if rules.results_are_public(now) {
         return Ok(true);
     }
     let Some(caller) = caller else { return Ok(false) };
@@ -85,8 +85,7 @@ async fn may_see(app: &App, caller: Option<&Caller>, rules: &Rules) -> Result<bo
     Ok(vote.is_some_and(|vote| vote.choices.is_some()))
 }
 
-async fn current(app: &App, poll_id: &PollId) -> Result<Arc<Document>, Error> {
-    let now = clock::now();
+async fn current(app: &App, poll_id: &PollId, now: Timestamp) -> Result<Arc<Document>, Error> {
     let kept = app.kept.get(poll_id);
     if let Some(kept) = &kept
         && kept.is_younger_than(FRESH_MS, now)

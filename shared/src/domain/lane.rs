@@ -2,7 +2,7 @@
 
 use super::{
     ids::{PollId, VoterKey},
-    poll_edit::{CLOCK_SKEW_MS, CONFIG_LEASE_MS},
+    lease::{CLOCK_SKEW_MS, CONFIG_LEASE_MS},
 };
 
 /// Logical partitions of a poll's votes, each good for 1,000 writes a second.

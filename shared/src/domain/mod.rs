@@ -8,6 +8,7 @@ pub mod fold;
 pub mod heat;
 pub mod ids;
 pub mod lane;
+pub mod lease;
 pub mod message;
 pub mod poll;
 pub mod poll_edit;

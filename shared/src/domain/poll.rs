@@ -6,6 +6,7 @@ use super::{
     caller::{Caller, TokenKind},
     choices::{Choices, ChoicesError},
     ids::{PollId, VoterKey},
+    lease::CLOCK_SKEW_MS,
     time::Timestamp,
 };
 
@@ -144,6 +145,8 @@ pub struct Rules {
     pub owner: String,
     /// How many options there are.
     pub options: u8,
+    /// The revision in which the options' labels were written.
+    pub options_revision: u64,
     /// How many lanes count it.
     pub lanes: u8,
     /// When they were last doubled because one of them got too much.
@@ -186,9 +189,14 @@ impl Rules {
     pub fn results_are_public(&self, now: Timestamp) -> bool {
         match self.settings.results {
             Results::Always => true,
-            Results::AfterClose => self.status(now) == Status::Closed,
+            Results::AfterClose => self.is_closed_by_every_clock(now),
             Results::AfterVote | Results::Owner => false,
         }
+    }
+
+    /// Whether no process accepts a vote any more, whichever clock it goes by.
+    fn is_closed_by_every_clock(&self, now: Timestamp) -> bool {
+        self.settings.closes_at.is_some_and(|closes_at| closes_at.plus_millis(CLOCK_SKEW_MS) <= now)
     }
 }
 
@@ -269,7 +277,8 @@ mod tests {
     }
 
     #[test]
-    fn results_are_public_as_the_owner_wishes() {
+    fn results_are_public_as_the_owner_wishes_and_after_the_closing_once_no_clock_lets_a_vote_in() {
+        let just_before = Timestamp::EPOCH.plus_millis(at(21).as_millis() - 1);
         for (results, while_open, once_closed) in [
             (Results::Always, true, true),
             (Results::AfterVote, false, false),
@@ -277,8 +286,10 @@ mod tests {
             (Results::Owner, false, false),
         ] {
             let rules = poll(json!({"results": results, "closes_at": at(20)})).rules;
-            assert_eq!((rules.results_are_public(at(19)), rules.results_are_public(at(20))), (while_open, once_closed));
+            let public = [at(19), at(20), just_before, at(21)].map(|now| rules.results_are_public(now));
+            assert_eq!(public, [while_open, while_open, while_open, once_closed], "{results:?}");
         }
+        assert!(!poll(json!({"results": "after_close"})).rules.results_are_public(at(1_000)), "it never closes");
     }
 
     #[test]

@@ -1,25 +1,18 @@
 //! Changes of a poll, and why closing is strict.
 //!
-//! Processes remember a poll for a lease. A change is therefore felt everywhere only after that lease, the clocks'
-//! skew and the time that the change itself takes to land: 9 s together. So a poll is closed 9 s ahead at the
-//! earliest, and from 9 s before it opens only what can't surprise a process that remembers the old poll may change.
+//! Processes remember a poll for a lease. Every process knows of a change only after that lease, the clocks' skew and the
+//! time that the change takes to land: 9 s together. So a poll closes 9 s ahead at the earliest, and from 9 s before it
+//! opens only its closing and its peak may change. A closing that is seconds away stays, so that a poll that anyone was
+//! told is closed never opens again.
 
 use serde::Deserialize;
 
 use super::{
-    poll::{Identity, Kind, Poll, Results, Settings, Status, VoteChange},
+    lease::{CHANGE_FELT_MS, CLOSING_FIXED_MS},
+    poll::{Identity, Kind, Poll, Results, Settings, VoteChange},
     poll_request::{CreatePoll, FieldError, given},
     time::Timestamp,
 };
-
-/// How long a poll that was read is believed, counted by wall clock from before the read is sent.
-pub const CONFIG_LEASE_MS: u64 = 5_000;
-/// By how much two clocks may differ.
-pub const CLOCK_SKEW_MS: u64 = 1_000;
-/// How long a change of a poll may take to land.
-pub const CONFIG_WRITE_MS: u64 = 3_000;
-/// After how long a change is felt everywhere.
-pub const CHANGE_FELT_MS: u64 = CONFIG_LEASE_MS + CLOCK_SKEW_MS + CONFIG_WRITE_MS;
 
 /// The body of `PATCH /v1/polls/{poll_id}`: what is absent stays. Null clears a time.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -63,8 +56,8 @@ fn not_editable(detail: impl Into<String>) -> EditRefused {
 impl EditPoll {
     /// The poll with the change, one revision on; the very poll if nothing changes.
     ///
-    /// `again` says that the poll is an earlier try at this very change, which may have landed late: then a closing
-    /// that has come too near is moved away, as it must be felt everywhere before it is reached.
+    /// `again` says that the poll is an earlier try at this very change, which may have landed late: then its closing
+    /// moves away while it may, so that every process knows of it before it is reached.
     pub fn apply(&self, poll: &Poll, now: Timestamp, again: bool) -> Result<Poll, EditRefused> {
         let current = &poll.rules.settings;
         let fixed = self.kind.is_some_and(|kind| kind != current.kind)
@@ -75,8 +68,8 @@ impl EditPoll {
         let mut edited = self.merged(poll)?;
         let earliest = now.plus_millis(CHANGE_FELT_MS);
         if again && let Some(Some(closes_at)) = self.closes_at {
-            // Also where it stands already: it may have landed too late to be felt everywhere in time.
-            edited.rules.settings.closes_at = Some(closes_at.max(earliest));
+            let later = if is_fixed(current, now) { current.closes_at } else { Some(closes_at.max(earliest)) };
+            edited.rules.settings.closes_at = later;
         } else if edited.rules.settings.closes_at != current.closes_at {
             may_close_at(current, edited.rules.settings.closes_at, now)?;
         }
@@ -92,6 +85,9 @@ impl EditPoll {
         }
         if edited != *poll {
             edited.rules.settings.revision += 1;
+        }
+        if edited.options != poll.options {
+            edited.rules.options_revision = edited.rules.settings.revision;
         }
         Ok(edited)
     }
@@ -120,13 +116,18 @@ impl EditPoll {
 
 /// Whether the closing may be moved there now.
 fn may_close_at(current: &Settings, closes_at: Option<Timestamp>, now: Timestamp) -> Result<(), EditRefused> {
-    if current.status(now) == Status::Closed {
-        return Err(not_editable("a poll that is closed stays closed"));
+    if is_fixed(current, now) {
+        return Err(not_editable("The poll is closed or closes within 4 s: its closing stays as it is."));
     }
     if closes_at.is_some_and(|closes_at| closes_at < now.plus_millis(CHANGE_FELT_MS)) {
         return Err(not_editable("closes_at must lie at least 9 s ahead, so that it is felt everywhere in time"));
     }
     Ok(())
+}
+
+/// Whether the poll is closed, or so nearly that a change of its closing might land after it.
+fn is_fixed(current: &Settings, now: Timestamp) -> bool {
+    current.closes_at.is_some_and(|closes_at| closes_at <= now.plus_millis(CLOSING_FIXED_MS))
 }
 
 /// Whether anything else than closing and peak is different.
@@ -151,12 +152,20 @@ pub fn close(poll: &Poll, now: Timestamp, again: bool) -> Poll {
     let earliest = now.plus_millis(CHANGE_FELT_MS);
     let mut closed = poll.clone();
     let settings = &mut closed.rules.settings;
-    let keeps = settings.closes_at.is_some_and(|closes_at| closes_at <= earliest && !again);
+    let closes_before = settings.closes_at.is_some_and(|closes_at| closes_at <= earliest);
+    let keeps = if again { is_fixed(settings, now) } else { closes_before };
     if !keeps {
         settings.closes_at = Some(earliest);
         settings.revision += 1;
     }
     closed
+}
+
+/// The very poll under its next revision: once it is stored, no write over the one before can land any more.
+pub fn fence(poll: &Poll) -> Poll {
+    let mut fenced = poll.clone();
+    fenced.rules.settings.revision += 1;
+    fenced
 }
 
 #[cfg(test)]
@@ -227,14 +236,38 @@ mod tests {
     }
 
     #[test]
-    fn a_closing_lies_nine_seconds_ahead_and_a_closed_poll_stays_closed() {
+    fn a_closing_lies_nine_seconds_ahead_and_stays_from_four_seconds_before_it() {
         let open = poll(None, Some(200));
         assert!(is_refused(edit(&open, 100, json!({"closes_at": at(108)}))));
         assert!(edit(&open, 100, json!({"closes_at": at(109)})).is_ok());
-        assert!(edit(&open, 199, json!({"closes_at": at(300)})).is_ok());
-        assert!(edit(&open, 199, json!({"closes_at": null})).is_ok());
-        assert!(is_refused(edit(&open, 200, json!({"closes_at": at(300)}))));
-        assert!(is_refused(edit(&open, 200, json!({"closes_at": null}))));
+        for closes_at in [json!(at(300)), Value::Null] {
+            assert!(edit(&open, 195, json!({"closes_at": closes_at})).is_ok());
+            // A write that is sent now might land just after somebody was told that the poll is closed.
+            for now in [196, 199, 200, 300] {
+                assert!(is_refused(edit(&open, now, json!({"closes_at": closes_at}))), "{closes_at} at {now}");
+            }
+        }
+        assert!(edit(&open, 199, json!({"peak_votes_per_second": 9_000})).is_ok(), "only the closing stays");
+        assert!(edit(&open, 199, json!({"closes_at": at(200)})).is_ok(), "what does not change is no change");
+    }
+
+    #[test]
+    fn labels_have_the_revision_in_which_they_changed() {
+        let scheduled = poll(Some(100), None);
+        let renamed = edit(&scheduled, 0, json!({"options": ["x", "y"]})).unwrap();
+        assert_eq!((renamed.rules.settings.revision, renamed.rules.options_revision), (2, 2));
+        let raised = edit(&renamed, 0, json!({"peak_votes_per_second": 9_000})).unwrap();
+        assert_eq!((raised.rules.settings.revision, raised.rules.options_revision), (3, 2));
+        assert_eq!(close(&raised, at(200), false).rules.options_revision, 2);
+    }
+
+    #[test]
+    fn a_fence_changes_the_revision_alone() {
+        let fenced = fence(&poll(None, Some(200)));
+        assert_eq!((fenced.rules.settings.revision, fenced.rules.options_revision), (2, 1));
+        let mut before = fenced.clone();
+        before.rules.settings.revision = 1;
+        assert_eq!(before, poll(None, Some(200)));
     }
 
     #[test]
@@ -247,6 +280,7 @@ mod tests {
             assert_eq!(late.rules.settings.revision, stands.rules.settings.revision + 1);
         }
         assert_eq!(asked.apply(&landed, at(100), true), Ok(landed.clone()), "it landed in time");
+        assert_eq!(asked.apply(&landed, at(105), true), Ok(landed.clone()), "it is too near to be moved");
     }
 
     #[test]
@@ -258,6 +292,9 @@ mod tests {
         assert_eq!(close(&poll(None, Some(200)), at(100), false).rules.settings.closes_at, Some(at(109)));
         let late = close(&closed, at(104), true);
         assert_eq!((late.rules.settings.closes_at, late.rules.settings.revision), (Some(at(113)), 3));
+        for now in [105, 109, 200] {
+            assert_eq!(close(&closed, at(now), true), closed, "what somebody may be told is closed stays so");
+        }
     }
 
     #[test]

@@ -215,6 +215,7 @@ impl NewPoll {
             rules: Rules {
                 // 2 to 100, so it fits.
                 options: self.options.len() as u8,
+                options_revision: 1,
                 lanes: lanes_for(self.peak_votes_per_second, lanes_min),
                 lanes_doubled_at: None,
                 owner: owner.owner(),

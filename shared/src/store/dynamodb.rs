@@ -1,10 +1,10 @@
 //! The calls of DynamoDB that votes and their counting make: by the SDK's client, or by the simulation's model.
 
-use std::{future::Future, time::Duration};
+use std::future::Future;
 
 use aws_sdk_dynamodb::{
     Client,
-    config::{Config, http::HttpResponse, retry::RetryConfig, timeout::TimeoutConfig},
+    config::{http::HttpResponse, retry::RetryConfig, timeout::TimeoutConfig},
     error::SdkError,
     operation::{
         get_item::{GetItemError, GetItemOutput, builders::GetItemInputBuilder},
@@ -17,17 +17,23 @@ use aws_sdk_dynamodb::{
     },
 };
 
+use crate::aws::ATTEMPT_TIMEOUT;
+
 /// What a call comes to.
 pub type Outcome<O, E> = Result<O, SdkError<E, HttpResponse>>;
 
-/// Whoever takes these calls. Each is tried again where DynamoDB throttles it, fails or does not answer, but for a
-/// transaction that is to land in time.
+/// Whoever takes these calls. Each is tried again where DynamoDB throttles it, fails or does not answer, but for those
+/// that say `once`.
 pub trait DynamoDb {
     /// Reads an item.
     fn get_item(&self, call: GetItemInputBuilder) -> impl Future<Output = Outcome<GetItemOutput, GetItemError>>;
 
     /// Writes an item, or not, by its condition.
     fn put_item(&self, call: PutItemInputBuilder) -> impl Future<Output = Outcome<PutItemOutput, PutItemError>>;
+
+    /// The same, tried once: what it writes holds for a while only. No answer within `ATTEMPT_TIMEOUT` is an error, and
+    /// the write may land all the same.
+    fn put_item_once(&self, call: PutItemInputBuilder) -> impl Future<Output = Outcome<PutItemOutput, PutItemError>>;
 
     /// Changes an item, or not, by its condition.
     fn update_item(
@@ -38,11 +44,16 @@ pub trait DynamoDb {
     /// Reads a page of items.
     fn query(&self, call: QueryInputBuilder) -> impl Future<Output = Outcome<QueryOutput, QueryError>>;
 
-    /// Writes all items or none. If it is to land within a time, it is tried once, and then given up.
+    /// Writes all items or none.
     fn transact(
         &self,
         call: TransactWriteItemsInputBuilder,
-        lands_within: Option<Duration>,
+    ) -> impl Future<Output = Outcome<TransactWriteItemsOutput, TransactWriteItemsError>>;
+
+    /// The same, tried once, as `put_item_once` is.
+    fn transact_once(
+        &self,
+        call: TransactWriteItemsInputBuilder,
     ) -> impl Future<Output = Outcome<TransactWriteItemsOutput, TransactWriteItemsError>>;
 }
 
@@ -56,6 +67,10 @@ impl DynamoDb for Client {
         Box::pin(call.send_with(self)).await
     }
 
+    async fn put_item_once(&self, call: PutItemInputBuilder) -> Outcome<PutItemOutput, PutItemError> {
+        Box::pin(call.send_with(&that_tries_once(self))).await
+    }
+
     async fn update_item(&self, call: UpdateItemInputBuilder) -> Outcome<UpdateItemOutput, UpdateItemError> {
         Box::pin(call.send_with(self)).await
     }
@@ -67,14 +82,24 @@ impl DynamoDb for Client {
     async fn transact(
         &self,
         call: TransactWriteItemsInputBuilder,
-        lands_within: Option<Duration>,
     ) -> Outcome<TransactWriteItemsOutput, TransactWriteItemsError> {
-        let Some(time_max) = lands_within else { return Box::pin(call.send_with(self)).await };
-        let once = Config::builder()
-            .retry_config(RetryConfig::disabled())
-            .timeout_config(TimeoutConfig::builder().operation_timeout(time_max).build());
-        let items = call.get_transact_items().clone();
-        let call = self.transact_write_items().set_transact_items(items).customize().config_override(once);
-        Box::pin(call.send()).await
+        Box::pin(call.send_with(self)).await
     }
+
+    async fn transact_once(
+        &self,
+        call: TransactWriteItemsInputBuilder,
+    ) -> Outcome<TransactWriteItemsOutput, TransactWriteItemsError> {
+        Box::pin(call.send_with(&that_tries_once(self))).await
+    }
+}
+
+/// The same client, over the same connections, that tries a call once.
+fn that_tries_once(client: &Client) -> Client {
+    let once = client
+        .config()
+        .to_builder()
+        .retry_config(RetryConfig::disabled())
+        .timeout_config(TimeoutConfig::builder().operation_timeout(ATTEMPT_TIMEOUT).build());
+    Client::from_conf(once.build())
 }

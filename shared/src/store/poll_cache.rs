@@ -10,8 +10,8 @@ use super::{DynamoDb, PollStore, StoreError};
 use crate::{
     domain::{
         ids::PollId,
-        poll::Rules,
-        poll_edit::{CHANGE_FELT_MS, CONFIG_LEASE_MS},
+        lease::CONFIG_LEASE_MS,
+        poll::{Rules, Status},
         time::Timestamp,
     },
     memory::{Memory, Remembered},
@@ -39,11 +39,11 @@ impl<D: DynamoDb> PollCache<D> {
         self.not_older_than(poll, now, CONFIG_LEASE_MS).await
     }
 
-    /// A poll's rules, at most a second old: what a refusal rests on. One that shows the poll closed for longer
-    /// than any change can be under way is final, and read no more.
+    /// A poll's rules, at most a second old: what a refusal rests on. A poll that was closed when it was read stays
+    /// closed, and is read no more.
     pub async fn fresh_rules(&self, poll: &PollId, now: Timestamp) -> Result<Option<Arc<Rules>>, StoreError> {
         match self.known.get(poll) {
-            Some(known) if is_final(&known) => Ok(known.value),
+            Some(known) if was_closed(&known) => Ok(known.value),
             _ => self.not_older_than(poll, now, FRESH_MS).await,
         }
     }
@@ -56,7 +56,7 @@ impl<D: DynamoDb> PollCache<D> {
     ) -> Result<Option<Arc<Rules>>, StoreError> {
         if let Some(known) = self.known.get(poll)
             && known.is_younger_than(if known.value.is_some() { age_ms } else { FRESH_MS }, now)
-            && !has_opened_since(&known, now)
+            && !has_turned_since(&known, now)
         {
             return Ok(known.value);
         }
@@ -75,13 +75,14 @@ impl<D: DynamoDb> PollCache<D> {
     }
 }
 
-/// Whether the poll has opened since it was read: all of it may have changed until then, so it is read anew.
-fn has_opened_since(known: &Remembered<Option<Arc<Rules>>>, now: Timestamp) -> bool {
-    let opens_at = known.value.as_ref().and_then(|rules| rules.settings.opens_at);
-    opens_at.is_some_and(|opens_at| known.read_at < opens_at && opens_at <= now)
+/// Whether the poll has opened or closed since it was read. Until then its times may have changed, so it is read again:
+/// nobody is let in too early, and nobody is told of a closing that was moved away.
+fn has_turned_since(known: &Remembered<Option<Arc<Rules>>>, now: Timestamp) -> bool {
+    let settings = known.value.as_ref().map(|rules| &rules.settings);
+    let times = settings.into_iter().flat_map(|settings| [settings.opens_at, settings.closes_at]);
+    times.flatten().any(|at| known.read_at < at && at <= now)
 }
 
-fn is_final(known: &Remembered<Option<Arc<Rules>>>) -> bool {
-    let closes_at = known.value.as_ref().and_then(|rules| rules.settings.closes_at);
-    closes_at.is_some_and(|closes_at| known.read_at.millis_since(closes_at) > CHANGE_FELT_MS)
+fn was_closed(known: &Remembered<Option<Arc<Rules>>>) -> bool {
+    known.value.as_ref().is_some_and(|rules| rules.status(known.read_at) == Status::Closed)
 }

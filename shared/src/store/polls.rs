@@ -1,12 +1,13 @@
 //! The Polls table: an item RULES and an item OPTIONS a poll.
 
-use std::time::Duration;
+use std::collections::HashMap;
 
 use aws_sdk_dynamodb::{
     Client,
     error::SdkError,
     operation::{
         get_item::GetItemInput,
+        put_item::{PutItemError, PutItemInput},
         query::QueryInput,
         transact_write_items::{TransactWriteItemsError, TransactWriteItemsInput, TransactWriteItemsOutput},
         update_item::{UpdateItemError, UpdateItemInput},
@@ -21,12 +22,12 @@ use super::{
     keys, store_error,
 };
 use crate::{
+    clock::Clock,
     config::{self, ConfigError},
     domain::{
         ids::PollId,
         lane::{LANES_FELT_MS, LANES_MAX},
         poll::{OwnerOrder, Poll, Rules, Settings},
-        poll_edit::CONFIG_WRITE_MS,
         time::Timestamp,
     },
 };
@@ -45,7 +46,7 @@ pub enum Created {
 pub enum Replaced {
     /// It is stored.
     Done,
-    /// The poll has another revision than the one before the new one's; nothing was written.
+    /// The poll has another revision than the one before the new one's, or a transaction holds it; nothing was written.
     Overtaken,
 }
 
@@ -60,20 +61,35 @@ pub struct Page {
 
 /// What a read of a poll's two items found. A read of several items is not isolated from a transaction.
 pub(super) enum Read<T> {
-    /// Items of one revision, or none.
+    /// Items that go together, or none.
     Whole(T),
     /// One item from before a change, and one from after it.
     Torn,
 }
 
-/// How often a poll's items are read until they are of one revision. A transaction lands within milliseconds.
-pub(super) const READS_MAX: usize = 5;
+/// How often a poll's items are read until they go together. A transaction usually lands within milliseconds; one that
+/// stalls holds up readers for as long as they have time: 2 s on average, 4 s at most.
+const READS_MAX: u32 = 12;
+/// The pause before the n-th further read is drawn at random below this times 2ⁿ, up to n = `READ_PAUSE_DOUBLINGS`.
+const READ_PAUSE_MS: u64 = 10;
+const READ_PAUSE_DOUBLINGS: u32 = 6;
 
-/// What a reader says that found no two items of one revision.
-pub(super) fn torn() -> StoreError {
-    StoreError::Unavailable("read poll: it changed at each read".to_owned())
+/// Reads a poll's items until they go together.
+pub(super) async fn read_whole<T, R>(clock: &impl Clock, read: impl Fn() -> R) -> Result<T, StoreError>
+where
+    R: Future<Output = Result<Read<T>, StoreError>>,
+{
+    for further in 1..=READS_MAX {
+        if let Read::Whole(found) = read().await? {
+            return Ok(found);
+        }
+        clock.back_off(READ_PAUSE_MS, further.min(READ_PAUSE_DOUBLINGS)).await;
+    }
+    Err(StoreError::Unavailable("read poll: a change of it does not end".to_owned()))
 }
 
+/// The attribute of the labels' revision.
+const OPTIONS_REVISION: &str = "options_revision";
 /// The attribute of how many lanes there are.
 const LANES: &str = "lanes";
 /// The attribute of when they were last doubled, if ever.
@@ -149,13 +165,8 @@ impl<D: DynamoDb> PollStore<D> {
     }
 
     /// A poll whole, by a strongly consistent query of its two items, made again where a change landed between them.
-    pub async fn poll(&self, poll: &PollId) -> Result<Option<Poll>, StoreError> {
-        for _ in 0..READS_MAX {
-            if let Read::Whole(poll) = self.poll_items(poll).await? {
-                return Ok(poll);
-            }
-        }
-        Err(torn())
+    pub async fn poll(&self, poll: &PollId, clock: &impl Clock) -> Result<Option<Poll>, StoreError> {
+        read_whole(clock, || self.poll_items(poll)).await
     }
 
     async fn poll_items(&self, poll: &PollId) -> Result<Read<Option<Poll>>, StoreError> {
@@ -169,23 +180,37 @@ impl<D: DynamoDb> PollStore<D> {
         read_poll(answer.items())
     }
 
-    /// Writes a changed poll's two items in one transaction, over the revision before its own. One attempt, at most
-    /// `CONFIG_WRITE_MS` long: a change must not land later than it says it may, so nothing is sent again blindly.
+    /// Writes a changed poll over the revision before its own, by one attempt: what it says holds for a while only, so
+    /// nothing is sent again blindly. One conditional write of RULES, or a transaction of both items if the labels are
+    /// of the new revision too.
     pub async fn replace(&self, poll: &Poll) -> Result<Replaced, StoreError> {
-        let before = poll.rules.settings.revision.saturating_sub(1);
+        if poll.rules.options_revision == poll.rules.settings.revision {
+            return self.replace_both(poll).await;
+        }
+        let put = PutItemInput::builder()
+            .table_name(&self.table)
+            .set_item(Some(rules_item(&poll.rules)))
+            .condition_expression(OVER_THE_REVISION_BEFORE)
+            .set_expression_attribute_names(Some(names_of_condition()))
+            .set_expression_attribute_values(Some(values_of_condition(&poll.rules)));
+        match self.db.put_item_once(put).await {
+            Ok(_) => Ok(Replaced::Done),
+            Err(error) if is_overtaken(&error) => Ok(Replaced::Overtaken),
+            Err(error) => Err(store_error("change poll", error)),
+        }
+    }
+
+    async fn replace_both(&self, poll: &Poll) -> Result<Replaced, StoreError> {
         let rules = Put::builder()
             .table_name(&self.table)
             .set_item(Some(rules_item(&poll.rules)))
-            // Lanes may have been doubled since, without a revision; they never become fewer.
-            .condition_expression("#revision = :before AND #lanes <= :lanes")
-            .expression_attribute_names("#revision", "revision")
-            .expression_attribute_names("#lanes", LANES)
-            .expression_attribute_values(":before", number(before))
-            .expression_attribute_values(":lanes", number(poll.rules.lanes));
+            .condition_expression(OVER_THE_REVISION_BEFORE)
+            .set_expression_attribute_names(Some(names_of_condition()))
+            .set_expression_attribute_values(Some(values_of_condition(&poll.rules)));
         let options = Put::builder().table_name(&self.table).set_item(Some(options_item(poll)));
         let both =
             TransactWriteItemsInput::builder().transact_items(transact(rules)?).transact_items(transact(options)?);
-        let outcome = self.db.transact(both, Some(Duration::from_millis(CONFIG_WRITE_MS))).await;
+        let outcome = self.db.transact_once(both).await;
         Ok(if written("change poll", outcome)? { Replaced::Done } else { Replaced::Overtaken })
     }
 
@@ -194,7 +219,7 @@ impl<D: DynamoDb> PollStore<D> {
         let both = TransactWriteItemsInput::builder()
             .transact_items(transact(self.put_new(rules_item(&poll.rules)))?)
             .transact_items(transact(self.put_new(options_item(poll)))?);
-        let outcome = self.db.transact(both, None).await;
+        let outcome = self.db.transact(both).await;
         Ok(if written("create poll", outcome)? { Created::New } else { Created::Exists })
     }
 
@@ -232,11 +257,29 @@ impl<D: DynamoDb> PollStore<D> {
     /// Sends one read, so that the connection and its keys are there before the first request.
     pub async fn prime(&self) {
         if let Some(nobody) = PollId::parse("prime")
-            && let Err(error) = self.poll(&nobody).await
+            && let Err(error) = self.poll_items(&nobody).await
         {
             tracing::warn!(%error, "prime polls table");
         }
     }
+}
+
+/// Lanes may have been doubled since, without a revision; they never become fewer.
+const OVER_THE_REVISION_BEFORE: &str = "#revision = :before AND #lanes <= :lanes";
+
+fn names_of_condition() -> HashMap<String, String> {
+    HashMap::from([("#revision".to_owned(), "revision".to_owned()), ("#lanes".to_owned(), LANES.to_owned())])
+}
+
+fn values_of_condition(rules: &Rules) -> Item {
+    let before = rules.settings.revision.saturating_sub(1);
+    Item::from([(":before".to_owned(), number(before)), (":lanes".to_owned(), number(rules.lanes))])
+}
+
+fn is_overtaken<R>(error: &SdkError<PutItemError, R>) -> bool {
+    error
+        .as_service_error()
+        .is_some_and(|error| error.is_conditional_check_failed_exception() || error.is_transaction_conflict_exception())
 }
 
 fn is_refused<R>(error: &SdkError<UpdateItemError, R>) -> bool {
@@ -277,6 +320,7 @@ fn rules_item(rules: &Rules) -> Item {
         ("question", string(&settings.question)),
         ("kind", word(settings.kind)),
         ("options", number(rules.options)),
+        (OPTIONS_REVISION, number(rules.options_revision)),
         ("max_choices", number(settings.max_choices)),
         ("identity", word(settings.identity)),
         ("vote_change", word(settings.vote_change)),
@@ -320,8 +364,11 @@ fn read_settings(item: &Item) -> Result<Settings, StoreError> {
 /// A poll's rules from its item RULES.
 pub(super) fn read_rules(item: &Item) -> Result<Rules, StoreError> {
     let attributes = Attributes(item);
+    let settings = read_settings(item)?;
     Ok(Rules {
-        settings: read_settings(item)?,
+        // Absent where both items were always written together.
+        options_revision: attributes.optional_number(OPTIONS_REVISION)?.unwrap_or(settings.revision),
+        settings,
         owner: attributes.string("owner")?.to_owned(),
         options: attributes.number("options")?,
         lanes: attributes.number(LANES)?,
@@ -337,7 +384,7 @@ fn options_item(poll: &Poll) -> Item {
         (keys::POLL_ID.to_owned(), string(poll.rules.settings.poll_id.as_str())),
         (keys::ITEM.to_owned(), string(keys::OPTIONS)),
         ("labels".to_owned(), AttributeValue::L(labels)),
-        ("revision".to_owned(), number(poll.rules.settings.revision)),
+        ("revision".to_owned(), number(poll.rules.options_revision)),
     ])
 }
 
@@ -348,7 +395,7 @@ pub(super) fn read_poll(items: &[Item]) -> Result<Read<Option<Poll>>, StoreError
         return Ok(Read::Whole(None));
     };
     let (rules, options) = (read_rules(rules)?, Attributes(options));
-    if options.number::<u64>("revision")? != rules.settings.revision {
+    if options.number::<u64>("revision")? != rules.options_revision {
         return Ok(Read::Torn);
     }
     let labels = options.optional_list("labels")?.unwrap_or_default();

@@ -9,11 +9,12 @@ use super::{
     StoreError,
     item::{Attributes, Item, string},
     keys,
-    polls::{READS_MAX, Read, read_poll, torn},
+    polls::{Read, read_poll, read_whole},
     store_error,
     tallies::read_head,
 };
 use crate::{
+    clock::SystemClock,
     config::{self, ConfigError},
     domain::{ids::PollId, lane::LaneKey, poll::Poll, tally::Head},
 };
@@ -62,12 +63,7 @@ impl ResultsStore {
     /// A poll and its counts, by strongly consistent reads, so that counts never go back. One batch where the poll
     /// has no more lanes than `lanes`, which is as many as the caller knows of; else one more.
     pub async fn read(&self, poll_id: &PollId, lanes: u8) -> Result<Option<Snapshot>, StoreError> {
-        for _ in 0..READS_MAX {
-            if let Read::Whole(snapshot) = self.snapshot(poll_id, lanes).await? {
-                return Ok(snapshot);
-            }
-        }
-        Err(torn())
+        read_whole(&SystemClock, || self.snapshot(poll_id, lanes)).await
     }
 
     async fn snapshot(&self, poll_id: &PollId, lanes: u8) -> Result<Read<Option<Snapshot>>, StoreError> {

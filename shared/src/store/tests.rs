@@ -16,7 +16,7 @@ use crate::{
         time::Timestamp,
         vote::Vote,
     },
-    testing::{Answer, Call, poll_asked_for, stub},
+    testing::{Answer, Call, VirtualClock, poll_asked_for, stub},
 };
 
 fn poll_id() -> PollId {
@@ -110,6 +110,7 @@ fn torn() -> (Poll, Vec<Value>, Vec<Value>) {
     let mut after = before.clone();
     after.options = vec!["c".to_owned(), "d".to_owned()];
     after.rules.settings.revision += 1;
+    after.rules.options_revision += 1;
     let [rules, options] = items_of(&after);
     let [_, old_options] = items_of(&before);
     (after, vec![old_options, rules.clone()], vec![options, rules])
@@ -119,7 +120,8 @@ fn torn() -> (Poll, Vec<Value>, Vec<Value>) {
 fn a_poll_that_changes_while_it_is_read_is_read_again() {
     let (poll, between, whole) = torn();
     let (aws, calls) = stub(move |_, before| Answer::Ok(json!({"Items": if before < 2 { &between } else { &whole }})));
-    let read = run(PollStore::new(&aws, "polls".to_owned()).poll(&poll_id())).unwrap().unwrap();
+    let read =
+        run(PollStore::new(&aws, "polls".to_owned()).poll(&poll_id(), &VirtualClock::new(at(0)))).unwrap().unwrap();
     assert!(read == poll, "{read:?}");
     assert_eq!(calls.operations(), ["Query"; 3]);
 }
@@ -143,7 +145,9 @@ fn a_change_of_a_poll_whose_lanes_were_doubled_meanwhile_is_overtaken() {
     edited.rules.lanes = 4;
     edited.rules.lanes_doubled_at = Some(at(7));
     run(PollStore::new(&aws, "polls".to_owned()).replace(&edited)).unwrap();
-    let put = calls.all()[0].body["TransactItems"][0]["Put"].clone();
+    let [put] = calls.all().try_into().unwrap();
+    assert_eq!(put.operation, "PutItem", "its labels stay");
+    let put = put.body;
     let condition = "#revision = :before AND #lanes <= :lanes";
     assert_eq!(put["ConditionExpression"], condition);
     assert_eq!(put["ExpressionAttributeValues"], json!({":before": {"N": "1"}, ":lanes": {"N": "4"}}));
@@ -154,20 +158,22 @@ fn a_change_of_a_poll_whose_lanes_were_doubled_meanwhile_is_overtaken() {
 fn a_poll_that_is_never_found_whole_is_unavailable() {
     let (_, between, _) = torn();
     let (aws, calls) = stub(move |_, _| Answer::Ok(json!({"Items": between})));
-    let outcome = run(PollStore::new(&aws, "polls".to_owned()).poll(&poll_id()));
+    let outcome = run(PollStore::new(&aws, "polls".to_owned()).poll(&poll_id(), &VirtualClock::new(at(0))));
     assert!(matches!(outcome, Err(StoreError::Unavailable(_))), "{outcome:?}");
-    assert_eq!(calls.operations(), ["Query"; 5]);
+    assert_eq!(calls.operations(), ["Query"; 12]);
 }
 
-/// A stub of the Polls table that holds one poll, closing as given.
-fn holding(closes_at: Option<Timestamp>) -> (PollCache, crate::testing::Calls) {
+/// A stub of the Polls table that holds one poll, of these times.
+fn holding(times: Value) -> (PollCache, crate::testing::Calls) {
     let items = std::sync::Arc::new(std::sync::Mutex::new(Value::Null));
     let written = items.clone();
     let (aws, _) = stub(move |call, _| {
         *written.lock().unwrap() = call.body["TransactItems"][0]["Put"]["Item"].clone();
         Answer::Ok(json!({}))
     });
-    run(PollStore::new(&aws, "polls".to_owned()).create(&poll(closes_at))).unwrap();
+    let mut body = json!({"question": "Q", "options": ["a", "b"]});
+    body.as_object_mut().unwrap().extend(times.as_object().unwrap().clone());
+    run(PollStore::new(&aws, "polls".to_owned()).create(&poll_asked_for(body, at(0)).unwrap())).unwrap();
     let (aws, calls) = stub(move |call, _| match call.body["Key"]["poll_id"]["S"].as_str() {
         Some("p1") => Answer::Ok(json!({"Item": items.lock().unwrap().clone()})),
         _ => Answer::Ok(json!({})),
@@ -177,14 +183,14 @@ fn holding(closes_at: Option<Timestamp>) -> (PollCache, crate::testing::Calls) {
 
 #[test]
 fn a_poll_comes_back_as_it_was_stored() {
-    let (cache, _) = holding(Some(at(60_000)));
+    let (cache, _) = holding(json!({"closes_at": at(60_000)}));
     let rules = run(cache.rules(&poll_id(), at(0))).unwrap().unwrap();
     assert!(*rules == poll(Some(at(60_000))).rules);
 }
 
 #[test]
 fn a_poll_is_read_once_a_lease() {
-    let (cache, calls) = holding(None);
+    let (cache, calls) = holding(json!({}));
     let read_at = |millis| run(cache.rules(&poll_id(), at(millis))).unwrap().is_some();
     assert!([0, 1, 4_999].into_iter().all(read_at));
     assert_eq!(calls.all().len(), 1);
@@ -197,7 +203,7 @@ fn a_poll_is_read_once_a_lease() {
 
 #[test]
 fn that_there_is_no_poll_is_believed_for_a_second() {
-    let (cache, calls) = holding(None);
+    let (cache, calls) = holding(json!({}));
     let nobody = PollId::parse("nobody").unwrap();
     let read_at = |millis| run(cache.rules(&nobody, at(millis))).unwrap();
     assert!([0, 999, 1_000, 1_999].into_iter().all(|millis| read_at(millis).is_none()));
@@ -205,8 +211,21 @@ fn that_there_is_no_poll_is_believed_for_a_second() {
 }
 
 #[test]
-fn a_refusal_rests_on_a_fresh_read_until_it_is_final() {
-    let (cache, calls) = holding(Some(at(1_000)));
+fn a_refusal_rests_on_a_read_from_after_the_closing_which_is_final() {
+    let (cache, calls) = holding(json!({"closes_at": at(1_000)}));
+    let reads_after = |millis: u64| {
+        run(cache.fresh_rules(&poll_id(), at(millis))).unwrap().unwrap();
+        calls.all().len()
+    };
+    run(cache.rules(&poll_id(), at(0))).unwrap();
+    assert_eq!(reads_after(999), 1);
+    assert_eq!(reads_after(1_000), 2, "until just now the closing might have been moved away");
+    assert_eq!([1_100, 2_500, 60_000].map(reads_after), [2; 3], "a poll that is closed stays closed");
+}
+
+#[test]
+fn a_refusal_before_the_opening_rests_on_a_fresh_read() {
+    let (cache, calls) = holding(json!({"opens_at": at(9_000)}));
     let reads_after = |millis: u64| {
         run(cache.fresh_rules(&poll_id(), at(millis))).unwrap().unwrap();
         calls.all().len()
@@ -214,9 +233,46 @@ fn a_refusal_rests_on_a_fresh_read_until_it_is_final() {
     run(cache.rules(&poll_id(), at(0))).unwrap();
     assert_eq!(reads_after(1_500), 2, "what is remembered does not refuse");
     assert_eq!(reads_after(1_600), 2, "at most one read a second");
-    assert_eq!(reads_after(9_000), 3);
-    assert_eq!(reads_after(10_001), 4, "closed for over 9 s");
-    assert_eq!(reads_after(60_000), 4, "then it is final");
+    assert_eq!(reads_after(8_999), 3);
+    assert_eq!(reads_after(9_000), 4, "it has opened since");
+}
+
+#[test]
+fn a_closing_is_of_an_older_revision_than_the_labels_and_no_torn_read() {
+    let mut closed = poll(None);
+    let [_, options] = items_of(&closed);
+    closed.rules.settings.revision = 5;
+    closed.rules.settings.closes_at = Some(at(9_000));
+    let [rules, _] = items_of(&closed);
+    let (aws, calls) = stub(move |_, _| Answer::Ok(json!({"Items": [options, rules]})));
+    let store = PollStore::new(&aws, "polls".to_owned());
+    let read = run(store.poll(&poll_id(), &VirtualClock::new(at(0)))).unwrap().unwrap();
+    assert!(read == closed, "{read:?}");
+    assert_eq!(calls.operations(), ["Query"]);
+}
+
+#[test]
+fn a_poll_whose_items_were_always_written_together_is_read_as_before() {
+    let mut edited = poll(None);
+    (edited.rules.settings.revision, edited.rules.options_revision) = (3, 3);
+    let [mut rules, options] = items_of(&edited);
+    rules.as_object_mut().unwrap().remove("options_revision").unwrap();
+    let (aws, _) = stub(move |_, _| Answer::Ok(json!({"Items": [options, rules]})));
+    let store = PollStore::new(&aws, "polls".to_owned());
+    assert!(run(store.poll(&poll_id(), &VirtualClock::new(at(0)))).unwrap().unwrap() == edited);
+}
+
+#[test]
+fn a_change_that_meets_a_transaction_is_overtaken_and_tried_once() {
+    let (aws, calls) = stub(|_, _| Answer::Refused("TransactionConflictException", json!({})));
+    let mut edited = poll(None);
+    edited.rules.settings.revision = 2;
+    let outcome = run(PollStore::new(&aws, "polls".to_owned()).replace(&edited)).unwrap();
+    assert_eq!((outcome, calls.operations()), (Replaced::Overtaken, vec!["PutItem".to_owned()]));
+    let (aws, calls) = stub(|_, _| Answer::Lost);
+    let outcome = run(PollStore::new(&aws, "polls".to_owned()).replace(&edited));
+    assert!(matches!(outcome, Err(StoreError::Unavailable(_))), "{outcome:?}");
+    assert_eq!(calls.operations(), ["PutItem"], "what it says holds for a while only");
 }
 
 fn lane() -> LaneKey {

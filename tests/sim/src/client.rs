@@ -1,7 +1,7 @@
 //! What a process calls: DynamoDB and SQS as the SDK shows them, over a network on which calls get lost, come late and
 //! are tried again.
 
-use std::{cell::Cell, ops::Bound, rc::Rc, time::Duration};
+use std::{cell::Cell, ops::Bound, rc::Rc};
 
 use aws_sdk_dynamodb::{
     error::SdkError,
@@ -16,7 +16,7 @@ use aws_sdk_dynamodb::{
     },
     types::{
         CancellationReason, ReturnValuesOnConditionCheckFailure,
-        error::{ConditionalCheckFailedException, TransactionCanceledException},
+        error::{ConditionalCheckFailedException, TransactionCanceledException, TransactionConflictException},
     },
 };
 use aws_sdk_sqs::{
@@ -38,9 +38,11 @@ use crate::{
     world::{Process, World, count},
 };
 
-/// The longest that a call is under way, each way, in milliseconds. Two of them fit into the time that a poll's change
-/// may take to land.
+/// The longest that a call is under way, each way, in milliseconds: longer than its caller waits, and shorter than a
+/// change of a poll may take to land (`CONFIG_WRITE_MS`).
 const SLOW_MS: u64 = 2_900;
+/// When a transaction that stalls has landed, in milliseconds since it was sent. Its items are locked until then.
+const STALLED_MS: std::ops::Range<u64> = 5_000..7_000;
 /// The longest that it is usually, each way, in milliseconds.
 const USUAL_MS: u64 = 6;
 /// The most items of a page.
@@ -153,33 +155,35 @@ impl DynamoDb for Client {
     }
 
     async fn put_item(&self, call: PutItemInputBuilder) -> Outcome<PutItemOutput, PutItemError> {
-        let mut call = call.build().expect("a call is whole");
-        let shows_what_stands =
-            call.return_values_on_condition_check_failure == Some(ReturnValuesOnConditionCheckFailure::AllOld);
-        let item = Rc::new(call.item.take().expect("a put has an item"));
-        let who = self.process.clone();
-        let put = self.call("put item", move |world| put(world, &who, &call, &item));
-        let written = put.await.ok_or_else(given_up)?;
-        match written {
-            Written::ConditionFailed(stands) => {
-                let stands = stands.filter(|_| shows_what_stands).as_ref().map(whole);
-                let failed = ConditionalCheckFailedException::builder().set_item(stands).build();
-                Err(refused(PutItemError::ConditionalCheckFailedException(failed)))
-            }
-            Written::Done(_) | Written::Conflict => Ok(PutItemOutput::builder().build()),
+        let put = Rc::new(self.put(call));
+        let again = put.clone();
+        let written = self.call("put item", move |world| write(world, &again)).await;
+        put.outcome(written.ok_or_else(given_up)?)
+    }
+
+    async fn put_item_once(&self, call: PutItemInputBuilder) -> Outcome<PutItemOutput, PutItemError> {
+        let put = Rc::new(self.put(call));
+        let again = put.clone();
+        let act = Rc::new(move |world: &Rc<World>| write(world, &again));
+        match self.attempt("put item once", ATTEMPT_TIMEOUT.as_millis() as u64, act).await {
+            Some(Ok(written)) => put.outcome(written),
+            Some(Err(Busy)) | None => Err(given_up()),
         }
     }
 
     async fn update_item(&self, call: UpdateItemInputBuilder) -> Outcome<UpdateItemOutput, UpdateItemError> {
         let call = call.build().expect("a call is whole");
-        let who = self.process.clone();
-        let written = self.call("update item", move |world| double_lanes(world, &who, &call)).await;
+        let (who, by) = (self.process.clone(), self.process.invocation.get());
+        let written = self.call("update item", move |world| double_lanes(world, &who, by, &call)).await;
         match written.ok_or_else(given_up)? {
             Written::ConditionFailed(_) => {
                 let failed = ConditionalCheckFailedException::builder().build();
                 Err(refused(UpdateItemError::ConditionalCheckFailedException(failed)))
             }
-            Written::Done(_) | Written::Conflict => Ok(UpdateItemOutput::builder().build()),
+            Written::Conflict => Err(refused(UpdateItemError::TransactionConflictException(
+                TransactionConflictException::builder().build(),
+            ))),
+            Written::Done(_) => Ok(UpdateItemOutput::builder().build()),
         }
     }
 
@@ -201,14 +205,48 @@ impl DynamoDb for Client {
     async fn transact(
         &self,
         call: TransactWriteItemsInputBuilder,
-        lands_within: Option<Duration>,
+    ) -> Outcome<TransactWriteItemsOutput, TransactWriteItemsError> {
+        self.transact_in(call, None).await
+    }
+
+    async fn transact_once(
+        &self,
+        call: TransactWriteItemsInputBuilder,
+    ) -> Outcome<TransactWriteItemsOutput, TransactWriteItemsError> {
+        let stalls = self.world.faults.strikes(Fault::Stalled);
+        self.transact_in(call, stalls.then(|| STALLED_MS.start + self.world.draw(STALLED_MS.end - STALLED_MS.start)))
+            .await
+    }
+}
+
+impl Client {
+    fn put(&self, call: PutItemInputBuilder) -> Put {
+        let mut call = call.build().expect("a call is whole");
+        let item = Rc::new(call.item.take().expect("a put has an item"));
+        Put { call, item, who: self.process.clone(), by: self.process.invocation.get() }
+    }
+
+    /// One try of a transaction; of one that stalls nobody hears, and it lands after that many milliseconds.
+    async fn transact_in(
+        &self,
+        call: TransactWriteItemsInputBuilder,
+        stalled_ms: Option<u64>,
     ) -> Outcome<TransactWriteItemsOutput, TransactWriteItemsError> {
         let call = call.build().expect("a call is whole");
+        let by = self.process.invocation.get();
         let puts: Vec<PutItemInput> = call.transact_items().iter().map(as_put).collect();
-        let time_max = lands_within.unwrap_or(ATTEMPT_TIMEOUT);
-        let act = Rc::new(move |world: &Rc<World>| Ok(begin_transaction(world, &puts)));
-        let outcome = self.attempt("transact", time_max.as_millis() as u64, act).await;
-        match outcome {
+        let time_max = ATTEMPT_TIMEOUT.as_millis() as u64;
+        if let Some(stalled_ms) = stalled_ms {
+            let again = self.world.clone();
+            let there = self.world.draw(USUAL_MS);
+            self.world.executor.after(there, move || {
+                begin_transaction(&again, by, &puts, stalled_ms - there);
+            });
+            self.world.executor.sleep(time_max).await;
+            return Err(given_up());
+        }
+        let act = Rc::new(move |world: &Rc<World>| Ok(begin_transaction(world, by, &puts, 0)));
+        match self.attempt("transact", time_max, act).await {
             Some(Ok(None)) => Ok(TransactWriteItemsOutput::builder().build()),
             Some(Ok(Some(code))) => {
                 let reason = CancellationReason::builder().code(code).build();
@@ -220,8 +258,37 @@ impl DynamoDb for Client {
     }
 }
 
+/// A put on its way.
+struct Put {
+    call: PutItemInput,
+    item: Rc<Item>,
+    who: Rc<Process>,
+    /// The invocation that sent it.
+    by: u64,
+}
+
+impl Put {
+    #[expect(clippy::result_large_err, reason = "it is what the SDK's own calls return")]
+    fn outcome(&self, written: Written) -> Outcome<PutItemOutput, PutItemError> {
+        let shows_what_stands =
+            self.call.return_values_on_condition_check_failure == Some(ReturnValuesOnConditionCheckFailure::AllOld);
+        match written {
+            Written::ConditionFailed(stands) => {
+                let stands = stands.filter(|_| shows_what_stands).as_ref().map(whole);
+                let failed = ConditionalCheckFailedException::builder().set_item(stands).build();
+                Err(refused(PutItemError::ConditionalCheckFailedException(failed)))
+            }
+            Written::Conflict => Err(refused(PutItemError::TransactionConflictException(
+                TransactionConflictException::builder().build(),
+            ))),
+            Written::Done(_) => Ok(PutItemOutput::builder().build()),
+        }
+    }
+}
+
 /// Does a put, and has the stream and the ledger know.
-fn put(world: &Rc<World>, who: &Process, call: &PutItemInput, item: &Rc<Item>) -> Result<Written, Busy> {
+fn write(world: &Rc<World>, put: &Put) -> Result<Written, Busy> {
+    let Put { call, item, who, by } = put;
     let table = call.table_name().expect("a table");
     if world.is_table_out(Some(table)) || !world.partition_takes(table, item) {
         return Err(Busy);
@@ -230,19 +297,18 @@ fn put(world: &Rc<World>, who: &Process, call: &PutItemInput, item: &Rc<Item>) -
     match &written {
         Written::Done(former) => {
             world.spent(table, former.as_deref(), item);
-            world.landed(table, former.as_deref(), item);
+            world.landed(*by, table, former.as_deref(), item);
             world.tell(&who.name, || format!("writes {}", outline(item)));
         }
-        Written::ConditionFailed(_) => {
+        Written::ConditionFailed(_) | Written::Conflict => {
             count(&world.numbers.conflicts);
             world.tell(&who.name, || format!("comes too late to write {}", outline(item)));
         }
-        Written::Conflict => return Err(Busy),
     }
     Ok(written)
 }
 
-fn double_lanes(world: &Rc<World>, who: &Process, call: &UpdateItemInput) -> Result<Written, Busy> {
+fn double_lanes(world: &Rc<World>, who: &Process, by: u64, call: &UpdateItemInput) -> Result<Written, Busy> {
     let written = world.tables.borrow_mut().of_mut(call.table_name().expect("a table")).double_lanes(call);
     match &written {
         Written::Done(former) => {
@@ -255,10 +321,10 @@ fn double_lanes(world: &Rc<World>, who: &Process, call: &UpdateItemInput) -> Res
                 let table = tables.of(Some(table));
                 table.get(table.key(key))
             };
-            world.landed(table, former.as_deref(), &item.expect("it was just updated"));
+            world.landed(by, table, former.as_deref(), &item.expect("it was just updated"));
         }
         Written::ConditionFailed(_) => world.tell(&who.name, || "finds the poll's lanes doubled".to_owned()),
-        Written::Conflict => return Err(Busy),
+        Written::Conflict => world.tell(&who.name, || "finds the poll in a transaction".to_owned()),
     }
     Ok(written)
 }
@@ -301,9 +367,9 @@ fn as_put(item: &aws_sdk_dynamodb::types::TransactWriteItem) -> PutItemInput {
         .expect("a put is whole")
 }
 
-/// Begins a transaction, which lands at once, or item by item where the fault strikes. The code of its cancellation,
-/// if it is cancelled.
-fn begin_transaction(world: &Rc<World>, puts: &[PutItemInput]) -> Option<&'static str> {
+/// Begins a transaction, which lands at once, or item by item where the fault strikes, or not before `stalled_ms`, with
+/// its first item at any time until then. The code of its cancellation, if it is cancelled.
+fn begin_transaction(world: &Rc<World>, by: u64, puts: &[PutItemInput], stalled_ms: u64) -> Option<&'static str> {
     let mut tables = world.tables.borrow_mut();
     for (place, put) in puts.iter().enumerate() {
         let code = match tables.of_mut(put.table_name().expect("a table")).lock(put) {
@@ -318,19 +384,19 @@ fn begin_transaction(world: &Rc<World>, puts: &[PutItemInput]) -> Option<&'stati
     drop(tables);
     let is_torn = world.faults.strikes(Fault::TornRead);
     let mut order: Vec<&PutItemInput> = puts.iter().collect();
-    if is_torn && world.once_in(2) {
+    if (is_torn || stalled_ms > 0) && world.once_in(2) {
         order.reverse();
     }
-    let mut delay = 0;
+    let mut delay = if stalled_ms > 0 { world.draw(stalled_ms) } else { 0 };
     for put in order {
         let (again, put) = (world.clone(), put.clone());
-        let land = move || again.land(put.table_name().expect("a table"), put.item().expect("an item"));
+        let land = move || again.land(by, put.table_name().expect("a table"), put.item().expect("an item"));
         if delay == 0 {
             land()
         } else {
             world.executor.after(delay, land)
         }
-        delay += if is_torn { 1 + world.draw(30) } else { 0 };
+        delay = if stalled_ms > 0 { stalled_ms } else { delay + if is_torn { 1 + world.draw(30) } else { 0 } };
     }
     let (again, puts) = (world.clone(), puts.to_vec());
     let end = move || {

@@ -5,6 +5,7 @@ use std::{cell::RefCell, collections::HashSet, fmt::Write, rc::Rc, time::Duratio
 use landslide_shared::{
     batch::QueueEvent,
     clock::Clock,
+    domain::ids::PollId,
     editing::Editing,
     http::Error,
     queue::Queue,
@@ -47,6 +48,20 @@ const KEEP_BATCH_IN: u64 = 8;
 
 /// An app of cast-vote, get-vote and retract-vote.
 pub type VotingApp = Voting<Client, ProcessClock>;
+/// Who shows results: reads the poll afresh, and goes by its own clock.
+pub struct Showing {
+    polls: PollStore<Client>,
+    clock: ProcessClock,
+}
+
+impl Showing {
+    /// Whether anyone may see the poll's results now, by this process's clock.
+    pub async fn results_are_public(&self, poll: &PollId) -> Result<bool, Error> {
+        let rules = self.polls.rules(poll).await?.ok_or_else(Error::poll_not_found)?;
+        Ok(rules.results_are_public(self.clock.now()))
+    }
+}
+
 /// An app of close-poll and update-poll.
 pub type EditingApp = Editing<Client, ProcessClock>;
 type RelayApp = relay_votes::App<Client, ProcessClock>;
@@ -60,6 +75,8 @@ pub struct Cloud {
     pub voting: Rc<Function<VotingApp>>,
     /// Changes of polls.
     pub editing: Rc<Function<EditingApp>>,
+    /// Results.
+    pub showing: Rc<Function<Showing>>,
     /// The operator's program. It is no function, but is started, held up and killed like one.
     pub operator: Rc<Function<Program>>,
     relay: Rc<Function<RelayApp>>,
@@ -88,6 +105,11 @@ impl Cloud {
             Editing::over(PollStore::over(client, POLLS.to_owned()), clock)
         });
         let of = world.clone();
+        let showing = Function::new(world, "get-results", API_TIMEOUT_MS, move |process| {
+            let (client, clock) = client(&of, process);
+            Showing { polls: PollStore::over(client, POLLS.to_owned()), clock }
+        });
+        let of = world.clone();
         let relay = Function::new(world, "relay-votes", RELAY_TIMEOUT_MS, move |process| {
             let (client, clock) = client(&of, process);
             let queue = |url: &str| Queue::over(client.clone(), url.to_owned(), clock.clone());
@@ -111,6 +133,7 @@ impl Cloud {
             world: world.clone(),
             voting,
             editing,
+            showing,
             operator,
             relay,
             tally,
@@ -125,9 +148,20 @@ impl Cloud {
         function: &Rc<Function<A>>,
         endpoint: impl AsyncFnOnce(Rc<A>) -> Result<T, Error> + 'static,
     ) -> Option<Result<T, Error>> {
+        self.numbered_request(self.world.next_invocation(), function, endpoint).await
+    }
+
+    /// The same, whose writes are told from those of others by the invocation's number.
+    pub async fn numbered_request<A: 'static, T: 'static>(
+        &self,
+        invocation: u64,
+        function: &Rc<Function<A>>,
+        endpoint: impl AsyncFnOnce(Rc<A>) -> Result<T, Error> + 'static,
+    ) -> Option<Result<T, Error>> {
         count(&self.world.numbers.requests);
         let time_left = Duration::from_millis(function.timeout_ms() - ANSWER_MS);
         let work = |app: Rc<A>, clock: ProcessClock| -> Work<Result<T, Error>> {
+            clock.process.invocation.set(invocation);
             Box::pin(async move {
                 let answer = clock.within(time_left, endpoint(app)).await;
                 answer.unwrap_or_else(|| Err(Error::Unavailable("it took too long".to_owned())))

@@ -43,6 +43,7 @@ faults! {
     DeleteLost "delete-lost" "deletions of messages lost",
     SeenTwice "seen-twice" "messages in the hands of two processes",
     Garbage "garbage" "messages and records that nobody can read",
+    Stalled "stalled" "transactions that stalled for seconds with their items locked",
     TornRead "torn-read" "polls read while a change was landing",
 }
 

@@ -13,7 +13,7 @@ use crate::{
     channel::one_value,
     executor::Doom,
     faults::Fault,
-    world::{Process, ProcessClock, SKEW_MS, World, count},
+    world::{Process, ProcessClock, World, count},
 };
 
 /// A crash or a hold-up comes at one of the first so many awaits of an invocation, or at one of fewer.
@@ -114,24 +114,13 @@ impl<A: 'static> Function<A> {
             return self.start();
         }
         let chosen = world.draw_index(idle.len());
-        let environment = idle.swap_remove(chosen);
-        if world.faults.strikes(Fault::ClockStep) {
-            environment.process.skew_ms.set(self.skew_ms());
-        }
-        environment
+        idle.swap_remove(chosen)
     }
 
     fn start(&self) -> Environment<A> {
         count(&self.started);
-        let process = Rc::new(Process {
-            name: format!("{} {}", self.name, self.started.get()),
-            skew_ms: Cell::new(self.skew_ms()),
-        });
+        let process = Process::with_skew(format!("{} {}", self.name, self.started.get()), self.world.draw_skew());
         Environment { app: Rc::new((self.start)(process.clone())), process }
-    }
-
-    fn skew_ms(&self) -> i64 {
-        self.world.draw(2 * SKEW_MS + 1) as i64 - SKEW_MS as i64
     }
 
     fn doom(&self) -> Doom {

@@ -7,13 +7,17 @@ use std::{
     fmt, iter,
 };
 
-use landslide_shared::domain::poll_edit::CONFIG_LEASE_MS;
+use aws_sdk_dynamodb::types::AttributeValue;
+use landslide_shared::domain::lease::CONFIG_LEASE_MS;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::{
     database::{Item, number},
     world::SKEW_MS,
 };
+
+/// Attributes of RULES that change without its owner's wish.
+const NOT_WISHED: [&str; 4] = ["revision", "options_revision", "lanes", "lanes_doubled_at"];
 
 /// A voter of a poll, as the table has them.
 #[derive(Clone, Debug)]
@@ -96,6 +100,14 @@ pub struct Ledger {
 struct PollLedger {
     /// The oldest first.
     times: Vec<Times>,
+    /// What its owner wished, as it stands: RULES without what changes by itself, and the labels.
+    wishes: (Item, Option<AttributeValue>),
+    /// Invocations that changed any of it.
+    changed_by: BTreeSet<u64>,
+    /// Invocations that told the owner that nothing was changed.
+    refused_by: BTreeSet<u64>,
+    /// When results that are public after the closing were first shown.
+    published_at: Option<u64>,
     /// Whether its votes can't change.
     is_fixed: bool,
     /// Each voter's revisions, by key, the first first.
@@ -121,18 +133,31 @@ impl Ledger {
         self.breaches.borrow_mut().push(Breach { promise, what: what.into() });
     }
 
-    /// Notes a poll's item RULES that landed.
-    pub fn poll_landed(&self, item: &Item, at: u64) {
+    /// Notes a poll's item RULES that an invocation wrote.
+    pub fn poll_landed(&self, item: &Item, at: u64, by: u64) {
         let poll = text(item, "poll_id");
         let mut polls = self.polls.borrow_mut();
         let ledger = polls.entry(poll.to_owned()).or_default();
         ledger.is_fixed |= text(item, "vote_change") == "never";
+        let mut wished = item.clone();
+        wished.retain(|name, _| !NOT_WISHED.contains(&name.as_str()));
+        if wished != ledger.wishes.0 {
+            ledger.wishes.0 = wished;
+            ledger.changed_by.insert(by);
+        }
         let time = |name: &str| item.contains_key(name).then(|| number(item, name));
         let lanes = number(item, "lanes");
         let times = Times { from: at, opens_at: time("opens_at"), closes_at: time("closes_at"), lanes };
         let before = ledger.times.last();
         if before.is_some_and(|before| before.lanes > lanes) {
             self.breach("C3", format!("{poll} has {lanes} lanes from {at} on, which are fewer than before"));
+        }
+        if let Some(was) = before.and_then(|before| before.closes_at)
+            && was <= at + SKEW_MS
+            && times.closes_at.is_none_or(|closes_at| closes_at > was)
+        {
+            let now = times.closes_at;
+            self.breach("C6", format!("{poll} closed at {was}, and at {at} that became {now:?}: it opened again"));
         }
         if let (Some(before), Some(closes_at)) = (before, times.closes_at)
             && before.closes_at.is_none_or(|before| closes_at < before)
@@ -144,6 +169,42 @@ impl Ledger {
             );
         }
         ledger.times.push(times);
+    }
+
+    /// Notes a poll's item OPTIONS that an invocation wrote.
+    pub fn labels_landed(&self, item: &Item, by: u64) {
+        let mut polls = self.polls.borrow_mut();
+        let ledger = polls.entry(text(item, "poll_id").to_owned()).or_default();
+        let labels = item.get("labels").cloned();
+        if labels != ledger.wishes.1 {
+            ledger.wishes.1 = labels;
+            ledger.changed_by.insert(by);
+        }
+    }
+
+    /// Notes that an invocation told the poll's owner that nothing was changed.
+    pub fn refused(&self, poll: &str, by: u64) {
+        self.polls.borrow_mut().get_mut(poll).expect("an owner's poll").refused_by.insert(by);
+    }
+
+    /// Holds a closing that the owner was told of against those that the poll has had.
+    pub fn told_of_closing(&self, poll: &str, closes_at: Option<u64>) {
+        if !self.polls.borrow()[poll].times.iter().any(|times| times.closes_at == closes_at) {
+            self.breach(
+                "C6",
+                format!("the owner of {poll} was told that it closes at {closes_at:?}, which it never did"),
+            );
+        }
+    }
+
+    /// Notes that results are shown which are public once the poll is closed.
+    pub fn published(&self, poll: &str, at: u64) {
+        self.polls.borrow_mut().get_mut(poll).expect("a poll").published_at.get_or_insert(at);
+    }
+
+    /// Whether such results were shown before a time.
+    pub fn was_published_before(&self, poll: &str, at: u64) -> bool {
+        self.polls.borrow()[poll].published_at.is_some_and(|published_at| published_at < at)
     }
 
     /// Notes a vote's item that landed.
@@ -248,9 +309,15 @@ impl Ledger {
         all[first..].to_vec()
     }
 
+    /// A poll's times as they stand.
+    pub fn times_now(&self, poll: &str) -> Times {
+        self.polls.borrow()[poll].last_times().clone()
+    }
+
     /// Holds all that was stored against all that was counted. `lanes` are the items HEAD and COUNT, lane by lane.
     pub fn hold_against<'a>(&self, lanes: impl Iterator<Item = (&'a Item, Option<&'a Item>)>) {
         self.check_times();
+        self.check_refusals();
         self.check_each_is_counted_once();
         let mut expected = self.recount();
         for (head, count) in lanes {
@@ -278,6 +345,17 @@ impl Ledger {
     fn check_each_is_counted_once(&self) {
         self.lost.set(self.uncounted());
         self.double.set(self.overcounted());
+    }
+
+    fn check_refusals(&self) {
+        for (poll, ledger) in self.polls.borrow().iter() {
+            for by in ledger.refused_by.intersection(&ledger.changed_by) {
+                self.breach(
+                    "C7",
+                    format!("the owner of {poll} was refused by invocation {by}, which changed the poll"),
+                );
+            }
+        }
     }
 
     fn check_times(&self) {

@@ -17,6 +17,7 @@ mod ledger;
 mod operator;
 mod owners;
 mod queue;
+mod readers;
 mod run;
 mod scenario;
 mod shrink;

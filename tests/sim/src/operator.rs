@@ -171,7 +171,7 @@ fn begin_and_fall_asleep(world: &Rc<World>, poll: &Poll) {
 
 /// The program on a machine that keeps the time.
 fn program(world: &Rc<World>) -> Program {
-    let process = Rc::new(Process { name: "operator".to_owned(), skew_ms: 0.into() });
+    let process = Process::new("operator");
     let clock = ProcessClock { world: world.clone(), process: process.clone() };
     Program::new(Client { world: world.clone(), process }, clock)
 }

@@ -6,6 +6,7 @@ use landslide_shared::{
     domain::{
         caller::{Caller, TokenKind},
         ids::PollId,
+        lease::CHANGE_FELT_MS,
         poll::Poll,
         poll_edit::EditPoll,
         poll_request::CreatePoll,
@@ -19,14 +20,18 @@ use serde_json::{Value, json};
 
 use crate::{
     client::Client,
-    cloud::Cloud,
+    cloud::{Cloud, EditingApp},
     world::{POLLS, Process, World, timestamp},
 };
 
 /// The most that an owner does with a poll.
 const ACTS_MAX: u64 = 8;
+/// How long before its opening a poll is made whose owner still changes all of it, in milliseconds.
+const AHEAD_MS: std::ops::Range<u64> = 10_000..30_000;
 /// How long after the voters' time every poll is open, by any clock, in milliseconds.
-pub const OPENED_MS: u64 = 1_000;
+pub const OPENED_MS: u64 = 1_000 + AHEAD_MS.end;
+/// How long before a closing an owner changes it in the last moment, in milliseconds.
+const SOON_MS: u64 = 7_000;
 /// How often an owner tries again.
 const TRIES_MAX: u64 = 5;
 /// The longest pause before the next try, in milliseconds.
@@ -48,13 +53,20 @@ pub fn draw_poll(world: &World, number: usize) -> Poll {
     let span = world.scenario.span_ms;
     let now = world.executor.now_ms();
     let options = 2 + world.draw_index(5);
-    let opens_at = world.once_in(5).then(|| timestamp(now + 100 + world.draw(span / 3)));
-    let closes_at = world.once_in(3).then(|| timestamp(now + 100 + span / 2 + world.draw(span)));
+    let opens_in = match world.draw(10) {
+        0 | 1 => Some(100 + world.draw(span / 3)),
+        2 if world.scenario.owners_act => Some(AHEAD_MS.start + world.draw(AHEAD_MS.end - AHEAD_MS.start)),
+        _ => None,
+    };
+    let opens_at = opens_in.map(|opens_in| timestamp(now + opens_in));
+    let closes_in = 100 + span / 2 + world.draw(span) + opens_in.unwrap_or_default();
+    let closes_at = world.once_in(3).then(|| timestamp(now + closes_in));
     let labels: Vec<String> = (0..options).map(|option| format!("Option {option}")).collect();
     let body = json!({
         "question": "Which?",
         "options": labels,
         "kind": if world.once_in(2) { "multiple" } else { "single" },
+        "results": if world.once_in(3) { "after_close" } else { "always" },
         "vote_change": if world.scenario.votes_change && world.once_in(2) { "until_close" } else { "never" },
         "opens_at": opens_at,
         "closes_at": closes_at,
@@ -75,7 +87,7 @@ pub fn make_poll(world: &World, number: usize, body: Value) -> Poll {
 
 /// Stores a poll, however often it takes.
 pub async fn create(world: Rc<World>, poll: Rc<Poll>) {
-    let process = Rc::new(Process { name: "create-poll".to_owned(), skew_ms: 0.into() });
+    let process = Process::new("create-poll");
     let polls = PollStore::over(Client { world, process }, POLLS.to_owned());
     while polls.create(&poll).await.is_err() {}
 }
@@ -84,12 +96,19 @@ pub async fn create(world: Rc<World>, poll: Rc<Poll>) {
 pub async fn act(cloud: Rc<Cloud>, poll: Rc<Poll>) {
     let world = &cloud.world;
     for _ in 0..1 + world.draw(ACTS_MAX) {
-        world.executor.sleep(world.draw(world.scenario.span_ms)).await;
-        let wish = match world.draw(4) {
+        let pause = if opens_later(world, &poll) { AHEAD_MS.start / 2 } else { world.scenario.span_ms };
+        world.executor.sleep(world.draw(pause)).await;
+        let in_time = || timestamp(world.executor.now_ms() + 8_000 + world.draw(30_000));
+        let wish = match world.draw(6) {
             0 => Wish::Close,
             1 => Wish::Edit(json!({"peak_votes_per_second": 1 + world.draw(250_000)})),
-            2 => Wish::Edit(json!({"closes_at": timestamp(world.executor.now_ms() + 8_000 + world.draw(30_000))})),
-            _ => Wish::Edit(json!({"options": relabelled(&poll, world.draw(1_000))})),
+            2 => Wish::Edit(json!({"closes_at": in_time()})),
+            3 => Wish::Edit(json!({"options": relabelled(&poll, world.draw(1_000))})),
+            4 => Wish::Edit(json!({"options": relabelled(&poll, world.draw(1_000)), "closes_at": in_time()})),
+            _ => {
+                wait_until_it_closes_soon(world, &poll).await;
+                Wish::Edit(json!({"closes_at": world.once_in(2).then(in_time)}))
+            }
         };
         for _ in 0..1 + world.draw(TRIES_MAX) {
             if ask(&cloud, &poll, &wish).await {
@@ -98,6 +117,19 @@ pub async fn act(cloud: Rc<Cloud>, poll: Rc<Poll>) {
             world.executor.sleep(world.draw(RETRY_PAUSE_MS)).await;
         }
     }
+}
+
+/// Whether all of the poll may still be changed.
+fn opens_later(world: &World, poll: &Poll) -> bool {
+    let opens_at = world.ledger.times_now(poll.rules.settings.poll_id.as_str()).opens_at;
+    opens_at.is_some_and(|opens_at| opens_at > world.executor.now_ms() + CHANGE_FELT_MS)
+}
+
+/// Waits until some seconds before the poll closes, if it does.
+async fn wait_until_it_closes_soon(world: &World, poll: &Poll) {
+    let closes_at = world.ledger.times_now(poll.rules.settings.poll_id.as_str()).closes_at;
+    let left = closes_at.map_or(0, |closes_at| closes_at.saturating_sub(world.executor.now_ms()));
+    world.executor.sleep(left.saturating_sub(world.draw(SOON_MS))).await;
 }
 
 /// Closes a poll, however often it takes.
@@ -120,28 +152,35 @@ fn relabelled(poll: &Poll, number: u64) -> Vec<String> {
 /// Whether there was an answer.
 async fn ask(cloud: &Rc<Cloud>, poll: &Poll, wish: &Wish) -> bool {
     let world = &cloud.world;
-    let id = poll.rules.settings.poll_id.clone();
+    let (id, invocation) = (poll.rules.settings.poll_id.clone(), world.next_invocation());
     let answer = match wish {
         Wish::Close => {
-            let close = cloud.request(&cloud.editing, async move |editing| editing.close(&id, &owner()).await);
-            close.await
+            let close = async move |editing: Rc<EditingApp>| editing.close(&id, &owner()).await;
+            cloud.numbered_request(invocation, &cloud.editing, close).await
         }
         Wish::Edit(body) => {
             let edit: EditPoll = serde_json::from_value(body.clone()).expect("a change's body");
-            let edit = cloud.request(&cloud.editing, async move |editing| {
-                editing.edit(&id, &owner(), &Revisions::Any, &edit).await
-            });
-            edit.await
+            let edit = async move |editing: Rc<EditingApp>| editing.edit(&id, &owner(), &Revisions::Any, &edit).await;
+            cloud.numbered_request(invocation, &cloud.editing, edit).await
         }
     };
     world.tell("owner", || match (wish, &answer) {
         (Wish::Close, _) => format!("closes the poll: {}", told(&answer)),
         (Wish::Edit(body), _) => format!("changes the poll by {body}: {}", told(&answer)),
     });
+    let id = poll.rules.settings.poll_id.as_str();
     match answer {
         None | Some(Err(Error::Unavailable(_))) => false,
+        Some(Ok(changed)) => {
+            let closes_at = changed.rules.settings.closes_at.map(|closes_at| closes_at.as_millis());
+            world.ledger.told_of_closing(id, closes_at);
+            true
+        }
         // A closing before the opening is not valid.
-        Some(Ok(_) | Err(Error::NotEditable(_) | Error::PollNotOpen | Error::InvalidRequest { .. })) => true,
+        Some(Err(Error::NotEditable(_) | Error::PollNotOpen | Error::InvalidRequest { .. })) => {
+            world.ledger.refused(id, invocation);
+            true
+        }
         Some(Err(other)) => {
             world.ledger.breach("C7", format!("an owner was refused: {other:?}"));
             true

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use landslide_shared::{
     counting::rebuild::LANDED_MS,
-    domain::{poll::Poll, time::DAY_MS},
+    domain::{poll::Poll, tally::COUNTABLE_AGE_MS, time::DAY_MS},
 };
 
 use crate::{
@@ -12,10 +12,10 @@ use crate::{
     database::Item,
     faults::Fault,
     ledger::Verdict,
-    operator, owners,
+    operator, owners, readers,
     scenario::Scenario,
     voters::Person,
-    world::{TALLIES, VOTES, World},
+    world::{SKEW_MS, TALLIES, VOTES, World},
 };
 
 /// Polls of tasks after which a run counts as hanging: so many, and so many more a voter.
@@ -71,6 +71,9 @@ fn begin(world: &Rc<World>, cloud: &Rc<Cloud>, polls: &[Rc<Poll>]) {
             world.executor.spawn(owners::act(cloud.clone(), poll.clone()));
         }
     }
+    for poll in polls {
+        world.executor.spawn(readers::look(cloud.clone(), poll.clone()));
+    }
     let again = world.clone();
     let mut calm = world.scenario.span_ms
         + world.scenario.queue_outage_ms.max(world.scenario.tallies_outage_ms)
@@ -103,13 +106,14 @@ fn drain(world: &Rc<World>, cloud: &Rc<Cloud>) {
     world.ledger.breach("C3", "the dead letters never end");
 }
 
-/// Old batches come again after four weeks; after a month, when their rows are gone; and after three. The votes are
-/// deleted at one of these times.
+/// Old batches come again after four weeks; just as their votes pass the age at which they are not counted any more; after a
+/// month, when their rows are gone; and after three. The votes are deleted at one of these times.
 fn pass_months(world: &Rc<World>, cloud: &Rc<Cloud>) {
-    let steps = [0, 27, 4, 60];
-    let deleted_at = world.draw_index(steps.len());
-    for (step, days) in steps.into_iter().enumerate() {
-        world.executor.skip(days * DAY_MS);
+    let passing = COUNTABLE_AGE_MS + world.draw(world.scenario.span_ms + 2 * SKEW_MS);
+    let times = [0, 27 * DAY_MS, passing, 31 * DAY_MS, 91 * DAY_MS];
+    let deleted_at = world.draw_index(times.len());
+    for (step, since_beginning) in times.into_iter().enumerate() {
+        world.executor.skip(since_beginning.saturating_sub(world.elapsed_ms()));
         let now = world.executor.now_ms();
         world.tables.borrow_mut().of_mut(TALLIES).expire(now);
         if step == deleted_at {

@@ -87,6 +87,8 @@ impl Scenario {
             _ => random.f64() * if is_large { 0.05 } else { 0.25 },
         });
         let mut rates: Vec<f64> = rates.collect();
+        // A run has few transactions.
+        rates[Fault::Stalled as usize] *= 4.0;
         // A poll is closed early in a rush of votes, by a process that is slow, held up and killed.
         let is_about_closing = !is_large && random.u32(..6) == 0;
         if is_about_closing {

@@ -139,7 +139,7 @@ impl Person {
             world.tell("voter", || format!("{:032x} asks for {choices:?}: {answer:?}", self.voter.key));
             let is_over = match &answer {
                 Some(Ok(settled)) => {
-                    self.hold_to(choices, over, settled);
+                    self.hold_to(choices, over, settled, began);
                     if world.once_in(8) {
                         self.see_own_vote(settled).await;
                     }
@@ -162,7 +162,7 @@ impl Person {
     }
 
     /// C1, C2: what a 2xx says is stored, and no two requests are told that they wrote it.
-    fn hold_to(&self, choices: Option<Choices>, over: Option<u64>, settled: &Settled) {
+    fn hold_to(&self, choices: Option<Choices>, over: Option<u64>, settled: &Settled, began: u64) {
         let ledger = &self.cloud.world.ledger;
         let number = u64::from(settled.vote.revision);
         let stored = ledger.revision(&self.voter, number);
@@ -180,6 +180,9 @@ impl Person {
                 "C2",
                 format!("{:?} asked for a change over {over:?} only, and was told {settled:?}", self.voter),
             );
+        }
+        if settled.is_new && ledger.was_published_before(&self.voter.poll, began) {
+            ledger.breach("C6", format!("{:?} voted at {began}, when the results after closing were out", self.voter));
         }
         if settled.is_new && !ledger.claim(&self.voter, number) {
             ledger.breach("C1", format!("{:?}: two requests were told that they wrote revision {number}", self.voter));
@@ -210,9 +213,12 @@ impl Person {
             && match refusal {
                 Error::AlreadyVoted => self.is_fixed() && standing.is_some() && choices.is_some(),
                 Error::VoteChangeNotAllowed => self.is_fixed() && standing.is_some() && choices.is_none(),
-                Error::PollClosed => {
-                    times.iter().any(|times| times.closes_at.is_some_and(|closes_at| closes_at <= now + SKEW_MS))
-                }
+                // Whatever the poll said before: one that is closed stays closed.
+                Error::PollClosed => world
+                    .ledger
+                    .times_now(&self.voter.poll)
+                    .closes_at
+                    .is_some_and(|closes_at| closes_at <= now + SKEW_MS),
                 Error::PollNotOpen => {
                     times.iter().any(|times| times.opens_at.is_some_and(|opens_at| opens_at + SKEW_MS > began))
                 }

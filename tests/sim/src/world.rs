@@ -10,7 +10,7 @@ use std::{
 use landslide_shared::{
     clock::Clock,
     domain::{
-        poll_edit::CLOCK_SKEW_MS,
+        lease::CLOCK_SKEW_MS,
         time::{MINUTE_MS, Timestamp},
     },
 };
@@ -109,6 +109,7 @@ pub struct World {
     /// What is true.
     pub ledger: Ledger,
     began_ms: u64,
+    invocations: Cell<u64>,
     random: RefCell<fastrand::Rng>,
     debts: RefCell<FxHashMap<u64, (u64, u64)>>,
 }
@@ -183,6 +184,7 @@ impl World {
             tally_dlq: DeadLetters::default(),
             relay_dlq: DeadLetters::default(),
             ledger: Ledger::default(),
+            invocations: Cell::new(0),
             debts: RefCell::default(),
             began_ms,
             scenario,
@@ -202,6 +204,22 @@ impl World {
     /// Once in so many times.
     pub fn once_in(&self, times: u64) -> bool {
         self.draw(times) == 0
+    }
+
+    /// By how much a clock is ahead, drawn, in milliseconds.
+    pub fn draw_skew(&self) -> i64 {
+        self.draw(2 * SKEW_MS + 1) as i64 - SKEW_MS as i64
+    }
+
+    /// The number of a further invocation.
+    pub fn next_invocation(&self) -> u64 {
+        count(&self.invocations);
+        self.invocations.get()
+    }
+
+    /// Milliseconds since the beginning.
+    pub fn elapsed_ms(&self) -> u64 {
+        self.executor.now_ms() - self.began_ms
     }
 
     /// The true time.
@@ -239,19 +257,20 @@ impl World {
         hash((table, self.tables.borrow().of(Some(table)).key(item).0))
     }
 
-    /// Lands an item of a transaction.
-    pub fn land(&self, table: &str, item: &Item) {
+    /// Lands an item of a transaction that an invocation sent.
+    pub fn land(&self, by: u64, table: &str, item: &Item) {
         self.tell("database", || format!("lands {}", outline(item)));
         self.tables.borrow_mut().of_mut(table).land(item);
-        self.landed(table, None, item);
+        self.landed(by, table, None, item);
     }
 
-    /// Has the stream and the ledger know of an item that was written.
-    pub fn landed(&self, table: &str, former: Option<&Item>, item: &Item) {
+    /// Has the stream and the ledger know of an item that an invocation has written.
+    pub fn landed(&self, by: u64, table: &str, former: Option<&Item>, item: &Item) {
         let now = self.executor.now_ms();
         let is = |kind: &str| item.get("item").and_then(|item| item.as_s().ok()).is_some_and(|item| item == kind);
         match table {
-            POLLS if is("RULES") => self.ledger.poll_landed(item, now),
+            POLLS if is("RULES") => self.ledger.poll_landed(item, now, by),
+            POLLS => self.ledger.labels_landed(item, by),
             VOTES => {
                 self.ledger.vote_landed(item, now);
                 self.write_record(former, Some(item));
@@ -339,7 +358,7 @@ impl World {
     /// Notes a line, if anybody wants to read it.
     pub fn tell(&self, who: impl std::fmt::Display, line: impl FnOnce() -> String) {
         if self.trace.is_on {
-            let at = self.executor.now_ms() - self.began_ms;
+            let at = self.elapsed_ms();
             self.trace.lines.borrow_mut().push(format!("{at:>9} ms  {who:<14} {}", line()));
         }
     }
@@ -367,6 +386,20 @@ pub struct Process {
     pub name: String,
     /// By how much its clock is ahead, in milliseconds.
     pub skew_ms: Cell<i64>,
+    /// The number of the invocation that it works on, 0 for none.
+    pub invocation: Cell<u64>,
+}
+
+impl Process {
+    /// A process whose clock is right.
+    pub fn new(name: impl Into<String>) -> Rc<Self> {
+        Self::with_skew(name, 0)
+    }
+
+    /// A process whose clock is ahead by that many milliseconds.
+    pub fn with_skew(name: impl Into<String>, skew_ms: i64) -> Rc<Self> {
+        Rc::new(Self { name: name.into(), skew_ms: Cell::new(skew_ms), invocation: Cell::new(0) })
+    }
 }
 
 /// What a process has of time.
@@ -380,6 +413,9 @@ pub struct ProcessClock {
 
 impl Clock for ProcessClock {
     fn now(&self) -> Timestamp {
+        if self.world.faults.strikes(Fault::ClockStep) {
+            self.process.skew_ms.set(self.world.draw_skew());
+        }
         timestamp(self.world.executor.now_ms().saturating_add_signed(self.process.skew_ms.get()))
     }
 

@@ -10,7 +10,7 @@ use landslide_shared::{
     clock::Clock,
     domain::{
         lane::{LANES_FELT_MS, LANES_MAX, Partition, lanes_for},
-        poll_edit::CONFIG_LEASE_MS,
+        lease::CONFIG_LEASE_MS,
         time::Timestamp,
     },
 };

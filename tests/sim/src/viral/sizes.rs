@@ -1,6 +1,6 @@
 //! How long things are: measured on what the real code writes, so that the model has no layout of its own.
 
-use std::{cell::RefCell, collections::BTreeMap, rc::Rc, time::Duration};
+use std::{cell::RefCell, collections::BTreeMap, rc::Rc};
 
 use aws_sdk_dynamodb::operation::{
     get_item::{GetItemError, GetItemOutput, builders::GetItemInputBuilder},
@@ -198,12 +198,22 @@ impl DynamoDb for Recorder {
         Ok(QueryOutput::builder().build())
     }
 
+    async fn put_item_once(&self, call: PutItemInputBuilder) -> Outcome<PutItemOutput, PutItemError> {
+        self.put_item(call).await
+    }
+
     async fn transact(
         &self,
         _: TransactWriteItemsInputBuilder,
-        _: Option<Duration>,
     ) -> Outcome<TransactWriteItemsOutput, TransactWriteItemsError> {
         Ok(TransactWriteItemsOutput::builder().build())
+    }
+
+    async fn transact_once(
+        &self,
+        call: TransactWriteItemsInputBuilder,
+    ) -> Outcome<TransactWriteItemsOutput, TransactWriteItemsError> {
+        self.transact(call).await
     }
 }
 

@@ -1,0 +1,39 @@
+//! Who looks at results around a poll's closing, where these are public only then.
+
+use std::rc::Rc;
+
+use landslide_shared::domain::poll::{Poll, Results};
+
+use crate::cloud::Cloud;
+
+/// How often somebody looks in all.
+const LOOKS_MAX: u64 = 12;
+/// How near to the closing, in milliseconds.
+const NEAR_MS: u64 = 2_000;
+/// The longest pause between two looks, in milliseconds.
+const PAUSE_MS: u64 = 700;
+
+/// Looks at a poll's results until they are public, from shortly before its closing on.
+pub async fn look(cloud: Rc<Cloud>, poll: Rc<Poll>) {
+    let (world, settings) = (&cloud.world, &poll.rules.settings);
+    if settings.results != Results::AfterClose {
+        return;
+    }
+    world.executor.sleep(world.draw(world.scenario.span_ms)).await;
+    for _ in 0..LOOKS_MAX {
+        let closes_at = world.ledger.times_now(settings.poll_id.as_str()).closes_at;
+        let left = closes_at.map_or(0, |closes_at| closes_at.saturating_sub(NEAR_MS + world.executor.now_ms()));
+        world.executor.sleep(left + world.draw(PAUSE_MS)).await;
+        let (id, again) = (settings.poll_id.clone(), world.clone());
+        let shown = cloud.request(&cloud.showing, async move |showing| {
+            let is_public = showing.results_are_public(&id).await?;
+            if is_public {
+                again.ledger.published(id.as_str(), again.executor.now_ms());
+            }
+            Ok(is_public)
+        });
+        if let Some(Ok(true)) = shown.await {
+            return;
+        }
+    }
+}
