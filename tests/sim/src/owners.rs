@@ -55,7 +55,7 @@ pub fn draw_poll(world: &World, number: usize) -> Poll {
     let options = 2 + world.draw_index(5);
     let opens_in = match world.draw(10) {
         0 | 1 => Some(100 + world.draw(span / 3)),
-        2 if world.scenario.owners_act => Some(AHEAD_MS.start + world.draw(AHEAD_MS.end - AHEAD_MS.start)),
+        2 | 3 if world.scenario.owners_act => Some(AHEAD_MS.start + world.draw(AHEAD_MS.end - AHEAD_MS.start)),
         _ => None,
     };
     let opens_at = opens_in.map(|opens_in| timestamp(now + opens_in));
