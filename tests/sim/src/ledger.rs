@@ -106,6 +106,8 @@ struct PollLedger {
     changed_by: BTreeSet<u64>,
     /// Invocations that told the owner that nothing was changed.
     refused_by: BTreeSet<u64>,
+    /// Closings that the owner was told of.
+    told: BTreeSet<Option<u64>>,
     /// When results that are public after the closing were first shown.
     published_at: Option<u64>,
     /// Whether its votes can't change.
@@ -187,14 +189,9 @@ impl Ledger {
         self.polls.borrow_mut().get_mut(poll).expect("an owner's poll").refused_by.insert(by);
     }
 
-    /// Holds a closing that the owner was told of against those that the poll has had.
+    /// Notes a closing that the owner was told of.
     pub fn told_of_closing(&self, poll: &str, closes_at: Option<u64>) {
-        if !self.polls.borrow()[poll].times.iter().any(|times| times.closes_at == closes_at) {
-            self.breach(
-                "C6",
-                format!("the owner of {poll} was told that it closes at {closes_at:?}, which it never did"),
-            );
-        }
+        self.polls.borrow_mut().get_mut(poll).expect("an owner's poll").told.insert(closes_at);
     }
 
     /// Notes that results are shown which are public once the poll is closed.
@@ -317,7 +314,7 @@ impl Ledger {
     /// Holds all that was stored against all that was counted. `lanes` are the items HEAD and COUNT, lane by lane.
     pub fn hold_against<'a>(&self, lanes: impl Iterator<Item = (&'a Item, Option<&'a Item>)>) {
         self.check_times();
-        self.check_refusals();
+        self.check_what_owners_were_told();
         self.check_each_is_counted_once();
         let mut expected = self.recount();
         for (head, count) in lanes {
@@ -347,8 +344,15 @@ impl Ledger {
         self.double.set(self.overcounted());
     }
 
-    fn check_refusals(&self) {
+    fn check_what_owners_were_told(&self) {
         for (poll, ledger) in self.polls.borrow().iter() {
+            let had: BTreeSet<Option<u64>> = ledger.times.iter().map(|times| times.closes_at).collect();
+            for told in ledger.told.difference(&had) {
+                self.breach(
+                    "C6",
+                    format!("the owner of {poll} was told that it closes at {told:?}, which it never did"),
+                );
+            }
             for by in ledger.refused_by.intersection(&ledger.changed_by) {
                 self.breach(
                     "C7",
