@@ -81,7 +81,7 @@ async fn may_see(app: &App, caller: Option<&Caller>, rules: &Rules) -> Result<bo
     if rules.settings.results != Results::AfterVote {
         return Ok(false);
     }
-    let vote = app.votes.vote(&rules.settings.poll_id, &rules.voter(caller)).await?;
+    let vote = app.votes.vote(rules, &rules.voter(caller)).await?;
     Ok(vote.is_some_and(|vote| vote.choices.is_some()))
 }
 

@@ -6,6 +6,7 @@ use super::{
     caller::{Caller, TokenKind},
     choices::{Choices, ChoicesError},
     ids::{PollId, VoterKey},
+    lane::Partitions,
     time::Timestamp,
 };
 
@@ -144,6 +145,8 @@ pub struct Rules {
     pub owner: String,
     /// How many options there are.
     pub options: u8,
+    /// The logical partitions that its votes lie in, fixed when it was created.
+    pub partitions: Partitions,
     /// How many lanes count it.
     pub lanes: u8,
     /// When they were last doubled because one of them got too much.
