@@ -38,7 +38,6 @@ pub fn owner() -> Caller {
         issuer: "https://id.example.org".to_owned(),
         subject: "owner".to_owned(),
         kind: TokenKind::Account,
-        scopes: String::new(),
         expires_at: Timestamp::EPOCH.plus_millis(u64::MAX),
     }
 }
