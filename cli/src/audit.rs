@@ -12,7 +12,7 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 use clap::Args;
 use landslide_shared::domain::ids::PollId;
-use landslide_shared::domain::lane::PARTITIONS;
+use landslide_shared::domain::lane::Partitions;
 use landslide_shared::queue::Queue;
 
 use crate::EXIT_LEFT_OVER;
@@ -52,7 +52,7 @@ pub struct Arguments {
     #[arg(long, value_name = "SECONDS", default_value_t = 300)]
     on_their_way_seconds: u32,
     /// Partitions of the poll that are read at once.
-    #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..=i64::from(PARTITIONS)))]
+    #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..=i64::from(Partitions::Many.number())))]
     partitions_at_once: u16,
     /// Counted ids that are held in memory, at 21 bytes each; polls with more are read in several passes.
     #[arg(long, value_name = "N", default_value_t = 16_000_000, value_parser = clap::value_parser!(u32).range(1..))]

@@ -179,7 +179,6 @@ pub fn account(subject: &str) -> Caller {
         issuer: "https://id.example.org".to_owned(),
         subject: subject.to_owned(),
         kind: TokenKind::Account,
-        scopes: String::new(),
         expires_at: Timestamp::EPOCH,
     }
 }

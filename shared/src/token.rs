@@ -54,20 +54,12 @@ struct Claims {
     sub: String,
     #[serde(deserialize_with = "whole_seconds")]
     exp: u64,
-    #[serde(default, deserialize_with = "text_or_nothing", skip_serializing_if = "String::is_empty")]
-    scope: String,
 }
 
 /// A NumericDate (RFC 7519, section 2), which may have a fraction.
 fn whole_seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
     // Saturates; a negative one is long past.
     f64::deserialize(deserializer).map(|seconds| seconds as u64)
-}
-
-/// A text; whatever else a claim of that name may hold is none of ours.
-fn text_or_nothing<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
-    let value = serde_json::Value::deserialize(deserializer)?;
-    Ok(value.as_str().unwrap_or_default().to_owned())
 }
 
 #[derive(Serialize)]
@@ -223,13 +215,7 @@ fn caller(claims: Claims, kind: TokenKind) -> Result<Caller, Refused> {
     }
     // As long as verification itself would take it.
     let expires_ms = claims.exp.saturating_add(CLOCK_SKEW_SECONDS).saturating_mul(1_000);
-    Ok(Caller {
-        issuer: claims.iss,
-        subject: claims.sub,
-        kind,
-        scopes: claims.scope,
-        expires_at: Timestamp::EPOCH.plus_millis(expires_ms),
-    })
+    Ok(Caller { issuer: claims.iss, subject: claims.sub, kind, expires_at: Timestamp::EPOCH.plus_millis(expires_ms) })
 }
 
 /// Issues devices' tokens.
@@ -251,7 +237,6 @@ impl DeviceIssuer {
             iss: DEVICE_ISSUER.to_owned(),
             sub: BASE64_URL_SAFE_NO_PAD.encode(id),
             exp: expires_at.as_millis() / 1_000,
-            scope: String::new(),
         };
         let claims = DeviceClaims { aud: DEVICE_ISSUER, iat: now.as_millis() / 1_000, claims };
         Ok((encode(&Header::new(Algorithm::HS256), &claims, &self.key)?, expires_at))

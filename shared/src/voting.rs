@@ -64,7 +64,7 @@ impl<D: DynamoDb, C: Clock> Voting<D, C> {
     /// The caller's own vote, by a strongly consistent read.
     pub async fn vote_of(&self, poll_id: &PollId, caller: &Caller) -> Result<Option<Vote>, Error> {
         let rules = self.polls.rules(poll_id, self.clock.now()).await?.ok_or_else(Error::poll_not_found)?;
-        Ok(self.votes.vote(poll_id, &voter(caller, &rules)?).await?)
+        Ok(self.votes.vote(&rules, &voter(caller, &rules)?).await?)
     }
 
     /// Lets the caller's choices stand (none: takes the vote back), and says what stands then. `choose` gives the
@@ -87,7 +87,7 @@ impl<D: DynamoDb, C: Clock> Voting<D, C> {
             Status::Scheduled => Error::PollNotOpen,
             Status::Closed => Error::PollClosed,
         };
-        match self.votes.vote(poll_id, &voter).await? {
+        match self.votes.vote(&rules, &voter).await? {
             Some(vote) if vote.choices == choices => Ok(Settled { vote, is_new: false }),
             None if choices.is_none() => Err(Error::NO_VOTE),
             _ => Err(refusal),
@@ -109,9 +109,8 @@ impl<D: DynamoDb, C: Clock> Voting<D, C> {
     /// Weighs and writes until what stands is what was decided. A first vote is written without any look: where there
     /// is one already, the refusal brings it along.
     async fn write(&self, rules: &Rules, asked: Asked) -> Result<Settled, Error> {
-        let poll_id = &rules.settings.poll_id;
         let looks_first = asked.choices.is_none() || asked.only_over.is_some();
-        let mut stored = if looks_first { self.votes.vote(poll_id, &asked.voter).await? } else { None };
+        let mut stored = if looks_first { self.votes.vote(rules, &asked.voter).await? } else { None };
         for _ in 0..WEIGHINGS_MAX {
             let vote = match decide(stored.as_ref(), &asked, rules) {
                 Decision::Write(vote) => vote,
@@ -122,7 +121,7 @@ impl<D: DynamoDb, C: Clock> Voting<D, C> {
                 Decision::RevisionMismatch => return Err(Error::RevisionMismatch),
                 Decision::NeverVoted => return Err(Error::NO_VOTE),
             };
-            match self.votes.put(poll_id, &asked.voter, &vote).await? {
+            match self.votes.put(rules, &asked.voter, &vote).await? {
                 PutVote::Stored => return Ok(Settled { vote, is_new: true }),
                 PutVote::Exists(other) => stored = Some(other),
             }

@@ -228,6 +228,37 @@ async fn a_body_too_large_is_refused_whatever_it_holds() {
     assert_eq!(post(&app, &votes, &token, Some(JSON), padded(4 * 1024)).await.status, 201, "as large as it may be");
 }
 
+/// Lambda takes 6 MB, and the gateway 10: what lies between them must not be a fault of ours either.
+#[tokio::test]
+async fn a_body_of_megabytes_is_a_4xx_wherever_a_body_is_sent() {
+    const MB: usize = 1_000_000;
+    let app = App::new();
+    let owner = app.account(&someone());
+    let poll = app.poll_of(&owner, json!({"question": "Q", "options": ["a", "b"]})).await;
+    let of_poll = format!("/v1/polls/{poll}");
+    let before = app.shown(&poll).await;
+    for (method, path) in [
+        (Method::POST, "/v1/polls"),
+        (Method::PATCH, &of_poll),
+        (Method::POST, &format!("{of_poll}/close")),
+        (Method::POST, &format!("{of_poll}/votes")),
+        (Method::POST, "/v1/devices"),
+    ] {
+        for megabytes in [5, 7, 10] {
+            let request = app.request(method.clone(), path).bearer_auth(&owner).header("If-Match", "\"1\"");
+            let request = request.header("Content-Type", JSON).body(vec![b' '; megabytes * MB]);
+            let answer = Answer::of(request).await;
+            assert_eq!(answer.status, 413, "{method} {path}, {megabytes} MB: {answer}");
+            // Past 6 MB a function is not asked, and the gateway may answer in words of its own.
+            if megabytes < 6 {
+                assert_problem(&answer, 413, "body_too_large");
+            }
+        }
+    }
+    assert_eq!(app.shown(&poll).await, before);
+    assert!(app.aws.votes_of(&poll).await.is_empty());
+}
+
 #[tokio::test]
 async fn only_json_is_taken() {
     let app = App::new();

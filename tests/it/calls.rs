@@ -59,7 +59,7 @@ impl Scene {
     async fn cast(&self, voter: &str, choices: Value) -> (String, Vec<String>) {
         let before = self.calls.all().len();
         let authorizer = json!({
-            "issuer": "https://id.example.org", "subject": voter, "kind": "account", "scopes": "",
+            "issuer": "https://id.example.org", "subject": voter, "kind": "account",
             "expires_at": (now_ms() + 60_000).to_string(),
         });
         let event = vote_event("p1", authorizer, &choices);

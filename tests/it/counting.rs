@@ -8,7 +8,7 @@ use landslide_shared::domain::{
     change::{Change, VoteId},
     choices::Choices,
     ids::{PollId, VoterKey},
-    lane::{LaneKey, Partition},
+    lane::{LaneKey, Partitions},
     message::Message,
     time::{DAY_MS, MINUTE_MS, Timestamp},
 };
@@ -39,7 +39,7 @@ pub fn event(votes: &[StoredVote]) -> Value {
 pub fn new_record(poll: &str, option: u64) -> Value {
     let voter = VoterKey::from_bytes(fastrand::u128(..).to_be_bytes());
     record(&json!({
-        "poll_partition": {"S": format!("{poll}#{}", Partition::of(&voter))}, "voter": {"S": voter.to_string()},
+        "poll_partition": {"S": format!("{poll}#{}", Partitions::Few.of(&voter))}, "voter": {"S": voter.to_string()},
         "revision": {"N": "1"}, "cast_at": {"N": now_ms().to_string()}, "lane": {"N": "0"},
         "choices": {"L": [{"N": option.to_string()}]},
     }))

@@ -10,6 +10,7 @@ use landslide_shared::{
         choices::Choices,
         ids::{PollId, VoterKey},
         lane::LaneKey,
+        poll::Rules,
         tally::{Bucket, Counters, FLUSH_CHANGES_MAX, Head, RECENT_IDS_MAX, SEEN_ROW_IDS_MAX, SeenRow},
         time::{MINUTE_MS, Timestamp},
         vote::Vote,
@@ -36,6 +37,14 @@ fn lane() -> LaneKey {
     LaneKey { poll: PollId::parse(&format!("test-{:016x}", fastrand::u64(..))).unwrap(), lane: 0 }
 }
 
+/// A poll of that many votes a second that is nowhere else.
+fn rules(peak_votes_per_second: u32) -> Rules {
+    let body = json!({"question": "?", "options": ["a", "b"], "peak_votes_per_second": peak_votes_per_second});
+    let mut rules = poll_asked_for(body, now()).unwrap().rules;
+    rules.settings.poll_id = lane().poll;
+    rules
+}
+
 fn ids(count: usize) -> Vec<VoteId> {
     (0..count).map(|_| VoteId::new(&voter(), 1)).collect()
 }
@@ -53,7 +62,6 @@ fn head(version: u64, ballots: i64) -> Head {
 async fn a_vote_that_is_refused_brings_along_the_one_that_stands() {
     let app = App::new();
     let votes = app.aws.vote_store();
-    let (poll, voter) = (lane().poll, voter());
     let vote = |option: u64, revision, nonce| Vote {
         choices: Choices::of_ids(&[option]),
         revision,
@@ -62,10 +70,15 @@ async fn a_vote_that_is_refused_brings_along_the_one_that_stands() {
         nonce,
     };
     let (first, second, third) = (vote(0, 1, 7), vote(1, 1, 8), vote(2, 3, 9));
-    assert_eq!(votes.put(&poll, &voter, &first).await.unwrap(), PutVote::Stored);
-    assert_eq!(votes.put(&poll, &voter, &second).await.unwrap(), PutVote::Exists(first));
-    assert_eq!(votes.put(&poll, &voter, &third).await.unwrap(), PutVote::Exists(first));
-    assert_eq!(votes.vote(&poll, &voter).await.unwrap(), Some(first));
+    for (poll, voter) in [(rules(1_000), voter()), (rules(250_000), voter())] {
+        assert_eq!(votes.put(&poll, &voter, &first).await.unwrap(), PutVote::Stored);
+        assert_eq!(votes.put(&poll, &voter, &second).await.unwrap(), PutVote::Exists(first));
+        assert_eq!(votes.put(&poll, &voter, &third).await.unwrap(), PutVote::Exists(first));
+        assert_eq!(votes.vote(&poll, &voter).await.unwrap(), Some(first));
+        let [read] = &app.aws.votes_of(poll.settings.poll_id.as_str()).await[..] else { panic!("one vote") };
+        let page = votes.page(&poll, poll.partitions.of(&voter), None).await.unwrap();
+        assert_eq!((read.revision, page.votes), (1, vec![Ok((voter, first))]));
+    }
 }
 
 #[tokio::test]

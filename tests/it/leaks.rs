@@ -285,8 +285,8 @@ async fn ids_have_128_bits_that_tell_nothing_of_one_another() {
     let voter = |subject: String, salt: u32| {
         let mut salt_bytes = [7; 32];
         salt_bytes[..4].copy_from_slice(&salt.to_be_bytes());
-        let (issuer, scopes) = ("https://id.example.org".to_owned(), String::new());
-        let caller = Caller { issuer, subject, kind: TokenKind::Account, scopes, expires_at: Timestamp::EPOCH };
+        let issuer = "https://id.example.org".to_owned();
+        let caller = Caller { issuer, subject, kind: TokenKind::Account, expires_at: Timestamp::EPOCH };
         u128::from_be_bytes(VoterKey::of(&caller, &salt_bytes).bytes())
     };
     assert_random("voters in a row", &(0..IDS).map(|n| voter(n.to_string(), 0)).collect::<Vec<_>>());

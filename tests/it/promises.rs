@@ -65,32 +65,87 @@ async fn c3_the_counts_are_a_recount_of_the_votes_whatever_comes_twice() {
 #[tokio::test]
 async fn c4_as_of_is_when_the_newest_counted_vote_was_cast_and_never_goes_down() {
     let app = App::new();
-    let poll = app.single_choice_poll().await;
+    let body = json!({"question": "Best colour?", "options": ["Red", "Blue", "Green"], "vote_change": "until_close"});
+    let poll = app.poll(body).await;
     assert_eq!(app.results(&poll).await["as_of"], Value::Null);
     assert_eq!(app.aws.tally(&poll, 0, "COUNT").await, Value::Null);
+    let voters: Vec<String> = (0..5).map(|_| app.account(&someone())).collect();
     let mut last = String::new();
-    for n in 1..=5 {
-        let voter = app.account(&someone());
-        let vote = app.vote(&poll, &voter, &[0]).await.json();
-        assert_eq!(app.my_vote(&poll, &voter).await.json(), vote, "voters see their vote at once");
+    for (n, voter) in (1..).zip(&voters) {
+        let vote = app.vote(&poll, voter, &[0]).await.json();
+        assert_eq!(app.my_vote(&poll, voter).await.json(), vote, "voters see their vote at once");
         let as_of = app.results_settle_at(&poll, n).await["as_of"].as_str().unwrap().to_owned();
         assert_eq!(vote["cast_at"], as_of.as_str());
         assert!(as_of > last, "{as_of} after {last}");
         last = as_of;
     }
     let stored = stored_counts(&app, &poll, 1).await;
-    crate::counting::replay(&app, &poll, 1).await;
-    app.nothing_more_is_counted_than(&poll, 5).await;
+    let everything_again_and_changes = async {
+        crate::counting::replay(&app, &poll, 2).await;
+        for voter in &voters {
+            assert_eq!(app.vote(&poll, voter, &[1]).await.status, 201);
+        }
+        app.nothing_more_is_counted_than(&poll, 5).await
+    };
+    let (results, looks) = watched(&app, &poll, 1, everything_again_and_changes, StoredCount::is_not_before).await;
+    assert!(looks > 10, "{looks} looks show nothing");
+    assert_eq!(votes_by_option(&results), [1, 5, 0]);
+    app.assert_recounted(&poll, &results).await;
     assert!(stored_counts(&app, &poll, 1).await[0].as_of > stored[0].as_of);
 }
 
 /// The readers' copy of a lane's tally.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug)]
 struct StoredCount {
     version: i64,
     as_of: i64,
     ballots: i64,
     options: Vec<i64>,
+}
+
+impl StoredCount {
+    /// Whether it is as new as another one, or newer.
+    fn is_not_before(&self, other: &Self) -> bool {
+        self.version >= other.version && self.as_of >= other.as_of
+    }
+
+    /// Whether it says as much as another one, or more, too: so it must where votes don't change.
+    fn is_not_below(&self, other: &Self) -> bool {
+        let options_up = self.options.iter().zip(&other.options).all(|(own, other)| own >= other);
+        self.is_not_before(other) && self.ballots >= other.ballots && options_up
+    }
+}
+
+/// Looks at the readers' copy of each lane, again and again while something goes on, and fails if one does not follow from
+/// the one before. What came of it, and how many looks there were.
+async fn watched<T>(
+    app: &App,
+    poll: &str,
+    lanes: u64,
+    what_goes_on: impl Future<Output = T>,
+    follows: impl Fn(&StoredCount, &StoredCount) -> bool,
+) -> (T, usize) {
+    let done = AtomicBool::new(false);
+    let work = async {
+        let outcome = what_goes_on.await;
+        done.store(true, Ordering::Relaxed);
+        outcome
+    };
+    let watch = async {
+        let mut looks = 0;
+        let mut before = stored_counts(app, poll, lanes).await;
+        while !done.load(Ordering::Relaxed) {
+            let now = stored_counts(app, poll, lanes).await;
+            for (now, before) in now.iter().zip(&before) {
+                assert!(follows(now, before), "{before:?} became {now:?}");
+            }
+            before = now;
+            looks += 1;
+            tokio::task::yield_now().await;
+        }
+        looks
+    };
+    tokio::join!(work, watch)
 }
 
 async fn stored_counts(app: &App, poll: &str, lanes: u64) -> Vec<StoredCount> {
@@ -108,32 +163,13 @@ async fn c5_stored_counts_never_go_down_not_even_when_lanes_are_added() {
     const LANES: u64 = 4;
     let app = App::new();
     let poll = app.single_choice_poll().await;
-    let done = AtomicBool::new(false);
     let vote = async {
         app.votes_for(&poll, (0..60).map(|n| n % 3)).await;
         app.set_lanes_and_vote_on(&poll, LANES).await;
         let votes = app.aws.votes_of(&poll).await.len() as u64;
-        let results = app.results_settle_at(&poll, votes).await;
-        done.store(true, Ordering::Relaxed);
-        results
+        app.results_settle_at(&poll, votes).await
     };
-    let watch = async {
-        let mut looks = 0;
-        let mut before = vec![StoredCount { options: vec![0; 3], ..StoredCount::default() }; LANES as usize];
-        while !done.load(Ordering::Relaxed) {
-            let now = stored_counts(&app, &poll, LANES).await;
-            for (now, before) in now.iter().zip(&before) {
-                let up = now.version >= before.version && now.as_of >= before.as_of && now.ballots >= before.ballots;
-                let options_up = now.options.iter().zip(&before.options).all(|(now, before)| now >= before);
-                assert!(up && options_up, "{before:?} became {now:?}");
-            }
-            before = now;
-            looks += 1;
-            tokio::task::yield_now().await;
-        }
-        looks
-    };
-    let (results, looks) = tokio::join!(vote, watch);
+    let (results, looks) = watched(&app, &poll, LANES, vote, StoredCount::is_not_below).await;
     assert!(looks > 10, "{looks} looks show nothing");
     app.assert_recounted(&poll, &results).await;
     let lanes: std::collections::BTreeSet<u64> = app.aws.votes_of(&poll).await.iter().map(|vote| vote.lane).collect();

@@ -60,6 +60,8 @@ fn forged(issuer: &Issuer) -> Vec<(String, String)> {
         ("a device's token of a guessed secret".to_owned(), sign_by(&EncodingKey::from_secret(b"secret"), Header::new(Algorithm::HS256), &json!({"iss": "urn:landslide:device", "aud": "urn:landslide:device", "sub": "mallory", "exp": now + 600}))),
         ("a device's token of the account issuer".to_owned(), issuer.sign(&json!({"iss": "urn:landslide:device", "aud": "urn:landslide:device", "sub": "mallory", "exp": now + 600}))),
         ("oversized".to_owned(), issuer.sign(&with(issuer, "padding", json!("x".repeat(7_000))))),
+        // Base64 makes 8 KB of it, and with header and signature it is over 8 KiB.
+        ("of too many scopes".to_owned(), issuer.sign(&with(issuer, "scope", json!("x".repeat(6_000))))),
         ("no JWT".to_owned(), "mallory".to_owned()),
         ("two dots".to_owned(), "a.b.c".to_owned()),
         ("nothing between dots".to_owned(), "..".to_owned()),
@@ -107,6 +109,16 @@ async fn a_forged_token_of_each_kind_is_401_and_votes_nothing() {
         assert!(!problem.to_string().contains(&kind), "{kind}: {problem}");
     }
     assert!(app.aws.votes_of(&poll).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_token_with_many_scopes_is_as_good_as_any() {
+    let app = App::new();
+    let poll = app.single_choice_poll().await;
+    let token = app.issuer.sign(&with(&app.issuer, "scope", json!("read:polls ".repeat(4_096 / "read:polls ".len()))));
+    let vote = app.vote(&poll, &token, &[0]).await;
+    assert_eq!(vote.status, 201, "{vote}");
+    assert_eq!(app.my_vote(&poll, &token).await.json(), vote.json());
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ use landslide_shared::domain::{
     change::{Change, VoteId},
     choices::Choices,
     ids::VoterKey,
-    lane::{PARTITIONS, Partition},
+    lane::{Partition, Partitions},
     recount::recount,
     tally::{Bucket, Counters, SEEN_LIFE_MS},
     time::{MINUTE_MS, Timestamp},
@@ -28,46 +28,61 @@ const READING_MS: u64 = 60 * MINUTE_MS;
 /// An id that a lane has counted.
 pub type CountedId = (VoteId, u8);
 
-/// The voters of some partitions: those equal to `remainder` modulo `modulus`, a power of two.
+/// The voters of some of a poll's partitions: those equal to `remainder` modulo `modulus`, a power of two.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Slice {
+    of: Partitions,
     remainder: u16,
     modulus: u16,
 }
 
 impl Slice {
-    /// All voters.
-    pub const ALL: Slice = Slice { remainder: 0, modulus: 1 };
+    /// All voters of a poll with these partitions.
+    pub fn all(of: Partitions) -> Self {
+        Self { of, remainder: 0, modulus: 1 }
+    }
 
     /// The two halves; none of a single partition.
     pub fn halves(self) -> Option<(Slice, Slice)> {
         let modulus = self.modulus * 2;
-        let upper = Slice { remainder: self.remainder + self.modulus, modulus };
-        (self.modulus < PARTITIONS).then_some((Slice { modulus, ..self }, upper))
+        let upper = Slice { remainder: self.remainder + self.modulus, modulus, ..self };
+        (self.modulus < self.of.number()).then_some((Slice { modulus, ..self }, upper))
     }
 
-    /// Whether a partition is one of these.
-    pub fn holds(self, partition: Partition) -> bool {
+    /// Its partitions.
+    pub fn partitions(self) -> impl Iterator<Item = Partition> {
+        self.of.all().filter(move |partition| self.holds(*partition))
+    }
+
+    /// Whether a voter's partition is one of these.
+    pub fn holds_voter(self, voter: &VoterKey) -> bool {
+        self.holds(self.of.of(voter))
+    }
+
+    fn holds(self, partition: Partition) -> bool {
         partition.number() % self.modulus == self.remainder
     }
 }
 
 /// Counted ids of a slice, in the order in which votes are read: by partition, voter, revision.
-pub struct CountedIds(Vec<CountedId>);
+pub struct CountedIds {
+    partitions: Partitions,
+    ids: Vec<CountedId>,
+}
 
 impl CountedIds {
-    /// Puts ids into their order.
-    pub fn sorted(mut ids: Vec<CountedId>) -> Self {
-        ids.sort_unstable_by_key(|(id, lane)| (Partition::of(&id.voter()), *id, *lane));
-        Self(ids)
+    /// Puts ids of a poll with these partitions into their order.
+    pub fn sorted(partitions: Partitions, mut ids: Vec<CountedId>) -> Self {
+        ids.sort_unstable_by_key(|(id, lane)| (partitions.of(&id.voter()), *id, *lane));
+        Self { partitions, ids }
     }
 
     /// Those of a partition.
     pub fn of(&self, partition: Partition) -> &[CountedId] {
-        let place = |(id, _): &CountedId| Partition::of(&id.voter());
-        let first = self.0.partition_point(|id| place(id) < partition);
-        let after = self.0.partition_point(|id| place(id) <= partition);
-        self.0.get(first..after).unwrap_or_default()
+        let place = |(id, _): &CountedId| self.partitions.of(&id.voter());
+        let first = self.ids.partition_point(|id| place(id) < partition);
+        let after = self.ids.partition_point(|id| place(id) <= partition);
+        self.ids.get(first..after).unwrap_or_default()
     }
 }
 

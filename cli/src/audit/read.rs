@@ -94,7 +94,7 @@ impl Reader {
         let rules = rules.with_context(|| format!("{polls_table} has no poll {poll}"))?;
         let mut tallies = self.tallies(poll).await?;
         let cut = Cut::at(at, self.limits.on_their_way_ms, rules.settings.created_at);
-        let mut findings = self.compare(poll, &tallies, cut).await?;
+        let mut findings = self.compare(&rules, &tallies, cut).await?;
         self.look_again_for_missing(poll, &tallies, &mut findings).await?;
         self.look_again_at_counts(poll, &mut tallies).await?;
         Ok(Reading { rules, at, tallies, findings, took: started.elapsed() })
@@ -150,11 +150,11 @@ impl Reader {
     }
 
     /// Compares slice by slice; a slice with more ids than fit into memory is halved.
-    async fn compare(&self, poll: &PollId, tallies: &BTreeMap<u8, Tally>, cut: Cut) -> Result<Findings> {
-        let progress = super::report::progress(Partition::all().count() as u64);
+    async fn compare(&self, poll: &Rules, tallies: &BTreeMap<u8, Tally>, cut: Cut) -> Result<Findings> {
+        let progress = super::report::progress(poll.partitions);
         let sealed = tallies.iter().filter(|(_, tally)| tally.head.sealed).map(|(lane, _)| *lane).collect();
         let mut findings = Findings::default();
-        let mut slices = vec![Slice::ALL];
+        let mut slices = vec![Slice::all(poll.partitions)];
         while let Some(mut slice) = slices.pop() {
             let ids = self.counted_ids(poll, tallies, &mut slice, &mut slices).await?;
             findings.merge(
@@ -173,12 +173,12 @@ impl Reader {
 
     async fn compare_slice<'a>(
         &self,
-        poll: &PollId,
+        poll: &Rules,
         slice: Slice,
         comparison: impl Fn(Partition) -> Comparison<'a>,
         progress: &ProgressBar,
     ) -> Result<Findings> {
-        stream::iter(Partition::all().filter(|partition| slice.holds(*partition)))
+        stream::iter(slice.partitions())
             .map(|partition| self.compare_partition(poll, partition, comparison(partition), progress))
             .buffer_unordered(self.limits.partitions_at_once)
             .try_fold(Findings::default(), async |mut all, found| {
@@ -190,7 +190,7 @@ impl Reader {
 
     async fn compare_partition(
         &self,
-        poll: &PollId,
+        poll: &Rules,
         partition: Partition,
         mut comparison: Comparison<'_>,
         progress: &ProgressBar,
@@ -212,7 +212,7 @@ impl Reader {
     /// the upper one waits.
     async fn counted_ids(
         &self,
-        poll: &PollId,
+        poll: &Rules,
         tallies: &BTreeMap<u8, Tally>,
         slice: &mut Slice,
         waiting: &mut Vec<Slice>,
@@ -223,12 +223,13 @@ impl Reader {
         }
         let lanes = tallies.iter().filter(|(_, tally)| !tally.head.sealed && tally.head.version > 1);
         let mut rows = stream::iter(lanes)
-            .map(|(lane, tally)| Box::pin(self.rows(LaneKey { poll: poll.clone(), lane: *lane }, tally.head.version)))
+            .map(|(lane, tally)| (LaneKey { poll: poll.settings.poll_id.clone(), lane: *lane }, tally.head.version))
+            .map(|(lane, version)| Box::pin(self.rows(lane, version)))
             .flatten_unordered(LANES_AT_ONCE);
         while let Some((lane, rows)) = rows.try_next().await? {
             ids.add(lane, rows.into_iter());
         }
-        Ok(CountedIds::sorted(ids.ids))
+        Ok(CountedIds::sorted(poll.partitions, ids.ids))
     }
 
     /// The ids of a lane's SEEN rows of versions below HEAD's, page by page: later rows hold what HEAD still holds, or
@@ -312,7 +313,7 @@ struct Gathered<'a> {
 
 impl Gathered<'_> {
     fn add(&mut self, lane: u8, ids: impl Iterator<Item = VoteId>) {
-        for id in ids.filter(|id| self.slice.holds(Partition::of(&id.voter()))) {
+        for id in ids.filter(|id| self.slice.holds_voter(&id.voter())) {
             self.ids.push((id, lane));
         }
         while self.ids.len() > self.ids_max
@@ -320,7 +321,7 @@ impl Gathered<'_> {
         {
             *self.slice = lower;
             self.waiting.push(upper);
-            self.ids.retain(|(id, _)| lower.holds(Partition::of(&id.voter())));
+            self.ids.retain(|(id, _)| lower.holds_voter(&id.voter()));
         }
     }
 }

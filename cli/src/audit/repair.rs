@@ -14,7 +14,7 @@ use landslide_shared::counting::LaneStore;
 use landslide_shared::counting::rebuild::{self, RebuildError};
 use landslide_shared::domain::fold::fold;
 use landslide_shared::domain::ids::PollId;
-use landslide_shared::domain::lane::{LaneKey, PARTITIONS};
+use landslide_shared::domain::lane::LaneKey;
 use landslide_shared::domain::tally::COUNTABLE_AGE_MS;
 use landslide_shared::queue::{Outgoing, Queue};
 
@@ -74,7 +74,7 @@ fn is_mendable(audit: &Audit, lane: &Lane) -> bool {
 }
 
 async fn mend(reader: &Reader, audit: &Audit, queue: Option<&Queue>) -> Result<Repaired> {
-    let poll = &audit.settings.poll_id;
+    let poll = &audit.rules.settings.poll_id;
     let copies = audit.lanes.iter().filter(|(_, lane)| lane.count_fault.is_some()).map(|(number, _)| *number);
     let copies: Vec<u8> = copies.collect();
     for number in &copies {
@@ -92,7 +92,7 @@ async fn mend(reader: &Reader, audit: &Audit, queue: Option<&Queue>) -> Result<R
 
 /// Sends missing votes to the tally queue, and waits until they are counted.
 async fn send_missing(reader: &Reader, audit: &Audit, queue: Option<&Queue>) -> Result<usize> {
-    let poll = &audit.settings.poll_id;
+    let poll = &audit.rules.settings.poll_id;
     let missing = audit.lanes.iter().flat_map(|(number, lane)| {
         lane.findings.missing_first_votes.iter().map(|change| (key(poll, *number), *change))
     });
@@ -120,8 +120,8 @@ async fn send_missing(reader: &Reader, audit: &Audit, queue: Option<&Queue>) -> 
 }
 
 async fn rebuild_all(reader: &Reader, audit: &Audit) -> Result<()> {
-    let (rebuild, progress) = (reader.rebuild(), super::report::progress(u64::from(PARTITIONS)));
-    let rebuilt = rebuild.run(&audit.settings, audit.lane_count, || progress.inc(1)).await;
+    let (rebuild, progress) = (reader.rebuild(), super::report::progress(audit.rules.partitions));
+    let rebuilt = rebuild.run(&audit.rules, || progress.inc(1)).await;
     progress.finish_and_clear();
     rebuilt.map_err(|error| match error {
         RebuildError::Tallies(error) => reader.tallies_failed(error),

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use indicatif::{HumanCount, ProgressBar, ProgressStyle};
+use landslide_shared::domain::lane::Partitions;
 use landslide_shared::domain::tally::Counters;
 use serde_json::{Value, json};
 
@@ -14,8 +15,8 @@ use super::verdict::{Audit, CountFault, Lane, Verdict, non_zero};
 const BAR: &str = "{bar:40} {human_pos} of {human_len} partitions · {eta} left";
 
 /// A bar on stderr, if that is a terminal.
-pub fn progress(partitions: u64) -> ProgressBar {
-    let bar = ProgressBar::new(partitions);
+pub fn progress(partitions: Partitions) -> ProgressBar {
+    let bar = ProgressBar::new(u64::from(partitions.number()));
     // A template that can't be read leaves the default one: a plainer bar, not a failed audit.
     if let Ok(style) = ProgressStyle::with_template(BAR) {
         bar.set_style(style);
@@ -47,7 +48,7 @@ impl CountFault {
 pub fn json(audit: &Audit) -> Value {
     let lanes = audit.lanes.iter().map(|(number, lane)| lane_json(*number, lane));
     json!({
-        "poll_id": audit.settings.poll_id,
+        "poll_id": audit.rules.settings.poll_id,
         "verdict": audit.verdict().to_string(),
         "status": audit.status(),
         "at": audit.at,
@@ -100,7 +101,7 @@ impl fmt::Display for Audit {
         writeln!(
             f,
             "Poll {} at {}: {} votes in {:.1} s ({rate:.0}/s)",
-            self.settings.poll_id,
+            self.rules.settings.poll_id,
             self.at,
             HumanCount(self.votes()),
             self.seconds

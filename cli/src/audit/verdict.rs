@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use landslide_shared::counting::rebuild::{VOTES_KEPT_MS, may_be_rebuilt};
 use landslide_shared::domain::lane::LANES_MAX;
-use landslide_shared::domain::poll::{Settings, Status, VoteChange};
+use landslide_shared::domain::poll::{Rules, Status, VoteChange};
 use landslide_shared::domain::tally::Counters;
 use landslide_shared::domain::time::Timestamp;
 
@@ -127,16 +127,14 @@ pub fn non_zero(counters: &Counters) -> BTreeMap<&str, i64> {
 
 /// A poll, judged.
 pub struct Audit {
-    /// The poll's settings.
-    pub settings: Settings,
+    /// The poll.
+    pub rules: Rules,
     /// When the audit began.
     pub at: Timestamp,
     /// Seconds that reading and comparing took.
     pub seconds: f64,
     /// Lanes that have votes or counts, by number.
     pub lanes: BTreeMap<u8, Lane>,
-    /// How many lanes the poll has.
-    pub lane_count: u8,
     /// Items that are no votes.
     pub unreadable: Examples,
 }
@@ -155,14 +153,7 @@ impl Audit {
                 lanes.insert(number, lane);
             }
         }
-        Self {
-            lane_count: rules.lanes,
-            settings: rules.settings,
-            at,
-            seconds: took.as_secs_f64(),
-            lanes,
-            unreadable: findings.unreadable,
-        }
+        Self { rules, at, seconds: took.as_secs_f64(), lanes, unreadable: findings.unreadable }
     }
 
     /// The worst that is said of a lane.
@@ -192,17 +183,17 @@ impl Audit {
 
     /// Whether its counts may be made anew from the vote items.
     pub fn may_be_rebuilt(&self) -> bool {
-        may_be_rebuilt(&self.settings, self.at)
+        may_be_rebuilt(&self.rules.settings, self.at)
     }
 
     /// Whether votes can't change.
     pub fn votes_never_change(&self) -> bool {
-        self.settings.vote_change == VoteChange::Never
+        self.rules.settings.vote_change == VoteChange::Never
     }
 
     /// Where the poll stood when the audit began.
     pub fn status(&self) -> Status {
-        self.settings.status(self.at)
+        self.rules.status(self.at)
     }
 
     /// What limits what the audit can see.
@@ -229,7 +220,7 @@ impl Audit {
             self.sum(|lane| u64::from(lane.tally.head.sealed)),
             "lanes are sealed: a rebuild made their counts from the vote items, and no message changes them",
         );
-        let is_old = self.settings.closes_at.is_some_and(|at| self.at.millis_since(at) >= VOTES_KEPT_MS);
+        let is_old = self.rules.settings.closes_at.is_some_and(|at| self.at.millis_since(at) >= VOTES_KEPT_MS);
         note(
             u64::from(is_old) * 60,
             "days and more have passed since closing: vote items may have expired, and a recount be short",

@@ -73,7 +73,6 @@ struct Context {
     issuer: String,
     subject: String,
     kind: &'static str,
-    scopes: String,
     expires_at: String,
 }
 
@@ -117,7 +116,6 @@ fn allow(caller: Caller, resource: String) -> AuthorizerResponse {
             issuer: caller.issuer,
             subject: caller.subject,
             kind: caller.kind.as_str(),
-            scopes: caller.scopes,
             expires_at: caller.expires_at.as_millis().to_string(),
         }),
     }

@@ -17,11 +17,15 @@ const MAX_AGE_SECONDS: u32 = 2;
 const FRESH_MS: u64 = 1_000;
 /// How many polls a process keeps.
 const POLLS_MAX: usize = 100;
+/// How many ids a process keeps that no poll has.
+const UNKNOWN_MAX: usize = 1_000;
 
 /// What the endpoint needs.
 pub struct App {
     polls: PollStore,
     kept: Memory<PollId, Arc<Poll>>,
+    /// Ids that no poll has. Apart, so that they never push out a poll.
+    unknown: Memory<PollId, ()>,
 }
 
 impl App {
@@ -29,7 +33,12 @@ impl App {
     pub async fn from_env() -> Result<Self, lambda_runtime::Error> {
         let polls = PollStore::from_env(&aws::sdk_config()?)?;
         polls.prime().await;
-        Ok(Self { polls, kept: Memory::new(POLLS_MAX) })
+        Ok(Self::new(polls))
+    }
+
+    /// The endpoint over its table.
+    pub fn new(polls: PollStore) -> Self {
+        Self { polls, kept: Memory::new(POLLS_MAX), unknown: Memory::new(UNKNOWN_MAX) }
     }
 }
 
@@ -50,7 +59,16 @@ async fn current(app: &App, poll_id: &PollId, now: Timestamp) -> Result<Arc<Poll
     {
         return Ok(kept.value);
     }
-    let poll = Arc::new(app.polls.poll(poll_id, &SystemClock).await?.ok_or_else(Error::poll_not_found)?);
+    if app.unknown.get(poll_id).is_some_and(|unknown| unknown.is_younger_than(FRESH_MS, now)) {
+        return Err(Error::poll_not_found());
+    }
+    let Some(poll) = app.polls.poll(poll_id, &SystemClock).await?.map(Arc::new) else {
+        app.unknown.put(poll_id, (), now);
+        return Err(Error::poll_not_found());
+    };
     app.kept.put(poll_id, poll.clone(), now);
     Ok(poll)
 }
+
+#[cfg(test)]
+mod tests;

@@ -23,12 +23,16 @@ const MAX_AGE_SECONDS: u32 = 1;
 const FRESH_MS: u64 = 1_000;
 /// How many polls' results a process keeps.
 const POLLS_MAX: usize = 1_000;
+/// How many ids a process keeps that no poll has.
+const UNKNOWN_MAX: usize = 1_000;
 
 /// What the endpoint needs.
 pub struct App {
     store: ResultsStore,
     votes: VoteStore,
     kept: Memory<PollId, Arc<Document>>,
+    /// Ids that no poll has. Apart, so that they never push out a poll's results.
+    unknown: Memory<PollId, ()>,
 }
 
 /// Results written out once for all who ask within the second.
@@ -49,7 +53,7 @@ impl App {
 
     /// The endpoint over its tables.
     pub fn new(store: ResultsStore, votes: VoteStore) -> Self {
-        Self { store, votes, kept: Memory::new(POLLS_MAX) }
+        Self { store, votes, kept: Memory::new(POLLS_MAX), unknown: Memory::new(UNKNOWN_MAX) }
     }
 }
 
@@ -81,11 +85,14 @@ async fn may_see(app: &App, caller: Option<&Caller>, rules: &Rules, now: Timesta
     if rules.settings.results != Results::AfterVote {
         return Ok(false);
     }
-    let vote = app.votes.vote(&rules.settings.poll_id, &rules.voter(caller)).await?;
+    let vote = app.votes.vote(rules, &rules.voter(caller)).await?;
     Ok(vote.is_some_and(|vote| vote.choices.is_some()))
 }
 
 async fn current(app: &App, poll_id: &PollId, now: Timestamp) -> Result<Arc<Document>, Error> {
+    if app.unknown.get(poll_id).is_some_and(|unknown| unknown.is_younger_than(FRESH_MS, now)) {
+        return Err(Error::poll_not_found());
+    }
     let kept = app.kept.get(poll_id);
     if let Some(kept) = &kept
         && kept.is_younger_than(FRESH_MS, now)
@@ -95,15 +102,21 @@ async fn current(app: &App, poll_id: &PollId, now: Timestamp) -> Result<Arc<Docu
         return Ok(kept.value.clone());
     }
     let lanes = kept.map_or(1, |kept| kept.value.rules.lanes);
-    let document = Arc::new(read(app, poll_id, lanes, now).await?);
+    let Some(document) = read(app, poll_id, lanes, now).await?.map(Arc::new) else {
+        app.unknown.put(poll_id, (), now);
+        return Err(Error::poll_not_found());
+    };
     app.kept.put(poll_id, document.clone(), now);
     Ok(document)
 }
 
-async fn read(app: &App, poll_id: &PollId, lanes: u8, now: Timestamp) -> Result<Document, Error> {
-    let snapshot = app.store.read(poll_id, lanes).await?.ok_or_else(Error::poll_not_found)?;
+async fn read(app: &App, poll_id: &PollId, lanes: u8, now: Timestamp) -> Result<Option<Document>, Error> {
+    let Some(snapshot) = app.store.read(poll_id, lanes).await? else { return Ok(None) };
     let view = results(&snapshot.poll, &snapshot.counts, now);
     let text = serde_json::to_string(&view).map_err(|error| Error::Internal(format!("write results: {error}")))?;
     let tag = results_tag(&snapshot.poll, &snapshot.counts, now);
-    Ok(Document { text, tag, rules: snapshot.poll.rules })
+    Ok(Some(Document { text, tag, rules: snapshot.poll.rules }))
 }
+
+#[cfg(test)]
+mod tests;

@@ -17,7 +17,7 @@ use crate::{
         choices::Choices,
         ids::PollId,
         lane::{LaneKey, Partition},
-        poll::{Settings, VoteChange},
+        poll::{Rules, Settings, VoteChange},
         recount::recount,
         tally::{Counters, Head, Ids},
         time::{DAY_MS, MINUTE_MS, Timestamp},
@@ -77,13 +77,13 @@ pub struct Rebuild<'a, S, D, C> {
 impl<S: LaneStore, D: DynamoDb, C: Clock> Rebuild<'_, S, D, C> {
     /// Seals all lanes of a poll that may be rebuilt, recounts, and writes what the votes come to. Whatever a try has done
     /// that died on the way, this finds and goes on from. `is_read` is told of each partition whose votes are read.
-    pub async fn run(&self, poll: &Settings, lanes: u8, is_read: impl Fn()) -> Result<(), RebuildError> {
-        let sealed = self.seal_all(&poll.poll_id, lanes).await?;
-        let mut recount = self.recount(&poll.poll_id, is_read).await?;
+    pub async fn run(&self, poll: &Rules, is_read: impl Fn()) -> Result<(), RebuildError> {
+        let sealed = self.seal_all(&poll.settings.poll_id, poll.lanes).await?;
+        let mut recount = self.recount(poll, is_read).await?;
         for (lane, head) in sealed {
             let LaneRecount { counters, newest } = recount.remove(&lane.lane).unwrap_or_default();
             let count = self.tallies.read_count(&lane).await?;
-            let as_of = newest_counted(poll.vote_change, newest, head.as_of.max(count.as_of));
+            let as_of = newest_counted(poll.settings.vote_change, newest, head.as_of.max(count.as_of));
             // No second try: a conflict is another rebuild, whose recount may be a later one.
             replace(self.tallies, &lane, (&head, &count), counters, as_of).await?;
         }
@@ -100,8 +100,8 @@ impl<S: LaneStore, D: DynamoDb, C: Clock> Rebuild<'_, S, D, C> {
         Ok(sealed)
     }
 
-    async fn recount(&self, poll: &PollId, is_read: impl Fn()) -> Result<Recount, StoreError> {
-        let partitions = stream::iter(Partition::all()).map(|partition| self.recount_partition(poll, partition));
+    async fn recount(&self, poll: &Rules, is_read: impl Fn()) -> Result<Recount, StoreError> {
+        let partitions = stream::iter(poll.partitions.all()).map(|partition| self.recount_partition(poll, partition));
         let add = async |mut all, partition| {
             is_read();
             merge(&mut all, partition);
@@ -110,7 +110,7 @@ impl<S: LaneStore, D: DynamoDb, C: Clock> Rebuild<'_, S, D, C> {
         partitions.buffer_unordered(self.partitions_at_once).try_fold(Recount::new(), add).await
     }
 
-    async fn recount_partition(&self, poll: &PollId, partition: Partition) -> Result<Recount, StoreError> {
+    async fn recount_partition(&self, poll: &Rules, partition: Partition) -> Result<Recount, StoreError> {
         let mut all = Recount::new();
         let mut after: Option<String> = None;
         loop {

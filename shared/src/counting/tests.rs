@@ -15,7 +15,7 @@ use crate::{
         change::VoteId,
         choices::Choices,
         ids::{PollId, VoterKey},
-        lane::{PARTITIONS, Partition},
+        lane::Partitions,
         recount::recount,
         tally::{
             Counters,
@@ -198,7 +198,7 @@ proptest! {
             let lanes = [1, 2, 8][number * 3 / voters.len()];
             let cast_at = Timestamp::from_millis(1_790_000_000_000 + number as u64 * 900).unwrap();
             let change = Change { id: VoteId::new(&voter, 1), cast_at, from: None, to: Choices::from_bits(1 << (number % 3)) };
-            (lane(Partition::of(&voter).lane(lanes)), change)
+            (lane(Partitions::Few.of(&voter).lane(lanes)), change)
         }).collect();
 
         let mut shown = 0;
@@ -272,8 +272,8 @@ proptest! {
 fn rebuilt_after_a_change(vote_change: &str, is_in_head: bool) -> Head {
     let (earlier, later) = (at(5), at(9));
     let poll = json!({"question": "Q", "options": ["a", "b"], "vote_change": vote_change});
-    let poll = poll_asked_for(poll, at(0)).unwrap().rules.settings;
-    let lane = LaneKey { poll: poll.poll_id.clone(), lane: 0 };
+    let poll = poll_asked_for(poll, at(0)).unwrap().rules;
+    let lane = LaneKey { poll: poll.settings.poll_id.clone(), lane: 0 };
     let (aws, _) = stub(move |call, _| {
         let items = match call.body["ExpressionAttributeValues"][":partition"]["S"].as_str() {
             Some("p1#000") => json!([{
@@ -292,8 +292,8 @@ fn rebuilt_after_a_change(vote_change: &str, is_in_head: bool) -> Head {
     }
     let rebuild = Rebuild { tallies: &model, votes: &votes, clock: Turns::default(), partitions_at_once: 8 };
     let partitions = Cell::new(0);
-    run(rebuild.run(&poll, 1, || partitions.set(partitions.get() + 1))).unwrap();
-    assert_eq!(partitions.get(), PARTITIONS);
+    run(rebuild.run(&poll, || partitions.set(partitions.get() + 1))).unwrap();
+    assert_eq!(partitions.get(), poll.partitions.number());
     model.table.borrow().counts[&lane].clone()
 }
 

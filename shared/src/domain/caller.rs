@@ -42,8 +42,6 @@ pub struct Caller {
     pub subject: String,
     /// What kind of token it was.
     pub kind: TokenKind,
-    /// The token's scopes, as they stood in it.
-    pub scopes: String,
     /// When the token expires.
     pub expires_at: Timestamp,
 }

@@ -5,35 +5,68 @@ use super::{
     lease::{CLOCK_SKEW_MS, CONFIG_LEASE_MS},
 };
 
-/// Logical partitions of a poll's votes, each good for 1,000 writes a second.
-pub const PARTITIONS: u16 = 512;
+/// The highest announced peak for which 512 partitions are enough, in votes a second. Above it too many votes would
+/// meet a physical partition of the table that holds several of them.
+const FEW_PARTITIONS_PEAK_MAX: u32 = 60_000;
 /// The most lanes that count one poll.
 pub const LANES_MAX: u8 = 32;
 /// What one lane is meant to count: votes a second. A third of its partition's write units.
 pub const LANE_VOTES_PER_SECOND: u32 = 8_000;
 
-/// A logical partition of a poll's votes, 0 to 511: the first two bytes of the voter modulo 512.
+/// How many logical partitions a poll's votes lie in, each good for 1,000 writes a second. Fixed when the poll is
+/// created: with another number a voter's vote would be looked for, and written, where it does not lie.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Partitions {
+    /// 512.
+    #[default]
+    Few,
+    /// 4,096.
+    Many,
+}
+
+impl Partitions {
+    /// Those of a poll that is created with this peak, in votes a second.
+    pub fn for_peak(peak_votes_per_second: u32) -> Self {
+        if peak_votes_per_second > FEW_PARTITIONS_PEAK_MAX { Self::Many } else { Self::Few }
+    }
+
+    /// Returns `None` for a number that no poll has.
+    pub fn from_number(number: u16) -> Option<Self> {
+        [Self::Few, Self::Many].into_iter().find(|partitions| partitions.number() == number)
+    }
+
+    /// How many there are.
+    pub fn number(self) -> u16 {
+        match self {
+            Self::Few => 512,
+            Self::Many => 4_096,
+        }
+    }
+
+    /// The partition that a voter's vote lies in.
+    pub fn of(self, voter: &VoterKey) -> Partition {
+        let [first, second, ..] = voter.bytes();
+        Partition(u16::from_be_bytes([first, second]) % self.number())
+    }
+
+    /// All of them.
+    pub fn all(self) -> impl Iterator<Item = Partition> {
+        (0..self.number()).map(Partition)
+    }
+}
+
+/// A logical partition of a poll's votes: the voter's first two bytes modulo the number of partitions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Partition(u16);
 
 impl Partition {
-    /// The partition that a voter's vote lies in.
-    pub fn of(voter: &VoterKey) -> Self {
-        let [first, second, ..] = voter.bytes();
-        Self(u16::from_be_bytes([first, second]) % PARTITIONS)
-    }
-
-    /// All partitions of a poll.
-    pub fn all() -> impl Iterator<Item = Partition> {
-        (0..PARTITIONS).map(Partition)
-    }
-
-    /// Its number, below 512.
+    /// Its number, below 4,096.
     pub fn number(self) -> u16 {
         self.0
     }
 
-    /// The lane that counts this partition, of a poll with that many lanes (at least 1).
+    /// The lane that counts this partition, of a poll with that many lanes (at least 1). Lanes are a power of two, at most
+    /// 32, so a voter's lane is the same whichever number of partitions the poll has.
     pub fn lane(self, lanes: u8) -> u8 {
         // Below `lanes`, so it fits.
         (self.0 % u16::from(lanes.max(1))) as u8
@@ -77,6 +110,14 @@ impl std::fmt::Display for LaneKey {
 mod tests {
     use super::*;
 
+    const LANES: [u8; 6] = [1, 2, 4, 8, 16, 32];
+
+    fn voter(first_bytes: [u8; 2]) -> VoterKey {
+        let mut bytes = [0; 16];
+        bytes[..2].copy_from_slice(&first_bytes);
+        VoterKey::from_bytes(bytes)
+    }
+
     #[test]
     fn lanes_follow_the_expected_peak() {
         for (peak, lanes) in [(1, 1), (8_000, 1), (8_001, 2), (16_000, 2), (60_000, 8), (128_001, 32), (250_000, 32)] {
@@ -88,20 +129,42 @@ mod tests {
 
     #[test]
     fn partitions_spread_evenly_over_lanes() {
-        for lanes in [1u8, 2, 4, 8, 16, 32] {
+        for (partitions, lanes) in
+            [Partitions::Few, Partitions::Many].into_iter().flat_map(|all| LANES.map(|lanes| (all, lanes)))
+        {
             for lane in 0..lanes {
-                let held = Partition::all().filter(|partition| partition.lane(lanes) == lane).count();
-                assert_eq!(held, 512 / usize::from(lanes));
+                let held = partitions.all().filter(|partition| partition.lane(lanes) == lane).count();
+                assert_eq!(held, usize::from(partitions.number()) / usize::from(lanes));
             }
         }
     }
 
     #[test]
+    fn a_voters_lane_does_not_depend_on_the_number_of_partitions() {
+        for first_bytes in 0..=u16::MAX {
+            let voter = voter(first_bytes.to_be_bytes());
+            for lanes in LANES {
+                assert_eq!(Partitions::Few.of(&voter).lane(lanes), Partitions::Many.of(&voter).lane(lanes));
+            }
+        }
+    }
+
+    #[test]
+    fn a_poll_has_more_partitions_from_60_001_votes_a_second_on() {
+        for (peak, number) in [(1, 512), (60_000, 512), (60_001, 4_096), (250_000, 4_096)] {
+            assert_eq!(Partitions::for_peak(peak).number(), number, "{peak}");
+        }
+        let known = [0, 511, 512, 1_024, 4_096].map(Partitions::from_number);
+        assert_eq!(known, [None, None, Some(Partitions::Few), None, Some(Partitions::Many)]);
+    }
+
+    #[test]
     fn a_partition_is_three_hex_digits() {
-        let mut voter = [0u8; 16];
-        voter[..2].copy_from_slice(&[0x03, 0x0a]);
-        let partition = Partition::of(&VoterKey::from_bytes(voter));
-        assert_eq!((partition.number(), partition.to_string().as_str()), (0x10a, "10a"));
+        for (partitions, number, digits) in [(Partitions::Few, 0x10a, "10a"), (Partitions::Many, 0xf0a, "f0a")] {
+            let partition = partitions.of(&voter([0xff, 0x0a]));
+            assert_eq!((partition.number(), partition.to_string().as_str()), (number, digits));
+        }
+        assert_eq!(Partitions::Many.all().last().map(|partition| partition.to_string()).as_deref(), Some("fff"));
     }
 
     #[test]

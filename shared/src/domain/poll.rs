@@ -6,6 +6,7 @@ use super::{
     caller::{Caller, TokenKind},
     choices::{Choices, ChoicesError},
     ids::{PollId, VoterKey},
+    lane::Partitions,
     lease::CLOCK_SKEW_MS,
     time::Timestamp,
 };
@@ -147,6 +148,8 @@ pub struct Rules {
     pub options: u8,
     /// The revision in which the options' labels were written.
     pub options_revision: u64,
+    /// The logical partitions that its votes lie in, fixed when it was created.
+    pub partitions: Partitions,
     /// How many lanes count it.
     pub lanes: u8,
     /// When they were last doubled because one of them got too much.

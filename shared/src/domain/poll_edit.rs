@@ -172,7 +172,7 @@ pub fn fence(poll: &Poll) -> Poll {
 mod tests {
     use super::*;
     use crate::{
-        domain::lane::lanes_for,
+        domain::lane::{Partitions, lanes_for},
         testing::{at, poll_asked_for},
     };
     use proptest::prelude::*;
@@ -212,6 +212,18 @@ mod tests {
         assert!(is_refused(edit(&scheduled, 10, json!({"kind": "single"}))));
         assert!(is_refused(edit(&scheduled, 10, json!({"identity": "account"}))));
         assert!(edit(&scheduled, 10, json!({"kind": "multiple", "identity": "device"})).is_ok());
+    }
+
+    #[test]
+    fn no_edit_changes_the_partitions_that_a_poll_was_created_with() {
+        let peak = |poll: &Poll, peak: u32| edit(poll, 0, json!({"peak_votes_per_second": peak})).unwrap();
+        for opens in [Some(100), None] {
+            let raised = peak(&poll(opens, None), 250_000);
+            assert_eq!((raised.rules.lanes, raised.rules.partitions), (32, Partitions::Few));
+        }
+        let mut large = poll(Some(100), None);
+        large.rules.partitions = Partitions::Many;
+        assert_eq!(peak(&large, 1).rules.partitions, Partitions::Many);
     }
 
     #[test]

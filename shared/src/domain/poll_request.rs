@@ -9,7 +9,7 @@ use super::{
     caller::Caller,
     choices::OPTIONS_MAX,
     ids::PollId,
-    lane::lanes_for,
+    lane::{Partitions, lanes_for},
     poll::{Identity, Kind, Poll, Results, Rules, Settings, VoteChange},
     text,
     time::Timestamp,
@@ -176,8 +176,8 @@ impl NewPoll {
         Sha256::digest(canonical).into()
     }
 
-    /// An existing poll with these settings in the place of its own: id, owner, salt and revision stay, and it never
-    /// has fewer lanes.
+    /// An existing poll with these settings in the place of its own: id, owner, salt, partitions and revision stay, and
+    /// it never has fewer lanes.
     pub(super) fn in_place_of(self, poll: &Poll) -> Poll {
         let settings = Settings {
             question: self.question,
@@ -216,6 +216,7 @@ impl NewPoll {
                 // 2 to 100, so it fits.
                 options: self.options.len() as u8,
                 options_revision: 1,
+                partitions: Partitions::for_peak(self.peak_votes_per_second),
                 lanes: lanes_for(self.peak_votes_per_second, lanes_min),
                 lanes_doubled_at: None,
                 owner: owner.owner(),
@@ -244,6 +245,7 @@ impl NewPoll {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::{at, poll_asked_for};
     use proptest::prelude::*;
     use serde_json::{Value, json};
 
@@ -273,6 +275,27 @@ mod tests {
         };
         assert_ne!(hash("Q", "always"), hash("R", "always"));
         assert_ne!(hash("Q", "always"), hash("Q", "owner"));
+    }
+
+    #[test]
+    fn the_hash_of_a_request_is_what_it_always_was() {
+        // Stored with each poll: were it another one, a repeat of a request from before would be a conflict.
+        let hash = |peak| {
+            let poll =
+                validate(json!({"question": "Q", "options": ["a", "b"], "peak_votes_per_second": peak})).unwrap();
+            poll.hash()[..4].iter().map(|byte| format!("{byte:02x}")).collect::<String>()
+        };
+        assert_eq!([1_000, 250_000].map(hash), ["9aa5d83b", "a13d4ea9"]);
+    }
+
+    #[test]
+    fn the_peak_that_a_poll_is_created_with_decides_about_its_partitions() {
+        let partitions = |peak| {
+            let body = json!({"question": "Q", "options": ["a", "b"], "peak_votes_per_second": peak});
+            poll_asked_for(body, at(0)).unwrap().rules.partitions
+        };
+        assert_eq!([1_000, 60_000].map(partitions), [Partitions::Few; 2]);
+        assert_eq!([60_001, 250_000].map(partitions), [Partitions::Many; 2]);
     }
 
     #[test]

@@ -5,7 +5,6 @@ use serde::{Deserialize, Serialize};
 use super::{
     choices::Choices,
     ids::{PollId, VoterKey},
-    lane::Partition,
     poll::{Rules, VoteChange},
     time::Timestamp,
 };
@@ -123,7 +122,7 @@ fn decide_first(asked: &Asked, rules: &Rules) -> Decision {
     match asked.choices {
         None => Decision::NeverVoted,
         Some(_) if asked.only_over.is_some() => Decision::RevisionMismatch,
-        Some(_) => Decision::Write(asked.vote(1, Partition::of(&asked.voter).lane(rules.lanes))),
+        Some(_) => Decision::Write(asked.vote(1, rules.partitions.of(&asked.voter).lane(rules.lanes))),
     }
 }
 

@@ -62,7 +62,6 @@ pub struct Authorizer {
     pub issuer: Option<String>,
     pub subject: Option<String>,
     pub kind: Option<String>,
-    pub scopes: Option<String>,
     pub expires_at: Option<String>,
 }
 

@@ -97,7 +97,6 @@ impl Request {
                 issuer: authorizer.issuer.clone()?,
                 subject: authorizer.subject.clone()?,
                 kind: TokenKind::parse(authorizer.kind.as_deref()?)?,
-                scopes: authorizer.scopes.clone().unwrap_or_default(),
                 expires_at: Timestamp::from_millis(authorizer.expires_at.as_deref()?.parse().ok()?)?,
             })
         };

@@ -122,7 +122,7 @@ fn refusal_or(request: &Request) -> String {
 
 #[test]
 fn a_caller_is_whom_the_authorizer_vouches_for_until_the_token_expires() {
-    let context = json!({"issuer": "i", "subject": "s", "kind": "device", "scopes": "", "expires_at": "1000", "principalId": "s"});
+    let context = json!({"issuer": "i", "subject": "s", "kind": "device", "expires_at": "1000", "principalId": "s"});
     let caller = request(&[], "", context.clone()).caller(at(999)).unwrap();
     assert_eq!(caller.owner(), "i s");
     let code = |error: Error| respond(Err(error)).1["code"].clone();

@@ -1,7 +1,7 @@
 //! Every key string and attribute name of the tables. Nothing else builds one.
 
 use crate::domain::{
-    ids::{PollId, VoterKey},
+    ids::PollId,
     lane::{LaneKey, Partition},
     tally::Bucket,
     time::Timestamp,
@@ -29,13 +29,8 @@ pub const HEAD: &str = "HEAD";
 /// The item of a lane that readers read.
 pub const COUNT: &str = "COUNT";
 
-/// `poll_id#ss`: where a voter's vote lies.
-pub fn poll_partition(poll: &PollId, voter: &VoterKey) -> String {
-    partition(poll, Partition::of(voter))
-}
-
-/// `poll_id#ss`: where all votes of a partition lie.
-pub fn partition(poll: &PollId, partition: Partition) -> String {
+/// `poll_id#sss`: where all votes of a logical partition lie.
+pub fn poll_partition(poll: &PollId, partition: Partition) -> String {
     format!("{poll}#{partition}")
 }
 
@@ -63,7 +58,7 @@ pub fn owner_order(created_at: Timestamp, poll: &PollId) -> String {
     format!("{:015}#{poll}", created_at.as_millis())
 }
 
-/// The poll of a key `poll_id#ss`.
+/// The poll of a key `poll_id#sss`.
 pub fn poll_of_partition(key: &str) -> Option<PollId> {
     key.split_once('#').and_then(|(poll, _)| PollId::parse(poll))
 }

@@ -26,7 +26,7 @@ use crate::{
     config::{self, ConfigError},
     domain::{
         ids::PollId,
-        lane::{LANES_FELT_MS, LANES_MAX},
+        lane::{LANES_FELT_MS, LANES_MAX, Partitions},
         poll::{OwnerOrder, Poll, Rules, Settings},
         time::Timestamp,
     },
@@ -90,6 +90,8 @@ where
 
 /// The attribute of the labels' revision.
 const OPTIONS_REVISION: &str = "options_revision";
+/// The attribute of how many logical partitions the poll's votes lie in; absent: 512.
+const PARTITIONS: &str = "partitions";
 /// The attribute of how many lanes there are.
 const LANES: &str = "lanes";
 /// The attribute of when they were last doubled, if ever.
@@ -338,7 +340,9 @@ fn rules_item(rules: &Rules) -> Item {
         (LANES_DOUBLED_AT, rules.lanes_doubled_at),
     ];
     let times = times.into_iter().filter_map(|(name, at)| Some((name, time(at?))));
-    attributes.into_iter().chain(times).map(|(name, value)| (name.to_owned(), value)).collect()
+    let partitions =
+        (rules.partitions != Partitions::default()).then(|| (PARTITIONS, number(rules.partitions.number())));
+    attributes.into_iter().chain(times).chain(partitions).map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
 /// What the index of owners knows of a poll, and its item RULES as well.
@@ -371,11 +375,19 @@ pub(super) fn read_rules(item: &Item) -> Result<Rules, StoreError> {
         settings,
         owner: attributes.string("owner")?.to_owned(),
         options: attributes.number("options")?,
+        partitions: read_partitions(&attributes)?,
         lanes: attributes.number(LANES)?,
         lanes_doubled_at: attributes.optional_time(LANES_DOUBLED_AT)?,
         salt: attributes.bytes("salt")?,
         request_hash: attributes.bytes("request_hash")?,
     })
+}
+
+fn read_partitions(attributes: &Attributes) -> Result<Partitions, StoreError> {
+    let Some(number) = attributes.optional_number(PARTITIONS)? else { return Ok(Partitions::default()) };
+    // By any other number votes would be looked for where they do not lie.
+    Partitions::from_number(number)
+        .ok_or_else(|| StoreError::Broken(format!("read item: no poll has {number} partitions")))
 }
 
 fn options_item(poll: &Poll) -> Item {

@@ -10,7 +10,7 @@ use crate::{
         change::VoteId,
         choices::Choices,
         ids::{PollId, VoterKey},
-        lane::LaneKey,
+        lane::{LaneKey, Partitions},
         poll::{Poll, Rules},
         tally::{Bucket, Head},
         time::Timestamp,
@@ -48,7 +48,7 @@ fn run<T>(future: impl Future<Output = T>) -> T {
 fn a_throttled_vote_is_tried_four_times_and_then_unavailable() {
     let (aws, calls) = stub(|_, _| Answer::throttled());
     let store = VoteStore::new(&aws, "votes".to_owned());
-    let outcome = run(store.put(&poll_id(), &VoterKey::from_bytes([1; 16]), &vote(1)));
+    let outcome = run(store.put(&poll(None).rules, &VoterKey::from_bytes([1; 16]), &vote(1)));
     assert!(matches!(outcome, Err(StoreError::Unavailable(_))), "{outcome:?}");
     assert_eq!(calls.operations(), ["PutItem"; 4]);
 }
@@ -57,7 +57,7 @@ fn a_throttled_vote_is_tried_four_times_and_then_unavailable() {
 fn a_missing_permission_is_not_tried_again_and_is_no_passing_trouble() {
     let (aws, calls) = stub(|_, _| Answer::Refused("AccessDeniedException", json!({})));
     let store = VoteStore::new(&aws, "votes".to_owned());
-    let outcome = run(store.put(&poll_id(), &VoterKey::from_bytes([1; 16]), &vote(1)));
+    let outcome = run(store.put(&poll(None).rules, &VoterKey::from_bytes([1; 16]), &vote(1)));
     assert!(matches!(outcome, Err(StoreError::Broken(_))), "{outcome:?}");
     assert_eq!(calls.operations(), ["PutItem"]);
 }
@@ -73,7 +73,7 @@ fn a_vote_whose_first_answer_was_lost_knows_its_own_write() {
         _ => Answer::condition_failed(first.lock().unwrap().clone().unwrap()),
     });
     let store = VoteStore::new(&aws, "votes".to_owned());
-    let outcome = run(store.put(&poll_id(), &VoterKey::from_bytes([1; 16]), &vote(9))).unwrap();
+    let outcome = run(store.put(&poll(None).rules, &VoterKey::from_bytes([1; 16]), &vote(9))).unwrap();
     assert_eq!(calls.operations(), ["PutItem"; 2]);
     let PutVote::Exists(stored) = outcome else { panic!("it was stored by the first attempt") };
     assert_eq!(stored, vote(9), "to the nonce, by which the request knows its own write");
@@ -102,6 +102,65 @@ fn items_of(poll: &Poll) -> [Value; 2] {
     run(PollStore::new(&aws, "polls".to_owned()).create(poll)).unwrap();
     let written = calls.all()[0].body["TransactItems"].clone();
     [0, 1].map(|place| written[place]["Put"]["Item"].clone())
+}
+
+/// A poll that is created for that many votes a second.
+fn poll_of_peak(peak_votes_per_second: u32) -> Poll {
+    let body = json!({"question": "Q", "options": ["a", "b"], "peak_votes_per_second": peak_votes_per_second});
+    poll_asked_for(body, at(0)).unwrap()
+}
+
+/// The rules of the poll that these items are.
+fn read_back(items: [Value; 2]) -> Result<Option<Rules>, StoreError> {
+    let (aws, _) = stub(move |_, _| Answer::Ok(json!({"Item": items[0]})));
+    run(PollStore::new(&aws, "polls".to_owned()).rules(&poll_id()))
+}
+
+#[test]
+fn the_number_of_partitions_is_stored_where_it_is_not_512() {
+    for (peak, stored) in [(60_000, Value::Null), (60_001, json!({"N": "4096"}))] {
+        let poll = poll_of_peak(peak);
+        assert_eq!(items_of(&poll)[0]["partitions"], stored);
+        assert!(read_back(items_of(&poll)).unwrap().unwrap() == poll.rules);
+    }
+}
+
+#[test]
+fn a_poll_with_a_number_of_partitions_that_no_poll_has_is_not_read() {
+    for number in ["511", "1024", "4097", "65537"] {
+        let mut items = items_of(&poll_of_peak(250_000));
+        items[0]["partitions"] = json!({"N": number});
+        assert!(matches!(read_back(items), Err(StoreError::Broken(_))), "{number}");
+    }
+}
+
+#[test]
+fn a_vote_lies_in_the_partition_that_its_polls_number_of_them_gives() {
+    let voter = VoterKey::from_bytes([0xff; 16]);
+    for (peak, key) in [(1_000, "p1#1ff"), (250_000, "p1#fff")] {
+        let rules = poll_of_peak(peak).rules;
+        let (aws, calls) = stub(|_, _| Answer::Ok(json!({})));
+        let store = VoteStore::new(&aws, "votes".to_owned());
+        run(store.put(&rules, &voter, &vote(1))).unwrap();
+        assert_eq!(run(store.vote(&rules, &voter)).unwrap(), None);
+        run(store.page(&rules, rules.partitions.of(&voter), None)).unwrap();
+        let [put, get, query] = &calls.all()[..] else { panic!("three calls") };
+        assert_eq!(put.body["Item"]["poll_partition"]["S"], key);
+        assert_eq!(get.body["Key"]["poll_partition"]["S"], key);
+        assert_eq!(query.body["ExpressionAttributeValues"][":partition"]["S"], key);
+    }
+}
+
+#[test]
+fn a_vote_in_another_partition_than_its_own_is_no_vote() {
+    let voter = VoterKey::from_bytes([0xff; 16]);
+    let item = json!({"voter": {"S": voter.to_string()}, "choices": {"L": [{"N": "1"}]}, "revision": {"N": "1"},
+        "cast_at": {"N": at(5).as_millis().to_string()}, "lane": {"N": "0"}, "nonce": {"N": "7"}});
+    let (aws, _) = stub(move |_, _| Answer::Ok(json!({"Items": [item]})));
+    let rules = poll_of_peak(250_000).rules;
+    let read = |partition| run(VoteStore::new(&aws, "votes".to_owned()).page(&rules, partition, None)).unwrap().votes;
+    assert_eq!(read(Partitions::Many.of(&voter)), [Ok((voter, vote(7)))]);
+    assert_eq!(read(Partitions::Few.of(&voter)), [Err(voter.to_string())]);
 }
 
 /// A poll before and after an edit of its labels, and the items that a read finds which falls between them.

@@ -20,8 +20,9 @@ use crate::{
     config::{self, ConfigError},
     domain::{
         choices::Choices,
-        ids::{PollId, VoterKey},
+        ids::VoterKey,
         lane::{LANES_MAX, Partition},
+        poll::Rules,
         vote::Vote,
     },
 };
@@ -72,7 +73,7 @@ impl<D: DynamoDb> VoteStore<D> {
 
     /// Stores a vote over the revision before its own (none for the first) by one conditional write, which decides
     /// every race.
-    pub async fn put(&self, poll: &PollId, voter: &VoterKey, vote: &Vote) -> Result<PutVote, StoreError> {
+    pub async fn put(&self, poll: &Rules, voter: &VoterKey, vote: &Vote) -> Result<PutVote, StoreError> {
         let put = PutItemInput::builder()
             .table_name(&self.table)
             .set_item(Some(vote_item(poll, voter, vote)))
@@ -100,10 +101,11 @@ impl<D: DynamoDb> VoteStore<D> {
 
     /// A page of a partition's votes in the order of their voters, after that voter (none: from the first), by a
     /// strongly consistent read.
-    pub async fn page(&self, poll: &PollId, partition: Partition, after: Option<&str>) -> Result<VotePage, StoreError> {
+    pub async fn page(&self, poll: &Rules, partition: Partition, after: Option<&str>) -> Result<VotePage, StoreError> {
+        let poll_partition = keys::poll_partition(&poll.settings.poll_id, partition);
         let key = |voter: &str| {
             Item::from([
-                (keys::POLL_PARTITION.to_owned(), string(keys::partition(poll, partition))),
+                (keys::POLL_PARTITION.to_owned(), string(&poll_partition)),
                 (keys::VOTER.to_owned(), string(voter)),
             ])
         };
@@ -111,20 +113,20 @@ impl<D: DynamoDb> VoteStore<D> {
             .table_name(&self.table)
             .key_condition_expression("#partition = :partition")
             .expression_attribute_names("#partition", keys::POLL_PARTITION)
-            .expression_attribute_values(":partition", string(keys::partition(poll, partition)))
+            .expression_attribute_values(":partition", string(&poll_partition))
             .set_exclusive_start_key(after.map(key))
             .consistent_read(true);
         let page = self.db.query(query).await.map_err(|error| store_error("read votes", error))?;
         let last = page.last_evaluated_key().filter(|last| !last.is_empty());
         let next = last.map(|last| Attributes(last).string(keys::VOTER).map(str::to_owned)).transpose()?;
-        Ok(VotePage { votes: page.items().iter().map(|item| read_stored(partition, item)).collect(), next })
+        Ok(VotePage { votes: page.items().iter().map(|item| read_stored(poll, partition, item)).collect(), next })
     }
 
     /// A voter's vote, by a strongly consistent read.
-    pub async fn vote(&self, poll: &PollId, voter: &VoterKey) -> Result<Option<Vote>, StoreError> {
+    pub async fn vote(&self, poll: &Rules, voter: &VoterKey) -> Result<Option<Vote>, StoreError> {
         let get = GetItemInput::builder()
             .table_name(&self.table)
-            .key(keys::POLL_PARTITION, string(keys::poll_partition(poll, voter)))
+            .key(keys::POLL_PARTITION, string(partition_of(poll, voter)))
             .key(keys::VOTER, string(voter.to_string()))
             .consistent_read(true);
         let answer = self.db.get_item(get).await.map_err(|error| store_error("read vote", error))?;
@@ -132,10 +134,15 @@ impl<D: DynamoDb> VoteStore<D> {
     }
 }
 
-fn vote_item(poll: &PollId, voter: &VoterKey, vote: &Vote) -> Item {
+/// The key of the partition that a voter's vote lies in.
+fn partition_of(poll: &Rules, voter: &VoterKey) -> String {
+    keys::poll_partition(&poll.settings.poll_id, poll.partitions.of(voter))
+}
+
+fn vote_item(poll: &Rules, voter: &VoterKey, vote: &Vote) -> Item {
     let choices = vote.choices.map(|choices| AttributeValue::L(choices.iter().map(number).collect()));
     let attributes = [
-        (keys::POLL_PARTITION, Some(string(keys::poll_partition(poll, voter)))),
+        (keys::POLL_PARTITION, Some(string(partition_of(poll, voter)))),
         (keys::VOTER, Some(string(voter.to_string()))),
         ("choices", choices),
         ("revision", Some(number(vote.revision))),
@@ -146,9 +153,9 @@ fn vote_item(poll: &PollId, voter: &VoterKey, vote: &Vote) -> Item {
     attributes.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
 }
 
-fn read_stored(partition: Partition, item: &Item) -> StoredVote {
+fn read_stored(poll: &Rules, partition: Partition, item: &Item) -> StoredVote {
     let name = Attributes(item).string(keys::VOTER).unwrap_or_default();
-    let voter = VoterKey::parse(name).filter(|voter| Partition::of(voter) == partition);
+    let voter = VoterKey::parse(name).filter(|voter| poll.partitions.of(voter) == partition);
     let vote = read_vote(item).ok().filter(|vote| vote.lane < LANES_MAX && vote.revision > 0);
     voter.zip(vote).ok_or_else(|| name.to_owned())
 }

@@ -41,7 +41,7 @@ fn an_account_token_of_each_algorithm_is_taken() {
         let signer = Signer::new(algorithm, "k");
         let caller = verifier(&[&signer]).verify(&signer.sign(&claims())).unwrap();
         assert_eq!((caller.issuer.as_str(), caller.subject.as_str()), (ISSUER, "alice"));
-        assert_eq!((caller.kind, caller.scopes.as_str()), (TokenKind::Account, "polls"));
+        assert_eq!(caller.kind, TokenKind::Account);
     }
 }
 
@@ -136,7 +136,7 @@ fn critical_extensions_are_refused_and_odd_claims_of_others_are_not() {
     assert!(matches!(verifier.verify(&critical), Err(Refused::Critical)));
     assert!(verifier.verify(&signer.sign(&with("exp", json!(seconds_from_now(600) as f64 + 0.5)))).is_ok());
     for scope in [json!(null), json!(["a"]), json!(7)] {
-        assert_eq!(verifier.verify(&signer.sign(&with("scope", scope))).unwrap().scopes, "");
+        assert!(verifier.verify(&signer.sign(&with("scope", scope))).is_ok());
     }
 }
 

@@ -143,7 +143,6 @@ fn voter_key(app: &App, subject: &str, rules: &Value) -> String {
         issuer: context["issuer"].as_str().unwrap().to_owned(),
         subject: subject.to_owned(),
         kind: TokenKind::Account,
-        scopes: String::new(),
         expires_at: Timestamp::EPOCH,
     };
     let salt = BASE64_STANDARD.decode(rules["salt"]["B"].as_str().unwrap()).unwrap();

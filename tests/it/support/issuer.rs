@@ -46,7 +46,7 @@ impl Issuer {
     /// A subject as the authorizer hands it to functions.
     pub fn authorized(&self, subject: &str) -> Value {
         let expires_at = (now_ms() + 3_600_000).to_string();
-        json!({"issuer": ISSUER, "subject": subject, "kind": "account", "scopes": "", "expires_at": expires_at})
+        json!({"issuer": ISSUER, "subject": subject, "kind": "account", "expires_at": expires_at})
     }
 
     /// A token of these claims.

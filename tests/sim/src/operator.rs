@@ -10,7 +10,6 @@ use landslide_shared::{
     counting::rebuild::{LANDED_MS, Rebuild, may_be_rebuilt},
     domain::{
         ids::PollId,
-        lane::PARTITIONS,
         poll::{Poll, Rules},
     },
     store::{PollStore, TallyStore, VoteStore},
@@ -86,12 +85,12 @@ impl Program {
         let (partitions, all_read) = (Cell::new(0), Signal::default());
         let is_read = || {
             partitions.set(partitions.get() + 1);
-            if partitions.get() == PARTITIONS {
+            if partitions.get() == rules.partitions.number() {
                 all_read.ring();
             }
         };
         let work = async {
-            let outcome = rebuild.run(&rules.settings, rules.lanes, is_read).await;
+            let outcome = rebuild.run(rules, is_read).await;
             world.tell(&self.clock.process.name, || format!("rebuilds {}: {outcome:?}", rules.settings.poll_id));
             outcome.is_ok()
         };

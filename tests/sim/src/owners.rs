@@ -38,12 +38,11 @@ const TRIES_MAX: u64 = 5;
 const RETRY_PAUSE_MS: u64 = 3_000;
 
 /// The owner of all polls.
-fn owner() -> Caller {
+pub fn owner() -> Caller {
     Caller {
         issuer: "https://id.example.org".to_owned(),
         subject: "owner".to_owned(),
         kind: TokenKind::Account,
-        scopes: String::new(),
         expires_at: Timestamp::EPOCH.plus_millis(u64::MAX),
     }
 }
@@ -70,9 +69,14 @@ pub fn draw_poll(world: &World, number: usize) -> Poll {
         "vote_change": if world.scenario.votes_change && world.once_in(2) { "until_close" } else { "never" },
         "opens_at": opens_at,
         "closes_at": closes_at,
-        "peak_votes_per_second": 1 + world.draw(20_000),
+        "peak_votes_per_second": peak(world),
     });
     make_poll(world, number, body)
+}
+
+/// A peak, now and then so high that the poll has 4,096 partitions.
+fn peak(world: &World) -> u64 {
+    if world.once_in(4) { 60_001 + world.draw(190_000) } else { 1 + world.draw(20_000) }
 }
 
 /// The n-th poll, as a body asks for it.

@@ -21,6 +21,9 @@ use crate::{
 /// Polls of tasks after which a run counts as hanging: so many, and so many more a voter.
 const POLLS_MAX: u64 = 300_000;
 const POLLS_MAX_A_VOTER: u64 = 100;
+/// And so many more where a poll is rebuilt: each try reads up to 4,096 partitions, and faults of a day can make a hundred
+/// tries fail.
+const POLLS_MAX_OF_REBUILDS: u64 = 3_000_000;
 /// How often an operator has to mend at most.
 const MENDINGS_MAX: usize = 50;
 /// How long after the last voter things go wrong at most, in milliseconds.
@@ -88,7 +91,8 @@ fn begin(world: &Rc<World>, cloud: &Rc<Cloud>, polls: &[Rc<Poll>]) {
 
 /// Goes on until nothing is under way.
 fn go_on(world: &World) {
-    let polls_max = POLLS_MAX + POLLS_MAX_A_VOTER * world.scenario.voters as u64;
+    let of_rebuilds = if world.scenario.rebuilds { POLLS_MAX_OF_REBUILDS } else { 0 };
+    let polls_max = POLLS_MAX + POLLS_MAX_A_VOTER * world.scenario.voters as u64 + of_rebuilds;
     if !world.executor.run(polls_max) {
         world.ledger.breach("C3", "the pipeline never drains");
     }

@@ -51,7 +51,6 @@ impl Person {
             issuer: "landslide".to_owned(),
             subject: format!("device {number}"),
             kind: TokenKind::Device,
-            scopes: String::new(),
             expires_at: Timestamp::EPOCH.plus_millis(u64::MAX),
         };
         let key = u128::from_be_bytes(poll.rules.voter(&caller).bytes());

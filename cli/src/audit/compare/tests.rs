@@ -34,8 +34,8 @@ fn vote(option: u64, revision: u32, ms_ago: u64) -> Vote {
 }
 
 fn compare_by(cut: Cut, sealed: &[u8], votes: &[(u8, Vote)], ids: Vec<CountedId>) -> LaneFindings {
-    let (ids, sealed) = (CountedIds::sorted(ids), sealed.iter().copied().collect());
-    let mut comparison = Comparison::new(cut, &sealed, ids.of(Partition::of(&voter(0))));
+    let (ids, sealed) = (CountedIds::sorted(Partitions::Few, ids), sealed.iter().copied().collect());
+    let mut comparison = Comparison::new(cut, &sealed, ids.of(Partitions::Few.of(&voter(0))));
     let votes: Vec<StoredVote> = votes.iter().map(|(number, vote)| Ok((voter(*number), *vote))).collect();
     votes.chunks(3).for_each(|page| comparison.page(page));
     comparison.finish().lanes.remove(&0).unwrap_or_default()
@@ -71,8 +71,11 @@ proptest! {
     }
 
     #[test]
-    fn slices_hold_each_partition_once_however_they_are_halved(picks in proptest::collection::vec(any::<prop::sample::Index>(), 0..60)) {
-        let mut slices = vec![Slice::ALL];
+    fn slices_hold_each_partition_once_however_they_are_halved(
+        picks in proptest::collection::vec(any::<prop::sample::Index>(), 0..60), is_many in any::<bool>(),
+    ) {
+        let partitions = if is_many { Partitions::Many } else { Partitions::Few };
+        let mut slices = vec![Slice::all(partitions)];
         for pick in picks {
             let number = pick.index(slices.len());
             if let Some((lower, upper)) = slices[number].halves() {
@@ -80,19 +83,21 @@ proptest! {
                 slices.push(upper);
             }
         }
-        for partition in Partition::all() {
-            prop_assert_eq!(slices.iter().filter(|slice| slice.holds(partition)).count(), 1);
-        }
+        let mut held: Vec<Partition> = slices.iter().flat_map(|slice| slice.partitions()).collect();
+        held.sort_unstable();
+        prop_assert_eq!(held, partitions.all().collect::<Vec<_>>());
     }
 }
 
 #[test]
 fn a_single_partition_has_no_halves() {
-    let mut slice = Slice::ALL;
-    while let Some((lower, _)) = slice.halves() {
-        slice = lower;
+    for partitions in [Partitions::Few, Partitions::Many] {
+        let mut slice = Slice::all(partitions);
+        while let Some((lower, _)) = slice.halves() {
+            slice = lower;
+        }
+        assert_eq!(slice.partitions().count(), 1);
     }
-    assert_eq!(Partition::all().filter(|partition| slice.holds(*partition)).count(), 1);
 }
 
 #[test]
@@ -103,12 +108,16 @@ fn ids_lie_by_partition_and_voter() {
         bytes[1] = second;
         VoterKey::from_bytes(bytes)
     };
-    // Partitions 3, 3 and 1, by the first two bytes modulo 512.
+    // Partitions 3, 3 and 1, by the first two bytes modulo 512; modulo 4,096 there are three.
     let [a, b, c] = [bytes(0, 3), bytes(2, 3), bytes(4, 1)].map(|voter| (VoteId::new(&voter, 1), 0));
-    let ids = CountedIds::sorted(vec![b, c, a]);
-    assert_eq!(ids.of(Partition::of(&bytes(0, 3))), [a, b]);
-    assert_eq!(ids.of(Partition::of(&bytes(0, 1))), [c]);
-    assert_eq!(ids.of(Partition::of(&bytes(0, 2))), []);
+    let held = |partitions: Partitions, first, second| {
+        let ids = CountedIds::sorted(partitions, vec![b, c, a]);
+        ids.of(partitions.of(&bytes(first, second))).to_vec()
+    };
+    let few = [(0, 3), (0, 1), (0, 2)].map(|(first, second)| held(Partitions::Few, first, second));
+    assert_eq!(few, [vec![a, b], vec![c], vec![]]);
+    let many = [(0, 3), (2, 3), (4, 1), (0, 1)].map(|(first, second)| held(Partitions::Many, first, second));
+    assert_eq!(many, [vec![a], vec![b], vec![c], vec![]]);
 }
 
 #[test]
@@ -139,8 +148,8 @@ fn a_changed_vote_is_counted_once_all_of_its_revisions_are() {
 fn an_id_counted_in_two_rows_is_counted_twice_and_one_in_another_lane_has_no_vote() {
     let found = compare(&[(1, vote(0, 1, 10 * MINUTE))], vec![id(1, 1), id(1, 1)]);
     assert_eq!((found.twice.number, found.missing.number, found.without_vote.number), (1, 0, 0));
-    let (ids, sealed) = (CountedIds::sorted(vec![id(1, 1), (id(1, 1).0, 5)]), BTreeSet::new());
-    let mut comparison = Comparison::new(cut(), &sealed, ids.of(Partition::of(&voter(1))));
+    let (ids, sealed) = (CountedIds::sorted(Partitions::Few, vec![id(1, 1), (id(1, 1).0, 5)]), BTreeSet::new());
+    let mut comparison = Comparison::new(cut(), &sealed, ids.of(Partitions::Few.of(&voter(1))));
     comparison.page(&[Ok((voter(1), vote(0, 1, 10 * MINUTE))), Err("nobody".to_owned())]);
     let found = comparison.finish();
     let without_vote: BTreeMap<u8, u64> =

@@ -48,7 +48,7 @@ impl By {
             By::Owner => ("https://id.example.org", "owner", "account"),
         };
         let expires_at = clock::now().plus_millis(3_600_000).as_millis().to_string();
-        json!({"principalId": subject, "integrationLatency": 0, "issuer": issuer, "subject": subject, "kind": kind, "scopes": "", "expires_at": expires_at})
+        json!({"principalId": subject, "integrationLatency": 0, "issuer": issuer, "subject": subject, "kind": kind, "expires_at": expires_at})
     }
 }
 

@@ -144,7 +144,6 @@ fn poll() -> Poll {
         issuer: "https://id.example.org".to_owned(),
         subject: "owner".to_owned(),
         kind: TokenKind::Account,
-        scopes: String::new(),
         expires_at: Timestamp::EPOCH,
     };
     let id = PollId::parse(votes::POLL).unwrap();

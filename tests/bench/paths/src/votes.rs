@@ -7,7 +7,7 @@ use landslide_shared::{
         change::{Change, VoteId},
         choices::Choices,
         ids::{PollId, VoterKey},
-        lane::{LaneKey, Partition},
+        lane::{LaneKey, Partitions},
         message::Message,
         tally::{Bucket, Counters, Head, Seen},
         time::Timestamp,
@@ -69,7 +69,7 @@ pub fn stream_event(records: usize) -> Vec<u8> {
 
 fn record((number, change): (u64, Change)) -> Value {
     let voter = change.id.voter();
-    let partition = Partition::of(&voter);
+    let partition = Partitions::Few.of(&voter);
     let keys = json!({"poll_partition": {"S": format!("{POLL}#{partition}")}, "voter": {"S": voter.to_string()}});
     let choices: Vec<Value> =
         change.to.iter().flat_map(|to| to.iter()).map(|id| json!({"N": id.to_string()})).collect();

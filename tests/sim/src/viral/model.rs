@@ -9,7 +9,7 @@ use std::{
 use landslide_shared::{
     clock::Clock,
     domain::{
-        lane::{LANES_FELT_MS, LANES_MAX, Partition, lanes_for},
+        lane::{LANES_FELT_MS, LANES_MAX, Partition, Partitions, lanes_for},
         lease::CONFIG_LEASE_MS,
         time::Timestamp,
     },
@@ -70,7 +70,7 @@ impl Model {
             tallies: Tallies::new(&parameters, &mut random),
             lanes: RefCell::new(vec![(0, lanes)]),
             doubled_ms: Cell::new(None),
-            partitions: Partition::all().collect(),
+            partitions: Partitions::Many.all().collect(),
             random: RefCell::new(random),
             parameters,
         })
@@ -143,7 +143,8 @@ impl Model {
         self.measures.met(limit, times, self.now_ms());
     }
 
-    /// The lane of a vote of a logical partition that is cast now. Any power of two of these, as lanes are one.
+    /// The lane of a vote of a logical partition that is cast now: the same however many partitions the poll has, as
+    /// long as they are a power of two, as lanes are.
     pub fn lane_of(&self, partition: usize) -> u8 {
         self.partitions[partition % self.partitions.len()].lane(self.lanes_now())
     }

@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
-use landslide_shared::domain::lane::PARTITIONS;
+use landslide_shared::domain::lane::Partitions;
 
 macro_rules! parameters {
     ($($name:ident: $type:ty = $value:expr, $doc:literal, $source:literal;)*) => {
@@ -60,7 +60,7 @@ parameters! {
 
     table_write_units: u64 = 100_000, "Write units a second of the Votes table.", "DESIGN 10: 40,000 by default, raisable";
     partitions: usize = 256, "Physical partitions of the Votes table at first, a stream shard each.", "DESIGN 10: 4 if new; warm throughput / 1,000; never fewer again";
-    logical_partitions: usize = PARTITIONS as usize, "Logical partitions of the poll, laid on these by their hashes.", "DESIGN 3";
+    logical_partitions: Logical = Logical::AsDeclared, "Logical partitions of the poll, laid on these by their hashes; a number, or those of a poll that is created with the declared peak.", "`Partitions::for_peak`";
     partition_write_units: u64 = 1_000, "Write units a second of a partition.", "DESIGN 10";
     partition_read_units: u64 = 3_000, "Read units a second of a partition.", "DESIGN 10";
     split_for_heat: bool = true, "Whether a partition that refuses writes is split.", "DESIGN 10 (no local index)";
@@ -102,6 +102,45 @@ parameters! {
     stalled: Stalled = Stalled::Nothing, "What stands still for a while.", "issue 7";
     stall_at_s: u64 = 300, "When it does, in seconds since the beginning.", "ours";
     stall_s: u64 = 60, "For how long, in seconds.", "issue 7";
+}
+
+impl Parameters {
+    /// How many logical partitions the poll has.
+    pub fn logical(&self) -> usize {
+        match self.logical_partitions {
+            Logical::AsDeclared => usize::from(Partitions::for_peak(self.declared_votes_per_second as u32).number()),
+            Logical::Number(number) => number,
+        }
+    }
+}
+
+/// How many logical partitions a poll has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Logical {
+    /// Those of a poll that is created with the declared peak.
+    AsDeclared,
+    /// That many.
+    Number(usize),
+}
+
+impl fmt::Display for Logical {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::AsDeclared => f.write_str("declared"),
+            Self::Number(number) => number.fmt(f),
+        }
+    }
+}
+
+impl FromStr for Logical {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        match text {
+            "declared" => Ok(Self::AsDeclared),
+            _ => text.parse().map(Self::Number).map_err(|_| ()),
+        }
+    }
 }
 
 /// A choice by name.

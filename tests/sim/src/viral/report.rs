@@ -82,6 +82,12 @@ impl Report {
         if accepted == counted { Ok(()) } else { Err(format!("{accepted} votes stored, {counted} counted")) }
     }
 
+    /// How many voters were refused until they gave up, of how many that came.
+    pub fn gave_up(&self) -> (u64, u64) {
+        let gave_up = self.counts.given_up.get();
+        (gave_up, gave_up + self.counts.accepted.get())
+    }
+
     fn accepted(&self) -> f64 {
         self.counts.accepted.get().max(1) as f64
     }

@@ -19,16 +19,20 @@ use landslide_shared::{
         fold::fold,
         ids::{PollId, VoterKey},
         lane::LaneKey,
+        poll::Rules,
+        poll_request::CreatePoll,
         tally::{Bucket, Counters, Head, SeenRow},
         time::{MINUTE_MS, Timestamp},
         vote::Vote,
     },
     store::{DynamoDb, Outcome, TallyStore, VoteStore},
 };
+use serde_json::json;
 
 use crate::{
     database::{Item, item_bytes, stream_record, write_units},
     executor::Executor,
+    owners::owner,
 };
 
 /// What Lambda's record of a stream has besides what the simulation's has, in bytes.
@@ -118,6 +122,14 @@ fn poll() -> PollId {
     PollId::from_bytes([7; 16])
 }
 
+/// The poll; what is stored of a vote is as long whatever its settings are.
+fn rules() -> Rules {
+    let body = json!({"question": "?", "options": ["a", "b"]});
+    let asked: CreatePoll = serde_json::from_value(body).expect("a poll's body");
+    let new = asked.validate().expect("a valid poll");
+    new.create(poll(), &owner(), [0; 32], 1, at(0)).expect("a poll that opens").rules
+}
+
 fn lane() -> LaneKey {
     LaneKey { poll: poll(), lane: 3 }
 }
@@ -160,7 +172,7 @@ fn vote_item() -> Item {
     let vote = Vote { choices: Choices::from_bits(2), revision: 1, cast_at: at(0), lane: 3, nonce: 3_456_789_012 };
     written(async move |recorder| {
         let votes = VoteStore::over(recorder, String::new());
-        votes.put(&poll(), &VoterKey::from_bytes([7; 16]), &vote).await.expect("no failure");
+        votes.put(&rules(), &VoterKey::from_bytes([7; 16]), &vote).await.expect("no failure");
     })
 }
 

@@ -127,7 +127,6 @@ async fn vote(cloud: Rc<Cloud>, poll: Rc<Poll>, voter: u64) {
         issuer: "landslide".to_owned(),
         subject: format!("device {voter}"),
         kind: TokenKind::Device,
-        scopes: String::new(),
         expires_at: Timestamp::EPOCH.plus_millis(u64::MAX),
     };
     let choices = Choices::from_bits(1 << world.draw(4));

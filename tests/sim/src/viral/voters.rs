@@ -89,7 +89,7 @@ pub async fn come(model: Rc<Model>) {
         come_again(&model, &mut asking, refused);
 
         writers.extend(due(&mut writing, now));
-        for group in turned(writers, model.draw(parameters.logical_partitions as u64) as usize) {
+        for group in turned(writers, model.draw(parameters.logical() as u64) as usize) {
             let count = model.votes.store(&model, group.logical, group.count);
             let refused = Group { count, attempts: group.attempts + 1, ..group };
             if count > 0 && refused.attempts < ATTEMPTS_MAX {
@@ -109,7 +109,7 @@ pub async fn come(model: Rc<Model>) {
 
 fn newcomers(model: &Model, now_ms: u64) -> Vec<Group> {
     let expected = model.parameters.rate_at(now_ms) * model.parameters.tick_ms as f64 / 1_000.0;
-    let logical = model.parameters.logical_partitions;
+    let logical = model.parameters.logical();
     let mut counts = vec![0; logical];
     for _ in 0..model.draw_poisson(expected) {
         counts[model.draw(logical as u64) as usize] += 1;

@@ -53,13 +53,13 @@ impl VotesTable {
     /// A table on so many physical partitions of equal ranges of hashes.
     pub fn new(parameters: &Parameters, random: &mut fastrand::Rng) -> Self {
         let mut holds = vec![Vec::new(); parameters.partitions];
-        for logical in 0..parameters.logical_partitions {
+        for logical in 0..parameters.logical() {
             holds[random.usize(..parameters.partitions)].push((logical, 1.0));
         }
         let new = |holds| Physical::new(holds, parameters.partition_write_units, None);
         let table = Self {
             physical: RefCell::new(holds.into_iter().map(new).collect()),
-            homes: RefCell::new(vec![Vec::new(); parameters.logical_partitions]),
+            homes: RefCell::new(vec![Vec::new(); parameters.logical()]),
             quota: Allowance::new(parameters.table_write_units, BURST_MS),
         };
         (0..parameters.partitions).for_each(|place| table.settle_in(place));
