@@ -29,9 +29,12 @@ const READING_PAUSE: Duration = Duration::from_secs(3);
 const ROUNDS_MAX: u32 = 1_000;
 /// Exit code where no difference was found and some counters could not be compared.
 const EXIT_UNDECIDED: u8 = 4;
+/// Exit code where counts are exact and some votes were cast outside the poll's times.
+const EXIT_UNTIMELY: u8 = 5;
 
 /// Recounts a poll from its vote items and compares with what is counted. Exit code 0: exact; 3: different;
-/// 4: votes that are changing hide some counters; 1: the audit failed.
+/// 4: votes that are changing hide some counters; 5: exact, but votes were cast before the poll opened or when it was closed;
+/// 1: the audit failed.
 #[derive(Args)]
 pub struct Arguments {
     /// The poll.
@@ -86,6 +89,7 @@ async fn audit(arguments: &Arguments) -> Result<ExitCode> {
     }
     Ok(match audit.verdict() {
         Verdict::Exact => ExitCode::SUCCESS,
+        Verdict::Untimely => ExitCode::from(EXIT_UNTIMELY),
         Verdict::Different => ExitCode::from(EXIT_LEFT_OVER),
         Verdict::Undecided => ExitCode::from(EXIT_UNDECIDED),
     })

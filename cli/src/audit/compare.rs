@@ -11,6 +11,7 @@ use landslide_shared::domain::{
     choices::Choices,
     ids::VoterKey,
     lane::{Partition, Partitions},
+    poll::Settings,
     recount::recount,
     tally::{Bucket, Counters, SEEN_LIFE_MS},
     time::{MINUTE_MS, Timestamp},
@@ -95,16 +96,22 @@ pub struct Cut {
     pub ids_known_from: Timestamp,
     /// When the poll was made: none of its votes is older.
     pub poll_made_at: Timestamp,
+    /// Votes cast before are early.
+    pub opens_at: Option<Timestamp>,
+    /// Votes cast from here on are late.
+    pub closes_at: Option<Timestamp>,
 }
 
 impl Cut {
     /// The times of an audit that begins now and takes votes for lost that are not counted so long after their cast.
-    pub fn at(now: Timestamp, on_their_way_ms: u64, poll_made_at: Timestamp) -> Self {
+    pub fn at(now: Timestamp, on_their_way_ms: u64, poll: &Settings) -> Self {
         let before = |millis: u64| Timestamp::EPOCH.plus_millis(now.as_millis().saturating_sub(millis));
         Self {
             on_their_way_from: before(on_their_way_ms),
             ids_known_from: before(SEEN_LIFE_MS - READING_MS),
-            poll_made_at,
+            poll_made_at: poll.created_at,
+            opens_at: poll.opens_at,
+            closes_at: poll.closes_at,
         }
     }
 
@@ -207,6 +214,10 @@ pub struct Findings {
     pub lanes: BTreeMap<u8, LaneFindings>,
     /// Items that can't be read as votes, or lie where they don't belong.
     pub unreadable: Examples,
+    /// Votes cast before the poll opened.
+    pub early: Examples,
+    /// Votes cast when the poll was closed.
+    pub late: Examples,
 }
 
 impl Findings {
@@ -216,6 +227,8 @@ impl Findings {
             self.lanes.entry(lane).or_default().merge(findings);
         }
         self.unreadable.merge(other.unreadable);
+        self.early.merge(other.early);
+        self.late.merge(other.late);
     }
 }
 
@@ -276,6 +289,7 @@ impl<'a> Comparison<'a> {
     }
 
     fn vote(&mut self, voter: &VoterKey, vote: &Vote, standing: &mut Standing) {
+        self.hold_against_times(voter, vote.cast_at);
         let (before, rest) = self.ids.split_at(self.ids.partition_point(|(id, _)| id.voter() < *voter));
         let (own, rest) = rest.split_at(rest.partition_point(|(id, _)| id.voter() == *voter));
         self.ids = rest;
@@ -305,6 +319,16 @@ impl<'a> Comparison<'a> {
         if vote.revision == 1 && lane.missing_first_votes.len() < MISSING_KEPT_MAX {
             let id = VoteId::new(voter, 1);
             lane.missing_first_votes.push(Change { id, cast_at: vote.cast_at, from: None, to: vote.choices });
+        }
+    }
+
+    fn hold_against_times(&mut self, voter: &VoterKey, cast_at: Timestamp) {
+        let example = || format!("{voter} at {cast_at}");
+        if self.cut.opens_at.is_some_and(|opens_at| cast_at < opens_at) {
+            self.findings.early.add(1, example);
+        }
+        if self.cut.closes_at.is_some_and(|closes_at| cast_at >= closes_at) {
+            self.findings.late.add(1, example);
         }
     }
 

@@ -93,7 +93,7 @@ impl Reader {
         let rules = self.polls.rules(poll).await.map_err(|error| explain(error, polls_table))?;
         let rules = rules.with_context(|| format!("{polls_table} has no poll {poll}"))?;
         let mut tallies = self.tallies(poll).await?;
-        let cut = Cut::at(at, self.limits.on_their_way_ms, rules.settings.created_at);
+        let cut = Cut::at(at, self.limits.on_their_way_ms, &rules.settings);
         let mut findings = self.compare(&rules, &tallies, cut).await?;
         self.look_again_for_missing(poll, &tallies, &mut findings).await?;
         self.look_again_at_counts(poll, &mut tallies).await?;

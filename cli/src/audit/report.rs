@@ -28,9 +28,20 @@ impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Verdict::Exact => "exact",
+            Verdict::Untimely => "exact, but of votes outside the poll's times",
             Verdict::Undecided => "undecided",
             Verdict::Different => "different",
         })
+    }
+}
+
+/// A verdict as JSON has it.
+fn word(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Exact => "exact",
+        Verdict::Untimely => "untimely",
+        Verdict::Undecided => "undecided",
+        Verdict::Different => "different",
     }
 }
 
@@ -49,7 +60,7 @@ pub fn json(audit: &Audit) -> Value {
     let lanes = audit.lanes.iter().map(|(number, lane)| lane_json(*number, lane));
     json!({
         "poll_id": audit.rules.settings.poll_id,
-        "verdict": audit.verdict().to_string(),
+        "verdict": word(audit.verdict()),
         "status": audit.status(),
         "at": audit.at,
         "votes": audit.votes(),
@@ -61,6 +72,8 @@ pub fn json(audit: &Audit) -> Value {
         "without_vote": audit.sum(|lane| lane.findings.without_vote.number),
         "twice": audit.sum(|lane| lane.findings.twice.number),
         "unreadable": examples(&audit.unreadable),
+        "early": examples(&audit.early),
+        "late": examples(&audit.late),
         "lanes": lanes.collect::<Vec<_>>(),
         "notes": audit.notes(),
         "seconds": audit.seconds,
@@ -131,6 +144,8 @@ impl fmt::Display for Audit {
             lane_lines(f, *number, lane)?;
         }
         found(f, "items are no votes", "sort key", &self.unreadable)?;
+        found(f, "votes were cast before the poll opened", "voter", &self.early)?;
+        found(f, "votes were cast when the poll was closed", "voter", &self.late)?;
         for note in self.notes() {
             writeln!(f, "note: {note}")?;
         }

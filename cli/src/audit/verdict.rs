@@ -8,7 +8,7 @@ use landslide_shared::domain::poll::{Rules, Status, VoteChange};
 use landslide_shared::domain::tally::Counters;
 use landslide_shared::domain::time::Timestamp;
 
-use super::compare::{Examples, LaneFindings};
+use super::compare::{Examples, Findings, LaneFindings};
 use super::read::{Reading, Tally};
 
 /// What the audit says.
@@ -16,6 +16,8 @@ use super::read::{Reading, Tally};
 pub enum Verdict {
     /// Every count is a recount of the votes.
     Exact,
+    /// The same, but some votes were cast before the poll opened or when it was closed.
+    Untimely,
     /// No difference was found, but votes that may change are on their way, which hides their lanes' counters.
     Undecided,
     /// A count is not what the votes come to.
@@ -137,6 +139,10 @@ pub struct Audit {
     pub lanes: BTreeMap<u8, Lane>,
     /// Items that are no votes.
     pub unreadable: Examples,
+    /// Votes cast before the poll opened.
+    pub early: Examples,
+    /// Votes cast when the poll was closed.
+    pub late: Examples,
 }
 
 impl Audit {
@@ -153,15 +159,18 @@ impl Audit {
                 lanes.insert(number, lane);
             }
         }
-        Self { rules, at, seconds: took.as_secs_f64(), lanes, unreadable: findings.unreadable }
+        let Findings { unreadable, early, late, .. } = findings;
+        Self { rules, at, seconds: took.as_secs_f64(), lanes, unreadable, early, late }
     }
 
-    /// The worst that is said of a lane.
+    /// The worst that is said of a lane, or of the poll's votes.
     pub fn verdict(&self) -> Verdict {
-        if self.unreadable.number > 0 {
-            return Verdict::Different;
-        }
-        self.lanes.values().map(Lane::verdict).max().unwrap_or(Verdict::Exact)
+        let of_votes = match (self.unreadable.number, self.early.number + self.late.number) {
+            (0, 0) => Verdict::Exact,
+            (0, _) => Verdict::Untimely,
+            _ => Verdict::Different,
+        };
+        self.lanes.values().map(Lane::verdict).max().unwrap_or(Verdict::Exact).max(of_votes)
     }
 
     /// Votes stored.

@@ -1,7 +1,9 @@
 use std::collections::BTreeMap;
 
 use landslide_shared::domain::choices::Choices;
+use landslide_shared::testing::poll_asked_for;
 use proptest::prelude::*;
+use serde_json::json;
 
 use super::*;
 
@@ -13,9 +15,14 @@ fn at(ms_ago: u64) -> Timestamp {
     Timestamp::from_millis(NOW_MS - ms_ago).unwrap()
 }
 
+/// The settings of a poll made that long ago.
+fn made(ms_ago: u64) -> Settings {
+    poll_asked_for(json!({"question": "Q", "options": ["a", "b"]}), at(ms_ago)).unwrap().rules.settings
+}
+
 /// A poll made long enough ago for all votes here, but not for ids to have expired.
 fn cut() -> Cut {
-    Cut::at(at(0), 5 * MINUTE, at(DAY))
+    Cut::at(at(0), 5 * MINUTE, &made(DAY))
 }
 
 /// Voters of one partition, in order.
@@ -166,7 +173,7 @@ fn an_id_past_the_stored_revision_has_no_vote() {
 
 #[test]
 fn a_vote_older_than_the_ids_is_taken_for_counted() {
-    let cut = Cut::at(at(0), 5 * MINUTE, at(40 * DAY));
+    let cut = Cut::at(at(0), 5 * MINUTE, &made(40 * DAY));
     let found = compare_by(cut, &[], &[(1, vote(0, 1, 31 * DAY)), (2, vote(1, 1, 29 * DAY))], vec![]);
     assert_eq!((found.too_old_for_ids, found.missing.number), (1, 1));
     assert_eq!(found.counted, counters(&[0]));
@@ -190,4 +197,21 @@ fn what_is_counted_at_the_second_look_was_on_its_way() {
     assert_eq!((found.missing.number, found.on_their_way), (1, 1));
     assert_eq!(found.on_their_way_counters, counters(&[0]));
     assert_eq!(found.missing_first_votes, [second]);
+}
+
+#[test]
+fn votes_outside_the_polls_times_are_early_or_late_and_count_all_the_same() {
+    let times = Settings { opens_at: Some(at(30 * MINUTE)), closes_at: Some(at(10 * MINUTE)), ..made(DAY) };
+    let none = BTreeSet::new();
+    let ids = CountedIds::sorted(Partitions::Few, (1..=4).map(|number| id(number, 1)).collect());
+    let mut comparison =
+        Comparison::new(Cut::at(at(0), 5 * MINUTE, &times), &none, ids.of(Partitions::Few.of(&voter(0))));
+    let cast = [30 * MINUTE + 1, 30 * MINUTE, 10 * MINUTE + 1, 10 * MINUTE];
+    let votes: Vec<StoredVote> = (1..).zip(cast).map(|(number, ago)| Ok((voter(number), vote(0, 1, ago)))).collect();
+    comparison.page(&votes);
+    let found = comparison.finish();
+    assert_eq!(found.early.first, [format!("{} at {}", voter(1), at(30 * MINUTE + 1))]);
+    assert_eq!(found.late.first, [format!("{} at {}", voter(4), at(10 * MINUTE))]);
+    assert_eq!((found.early.number, found.late.number, found.lanes[&0].missing.number), (1, 1, 0));
+    assert_eq!(found.lanes[&0].counted, counters(&[0; 4]));
 }
