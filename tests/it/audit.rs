@@ -10,6 +10,7 @@ use landslide_shared::domain::{
     change::{Change, VoteId},
     choices::Choices,
     ids::VoterKey,
+    lane::Partitions,
     time::Timestamp,
 };
 use serde_json::{Value, json};
@@ -135,6 +136,43 @@ async fn an_audit_of_counted_votes_is_exact_however_it_is_read() {
         assert_eq!(document["recount"]["ballots"], 39);
         assert_eq!(document["recount"], document["counted"]);
         assert_eq!(document["recount"], document["shown"]);
+    }
+}
+
+#[tokio::test]
+async fn a_poll_created_for_a_large_peak_has_4_096_partitions_and_a_raised_one_keeps_its_512() {
+    let app = App::new();
+    let owner = app.account(&someone());
+    let poll_of_peak = async |peak: u64| {
+        let body = json!({"question": "Which?", "options": ["a", "b"], "vote_change": "until_close", "peak_votes_per_second": peak});
+        app.poll_of(&owner, body).await
+    };
+    let (large, raised) = (poll_of_peak(60_001).await, poll_of_peak(1_000).await);
+    let voters: Vec<String> = (0..20).map(|_| app.account(&someone())).collect();
+    for voter in &voters {
+        for poll in [&large, &raised] {
+            assert_eq!(app.vote(poll, voter, &[0]).await.status, 201);
+        }
+    }
+    let raise = json!({"peak_votes_per_second": 250_000});
+    assert_eq!(app.change_poll(&raised, &owner, "\"1\"", &raise).await.status, 200);
+    for voter in &voters {
+        for poll in [&large, &raised] {
+            assert_eq!(app.vote(poll, voter, &[0]).await.status, 200, "the same again");
+            assert_eq!(app.vote(poll, voter, &[1]).await.status, 201);
+            assert_eq!(app.my_vote(poll, voter).await.json()["revision"], 2);
+        }
+    }
+    for (poll, partitions) in [(&large, Partitions::Many), (&raised, Partitions::Few)] {
+        let votes = app.aws.votes_of(poll).await;
+        assert_eq!(votes.len(), voters.len());
+        for vote in &votes {
+            let partition = partitions.of(&VoterKey::parse(&vote.voter).unwrap());
+            assert_eq!(vote.item["poll_partition"]["S"], format!("{poll}#{partition}"));
+        }
+        assert_eq!(votes_by_option(&app.results_recounted(poll).await), [0, 20]);
+        let (code, document) = audit(&app, poll, &[]);
+        assert_eq!((code, &document["verdict"], &document["votes"]), (0, &json!("exact"), &json!(20)), "{document}");
     }
 }
 

@@ -108,7 +108,7 @@ pub const SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         name: "aim-raised",
-        about: "a poll on the same stack that was created for 60,000 and raised to 250,000 later, so on 512 logical partitions",
+        about: "100,000 votes/s on the same stack, in a poll that was created for 60,000 and raised later, so on 512 logical ones",
         parameters: aim_raised,
         demand: serves_nearly_all,
     },
