@@ -1,10 +1,10 @@
-//! Counting a lane over its store: catch up, plan, commit, begin again.
+//! Counting a lane over its store, portion by portion, the oldest minutes first: catch up, plan, commit, begin again.
 //!
 //! Exact because HEAD's counters and the ids that they contain change together in one conditional write; because
 //! an id leaves HEAD only after a SEEN row that holds it is durable; and because HEAD is read before the rows, so
 //! whoever reads finds each counted id in one of them. A process that was overtaken fails at the version.
 
-use std::{collections::BTreeSet, future::Future, sync::Mutex};
+use std::{collections::BTreeMap, future::Future, sync::Mutex};
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 
@@ -14,14 +14,14 @@ use crate::{
         change::{Change, VoteId},
         heat::Progress,
         lane::LaneKey,
-        tally::{Bucket, Flush, Head, Seen, SeenRow, plan, portions},
+        tally::{Bucket, Flush, Head, PORTION_BUCKETS_MAX, PORTION_IDS_MAX, Seen, SeenRow, by_bucket, plan},
         time::Timestamp,
     },
 };
 
 pub mod rebuild;
 mod seen_cache;
-pub use seen_cache::SeenCache;
+use seen_cache::{Known, SeenCache};
 
 /// How often one lane's changes are tried in one invocation before their messages go back to the queue.
 pub const ATTEMPTS_MAX: u32 = 6;
@@ -29,6 +29,8 @@ pub const ATTEMPTS_MAX: u32 = 6;
 pub const PAUSE_MS: u64 = 12;
 /// How many SEEN reads or writes of one lane are under way at once.
 const SEEN_CALLS_AT_ONCE: usize = 16;
+/// How many buckets are begun at once at first, and after some that had more than a page of rows. Twice as many after others.
+const BUCKETS_AT_FIRST: usize = 2;
 
 /// Why a call to the store did not do what it should.
 #[derive(Debug, thiserror::Error)]
@@ -48,13 +50,30 @@ pub enum LaneStoreError {
 pub trait LaneStore {
     /// HEAD, or the default (version 0) before the first flush.
     fn read_head(&self, lane: &LaneKey) -> impl Future<Output = Result<Head, LaneStoreError>>;
-    /// All ids of the bucket's SEEN rows of versions above `above`.
+    /// A page of the ids in the bucket's SEEN rows of versions above `above`, in the order of their versions.
     fn read_seen(
         &self,
         lane: &LaneKey,
         bucket: Bucket,
         above: u64,
-    ) -> impl Future<Output = Result<Vec<VoteId>, LaneStoreError>>;
+    ) -> impl Future<Output = Result<SeenIds, LaneStoreError>>;
+    /// All ids of these rows.
+    fn read_all_seen(
+        &self,
+        lane: &LaneKey,
+        bucket: Bucket,
+        above: u64,
+    ) -> impl Future<Output = Result<Vec<VoteId>, LaneStoreError>> {
+        async move {
+            let (mut ids, mut next) = (Vec::new(), Some(above));
+            while let Some(above) = next {
+                let page = self.read_seen(lane, bucket, above).await?;
+                ids.extend(page.ids);
+                next = page.up_to;
+            }
+            Ok(ids)
+        }
+    }
     /// Writes a SEEN row, whether or not it is there: its content is the same whoever writes it.
     fn put_seen(&self, lane: &LaneKey, row: &SeenRow) -> impl Future<Output = Result<(), LaneStoreError>>;
     /// Writes HEAD, of a higher version, if the stored one has the version `over` (0: if there is none); else `Conflict`.
@@ -63,6 +82,40 @@ pub trait LaneStore {
     fn read_count(&self, lane: &LaneKey) -> impl Future<Output = Result<Head, LaneStoreError>>;
     /// Writes the readers' copy of HEAD unless it is as new already.
     fn put_count(&self, lane: &LaneKey, head: &Head) -> impl Future<Output = Result<(), LaneStoreError>>;
+}
+
+/// A page of the ids of a bucket's SEEN rows.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SeenIds {
+    /// The ids.
+    pub ids: Vec<VoteId>,
+    /// The version of the last row that was read, if there may be more rows after it.
+    pub up_to: Option<u64>,
+}
+
+/// How much a process counts and remembers in one go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CountingLimits {
+    /// The most bytes of counted ids that are remembered.
+    pub cache_bytes_max: usize,
+    /// A portion is committed once so many ids were read for it.
+    pub portion_ids_max: usize,
+}
+
+impl CountingLimits {
+    /// The usual portions, and that many bytes of remembered ids.
+    pub fn remembering(cache_bytes_max: usize) -> Self {
+        Self { cache_bytes_max, portion_ids_max: PORTION_IDS_MAX }
+    }
+}
+
+/// A part of the changes, counted and shown to readers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Portion {
+    /// All changes of this minute and of those before it are counted.
+    pub through: Bucket,
+    /// What counting them came to.
+    pub applied: Applied,
 }
 
 /// What counting some changes came to.
@@ -81,7 +134,8 @@ pub struct Applied {
 }
 
 impl Applied {
-    fn add(&mut self, other: Applied) {
+    /// Adds what counting further changes of the lane came to.
+    pub fn add(&mut self, other: Applied) {
         self.counted += other.counted;
         self.repeated += other.repeated;
         self.flushes += other.flushes;
@@ -94,29 +148,50 @@ impl Applied {
 pub struct Counting<S, C> {
     store: S,
     clock: C,
+    portion_ids_max: usize,
     cache: Mutex<SeenCache>,
 }
 
 impl<S: LaneStore, C: Clock> Counting<S, C> {
-    /// Counting over `store`. The cache of ids holds at most `cache_bytes_max` bytes between two calls.
-    pub fn new(store: S, cache_bytes_max: usize, clock: C) -> Self {
-        Self { store, clock, cache: Mutex::new(SeenCache::new(cache_bytes_max)) }
+    /// Counting over `store`.
+    pub fn new(store: S, limits: CountingLimits, clock: C) -> Self {
+        let CountingLimits { cache_bytes_max, portion_ids_max } = limits;
+        Self { store, clock, portion_ids_max, cache: Mutex::new(SeenCache::new(cache_bytes_max)) }
     }
 
-    /// Counts each of the lane's changes that is not counted yet. After an error it is unknown which of them are;
-    /// calling again with the same changes is safe, at any time and from any process.
+    /// Counts each of the lane's changes that is not counted yet. Calling again with the same changes is safe, at any time
+    /// and from any process.
     pub async fn apply(&self, lane: &LaneKey, changes: &[Change]) -> Result<Applied, LaneStoreError> {
         let mut applied = Applied::default();
-        for portion in portions(changes) {
-            applied.add(self.apply_portion(lane, &portion).await?);
-        }
+        self.apply_by_portions(lane, changes, |portion| applied.add(portion.applied)).await?;
         Ok(applied)
     }
 
-    async fn apply_portion(&self, lane: &LaneKey, changes: &[Change]) -> Result<Applied, LaneStoreError> {
+    /// The same, and `note` hears of each portion as soon as it is counted. After an error, or where the call is dropped,
+    /// it is unknown which of the later changes are counted.
+    pub async fn apply_by_portions(
+        &self,
+        lane: &LaneKey,
+        changes: &[Change],
+        mut note: impl FnMut(Portion),
+    ) -> Result<(), LaneStoreError> {
+        let mut waiting = by_bucket(changes);
+        while !waiting.is_empty() {
+            let portion = self.apply_portion(lane, &waiting).await?;
+            waiting.retain(|bucket, _| *bucket > portion.through);
+            note(portion);
+        }
+        Ok(())
+    }
+
+    async fn apply_portion(
+        &self,
+        lane: &LaneKey,
+        waiting: &BTreeMap<Bucket, Vec<Change>>,
+    ) -> Result<Portion, LaneStoreError> {
         let mut attempt = 0;
         loop {
-            match self.try_apply(lane, changes).await {
+            match self.try_apply(lane, waiting).await {
                 Err(error) if attempt + 1 < ATTEMPTS_MAX && !matches!(error, LaneStoreError::Broken(_)) => {
                     attempt += 1;
                     tracing::debug!(%lane, attempt, %error, "lane begins again");
@@ -127,11 +202,19 @@ impl<S: LaneStore, C: Clock> Counting<S, C> {
         }
     }
 
-    async fn try_apply(&self, lane: &LaneKey, changes: &[Change]) -> Result<Applied, LaneStoreError> {
+    /// Counts the oldest of the minutes that wait, as many as there is reading for.
+    async fn try_apply(
+        &self,
+        lane: &LaneKey,
+        waiting: &BTreeMap<Bucket, Vec<Change>>,
+    ) -> Result<Portion, LaneStoreError> {
         let mut head = self.store.read_head(lane).await?;
-        let seen = self.catch_up(lane, &head, changes).await?;
-        let flushes = plan(&head, &seen, changes);
-        self.cache(|cache| cache.keep(lane, seen, head.version));
+        let buckets: Vec<Bucket> = waiting.keys().take(PORTION_BUCKETS_MAX).copied().collect();
+        let (seen, through) = self.catch_up(lane, &head, &buckets).await?;
+        let changes: Vec<Change> = waiting.range(..=through).flat_map(|(_, changes)| changes).copied().collect();
+        let flushes = plan(&head, &seen, &changes);
+        // Before the cache gets what is spilled: it would have to copy what is shared with it.
+        drop(seen);
         let mut applied = Applied { flushes: flushes.len(), ..Applied::default() };
         for flush in flushes {
             self.commit(lane, &flush).await?;
@@ -145,25 +228,72 @@ impl<S: LaneStore, C: Clock> Counting<S, C> {
             // Also when nothing was fresh: an earlier try may have died just here.
             self.store.put_count(lane, &head).await?;
         }
-        Ok(applied)
+        Ok(Portion { through, applied })
     }
 
-    /// All ids counted in the buckets of the changes, but for those that HEAD holds: what is remembered, and the
-    /// rows written since.
-    async fn catch_up(&self, lane: &LaneKey, head: &Head, changes: &[Change]) -> Result<Seen, LaneStoreError> {
-        let buckets: BTreeSet<Bucket> = changes.iter().map(|change| Bucket::of(change.cast_at)).collect();
-        let remembered: Vec<_> =
-            self.cache(|cache| buckets.into_iter().map(|bucket| cache.take(lane, bucket)).collect());
-        stream::iter(remembered)
-            .map(|mut known| async move {
-                if known.high_water + 1 < head.version {
-                    known.ids.extend(self.store.read_seen(lane, known.bucket, known.high_water).await?);
+    /// All ids counted in the oldest of these buckets, but for those that HEAD holds, and the last of these buckets: the first
+    /// one in any case, and the next ones until `portion_ids_max` ids were read. Some buckets are begun at once, as most have one
+    /// page; those that have more are read to their ends one by one, so that the oldest is complete first.
+    async fn catch_up(
+        &self,
+        lane: &LaneKey,
+        head: &Head,
+        buckets: &[Bucket],
+    ) -> Result<(Seen, Bucket), LaneStoreError> {
+        let mut through =
+            buckets.first().copied().ok_or_else(|| LaneStoreError::Broken("nothing to count".to_owned()))?;
+        // Rows of lower versions than HEAD's are all there. Not those of that version itself, as others may be writing these.
+        let complete = head.version.saturating_sub(1);
+        let (mut seen, mut ids_read, mut at_once, mut rest) = (Seen::new(), 0, BUCKETS_AT_FIRST, buckets);
+        while let Some((begun, later)) = rest.split_at_checked(at_once.min(rest.len()))
+            && !begun.is_empty()
+        {
+            let begin = async |bucket: &Bucket| {
+                let mut known = self.cache(|cache| cache.known(lane, *bucket));
+                let ids = self.read_on(lane, *bucket, &mut known, complete).await?;
+                Ok::<_, LaneStoreError>((*bucket, known, ids))
+            };
+            let begun: Vec<(Bucket, Known, usize)> =
+                stream::iter(begun).map(begin).buffered(SEEN_CALLS_AT_ONCE).try_collect().await?;
+            ids_read += begun.iter().map(|(_, _, ids)| ids).sum::<usize>();
+            let are_whole = begun.iter().all(|(_, known, _)| known.high_water >= complete);
+            for (bucket, mut known, _) in begun {
+                while known.high_water < complete {
+                    if ids_read >= self.portion_ids_max && !seen.is_empty() {
+                        return Ok((seen, through));
+                    }
+                    ids_read += self.read_on(lane, bucket, &mut known, complete).await?;
                 }
-                Ok((known.bucket, known.ids))
-            })
-            .buffer_unordered(SEEN_CALLS_AT_ONCE)
-            .try_collect()
-            .await
+                seen.insert(bucket, known.ids);
+                through = bucket;
+            }
+            if ids_read >= self.portion_ids_max {
+                break;
+            }
+            rest = later;
+            at_once = if are_whole { SEEN_CALLS_AT_ONCE.min(at_once * 2) } else { BUCKETS_AT_FIRST };
+        }
+        Ok((seen, through))
+    }
+
+    /// Reads a page of what is not known of a bucket, if anything is not, and has the cache keep it at once: it is not lost if
+    /// the next page fails, or the call is dropped. How many ids it had.
+    async fn read_on(
+        &self,
+        lane: &LaneKey,
+        bucket: Bucket,
+        known: &mut Known,
+        complete: u64,
+    ) -> Result<usize, LaneStoreError> {
+        let page = if known.high_water < complete {
+            self.store.read_seen(lane, bucket, known.high_water).await?
+        } else {
+            SeenIds::default()
+        };
+        let ids = page.ids.len();
+        let high_water = page.up_to.map_or(complete, |version| version.min(complete));
+        self.cache(|cache| cache.extend(lane, bucket, known, page.ids, high_water));
+        Ok(ids)
     }
 
     async fn commit(&self, lane: &LaneKey, flush: &Flush) -> Result<(), LaneStoreError> {

@@ -1,11 +1,13 @@
 //! Sending to SQS so that nothing is lost without a word: every entry taken, or an error.
 
-use std::future::Future;
+use std::{future::Future, time::Duration};
 
 pub use aws_sdk_sqs::Client as Sqs;
 use aws_sdk_sqs::{
-    operation::send_message_batch::SendMessageBatchOutput,
-    types::{MessageAttributeValue, SendMessageBatchRequestEntry},
+    operation::{
+        change_message_visibility_batch::ChangeMessageVisibilityBatchOutput, send_message_batch::SendMessageBatchOutput,
+    },
+    types::{ChangeMessageVisibilityBatchRequestEntry, MessageAttributeValue, SendMessageBatchRequestEntry},
 };
 use aws_types::SdkConfig;
 use futures_util::{TryStreamExt, stream};
@@ -105,7 +107,33 @@ impl SendBatch for Sqs {
     }
 }
 
-/// A queue to send to.
+/// When a message comes again was not changed, or not of every message. Which is unknown; the queue's own time applies there.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct VisibilityError(pub String);
+
+/// Who hands out messages: SQS, or the simulation's model of it.
+pub trait ChangeVisibility {
+    /// Asks once that messages come again after other times. The answer says which do; after an error nobody knows.
+    fn change_visibility(
+        &self,
+        queue_url: &str,
+        entries: Vec<ChangeMessageVisibilityBatchRequestEntry>,
+    ) -> impl Future<Output = Result<ChangeMessageVisibilityBatchOutput, VisibilityError>>;
+}
+
+impl ChangeVisibility for Sqs {
+    async fn change_visibility(
+        &self,
+        queue_url: &str,
+        entries: Vec<ChangeMessageVisibilityBatchRequestEntry>,
+    ) -> Result<ChangeMessageVisibilityBatchOutput, VisibilityError> {
+        let call = self.change_message_visibility_batch().queue_url(queue_url).set_entries(Some(entries));
+        call.send().await.map_err(|error| VisibilityError(format!("change visibility: {}", describe(&error))))
+    }
+}
+
+/// A queue to send to, or to hand messages back to.
 pub struct Queue<S = Sqs, C = SystemClock> {
     sender: S,
     url: String,
@@ -155,6 +183,28 @@ impl<S: SendBatch, C: Clock> Queue<S, C> {
                 return Err(SendError(format!("send messages: {} were not taken: {cause}", waiting.len())));
             }
             self.clock.back_off(PAUSE_MS, attempt).await;
+        }
+    }
+}
+
+impl<S: ChangeVisibility, C> Queue<S, C> {
+    /// Has messages of one delivery come again after that time from now, told by their receipt handles: at most ten, as many as a
+    /// FIFO queue hands out at once.
+    pub async fn come_again_after(&self, pause: Duration, handles: &[&str]) -> Result<(), VisibilityError> {
+        let broken = |error: &dyn std::fmt::Display| VisibilityError(format!("change visibility: {error}"));
+        let seconds = i32::try_from(pause.as_secs()).map_err(|error| broken(&error))?;
+        let entry = |(id, handle): (usize, &&str)| {
+            let entry = ChangeMessageVisibilityBatchRequestEntry::builder().id(id.to_string()).receipt_handle(*handle);
+            entry.visibility_timeout(seconds).build().map_err(|error| broken(&error))
+        };
+        let entries = (0..).zip(handles).map(entry).collect::<Result<Vec<_>, _>>()?;
+        let answer = self.sender.change_visibility(&self.url, entries).await?;
+        match answer.failed().first() {
+            None => Ok(()),
+            Some(first) => {
+                let cause = first.message().unwrap_or("no cause given");
+                Err(VisibilityError(format!("change visibility: {} were refused: {cause}", answer.failed().len())))
+            }
         }
     }
 }

@@ -4,7 +4,7 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use futures_util::future::join_all;
 use landslide_shared::{
     clock::SystemClock,
-    counting::{Counting, LaneStore, LaneStoreError},
+    counting::{Counting, CountingLimits, LaneStore, LaneStoreError},
     domain::{
         change::{Change, VoteId},
         choices::Choices,
@@ -131,7 +131,7 @@ async fn processes_that_race_over_one_lane_count_each_change_once() {
         })
         .collect();
     join_all((0..PROCESSES).map(async |seed| {
-        let counting = Counting::new(app.aws.tally_store(), 4 * 1024, SystemClock);
+        let counting = Counting::new(app.aws.tally_store(), CountingLimits::remembering(4 * 1024), SystemClock);
         let mut mine = changes.clone();
         fastrand::Rng::with_seed(seed).shuffle(&mut mine);
         for batch in mine.chunks(BATCH) {
@@ -168,9 +168,12 @@ async fn all_ids_of_a_bucket_are_read_over_many_pages() {
         let row = SeenRow { bucket: Bucket::of(Timestamp::from_millis(other).unwrap()), version: 3, ids: ids(2) };
         tallies.put_seen(&lane, &row).await.unwrap();
     }
-    assert!(tallies.read_seen(&lane, bucket, 0).await.unwrap() == written.concat(), "not all ids of the bucket");
-    assert!(tallies.read_seen(&lane, bucket, 2).await.unwrap() == written[2..].concat(), "not all ids above a version");
-    assert!(tallies.read_seen(&lane, bucket, ROWS).await.unwrap().is_empty());
+    assert!(tallies.read_all_seen(&lane, bucket, 0).await.unwrap() == written.concat(), "not all ids of the bucket");
+    assert!(
+        tallies.read_all_seen(&lane, bucket, 2).await.unwrap() == written[2..].concat(),
+        "not all ids above a version"
+    );
+    assert!(tallies.read_all_seen(&lane, bucket, ROWS).await.unwrap().is_empty());
     // Or the above shows nothing of pages: a megabyte is one, and a row is a quarter of it. The neighbour before is in it too.
     let (rows, others_follow) = app.aws.first_page_of_seen(&lane.to_string()).await;
     assert!(rows < 1 + ROWS && others_follow, "{rows} rows on the first page, others follow: {others_follow}");
@@ -195,7 +198,7 @@ async fn the_largest_items_that_counting_makes_are_taken() {
     assert_eq!(tallies.read_head(&lane).await.unwrap(), head);
     let row = SeenRow { bucket: minute(0), version: u64::MAX - 1, ids: large_ids(SEEN_ROW_IDS_MAX) };
     tallies.put_seen(&lane, &row).await.unwrap();
-    assert!(tallies.read_seen(&lane, minute(0), 0).await.unwrap() == row.ids);
+    assert!(tallies.read_all_seen(&lane, minute(0), 0).await.unwrap() == row.ids);
 }
 
 #[tokio::test]

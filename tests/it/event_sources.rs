@@ -94,6 +94,47 @@ async fn messages_that_are_tried_too_often_are_dead_letters_and_count_once_when_
     app.assert_no_dead_letter_of(&poll).await;
 }
 
+/// For the queue, a message that failed is hidden until tomorrow: if it is counted, tally-votes has had it come again.
+#[tokio::test]
+async fn a_batch_that_fails_for_a_moment_is_counted_long_before_its_queue_would_give_it_again() {
+    const HIDDEN_S: &str = "43200";
+    let app = App::alone();
+    if app.stack.lacks("visibility-of-failed-messages") {
+        return;
+    }
+    let poll = app.single_choice_poll().await;
+    app.votes_for(&poll, [0]).await;
+    app.results_settle_at(&poll, 1).await;
+    let queue = app.stack.output("TallyQueueUrl");
+    let visibility = app.aws.queue_attribute(queue, "VisibilityTimeout").await;
+    let body = async {
+        while_set(&app, "tally-votes", "TALLIES_TABLE", "no-such-table", async {
+            app.votes_for(&poll, [1; 5]).await;
+            // A failed batch is hidden; so is one that is being counted, but not look after look.
+            let mut hidden_looks = 0;
+            eventually("batch that failed", async || {
+                let hidden = app.aws.queue_attribute(queue, "ApproximateNumberOfMessagesNotVisible").await;
+                hidden_looks = if hidden == "0" { 0 } else { hidden_looks + 1 };
+                if hidden_looks == 5 { Ok(()) } else { Err(format!("{hidden} messages are hidden")) }
+            })
+            .await;
+            assert_eq!(app.results(&poll).await["ballots"], 1);
+        })
+        .await;
+        let mended = std::time::Instant::now();
+        let results = app.results_settle_at(&poll, 6).await;
+        println!("counted {:?} after the table was there again", mended.elapsed());
+        assert_eq!(votes_by_option(&results), [1, 5, 0]);
+    };
+    let visible_in =
+        async |seconds: &str| app.aws.set_queue_attributes(queue, &json!({"VisibilityTimeout": seconds})).await;
+    while_changed(visible_in(HIDDEN_S), body, visible_in(&visibility)).await;
+    let app = app.share();
+    let results = app.nothing_more_is_counted_than(&poll, 6).await;
+    app.assert_recounted(&poll, &results).await;
+    app.assert_no_dead_letter_of(&poll).await;
+}
+
 #[tokio::test]
 async fn a_group_whose_messages_fail_holds_back_no_other_group() {
     let app = App::alone();

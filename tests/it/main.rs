@@ -22,6 +22,7 @@ mod dynamodb;
 mod event_sources;
 mod frozen;
 mod gateway;
+mod hot_lane;
 mod identity;
 mod leaks;
 mod lost_answers;

@@ -272,7 +272,7 @@ impl Reader {
         let mut counted: HashSet<VoteId> = head.recent.values().flatten().copied().collect();
         let buckets: BTreeSet<Bucket> = changes.iter().map(|change| Bucket::of(change.cast_at)).collect();
         for bucket in buckets {
-            let ids = self.tallies.read_seen(lane, bucket, version.saturating_sub(1)).await;
+            let ids = self.tallies.read_all_seen(lane, bucket, version.saturating_sub(1)).await;
             counted.extend(ids.map_err(|error| self.tallies_failed(error))?);
         }
         Ok(changes.iter().filter(|change| !counted.contains(&change.id)).copied().collect())

@@ -12,11 +12,11 @@ use anyhow::{Context, Result, bail};
 use landslide_shared::clock::SystemClock;
 use landslide_shared::counting::LaneStore;
 use landslide_shared::counting::rebuild::{self, RebuildError};
-use landslide_shared::domain::fold::fold;
+use landslide_shared::domain::fold::fold_by_time;
 use landslide_shared::domain::ids::PollId;
 use landslide_shared::domain::lane::LaneKey;
 use landslide_shared::domain::tally::COUNTABLE_AGE_MS;
-use landslide_shared::queue::{Outgoing, Queue};
+use landslide_shared::queue::{self, Outgoing, Queue};
 
 use super::read::Reader;
 use super::verdict::{Audit, Lane, Verdict};
@@ -90,18 +90,21 @@ async fn mend(reader: &Reader, audit: &Audit, queue: Option<&Queue>) -> Result<R
     Ok(Repaired::Mended { copies: copies.len(), votes })
 }
 
-/// Sends missing votes to the tally queue, and waits until they are counted.
+/// Sends missing votes to the tally queue, in the order of time, and waits until they are counted.
 async fn send_missing(reader: &Reader, audit: &Audit, queue: Option<&Queue>) -> Result<usize> {
     let poll = &audit.rules.settings.poll_id;
     let missing = audit.lanes.iter().flat_map(|(number, lane)| {
         lane.findings.missing_first_votes.iter().map(|change| (key(poll, *number), *change))
     });
-    let messages: Vec<Outgoing> = fold(missing.clone()).iter().map(Outgoing::tally).collect();
+    let messages: Vec<Outgoing> = fold_by_time(missing.clone()).iter().map(Outgoing::tally).collect();
     if messages.is_empty() {
         return Ok(0);
     }
     let queue = queue.context("votes are to be sent again: name the queue by --tally-queue-url or TALLY_QUEUE_URL")?;
-    queue.send_all(&messages).await.map_err(|error| explain(error, "the tally queue"))?;
+    // Batch after batch: who counts them reads on in the order of time.
+    for batch in queue::batches(&messages, |message| message.body.len()) {
+        queue.send_all(batch).await.map_err(|error| explain(error, "the tally queue"))?;
+    }
     for (number, lane) in &audit.lanes {
         let (key, mut waiting) = (key(poll, *number), lane.findings.missing_first_votes.clone());
         let mut looks = 0;

@@ -88,11 +88,12 @@ pub async fn handle(app: &App, event: &[u8], context: Context) -> Result<(), lam
     Ok(())
 }
 
-/// Sends on all votes of a batch, and to the dead-letter queue what can't be read, so that it blocks nobody.
+/// Sends on all votes of a batch, and to the dead-letter queue what can't be read, so that it blocks nobody. Votes first: the tally
+/// queue drops a repeat and counting knows it, while each letter that is sent again is a further one to be looked at.
 pub async fn relay<S: SendBatch, C: Clock>(app: &App<S, C>, event: StreamEvent) -> Result<Relayed, SendError> {
     let folded = Folded::of(event);
-    app.relay_dlq.send_all(&folded.unreadable).await?;
     app.tally_queue.send_all(&folded.messages).await?;
+    app.relay_dlq.send_all(&folded.unreadable).await?;
     let Folded { votes, oldest, messages, unreadable } = folded;
     Ok(Relayed { votes, oldest, messages: messages.len(), dead_letters: unreadable.len() })
 }

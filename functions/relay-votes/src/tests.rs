@@ -50,10 +50,26 @@ fn what_can_not_be_read_goes_whole_to_the_dead_letters_and_blocks_nothing() {
     let (outcome, calls) = relay_over(json!([broken, record(1, 0)]), |call, _| taken(call));
     assert!(outcome.is_ok());
     let calls = calls.all();
-    assert_eq!(calls[0].body["QueueUrl"], "http://dlq");
-    let body: Value = serde_json::from_str(calls[0].body["Entries"][0]["MessageBody"].as_str().unwrap()).unwrap();
+    assert_eq!(calls[0].body["QueueUrl"], "http://tally");
+    assert_eq!(calls[1].body["QueueUrl"], "http://dlq");
+    let body: Value = serde_json::from_str(calls[1].body["Entries"][0]["MessageBody"].as_str().unwrap()).unwrap();
     assert_eq!(body, broken);
-    assert_eq!(calls[1].body["QueueUrl"], "http://tally");
+}
+
+#[test]
+fn a_batch_whose_votes_are_not_taken_leaves_no_letter_however_often_it_is_tried() {
+    let (aws, calls) = stub(|call, _| match call.body["QueueUrl"] == "http://tally" {
+        true => Answer::Refused("AccessDenied", json!({})),
+        false => taken(call),
+    });
+    let app = App::new(Queue::new(&aws, "http://tally".to_owned()), Queue::new(&aws, "http://dlq".to_owned()));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    for _ in 0..3 {
+        let event = json!({"Records": [{"odd": true}, record(1, 0)]});
+        let event = StreamEvent::read(event.to_string().as_bytes()).unwrap();
+        assert!(runtime.block_on(relay(&app, event)).is_err());
+    }
+    assert_eq!(calls.all().iter().filter(|call| call.body["QueueUrl"] == "http://dlq").count(), 0);
 }
 
 #[test]

@@ -1,27 +1,28 @@
 //! Counts the messages of the tally queue into the lanes' tallies.
 //!
 //! Running it twice on the same messages is safe: a vote id that is counted already is dropped, whoever counted it
-//! and whenever. Within a group (a lane) the first failure stops the rest; other groups are spared.
+//! and whenever. A group (a lane) that fails half-way has only those messages come again of which something is not counted;
+//! other groups are spared.
 
-use std::time::Duration;
+use std::{cell::Cell, time::Duration};
 
 use futures_util::future::join_all;
 use lambda_runtime::LambdaEvent;
 use landslide_shared::{
     aws,
-    batch::{BatchReport, Group, QueueEvent},
+    batch::{BatchReport, Group, QueueEvent, Receipt, pause_before_next_receive},
     clock::{Clock, SystemClock},
-    counting::{Applied, Counting, LaneStore, LaneStoreError},
+    counting::{Applied, Counting, CountingLimits, LaneStore, LaneStoreError, Portion},
     domain::{
         change::Change,
         heat::HEAT_LIMITS,
         lane::LaneKey,
         message::{DecodeError, Message},
-        tally::COUNTABLE_AGE_MS,
+        tally::{Bucket, COUNTABLE_AGE_MS},
         time::Timestamp,
     },
     metrics::{self, Metric},
-    queue::{Outgoing, Queue, SendBatch, SendError, Sqs},
+    queue::{ChangeVisibility, Outgoing, Queue, SendBatch, SendError, Sqs},
     store::{DynamoDb, DynamoDbClient, PollStore, TallyStore},
 };
 
@@ -33,10 +34,13 @@ pub use lanes::Lanes;
 pub const SEEN_CACHE_BYTES_MAX: usize = 640 * 1024 * 1024;
 /// How long a group may take: less than the function's 10 s, so that one lane that hangs spares the others.
 pub const GROUP_TIME_MAX: Duration = Duration::from_secs(8);
+/// How long it may take to say when a group's failed messages come again: both times leave a second of the function's 10.
+const COME_AGAIN_TIME_MAX: Duration = Duration::from_secs(1);
 
 /// What counting needs.
 pub struct App<L = TallyStore, D = DynamoDbClient, S = Sqs, C = SystemClock> {
     counting: Counting<L, C>,
+    tally_queue: Queue<S, C>,
     tally_dlq: Queue<S, C>,
     lanes: Lanes<D>,
     clock: C,
@@ -49,14 +53,27 @@ impl App {
         let store = TallyStore::from_env(&aws)?;
         store.prime().await;
         let lanes = Lanes::new(PollStore::from_env(&aws)?, HEAT_LIMITS);
-        Ok(Self::new(store, lanes, Queue::from_env(&aws, "TALLY_DLQ_URL")?, SEEN_CACHE_BYTES_MAX, SystemClock))
+        let queues = Queues {
+            tally_queue: Queue::from_env(&aws, "TALLY_QUEUE_URL")?,
+            tally_dlq: Queue::from_env(&aws, "TALLY_DLQ_URL")?,
+        };
+        Ok(Self::new(store, lanes, queues, CountingLimits::remembering(SEEN_CACHE_BYTES_MAX), SystemClock))
     }
 }
 
-impl<L: LaneStore, D: DynamoDb, S: SendBatch, C: Clock + Clone> App<L, D, S, C> {
-    /// A counter over a store, that remembers so many bytes of counted ids.
-    pub fn new(store: L, lanes: Lanes<D>, tally_dlq: Queue<S, C>, cache_bytes_max: usize, clock: C) -> Self {
-        Self { counting: Counting::new(store, cache_bytes_max, clock.clone()), tally_dlq, lanes, clock }
+/// The queues of a counter.
+pub struct Queues<S = Sqs, C = SystemClock> {
+    /// From which its messages come, and to which they are handed back.
+    pub tally_queue: Queue<S, C>,
+    /// For what can't be counted.
+    pub tally_dlq: Queue<S, C>,
+}
+
+impl<L: LaneStore, D: DynamoDb, S: SendBatch + ChangeVisibility, C: Clock + Clone> App<L, D, S, C> {
+    /// A counter over a store.
+    pub fn new(store: L, lanes: Lanes<D>, queues: Queues<S, C>, limits: CountingLimits, clock: C) -> Self {
+        let Queues { tally_queue, tally_dlq } = queues;
+        Self { counting: Counting::new(store, limits, clock.clone()), tally_queue, tally_dlq, lanes, clock }
     }
 }
 
@@ -73,14 +90,14 @@ struct Counted {
     applied: Applied,
     /// How many dead letters were put aside.
     dead_letters: usize,
-    /// The ids of the messages that are to come again.
-    failed: Vec<String>,
+    /// The messages that are to come again, in their order.
+    failed: Vec<Receipt>,
 }
 
 impl Tallied {
     /// The messages that are to come again.
     pub fn report(&self) -> BatchReport {
-        BatchReport::of(self.groups.iter().flat_map(|group| group.failed.iter().cloned()))
+        BatchReport::of(self.groups.iter().flat_map(|group| &group.failed).map(|failed| failed.message_id.clone()))
     }
 
     fn metrics(&self, now: Timestamp) -> Vec<Metric> {
@@ -107,7 +124,7 @@ pub async fn handle(app: &App, event: LambdaEvent<QueueEvent>) -> BatchReport {
 }
 
 /// Counts a batch.
-pub async fn tally<L: LaneStore, D: DynamoDb, S: SendBatch, C: Clock>(
+pub async fn tally<L: LaneStore, D: DynamoDb, S: SendBatch + ChangeVisibility, C: Clock>(
     app: &App<L, D, S, C>,
     event: QueueEvent,
 ) -> Tallied {
@@ -116,27 +133,37 @@ pub async fn tally<L: LaneStore, D: DynamoDb, S: SendBatch, C: Clock>(
     Tallied { messages, groups }
 }
 
-async fn count_group<L: LaneStore, D: DynamoDb, S: SendBatch, C: Clock>(
+async fn count_group<L: LaneStore, D: DynamoDb, S: SendBatch + ChangeVisibility, C: Clock>(
     app: &App<L, D, S, C>,
     group: Group,
     now: Timestamp,
 ) -> Counted {
     let sorted = Sorted::of(group, now);
-    let dead_letters = sorted.dead.len();
-    match app.clock.within(GROUP_TIME_MAX, count(app, &sorted)).await {
-        Some(Ok(applied)) => Counted { applied, dead_letters, failed: sorted.waiting },
-        Some(Err(NotCounted::DeadLetters(error))) => {
-            tracing::error!(%error, "dead letters were not taken");
-            Counted { failed: sorted.all(), ..Counted::default() }
+    let progress = Progress::default();
+    match app.clock.within(GROUP_TIME_MAX, count(app, &sorted, &progress)).await {
+        Some(Ok(())) => {}
+        Some(Err(NotCounted::DeadLetters(error))) => tracing::error!(%error, "dead letters were not taken"),
+        Some(Err(NotCounted::Lane(error))) => tracing::error!(lane = ?sorted.lane, %error, "lane was not counted"),
+        None => tracing::error!(lane = ?sorted.lane, "lane was not counted in time"),
+    }
+    let failed = sorted.left_over(&progress);
+    have_come_again(app, &failed).await;
+    let dead_letters = if progress.is_put_aside.get() { sorted.dead.len() } else { 0 };
+    Counted { applied: progress.applied.get(), dead_letters, failed }
+}
+
+/// Says when a group's messages that failed come again: all at once, by how often the first of them was received, as its group waits
+/// for all of them. If that can't be said, they come when the queue's own time is over.
+async fn have_come_again<L, D, S: ChangeVisibility, C: Clock>(app: &App<L, D, S, C>, failed: &[Receipt]) {
+    let Some(first) = failed.first() else { return };
+    let handles: Vec<&str> = failed.iter().map(|receipt| receipt.handle.as_str()).collect();
+    let said = app.tally_queue.come_again_after(pause_before_next_receive(first.receives), &handles);
+    match app.clock.within(COME_AGAIN_TIME_MAX, said).await {
+        Some(Ok(())) => {}
+        Some(Err(error)) => {
+            tracing::warn!(%error, "messages that failed come again only when the queue's time is over")
         }
-        Some(Err(NotCounted::Lane(error))) => {
-            tracing::error!(%error, "lane was not counted");
-            Counted { dead_letters, failed: sorted.all_but_dead(), ..Counted::default() }
-        }
-        None => {
-            tracing::error!(lane = ?sorted.lane, "lane was not counted in time");
-            Counted { failed: sorted.all(), ..Counted::default() }
-        }
+        None => tracing::warn!("it was not said in time when messages that failed come again"),
     }
 }
 
@@ -148,74 +175,114 @@ enum NotCounted {
     Lane(LaneStoreError),
 }
 
+/// How far a group has come, also if it fails or runs out of time.
+#[derive(Default)]
+struct Progress {
+    /// Whether what can't be counted is put aside.
+    is_put_aside: Cell<bool>,
+    /// All changes of this minute and of those before it are counted.
+    through: Cell<Option<Bucket>>,
+    /// What counting them came to.
+    applied: Cell<Applied>,
+}
+
+impl Progress {
+    fn note(&self, portion: Portion) {
+        self.through.set(Some(portion.through));
+        let mut applied = self.applied.get();
+        applied.add(portion.applied);
+        self.applied.set(applied);
+    }
+}
+
 async fn count<L: LaneStore, D: DynamoDb, S: SendBatch, C: Clock>(
     app: &App<L, D, S, C>,
     sorted: &Sorted,
-) -> Result<Applied, NotCounted> {
+    progress: &Progress,
+) -> Result<(), NotCounted> {
     app.tally_dlq.send_all(&sorted.dead).await.map_err(NotCounted::DeadLetters)?;
-    let Some(lane) = &sorted.lane else { return Ok(Applied::default()) };
-    let applied = app.counting.apply(lane, &sorted.changes).await.map_err(NotCounted::Lane)?;
+    progress.is_put_aside.set(true);
+    let Some(lane) = &sorted.lane else { return Ok(()) };
+    let counted = app.counting.apply_by_portions(lane, &sorted.changes, |portion| progress.note(portion)).await;
+    counted.map_err(NotCounted::Lane)?;
+    let applied = progress.applied.get();
     tracing::debug!(%lane, applied.counted, applied.repeated, applied.flushes, "lane counted");
     if let Some(progress) = applied.progress {
-        app.lanes.note(lane, progress, sorted.read.len(), &app.clock).await;
+        app.lanes.note(lane, progress, sorted.read, &app.clock).await;
     }
-    Ok(applied)
+    Ok(())
 }
 
-/// A group's messages, by what is to be done with them.
+/// A group's messages, and what is to be done with them.
 #[derive(Default)]
 struct Sorted {
     lane: Option<LaneKey>,
     changes: Vec<Change>,
     /// What can't be counted, ever.
     dead: Vec<Outgoing>,
-    /// Ids of the messages that are done once their changes are counted.
-    read: Vec<String>,
-    /// Ids of the messages that are done once they are put aside.
-    buried: Vec<String>,
-    /// Ids of the messages from the first of an unknown layout on: they wait for the deployment that knows it.
-    waiting: Vec<String>,
+    /// How many messages could be read.
+    read: usize,
+    /// All of them, in order, and when each is done.
+    messages: Vec<(Receipt, Done)>,
+}
+
+/// When a message is done. Not before what of its group can't be counted is put aside.
+#[derive(Clone, Copy)]
+enum Done {
+    /// Once all is counted up to the minute of its newest change; if it has no change that can be counted, at once.
+    Counted(Option<Bucket>),
+    /// Not now: it is of an unknown layout, or behind one that is, and waits for the deployment that knows it.
+    Later,
 }
 
 impl Sorted {
     fn of(group: Group, now: Timestamp) -> Self {
         let mut sorted = Self::default();
-        let mut messages = group.messages.into_iter();
-        for message in messages.by_ref() {
-            match Message::decode(&message.body) {
-                Ok(read) if read.lane.to_string() == group.id => {
-                    sorted.take(read, now);
-                    sorted.read.push(message.message_id);
-                }
-                Ok(_) => {
-                    sorted.bury(message.body, &group.id, "malformed message: of another lane than its group");
-                    sorted.buried.push(message.message_id);
-                }
-                Err(error @ DecodeError::Malformed(_)) => {
-                    sorted.bury(message.body, &group.id, &error.to_string());
-                    sorted.buried.push(message.message_id);
-                }
-                Err(error @ DecodeError::UnknownVersion(_)) => {
-                    tracing::error!(%error, "message waits");
-                    sorted.waiting.push(message.message_id);
-                    break;
-                }
-            }
+        for message in group.messages {
+            let (receipt, body) = message.into_parts();
+            let done = if sorted.waits() { Done::Later } else { sorted.sort(body, &group.id, now) };
+            sorted.messages.push((receipt, done));
         }
-        sorted.waiting.extend(messages.map(|message| message.message_id));
         sorted
     }
 
-    /// Takes a message's changes, but for those whose SEEN rows may be gone.
-    fn take(&mut self, message: Message, now: Timestamp) {
+    fn waits(&self) -> bool {
+        matches!(self.messages.last(), Some((_, Done::Later)))
+    }
+
+    fn sort(&mut self, body: String, group: &str, now: Timestamp) -> Done {
+        match Message::decode(&body) {
+            Ok(read) if read.lane.to_string() == group => {
+                self.read += 1;
+                Done::Counted(self.take(read, now))
+            }
+            Ok(_) => {
+                self.bury(body, group, "malformed message: of another lane than its group");
+                Done::Counted(None)
+            }
+            Err(error @ DecodeError::Malformed(_)) => {
+                self.bury(body, group, &error.to_string());
+                Done::Counted(None)
+            }
+            Err(error @ DecodeError::UnknownVersion(_)) => {
+                tracing::error!(%error, "message waits");
+                Done::Later
+            }
+        }
+    }
+
+    /// Takes a message's changes, but for those whose SEEN rows may be gone. The newest minute of those that it takes.
+    fn take(&mut self, message: Message, now: Timestamp) -> Option<Bucket> {
         let is_old = |change: &Change| now.millis_since(change.cast_at) > COUNTABLE_AGE_MS;
         let (old, countable): (Vec<Change>, Vec<Change>) = message.changes.into_iter().partition(is_old);
         if !old.is_empty() {
             let old = Message { lane: message.lane.clone(), changes: old };
             self.bury(old.encode(), &old.lane.to_string(), "too_old");
         }
+        let newest = countable.iter().map(|change| Bucket::of(change.cast_at)).max();
         self.changes.extend(countable);
         self.lane = Some(message.lane);
+        newest
     }
 
     fn bury(&mut self, body: String, group: &str, reason: &str) {
@@ -223,13 +290,14 @@ impl Sorted {
         self.dead.push(Outgoing::dead_letter(body, Some(group.to_owned()), reason));
     }
 
-    fn all(mut self) -> Vec<String> {
-        self.read.append(&mut self.buried);
-        self.all_but_dead()
-    }
-
-    fn all_but_dead(self) -> Vec<String> {
-        self.read.into_iter().chain(self.waiting).collect()
+    /// The messages that are not done, in order.
+    fn left_over(&self, progress: &Progress) -> Vec<Receipt> {
+        let is_done = |done: &Done| match done {
+            // `None`, nothing is counted or to be counted, is less than any minute.
+            Done::Counted(newest) => progress.is_put_aside.get() && *newest <= progress.through.get(),
+            Done::Later => false,
+        };
+        self.messages.iter().filter(|(_, done)| !is_done(done)).map(|(receipt, _)| receipt.clone()).collect()
     }
 }
 

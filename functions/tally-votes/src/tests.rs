@@ -26,16 +26,28 @@ fn vote(lane: u8, voter: u8) -> String {
 }
 
 fn message(id: &str, lane: u8, body: String) -> Value {
-    json!({"messageId": id, "body": body, "attributes": {"MessageGroupId": format!("poll#{lane}"), "SequenceNumber": "1"}})
+    message_received(1, id, lane, body)
+}
+
+fn message_received(receives: u32, id: &str, lane: u8, body: String) -> Value {
+    let attributes = json!({
+        "MessageGroupId": format!("poll#{lane}"), "ApproximateReceiveCount": receives.to_string(), "SequenceNumber": "1",
+    });
+    json!({"messageId": id, "receiptHandle": format!("handle of {id}"), "body": body, "attributes": attributes})
 }
 
 /// A counter over a store and a dead-letter queue that answer as told.
 fn app_over(answer: impl Fn(&Call, usize) -> Answer + Send + Sync + 'static) -> (App, Calls) {
+    app_with(CountingLimits::remembering(SEEN_CACHE_BYTES_MAX), answer)
+}
+
+fn app_with(limits: CountingLimits, answer: impl Fn(&Call, usize) -> Answer + Send + Sync + 'static) -> (App, Calls) {
     let (aws, calls) = stub(answer);
     let store = TallyStore::new(&aws, "tallies".to_owned());
     let lanes = Lanes::new(PollStore::new(&aws, "polls".to_owned()), HEAT_LIMITS);
-    let dlq = Queue::new(&aws, "http://dlq".to_owned());
-    (App::new(store, lanes, dlq, SEEN_CACHE_BYTES_MAX, SystemClock), calls)
+    let queue = |name: &str| Queue::new(&aws, format!("http://{name}"));
+    let queues = Queues { tally_queue: queue("tally"), tally_dlq: queue("dlq") };
+    (App::new(store, lanes, queues, limits, SystemClock), calls)
 }
 
 /// Has messages counted.
@@ -246,7 +258,92 @@ fn nothing_is_forgotten_if_the_dead_letters_are_not_taken() {
         "SendMessageBatch" => Answer::Refused("AccessDenied", json!({})),
         _ => well(call),
     });
-    assert_eq!(failed, json!(["b", "a"]));
+    assert_eq!(failed, json!(["a", "b"]));
+}
+
+/// The handles and seconds of the calls that say when messages come again.
+fn come_again(calls: &Calls) -> Vec<Vec<(String, i64)>> {
+    let of_queue = |call: &Call| call.operation == "ChangeMessageVisibilityBatch";
+    let entry = |entry: &Value| {
+        (entry["ReceiptHandle"].as_str().unwrap().to_owned(), entry["VisibilityTimeout"].as_i64().unwrap())
+    };
+    let entries = |call: Call| {
+        assert_eq!(call.body["QueueUrl"], "http://tally");
+        call.body["Entries"].as_array().unwrap().iter().map(entry).collect()
+    };
+    calls.all().into_iter().filter(of_queue).map(entries).collect()
+}
+
+#[test]
+fn what_failed_comes_again_by_how_often_the_first_of_its_group_was_received() {
+    let messages = json!([
+        message_received(4, "a", 0, vote(0, 1)),
+        message_received(2, "b", 1, vote(1, 2)),
+        message_received(3, "c", 0, vote(0, 3)),
+        message_received(9, "d", 2, vote(2, 4)),
+    ]);
+    let (failed, calls) = tally_over(messages, |call, _| match call.body["Item"]["poll_lane"]["S"].as_str() {
+        Some("poll#1") | None => well(call),
+        Some(_) => Answer::Refused("AccessDeniedException", json!({})),
+    });
+    assert_eq!(failed, json!(["a", "c", "d"]));
+    let handle = |id: &str, seconds| (format!("handle of {id}"), seconds);
+    assert_eq!(come_again(&calls), [vec![handle("a", 8), handle("c", 8)], vec![handle("d", 60)]]);
+}
+
+#[test]
+fn messages_are_reported_also_if_it_can_not_be_said_when_they_come_again() {
+    for answer in [
+        Answer::Refused("AccessDenied", json!({})),
+        Answer::Ok(json!({"Successful": [], "Failed": [
+        {"Id": "0", "Code": "InternalError", "SenderFault": false}]})),
+    ] {
+        let (failed, calls) = tally_over(json!([message("a", 0, vote(0, 1))]), move |call, _| match &*call.operation {
+            "PutItem" => Answer::Refused("AccessDeniedException", json!({})),
+            "ChangeMessageVisibilityBatch" => answer.clone(),
+            _ => well(call),
+        });
+        assert_eq!((failed, come_again(&calls).len()), (json!(["a"]), 1));
+    }
+}
+
+/// Messages of a lane whose minutes are counted two by two, of which the one so many minutes ago can't be written; what fails.
+fn fail_at(minutes_ago: u64) -> (Value, Calls) {
+    let at = |minutes_ago: u64| Timestamp::from_millis(clock::now().as_millis() - minutes_ago * 60_000).unwrap();
+    let cast = |voter, all: &[u64]| {
+        body(0, (voter..).zip(all).map(|(voter, minutes_ago)| change(voter, at(*minutes_ago))).collect())
+    };
+    let messages = json!([
+        message_received(1, "newest", 0, cast(1, &[0])),
+        message_received(5, "over all", 0, cast(2, &[0, 1, 2, 3])),
+        message_received(3, "oldest", 0, cast(6, &[3])),
+        message_received(6, "garbage", 0, "garbage!".to_owned()),
+    ]);
+    let fails = at(minutes_ago).minute().as_millis().to_string();
+    let (app, calls) = app_with(CountingLimits { cache_bytes_max: 0, portion_ids_max: 0 }, move |call, _| {
+        match (call.operation.as_str(), call.body["Item"]["item"]["S"].as_str()) {
+            ("GetItem", _) => Answer::Ok(json!({"Item": {"version": {"N": "5"}}})),
+            ("PutItem", Some("HEAD")) if call.body["Item"]["recent"]["M"].get(&fails).is_some() => {
+                Answer::Refused("AccessDeniedException", json!({}))
+            }
+            _ => well(call),
+        }
+    });
+    (failed(&run(&app, messages)).into(), calls)
+}
+
+#[test]
+fn of_a_lane_that_fails_half_way_only_messages_with_something_left_to_count_come_again() {
+    assert_eq!(fail_at(9).0, json!([]));
+    for minutes_ago in [3, 2] {
+        assert_eq!(fail_at(minutes_ago).0, json!(["newest", "over all", "oldest"]), "{minutes_ago}");
+    }
+    for minutes_ago in [0, 1] {
+        let (failed, calls) = fail_at(minutes_ago);
+        assert_eq!(failed, json!(["newest", "over all"]), "{minutes_ago}");
+        let handles = ["newest", "over all"].map(|id| (format!("handle of {id}"), 1));
+        assert_eq!(come_again(&calls), [handles.to_vec()]);
+    }
 }
 
 #[test]

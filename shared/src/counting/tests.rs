@@ -29,6 +29,13 @@ use crate::{
 
 /// Two buckets of some dozens of ids: far less than any test below counts.
 const TINY_CACHE_BYTES: usize = 4 * 1024;
+/// SEEN rows of a page.
+const PAGE_ROWS: usize = 2;
+
+/// Portions of some dozens of ids.
+fn remembering(cache_bytes_max: usize) -> CountingLimits {
+    CountingLimits { cache_bytes_max, portion_ids_max: 40 }
+}
 
 #[derive(Default)]
 struct Table {
@@ -36,6 +43,9 @@ struct Table {
     counts: BTreeMap<LaneKey, Head>,
     seen: BTreeMap<(LaneKey, Bucket, u64), Vec<VoteId>>,
     reads: usize,
+    ids_read: usize,
+    /// How many ids may still be read; `None` for any number.
+    ids_left: Option<usize>,
 }
 
 /// One table, used by several processes that take turns at every call, with answers that get lost.
@@ -76,11 +86,19 @@ impl LaneStore for Model {
         self.call(|table| Ok(table.heads.get(lane).cloned().unwrap_or_default())).await
     }
 
-    async fn read_seen(&self, lane: &LaneKey, bucket: Bucket, above: u64) -> Result<Vec<VoteId>, LaneStoreError> {
+    async fn read_seen(&self, lane: &LaneKey, bucket: Bucket, above: u64) -> Result<SeenIds, LaneStoreError> {
         self.call(|table| {
+            if table.ids_left == Some(0) {
+                return Err(LaneStoreError::Unavailable("no more ids now".to_owned()));
+            }
+            let mut rows = table.seen.range((lane.clone(), bucket, above + 1)..=(lane.clone(), bucket, u64::MAX));
+            let page: Vec<_> = rows.by_ref().take(PAGE_ROWS).collect();
+            let up_to = rows.next().and_then(|_| page.last().map(|((_, _, version), _)| *version));
+            let ids: Vec<VoteId> = page.into_iter().flat_map(|(_, ids)| ids.clone()).collect();
             table.reads += 1;
-            let rows = table.seen.range((lane.clone(), bucket, above + 1)..=(lane.clone(), bucket, u64::MAX));
-            Ok(rows.flat_map(|(_, ids)| ids.clone()).collect())
+            table.ids_read += ids.len();
+            table.ids_left = table.ids_left.map(|left| left.saturating_sub(ids.len()));
+            Ok(SeenIds { ids, up_to })
         })
         .await
     }
@@ -173,8 +191,8 @@ proptest! {
     ) {
         let sent = disorder(&changes_of(&histories), repeats, seed);
         let model = Model::new(seed, fault_every);
-        let first = Counting::new(model.clone(), TINY_CACHE_BYTES, Turns::default());
-        let second = Counting::new(model.clone(), TINY_CACHE_BYTES, Turns::default());
+        let first = Counting::new(model.clone(), remembering(TINY_CACHE_BYTES), Turns::default());
+        let second = Counting::new(model.clone(), remembering(TINY_CACHE_BYTES), Turns::default());
         // Both get everything, each in batches of its own: whatever one of them counts, the other repeats.
         let batches = |size: usize| sent.chunks(size).map(|part| (lane(0), part.to_vec())).collect::<Vec<_>>();
         run(async { futures_util::join!(deliver_all(&first, batches(batch)), deliver_all(&second, batches(batch / 2 + 1))) });
@@ -191,7 +209,7 @@ proptest! {
     ) {
         let voters: std::collections::BTreeSet<[u8; 16]> = voters.into_iter().collect();
         let model = Model::new(seed, 8);
-        let process = Counting::new(model.clone(), TINY_CACHE_BYTES, Turns::default());
+        let process = Counting::new(model.clone(), remembering(TINY_CACHE_BYTES), Turns::default());
         let votes: Vec<(LaneKey, Change)> = voters.iter().enumerate().map(|(number, bytes)| {
             let voter = VoterKey::from_bytes(*bytes);
             // A vote keeps the lane of the time when it was cast; the poll is widened from 1 to 2 to 8 meanwhile.
@@ -246,7 +264,7 @@ proptest! {
         let as_of = changes.iter().map(|change| change.cast_at).max();
         let sent = disorder(&changes, repeats, seed);
         let model = Model::new(seed, fault_every);
-        let processes = [(); 2].map(|()| Counting::new(model.clone(), TINY_CACHE_BYTES, Turns::default()));
+        let processes = [(); 2].map(|()| Counting::new(model.clone(), remembering(TINY_CACHE_BYTES), Turns::default()));
         // Some batches are lost for good, as a rebuild is for, and some come when it is over.
         let batches: Vec<(LaneKey, Vec<Change>)> =
             sent.chunks(batch).map(|part| (lane(0), part.to_vec())).skip(lost).collect();
@@ -342,7 +360,7 @@ fn vote(number: u64, cast_at: u64) -> Change {
 #[test]
 fn a_process_that_serves_a_lane_alone_reads_each_bucket_once() {
     let model = Model::new(1, 0);
-    let process = Counting::new(model.clone(), 1 << 20, Turns::default());
+    let process = Counting::new(model.clone(), remembering(1 << 20), Turns::default());
     run(async {
         for batch in 0..20 {
             let changes: Vec<Change> = (0..50).map(|number| vote(batch * 50 + number, 0)).collect();
@@ -354,19 +372,134 @@ fn a_process_that_serves_a_lane_alone_reads_each_bucket_once() {
     });
     assert_eq!(model.table.borrow().reads, 0, "a lane that began with this process needs no read");
 
-    let hopped = Counting::new(model.clone(), 1 << 20, Turns::default());
+    let written: usize = model.table.borrow().seen.values().map(Vec::len).sum();
+    let hopped = Counting::new(model.clone(), remembering(1 << 20), Turns::default());
     run(async {
         for batch in 0..5 {
             hopped.apply(&lane(0), &[vote(2_000 + batch, 0)]).await.unwrap();
         }
     });
-    assert_eq!(model.table.borrow().reads, 1, "one that takes it over reads what the other wrote");
+    assert_eq!(model.table.borrow().ids_read, written, "one that takes it over reads once what the other wrote");
+}
+
+/// Minutes of the lane below, rows of a minute, and ids of a row.
+const MINUTES: u64 = 60;
+const ROWS: u64 = 10;
+const ROW_IDS: u64 = 20;
+/// Ids of all rows of the lane.
+const HOT_IDS: usize = (MINUTES * ROWS * ROW_IDS) as usize;
+
+/// A lane that has counted many votes in each minute of an hour, of which only HEAD's version and rows of ids are left; and a
+/// late vote for each minute, in no order.
+fn hot_lane() -> (Model, Vec<Change>) {
+    let model = Model::new(1, 0);
+    let mut table = model.table.borrow_mut();
+    table.heads.insert(lane(0), Head { version: MINUTES * ROWS + 1, ..Head::default() });
+    for row in 0..MINUTES * ROWS {
+        let minute = row / ROWS;
+        let ids: Vec<VoteId> = (0..ROW_IDS).map(|n| vote(row * ROW_IDS + n, minute * 60_000).id).collect();
+        let bucket = Bucket::of(vote(0, minute * 60_000).cast_at);
+        table.seen.insert((lane(0), bucket, row + 1), ids);
+    }
+    drop(table);
+    let late = (0..MINUTES).map(|n| n * 7 % MINUTES).map(|minute| vote(1_000_000 + minute, minute * 60_000));
+    (model, late.collect())
+}
+
+/// Counts changes in calls that may read so many ids each, and go on where the store says no more; the minutes after each call.
+fn count_in_calls(
+    model: &Model,
+    process: &Counting<Model, Turns>,
+    changes: &[Change],
+    ids_a_call: usize,
+) -> Vec<Option<Bucket>> {
+    let mut through = vec![None];
+    for _ in 0..1_000 {
+        model.table.borrow_mut().ids_left = Some(ids_a_call);
+        let mut noted = None;
+        let outcome = run(process.apply_by_portions(&lane(0), changes, |portion| {
+            assert!(noted < Some(portion.through), "portions in another order than that of time");
+            noted = Some(portion.through);
+        }));
+        through.push(noted);
+        if outcome.is_ok() {
+            return through;
+        }
+    }
+    panic!("the lane was never counted");
+}
+
+#[test]
+fn a_message_over_an_hour_of_a_hot_lane_is_counted_though_no_call_can_read_the_hour() {
+    const IDS_A_CALL: usize = HOT_IDS / 10;
+    let (model, changes) = hot_lane();
+    let limits = CountingLimits { cache_bytes_max: 1 << 20, portion_ids_max: 300 };
+    let process = Counting::new(model.clone(), limits, Turns::default());
+    let through = count_in_calls(&model, &process, &changes, IDS_A_CALL);
+    let table = model.table.borrow();
+    assert_eq!(table.heads[&lane(0)].counters.ballots(), MINUTES as i64);
+    assert_eq!(table.counts[&lane(0)].counters.ballots(), MINUTES as i64);
+    assert_eq!(table.ids_read, HOT_IDS, "each id is read once, whichever call reads it");
+    assert!(through.len() - 1 <= 11, "{} calls", through.len() - 1);
+    // Each call has committed what it could.
+    assert!(through.windows(2).all(|calls| calls[0] < calls[1]), "{through:?}");
+}
+
+#[test]
+fn a_process_that_can_remember_nothing_gets_through_the_hour_by_what_it_commits() {
+    let (model, mut waiting) = hot_lane();
+    let process =
+        Counting::new(model.clone(), CountingLimits { cache_bytes_max: 0, portion_ids_max: 1 }, Turns::default());
+    for calls in 1..=MINUTES {
+        // Enough for the first minute beside one page of each that is read beside it.
+        model.table.borrow_mut().ids_left = Some(3 * (ROWS * ROW_IDS) as usize);
+        let mut through = None;
+        let outcome = run(process.apply_by_portions(&lane(0), &waiting, |portion| through = Some(portion.through)));
+        // The queue gives again what is not counted.
+        waiting.retain(|change| Some(Bucket::of(change.cast_at)) > through);
+        assert_eq!(outcome.is_ok(), waiting.is_empty());
+        if waiting.is_empty() {
+            assert!(calls > 10, "{calls} calls");
+            break;
+        }
+    }
+    assert!(waiting.is_empty());
+    assert_eq!(model.table.borrow().heads[&lane(0)].counters.ballots(), MINUTES as i64);
+}
+
+#[test]
+fn what_a_call_has_read_is_kept_when_it_is_dropped() {
+    let (model, changes) = hot_lane();
+    let limits = CountingLimits { cache_bytes_max: 1 << 20, portion_ids_max: usize::MAX };
+    let process = Counting::new(model.clone(), limits, Turns::default());
+    let mut drops = 0;
+    run(async {
+        loop {
+            let before = model.table.borrow().ids_read;
+            let lane = lane(0);
+            let apply = std::pin::pin!(process.apply(&lane, &changes));
+            let time_is_over = std::pin::pin!(async {
+                while model.table.borrow().ids_read < before + HOT_IDS / 10 {
+                    tokio::task::yield_now().await;
+                }
+            });
+            match futures_util::future::select(apply, time_is_over).await {
+                futures_util::future::Either::Left((outcome, _)) => return assert_eq!(outcome.unwrap().counted, 60),
+                futures_util::future::Either::Right(_) => drops += 1,
+            }
+        }
+    });
+    // A page that is on its way when the call is dropped is read again: at most one a bucket that is under way.
+    let wasted = model.table.borrow().ids_read - HOT_IDS;
+    let page = PAGE_ROWS * ROW_IDS as usize;
+    assert!(drops >= 5 && wasted <= drops * SEEN_CALLS_AT_ONCE * page, "{drops} drops, {wasted} ids read twice");
+    assert!(wasted < HOT_IDS);
 }
 
 #[test]
 fn a_store_that_stays_away_is_an_error_after_bounded_attempts() {
     let model = Model::new(1, 1);
-    let process = Counting::new(model, 0, Turns::default());
+    let process = Counting::new(model, remembering(0), Turns::default());
     let outcome = run(process.apply(&lane(0), &[vote(1, 0)]));
     assert!(matches!(outcome, Err(LaneStoreError::Unavailable(_))));
     assert_eq!(*process.clock.0.borrow(), [1, 2, 3, 4, 5]);
@@ -375,7 +508,7 @@ fn a_store_that_stays_away_is_an_error_after_bounded_attempts() {
 #[test]
 fn the_readers_copy_is_repaired_when_nothing_is_fresh() {
     let model = Model::new(1, 0);
-    let process = Counting::new(model.clone(), 0, Turns::default());
+    let process = Counting::new(model.clone(), remembering(0), Turns::default());
     run(process.apply(&lane(0), &[vote(1, 0)])).unwrap();
     model.table.borrow_mut().counts.clear();
     run(process.apply(&lane(0), &[vote(1, 0)])).unwrap();

@@ -1,12 +1,17 @@
 //! Folding: from stream records to as few messages as can be.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::{
     change::Change,
     lane::LaneKey,
     message::{ChoiceField, Message},
+    tally::{Bucket, by_bucket},
 };
+
+/// The most minutes of a message that is folded by time. Who counts a message reads all ids counted in its minutes: of these,
+/// some 2,000,000 in a full lane, about two portions.
+pub const MESSAGE_MINUTES_MAX: usize = 4;
 
 /// One message for each lane, or several where one would pass `MESSAGE_BYTES_MAX`. Lanes come in the order in
 /// which they first appear, changes in their own. The same records give the same messages, so a batch that is
@@ -24,6 +29,27 @@ pub fn fold(records: impl IntoIterator<Item = (LaneKey, Change)>) -> Vec<Message
         }
     }
     lanes.into_iter().flat_map(split).collect()
+}
+
+/// Messages of each lane that reach over `MESSAGE_MINUTES_MAX` minutes at most, in the order of time: for votes of long ago, of which
+/// one message could else touch every minute that its lane has counted.
+pub fn fold_by_time(records: impl IntoIterator<Item = (LaneKey, Change)>) -> Vec<Message> {
+    let mut lanes: BTreeMap<LaneKey, Vec<Change>> = BTreeMap::new();
+    for (lane, change) in records {
+        lanes.entry(lane).or_default().push(change);
+    }
+    lanes.into_iter().flat_map(|(lane, changes)| spans(&lane, changes)).flat_map(split).collect()
+}
+
+/// A lane's changes in the order of time, a message for each few minutes, however long it is.
+fn spans(lane: &LaneKey, mut changes: Vec<Change>) -> Vec<Message> {
+    changes.sort_by_key(|change| (change.cast_at, change.id));
+    let minutes: Vec<(Bucket, Vec<Change>)> = by_bucket(&changes).into_iter().collect();
+    let message = |minutes: &[(Bucket, Vec<Change>)]| {
+        let changes = minutes.iter().flat_map(|(_, changes)| changes).copied().collect();
+        Message { lane: lane.clone(), changes }
+    };
+    minutes.chunks(MESSAGE_MINUTES_MAX).map(message).collect()
 }
 
 /// The message itself, or several that are short enough.
@@ -45,6 +71,7 @@ mod tests {
             MESSAGE_BYTES_MAX,
             tests::{a_change, first_vote},
         },
+        time::Timestamp,
     };
     use proptest::prelude::*;
 
@@ -71,6 +98,30 @@ mod tests {
                 let sent: Vec<Change> = records.iter().filter(|(of, _)| *of == number).map(|(_, change)| *change).collect();
                 prop_assert_eq!(folded, sent);
             }
+        }
+
+        #[test]
+        fn folding_by_time_loses_nothing_and_adds_nothing_and_each_message_is_of_few_minutes_after_the_last(
+            records in proptest::collection::vec((0u8..3, a_change(), 0u64..40 * 60_000), 0..300)
+        ) {
+            let at = |offset| Timestamp::from_millis(1_790_000_000_000 + offset).unwrap();
+            let sent: Vec<(LaneKey, Change)> =
+                records.iter().map(|(number, change, offset)| (lane(*number), Change { cast_at: at(*offset), ..*change })).collect();
+            let messages = fold_by_time(sent.iter().cloned());
+            let mut folded: Vec<(LaneKey, Change)> = Vec::new();
+            for message in &messages {
+                let minutes: std::collections::BTreeSet<Bucket> =
+                    message.changes.iter().map(|change| Bucket::of(change.cast_at)).collect();
+                prop_assert!((1..=MESSAGE_MINUTES_MAX).contains(&minutes.len()));
+                folded.extend(message.changes.iter().map(|change| (message.lane.clone(), *change)));
+            }
+            prop_assert!(folded.windows(2).all(|two| two[0].0 < two[1].0 || two[0].0 == two[1].0 && two[0].1.cast_at <= two[1].1.cast_at));
+            let by_content = |changes: &[(LaneKey, Change)]| {
+                let mut texts: Vec<String> = changes.iter().map(|change| format!("{change:?}")).collect();
+                texts.sort();
+                texts
+            };
+            prop_assert_eq!(by_content(&folded), by_content(&sent));
         }
 
         #[test]

@@ -3,7 +3,10 @@
 //! A tally's truth is its HEAD: counters, and `recent`, the ids that the newest flushes counted. Ids that leave
 //! `recent` are first written to SEEN rows. `plan` says which rows and which HEADs are to be written, in order.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    sync::Arc,
+};
 
 use super::{
     change::{Change, VoteId},
@@ -13,8 +16,12 @@ use super::{
 
 /// The most changes that one flush counts.
 pub const FLUSH_CHANGES_MAX: usize = 8_000;
-/// The most buckets (minutes) that are counted in one go, so that a replay of old votes gets on by small steps.
+/// The most buckets (minutes) of one portion, so that a replay of old votes gets on by small steps.
 pub const PORTION_BUCKETS_MAX: usize = 256;
+/// How many counted ids are read for one portion before it is committed: about two minutes of a full lane, 16 MB, 4,000 read
+/// units. A partition serves that within two of the seconds that a lane has in one invocation. A portion has one minute at
+/// least, however many ids that minute has.
+pub const PORTION_IDS_MAX: usize = 1_000_000;
 /// HEAD keeps its ids over a flush while there are at most so many of them.
 pub const RECENT_IDS_MAX: usize = 32;
 /// The most ids in one SEEN row: 256 KB of an item's 400, and 384 KB where no two are of one revision.
@@ -193,8 +200,8 @@ impl SeenRow {
     }
 }
 
-/// Ids known to be counted, by bucket: at least those of all SEEN rows of the buckets that are asked for.
-pub type Seen = HashMap<Bucket, HashSet<VoteId>>;
+/// Ids known to be counted, by bucket: at least those of all SEEN rows of the buckets that are asked for. Shared with the cache.
+pub type Seen = HashMap<Bucket, Arc<HashSet<VoteId>>>;
 
 /// One step of counting: the rows first, then HEAD, if it still has the version before.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -209,15 +216,13 @@ pub struct Flush {
     pub oldest: Option<Timestamp>,
 }
 
-/// The changes by portions of at most `PORTION_BUCKETS_MAX` minutes, oldest first, each to be caught up with, planned
-/// and committed on its own.
-pub fn portions(changes: &[Change]) -> Vec<Vec<Change>> {
+/// The changes by the minutes in which they were cast, the oldest first.
+pub fn by_bucket(changes: &[Change]) -> BTreeMap<Bucket, Vec<Change>> {
     let mut buckets: BTreeMap<Bucket, Vec<Change>> = BTreeMap::new();
     for change in changes {
         buckets.entry(Bucket::of(change.cast_at)).or_default().push(*change);
     }
-    let buckets: Vec<Vec<Change>> = buckets.into_values().collect();
-    buckets.chunks(PORTION_BUCKETS_MAX).map(<[Vec<Change>]>::concat).collect()
+    buckets
 }
 
 /// The flushes, in order, that count every change which is neither in HEAD nor in `seen` nor twice in
@@ -313,12 +318,16 @@ pub(crate) mod tests {
 
     /// Plans batch after batch over a model of the table, without any cache.
     fn count_all(batches: impl IntoIterator<Item = Vec<Change>>) -> Head {
+        let portions = |batch: Vec<Change>| {
+            let buckets: Vec<Vec<Change>> = by_bucket(&batch).into_values().collect();
+            buckets.chunks(PORTION_BUCKETS_MAX).map(<[Vec<Change>]>::concat).collect::<Vec<_>>()
+        };
         let (mut head, mut seen) = (Head::default(), Seen::new());
-        for portion in batches.into_iter().flat_map(|batch| portions(&batch)) {
+        for portion in batches.into_iter().flat_map(portions) {
             for flush in plan(&head, &seen, &portion) {
                 check_limits(&head, &flush);
                 for row in flush.spill {
-                    seen.entry(row.bucket).or_default().extend(row.ids);
+                    Arc::make_mut(seen.entry(row.bucket).or_default()).extend(row.ids);
                 }
                 head = flush.head;
             }

@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     config::{self, ConfigError},
-    counting::{LaneStore, LaneStoreError},
+    counting::{LaneStore, LaneStoreError, SeenIds},
     domain::{
         change::VoteId,
         lane::LaneKey,
@@ -148,8 +148,8 @@ impl<D: DynamoDb> LaneStore for TallyStore<D> {
         Ok(self.read_item(lane, keys::HEAD, "read HEAD").await?)
     }
 
-    async fn read_seen(&self, lane: &LaneKey, bucket: Bucket, above: u64) -> Result<Vec<VoteId>, LaneStoreError> {
-        let mut query = QueryInput::builder()
+    async fn read_seen(&self, lane: &LaneKey, bucket: Bucket, above: u64) -> Result<SeenIds, LaneStoreError> {
+        let query = QueryInput::builder()
             .table_name(&self.table)
             .key_condition_expression("#lane = :lane AND #item BETWEEN :first AND :last")
             .expression_attribute_names("#lane", keys::POLL_LANE)
@@ -158,18 +158,14 @@ impl<D: DynamoDb> LaneStore for TallyStore<D> {
             .expression_attribute_values(":first", string(keys::seen(bucket, above.saturating_add(1))))
             .expression_attribute_values(":last", string(keys::seen(bucket, u64::MAX)))
             .consistent_read(true);
+        let page = self.db.query(query).await.map_err(|error| store_error("read SEEN rows", error))?;
         let mut ids = Vec::new();
-        // A bucket has a bounded number of rows.
-        loop {
-            let page = self.db.query(query.clone()).await.map_err(|error| store_error("read SEEN rows", error))?;
-            for item in page.items() {
-                ids.extend(read_ids(item.get("ids"))?);
-            }
-            match page.last_evaluated_key {
-                Some(last) if !last.is_empty() => query = query.set_exclusive_start_key(Some(last)),
-                _ => return Ok(ids),
-            }
+        for item in page.items() {
+            ids.extend(read_ids(item.get("ids"))?);
         }
+        let last = page.last_evaluated_key().filter(|last| !last.is_empty());
+        let up_to = last.map(read_place).transpose()?.map(|(_, version)| version);
+        Ok(SeenIds { ids, up_to })
     }
 
     async fn put_seen(&self, lane: &LaneKey, row: &SeenRow) -> Result<(), LaneStoreError> {

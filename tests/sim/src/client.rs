@@ -20,22 +20,27 @@ use aws_sdk_dynamodb::{
     },
 };
 use aws_sdk_sqs::{
-    operation::send_message_batch::SendMessageBatchOutput,
-    types::{BatchResultErrorEntry, SendMessageBatchRequestEntry, SendMessageBatchResultEntry},
+    operation::{
+        change_message_visibility_batch::ChangeMessageVisibilityBatchOutput, send_message_batch::SendMessageBatchOutput,
+    },
+    types::{
+        BatchResultErrorEntry, ChangeMessageVisibilityBatchRequestEntry, ChangeMessageVisibilityBatchResultEntry,
+        SendMessageBatchRequestEntry, SendMessageBatchResultEntry,
+    },
 };
 use aws_smithy_runtime_api::{client::orchestrator::HttpResponse, http::StatusCode};
 use aws_smithy_types::body::SdkBody;
 use landslide_shared::{
     aws::{ATTEMPT_TIMEOUT, ATTEMPTS_MAX, CALL_TIMEOUT, FIRST_PAUSE},
-    queue::{SendBatch, SendError},
+    queue::{ChangeVisibility, SendBatch, SendError, VisibilityError},
     store::{DynamoDb, Outcome},
 };
 
 use crate::{
-    database::{Item, Written, outline},
+    database::{Item, Written, item_bytes, outline},
     faults::Fault,
     queue::Sent,
-    world::{Process, World, count},
+    world::{Process, TALLY_QUEUE, World, count},
 };
 
 /// The longest that a call is under way, each way, in milliseconds: longer than its caller waits, and shorter than a
@@ -146,6 +151,10 @@ impl DynamoDb for Client {
             let tables = world.tables.borrow();
             let table = tables.of(call.table_name());
             let key = table.key(call.key().expect("a key"));
+            let bytes = table.get(key).map_or(0, |item| item_bytes(&item));
+            if !world.partition_serves(call.table_name(), key.0, bytes) {
+                return Err(Busy);
+            }
             // An eventually consistent read sees what stood before, now and then.
             let is_stale = call.consistent_read() != Some(true) && world.once_in(3);
             Ok(if is_stale { table.get_stale(key) } else { table.get(key) })
@@ -189,13 +198,9 @@ impl DynamoDb for Client {
 
     async fn query(&self, call: QueryInputBuilder) -> Outcome<QueryOutput, QueryError> {
         let call = call.build().expect("a call is whole");
-        let page =
-            self.call(
-                "query",
-                move |world| {
-                    if world.is_table_out(call.table_name()) { Err(Busy) } else { Ok(page(world, &call)) }
-                },
-            );
+        let page = self.call("query", move |world| {
+            if world.is_table_out(call.table_name()) { Err(Busy) } else { page_served(world, &call) }
+        });
         let page = page.await.ok_or_else(given_up)?;
         let (items, last) = page;
         let items = items.iter().map(whole).collect();
@@ -329,6 +334,16 @@ fn double_lanes(world: &Rc<World>, who: &Process, by: u64, call: &UpdateItemInpu
     Ok(written)
 }
 
+/// A page of a query, if its partition has the read units for it now.
+fn page_served(world: &Rc<World>, call: &QueryInput) -> Result<(Vec<Rc<Item>>, Option<Item>), Busy> {
+    let (rows, last) = page(world, call);
+    let bytes = rows.iter().map(|row| item_bytes(row)).sum();
+    let values = call.expression_attribute_values().expect("values");
+    let partition = values.get(":lane").and_then(|lane| lane.as_s().ok());
+    let is_served = partition.is_none_or(|lane| world.partition_serves(call.table_name(), lane, bytes));
+    if is_served { Ok((rows, last)) } else { Err(Busy) }
+}
+
 /// A page of a query: by a partition alone, or by a range of sort keys in it.
 fn page(world: &Rc<World>, call: &QueryInput) -> (Vec<Rc<Item>>, Option<Item>) {
     let values = call.expression_attribute_values().expect("values");
@@ -437,6 +452,63 @@ impl SendBatch for Client {
             .build()
             .map_err(|error| SendError(format!("{error:?}")))
     }
+}
+
+impl ChangeVisibility for Client {
+    async fn change_visibility(
+        &self,
+        queue_url: &str,
+        entries: Vec<ChangeMessageVisibilityBatchRequestEntry>,
+    ) -> Result<ChangeMessageVisibilityBatchOutput, VisibilityError> {
+        assert_eq!(queue_url, TALLY_QUEUE, "only this queue has a function that hands messages back");
+        let who = self.process.clone();
+        let answer = self.call("change visibility", move |world| hide_batch(world, &who, &entries)).await;
+        let answer = answer.ok_or_else(|| VisibilityError("the model gave no answer".to_owned()))?;
+        let broken = |error| VisibilityError(format!("{error:?}"));
+        let (mut changed, mut refused) = (Vec::new(), Vec::new());
+        for (id, is_changed) in answer {
+            if is_changed {
+                changed.push(ChangeMessageVisibilityBatchResultEntry::builder().id(id).build().map_err(broken)?);
+            } else {
+                let entry = BatchResultErrorEntry::builder().id(id).sender_fault(true).code("InvalidParameterValue");
+                refused.push(entry.build().map_err(broken)?);
+            }
+        }
+        let output = ChangeMessageVisibilityBatchOutput::builder();
+        output.set_successful(Some(changed)).set_failed(Some(refused)).build().map_err(broken)
+    }
+}
+
+/// Hides messages of the tally queue for other times; which of them.
+fn hide_batch(
+    world: &Rc<World>,
+    who: &Process,
+    entries: &[ChangeMessageVisibilityBatchRequestEntry],
+) -> Result<Vec<(String, bool)>, Busy> {
+    if world.is_queue_out() {
+        return Err(Busy);
+    }
+    let in_part = world.faults.strikes(Fault::PartlyTaken);
+    let hide = |entry: &ChangeMessageVisibilityBatchRequestEntry| {
+        let (receipt, id) = read_handle(entry.receipt_handle());
+        let pause_s = entry.visibility_timeout().expect("a time");
+        let pause_ms = u64::try_from(pause_s).expect("no negative time") * 1_000;
+        let is_changed = !(in_part && world.once_in(2)) && world.hide_message(receipt, id, pause_ms);
+        let fate = if is_changed { "" } else { ", which is refused" };
+        world.tell(&who.name, || format!("has message {id} come again after {pause_ms} ms{fate}"));
+        (entry.id().to_owned(), is_changed)
+    };
+    Ok(entries.iter().map(hide).collect())
+}
+
+/// The handle of a message that was handed out by a receipt.
+pub fn handle(receipt: u64, id: u64) -> String {
+    format!("{receipt}-{id}")
+}
+
+fn read_handle(handle: &str) -> (u64, u64) {
+    let (receipt, id) = handle.split_once('-').expect("our handle");
+    (receipt.parse().expect("our receipt"), id.parse().expect("our id"))
 }
 
 /// Takes messages into a queue; which of them.

@@ -1,9 +1,15 @@
 //! The functions, and what calls them: the gateway, the stream's readers and the queue's.
 
-use std::{cell::RefCell, collections::HashSet, fmt::Write, rc::Rc, time::Duration};
+use std::{
+    cell::{Cell, RefCell},
+    collections::HashSet,
+    fmt::Write,
+    rc::Rc,
+    time::Duration,
+};
 
 use landslide_shared::{
-    batch::QueueEvent,
+    batch::{QueueEvent, pause_before_next_receive},
     clock::Clock,
     domain::ids::PollId,
     editing::Editing,
@@ -15,11 +21,11 @@ use landslide_shared::{
 use relay_votes::StreamEvent;
 
 use crate::{
-    client::Client,
+    client::{Client, handle},
     faults::Fault,
-    lambda::{Function, Work},
+    lambda::{Function, NoOutcome, Work},
     operator::Program,
-    queue::{Message, Sent},
+    queue::{Message, Receipt, Sent},
     stream::{Record, Shard},
     world::{POLLS, Process, ProcessClock, RELAY_DLQ, TALLIES, TALLY_DLQ, TALLY_QUEUE, VOTES, World, count},
 };
@@ -39,8 +45,12 @@ const RECORD_AGE_MAX_MS: u64 = 82_800_000;
 const RECORD_LIFE_MS: u64 = 86_400_000;
 /// The longest pause between two tries of a stream batch, in milliseconds.
 const RETRY_PAUSE_MS: u64 = 600_000;
+/// The first pause between two tries of a queue batch whose invocation was throttled, doubled at each, in milliseconds.
+const THROTTLED_PAUSE_MS: u64 = 200;
 /// The most messages of a queue batch.
 const MESSAGES_MAX: usize = 10;
+/// The longest pause before an operator replays a batch once more, in milliseconds.
+const REPLAY_PAUSE_MS: u64 = 1_000;
 /// The most records by which a lost checkpoint lies back.
 const REWIND_RECORDS: u64 = 400;
 /// One batch in so many is kept, to be relayed again much later.
@@ -85,6 +95,8 @@ pub struct Cloud {
     bucket: RefCell<Vec<Vec<Record>>>,
     /// Some batches that were relayed.
     kept: RefCell<Vec<Vec<Record>>>,
+    /// How many dead letters were given back.
+    given_back: Cell<u64>,
 }
 
 impl Cloud {
@@ -93,39 +105,42 @@ impl Cloud {
         let client = |world: &Rc<World>, process: Rc<Process>| {
             (Client { world: world.clone(), process: process.clone() }, ProcessClock { world: world.clone(), process })
         };
+        let most = world.scenario.processes_max;
+        let fewer = (most / 4).max(1);
         let of = world.clone();
-        let voting = Function::new(world, "cast-vote", API_TIMEOUT_MS, move |process| {
+        let voting = Function::new(world, "cast-vote", (API_TIMEOUT_MS, most), move |process| {
             let (client, clock) = client(&of, process);
             let polls = PollStore::over(client.clone(), POLLS.to_owned());
             Voting::over(polls, VoteStore::over(client, VOTES.to_owned()), clock)
         });
         let of = world.clone();
-        let editing = Function::new(world, "update-poll", EDIT_TIMEOUT_MS, move |process| {
+        let editing = Function::new(world, "update-poll", (EDIT_TIMEOUT_MS, fewer), move |process| {
             let (client, clock) = client(&of, process);
             Editing::over(PollStore::over(client, POLLS.to_owned()), clock)
         });
         let of = world.clone();
-        let showing = Function::new(world, "get-results", API_TIMEOUT_MS, move |process| {
+        let showing = Function::new(world, "get-results", (API_TIMEOUT_MS, fewer), move |process| {
             let (client, clock) = client(&of, process);
             Showing { polls: PollStore::over(client, POLLS.to_owned()), clock }
         });
         let of = world.clone();
-        let relay = Function::new(world, "relay-votes", RELAY_TIMEOUT_MS, move |process| {
+        let relay = Function::new(world, "relay-votes", (RELAY_TIMEOUT_MS, fewer), move |process| {
             let (client, clock) = client(&of, process);
             let queue = |url: &str| Queue::over(client.clone(), url.to_owned(), clock.clone());
             relay_votes::App::new(queue(TALLY_QUEUE), queue(RELAY_DLQ))
         });
         let of = world.clone();
-        let tally = Function::new(world, "tally-votes", TALLY_TIMEOUT_MS, move |process| {
+        let tally = Function::new(world, "tally-votes", (TALLY_TIMEOUT_MS, fewer), move |process| {
             let (client, clock) = client(&of, process);
             let store = TallyStore::over(client.clone(), TALLIES.to_owned());
             let polls = PollStore::over(client.clone(), POLLS.to_owned());
             let lanes = tally_votes::Lanes::new(polls, of.scenario.heat_limits);
-            let tally_dlq = Queue::over(client, TALLY_DLQ.to_owned(), clock.clone());
-            tally_votes::App::new(store, lanes, tally_dlq, of.scenario.cache_bytes_max, clock)
+            let queue = |url: &str| Queue::over(client.clone(), url.to_owned(), clock.clone());
+            let queues = tally_votes::Queues { tally_queue: queue(TALLY_QUEUE), tally_dlq: queue(TALLY_DLQ) };
+            tally_votes::App::new(store, lanes, queues, of.scenario.counting, clock.clone())
         });
         let of = world.clone();
-        let operator = Function::new(world, "landslide", OPERATOR_TIMEOUT_MS, move |process| {
+        let operator = Function::new(world, "landslide", (OPERATOR_TIMEOUT_MS, usize::MAX), move |process| {
             let (client, clock) = client(&of, process);
             Program::new(client, clock)
         });
@@ -139,6 +154,7 @@ impl Cloud {
             tally,
             bucket: RefCell::default(),
             kept: RefCell::default(),
+            given_back: Cell::new(0),
         })
     }
 
@@ -167,7 +183,12 @@ impl Cloud {
                 answer.unwrap_or_else(|| Err(Error::Unavailable("it took too long".to_owned())))
             })
         };
-        function.invoke(work).await
+        match function.invoke(work).await {
+            Ok(answer) => Some(answer),
+            // The gateway's answer: 429 or 503, try again.
+            Err(NoOutcome::Throttled) => Some(Err(Error::Unavailable("throttled".to_owned()))),
+            Err(NoOutcome::Lost) => None,
+        }
     }
 
     /// Starts the readers of the stream and of the queue.
@@ -203,20 +224,26 @@ impl Cloud {
     /// Does what an operator does: relays what lies in the bucket, and sends dead letters anew. Whether there was any.
     pub fn mend(self: &Rc<Self>) -> bool {
         let batches = self.bucket.take();
-        let letters = self.world.tally_dlq.take();
+        let letters = self.world.tally_dlq.drain();
         let (put_aside, given_up): (Vec<Sent>, Vec<Sent>) = letters
             .into_iter()
             .partition(|letter| letter.reason.is_some() || self.world.ledger.is_garbage(&letter.body));
-        put_aside.into_iter().for_each(|letter| self.world.tally_dlq.put(letter));
+        put_aside.into_iter().for_each(|letter| self.world.tally_dlq.append(letter));
         let is_mended = !batches.is_empty() || !given_up.is_empty();
         for letter in given_up {
             count(&self.world.numbers.redriven);
-            self.world.queue.append(letter);
+            count(&self.given_back);
+            let deduplication = Some(format!("given back {}", self.given_back.get()).into());
+            self.world.queue.send(Sent { deduplication, ..letter }, self.world.executor.now_ms());
         }
         for batch in batches {
             count(&self.world.numbers.replayed);
             let cloud = self.clone();
-            self.world.executor.spawn(async move { while !cloud.relayed(&batch).await {} });
+            self.world.executor.spawn(async move {
+                while !cloud.relayed(&batch).await {
+                    cloud.world.executor.sleep(cloud.world.draw(REPLAY_PAUSE_MS)).await;
+                }
+            });
         }
         is_mended
     }
@@ -302,30 +329,60 @@ async fn read_queue(cloud: Rc<Cloud>) {
             world.queue.available.wait().await;
             continue;
         }
-        let (receipt, dead) = world.queue.receive(&wanted(world, free), world.scenario.receives_max);
-        for message in dead {
-            world.tell("queue", || format!("gives up message {} of {}", message.id, message.sent.group));
-            world.tally_dlq.put(message.sent);
-        }
+        let now = world.executor.now_ms();
+        let hidden_until = now + world.scenario.visibility_ms;
+        let (receipt, dead) =
+            world.queue.receive(&wanted(world, free), world.scenario.receives_max, (now, hidden_until));
+        dead.into_iter().for_each(|message| give_up(world, message));
         if receipt.messages.is_empty() {
             continue;
         }
         let again = receipt.messages.iter().filter(|message| message.receives > 1).count();
         world.numbers.redeliveries.set(world.numbers.redeliveries.get() + again as u64);
-        release_after(world, world.scenario.visibility_ms, receipt.number);
+        world.release_due_after(world.scenario.visibility_ms, receipt.number);
         if world.faults.strikes(Fault::SeenTwice) {
             release_after(world, world.draw(50), receipt.number);
         }
-        let event = queue_event(&receipt.messages);
-        let work = |app: Rc<TallyApp>, _| -> Work<HashSet<u64>> {
-            Box::pin(async move { failed_ids(tally_votes::tally(&app, event).await.report()) })
-        };
-        if let Some(failed) = cloud.tally.invoke(work).await
+        if let Some(failed) = count_batch(&cloud, &receipt, hidden_until).await
             && !world.faults.strikes(Fault::DeleteLost)
         {
             settle(world, receipt.number, &receipt.messages, &failed);
         }
     }
+}
+
+/// Has a batch counted: again and again while there is no process for it and its messages are hidden. The ids that it reports.
+async fn count_batch(cloud: &Rc<Cloud>, receipt: &Receipt, hidden_until_ms: u64) -> Option<HashSet<u64>> {
+    let executor = &cloud.world.executor;
+    let mut pause = THROTTLED_PAUSE_MS;
+    loop {
+        let event = queue_event(receipt);
+        let work = |app: Rc<TallyApp>, _| -> Work<HashSet<u64>> {
+            Box::pin(async move { failed_ids(tally_votes::tally(&app, event).await.report()) })
+        };
+        match cloud.tally.invoke(work).await {
+            Ok(failed) => return Some(failed),
+            Err(NoOutcome::Throttled) if executor.now_ms() < hidden_until_ms => {
+                executor.sleep(1 + cloud.world.draw(pause)).await;
+                pause *= 2;
+            }
+            Err(_) => return None,
+        }
+    }
+}
+
+/// Puts a message that was handed out too often to the dead letters. Not before the time in which it had so many chances.
+fn give_up(world: &World, message: Message) {
+    let now = world.executor.now_ms();
+    let pause_ms = |receives| pause_before_next_receive(receives).as_millis() as u64;
+    let pauses = (1..=message.receives).map(|receives| pause_ms(receives).min(world.scenario.visibility_ms));
+    let is_seen_early = world.scenario.rates[Fault::SeenTwice as usize] > 0.0;
+    if !is_seen_early && now - message.first_received_ms < pauses.sum() {
+        let tried_for = now - message.first_received_ms;
+        world.ledger.breach("C3", format!("a message is a dead letter after {tried_for} ms already"));
+    }
+    world.tell("queue", || format!("gives up message {} of {}", message.id, message.sent.group));
+    world.tally_dlq.send(message.sent, now);
 }
 
 /// Some groups, and how many messages of each.
@@ -351,12 +408,9 @@ fn release_after(world: &Rc<World>, ms: u64, receipt: u64) {
     });
 }
 
-/// Deletes what is counted; the rest comes again when its time is over, or at once.
+/// Deletes what is counted; the rest comes again when its time is over.
 fn settle(world: &Rc<World>, receipt: u64, messages: &[Message], failed: &HashSet<u64>) {
     world.queue.delete(receipt, |message| !failed.contains(&message.id));
-    if !failed.is_empty() && world.once_in(2) {
-        release_after(world, world.draw(2_000), receipt);
-    }
     for message in messages.iter().filter(|message| !failed.contains(&message.id)) {
         if world.faults.strikes(Fault::MessageRepeated) {
             world.queue.append(message.sent.clone());
@@ -365,13 +419,19 @@ fn settle(world: &Rc<World>, receipt: u64, messages: &[Message], failed: &HashSe
 }
 
 /// The event that Lambda makes of messages.
-fn queue_event(messages: &[Message]) -> QueueEvent {
+fn queue_event(receipt: &Receipt) -> QueueEvent {
     let mut json = String::from(r#"{"Records":["#);
-    for (place, message) in messages.iter().enumerate() {
+    for (place, message) in receipt.messages.iter().enumerate() {
         let separator = if place > 0 { "," } else { "" };
-        let (id, body, group) = (message.id, &message.sent.body, &message.sent.group);
-        let attributes = format!(r#"{{"MessageGroupId":"{group}","SequenceNumber":"{id}"}}"#);
-        write!(json, r#"{separator}{{"messageId":"{id}","body":"{body}","attributes":{attributes}}}"#).unwrap();
+        let (id, body, group, receives) = (message.id, &message.sent.body, &message.sent.group, message.receives);
+        let handle = handle(receipt.number, id);
+        let attributes =
+            format!(r#"{{"MessageGroupId":"{group}","SequenceNumber":"{id}","ApproximateReceiveCount":"{receives}"}}"#);
+        write!(
+            json,
+            r#"{separator}{{"messageId":"{id}","receiptHandle":"{handle}","body":"{body}","attributes":{attributes}}}"#
+        )
+        .unwrap();
     }
     json.push_str("]}");
     serde_json::from_str(&json).expect("an event of the queue")

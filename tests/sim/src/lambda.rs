@@ -28,6 +28,8 @@ pub type Work<T> = Pin<Box<dyn Future<Output = T>>>;
 pub struct Function<A> {
     name: &'static str,
     timeout_ms: u64,
+    invocations_max: usize,
+    invocations: Cell<usize>,
     world: Rc<World>,
     start: Box<dyn Fn(Rc<Process>) -> A>,
     idle: RefCell<Vec<Environment<A>>>,
@@ -41,27 +43,47 @@ struct Environment<A> {
 
 /// A process at work: it is idle again if it ends well, and gone if it is dropped.
 struct AtWork<A> {
-    function: Rc<Function<A>>,
+    place: Place<A>,
     environment: Environment<A>,
+}
+
+/// One of the invocations that a function may have at once.
+struct Place<A>(Rc<Function<A>>);
+
+impl<A> Drop for Place<A> {
+    fn drop(&mut self) {
+        self.0.invocations.set(self.0.invocations.get() - 1);
+    }
+}
+
+/// Why there is no outcome of an invocation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoOutcome {
+    /// It was never begun: the function has as many invocations as it may have.
+    Throttled,
+    /// It crashed or ran out of time, or the caller did not wait for it.
+    Lost,
 }
 
 impl<A> AtWork<A> {
     fn end_well(self) {
-        self.function.idle.borrow_mut().push(self.environment);
+        self.place.0.idle.borrow_mut().push(self.environment);
     }
 }
 
 impl<A: 'static> Function<A> {
-    /// A function without any process yet.
+    /// A function without any process yet, and with a limit of invocations at once.
     pub fn new(
         world: &Rc<World>,
         name: &'static str,
-        timeout_ms: u64,
+        (timeout_ms, invocations_max): (u64, usize),
         start: impl Fn(Rc<Process>) -> A + 'static,
     ) -> Rc<Self> {
         Rc::new(Self {
             name,
             timeout_ms,
+            invocations_max,
+            invocations: Cell::new(0),
             world: world.clone(),
             start: Box::new(start),
             idle: RefCell::default(),
@@ -74,10 +96,17 @@ impl<A: 'static> Function<A> {
         self.timeout_ms
     }
 
-    /// Has a process do some work. `None`: it crashed or ran out of time, or the caller did not wait for it.
-    pub async fn invoke<T: 'static>(self: &Rc<Self>, work: impl FnOnce(Rc<A>, ProcessClock) -> Work<T>) -> Option<T> {
+    /// Has a process do some work.
+    pub async fn invoke<T: 'static>(
+        self: &Rc<Self>,
+        work: impl FnOnce(Rc<A>, ProcessClock) -> Work<T>,
+    ) -> Result<T, NoOutcome> {
         let world = &self.world;
-        let at_work = AtWork { function: self.clone(), environment: self.environment() };
+        let Some(place) = self.place() else {
+            count(&world.numbers.throttled);
+            return Err(NoOutcome::Throttled);
+        };
+        let at_work = AtWork { place, environment: self.environment() };
         let (app, process) = (at_work.environment.app.clone(), at_work.environment.process.clone());
         let (giver, taker) = one_value();
         let work = work(app, ProcessClock { world: world.clone(), process });
@@ -95,12 +124,20 @@ impl<A: 'static> Function<A> {
         });
         let outcome = taker.take();
         if !world.faults.strikes(Fault::LostSight) {
-            return outcome.await;
+            return outcome.await.ok_or(NoOutcome::Lost);
         }
         match select(pin!(outcome), pin!(world.executor.sleep(world.draw(self.timeout_ms)))).await {
-            Either::Left((outcome, _)) => outcome,
-            Either::Right(_) => None,
+            Either::Left((outcome, _)) => outcome.ok_or(NoOutcome::Lost),
+            Either::Right(_) => Err(NoOutcome::Lost),
         }
+    }
+
+    fn place(self: &Rc<Self>) -> Option<Place<A>> {
+        if self.invocations.get() >= self.invocations_max {
+            return None;
+        }
+        self.invocations.set(self.invocations.get() + 1);
+        Some(Place(self.clone()))
     }
 
     fn environment(self: &Rc<Self>) -> Environment<A> {

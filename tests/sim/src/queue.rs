@@ -35,6 +35,10 @@ pub struct Message {
     pub sent: Sent,
     /// How often it was handed out.
     pub receives: u32,
+    /// When it was handed out first, in milliseconds since the epoch; 0: never.
+    pub first_received_ms: u64,
+    /// Until when it is hidden, once it was handed out.
+    hidden_until_ms: u64,
 }
 
 /// A FIFO queue.
@@ -90,10 +94,21 @@ impl FifoQueue {
 
     /// Puts a message at the end of its group, without any deduplication.
     pub fn append(&self, sent: Sent) {
-        let message = Message { id: self.number(), receives: 0, sent };
+        let message = Message { id: self.number(), sent, receives: 0, first_received_ms: 0, hidden_until_ms: 0 };
         let mut groups = self.groups.borrow_mut();
         groups.entry(message.sent.group.clone()).or_default().waiting.push_back(message);
         self.available.ring();
+    }
+
+    /// Takes everything out that waits, group by group, each in its order.
+    pub fn drain(&self) -> Vec<Sent> {
+        let groups = self.groups.take();
+        groups.into_values().flat_map(|group| group.waiting).map(|message| message.sent).collect()
+    }
+
+    /// Whether a message of that text waits.
+    pub fn holds(&self, body: &str) -> bool {
+        self.groups.borrow().values().flat_map(|group| &group.waiting).any(|message| &*message.sent.body == body)
     }
 
     /// Groups from which something can be handed out.
@@ -103,9 +118,14 @@ impl FifoQueue {
         free.map(|(id, _)| id.clone()).collect()
     }
 
-    /// Hands out the first messages of some groups, so many of each. Those that were handed out `receives_max` times
-    /// already are given up instead, and come second.
-    pub fn receive(&self, wanted: &[(Rc<str>, usize)], receives_max: u32) -> (Receipt, Vec<Message>) {
+    /// Hands out the first messages of some groups, so many of each, and hides them until a time. Those that were handed out
+    /// `receives_max` times already are given up instead, and come second.
+    pub fn receive(
+        &self,
+        wanted: &[(Rc<str>, usize)],
+        receives_max: u32,
+        (now_ms, hidden_until_ms): (u64, u64),
+    ) -> (Receipt, Vec<Message>) {
         let number = self.number();
         let (mut messages, mut dead) = (Vec::new(), Vec::new());
         let mut groups = self.groups.borrow_mut();
@@ -119,7 +139,11 @@ impl FifoQueue {
                     dead.push(message);
                     continue;
                 }
+                if message.receives == 0 {
+                    message.first_received_ms = now_ms;
+                }
                 message.receives += 1;
+                message.hidden_until_ms = hidden_until_ms;
                 handed_out.push(message);
             }
             if !handed_out.is_empty() {
@@ -141,6 +165,19 @@ impl FifoQueue {
         self.settle(receipt, |_| Fate::Waiting)
     }
 
+    /// Has those messages of a receipt come again, each in its place, that are not hidden any more.
+    pub fn release_due(&self, receipt: u64, now_ms: u64) {
+        self.settle(receipt, |message| if message.hidden_until_ms <= now_ms { Fate::Waiting } else { Fate::InFlight });
+    }
+
+    /// Hides a message of a receipt until another time; whether it is still out by that receipt.
+    pub fn hide(&self, receipt: u64, id: u64, until_ms: u64) -> bool {
+        let mut groups = self.groups.borrow_mut();
+        let out = groups.values_mut().flat_map(|group| group.in_flight.get_mut(&receipt)).flatten();
+        let found = out.into_iter().find(|message| message.id == id);
+        found.map(|message| message.hidden_until_ms = until_ms).is_some()
+    }
+
     fn settle(&self, receipt: u64, fate: impl Fn(&Message) -> Fate) -> usize {
         let mut released = 0;
         let mut groups = self.groups.borrow_mut();
@@ -152,7 +189,8 @@ impl FifoQueue {
                     Fate::InFlight => stay.insert(0, message),
                     Fate::Waiting => {
                         released += 1;
-                        group.waiting.push_front(message);
+                        let place = group.waiting.partition_point(|before| before.id < message.id);
+                        group.waiting.insert(place, message);
                     }
                 }
             }
@@ -176,7 +214,7 @@ impl FifoQueue {
     }
 }
 
-/// A dead-letter queue: a pile, in the order in which its letters came.
+/// A standard queue of dead letters: a pile, in the order in which they came.
 #[derive(Default)]
 pub struct DeadLetters(RefCell<Vec<Sent>>);
 
@@ -184,11 +222,6 @@ impl DeadLetters {
     /// Puts one.
     pub fn put(&self, letter: Sent) {
         self.0.borrow_mut().push(letter);
-    }
-
-    /// Takes all of them out.
-    pub fn take(&self) -> Vec<Sent> {
-        self.0.take()
     }
 
     /// Whether one of that text is there.

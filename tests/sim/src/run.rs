@@ -144,7 +144,7 @@ fn delete_votes(world: &Rc<World>) {
 }
 
 fn check(world: &World) {
-    world.ledger.check_garbage(|text| world.relay_dlq.hold(text) || world.tally_dlq.hold(text));
+    world.ledger.check_garbage(|text| world.relay_dlq.hold(text) || world.tally_dlq.holds(text));
     if !world.queue.is_empty() {
         world.ledger.breach("C3", "the queue is not empty");
     }
@@ -172,12 +172,14 @@ fn report(world: &World) -> Report {
             ("votes", world.ledger.votes.get()),
             ("requests", numbers.requests.get()),
             ("timeouts", numbers.timeouts.get()),
+            ("throttled invocations", numbers.throttled.get()),
             ("conflicts", numbers.conflicts.get()),
             ("throttles of partitions", numbers.partition_throttles.get()),
             ("flushes", numbers.flushes.get()),
             ("spills", numbers.spills.get()),
             ("doublings of a poll's lanes", numbers.doublings.get()),
             ("redeliveries", numbers.redeliveries.get()),
+            ("messages that a function had come again sooner", numbers.hidden.get()),
             ("deduplicated messages", numbers.deduplicated.get()),
             ("redriven messages", numbers.redriven.get()),
             ("batches replayed from the failures bucket", numbers.replayed.get()),

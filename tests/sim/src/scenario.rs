@@ -2,9 +2,13 @@
 
 use std::fmt;
 
-use landslide_shared::domain::{
-    heat::{HEAT_LIMITS, HeatLimits},
-    time::MINUTE_MS,
+use landslide_shared::{
+    counting::CountingLimits,
+    domain::{
+        heat::{HEAT_LIMITS, HeatLimits},
+        tally::PORTION_IDS_MAX,
+        time::MINUTE_MS,
+    },
 };
 
 use crate::faults::Fault;
@@ -26,7 +30,7 @@ pub struct Scenario {
     pub votes_change: bool,
     /// Whether the owners close, move the closing and raise the peak.
     pub owners_act: bool,
-    /// The most processes of cast-vote; of the others a quarter.
+    /// The most invocations of cast-vote at once; of each other function a quarter, one at least.
     pub processes_max: usize,
     /// How many shards the stream has at first.
     pub shards: usize,
@@ -43,11 +47,11 @@ pub struct Scenario {
     pub visibility_ms: u64,
     /// After how many deliveries a message is a dead letter.
     pub receives_max: u32,
-    /// Bytes of counted ids that a process of tally-votes remembers.
-    pub cache_bytes_max: usize,
+    /// Bytes of counted ids that a process of tally-votes remembers, and how many it reads for a portion.
+    pub counting: CountingLimits,
     /// From when on a lane is too hot.
     pub heat_limits: HeatLimits,
-    /// Write units a second of each partition.
+    /// Write units a second of each partition; three times as many read units.
     pub partition_units: u32,
     /// For how long the queue takes nothing at all, in milliseconds; 0: no such time.
     pub queue_outage_ms: u64,
@@ -105,7 +109,8 @@ impl Scenario {
             wishes_max: if is_large { 1 + random.usize(..2) } else { 1 + random.usize(..5) },
             votes_change: random.bool(),
             owners_act: is_about_closing || random.bool(),
-            processes_max: 1 + random.usize(..24),
+            // Fewer for a rush would only be fewer votes: most voters are refused then, and soon give up.
+            processes_max: if is_large { 100 + random.usize(..400) } else { 1 + random.usize(..24) },
             shards: 1 << random.u32(..5),
             window_ms: *random.choice(&[0, 0, 100, 1_000]).unwrap(),
             batch_records_max: match voters {
@@ -117,7 +122,10 @@ impl Scenario {
             queue_readers: 1 + random.usize(..8),
             visibility_ms: *random.choice(&[2_000, 9_000, 60_000, 60_000]).unwrap(),
             receives_max: *random.choice(&[3, 10, 20]).unwrap(),
-            cache_bytes_max: *random.choice(&[0, 4_096, 65_536, 640 << 20]).unwrap(),
+            counting: CountingLimits {
+                cache_bytes_max: *random.choice(&[0, 4_096, 65_536, 640 << 20]).unwrap(),
+                portion_ids_max: *random.choice(&[1, 40, 1_000, PORTION_IDS_MAX]).unwrap(),
+            },
             partition_units: if is_large { 1_000 } else { *random.choice(&[10, 100, 1_000, 1_000]).unwrap() },
             queue_outage_ms: match random.u32(..24) {
                 0 => random.u64(22 * HOUR_MS..=26 * HOUR_MS),

@@ -75,12 +75,29 @@ fn a_group_is_in_one_hand_at_a_time_and_keeps_its_order() {
         receipt.messages.iter().map(|message| message.sent.body.to_string()).collect()
     };
     let wanted = [("a".into(), 2)];
-    let (first, _) = queue.receive(&wanted, 2);
+    let (first, _) = queue.receive(&wanted, 2, (0, 60));
     assert_eq!(bodies(&first), ["1", "2"]);
     assert!(queue.free_groups().is_empty());
     queue.delete(first.number, |message| &*message.sent.body == "1");
     assert_eq!(queue.release(first.number), 1);
-    assert_eq!(bodies(&queue.receive(&wanted, 2).0), ["2", "3"]);
+    assert_eq!(bodies(&queue.receive(&wanted, 2, (0, 60)).0), ["2", "3"]);
+}
+
+#[test]
+fn messages_are_hidden_one_by_one_and_their_group_waits_for_all_of_them() {
+    let queue = FifoQueue::default();
+    assert!(["1", "2", "3"].iter().all(|body| queue.send(message("a", body), 0)));
+    let (receipt, _) = queue.receive(&[("a".into(), 3)], 9, (0, 60));
+    let ids: Vec<u64> = receipt.messages.iter().map(|message| message.id).collect();
+    assert!(queue.hide(receipt.number, ids[0], 5) && queue.hide(receipt.number, ids[2], 3));
+    queue.release_due(receipt.number, 5);
+    assert!(queue.free_groups().is_empty(), "the second is hidden");
+    assert!(!queue.hide(receipt.number, ids[0], 9), "it is out no more");
+    queue.release_due(receipt.number, 60);
+    let again = queue.receive(&[("a".into(), 3)], 9, (60, 120)).0;
+    assert_eq!(again.messages.iter().map(|message| (message.id, message.receives)).collect::<Vec<_>>(), {
+        ids.iter().map(|id| (*id, 2)).collect::<Vec<_>>()
+    });
 }
 
 #[test]
@@ -88,9 +105,9 @@ fn a_message_that_was_handed_out_too_often_is_given_up() {
     let queue = FifoQueue::default();
     queue.send(message("a", "1"), 0);
     let wanted = [("a".into(), 1)];
-    let (receipt, _) = queue.receive(&wanted, 1);
+    let (receipt, _) = queue.receive(&wanted, 1, (0, 60));
     queue.release(receipt.number);
-    let (receipt, dead) = queue.receive(&wanted, 1);
+    let (receipt, dead) = queue.receive(&wanted, 1, (60, 120));
     assert_eq!((receipt.messages.len(), dead.len(), queue.is_empty()), (0, 1, true));
 }
 

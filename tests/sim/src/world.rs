@@ -17,7 +17,7 @@ use landslide_shared::{
 use rustc_hash::FxHashMap;
 
 use crate::{
-    database::{Item, Keys, Table, item_bytes, outline, stream_record, write_units},
+    database::{Item, Keys, Table, item_bytes, outline, read_units, stream_record, write_units},
     executor::Executor,
     faults::{Fault, Faults},
     ledger::Ledger,
@@ -28,6 +28,9 @@ use crate::{
 
 /// When every run begins, to the minute: 2026-09-21, in milliseconds since the epoch.
 const BEGINNING_MS: u64 = 1_790_000_000_000;
+
+/// Read units a second that a partition has for each write unit: 3,000 for 1,000.
+const READ_UNITS_A_WRITE_UNIT: u64 = 3;
 
 /// By how much a clock is ahead or behind at most, in milliseconds: two of them differ by `CLOCK_SKEW_MS` at most.
 pub const SKEW_MS: u64 = CLOCK_SKEW_MS / 2;
@@ -103,7 +106,7 @@ pub struct World {
     /// The tally queue.
     pub queue: FifoQueue,
     /// What the tally queue gave up, or tally-votes put aside.
-    pub tally_dlq: DeadLetters,
+    pub tally_dlq: FifoQueue,
     /// What relay-votes could not read.
     pub relay_dlq: DeadLetters,
     /// What is true.
@@ -111,8 +114,12 @@ pub struct World {
     began_ms: u64,
     invocations: Cell<u64>,
     random: RefCell<fastrand::Rng>,
-    debts: RefCell<FxHashMap<u64, (u64, u64)>>,
+    debts: RefCell<FxHashMap<u64, Debt>>,
+    read_debts: RefCell<FxHashMap<u64, Debt>>,
 }
+
+/// What a partition has spent and not yet paid off, in thousandths of a unit, and when that was so.
+type Debt = (u64, u64);
 
 /// Counts of what happened.
 #[derive(Default)]
@@ -151,6 +158,10 @@ pub struct Numbers {
     pub timeouts: Cell<u64>,
     /// Calls refused because a partition had too much to do.
     pub partition_throttles: Cell<u64>,
+    /// Invocations refused because a function had as many as it may have.
+    pub throttled: Cell<u64>,
+    /// Messages that a function had come again at another time than the queue's.
+    pub hidden: Cell<u64>,
 }
 
 /// Adds one.
@@ -181,11 +192,12 @@ impl World {
             trace: Trace { is_on: is_traced, lines: RefCell::default() },
             tables: RefCell::default(),
             queue: FifoQueue::default(),
-            tally_dlq: DeadLetters::default(),
+            tally_dlq: FifoQueue::default(),
             relay_dlq: DeadLetters::default(),
             ledger: Ledger::default(),
             invocations: Cell::new(0),
             debts: RefCell::default(),
+            read_debts: RefCell::default(),
             began_ms,
             scenario,
         })
@@ -230,18 +242,29 @@ impl World {
     /// Whether the partition of an item has the write units for it now; if so, they are spent. A second may be
     /// overdrawn by one write of any size, which is paid off before the next.
     pub fn partition_takes(&self, table: &str, item: &Item) -> bool {
+        let partition = self.partition(table, item);
         let per_second = u64::from(self.scenario.partition_units);
+        self.spend(&self.debts, partition, per_second, write_units(item_bytes(item)))
+    }
+
+    /// The same of reads, which are strongly consistent: only the Tallies table has as much read of one partition that it matters.
+    pub fn partition_serves(&self, table: Option<&str>, partition: &str, bytes: u64) -> bool {
+        let per_second = u64::from(self.scenario.partition_units) * READ_UNITS_A_WRITE_UNIT;
+        table != Some(TALLIES) || self.spend(&self.read_debts, hash(partition), per_second, read_units(bytes))
+    }
+
+    fn spend(&self, debts: &RefCell<FxHashMap<u64, Debt>>, partition: u64, units_per_second: u64, units: u64) -> bool {
         let now = self.executor.now_ms();
-        let mut debts = self.debts.borrow_mut();
-        let (debt, since) = debts.entry(self.partition(table, item)).or_insert((0, now));
+        let mut debts = debts.borrow_mut();
+        let (debt, since) = debts.entry(partition).or_insert((0, now));
         // In thousandths of a unit, as a millisecond pays off thousandths of what a second does.
-        *debt = debt.saturating_sub((now - *since) * per_second);
+        *debt = debt.saturating_sub((now - *since) * units_per_second);
         *since = now;
-        if *debt >= per_second * 1_000 {
+        if *debt >= units_per_second * 1_000 {
             count(&self.numbers.partition_throttles);
             return false;
         }
-        *debt += write_units(item_bytes(item)) * 1_000;
+        *debt += units * 1_000;
         true
     }
 
@@ -321,6 +344,22 @@ impl World {
         (begins..begins + length_ms).contains(&self.executor.now_ms())
     }
 
+    /// Hides a message of the tally queue for so long from now; whether that receipt still has it.
+    pub fn hide_message(self: &Rc<Self>, receipt: u64, id: u64, ms: u64) -> bool {
+        let is_hidden = self.queue.hide(receipt, id, self.executor.now_ms() + ms);
+        if is_hidden {
+            count(&self.numbers.hidden);
+            self.release_due_after(ms, receipt);
+        }
+        is_hidden
+    }
+
+    /// Has messages of a receipt come again once they are hidden no more, which is looked at after a time.
+    pub fn release_due_after(self: &Rc<Self>, ms: u64, receipt: u64) {
+        let world = self.clone();
+        self.executor.after(ms, move || world.queue.release_due(receipt, world.executor.now_ms()));
+    }
+
     /// Takes a message into the queue of a URL.
     pub fn take_message(&self, who: &str, queue: &str, sent: Sent) {
         match queue {
@@ -328,7 +367,7 @@ impl World {
                 if sent.reason.as_deref() == Some("too_old") {
                     count(&self.numbers.too_old);
                 }
-                self.tally_dlq.put(sent);
+                self.tally_dlq.send(sent, self.executor.now_ms());
             }
             RELAY_DLQ => self.relay_dlq.put(sent),
             _ => {

@@ -14,7 +14,7 @@ use landslide_shared::{
         poll::Poll,
         poll_request::CreatePoll,
         results::{results, results_tag},
-        tally::{plan, portions},
+        tally::{by_bucket, plan},
         time::Timestamp,
         vote::CastVote,
     },
@@ -174,8 +174,8 @@ fn tally(counted: usize) -> Work {
     let body = votes::message(votes::changes(FLUSH_VOTES, 3)).encode();
     Box::new(move || {
         let message = Message::decode(&body).unwrap();
-        let portions = portions(&message.changes);
-        let flushes = plan(&head, &seen, &portions[0]);
+        let changes: Vec<_> = by_bucket(&message.changes).into_values().flatten().collect();
+        let flushes = plan(&head, &seen, &changes);
         assert_eq!((flushes.len(), flushes[0].head.counters.ballots()), (1, (counted + FLUSH_VOTES) as i64));
     })
 }

@@ -1,5 +1,7 @@
 //! Votes in all forms that they take on their way: stream records, changes, ids that are counted.
 
+use std::sync::Arc;
+
 use fastrand::Rng;
 use landslide_shared::{
     clock,
@@ -123,7 +125,7 @@ pub fn counted(votes: usize) -> (Head, Seen) {
     for (minutes_ago, first) in (0..).zip((0..votes).step_by(BUCKET_VOTES)) {
         let start = Timestamp::from_millis(MINUTE - minutes_ago * 60_000).unwrap();
         let ids = (first..votes.min(first + BUCKET_VOTES)).map(|_| random_id(&mut random)).collect();
-        seen.insert(Bucket::of(start), ids);
+        seen.insert(Bucket::of(start), Arc::new(ids));
     }
     let recent = (0..FLUSH_VOTES).map(|_| random_id(&mut random)).collect();
     let head = Head { recent: [(newest, recent)].into(), ..count(votes as i64) };

@@ -29,6 +29,8 @@ pub struct Message {
     pub bytes: u64,
     /// When it was sent, in milliseconds since the beginning.
     pub sent_ms: u64,
+    /// How often it was received.
+    pub receives: u32,
 }
 
 impl Message {
@@ -117,7 +119,7 @@ impl Fifo {
             {
                 messages_left -= 1;
                 bytes_left -= message.bytes;
-                messages.push(message);
+                messages.push(Message { receives: message.receives + 1, ..message });
             }
             if !messages.is_empty() {
                 group.is_in_flight = true;
@@ -144,7 +146,7 @@ mod tests {
     use super::*;
 
     fn message(lane: u8, count: u64) -> Message {
-        Message { lane, votes: vec![Votes { stored_ms: 0, count }], counted: 0, bytes: 100, sent_ms: 0 }
+        Message { lane, votes: vec![Votes { stored_ms: 0, count }], counted: 0, bytes: 100, sent_ms: 0, receives: 0 }
     }
 
     fn counts(portions: &[Portion]) -> Vec<(u8, Vec<u64>)> {

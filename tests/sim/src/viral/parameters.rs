@@ -102,6 +102,8 @@ parameters! {
     stalled: Stalled = Stalled::Nothing, "What stands still for a while.", "issue 7";
     stall_at_s: u64 = 300, "When it does, in seconds since the beginning.", "ours";
     stall_s: u64 = 60, "For how long, in seconds.", "issue 7";
+    lanes_fail_once: bool = false, "Whether the first batch of each lane fails that is received after that time.", "ours";
+    tally_changes_visibility: bool = true, "Whether tally-votes says when what failed comes again; else after `visibility_ms`.", "tally-votes: it does";
 }
 
 impl Parameters {

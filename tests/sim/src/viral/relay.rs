@@ -90,7 +90,7 @@ fn fold(model: &Model, batch: Vec<Records>) -> Vec<Message> {
     });
     let message = |(lane, votes): (u8, Vec<Votes>)| {
         let bytes = model.sizes.body(votes.iter().map(|votes| votes.count).sum());
-        Message { lane, votes, counted: 0, bytes, sent_ms: 0 }
+        Message { lane, votes, counted: 0, bytes, sent_ms: 0, receives: 0 }
     };
     parts.map(message).collect()
 }

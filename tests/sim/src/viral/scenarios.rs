@@ -101,6 +101,18 @@ pub const SCENARIOS: &[Scenario] = &[
         demand: |_| Ok(()),
     },
     Scenario {
+        name: "fail-once-60",
+        about: "as steady, a batch of each lane fails once, and comes again after the queue's 60 s",
+        parameters: || Parameters { tally_changes_visibility: false, ..fail_once() },
+        demand: |_| Ok(()),
+    },
+    Scenario {
+        name: "fail-once",
+        about: "the same, and tally-votes has it come again after a second",
+        parameters: fail_once,
+        demand: keeps_up,
+    },
+    Scenario {
         name: "aim",
         about: "250,000 votes/s on 32 lanes and 4,096 logical partitions, as declared",
         parameters: aim,
@@ -169,6 +181,10 @@ fn wide() -> Parameters {
 
 fn wide_full() -> Parameters {
     Parameters { peak_votes_per_second: 8_000.0, declared_votes_per_second: 8_000, partitions: 512, ..wide() }
+}
+
+fn fail_once() -> Parameters {
+    Parameters { lanes_fail_once: true, ..Parameters::default() }
 }
 
 fn surprise() -> Parameters {

@@ -2,12 +2,13 @@
 
 use std::{
     cell::{Cell, RefCell},
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     rc::Rc,
 };
 
 use futures_util::future::{join_all, try_join_all};
 use landslide_shared::{
+    batch::pause_before_next_receive,
     clock::Clock,
     counting::{ATTEMPTS_MAX, PAUSE_MS},
     domain::{
@@ -71,6 +72,8 @@ impl Process {
 pub struct Processes {
     idle: RefCell<Vec<Rc<Process>>>,
     started: Cell<usize>,
+    /// Lanes of which a batch has failed on purpose.
+    failed: RefCell<BTreeSet<u8>>,
 }
 
 impl Processes {
@@ -89,6 +92,15 @@ impl Processes {
             Placement::Hop => (0..idle.len()).min_by_key(|place| idle[*place].knows_of(first_lane)).unwrap_or_default(),
         };
         (idle.swap_remove(chosen), false)
+    }
+}
+
+impl Processes {
+    /// Whether a lane's batch fails now: once for each lane, from a time on.
+    fn fails(&self, model: &Model, lane: u8) -> bool {
+        let parameters = &model.parameters;
+        let may_fail = parameters.lanes_fail_once && model.now_ms() >= parameters.stall_at_s * 1_000;
+        may_fail && self.failed.borrow_mut().insert(lane)
     }
 }
 
@@ -113,7 +125,12 @@ pub async fn read_queue(model: Rc<Model>, processes: Rc<Processes>, starts_ms: u
             model.executor.sleep(parameters.tally_cold_ms).await;
         }
         model.executor.sleep(parameters.tally_invocation_ms).await;
-        let groups = batch.into_iter().map(|portion| count_group(&model, &process, portion));
+        let groups = batch.into_iter().map(|portion| async {
+            if processes.fails(&model, portion.lane) {
+                return (portion.lane, portion.messages);
+            }
+            count_group(&model, &process, portion).await
+        });
         let outcomes = join_all(groups).await;
         processes.idle.borrow_mut().push(process);
         add(&model.measures.counts.tallies, 1);
@@ -147,7 +164,12 @@ fn settle(model: &Rc<Model>, lane: u8, again: Vec<Message>, received_ms: u64) {
     }
     add(&model.measures.counts.redelivered, again.len() as u64);
     let model = model.clone();
-    let left = (received_ms + model.parameters.visibility_ms).saturating_sub(model.now_ms());
+    let left = if model.parameters.tally_changes_visibility {
+        add(&model.measures.counts.queue_requests, 1);
+        pause_before_next_receive(again[0].receives).as_millis() as u64
+    } else {
+        (received_ms + model.parameters.visibility_ms).saturating_sub(model.now_ms())
+    };
     let queue_of = model.clone();
     model.executor.after(left, move || queue_of.queue.settle(lane, again));
 }
@@ -205,7 +227,7 @@ async fn try_apply(
     copy(model, lane).await
 }
 
-fn minutes_of(messages: &[Message]) -> std::collections::BTreeSet<u64> {
+fn minutes_of(messages: &[Message]) -> BTreeSet<u64> {
     messages.iter().flat_map(|message| &message.votes).map(|votes| votes.stored_ms / MINUTE_MS).collect()
 }
 
@@ -323,7 +345,7 @@ mod tests {
 
     #[test]
     fn what_was_counted_before_a_failure_is_not_fresh_when_it_comes_again() {
-        let message = |all: Vec<Votes>| Message { lane: 0, votes: all, counted: 0, bytes: 0, sent_ms: 0 };
+        let message = |all: Vec<Votes>| Message { lane: 0, votes: all, counted: 0, bytes: 0, sent_ms: 0, receives: 0 };
         let mut messages = [message(vec![votes(0, 3), votes(50, 4)]), message(vec![votes(60, 5)])];
         note_counted(&mut messages, &[votes(0, 3), votes(50, 2)]);
         assert_eq!(fresh_of(&messages[0]), [votes(50, 2)]);
@@ -340,7 +362,8 @@ mod tests {
             let (first, second) = (Process::default(), Process::default());
             for (process, ids) in [(&first, 0), (&first, 0), (&first, 0), (&second, 400)] {
                 let before = again.measures.counts.ids_read.get();
-                let message = Message { lane: 0, votes: vec![votes(0, 200)], counted: 0, bytes: 0, sent_ms: 0 };
+                let message =
+                    Message { lane: 0, votes: vec![votes(0, 200)], counted: 0, bytes: 0, sent_ms: 0, receives: 0 };
                 let recent: u64 = again.tallies.lane(0).borrow().recent.values().sum();
                 assert!(apply(&again, process, 0, &RefCell::new(vec![message])).await.is_ok());
                 assert_eq!(again.measures.counts.ids_read.get() - before - recent, ids);

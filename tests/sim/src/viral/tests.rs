@@ -2,12 +2,15 @@
 
 use std::rc::Rc;
 
-use landslide_shared::domain::{
-    caller::{Caller, TokenKind},
-    choices::Choices,
-    heat::HEAT_LIMITS,
-    poll::Poll,
-    time::Timestamp,
+use landslide_shared::{
+    counting::CountingLimits,
+    domain::{
+        caller::{Caller, TokenKind},
+        choices::Choices,
+        heat::HEAT_LIMITS,
+        poll::Poll,
+        time::Timestamp,
+    },
 };
 use serde_json::json;
 
@@ -97,7 +100,8 @@ fn real() -> Rc<World> {
         is_plain: true,
         queue_readers: READERS,
         visibility_ms: 60_000,
-        cache_bytes_max: 640 << 20,
+        counting: CountingLimits::remembering(640 << 20),
+        processes_max: usize::MAX,
         partition_units: 1_000,
         heat_limits: HEAT_LIMITS,
         queue_outage_ms: 0,
