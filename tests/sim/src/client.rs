@@ -108,7 +108,12 @@ impl Client {
         let answer = Rc::new(Cell::new(None));
         if arrives {
             let (world, answer) = (world.clone(), answer.clone());
-            let done = move || answer.set(Some(if is_busy { Err(Busy) } else { act(&world) }));
+            let done = move || {
+                if there > time_max_ms {
+                    count(&world.numbers.late_calls);
+                }
+                answer.set(Some(if is_busy { Err(Busy) } else { act(&world) }));
+            };
             self.world.executor.after(there, done);
         }
         if answers && there + back <= time_max_ms {

@@ -173,6 +173,7 @@ fn report(world: &World) -> Report {
             ("requests", numbers.requests.get()),
             ("timeouts", numbers.timeouts.get()),
             ("throttled invocations", numbers.throttled.get()),
+            ("calls done after their caller had given up", numbers.late_calls.get()),
             ("conflicts", numbers.conflicts.get()),
             ("throttles of partitions", numbers.partition_throttles.get()),
             ("flushes", numbers.flushes.get()),

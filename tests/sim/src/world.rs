@@ -126,6 +126,8 @@ type Debt = (u64, u64);
 pub struct Numbers {
     /// Requests of voters and owners, retries included.
     pub requests: Cell<u64>,
+    /// Calls that were done after their caller had given them up.
+    pub late_calls: Cell<u64>,
     /// Refusals of a condition because somebody else came first.
     pub conflicts: Cell<u64>,
     /// Doublings of a poll's lanes.
