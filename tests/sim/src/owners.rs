@@ -24,8 +24,10 @@ use crate::{
     world::{POLLS, Process, World, timestamp},
 };
 
-/// The most that an owner does with a poll.
+/// The most that an owner does with a poll; and that a busy one does, with pauses so many times as short.
 const ACTS_MAX: u64 = 8;
+const BUSY_ACTS_MAX: u64 = 40;
+const BUSY: u64 = 20;
 /// How long before its opening a poll is made whose owner still changes all of it, in milliseconds.
 const AHEAD_MS: std::ops::Range<u64> = 10_000..30_000;
 /// How long after the voters' time every poll is open, by any clock, in milliseconds.
@@ -99,8 +101,9 @@ pub async fn create(world: Rc<World>, poll: Rc<Poll>) {
 /// Acts on a poll now and then.
 pub async fn act(cloud: Rc<Cloud>, poll: Rc<Poll>) {
     let world = &cloud.world;
-    for _ in 0..1 + world.draw(ACTS_MAX) {
-        let pause = if opens_later(world, &poll) { AHEAD_MS.start / 2 } else { world.scenario.span_ms };
+    let (acts_max, haste) = if world.once_in(4) { (BUSY_ACTS_MAX, BUSY) } else { (ACTS_MAX, 1) };
+    for _ in 0..1 + world.draw(acts_max) {
+        let pause = if opens_later(world, &poll) { AHEAD_MS.start / 2 } else { world.scenario.span_ms / haste };
         world.executor.sleep(world.draw(pause)).await;
         let in_time = || timestamp(world.executor.now_ms() + 8_000 + world.draw(30_000));
         let wish = match world.draw(6) {

@@ -70,7 +70,8 @@ fn begin(world: &Rc<World>, cloud: &Rc<Cloud>, polls: &[Rc<Poll>]) {
         world.executor.spawn(Person::new(cloud, poll, number).live());
     }
     if world.scenario.owners_act {
-        for poll in polls {
+        // One, or two who do not know of each other.
+        for poll in polls.iter().flat_map(|poll| std::iter::repeat_n(poll, 1 + world.draw_index(2))) {
             world.executor.spawn(owners::act(cloud.clone(), poll.clone()));
         }
     }
