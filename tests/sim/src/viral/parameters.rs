@@ -48,7 +48,7 @@ parameters! {
     voter_pause_ms: u64 = 3_000, "How long such a voter waits, at random up to twice that.", "assumed";
     new_devices: bool = false, "Whether each voter gets a device token first.", "DESIGN 6: as often as the vote in a viral poll";
 
-    declared_votes_per_second: u64 = 60_000, "The poll's `peak_votes_per_second`, which gives its lanes.", "DESIGN 3";
+    declared_votes_per_second: u64 = 60_000, "The poll's `peak_votes_per_second`, which gives its lanes and logical partitions.", "DESIGN 3";
     lanes_min: u64 = 1, "`MinLanes`.", "template.yaml";
     lanes_grow: bool = false, "Whether lanes double by the rule of `domain/heat.rs`.", "tally-votes: they do";
 
