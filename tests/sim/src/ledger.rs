@@ -164,6 +164,8 @@ impl Ledger {
         if let (Some(before), Some(closes_at)) = (before, times.closes_at)
             && before.closes_at.is_none_or(|before| closes_at < before)
             && closes_at < at + FELT_MS
+            // Who remembers a poll that is not open yet reads it again at its opening.
+            && before.opens_at.is_none_or(|opens_at| opens_at <= at + SKEW_MS)
         {
             self.breach(
                 "C6",
