@@ -107,8 +107,8 @@ pub async fn act(cloud: Rc<Cloud>, poll: Rc<Poll>) {
         world.executor.sleep(world.draw(pause)).await;
         let in_time = || timestamp(world.executor.now_ms() + 8_000 + world.draw(30_000));
         let wish = match world.draw(6) {
-            0 => Wish::Close,
-            1 => Wish::Edit(json!({"peak_votes_per_second": 1 + world.draw(250_000)})),
+            0 if world.once_in(haste) => Wish::Close,
+            0 | 1 => Wish::Edit(json!({"peak_votes_per_second": 1 + world.draw(250_000)})),
             2 => Wish::Edit(json!({"closes_at": in_time()})),
             3 => Wish::Edit(json!({"options": relabelled(&poll, world.draw(1_000))})),
             4 => Wish::Edit(json!({"options": relabelled(&poll, world.draw(1_000)), "closes_at": in_time()})),

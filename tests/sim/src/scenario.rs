@@ -74,8 +74,8 @@ impl Scenario {
         let mut random = fastrand::Rng::with_seed(seed ^ 0x005c_e0a1_0000_0000);
         let voters = match random.u32(..1000) {
             0..500 => random.usize(1..=40),
-            500..900 => random.usize(40..=800),
-            900..991 => random.usize(800..=4_000),
+            500..885 => random.usize(40..=800),
+            885..987 => random.usize(800..=4_000),
             _ => random.usize(8_000..=24_000),
         };
         let is_large = voters > 800;
