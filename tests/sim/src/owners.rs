@@ -9,7 +9,7 @@ use landslide_shared::{
         lease::CHANGE_FELT_MS,
         poll::Poll,
         poll_edit::EditPoll,
-        poll_request::CreatePoll,
+        poll_request::{CreatePoll, PEAK_VOTES_PER_SECOND_MAX},
         time::Timestamp,
         vote::Revisions,
     },
@@ -108,7 +108,7 @@ pub async fn act(cloud: Rc<Cloud>, poll: Rc<Poll>) {
         let in_time = || timestamp(world.executor.now_ms() + 8_000 + world.draw(30_000));
         let wish = match world.draw(6) {
             0 if world.once_in(haste) => Wish::Close,
-            0 | 1 => Wish::Edit(json!({"peak_votes_per_second": 1 + world.draw(250_000)})),
+            0 | 1 => Wish::Edit(json!({"peak_votes_per_second": higher_peak(world, &poll, haste)})),
             2 => Wish::Edit(json!({"closes_at": in_time()})),
             3 => Wish::Edit(json!({"options": relabelled(&poll, world.draw(1_000))})),
             4 => Wish::Edit(json!({"options": relabelled(&poll, world.draw(1_000)), "closes_at": in_time()})),
@@ -124,6 +124,14 @@ pub async fn act(cloud: Rc<Cloud>, poll: Rc<Poll>) {
             world.executor.sleep(world.draw(RETRY_PAUSE_MS)).await;
         }
     }
+}
+
+/// A peak for the poll, perhaps a higher one; in haste just a little higher, which leaves it lanes to grow by itself.
+fn higher_peak(world: &World, poll: &Poll, haste: u64) -> u64 {
+    let declared = u64::from(poll.rules.settings.peak_votes_per_second);
+    let peak =
+        if haste > 1 { declared + world.draw(BUSY * 10) } else { 1 + world.draw(u64::from(PEAK_VOTES_PER_SECOND_MAX)) };
+    peak.min(u64::from(PEAK_VOTES_PER_SECOND_MAX))
 }
 
 /// Whether all of the poll may still be changed.
