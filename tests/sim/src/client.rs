@@ -188,6 +188,7 @@ impl DynamoDb for Client {
     async fn update_item(&self, call: UpdateItemInputBuilder) -> Outcome<UpdateItemOutput, UpdateItemError> {
         let call = call.build().expect("a call is whole");
         let (who, by) = (self.process.clone(), self.process.invocation.get());
+        self.world.doubling.ring();
         let written = self.call("update item", move |world| double_lanes(world, &who, by, &call)).await;
         match written.ok_or_else(given_up)? {
             Written::ConditionFailed(_) => {

@@ -126,6 +126,16 @@ pub async fn act(cloud: Rc<Cloud>, poll: Rc<Poll>) {
     }
 }
 
+/// Raises the peak a little just when the lanes of some poll are doubled, again and again.
+pub async fn raise_beside_doublings(cloud: Rc<Cloud>, poll: Rc<Poll>) {
+    let world = &cloud.world;
+    for _ in 0..BUSY_ACTS_MAX {
+        world.doubling.wait().await;
+        let wish = Wish::Edit(json!({"peak_votes_per_second": higher_peak(world, &poll, BUSY)}));
+        ask(&cloud, &poll, &wish).await;
+    }
+}
+
 /// A peak for the poll, perhaps a higher one; in haste just a little higher, which leaves it lanes to grow by itself.
 fn higher_peak(world: &World, poll: &Poll, haste: u64) -> u64 {
     let declared = u64::from(poll.rules.settings.peak_votes_per_second);

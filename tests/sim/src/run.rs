@@ -74,6 +74,9 @@ fn begin(world: &Rc<World>, cloud: &Rc<Cloud>, polls: &[Rc<Poll>]) {
         for poll in polls.iter().flat_map(|poll| std::iter::repeat_n(poll, 1 + world.draw_index(2))) {
             world.executor.spawn(owners::act(cloud.clone(), poll.clone()));
         }
+        for poll in polls {
+            world.executor.spawn(owners::raise_beside_doublings(cloud.clone(), poll.clone()));
+        }
     }
     for poll in polls {
         world.executor.spawn(readers::look(cloud.clone(), poll.clone()));

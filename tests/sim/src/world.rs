@@ -17,6 +17,7 @@ use landslide_shared::{
 use rustc_hash::FxHashMap;
 
 use crate::{
+    channel::Signal,
     database::{Item, Keys, Table, item_bytes, outline, read_units, stream_record, write_units},
     executor::Executor,
     faults::{Fault, Faults},
@@ -109,6 +110,8 @@ pub struct World {
     pub tally_dlq: FifoQueue,
     /// What relay-votes could not read.
     pub relay_dlq: DeadLetters,
+    /// Rings when a poll's lanes are about to be doubled.
+    pub doubling: Signal,
     /// What is true.
     pub ledger: Ledger,
     began_ms: u64,
@@ -196,6 +199,7 @@ impl World {
             queue: FifoQueue::default(),
             tally_dlq: FifoQueue::default(),
             relay_dlq: DeadLetters::default(),
+            doubling: Signal::default(),
             ledger: Ledger::default(),
             invocations: Cell::new(0),
             debts: RefCell::default(),
