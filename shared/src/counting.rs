@@ -248,13 +248,7 @@ impl<S: LaneStore, C: Clock> Counting<S, C> {
         while let Some((begun, later)) = rest.split_at_checked(at_once.min(rest.len()))
             && !begun.is_empty()
         {
-            let begin = async |bucket: &Bucket| {
-                let mut known = self.cache(|cache| cache.known(lane, *bucket));
-                let ids = self.read_on(lane, *bucket, &mut known, complete).await?;
-                Ok::<_, LaneStoreError>((*bucket, known, ids))
-            };
-            let begun: Vec<(Bucket, Known, usize)> =
-                stream::iter(begun).map(begin).buffered(SEEN_CALLS_AT_ONCE).try_collect().await?;
+            let begun = self.begin(lane, begun, complete).await?;
             ids_read += begun.iter().map(|(_, _, ids)| ids).sum::<usize>();
             let are_whole = begun.iter().all(|(_, known, _)| known.high_water >= complete);
             for (bucket, mut known, _) in begun {
@@ -274,6 +268,21 @@ impl<S: LaneStore, C: Clock> Counting<S, C> {
             at_once = if are_whole { SEEN_CALLS_AT_ONCE.min(at_once * 2) } else { BUCKETS_AT_FIRST };
         }
         Ok((seen, through))
+    }
+
+    /// Reads the first page of what is not known of each of these buckets: what is known then, and how many ids were read.
+    async fn begin(
+        &self,
+        lane: &LaneKey,
+        buckets: &[Bucket],
+        complete: u64,
+    ) -> Result<Vec<(Bucket, Known, usize)>, LaneStoreError> {
+        let begin = async |bucket: &Bucket| {
+            let mut known = self.cache(|cache| cache.known(lane, *bucket));
+            let ids = self.read_on(lane, *bucket, &mut known, complete).await?;
+            Ok((*bucket, known, ids))
+        };
+        stream::iter(buckets).map(begin).buffered(SEEN_CALLS_AT_ONCE).try_collect().await
     }
 
     /// Reads a page of what is not known of a bucket, if anything is not, and has the cache keep it at once: it is not lost if

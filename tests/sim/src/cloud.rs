@@ -271,7 +271,10 @@ async fn read_shard(cloud: Rc<Cloud>, shard: Rc<Shard>) {
             }
             shard.changed.wait().await;
         }
-        world.executor.sleep(world.scenario.window_ms + world.draw(250)).await;
+        // A batch that is full goes at once.
+        let most = world.scenario.batch_records_max;
+        let window_ms = if shard.next(most).len() < most { world.scenario.window_ms } else { 0 };
+        world.executor.sleep(window_ms + world.draw(250)).await;
         let batch = next_batch(world, &shard);
         let is_relayed = relay_until_given_up(&cloud, &batch).await;
         if !is_relayed {

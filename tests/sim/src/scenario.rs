@@ -112,7 +112,8 @@ impl Scenario {
             // Fewer for a rush would only be fewer votes: most voters are refused then, and soon give up.
             processes_max: if is_large { 100 + random.usize(..400) } else { 1 + random.usize(..24) },
             shards: 1 << random.u32(..5),
-            window_ms: *random.choice(&[0, 0, 100, 1_000]).unwrap(),
+            // The longest gives messages of several minutes, which are counted by portions.
+            window_ms: *random.choice(&[0, 0, 100, 1_000, 200_000]).unwrap(),
             batch_records_max: match voters {
                 0..=40 => *random.choice(&[1, 7, 50]).unwrap(),
                 41..=800 => *random.choice(&[7, 50, 500]).unwrap(),
