@@ -12,7 +12,7 @@ from pathlib import Path
 import boto3
 import botocore.exceptions
 
-from landslide_local import build, clients, clouds, operator_program, paths, stackfile
+from landslide_local import account, build, clients, clouds, operator_program, paths, stackfile
 from landslide_local.stages import Failure, say, stage
 
 USABLE = {"CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "IMPORT_COMPLETE"}
@@ -63,7 +63,7 @@ def bring_up(cloud: clouds.Cloud, name: str, architecture: str) -> Stack:
     paths.STACK_FILE.unlink(missing_ok=True)
     _delete_if_failed(session, name)
     with stage("deploy (sam)"):
-        _sam_deploy(name, parameters, environment, paths.STATE / "logs" / "deploy.log")
+        _sam_deploy(name, cloud.region, parameters, environment, paths.STATE / "logs" / "deploy.log")
     with stage("after the deploy"):
         cloud.after_deploy(name)
     outputs = _outputs(session, name)
@@ -83,33 +83,29 @@ def bring_up(cloud: clouds.Cloud, name: str, architecture: str) -> Stack:
     return deployed
 
 
-def require_aws_credentials() -> None:
-    """Says what is missing before minutes go into a build."""
-    try:
-        caller = boto3.client("sts").get_caller_identity()
-    except (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError) as error:
-        raise Failure(
-            f"{error}\nmake deploy needs AWS credentials and a region: set AWS_PROFILE, or AWS_ACCESS_KEY_ID, "
-            "AWS_SECRET_ACCESS_KEY and AWS_REGION."
-        ) from error
-    say(f"account {caller['Account']}, as {caller['Arn']}")
-
-
-def deploy_to_aws(name: str, parameters: Mapping[str, str]) -> None:
+def deploy_to_aws(target: account.Account, name: str, parameters: Mapping[str, str]) -> None:
     """Deploys what `make package` built, with the caller's own credentials."""
     with stage(f"deploy stack {name} (sam)"):
-        _sam_deploy(name, parameters, dict(os.environ), log=None)
-    for key, value in _outputs(boto3.Session(), name).items():
+        _sam_deploy(name, target.region, parameters, target.environment(), log=None)
+    for key, value in _outputs(target.session(), name).items():
         print(f"{key}={value}")
 
 
-def _sam_deploy(name: str, parameters: Mapping[str, str], environment: dict[str, str], log: Path | None) -> None:
+def _sam_deploy(name: str, region: str, parameters: Mapping[str, str], environment: dict[str, str], log: Path | None) -> None:
     overrides = paths.STATE / "parameters.yaml"
     overrides.parent.mkdir(parents=True, exist_ok=True)
     # JSON is YAML; the command line would need its quotes escaped
     overrides.write_text(json.dumps(dict(parameters)))
     command = [str(paths.venv_bin("sam", "sam")), "deploy", "--stack-name", name, "--template-file", str(paths.TEMPLATE)]
-    command += ["--resolve-s3", "--capabilities", "CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND", "--no-progressbar"]
+    command += [
+        "--region",
+        region,
+        "--resolve-s3",
+        "--capabilities",
+        "CAPABILITY_IAM",
+        "CAPABILITY_AUTO_EXPAND",
+        "--no-progressbar",
+    ]
     command += ["--no-confirm-changeset", "--no-fail-on-empty-changeset"]
     command += ["--parameter-overrides", f"file://{overrides}"]
     with tempfile.TemporaryDirectory(dir=paths.STATE) as temporary:  # SAM leaves a folder for each function in it
@@ -144,7 +140,7 @@ def _session(cloud: clouds.Cloud) -> boto3.Session:
     for key in [key for key in os.environ if key.startswith("AWS_")]:
         del os.environ[key]
     os.environ |= variables
-    return boto3.Session()
+    return boto3.Session(region_name=cloud.region)
 
 
 def _outputs(session: boto3.Session, name: str) -> dict[str, str]:
