@@ -306,19 +306,26 @@ def functions_have_the_environment_they_read(stack: Stack) -> Iterator[str]:
 
 def tables_are_on_demand_recoverable_and_protected(stack: Stack) -> Iterator[str]:
     for name, table in stack.of_type("AWS::DynamoDB::Table"):
-        resource = stack.template["Resources"][name]
         if table["BillingMode"] != "PAY_PER_REQUEST":
             yield f"{name}: BillingMode"
         if not table.get("PointInTimeRecoverySpecification", {}).get("PointInTimeRecoveryEnabled"):
             yield f"{name}: PointInTimeRecoverySpecification"
         if table.get("DeletionProtectionEnabled") != {"Ref": "DeletionProtection"}:
             yield f"{name}: DeletionProtectionEnabled"
-        if resource.get("UpdateReplacePolicy") != "Retain":
-            yield f"{name}: UpdateReplacePolicy"
         if table.get("SSESpecification", {}).get("SSEEnabled", True) is not True:
             yield f"{name}: SSESpecification"
         if table.get("LocalSecondaryIndexes"):
             yield f"{name}: LocalSecondaryIndexes (partitions would not split for heat)"
+
+
+def what_can_not_be_made_again_outlives_the_stack(stack: Stack) -> Iterator[str]:
+    for kind in ("AWS::DynamoDB::Table", "AWS::SecretsManager::Secret"):
+        for name, _ in stack.of_type(kind):
+            resource = stack.template["Resources"][name]
+            if resource.get("DeletionPolicy") != "RetainExceptOnCreate":  # Retain would leave it behind after a failed create
+                yield f"{name}: DeletionPolicy"
+            if resource.get("UpdateReplacePolicy") != "Retain":
+                yield f"{name}: UpdateReplacePolicy"
 
 
 def votes_and_tallies_expire(stack: Stack) -> Iterator[str]:

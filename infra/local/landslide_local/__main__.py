@@ -206,15 +206,17 @@ def _size(arguments: argparse.Namespace) -> None:
 
 
 def _deploy(arguments: argparse.Namespace) -> None:
-    from landslide_local import account, packages, stack
+    from landslide_local import account, deployment, packages
 
+    deployment.require_name(arguments.stack)
     target = account.confirm(arguments.stack, "creates or updates the stack", region=account.region(), yes=arguments.yes)
+    deployment.prepare(target, arguments.stack)
     packages.make(arguments.arch)
     parameters = {"Architecture": arguments.arch}
     if arguments.issuers:
         parameters["Issuers"] = arguments.issuers
     parameters |= dict(pair.split("=", 1) for pair in arguments.parameters.split())
-    stack.deploy_to_aws(target, arguments.stack, parameters)
+    deployment.deploy(target, arguments.stack, parameters)
 
 
 if __name__ == "__main__":
