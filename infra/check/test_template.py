@@ -102,6 +102,12 @@ SPOILS = {
         resource("DeviceSecret/DeletionPolicy", "Retain"),
         resource("PollIdSecret/DeletionPolicy", None),
     ],
+    check.warm_throughput_is_sent_only_as_asked: [
+        resource("Votes/Properties/WarmThroughput/Fn::If/1/ReadUnitsPerSecond/Fn::If/2", 12000),
+        resource("Tallies/Properties/WarmThroughput/Fn::If/1/ReadUnitsPerSecond", 12000),
+        resource("Tallies/Properties/WarmThroughput/Fn::If/2", {"ReadUnitsPerSecond": 12000}),
+        resource("Votes/Properties/WarmThroughput", None),
+    ],
     check.votes_and_tallies_expire: [resource("Tallies/Properties/TimeToLiveSpecification", None)],
     check.the_stream_carries_both_images: [resource("Votes/Properties/StreamSpecification/StreamViewType", "NEW_IMAGE")],
     check.the_salt_stays_out_of_the_index: [
