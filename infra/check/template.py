@@ -96,11 +96,11 @@ GATEWAY_RESPONSES = {
     "BAD_REQUEST_PARAMETERS": 400,
     "DEFAULT_4XX": 400,
     "ACCESS_DENIED": 401,  # the authorizer's Deny: the token is not valid
-    "EXPIRED_TOKEN": 401,
-    "INVALID_SIGNATURE": 401,
     "UNAUTHORIZED": 401,
     "INVALID_API_KEY": 403,
     "WAF_FILTERED": 403,
+    "EXPIRED_TOKEN": 404,  # of a signature, which no method of ours has: so the path is unknown, or the verb
+    "INVALID_SIGNATURE": 404,
     "MISSING_AUTHENTICATION_TOKEN": 404,
     "RESOURCE_NOT_FOUND": 404,
     "REQUEST_TOO_LARGE": 413,
@@ -559,6 +559,8 @@ def the_gateway_answers_with_problems(stack: Stack) -> Iterator[str]:
         except ValueError:
             yield f"{kind}: not JSON"
             continue
+        if problem.get("code") not in CODES[status]:
+            yield f"{kind}: code"
         if list(problem) != ["type", "title", "status", "detail", "code", "request_id"]:
             yield f"{kind}: {list(problem)}"
         if (problem.get("status"), response["statusCode"]) != (status, str(status)):

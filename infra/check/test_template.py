@@ -44,7 +44,13 @@ LIST_ROLE = "ListPollsRole/Properties/Policies/0/PolicyDocument/Statement/1"
 OPERATION = "paths/~v1~polls/post"
 PATCH = "paths/~v1~polls~{poll_id}/patch"
 PROBLEM = "content/application~problem+json"
-RESPONSE = "x-amazon-apigateway-gateway-responses/THROTTLED"
+GATEWAY = "x-amazon-apigateway-gateway-responses"
+RESPONSE = GATEWAY + "/THROTTLED"
+WRONG_CODE = (
+    '{"type":"about:blank","title":"Not Found","status":404,"detail":"No.","code":"unauthorized",'
+    '"request_id":"$context.requestId"}'
+)
+"""A problem with the code of another status."""
 
 SPOILS = {
     check.the_gateway_may_call_what_it_integrates: [
@@ -184,6 +190,8 @@ SPOILS = {
         api(RESPONSE, None),
         api(RESPONSE + "/responseTemplates", {"application/problem+json": '{"detail":$context.error.message}'}),
         api(RESPONSE + "/statusCode", "503"),
+        api(GATEWAY + "/INVALID_SIGNATURE/statusCode", "401"),
+        api(GATEWAY + "/EXPIRED_TOKEN/responseTemplates/application~problem+json", WRONG_CODE),
         api(RESPONSE + "/responseParameters/gatewayresponse.header.Retry-After", None),
         api(RESPONSE + "/responseParameters/gatewayresponse.header.Cache-Control", None),
     ],
