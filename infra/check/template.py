@@ -341,6 +341,15 @@ def warm_throughput_is_sent_only_as_asked(stack: Stack) -> Iterator[str]:
             yield name
 
 
+def the_accounts_log_role_outlives_the_stack_or_is_left_alone(stack: Stack) -> Iterator[str]:
+    for name in ("ApiAccount", "ApiAccountRole"):
+        resource = stack.template["Resources"][name]
+        if (resource.get("DeletionPolicy"), resource.get("UpdateReplacePolicy")) != ("Retain", "Retain"):
+            yield f"{name}: DeletionPolicy or UpdateReplacePolicy"
+        if resource.get("Condition") != "SetAccountRole":
+            yield f"{name}: Condition"
+
+
 def votes_and_tallies_expire(stack: Stack) -> Iterator[str]:
     tables = dict(stack.of_type("AWS::DynamoDB::Table"))
     for name in ("Votes", "Tallies"):

@@ -114,6 +114,11 @@ SPOILS = {
         resource("Tallies/Properties/WarmThroughput/Fn::If/2", {"ReadUnitsPerSecond": 12000}),
         resource("Votes/Properties/WarmThroughput", None),
     ],
+    check.the_accounts_log_role_outlives_the_stack_or_is_left_alone: [
+        resource("ApiAccountRole/DeletionPolicy", None),
+        resource("ApiAccount/UpdateReplacePolicy", "Delete"),
+        resource("ApiAccount/Condition", "WriteAccessLogs"),
+    ],
     check.votes_and_tallies_expire: [resource("Tallies/Properties/TimeToLiveSpecification", None)],
     check.the_stream_carries_both_images: [resource("Votes/Properties/StreamSpecification/StreamViewType", "NEW_IMAGE")],
     check.the_salt_stays_out_of_the_index: [
