@@ -68,6 +68,20 @@ MAPPING_SETTINGS = {
         *("MaximumRetryAttempts", "MaximumRecordAgeInSeconds", "DestinationConfig"),
     },
 }
+ALARMS = {
+    "RelayLateAlarm": {"AWS/Lambda IteratorAge"},
+    "RelaySilentAlarm": {"AWS/DynamoDB SuccessfulRequestLatency", "AWS/Lambda Invocations"},
+    "TallyLateAlarm": {"AWS/SQS ApproximateAgeOfOldestMessage"},
+    "TallyDlqAlarm": {"AWS/SQS ApproximateNumberOfMessagesVisible"},
+    "RelayDlqAlarm": {"AWS/SQS ApproximateNumberOfMessagesVisible"},
+    "FailuresBucketAlarm": {"AWS/S3 NumberOfObjects"},
+    "ApiErrorsAlarm": {"AWS/ApiGateway 5XXError"},
+    "LambdaThrottledAlarm": {"AWS/Lambda Throttles"},
+    "AuthorizerErrorsAlarm": {"AWS/Lambda Errors"},
+    "VotesThrottledAlarm": {"AWS/DynamoDB WriteThrottleEvents"},
+    "TalliesThrottledAlarm": {"AWS/DynamoDB WriteThrottleEvents"},
+}
+"""The metrics that each alarm looks at."""
 WILDCARDS_ALLOWED = {
     "${RelayFailuresBucket.Arn}/aws/lambda/*",  # Lambda names the object when it fails
     # GetAtt of a log group's Arn ends in `:*` too; the_log_group_is_its_own sees to it that it is the function's.
@@ -348,6 +362,25 @@ def the_accounts_log_role_outlives_the_stack_or_is_left_alone(stack: Stack) -> I
             yield f"{name}: DeletionPolicy or UpdateReplacePolicy"
         if resource.get("Condition") != "SetAccountRole":
             yield f"{name}: Condition"
+
+
+def alarms_watch_front_and_counting(stack: Stack) -> Iterator[str]:
+    alarms = dict(stack.of_type("AWS::CloudWatch::Alarm"))
+    yield from sorted(alarms.keys() ^ ALARMS.keys())
+    for name in alarms.keys() & ALARMS.keys():
+        metrics = [metric["MetricStat"]["Metric"] for metric in alarms[name].get("Metrics", []) if "MetricStat" in metric]
+        shown = {f"{metric['Namespace']} {metric['MetricName']}" for metric in metrics or [alarms[name]]}
+        if shown != ALARMS[name]:
+            yield f"{name}: {sorted(shown)}"
+
+
+def alarms_ring_and_say_what_to_do(stack: Stack) -> Iterator[str]:
+    own = {"Fn::If": ["HasOwnTopic", [{"Ref": "AlarmTopic"}], {"Ref": "AWS::NoValue"}]}
+    wanted = {"Fn::If": ["HasAlarmTopic", [{"Ref": "AlarmTopicArn"}], own]}
+    for name, alarm in stack.of_type("AWS::CloudWatch::Alarm"):
+        yield from (f"{name}: {actions}" for actions in ("AlarmActions", "OKActions") if alarm.get(actions) != wanted)
+        if not alarm.get("AlarmDescription", "").endswith(". See docs/operate.md."):
+            yield f"{name}: AlarmDescription"
 
 
 def votes_and_tallies_expire(stack: Stack) -> Iterator[str]:

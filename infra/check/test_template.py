@@ -119,6 +119,16 @@ SPOILS = {
         resource("ApiAccount/UpdateReplacePolicy", "Delete"),
         resource("ApiAccount/Condition", "WriteAccessLogs"),
     ],
+    check.alarms_watch_front_and_counting: [
+        resource("VotesThrottledAlarm", None),
+        resource("ApiErrorsAlarm/Properties/MetricName", "4XXError"),
+        resource("RelaySilentAlarm/Properties/Metrics/2", None),
+    ],
+    check.alarms_ring_and_say_what_to_do: [
+        resource("TallyDlqAlarm/Properties/AlarmActions", None),
+        resource("TallyDlqAlarm/Properties/OKActions", {"Fn::If": ["HasAlarmTopic", [{"Ref": "AlarmTopicArn"}], []]}),
+        resource("TallyDlqAlarm/Properties/AlarmDescription", "Votes are not counted."),
+    ],
     check.votes_and_tallies_expire: [resource("Tallies/Properties/TimeToLiveSpecification", None)],
     check.the_stream_carries_both_images: [resource("Votes/Properties/StreamSpecification/StreamViewType", "NEW_IMAGE")],
     check.the_salt_stays_out_of_the_index: [

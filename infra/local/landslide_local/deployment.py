@@ -18,6 +18,8 @@ NEVER_CREATED = {None, "REVIEW_IN_PROGRESS"}
 """No stack, or one of which only a change set was made: it has no resources, and is created as a new one is."""
 PROTECTION = "DeletionProtection"
 """The template's parameter."""
+HEARERS = ("AlarmTopicArn", "AlarmEmail")
+"""Parameters that lead the alarms somewhere."""
 
 
 def require_name(name: str) -> None:
@@ -60,8 +62,19 @@ def deploy(target: account.Account, name: str, parameters: Mapping[str, str]) ->
         _sam(client, target, name, wanted)
     client.update_termination_protection(StackName=name, EnableTerminationProtection=wanted[PROTECTION] == "true")
     say(f"tables and stack are protected against deletion: {wanted[PROTECTION]}")
-    for item in _stack(client, name).get("Outputs", []):
+    deployed = _stack(client, name)
+    if not _alarms_are_heard(deployed):
+        say(
+            "WARNING: nobody hears this stack's alarms. Give it an address, as in: make deploy … "
+            "PARAMETERS=AlarmEmail=you@example.org (or AlarmTopicArn=arn:aws:sns:…)"
+        )
+    for item in deployed.get("Outputs", []):
         print(f"{item['OutputKey']}={item['OutputValue']}")
+
+
+def _alarms_are_heard(stack: Any) -> bool:
+    given = {item["ParameterKey"]: item.get("ParameterValue") for item in stack.get("Parameters", [])}
+    return any(given.get(name) for name in HEARERS)
 
 
 def _sam(client: Any, target: account.Account, name: str, parameters: Mapping[str, str]) -> None:

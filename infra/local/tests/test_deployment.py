@@ -13,8 +13,11 @@ NAME = "landslide"
 TARGET = account.Account("123456789012", "arn:aws:iam::123456789012:user/alice", REGION)
 
 
+Pairs = tuple[tuple[str, str], ...]
+
+
 class DeploymentTest(AwsTest):
-    def is_in(self, status: str | None, outputs: tuple[tuple[str, str], ...] = ()) -> None:
+    def is_in(self, status: str | None, outputs: Pairs = (), parameters: Pairs = ()) -> None:
         """The next question for the stack is answered so. None: there is no such stack."""
         cloudformation = self.stub("cloudformation")
         if status is None:
@@ -23,6 +26,7 @@ class DeploymentTest(AwsTest):
             return
         stack: dict[str, Any] = {"StackName": NAME, "CreationTime": "2026-11-01", "StackStatus": status}
         stack["Outputs"] = [{"OutputKey": key, "OutputValue": value} for key, value in outputs]
+        stack["Parameters"] = [{"ParameterKey": key, "ParameterValue": value} for key, value in parameters]
         cloudformation.add_response("describe_stacks", {"Stacks": [stack]}, {"StackName": NAME})
 
     def has_left(self, times: int) -> None:
@@ -122,8 +126,9 @@ class NameTest(DeploymentTest):
 class DeployTest(DeploymentTest):
     def deploy(self, parameters: dict[str, str]) -> list[dict[str, str]]:
         """The parameters of each call of SAM."""
-        shown = io.StringIO()
-        with mock.patch.object(deployment.sam, "deploy") as sam, contextlib.redirect_stdout(shown):
+        shown, self.said = io.StringIO(), io.StringIO()
+        to_the_reader = (contextlib.redirect_stdout(shown), contextlib.redirect_stderr(self.said))
+        with mock.patch.object(deployment.sam, "deploy") as sam, to_the_reader[0], to_the_reader[1]:
             deployment.deploy(TARGET, NAME, parameters)
         self.assert_all_asked()
         self.assertEqual(shown.getvalue(), "ApiUrl=https://a\n")
@@ -132,10 +137,10 @@ class DeployTest(DeploymentTest):
             self.assertEqual(call.args[3]["AWS_DEFAULT_REGION"], REGION)
         return [call.args[2] for call in sam.call_args_list]
 
-    def is_protected(self, on: bool) -> None:
+    def is_protected(self, on: bool, parameters: Pairs = ()) -> None:
         wanted = {"StackName": NAME, "EnableTerminationProtection": on}
         self.stub("cloudformation").add_response("update_termination_protection", {}, wanted)
-        self.is_in("UPDATE_COMPLETE", (("ApiUrl", "https://a"),))
+        self.is_in("UPDATE_COMPLETE", (("ApiUrl", "https://a"),), parameters)
 
     def test_a_new_stack_is_created_unprotected_and_then_protected(self) -> None:
         self.is_in(None)
@@ -153,6 +158,17 @@ class DeployTest(DeploymentTest):
         self.is_in("CREATE_COMPLETE")
         self.is_protected(True)
         self.assertEqual([call["DeletionProtection"] for call in self.deploy({})], ["true"])
+
+    def test_it_warns_where_nobody_hears_the_alarms(self) -> None:
+        for parameters, warns in (
+            ((("AlarmTopicArn", ""), ("AlarmEmail", "")), True),
+            ((("AlarmTopicArn", ""), ("AlarmEmail", "you@example.org")), False),
+            ((("AlarmTopicArn", "arn:aws:sns:eu-west-1:123456789012:alarms"), ("AlarmEmail", "")), False),
+        ):
+            self.is_in("CREATE_COMPLETE")
+            self.is_protected(True, parameters)
+            self.deploy({})
+            self.assertEqual("AlarmEmail=" in self.said.getvalue(), warns, parameters)
 
     def test_a_deploy_that_fails_says_in_what_state_the_stack_is(self) -> None:
         self.is_in("UPDATE_COMPLETE")
