@@ -82,6 +82,8 @@ ALARMS = {
     "TalliesThrottledAlarm": {"AWS/DynamoDB WriteThrottleEvents"},
 }
 """The metrics that each alarm looks at."""
+OPTIONAL = {"AWS::WAFv2::WebACLAssociation": "HasWebAcl", "AWS::Budgets::Budget": "HasBudget", "AWS::SNS::Topic": "HasOwnTopic"}
+"""Types that are made only where a parameter asks for them: no local cloud knows the first two."""
 WILDCARDS_ALLOWED = {
     "${RelayFailuresBucket.Arn}/aws/lambda/*",  # Lambda names the object when it fails
     # GetAtt of a log group's Arn ends in `:*` too; the_log_group_is_its_own sees to it that it is the function's.
@@ -381,6 +383,22 @@ def alarms_ring_and_say_what_to_do(stack: Stack) -> Iterator[str]:
         yield from (f"{name}: {actions}" for actions in ("AlarmActions", "OKActions") if alarm.get(actions) != wanted)
         if not alarm.get("AlarmDescription", "").endswith(". See docs/operate.md."):
             yield f"{name}: AlarmDescription"
+
+
+def cost_and_abuse_are_bounded(stack: Stack) -> Iterator[str]:
+    parameters = stack.template["Parameters"]
+    for name in ("DeviceThrottleRate", "DeviceThrottleBurst"):
+        if parameters[name]["Default"] * 5 > parameters[name.removeprefix("Device")]["Default"]:
+            yield f"{name}: tokens are free, its default is a fifth of the other methods' at most"
+    for kind, condition in OPTIONAL.items():
+        names = [name for name, _ in stack.of_type(kind)]
+        yield from (f"{name}: Condition" for name in names if stack.template["Resources"][name].get("Condition") != condition)
+        if not names:
+            yield f"no {kind}"
+    for _, association in stack.of_type("AWS::WAFv2::WebACLAssociation"):
+        stage = association["ResourceArn"]["Fn::Sub"]
+        if "${ApiprodStage}" not in stage:  # so that the stage is there before
+            yield f"ResourceArn: {stage}"
 
 
 def votes_and_tallies_expire(stack: Stack) -> Iterator[str]:

@@ -129,6 +129,12 @@ SPOILS = {
         resource("TallyDlqAlarm/Properties/OKActions", {"Fn::If": ["HasAlarmTopic", [{"Ref": "AlarmTopicArn"}], []]}),
         resource("TallyDlqAlarm/Properties/AlarmDescription", "Votes are not counted."),
     ],
+    check.cost_and_abuse_are_bounded: [
+        set_at("template", "Parameters/DeviceThrottleRate/Default", 5000),
+        resource("ApiWebAcl", None),
+        resource("Budget/Condition", None),
+        resource("ApiWebAcl/Properties/ResourceArn", {"Fn::Sub": "arn:aws:apigateway:::/restapis/${Api}/stages/prod"}),
+    ],
     check.votes_and_tallies_expire: [resource("Tallies/Properties/TimeToLiveSpecification", None)],
     check.the_stream_carries_both_images: [resource("Votes/Properties/StreamSpecification/StreamViewType", "NEW_IMAGE")],
     check.the_salt_stays_out_of_the_index: [
