@@ -59,7 +59,7 @@ OUTPUTS = {
 }
 MAPPING_SETTINGS = {
     "TallyVotesMapping": {
-        *("FunctionName", "EventSourceArn", "Enabled", "BatchSize", "MaximumBatchingWindowInSeconds"),
+        *("FunctionName", "EventSourceArn", "Enabled", "BatchSize"),  # a FIFO queue knows no batching window
         *("FunctionResponseTypes", "ScalingConfig"),
     },
     "RelayVotesMapping": {
@@ -285,9 +285,11 @@ def log_groups_end(stack: Stack) -> Iterator[str]:
 
 def logs_are_json_without_system_lines(stack: Stack) -> Iterator[str]:
     for name, function in stack.of_type("AWS::Lambda::Function"):
-        wanted = {"LogFormat": "JSON", "SystemLogLevel": "WARN", "ApplicationLogLevel": {"Ref": "LogLevel"}}
-        if not wanted.items() <= function["LoggingConfig"].items():
+        levels = {"SystemLogLevel": {"Ref": "SystemLogLevel"}, "ApplicationLogLevel": {"Ref": "LogLevel"}}
+        if not {"LogFormat": "JSON", **levels}.items() <= function["LoggingConfig"].items():
             yield name
+    if stack.template["Parameters"]["SystemLogLevel"]["Default"] != "WARN":
+        yield "SystemLogLevel: INFO is for a few days"
 
 
 def no_log_level_shows_tokens(stack: Stack) -> Iterator[str]:
@@ -399,6 +401,23 @@ def cost_and_abuse_are_bounded(stack: Stack) -> Iterator[str]:
         stage = association["ResourceArn"]["Fn::Sub"]
         if "${ApiprodStage}" not in stage:  # so that the stage is there before
             yield f"ResourceArn: {stage}"
+
+
+def secrets_keep_their_keys(stack: Stack) -> Iterator[str]:
+    # Any change of these properties makes a new key. All that the old one has signed is refused from then on.
+    for name, secret in stack.of_type("AWS::SecretsManager::Secret"):
+        if secret.get("GenerateSecretString") != {"PasswordLength": 64, "ExcludePunctuation": True} or "SecretString" in secret:
+            yield name
+
+
+def issuers_leave_room_in_the_environment(stack: Stack) -> Iterator[str]:
+    if stack.template["Parameters"]["Issuers"].get("MaxLength", 4096) > 3500:
+        yield "Issuers: MaxLength"
+
+
+def dead_letters_come_from_their_own_queue(stack: Stack) -> Iterator[str]:
+    if stack.template["Resources"]["RelayDlq"]["Properties"].get("RedriveAllowPolicy") != {"redrivePermission": "denyAll"}:
+        yield "RelayDlq: RedriveAllowPolicy"
 
 
 def votes_and_tallies_expire(stack: Stack) -> Iterator[str]:

@@ -79,7 +79,10 @@ SPOILS = {
         resource("GetVoteRole/Properties/Policies/0/PolicyDocument/Statement/0/Resource", {"Fn::GetAtt": "CastVoteLogs.Arn"}),
     ],
     check.log_groups_end: [resource("GetVoteLogs/Properties/RetentionInDays", None)],
-    check.logs_are_json_without_system_lines: [resource("GetVote/Properties/LoggingConfig/SystemLogLevel", "INFO")],
+    check.logs_are_json_without_system_lines: [
+        resource("GetVote/Properties/LoggingConfig/SystemLogLevel", "INFO"),
+        set_at("template", "Parameters/SystemLogLevel/Default", "INFO"),
+    ],
     check.no_log_level_shows_tokens: [
         set_at("template", "Parameters/LogLevel/AllowedValues", ["TRACE", "DEBUG", "INFO", "WARN", "ERROR"]),
         set_at("template", "Parameters/LogLevel/AllowedValues", None),
@@ -135,6 +138,15 @@ SPOILS = {
         resource("Budget/Condition", None),
         resource("ApiWebAcl/Properties/ResourceArn", {"Fn::Sub": "arn:aws:apigateway:::/restapis/${Api}/stages/prod"}),
     ],
+    check.secrets_keep_their_keys: [
+        resource("DeviceSecret/Properties/GenerateSecretString/PasswordLength", 65),
+        resource("PollIdSecret/Properties/SecretString", "key"),
+    ],
+    check.issuers_leave_room_in_the_environment: [
+        set_at("template", "Parameters/Issuers/MaxLength", None),
+        set_at("template", "Parameters/Issuers/MaxLength", 4000),
+    ],
+    check.dead_letters_come_from_their_own_queue: [resource("RelayDlq/Properties/RedriveAllowPolicy", None)],
     check.votes_and_tallies_expire: [resource("Tallies/Properties/TimeToLiveSpecification", None)],
     check.the_stream_carries_both_images: [resource("Votes/Properties/StreamSpecification/StreamViewType", "NEW_IMAGE")],
     check.the_salt_stays_out_of_the_index: [
@@ -157,6 +169,7 @@ SPOILS = {
     ],
     check.mappings_say_every_setting: [
         resource("RelayVotesMapping/Properties/ParallelizationFactor", None),
+        resource("TallyVotesMapping/Properties/MaximumBatchingWindowInSeconds", 0),
         resource("RelayVotesMapping/Properties/FunctionResponseTypes", ["ReportBatchItemFailures"]),
     ],
     check.the_relay_loses_nothing: [
