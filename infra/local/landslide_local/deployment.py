@@ -40,8 +40,7 @@ def prepare(target: account.Account, name: str) -> None:
     status = _status(client, name)
     if status == "ROLLBACK_COMPLETE":  # its resources are gone already, and it takes no second deploy
         with stage(f"remove the record of the first deploy of {name}, which failed and was rolled back"):
-            client.delete_stack(StackName=name)
-            client.get_waiter("stack_delete_complete").wait(StackName=name)
+            _remove(client, target.region, name)
     elif status not in USABLE | NEVER_CREATED:
         raise Failure("\n".join(_explain(client, target.region, name, status)))
 
@@ -60,8 +59,7 @@ def deploy(target: account.Account, name: str, parameters: Mapping[str, str]) ->
             _sam(client, target, name, wanted)
     else:
         _sam(client, target, name, wanted)
-    client.update_termination_protection(StackName=name, EnableTerminationProtection=wanted[PROTECTION] == "true")
-    say(f"tables and stack are protected against deletion: {wanted[PROTECTION]}")
+    _protect(client, name, wanted[PROTECTION] == "true")
     deployed = _stack(client, name)
     if not _alarms_are_heard(deployed):
         say(
@@ -70,6 +68,27 @@ def deploy(target: account.Account, name: str, parameters: Mapping[str, str]) ->
         )
     for item in deployed.get("Outputs", []):
         print(f"{item['OutputKey']}={item['OutputValue']}")
+
+
+def _remove(client: Any, region: str, name: str) -> None:
+    try:
+        client.delete_stack(StackName=name)
+        client.get_waiter("stack_delete_complete").wait(StackName=name)
+    except botocore.exceptions.WaiterError as error:
+        raise Failure("\n".join([str(error), *_explain(client, region, name, _status(client, name))])) from error
+    except botocore.exceptions.ClientError as error:
+        raise Failure(f"{error}\n{name} could not be deleted. Delete it, then run make deploy again.") from error
+
+
+def _protect(client: Any, name: str, on: bool) -> None:
+    try:
+        client.update_termination_protection(StackName=name, EnableTerminationProtection=on)
+    except botocore.exceptions.ClientError as error:
+        raise Failure(
+            f"{error}\n{name} is deployed and runs, but its termination protection could not be set to {on}. Whoever deploys "
+            "needs cloudformation:UpdateTerminationProtection; run make deploy again with that right."
+        ) from error
+    say(f"tables and stack are {'' if on else 'NOT '}protected against deletion")
 
 
 def _alarms_are_heard(stack: Any) -> bool:

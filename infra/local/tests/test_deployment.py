@@ -73,6 +73,15 @@ class PrepareTest(DeploymentTest):
         deployment.prepare(TARGET, NAME)
         self.assert_all_asked()
 
+    def test_a_record_that_can_not_be_removed_ends_with_what_is_left(self) -> None:
+        self.is_in("ROLLBACK_COMPLETE")
+        self.stub("cloudformation").add_response("delete_stack", {}, {"StackName": NAME})
+        self.is_in("DELETE_FAILED")  # the waiter
+        self.is_in("DELETE_FAILED")
+        self.has_left(2)
+        with self.assertRaisesRegex(Failure, "--retain-resources Votes"):
+            deployment.prepare(TARGET, NAME)
+
     def test_what_a_failed_clean_up_has_left_is_named_with_what_frees_it(self) -> None:
         said = self.refusal("ROLLBACK_FAILED", looks_for_the_left=1)
         self.assertIn("update-table --table-name landslide-Votes-1A --no-deletion-protection-enabled", said)
@@ -158,6 +167,15 @@ class DeployTest(DeploymentTest):
         self.is_in("CREATE_COMPLETE")
         self.is_protected(True)
         self.assertEqual([call["DeletionProtection"] for call in self.deploy({})], ["true"])
+
+    def test_without_the_right_to_protect_it_is_said_that_the_stack_runs(self) -> None:
+        self.is_in("CREATE_COMPLETE")
+        self.stub("cloudformation").add_client_error("update_termination_protection", "AccessDenied", "User may not", 403)
+        with (
+            mock.patch.object(deployment.sam, "deploy"),
+            self.assertRaisesRegex(Failure, "User may not.*\n.*runs, but.*UpdateTerminationProtection"),
+        ):
+            deployment.deploy(TARGET, NAME, {})
 
     def test_it_warns_where_nobody_hears_the_alarms(self) -> None:
         for parameters, warns in (
