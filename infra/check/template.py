@@ -255,12 +255,21 @@ def no_role_has_a_wildcard(stack: Stack) -> Iterator[str]:
             if name != "ApiAccountRole":  # the account's, and API Gateway takes no lesser one
                 yield f"{name}: {policy}"
         for statement in statements(role):
-            if not {"Effect", "Action", "Resource"} >= statement.keys():
+            if not {"Effect", "Action", "Resource"} >= statement.keys() - {"Condition"}:
                 yield f"{name}: {statement}"
             yield from (f"{name}: {action}" for action in listed(statement.get("Action")) if "*" in action)
             for resource in listed(statement.get("Resource")):
                 if "*" in json.dumps(resource) and sub(resource) not in WILDCARDS_ALLOWED:
                     yield f"{name}: {resource}"
+
+
+def roles_reach_buckets_of_this_account_only(stack: Stack) -> Iterator[str]:
+    own = {"StringEquals": {"s3:ResourceAccount": {"Ref": "AWS::AccountId"}}}
+    for name, role in stack.of_type("AWS::IAM::Role"):
+        for statement in statements(role):
+            of_s3 = any(action.startswith("s3:") for action in listed(statement.get("Action")))
+            if statement.get("Condition") != (own if of_s3 else None):
+                yield f"{name}: {statement}"
 
 
 def the_log_group_is_its_own(stack: Stack) -> Iterator[str]:

@@ -41,6 +41,7 @@ def api(path: str, value: Any) -> Callable[[Json, Json], None]:
 
 ROLE = "CastVoteRole/Properties/Policies/0/PolicyDocument/Statement/1"
 LIST_ROLE = "ListPollsRole/Properties/Policies/0/PolicyDocument/Statement/1"
+RELAY_TO_S3 = "RelayVotesRole/Properties/Policies/0/PolicyDocument/Statement/3"
 OPERATION = "paths/~v1~polls/post"
 PATCH = "paths/~v1~polls~{poll_id}/patch"
 PROBLEM = "content/application~problem+json"
@@ -72,6 +73,11 @@ SPOILS = {
         resource(ROLE + "/NotAction", "dynamodb:Scan"),
         resource(ROLE + "/Resource", {"Fn::Sub": "${Polls.Arn}/*"}),
         resource("CastVoteRole/Properties/ManagedPolicyArns", ["arn:aws:iam::aws:policy/ReadOnlyAccess"]),
+    ],
+    check.roles_reach_buckets_of_this_account_only: [
+        resource(RELAY_TO_S3 + "/Condition", None),
+        resource(RELAY_TO_S3 + "/Condition/StringEquals", {"s3:ResourceAccount": "123456789012"}),
+        resource(ROLE + "/Condition", {"Bool": {"aws:SecureTransport": "true"}}),
     ],
     check.the_log_group_is_its_own: [
         resource("GetVoteLogs/Properties/LogGroupName", "votes"),
