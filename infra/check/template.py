@@ -559,6 +559,15 @@ def openapi_is_what_the_gateway_imports(stack: Stack) -> Iterator[str]:
         yield "components: only schemas can be referred to"
 
 
+def tls_is_as_the_parameter_says(stack: Stack) -> Iterator[str]:
+    nothing = {"Ref": "AWS::NoValue"}
+    wanted = {
+        "x-amazon-apigateway-security-policy": {"Fn::If": ["HasTlsPolicy", {"Ref": "TlsPolicy"}, nothing]},
+        "x-amazon-apigateway-endpoint-access-mode": {"Fn::If": ["HasTlsPolicy", "BASIC", nothing]},
+    }
+    yield from (name for name, value in wanted.items() if stack.api.get(name) != value)
+
+
 def each_operation_is_integrated(stack: Stack) -> Iterator[str]:
     functions = dict(stack.of_type("AWS::Lambda::Function"))
     for path, verb, operation in stack.operations():

@@ -197,6 +197,10 @@ SPOILS = {
         api("components/responses", {}),
         api(OPERATION + "/responses/201/content/application~json/example", {"opens_at": None}),
     ],
+    check.tls_is_as_the_parameter_says: [
+        api("x-amazon-apigateway-security-policy", "SecurityPolicy_TLS13_1_3_2025_09"),
+        api("x-amazon-apigateway-endpoint-access-mode", None),
+    ],
     check.each_operation_is_integrated: [
         api(OPERATION + "/x-amazon-apigateway-integration", None),
         api(OPERATION + "/x-amazon-apigateway-integration/httpMethod", "GET"),
