@@ -23,6 +23,8 @@ ISSUERS ?=
 PARAMETERS ?=
 # Of `test-api`: random requests an operation, phase and caller.
 CASES ?= 20
+# Of whatever changes a stack on AWS: 1 changes it without asking for the stack's name.
+YES ?=
 # Of `sim` and `sim-mutants`: how many seeds, from which on; SEED='17 voters=3' replays one run. Of `test-api`: what is random.
 SEEDS ?= 2000
 SEED_START ?= 1
@@ -38,7 +40,8 @@ CHAOS_SECONDS ?= 300
 ARGS ?=
 
 LOCAL := infra/local/run
-CLOUD_FLAGS = --cloud $(CLOUD) --port $(PORT) --stack $(STACK)
+CONSENT = $(if $(YES),--yes)
+CLOUD_FLAGS = --cloud $(CLOUD) --port $(PORT) --stack $(STACK) $(CONSENT)
 TOOLS := infra/local/.venv-tools/bin
 SAM := infra/local/.venv-sam/bin
 CARGO_FLAGS := --profile fast
@@ -79,19 +82,19 @@ token: ## print an account token (SUB=alice)
 	@$(LOCAL) token --sub '$(SUB)'
 
 demo: ## a real election through the running stack (VOTERS=300 for a sample)
-	@$(LOCAL) demo -- $(if $(VOTERS),--voters $(VOTERS)) $(ARGS)
+	@$(LOCAL) demo $(CONSENT) -- $(if $(VOTERS),--voters $(VOTERS)) $(ARGS)
 
 load: ## votes through the running stack: rate, latency, lag, write units, messages (VOTERS=2000 CONNECTIONS=16)
-	@$(LOCAL) load -- $(if $(VOTERS),--voters $(VOTERS)) $(if $(CONNECTIONS),--connections $(CONNECTIONS)) $(ARGS)
+	@$(LOCAL) load $(CONSENT) -- $(if $(VOTERS),--voters $(VOTERS)) $(if $(CONNECTIONS),--connections $(CONNECTIONS)) $(ARGS)
 
 audit: ## recount a poll's votes and compare; fails on any difference (POLL=id ARGS='--json --repair')
-	@$(LOCAL) audit -- $(if $(POLL),'$(POLL)') $(ARGS)
+	@$(LOCAL) audit $(CONSENT) -- $(if $(POLL),'$(POLL)') $(ARGS)
 
 replay: ## give the relay again what it had failed with for 23 hours
-	@$(LOCAL) replay -- $(ARGS)
+	@$(LOCAL) replay $(CONSENT) -- $(ARGS)
 
 redrive: ## give the dead letters back, and show those that can't be counted
-	@$(LOCAL) redrive -- $(ARGS)
+	@$(LOCAL) redrive $(CONSENT) -- $(ARGS)
 
 logs: ## print a function's log lines (FN=cast-vote MINUTES=60 FILTER='"text"'), of AWS if no local cloud runs
 	@$(LOCAL) logs --stack $(STACK) --function '$(FN)' --minutes $(MINUTES) --filter '$(FILTER)'
@@ -179,8 +182,8 @@ package: ## build the release and zip it into target/package (ARCH=arm64 or x86_
 size: ## the same, and a table of sizes; fails over 4 MB
 	@$(LOCAL) size --arch $(ARCH)
 
-deploy: ## deploy to AWS with your credentials (STACK= ARCH= ISSUERS='[…]' PARAMETERS='Key=Value …')
-	@$(LOCAL) deploy --stack $(STACK) --arch $(ARCH) --issuers '$(ISSUERS)' --parameters '$(PARAMETERS)'
+deploy: ## deploy to AWS with your credentials (STACK= ARCH= ISSUERS='[…]' PARAMETERS='Key=Value …' YES=1)
+	@$(LOCAL) deploy $(CONSENT) --stack $(STACK) --arch $(ARCH) --issuers '$(ISSUERS)' --parameters '$(PARAMETERS)'
 
 clean: down ## remove what was built and installed
 	rm -rf target infra/local/.state infra/local/.venv-* infra/local/.dynamodb-local infra/check/node_modules infra/local/openid-provider/node_modules

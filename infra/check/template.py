@@ -59,7 +59,7 @@ OUTPUTS = {
 }
 MAPPING_SETTINGS = {
     "TallyVotesMapping": {
-        *("FunctionName", "EventSourceArn", "Enabled", "BatchSize", "MaximumBatchingWindowInSeconds"),
+        *("FunctionName", "EventSourceArn", "Enabled", "BatchSize"),  # a FIFO queue knows no batching window
         *("FunctionResponseTypes", "ScalingConfig"),
     },
     "RelayVotesMapping": {
@@ -68,6 +68,22 @@ MAPPING_SETTINGS = {
         *("MaximumRetryAttempts", "MaximumRecordAgeInSeconds", "DestinationConfig"),
     },
 }
+ALARMS = {
+    "RelayLateAlarm": {"AWS/Lambda IteratorAge"},
+    "RelaySilentAlarm": {"AWS/DynamoDB SuccessfulRequestLatency", "AWS/Lambda Invocations"},
+    "TallyLateAlarm": {"AWS/SQS ApproximateAgeOfOldestMessage"},
+    "TallyDlqAlarm": {"AWS/SQS ApproximateNumberOfMessagesVisible"},
+    "RelayDlqAlarm": {"AWS/SQS ApproximateNumberOfMessagesVisible"},
+    "FailuresBucketAlarm": {"AWS/S3 NumberOfObjects"},
+    "ApiErrorsAlarm": {"AWS/ApiGateway 5XXError"},
+    "LambdaThrottledAlarm": {"AWS/Lambda Throttles"},
+    "AuthorizerErrorsAlarm": {"AWS/Lambda Errors"},
+    "VotesThrottledAlarm": {"AWS/DynamoDB WriteThrottleEvents"},
+    "TalliesThrottledAlarm": {"AWS/DynamoDB WriteThrottleEvents"},
+}
+"""The metrics that each alarm looks at."""
+OPTIONAL = {"AWS::WAFv2::WebACLAssociation": "HasWebAcl", "AWS::Budgets::Budget": "HasBudget", "AWS::SNS::Topic": "HasOwnTopic"}
+"""Types that are made only where a parameter asks for them: no local cloud knows the first two."""
 WILDCARDS_ALLOWED = {
     "${RelayFailuresBucket.Arn}/aws/lambda/*",  # Lambda names the object when it fails
     # GetAtt of a log group's Arn ends in `:*` too; the_log_group_is_its_own sees to it that it is the function's.
@@ -96,11 +112,11 @@ GATEWAY_RESPONSES = {
     "BAD_REQUEST_PARAMETERS": 400,
     "DEFAULT_4XX": 400,
     "ACCESS_DENIED": 401,  # the authorizer's Deny: the token is not valid
-    "EXPIRED_TOKEN": 401,
-    "INVALID_SIGNATURE": 401,
     "UNAUTHORIZED": 401,
     "INVALID_API_KEY": 403,
     "WAF_FILTERED": 403,
+    "EXPIRED_TOKEN": 404,  # of a signature, which no method of ours has: so the path is unknown, or the verb
+    "INVALID_SIGNATURE": 404,
     "MISSING_AUTHENTICATION_TOKEN": 404,
     "RESOURCE_NOT_FOUND": 404,
     "REQUEST_TOO_LARGE": 413,
@@ -239,12 +255,21 @@ def no_role_has_a_wildcard(stack: Stack) -> Iterator[str]:
             if name != "ApiAccountRole":  # the account's, and API Gateway takes no lesser one
                 yield f"{name}: {policy}"
         for statement in statements(role):
-            if not {"Effect", "Action", "Resource"} >= statement.keys():
+            if not {"Effect", "Action", "Resource"} >= statement.keys() - {"Condition"}:
                 yield f"{name}: {statement}"
             yield from (f"{name}: {action}" for action in listed(statement.get("Action")) if "*" in action)
             for resource in listed(statement.get("Resource")):
                 if "*" in json.dumps(resource) and sub(resource) not in WILDCARDS_ALLOWED:
                     yield f"{name}: {resource}"
+
+
+def roles_reach_buckets_of_this_account_only(stack: Stack) -> Iterator[str]:
+    own = {"StringEquals": {"s3:ResourceAccount": {"Ref": "AWS::AccountId"}}}
+    for name, role in stack.of_type("AWS::IAM::Role"):
+        for statement in statements(role):
+            of_s3 = any(action.startswith("s3:") for action in listed(statement.get("Action")))
+            if statement.get("Condition") != (own if of_s3 else None):
+                yield f"{name}: {statement}"
 
 
 def the_log_group_is_its_own(stack: Stack) -> Iterator[str]:
@@ -269,9 +294,11 @@ def log_groups_end(stack: Stack) -> Iterator[str]:
 
 def logs_are_json_without_system_lines(stack: Stack) -> Iterator[str]:
     for name, function in stack.of_type("AWS::Lambda::Function"):
-        wanted = {"LogFormat": "JSON", "SystemLogLevel": "WARN", "ApplicationLogLevel": {"Ref": "LogLevel"}}
-        if not wanted.items() <= function["LoggingConfig"].items():
+        levels = {"SystemLogLevel": {"Ref": "SystemLogLevel"}, "ApplicationLogLevel": {"Ref": "LogLevel"}}
+        if not {"LogFormat": "JSON", **levels}.items() <= function["LoggingConfig"].items():
             yield name
+    if stack.template["Parameters"]["SystemLogLevel"]["Default"] != "WARN":
+        yield "SystemLogLevel: INFO is for a few days"
 
 
 def no_log_level_shows_tokens(stack: Stack) -> Iterator[str]:
@@ -306,19 +333,100 @@ def functions_have_the_environment_they_read(stack: Stack) -> Iterator[str]:
 
 def tables_are_on_demand_recoverable_and_protected(stack: Stack) -> Iterator[str]:
     for name, table in stack.of_type("AWS::DynamoDB::Table"):
-        resource = stack.template["Resources"][name]
         if table["BillingMode"] != "PAY_PER_REQUEST":
             yield f"{name}: BillingMode"
         if not table.get("PointInTimeRecoverySpecification", {}).get("PointInTimeRecoveryEnabled"):
             yield f"{name}: PointInTimeRecoverySpecification"
         if table.get("DeletionProtectionEnabled") != {"Ref": "DeletionProtection"}:
             yield f"{name}: DeletionProtectionEnabled"
-        if resource.get("UpdateReplacePolicy") != "Retain":
-            yield f"{name}: UpdateReplacePolicy"
         if table.get("SSESpecification", {}).get("SSEEnabled", True) is not True:
             yield f"{name}: SSESpecification"
         if table.get("LocalSecondaryIndexes"):
             yield f"{name}: LocalSecondaryIndexes (partitions would not split for heat)"
+
+
+def what_can_not_be_made_again_outlives_the_stack(stack: Stack) -> Iterator[str]:
+    for kind in ("AWS::DynamoDB::Table", "AWS::SecretsManager::Secret"):
+        for name, _ in stack.of_type(kind):
+            resource = stack.template["Resources"][name]
+            if resource.get("DeletionPolicy") != "RetainExceptOnCreate":  # Retain would leave it behind after a failed create
+                yield f"{name}: DeletionPolicy"
+            if resource.get("UpdateReplacePolicy") != "Retain":
+                yield f"{name}: UpdateReplacePolicy"
+
+
+def warm_throughput_is_sent_only_as_asked(stack: Stack) -> Iterator[str]:
+    # AWS refuses an update with less than what the table has by now, be it by an earlier parameter or by traffic.
+    nothing = {"Ref": "AWS::NoValue"}
+    for name in ("Votes", "Tallies"):
+        writes, reads = {"Ref": f"Warm{name}WriteUnits"}, {"Ref": f"Warm{name}ReadUnits"}
+        if_reads = {"Fn::If": [f"Warm{name}Reads", reads, nothing]}
+        only_reads = {"Fn::If": [f"Warm{name}Reads", {"ReadUnitsPerSecond": reads}, nothing]}
+        both = {"WriteUnitsPerSecond": writes, "ReadUnitsPerSecond": if_reads}
+        wanted = {"Fn::If": [f"Warm{name}Writes", both, only_reads]}
+        if stack.template["Resources"][name]["Properties"].get("WarmThroughput") != wanted:
+            yield name
+
+
+def the_accounts_log_role_outlives_the_stack_or_is_left_alone(stack: Stack) -> Iterator[str]:
+    for name in ("ApiAccount", "ApiAccountRole"):
+        resource = stack.template["Resources"][name]
+        if (resource.get("DeletionPolicy"), resource.get("UpdateReplacePolicy")) != ("Retain", "Retain"):
+            yield f"{name}: DeletionPolicy or UpdateReplacePolicy"
+        if resource.get("Condition") != "SetAccountRole":
+            yield f"{name}: Condition"
+
+
+def alarms_watch_front_and_counting(stack: Stack) -> Iterator[str]:
+    alarms = dict(stack.of_type("AWS::CloudWatch::Alarm"))
+    yield from sorted(alarms.keys() ^ ALARMS.keys())
+    for name in alarms.keys() & ALARMS.keys():
+        metrics = [metric["MetricStat"]["Metric"] for metric in alarms[name].get("Metrics", []) if "MetricStat" in metric]
+        shown = {f"{metric['Namespace']} {metric['MetricName']}" for metric in metrics or [alarms[name]]}
+        if shown != ALARMS[name]:
+            yield f"{name}: {sorted(shown)}"
+
+
+def alarms_ring_and_say_what_to_do(stack: Stack) -> Iterator[str]:
+    own = {"Fn::If": ["HasOwnTopic", [{"Ref": "AlarmTopic"}], {"Ref": "AWS::NoValue"}]}
+    wanted = {"Fn::If": ["HasAlarmTopic", [{"Ref": "AlarmTopicArn"}], own]}
+    for name, alarm in stack.of_type("AWS::CloudWatch::Alarm"):
+        yield from (f"{name}: {actions}" for actions in ("AlarmActions", "OKActions") if alarm.get(actions) != wanted)
+        if not alarm.get("AlarmDescription", "").endswith(". See docs/operate.md."):
+            yield f"{name}: AlarmDescription"
+
+
+def cost_and_abuse_are_bounded(stack: Stack) -> Iterator[str]:
+    parameters = stack.template["Parameters"]
+    for name in ("DeviceThrottleRate", "DeviceThrottleBurst"):
+        if parameters[name]["Default"] * 5 > parameters[name.removeprefix("Device")]["Default"]:
+            yield f"{name}: tokens are free, its default is a fifth of the other methods' at most"
+    for kind, condition in OPTIONAL.items():
+        names = [name for name, _ in stack.of_type(kind)]
+        yield from (f"{name}: Condition" for name in names if stack.template["Resources"][name].get("Condition") != condition)
+        if not names:
+            yield f"no {kind}"
+    for _, association in stack.of_type("AWS::WAFv2::WebACLAssociation"):
+        stage = association["ResourceArn"]["Fn::Sub"]
+        if "${ApiprodStage}" not in stage:  # so that the stage is there before
+            yield f"ResourceArn: {stage}"
+
+
+def secrets_keep_their_keys(stack: Stack) -> Iterator[str]:
+    # Any change of these properties makes a new key. All that the old one has signed is refused from then on.
+    for name, secret in stack.of_type("AWS::SecretsManager::Secret"):
+        if secret.get("GenerateSecretString") != {"PasswordLength": 64, "ExcludePunctuation": True} or "SecretString" in secret:
+            yield name
+
+
+def issuers_leave_room_in_the_environment(stack: Stack) -> Iterator[str]:
+    if stack.template["Parameters"]["Issuers"].get("MaxLength", 4096) > 3500:
+        yield "Issuers: MaxLength"
+
+
+def dead_letters_come_from_their_own_queue(stack: Stack) -> Iterator[str]:
+    if stack.template["Resources"]["RelayDlq"]["Properties"].get("RedriveAllowPolicy") != {"redrivePermission": "denyAll"}:
+        yield "RelayDlq: RedriveAllowPolicy"
 
 
 def votes_and_tallies_expire(stack: Stack) -> Iterator[str]:
@@ -451,6 +559,15 @@ def openapi_is_what_the_gateway_imports(stack: Stack) -> Iterator[str]:
         yield "components: only schemas can be referred to"
 
 
+def tls_is_as_the_parameter_says(stack: Stack) -> Iterator[str]:
+    nothing = {"Ref": "AWS::NoValue"}
+    wanted = {
+        "x-amazon-apigateway-security-policy": {"Fn::If": ["HasTlsPolicy", {"Ref": "TlsPolicy"}, nothing]},
+        "x-amazon-apigateway-endpoint-access-mode": {"Fn::If": ["HasTlsPolicy", "BASIC", nothing]},
+    }
+    yield from (name for name, value in wanted.items() if stack.api.get(name) != value)
+
+
 def each_operation_is_integrated(stack: Stack) -> Iterator[str]:
     functions = dict(stack.of_type("AWS::Lambda::Function"))
     for path, verb, operation in stack.operations():
@@ -539,6 +656,8 @@ def the_gateway_answers_with_problems(stack: Stack) -> Iterator[str]:
         except ValueError:
             yield f"{kind}: not JSON"
             continue
+        if problem.get("code") not in CODES[status]:
+            yield f"{kind}: code"
         if list(problem) != ["type", "title", "status", "detail", "code", "request_id"]:
             yield f"{kind}: {list(problem)}"
         if (problem.get("status"), response["statusCode"]) != (status, str(status)):

@@ -41,10 +41,17 @@ def api(path: str, value: Any) -> Callable[[Json, Json], None]:
 
 ROLE = "CastVoteRole/Properties/Policies/0/PolicyDocument/Statement/1"
 LIST_ROLE = "ListPollsRole/Properties/Policies/0/PolicyDocument/Statement/1"
+RELAY_TO_S3 = "RelayVotesRole/Properties/Policies/0/PolicyDocument/Statement/3"
 OPERATION = "paths/~v1~polls/post"
 PATCH = "paths/~v1~polls~{poll_id}/patch"
 PROBLEM = "content/application~problem+json"
-RESPONSE = "x-amazon-apigateway-gateway-responses/THROTTLED"
+GATEWAY = "x-amazon-apigateway-gateway-responses"
+RESPONSE = GATEWAY + "/THROTTLED"
+WRONG_CODE = (
+    '{"type":"about:blank","title":"Not Found","status":404,"detail":"No.","code":"unauthorized",'
+    '"request_id":"$context.requestId"}'
+)
+"""A problem with the code of another status."""
 
 SPOILS = {
     check.the_gateway_may_call_what_it_integrates: [
@@ -67,13 +74,21 @@ SPOILS = {
         resource(ROLE + "/Resource", {"Fn::Sub": "${Polls.Arn}/*"}),
         resource("CastVoteRole/Properties/ManagedPolicyArns", ["arn:aws:iam::aws:policy/ReadOnlyAccess"]),
     ],
+    check.roles_reach_buckets_of_this_account_only: [
+        resource(RELAY_TO_S3 + "/Condition", None),
+        resource(RELAY_TO_S3 + "/Condition/StringEquals", {"s3:ResourceAccount": "123456789012"}),
+        resource(ROLE + "/Condition", {"Bool": {"aws:SecureTransport": "true"}}),
+    ],
     check.the_log_group_is_its_own: [
         resource("GetVoteLogs/Properties/LogGroupName", "votes"),
         resource("GetVote/Properties/LoggingConfig/LogGroup", {"Ref": "CastVoteLogs"}),
         resource("GetVoteRole/Properties/Policies/0/PolicyDocument/Statement/0/Resource", {"Fn::GetAtt": "CastVoteLogs.Arn"}),
     ],
     check.log_groups_end: [resource("GetVoteLogs/Properties/RetentionInDays", None)],
-    check.logs_are_json_without_system_lines: [resource("GetVote/Properties/LoggingConfig/SystemLogLevel", "INFO")],
+    check.logs_are_json_without_system_lines: [
+        resource("GetVote/Properties/LoggingConfig/SystemLogLevel", "INFO"),
+        set_at("template", "Parameters/SystemLogLevel/Default", "INFO"),
+    ],
     check.no_log_level_shows_tokens: [
         set_at("template", "Parameters/LogLevel/AllowedValues", ["TRACE", "DEBUG", "INFO", "WARN", "ERROR"]),
         set_at("template", "Parameters/LogLevel/AllowedValues", None),
@@ -94,9 +109,50 @@ SPOILS = {
         resource("Votes/Properties/PointInTimeRecoverySpecification", None),
         resource("Votes/Properties/DeletionProtectionEnabled", False),
         resource("Votes/Properties/BillingMode", "PROVISIONED"),
-        resource("Votes/UpdateReplacePolicy", None),
         resource("Votes/Properties/LocalSecondaryIndexes", [{}]),
     ],
+    check.what_can_not_be_made_again_outlives_the_stack: [
+        resource("Votes/DeletionPolicy", "Delete"),
+        resource("Votes/UpdateReplacePolicy", None),
+        resource("DeviceSecret/DeletionPolicy", "Retain"),
+        resource("PollIdSecret/DeletionPolicy", None),
+    ],
+    check.warm_throughput_is_sent_only_as_asked: [
+        resource("Votes/Properties/WarmThroughput/Fn::If/1/ReadUnitsPerSecond/Fn::If/2", 12000),
+        resource("Tallies/Properties/WarmThroughput/Fn::If/1/ReadUnitsPerSecond", 12000),
+        resource("Tallies/Properties/WarmThroughput/Fn::If/2", {"ReadUnitsPerSecond": 12000}),
+        resource("Votes/Properties/WarmThroughput", None),
+    ],
+    check.the_accounts_log_role_outlives_the_stack_or_is_left_alone: [
+        resource("ApiAccountRole/DeletionPolicy", None),
+        resource("ApiAccount/UpdateReplacePolicy", "Delete"),
+        resource("ApiAccount/Condition", "WriteAccessLogs"),
+    ],
+    check.alarms_watch_front_and_counting: [
+        resource("VotesThrottledAlarm", None),
+        resource("ApiErrorsAlarm/Properties/MetricName", "4XXError"),
+        resource("RelaySilentAlarm/Properties/Metrics/2", None),
+    ],
+    check.alarms_ring_and_say_what_to_do: [
+        resource("TallyDlqAlarm/Properties/AlarmActions", None),
+        resource("TallyDlqAlarm/Properties/OKActions", {"Fn::If": ["HasAlarmTopic", [{"Ref": "AlarmTopicArn"}], []]}),
+        resource("TallyDlqAlarm/Properties/AlarmDescription", "Votes are not counted."),
+    ],
+    check.cost_and_abuse_are_bounded: [
+        set_at("template", "Parameters/DeviceThrottleRate/Default", 5000),
+        resource("ApiWebAcl", None),
+        resource("Budget/Condition", None),
+        resource("ApiWebAcl/Properties/ResourceArn", {"Fn::Sub": "arn:aws:apigateway:::/restapis/${Api}/stages/prod"}),
+    ],
+    check.secrets_keep_their_keys: [
+        resource("DeviceSecret/Properties/GenerateSecretString/PasswordLength", 65),
+        resource("PollIdSecret/Properties/SecretString", "key"),
+    ],
+    check.issuers_leave_room_in_the_environment: [
+        set_at("template", "Parameters/Issuers/MaxLength", None),
+        set_at("template", "Parameters/Issuers/MaxLength", 4000),
+    ],
+    check.dead_letters_come_from_their_own_queue: [resource("RelayDlq/Properties/RedriveAllowPolicy", None)],
     check.votes_and_tallies_expire: [resource("Tallies/Properties/TimeToLiveSpecification", None)],
     check.the_stream_carries_both_images: [resource("Votes/Properties/StreamSpecification/StreamViewType", "NEW_IMAGE")],
     check.the_salt_stays_out_of_the_index: [
@@ -119,6 +175,7 @@ SPOILS = {
     ],
     check.mappings_say_every_setting: [
         resource("RelayVotesMapping/Properties/ParallelizationFactor", None),
+        resource("TallyVotesMapping/Properties/MaximumBatchingWindowInSeconds", 0),
         resource("RelayVotesMapping/Properties/FunctionResponseTypes", ["ReportBatchItemFailures"]),
     ],
     check.the_relay_loses_nothing: [
@@ -139,6 +196,10 @@ SPOILS = {
         api("components/schemas/New_Poll", {"type": "object"}),
         api("components/responses", {}),
         api(OPERATION + "/responses/201/content/application~json/example", {"opens_at": None}),
+    ],
+    check.tls_is_as_the_parameter_says: [
+        api("x-amazon-apigateway-security-policy", "SecurityPolicy_TLS13_1_3_2025_09"),
+        api("x-amazon-apigateway-endpoint-access-mode", None),
     ],
     check.each_operation_is_integrated: [
         api(OPERATION + "/x-amazon-apigateway-integration", None),
@@ -173,6 +234,8 @@ SPOILS = {
         api(RESPONSE, None),
         api(RESPONSE + "/responseTemplates", {"application/problem+json": '{"detail":$context.error.message}'}),
         api(RESPONSE + "/statusCode", "503"),
+        api(GATEWAY + "/INVALID_SIGNATURE/statusCode", "401"),
+        api(GATEWAY + "/EXPIRED_TOKEN/responseTemplates/application~problem+json", WRONG_CODE),
         api(RESPONSE + "/responseParameters/gatewayresponse.header.Retry-After", None),
         api(RESPONSE + "/responseParameters/gatewayresponse.header.Cache-Control", None),
     ],

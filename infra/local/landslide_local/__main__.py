@@ -3,12 +3,22 @@
 import argparse
 import os
 import sys
+from typing import Any
 
 from landslide_local import clouds, paths, venvs
 from landslide_local.stages import Failure, say
 
 # Modules that import boto3 are imported where they are needed: these verbs run before it is installed.
 WITHOUT_BOTO3 = {"venvs", "pythons", "down", "url", "token", "test"}
+
+UP = "creates or updates the stack, with tables that are not protected against deletion"
+VOTES = "makes a poll and casts votes in it"
+CHANGES = {
+    "audit": "repairs what is counted of a poll",
+    "replay": "gives the relay again what lies in the failure bucket",
+    "redrive": "gives the dead letters back to the counting",
+}
+"""What commands do to a stack, for the question whether that is meant."""
 
 
 def main() -> None:
@@ -21,7 +31,9 @@ def main() -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="infra/local/run", description=__doc__)
     verbs = parser.add_subparsers(dest="verb", required=True)
-    cloud = argparse.ArgumentParser(add_help=False)
+    consent = argparse.ArgumentParser(add_help=False)
+    consent.add_argument("--yes", action="store_true", help="change a stack on AWS without asking for its name")
+    cloud = argparse.ArgumentParser(add_help=False, parents=[consent])
     cloud.add_argument("--cloud", default="ministack")
     cloud.add_argument("--port", type=int, default=4566)
     cloud.add_argument("--stack", default="landslide")
@@ -40,14 +52,14 @@ def _parser() -> argparse.ArgumentParser:
     verb = verbs.add_parser("token")
     verb.add_argument("--sub", required=True)
     verb.set_defaults(run=_token)
-    verb = verbs.add_parser("demo", help="run the demo election; what follows -- goes to `landslide demo`")
+    verb = verbs.add_parser("demo", parents=[consent], help="run the demo election; what follows -- goes to `landslide demo`")
     verb.add_argument("arguments", nargs="*")
     verb.set_defaults(run=_demo)
     for name in ["audit", "replay", "redrive"]:
-        verb = verbs.add_parser(name, help=f"what follows -- goes to `landslide {name}`")
+        verb = verbs.add_parser(name, parents=[consent], help=f"what follows -- goes to `landslide {name}`")
         verb.add_argument("arguments", nargs="*")
         verb.set_defaults(run=_operate)
-    verb = verbs.add_parser("load", help="what follows -- goes to `landslide-load`")
+    verb = verbs.add_parser("load", parents=[consent], help="what follows -- goes to `landslide-load`")
     verb.add_argument("arguments", nargs="*")
     verb.set_defaults(run=_load)
     verb = verbs.add_parser("test-it", parents=[cloud], help="what follows -- goes to the test program")
@@ -68,7 +80,7 @@ def _parser() -> argparse.ArgumentParser:
     verb.set_defaults(run=_logs)
     verbs.add_parser("package", parents=[arch]).set_defaults(run=_package)
     verbs.add_parser("size", parents=[arch]).set_defaults(run=_size)
-    verb = verbs.add_parser("deploy", parents=[arch])
+    verb = verbs.add_parser("deploy", parents=[arch, consent])
     verb.add_argument("--stack", default="landslide")
     verb.add_argument("--issuers", default="")
     verb.add_argument("--parameters", default="", help="further Key=Value pairs of the template")
@@ -94,10 +106,23 @@ def _bring_up(arguments: argparse.Namespace) -> "stack.Stack":  # noqa: F821
     from landslide_local import stack
 
     cloud = clouds.choose(arguments.cloud, arguments.port)
+    _confirm_on_aws(cloud.endpoint_url, arguments.stack, cloud.region, UP, arguments.yes)
     venvs.require_interpreters(cloud.venvs)  # before minutes go into what else it needs
     cloud.install()
     venvs.ensure([*cloud.venvs, "sam"])
     return stack.bring_up(cloud, arguments.stack, cloud.build())
+
+
+def _confirm_on_aws(endpoint_url: str | None, stack: str, region: str, change: str, yes: bool) -> None:
+    """Asks nothing about a cloud that an endpoint leads to."""
+    if endpoint_url is None:
+        from landslide_local import account
+
+        account.confirm(stack, change, region=region, yes=yes)
+
+
+def _confirm_running(deployed: dict[str, Any], change: str, yes: bool) -> None:
+    _confirm_on_aws(deployed["endpoint_url"], deployed["stack"], deployed["region"], change, yes)
 
 
 def _url(_: argparse.Namespace) -> None:
@@ -116,6 +141,7 @@ def _demo(arguments: argparse.Namespace) -> None:
     from landslide_local import operator_program, stackfile
 
     deployed = stackfile.read()
+    _confirm_running(deployed, VOTES, arguments.yes)
     os.environ["LANDSLIDE_TOKEN"] = operator_program.token(deployed["issuer_key"], "demo")
     operator_program.become(["demo", "--url", deployed["api_url"], *arguments.arguments])
 
@@ -123,14 +149,19 @@ def _demo(arguments: argparse.Namespace) -> None:
 def _operate(arguments: argparse.Namespace) -> None:
     from landslide_local import operator_program, stackfile
 
-    os.environ |= operator_program.environment(stackfile.read())
+    deployed = stackfile.read()
+    if arguments.verb != "audit" or "--repair" in arguments.arguments:
+        _confirm_running(deployed, CHANGES[arguments.verb], arguments.yes)
+    os.environ |= operator_program.environment(deployed)
     operator_program.become([arguments.verb, *arguments.arguments])
 
 
 def _load(arguments: argparse.Namespace) -> None:
     from landslide_local import load, stackfile
 
-    load.run(stackfile.read(), arguments.arguments)
+    deployed = stackfile.read()
+    _confirm_running(deployed, VOTES, arguments.yes)
+    load.run(deployed, arguments.arguments)
 
 
 def _test_it(arguments: argparse.Namespace) -> None:
@@ -175,15 +206,17 @@ def _size(arguments: argparse.Namespace) -> None:
 
 
 def _deploy(arguments: argparse.Namespace) -> None:
-    from landslide_local import packages, stack
+    from landslide_local import account, deployment, packages
 
-    stack.require_aws_credentials()
+    deployment.require_name(arguments.stack)
+    target = account.confirm(arguments.stack, "creates or updates the stack", region=account.region(), yes=arguments.yes)
+    deployment.prepare(target, arguments.stack)
     packages.make(arguments.arch)
     parameters = {"Architecture": arguments.arch}
     if arguments.issuers:
         parameters["Issuers"] = arguments.issuers
     parameters |= dict(pair.split("=", 1) for pair in arguments.parameters.split())
-    stack.deploy_to_aws(arguments.stack, parameters)
+    deployment.deploy(target, arguments.stack, parameters)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,8 @@ PROFILE = "fast"
 PROGRAMS_OF_TESTS = ("landslide-bench", "landslide-floor", "landslide-load", "landslide-paths", "landslide-sim")
 """Packages of `tests/` with programs that a running stack does not need."""
 TARGET = Path(os.environ.get("CARGO_TARGET_DIR") or paths.ROOT / "target").resolve()
+TRIPLES = {"arm64": "aarch64-unknown-linux-gnu", "x86_64": "x86_64-unknown-linux-gnu"}
+"""Rust's names of Lambda's processors."""
 OPERATOR = TARGET / PROFILE / "landslide"
 LAMBDA = paths.ROOT / "target" / "lambda"
 """Where template.yaml looks for NAME/bootstrap."""
@@ -50,18 +52,27 @@ def load_tool() -> Path:
 
 
 def for_lambda(architecture: str) -> list[tuple[str, Path]]:
-    """Builds what ships, in the release profile. Gives each function's name and binary."""
+    """Builds what ships, in the release profile. Gives each function's name and binary.
+
+    Linked by zig against Lambda's glibc also where the host's processor is the target: a newer host's own libc has
+    symbols that Lambda's lacks, and a binary that asks for one does not start there.
+    """
+    from landslide_local import glibc  # it imports pyelftools, which is not there when this module is read
+
     venvs.ensure(["tools"])
-    if architecture == "arm64":
-        _require_rust_target("aarch64-unknown-linux-gnu")
+    triple = TRIPLES[architecture]
+    if architecture != host_architecture():
+        _require_rust_target(triple)
     # Package by package, so that no feature comes in that only the command line or the tests ask for.
     packages = [flag for name in functions() for flag in ("--package", name)]
-    cross = ["--arm64"] if architecture == "arm64" else ["--x86-64"]
-    compiler = ["--compiler", "cargo"] if architecture == host_architecture() else []
+    target = ["--target", f"{triple}.{glibc.text(glibc.NEWEST)}", "--compiler", "cargo-zigbuild"]
     path = f"{paths.venv('tools') / 'bin'}{os.pathsep}{os.environ['PATH']}"
     with stage(f"release build for {architecture} (minutes)"):
-        _cargo(["lambda", "build", "--release", *cross, *compiler, "--locked", *packages], {"PATH": path})
-    return [(name, LAMBDA / name / "bootstrap") for name in functions()]
+        _cargo(["lambda", "build", "--release", *target, "--locked", *packages], {"PATH": path})
+    built = [(name, LAMBDA / name / "bootstrap") for name in functions()]
+    for name, binary in built:
+        glibc.require(name, binary)
+    return built
 
 
 def _cargo(arguments: list[str], environment: dict[str, str]) -> None:

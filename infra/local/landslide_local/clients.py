@@ -14,6 +14,8 @@ def environment(cloud: str, endpoint_url: str | None) -> dict[str, str]:
     if cloud != EXTERNAL:
         return {**local, "AWS_ENDPOINT_URL": str(endpoint_url)}
     own = {key: value for key, value in os.environ.items() if key.startswith("AWS_") and value}
+    if region := own.get("AWS_REGION") or own.get("AWS_DEFAULT_REGION"):
+        own |= {"AWS_REGION": region, "AWS_DEFAULT_REGION": region}  # boto3 and SAM read the one, other SDKs the other
     if endpoint_url is not None:
         return {**local, **own, "AWS_ENDPOINT_URL": endpoint_url}
     own.pop("AWS_ENDPOINT_URL", None)

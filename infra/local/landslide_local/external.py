@@ -26,7 +26,7 @@ class External:
 
     def __init__(self) -> None:
         self.endpoint_url = os.environ.get("AWS_ENDPOINT_URL") or None
-        self.region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or clients.REGION
+        self.region = self._region()
         self.calls_at_once = 64 if self.endpoint_url is None else 12
         if self.endpoint_url is None:
             self.lacks = {
@@ -36,6 +36,13 @@ class External:
             }
         else:
             self.lacks = {**self.lacks, "enforced-iam": "emulators in containers enforce no policies unless told to"}
+
+    def _region(self) -> str:
+        if self.endpoint_url is not None:
+            return os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or clients.REGION
+        from landslide_local import account  # it imports boto3, which is not there when this module is read
+
+        return account.region()
 
     def install(self) -> None:
         """Nothing: it is there."""
@@ -51,10 +58,7 @@ class External:
     def start(self) -> None:
         """Makes sure that somebody answers."""
         if self.endpoint_url is None:
-            from landslide_local import stack  # it imports boto3, which is not there when this module is read
-
-            stack.require_aws_credentials()
-            return
+            return  # its account has been shown already
         try:
             urllib.request.urlopen(self.endpoint_url, timeout=ANSWER_SECONDS_MAX).close()
         except urllib.error.HTTPError:

@@ -6,7 +6,7 @@ import time
 import boto3
 import botocore.exceptions
 
-from landslide_local import clients, stackfile
+from landslide_local import account, clients, stackfile
 from landslide_local.stages import Failure
 
 SECONDS_PER_MINUTE = 60
@@ -19,9 +19,10 @@ def show(stack: str, function: str, minutes: int, pattern: str) -> None:
     if deployed is not None:
         stack = deployed["stack"]
         os.environ |= clients.environment(deployed["cloud"], deployed["endpoint_url"])
+    region = deployed["region"] if deployed is not None else account.region()
     group = f"/aws/lambda/{stack}-{function}"
     since = int((time.time() - minutes * SECONDS_PER_MINUTE) * 1000)
-    pages = boto3.client("logs").get_paginator("filter_log_events")
+    pages = boto3.client("logs", region_name=region).get_paginator("filter_log_events")
     try:
         found = pages.paginate(logGroupName=group, startTime=since, **({"filterPattern": pattern} if pattern else {}))
         events = [event for page in found for event in page["events"]]

@@ -1,10 +1,7 @@
-"""Deploys template.yaml with the SAM CLI, onto a local cloud or AWS."""
+"""Brings template.yaml up on a cloud, as `make up` does."""
 
 import hashlib
-import json
 import os
-import subprocess
-import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,11 +9,8 @@ from pathlib import Path
 import boto3
 import botocore.exceptions
 
-from landslide_local import build, clients, clouds, operator_program, paths, stackfile
-from landslide_local.stages import Failure, say, stage
-
-USABLE = {"CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "IMPORT_COMPLETE"}
-LOG_TAIL_LINES = 30
+from landslide_local import account, build, clients, clouds, deployment, operator_program, paths, sam, stackfile
+from landslide_local.stages import say, stage
 
 
 @dataclass(frozen=True)
@@ -56,14 +50,21 @@ def bring_up(cloud: clouds.Cloud, name: str, architecture: str) -> Stack:
     environment = _environment(cloud)
     session = _session(cloud)
     before = stackfile.read_if_there()
-    if before is not None and before["fingerprint"] == fingerprint and (clouds.running() or _status(session, name) in USABLE):
+    if (
+        before is not None
+        and before["fingerprint"] == fingerprint
+        and (clouds.running() or _status(session, name) in deployment.USABLE)
+    ):
         say("    deployed already, nothing has changed")
         return Stack(**before)
 
     paths.STACK_FILE.unlink(missing_ok=True)
-    _delete_if_failed(session, name)
+    if cloud.endpoint_url is None:
+        deployment.prepare(account.of_caller(cloud.region), name)
+    else:
+        _delete_if_failed(session, name)
     with stage("deploy (sam)"):
-        _sam_deploy(name, parameters, environment, paths.STATE / "logs" / "deploy.log")
+        sam.deploy(name, cloud.region, parameters, environment, paths.STATE / "logs" / "deploy.log")
     with stage("after the deploy"):
         cloud.after_deploy(name)
     outputs = _outputs(session, name)
@@ -83,53 +84,6 @@ def bring_up(cloud: clouds.Cloud, name: str, architecture: str) -> Stack:
     return deployed
 
 
-def require_aws_credentials() -> None:
-    """Says what is missing before minutes go into a build."""
-    try:
-        caller = boto3.client("sts").get_caller_identity()
-    except (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError) as error:
-        raise Failure(
-            f"{error}\nmake deploy needs AWS credentials and a region: set AWS_PROFILE, or AWS_ACCESS_KEY_ID, "
-            "AWS_SECRET_ACCESS_KEY and AWS_REGION."
-        ) from error
-    say(f"account {caller['Account']}, as {caller['Arn']}")
-
-
-def deploy_to_aws(name: str, parameters: Mapping[str, str]) -> None:
-    """Deploys what `make package` built, with the caller's own credentials."""
-    with stage(f"deploy stack {name} (sam)"):
-        _sam_deploy(name, parameters, dict(os.environ), log=None)
-    for key, value in _outputs(boto3.Session(), name).items():
-        print(f"{key}={value}")
-
-
-def _sam_deploy(name: str, parameters: Mapping[str, str], environment: dict[str, str], log: Path | None) -> None:
-    overrides = paths.STATE / "parameters.yaml"
-    overrides.parent.mkdir(parents=True, exist_ok=True)
-    # JSON is YAML; the command line would need its quotes escaped
-    overrides.write_text(json.dumps(dict(parameters)))
-    command = [str(paths.venv_bin("sam", "sam")), "deploy", "--stack-name", name, "--template-file", str(paths.TEMPLATE)]
-    command += ["--resolve-s3", "--capabilities", "CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND", "--no-progressbar"]
-    command += ["--no-confirm-changeset", "--no-fail-on-empty-changeset"]
-    command += ["--parameter-overrides", f"file://{overrides}"]
-    with tempfile.TemporaryDirectory(dir=paths.STATE) as temporary:  # SAM leaves a folder for each function in it
-        environment = {**environment, "SAM_CLI_TELEMETRY": "0", "TMPDIR": temporary}
-        done = _run(command, environment, log)
-    if done.returncode != 0:
-        raise Failure(f"sam deploy failed{f'; all it said: {log}' if log else ''}")
-
-
-def _run(command: list[str], environment: dict[str, str], log: Path | None) -> subprocess.CompletedProcess[bytes]:
-    """Runs a command, and shows its last words only where they go to a log and it fails."""
-    if log is None:
-        return subprocess.run(command, cwd=paths.ROOT, env=environment, check=False)
-    with log.open("w") as output:
-        done = subprocess.run(command, cwd=paths.ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT, check=False)
-    if done.returncode != 0:
-        say("\n".join(log.read_text().splitlines()[-LOG_TAIL_LINES:]))
-    return done
-
-
 def _environment(cloud: clouds.Cloud) -> dict[str, str]:
     """The caller's environment without their AWS settings; HOME inside the checkout, where SAM writes a file."""
     home = paths.STATE / "home"
@@ -144,7 +98,7 @@ def _session(cloud: clouds.Cloud) -> boto3.Session:
     for key in [key for key in os.environ if key.startswith("AWS_")]:
         del os.environ[key]
     os.environ |= variables
-    return boto3.Session()
+    return boto3.Session(region_name=cloud.region)
 
 
 def _outputs(session: boto3.Session, name: str) -> dict[str, str]:
@@ -161,9 +115,9 @@ def _status(session: boto3.Session, name: str) -> str | None:
 
 
 def _delete_if_failed(session: boto3.Session, name: str) -> None:
-    """A stack whose first deploy failed takes no second one."""
+    """A stack whose first deploy failed takes no second one. For emulators only: it deletes whatever can't be used."""
     status = _status(session, name)
-    if status is not None and status not in USABLE:
+    if status is not None and status not in deployment.USABLE:
         client = session.client("cloudformation")
         with stage(f"delete the stack that an earlier deploy left in {status}"):
             client.delete_stack(StackName=name)

@@ -1,0 +1,189 @@
+"""Creates or updates the stack on AWS, from whatever state an earlier deploy has left it in."""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import botocore.exceptions
+
+from landslide_local import account, sam
+from landslide_local.stages import Failure, say, stage
+
+NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]*")
+NAME_CHARACTERS_MAX = 48
+"""A function's name has 64 characters at most, and `-register-device` is the longest that follows the stack's."""
+USABLE = {"CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "IMPORT_COMPLETE", "IMPORT_ROLLBACK_COMPLETE"}
+"""States from which a stack is updated."""
+NEVER_CREATED = {None, "REVIEW_IN_PROGRESS"}
+"""No stack, or one of which only a change set was made: it has no resources, and is created as a new one is."""
+PROTECTION = "DeletionProtection"
+"""The template's parameter."""
+HEARERS = ("AlarmTopicArn", "AlarmEmail")
+"""Parameters that lead the alarms somewhere."""
+
+
+def require_name(name: str) -> None:
+    """Fails for a name that AWS would refuse, or refuse for a function after minutes."""
+    if not NAME.fullmatch(name):
+        raise Failure(f"STACK={name} is no name of a stack: letters, digits and hyphens, and a letter first.")
+    if len(name) > NAME_CHARACTERS_MAX:
+        raise Failure(
+            f"STACK={name} has {len(name)} characters. {NAME_CHARACTERS_MAX} is the most: the functions are named after the "
+            "stack, and Lambda takes 64."
+        )
+
+
+def prepare(target: account.Account, name: str) -> None:
+    """Fails where the stack can't be deployed to, and says what to do. Removes the rest of a first deploy that failed."""
+    require_name(name)
+    client = target.session().client("cloudformation")
+    status = _status(client, name)
+    if status == "ROLLBACK_COMPLETE":  # its resources are gone already, and it takes no second deploy
+        with stage(f"remove the record of the first deploy of {name}, which failed and was rolled back"):
+            _remove(client, target.region, name)
+    elif status not in USABLE | NEVER_CREATED:
+        raise Failure("\n".join(_explain(client, target.region, name, status)))
+
+
+def deploy(target: account.Account, name: str, parameters: Mapping[str, str]) -> None:
+    """Deploys what `make package` built. Protects tables and stack unless `DeletionProtection=false` is said each time.
+
+    A new stack is created without protection and then protected: a first create that fails is rolled back, and a table
+    that is protected can't be. If the second step fails, the next deploy does it.
+    """
+    client = target.session().client("cloudformation")
+    wanted = {PROTECTION: "true", **parameters}
+    if _status(client, name) in NEVER_CREATED:
+        _sam(client, target, name, {**wanted, PROTECTION: "false"})
+        if wanted[PROTECTION] == "true":
+            _sam(client, target, name, wanted)
+    else:
+        _sam(client, target, name, wanted)
+    _protect(client, name, wanted[PROTECTION] == "true")
+    deployed = _stack(client, name)
+    if not _alarms_are_heard(deployed):
+        say(
+            "WARNING: nobody hears this stack's alarms. Give it an address, as in: make deploy … "
+            "PARAMETERS=AlarmEmail=you@example.org (or AlarmTopicArn=arn:aws:sns:…)"
+        )
+    for item in deployed.get("Outputs", []):
+        print(f"{item['OutputKey']}={item['OutputValue']}")
+
+
+def _remove(client: Any, region: str, name: str) -> None:
+    try:
+        client.delete_stack(StackName=name)
+        client.get_waiter("stack_delete_complete").wait(StackName=name)
+    except botocore.exceptions.WaiterError as error:
+        raise Failure("\n".join([str(error), *_explain(client, region, name, _status(client, name))])) from error
+    except botocore.exceptions.ClientError as error:
+        raise Failure(f"{error}\n{name} could not be deleted. Delete it, then run make deploy again.") from error
+
+
+def _protect(client: Any, name: str, on: bool) -> None:
+    try:
+        client.update_termination_protection(StackName=name, EnableTerminationProtection=on)
+    except botocore.exceptions.ClientError as error:
+        raise Failure(
+            f"{error}\n{name} is deployed and runs, but its termination protection could not be set to {on}. Whoever deploys "
+            "needs cloudformation:UpdateTerminationProtection; run make deploy again with that right."
+        ) from error
+    say(f"tables and stack are {'' if on else 'NOT '}protected against deletion")
+
+
+def _alarms_are_heard(stack: Any) -> bool:
+    given = {item["ParameterKey"]: item.get("ParameterValue") for item in stack.get("Parameters", [])}
+    return any(given.get(name) for name in HEARERS)
+
+
+def _sam(client: Any, target: account.Account, name: str, parameters: Mapping[str, str]) -> None:
+    try:
+        with stage(f"deploy stack {name} (sam, {PROTECTION}={parameters[PROTECTION]})"):
+            sam.deploy(name, target.region, parameters, target.environment(), log=None)
+    except Failure as failure:
+        raise Failure("\n".join([str(failure), *_explain(client, target.region, name, _status(client, name))])) from failure
+
+
+def _stack(client: Any, name: str) -> Any:
+    return client.describe_stacks(StackName=name)["Stacks"][0]
+
+
+def _status(client: Any, name: str) -> str | None:
+    """None where there is no such stack."""
+    try:
+        return _stack(client, name)["StackStatus"]
+    except botocore.exceptions.ClientError as error:
+        if "does not exist" in str(error):
+            return None
+        raise Failure(f"{error}\nThe state of stack {name} can't be read.") from error
+
+
+def _explain(client: Any, region: str, name: str, status: str | None) -> Iterator[str]:
+    """What a state means, and what to do about it."""
+    aws = f"aws --region {region} cloudformation"
+    events = f"What went wrong is in: {aws} describe-stack-events --stack-name {name}"
+    match status:
+        case None | "REVIEW_IN_PROGRESS":
+            yield f"Nothing of stack {name} has been created. Run make deploy again when what it says above is mended."
+        case "ROLLBACK_COMPLETE":
+            yield f"The first deploy of {name} failed, and all that it had made is removed again. {events}"
+            yield "When that is mended, run make deploy again."
+        case "UPDATE_ROLLBACK_COMPLETE" | "IMPORT_ROLLBACK_COMPLETE":
+            yield f"The deploy failed and was rolled back: {name} runs as it did before. {events}"
+            yield "When that is mended, run make deploy again."
+        case "ROLLBACK_FAILED":
+            yield f"The first deploy of {name} failed, and not all that it had made could be removed. {events}"
+            yield from _left(client, region, name)
+            yield f"Then: {aws} delete-stack --stack-name {name}"
+            yield f"      {aws} wait stack-delete-complete --stack-name {name}"
+            yield "and run make deploy again. Tables that are left then belong to no stack: look into them, and delete them."
+        case "DELETE_FAILED":
+            yield f"Somebody has deleted {name}, and not all of it could be deleted. Its API is gone, and its address with it."
+            yield from _left(client, region, name)
+            yield "Then finish the deletion. To keep what is left, name it:"
+            yield f"      {aws} delete-stack --stack-name {name} --retain-resources {' '.join(_left_names(client, name))}"
+            yield f"      {aws} wait stack-delete-complete --stack-name {name}"
+            yield "A new stack has tables of its own: docs/operate.md says how votes in old ones are kept in use."
+        case "UPDATE_ROLLBACK_FAILED" | "IMPORT_ROLLBACK_FAILED":
+            yield f"A deploy failed, and its rollback stands still. Tables and votes are untouched. {events}"
+            yield f"When that is mended: {aws} continue-update-rollback --stack-name {name}"
+            yield f"                     {aws} wait stack-rollback-complete --stack-name {name}"
+            yield "and run make deploy again."
+        case "CREATE_FAILED" | "UPDATE_FAILED":
+            yield f"A deploy with rollback turned off has failed ({status}). {events}"
+            yield f"Go back to what was there before: {aws} rollback-stack --stack-name {name}"
+            yield "and run make deploy again."
+        case str() if status.endswith("_IN_PROGRESS"):
+            yield f"Another operation on {name} is under way ({status}). Wait for it, then run make deploy again:"
+            yield f"      {aws} wait {_waiter(status)} --stack-name {name}"
+        case _:
+            yield f"{name} is in state {status}, which make deploy does not know. {events}"
+
+
+def _waiter(status: str) -> str:
+    if "ROLLBACK" in status:
+        return "stack-rollback-complete"
+    return f"stack-{status.split('_')[0].lower()}-complete"
+
+
+def _left_names(client: Any, name: str) -> list[str]:
+    return [resource["LogicalResourceId"] for resource in _resources_left(client, name)]
+
+
+def _resources_left(client: Any, name: str) -> list[Any]:
+    resources = client.describe_stack_resources(StackName=name)["StackResources"]
+    return [resource for resource in resources if resource["ResourceStatus"] == "DELETE_FAILED"]
+
+
+def _left(client: Any, region: str, name: str) -> Iterator[str]:
+    """What could not be deleted and why, and what lets it be deleted."""
+    aws = f"aws --region {region}"
+    for resource in _resources_left(client, name):
+        place = resource.get("PhysicalResourceId", "")
+        yield f"  {resource['LogicalResourceId']} {place}: {resource.get('ResourceStatusReason', 'no reason given')}"
+        match resource["ResourceType"]:
+            case "AWS::DynamoDB::Table":
+                yield f"      {aws} dynamodb update-table --table-name {place} --no-deletion-protection-enabled"
+            case "AWS::S3::Bucket":
+                yield f"      {aws} s3 sync s3://{place} {place}   # votes that were never counted, if there are any"
+                yield f"      {aws} s3 rm s3://{place} --recursive"
