@@ -154,16 +154,10 @@ def _explain(client: Any, region: str, name: str, status: str | None) -> Iterato
             yield f"Go back to what was there before: {aws} rollback-stack --stack-name {name}"
             yield "and run make deploy again."
         case str() if status.endswith("_IN_PROGRESS"):
-            yield f"Another operation on {name} is under way ({status}). Wait for it, then run make deploy again:"
-            yield f"      {aws} wait {_waiter(status)} --stack-name {name}"
+            yield f"Another operation on {name} is under way ({status}). Run make deploy again when this says something else:"
+            yield f"      {aws} describe-stacks --stack-name {name} --query 'Stacks[0].StackStatus'"
         case _:
             yield f"{name} is in state {status}, which make deploy does not know. {events}"
-
-
-def _waiter(status: str) -> str:
-    if "ROLLBACK" in status:
-        return "stack-rollback-complete"
-    return f"stack-{status.split('_')[0].lower()}-complete"
 
 
 def _left_names(client: Any, name: str) -> list[str]:
