@@ -1,5 +1,5 @@
-//! Batches of queue messages, reported message by message. Within a FIFO group the first failure stops the rest,
-//! as a later message must not overtake; other groups are spared.
+//! Batches of queue messages, reported message by message. Later messages of a FIFO group may be done while an earlier one
+//! comes again: counting is a set union, so their order does not matter.
 
 use std::time::Duration;
 

@@ -21,6 +21,8 @@ use landslide_shared::store::{DynamoDbClient, PollStore, TallyStore, VoteStore};
 use super::compare::{Comparison, CountedId, CountedIds, Cut, Findings, Slice};
 use landslide_cli::stack::{Tables, aws, explain};
 
+/// How often a poll is read whose times are changed meanwhile.
+const READINGS_MAX: u32 = 3;
 /// How many lanes are read at once.
 const LANES_AT_ONCE: usize = 16;
 /// How often a readers' copy that is behind HEAD is looked at again.
@@ -86,12 +88,29 @@ impl Reader {
         })
     }
 
-    /// Reads and compares all of a poll.
+    /// Reads and compares all of a poll, by its times and lanes as they are after that: votes are held against these.
     pub async fn read(&self, poll: &PollId) -> Result<Reading> {
+        let times = |rules: &Rules| (rules.settings.opens_at, rules.settings.closes_at);
+        let mut rules = self.rules(poll).await?;
+        for _ in 1..READINGS_MAX {
+            let before = times(&rules);
+            let reading = self.read_by(rules).await?;
+            rules = self.rules(poll).await?;
+            if times(&rules) == before {
+                return Ok(Reading { rules, ..reading });
+            }
+        }
+        self.read_by(rules).await
+    }
+
+    async fn rules(&self, poll: &PollId) -> Result<Rules> {
         let [polls_table, ..] = &self.names;
-        let (at, started) = (clock::now(), Instant::now());
         let rules = self.polls.rules(poll).await.map_err(|error| explain(error, polls_table))?;
-        let rules = rules.with_context(|| format!("{polls_table} has no poll {poll}"))?;
+        rules.with_context(|| format!("{polls_table} has no poll {poll}"))
+    }
+
+    async fn read_by(&self, rules: Rules) -> Result<Reading> {
+        let (at, started, poll) = (clock::now(), Instant::now(), &rules.settings.poll_id);
         let mut tallies = self.tallies(poll).await?;
         let cut = Cut::at(at, self.limits.on_their_way_ms, &rules.settings);
         let mut findings = self.compare(&rules, &tallies, cut).await?;

@@ -96,7 +96,7 @@ async fn current(app: &App, poll_id: &PollId, now: Timestamp) -> Result<Arc<Docu
     let kept = app.kept.get(poll_id);
     if let Some(kept) = &kept
         && kept.is_younger_than(FRESH_MS, now)
-        // At its closing a poll's status changes, and with it who may see the results.
+        // Until it opens or closes its times may change: nobody is shown a closing that was moved away.
         && kept.value.rules.status(kept.read_at) == kept.value.rules.status(now)
     {
         return Ok(kept.value.clone());

@@ -86,8 +86,7 @@ pub fn lanes_for(peak_votes_per_second: u32, lanes_min: u8) -> u8 {
     u8::try_from(needed.next_power_of_two()).unwrap_or(LANES_MAX).min(LANES_MAX)
 }
 
-/// For so long after a poll got more lanes votes may still be cast by the fewer ones: a lease and the clocks' skew, in
-/// milliseconds.
+/// After a poll gains lanes, processes may use the old count for this long: one lease plus clock skew, in milliseconds.
 pub const LANES_FELT_MS: u64 = CONFIG_LEASE_MS + CLOCK_SKEW_MS;
 
 /// One lane of one poll: the unit that has its own tally, and its own group in the queue.

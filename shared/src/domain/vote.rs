@@ -28,7 +28,7 @@ pub struct Vote {
     pub cast_at: Timestamp,
     /// The lane that counts it, fixed at the first cast.
     pub lane: u8,
-    /// A random number of the attempt that wrote it, by which a write that is sent again knows its own first try.
+    /// Random per request, so a retried write can tell that the stored vote is its own.
     pub nonce: u32,
 }
 

@@ -272,6 +272,15 @@ fn a_change_that_landed_late_is_written_again_with_new_times() {
 }
 
 #[test]
+fn a_closing_that_landed_late_stays_where_it_is_too_near_to_be_moved() {
+    let (editing, table) = editing(&open_poll(), &[Fate::LandsAndTheAnswerComesAfter(5_001)]);
+    let (told, closed) = close_it(&editing);
+    let closed = closed.unwrap();
+    assert_eq!((told, closed.rules.settings.revision, closes_in_ms(&closed)), (vec![false, true], 2, 9_000));
+    assert!(stored(&editing, &table) == closed);
+}
+
+#[test]
 fn a_change_that_did_not_land_is_as_if_it_had_not_been() {
     let closing = poll(json!({"closes_at": at(21)}));
     let (editing, _) = editing(&closing, &[Fate::IsLost]);
@@ -343,8 +352,9 @@ fn a_refusal_waits_though_the_next_read_fails() {
 
 #[test]
 fn a_try_that_somebody_may_have_replaced_before_it_was_seen_is_no_refusal() {
-    let (outcome, _) = close_near(&[Fate::LandsAndAnotherOverIt]);
-    assert!(matches!(outcome, Ok(_) | Err(Error::Unavailable(_))), "{outcome:?}");
+    let (outcome, stored) = close_near(&[Fate::LandsAndAnotherOverIt]);
+    assert_eq!(outcome.unwrap(), stored, "the closing stands, whoever else changed the poll");
+    assert_eq!((closes_in_ms(&stored), stored.rules.settings.peak_votes_per_second), (9_500, 2_000));
     let (editing, _) = editing(&open_poll(), &[Fate::LandsAndAnotherOverIt]);
     let edit: EditPoll = serde_json::from_value(json!({"peak_votes_per_second": 3_000})).unwrap();
     let expected = Revisions::Of(vec!["1".to_owned()]);

@@ -39,13 +39,9 @@ impl<D: DynamoDb> PollCache<D> {
         self.not_older_than(poll, now, CONFIG_LEASE_MS).await
     }
 
-    /// A poll's rules, at most a second old: what a refusal rests on. A poll that was closed when it was read stays
-    /// closed, and is read no more.
+    /// A poll's rules, at most a second old: what a refusal rests on.
     pub async fn fresh_rules(&self, poll: &PollId, now: Timestamp) -> Result<Option<Arc<Rules>>, StoreError> {
-        match self.known.get(poll) {
-            Some(known) if was_closed(&known) => Ok(known.value),
-            _ => self.not_older_than(poll, now, FRESH_MS).await,
-        }
+        self.not_older_than(poll, now, FRESH_MS).await
     }
 
     async fn not_older_than(
@@ -55,8 +51,7 @@ impl<D: DynamoDb> PollCache<D> {
         age_ms: u64,
     ) -> Result<Option<Arc<Rules>>, StoreError> {
         if let Some(known) = self.known.get(poll)
-            && known.is_younger_than(if known.value.is_some() { age_ms } else { FRESH_MS }, now)
-            && !has_turned_since(&known, now)
+            && (was_closed(&known) || is_fresh(&known, now, age_ms))
         {
             return Ok(known.value);
         }
@@ -75,6 +70,11 @@ impl<D: DynamoDb> PollCache<D> {
     }
 }
 
+fn is_fresh(known: &Remembered<Option<Arc<Rules>>>, now: Timestamp, age_ms: u64) -> bool {
+    let age_ms = if known.value.is_some() { age_ms } else { FRESH_MS };
+    known.is_younger_than(age_ms, now) && !has_turned_since(known, now)
+}
+
 /// Whether the poll has opened or closed since it was read. Until then its times may have changed, so it is read again:
 /// nobody is let in too early, and nobody is told of a closing that was moved away.
 fn has_turned_since(known: &Remembered<Option<Arc<Rules>>>, now: Timestamp) -> bool {
@@ -83,6 +83,7 @@ fn has_turned_since(known: &Remembered<Option<Arc<Rules>>>, now: Timestamp) -> b
     times.flatten().any(|at| known.read_at < at && at <= now)
 }
 
+/// Whether the poll was closed when it was read. It stays closed, and is read no more.
 fn was_closed(known: &Remembered<Option<Arc<Rules>>>) -> bool {
     known.value.as_ref().is_some_and(|rules| rules.status(known.read_at) == Status::Closed)
 }

@@ -280,6 +280,8 @@ fn a_refusal_rests_on_a_read_from_after_the_closing_which_is_final() {
     assert_eq!(reads_after(999), 1);
     assert_eq!(reads_after(1_000), 2, "until just now the closing might have been moved away");
     assert_eq!([1_100, 2_500, 60_000].map(reads_after), [2; 3], "a poll that is closed stays closed");
+    run(cache.rules(&poll_id(), at(90_000))).unwrap().unwrap();
+    assert_eq!(calls.all().len(), 2, "also where nobody is refused");
 }
 
 #[test]

@@ -100,6 +100,8 @@ pub struct Ledger {
 struct PollLedger {
     /// The oldest first.
     times: Vec<Times>,
+    /// How often it was written.
+    revision: u64,
     /// What its owner wished, as it stands: RULES without what changes by itself, and the labels.
     wishes: (Item, Option<AttributeValue>),
     /// Invocations that changed any of it.
@@ -141,6 +143,7 @@ impl Ledger {
         let mut polls = self.polls.borrow_mut();
         let ledger = polls.entry(poll.to_owned()).or_default();
         ledger.is_fixed |= text(item, "vote_change") == "never";
+        ledger.revision = number(item, "revision");
         let mut wished = item.clone();
         wished.retain(|name, _| !NOT_WISHED.contains(&name.as_str()));
         if wished != ledger.wishes.0 {
@@ -306,6 +309,11 @@ impl Ledger {
         let all = &polls[poll].times;
         let first = all.iter().rposition(|times| times.from <= since).unwrap_or(0);
         all[first..].to_vec()
+    }
+
+    /// A poll's revision as it stands.
+    pub fn revision_of_poll(&self, poll: &str) -> u64 {
+        self.polls.borrow()[poll].revision
     }
 
     /// A poll's times as they stand.

@@ -185,7 +185,9 @@ async fn ask(cloud: &Rc<Cloud>, poll: &Poll, wish: &Wish) -> bool {
         }
         Wish::Edit(body) => {
             let edit: EditPoll = serde_json::from_value(body.clone()).expect("a change's body");
-            let edit = async move |editing: Rc<EditingApp>| editing.edit(&id, &owner(), &Revisions::Any, &edit).await;
+            let seen = world.ledger.revision_of_poll(id.as_str()).to_string();
+            let expected = if world.once_in(2) { Revisions::Any } else { Revisions::Of(vec![seen]) };
+            let edit = async move |editing: Rc<EditingApp>| editing.edit(&id, &owner(), &expected, &edit).await;
             cloud.numbered_request(invocation, &cloud.editing, edit).await
         }
     };
@@ -202,7 +204,9 @@ async fn ask(cloud: &Rc<Cloud>, poll: &Poll, wish: &Wish) -> bool {
             true
         }
         // A closing before the opening is not valid.
-        Some(Err(Error::NotEditable(_) | Error::PollNotOpen | Error::InvalidRequest { .. })) => {
+        Some(Err(
+            Error::NotEditable(_) | Error::PollNotOpen | Error::RevisionMismatch | Error::InvalidRequest { .. },
+        )) => {
             world.ledger.refused(id, invocation);
             true
         }
