@@ -98,7 +98,7 @@ pub struct SeenIds {
 pub struct CountingLimits {
     /// The most bytes of counted ids that are remembered.
     pub cache_bytes_max: usize,
-    /// A portion is committed once so many ids were read for it.
+    /// A portion is committed once this number of ids was read for it.
     pub portion_ids_max: usize,
 }
 

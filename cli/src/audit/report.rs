@@ -179,7 +179,7 @@ fn lane_lines(f: &mut fmt::Formatter<'_>, number: u8, lane: &Lane) -> fmt::Resul
         Some(CountFault::Other) => writeln!(f, "lane {number}: COUNT is not what HEAD says")?,
         Some(CountFault::Ahead) => writeln!(
             f,
-            "lane {number}: COUNT is of version {}, which HEAD ({}) does not have: --repair makes the counts anew once the poll has \
+            "lane {number}: COUNT is of version {}, which HEAD ({}) does not have: --repair recounts the votes once the poll has \
              been closed for 5 minutes; delete nothing, readers would see fewer votes until then",
             tally.count.version, tally.head.version
         )?,

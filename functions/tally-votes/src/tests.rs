@@ -307,7 +307,7 @@ fn messages_are_reported_also_if_it_can_not_be_said_when_they_come_again() {
     }
 }
 
-/// Messages of a lane whose minutes are counted two by two, of which the one so many minutes ago can't be written; what fails.
+/// Messages of a lane whose minutes are counted two by two, of which the one from `minutes_ago` can't be written; what fails.
 fn fail_at(minutes_ago: u64) -> (Value, Calls) {
     let at = |minutes_ago: u64| Timestamp::from_millis(clock::now().as_millis() - minutes_ago * 60_000).unwrap();
     let cast = |voter, all: &[u64]| {

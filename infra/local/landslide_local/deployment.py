@@ -85,7 +85,7 @@ def _protect(client: Any, name: str, on: bool) -> None:
         client.update_termination_protection(StackName=name, EnableTerminationProtection=on)
     except botocore.exceptions.ClientError as error:
         raise Failure(
-            f"{error}\n{name} is deployed and runs, but its termination protection could not be set to {on}. Whoever deploys "
+            f"{error}\n{name} is deployed and runs, but its termination protection could not be set to {on}. The deployer "
             "needs cloudformation:UpdateTerminationProtection; run make deploy again with that right."
         ) from error
     say(f"tables and stack are {'' if on else 'NOT '}protected against deletion")

@@ -32,7 +32,7 @@ struct LaneView {
     buckets: BTreeMap<Bucket, Known>,
 }
 
-/// What is known of a bucket. Whoever reads on keeps it besides the cache, which may drop it at any time.
+/// What is known of a bucket. The reader keeps it besides the cache, which may drop it at any time.
 #[derive(Clone, Default)]
 pub struct Known {
     /// Ids that are counted.

@@ -406,7 +406,7 @@ fn hot_lane() -> (Model, Vec<Change>) {
     (model, late.collect())
 }
 
-/// Counts changes in calls that may read so many ids each, and go on where the store says no more; the minutes after each call.
+/// Counts changes in calls that may read a limited number of ids each, and go on where the store says no more; the minutes after each call.
 fn count_in_calls(
     model: &Model,
     process: &Counting<Model, Turns>,

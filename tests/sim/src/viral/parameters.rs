@@ -41,67 +41,67 @@ parameters! {
     seed: u64 = 1, "Seed of all that is drawn.", "ours";
     tick_ms: u64 = 100, "Step of time in which voters come, in milliseconds.", "ours: a finer one changes the lag by less than itself";
 
-    peak_votes_per_second: f64 = 60_000.0, "Voters that come a second at the peak.", "DESIGN 10: 60,000 sustained for minutes";
+    peak_votes_per_second: f64 = 60_000.0, "Voters that come a second at the peak.", "ours: 60,000 sustained for minutes";
     ramp_s: u64 = 60, "Seconds from nobody to the peak, in a straight line.", "assumed";
-    peak_s: u64 = 600, "Seconds that the peak lasts; then nobody new comes.", "issue 7";
+    peak_s: u64 = 600, "Seconds that the peak lasts; then nobody new comes.", "ours";
     voter_tries: usize = 4, "How often a voter who is refused comes in all.", "assumed";
     voter_pause_ms: u64 = 3_000, "How long such a voter waits, at random up to twice that.", "assumed";
-    new_devices: bool = false, "Whether each voter gets a device token first.", "DESIGN 6: as often as the vote in a viral poll";
+    new_devices: bool = false, "Whether each voter gets a device token first.", "ours: as often as the vote in a viral poll";
 
-    declared_votes_per_second: u64 = 60_000, "The poll's `peak_votes_per_second`, which gives its lanes and logical partitions.", "DESIGN 3";
+    declared_votes_per_second: u64 = 60_000, "The poll's `peak_votes_per_second`, which gives its lanes and logical partitions.", "domain/lane.rs";
     lanes_min: u64 = 1, "`MinLanes`.", "template.yaml";
     lanes_grow: bool = false, "Whether lanes double by the rule of `domain/heat.rs`.", "tally-votes: they do";
 
-    gateway_per_second: u64 = 75_000, "Requests a second that the gateway lets through.", "DESIGN 10: 10,000 by default, raisable";
-    environments_per_10_s: u64 = 1_000, "Environments that a function gets every 10 s.", "DESIGN 10";
-    environment_requests_per_second: u64 = 10, "Requests a second of an environment.", "DESIGN 10";
-    account_concurrency: u64 = 20_000, "Environments of all functions of a request.", "DESIGN 10: 1,000 by default, raisable";
-    request_ms: u64 = 8, "Billed time of a request function.", "DESIGN 10: p50 5.1, p99 20.1 ms published";
+    gateway_per_second: u64 = 75_000, "Requests a second that the gateway lets through.", "AWS: 10,000 by default, raisable";
+    environments_per_10_s: u64 = 1_000, "Environments that a function gets every 10 s.", "AWS";
+    environment_requests_per_second: u64 = 10, "Requests a second of an environment.", "AWS";
+    account_concurrency: u64 = 20_000, "Environments of all functions of a request.", "AWS: 1,000 by default, raisable";
+    request_ms: u64 = 8, "Billed time of a request function.", "a public load test: p50 5.1, p99 20.1 ms";
 
-    table_write_units: u64 = 100_000, "Write units a second of the Votes table.", "DESIGN 10: 40,000 by default, raisable";
-    partitions: usize = 256, "Physical partitions of the Votes table at first, a stream shard each.", "DESIGN 10: 4 if new; warm throughput / 1,000; never fewer again";
+    table_write_units: u64 = 100_000, "Write units a second of the Votes table.", "AWS: 40,000 by default, raisable";
+    partitions: usize = 256, "Physical partitions of the Votes table at first, a stream shard each.", "AWS: 4 if new; warm throughput / 1,000; never fewer again";
     logical_partitions: Logical = Logical::AsDeclared, "Logical partitions of the poll, laid on these by their hashes; a number, or those of a poll that is created with the declared peak.", "`Partitions::for_peak`";
-    partition_write_units: u64 = 1_000, "Write units a second of a partition.", "DESIGN 10";
-    partition_read_units: u64 = 3_000, "Read units a second of a partition.", "DESIGN 10";
-    split_for_heat: bool = true, "Whether a partition that refuses writes is split.", "DESIGN 10 (no local index)";
+    partition_write_units: u64 = 1_000, "Write units a second of a partition.", "AWS";
+    partition_read_units: u64 = 3_000, "Read units a second of a partition.", "AWS";
+    split_for_heat: bool = true, "Whether a partition that refuses writes is split.", "AWS (no local index)";
     split_after_s: u64 = 300, "Seconds of refusing until it is.", "assumed: AWS gives no figure";
 
-    stream_polls_per_second: u64 = 4, "Reads of a shard a second.", "DESIGN 10";
+    stream_polls_per_second: u64 = 4, "Reads of a shard a second.", "AWS";
     stream_records_a_read: u64 = 1_000, "Records of one read.", "AWS, GetRecords";
-    stream_batch_records: u64 = 10_000, "Records of a batch.", "DESIGN 10, template.yaml";
-    stream_batch_bytes: u64 = 6 * 1024 * 1024, "Bytes of a batch.", "DESIGN 10";
+    stream_batch_records: u64 = 10_000, "Records of a batch.", "AWS, template.yaml";
+    stream_batch_bytes: u64 = 6 * 1024 * 1024, "Bytes of a batch.", "AWS";
     relay_window_ms: u64 = 1_000, "`RelayWindowSeconds`.", "template.yaml";
     shard_found_ms: u64 = 10_000, "Until a shard's children are read.", "assumed: AWS gives no figure";
     relay_invocation_ms: u64 = 5, "Time of an invocation of the relay beside its records and calls.", "assumed";
-    relay_us_a_record: f64 = 5.0, "CPU of a record in the relay.", "issue 8: 700,000/s a core, of which 512 MB have 0.29";
+    relay_us_a_record: f64 = 5.0, "CPU of a record in the relay.", "our target: 700,000/s a core, of which 512 MB have 0.29";
 
     queue_ms_least: u64 = 6, "A call to SQS takes from this long …", "assumed";
     queue_ms_most: u64 = 18, "… to this long.", "assumed";
     group_calls_per_second: u64 = 300, "Calls a second for one group, of each kind.", "AWS: 300 a partition of a FIFO queue";
-    group_messages_per_second: u64 = 3_000, "Messages a second of one group.", "DESIGN 10, of AWS: 3,000 a partition, batched";
-    queue_batch_messages: usize = 10, "Messages of a batch of the queue.", "DESIGN 10";
-    queue_batch_bytes: u64 = 6 * 1024 * 1024, "Bytes of such a batch.", "DESIGN 10";
+    group_messages_per_second: u64 = 3_000, "Messages a second of one group.", "AWS: 3,000 a partition, batched";
+    queue_batch_messages: usize = 10, "Messages of a batch of the queue.", "AWS";
+    queue_batch_bytes: u64 = 6 * 1024 * 1024, "Bytes of such a batch.", "AWS";
     visibility_ms: u64 = 60_000, "After how long a message that failed comes again.", "template.yaml";
 
     tally_concurrency: usize = 32, "`TallyMaximumConcurrency`.", "template.yaml";
     tally_readers_at_first: usize = 5, "Batches counted at once at first …", "AWS, scaling of SQS mappings";
     tally_readers_more_a_second: u64 = 5, "… and so many more a second.", "AWS: 300 a minute";
-    tally_placement: Placement = Placement::Any, "Which process gets a batch.", "DESIGN 2: whichever is free";
-    tally_cold_ms: u64 = 150, "Start of a process of tally-votes.", "DESIGN 10: 123 ms published";
+    tally_placement: Placement = Placement::Any, "Which process gets a batch.", "AWS: whichever is free";
+    tally_cold_ms: u64 = 150, "Start of a process of tally-votes.", "a public load test: p50 123 ms";
     tally_invocation_ms: u64 = 4, "Time of an invocation beside its calls and votes.", "assumed";
-    tally_us_a_vote: f64 = 1.0, "CPU of a vote in tally-votes.", "issue 8: 1,000,000/s a core";
+    tally_us_a_vote: f64 = 1.0, "CPU of a vote in tally-votes.", "our target: 1,000,000/s a core";
     tally_us_an_id: f64 = 0.1, "CPU of a counted id that is read.", "assumed";
 
-    tallies_partitions: usize = 64, "Physical partitions of the Tallies table.", "DESIGN 10: 4 if new; warm throughput / 1,000";
-    read_ms_least: u64 = 2, "A read of DynamoDB takes from this long …", "assumed; DESIGN 10: p50 5.1 ms with a function around it";
+    tallies_partitions: usize = 64, "Physical partitions of the Tallies table.", "AWS: 4 if new; warm throughput / 1,000";
+    read_ms_least: u64 = 2, "A read of DynamoDB takes from this long …", "assumed; a public load test: p50 5.1 ms with a function around it";
     read_ms_most: u64 = 6, "… to this long.", "assumed";
     write_ms_least: u64 = 3, "A write from this long …", "assumed";
     write_ms_most: u64 = 9, "… to this long.", "assumed";
     database_ms_a_kb: f64 = 0.04, "More for each KB, sent or read.", "assumed";
 
-    stalled: Stalled = Stalled::Nothing, "What stands still for a while.", "issue 7";
+    stalled: Stalled = Stalled::Nothing, "What stands still for a while.", "ours";
     stall_at_s: u64 = 300, "When it does, in seconds since the beginning.", "ours";
-    stall_s: u64 = 60, "For how long, in seconds.", "issue 7";
+    stall_s: u64 = 60, "For how long, in seconds.", "ours";
     lanes_fail_once: bool = false, "Whether the first batch of each lane fails that is received after that time.", "ours";
     tally_changes_visibility: bool = true, "Whether tally-votes says when what failed comes again; else after `visibility_ms`.", "tally-votes: it does";
 }

@@ -5,9 +5,9 @@ use crate::viral::{
     report::Report,
 };
 
-/// The longest lag of 99 of 100 votes of the steady state (issue 7), in milliseconds.
+/// The longest lag of 99 of 100 votes of the steady state, in milliseconds.
 const LAG_P99_MS: u64 = 5_000;
-/// The longest until all is counted after the peak (issue 7), in milliseconds.
+/// The longest until all is counted after the peak, in milliseconds.
 const DRAIN_MS: u64 = 30_000;
 
 /// Of so many voters fewer than one gives up where a poll is served.
