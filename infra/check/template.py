@@ -165,6 +165,10 @@ class Stack:
             for verb, operation in verbs.items():
                 yield path, verb, operation
 
+    def described_operations(self) -> Iterator[tuple[str, str, Json]]:
+        """All but HEAD, which refers its reader to GET."""
+        return (operation for operation in self.operations() if operation[1] != "head")
+
 
 def read(path: Path) -> tuple[Json, Json, str]:
     """The template, and the OpenAPI document that it includes, parsed and as text."""
@@ -218,7 +222,8 @@ def the_gateway_may_call_what_it_integrates(stack: Stack) -> Iterator[str]:
     wanted = set()
     for path, verb, operation in stack.operations():
         if function := function_of(operation.get("x-amazon-apigateway-integration", {}).get("uri")):
-            wanted.add((function, f"{prefix}prod/{verb.upper()}{re.sub(r'{[^}]+}', '*', path)}"))
+            method = "*" if verb in ("get", "head") else verb.upper()
+            wanted.add((function, f"{prefix}prod/{method}{re.sub(r'{[^}]+}', '*', path)}"))
     for scheme in stack.api["components"]["securitySchemes"].values():
         wanted.add((function_of(scheme["x-amazon-apigateway-authorizer"]["authorizerUri"]), prefix + "authorizers/*"))
     given = {
@@ -228,6 +233,17 @@ def the_gateway_may_call_what_it_integrates(stack: Stack) -> Iterator[str]:
     }
     yield from (f"missing: {function} for {source}" for function, source in sorted(wanted - given))
     yield from (f"not needed: {function} for {source}" for function, source in sorted(given - wanted))
+
+
+def head_is_answered_as_get_is(stack: Stack) -> Iterator[str]:
+    """A REST API has no HEAD of its own accord."""
+    same = ("security", "parameters", "x-amazon-apigateway-integration")
+    operations = {(path, verb): operation for path, verb, operation in stack.operations()}
+    for path in (path for path, verb in operations if verb == "get"):
+        get, head = operations[path, "get"], operations.get((path, "head"), {})
+        yield from (f"{path}: {key}" for key in same if head.get(key) != get.get(key))
+        if head.get("responses", {}).keys() != get["responses"].keys():
+            yield f"{path}: responses"
 
 
 def each_role_touches_tables_as_its_function_does(stack: Stack) -> Iterator[str]:
@@ -596,7 +612,7 @@ def each_operation_says_who_may_call_it(stack: Stack) -> Iterator[str]:
 
 
 def each_operation_documents_its_statuses(stack: Stack) -> Iterator[str]:
-    for path, verb, operation in stack.operations():
+    for path, verb, operation in stack.described_operations():
         wanted = {"429", "503"} | ({"400", "500"} if verb != "options" else set())
         wanted |= {"401", "403"} if operation.get("security") else set()
         wanted |= {"404"} if "{" in path and verb != "options" else set()
@@ -618,7 +634,7 @@ def each_operation_documents_its_statuses(stack: Stack) -> Iterator[str]:
 
 def each_problem_code_has_an_example(stack: Stack) -> Iterator[str]:
     shown = set()
-    for path, verb, operation in stack.operations():
+    for path, verb, operation in stack.described_operations():
         for status, response in operation["responses"].items():
             if status < "400":
                 continue

@@ -60,6 +60,11 @@ SPOILS = {
         resource("AuthorizerPermission", None),
         resource("GetPollPermission/Properties/SourceArn", {"Fn::Sub": "arn:${AWS::Partition}:execute-api:*"}),
     ],
+    check.head_is_answered_as_get_is: [
+        api("paths/~v1~polls/head", None),
+        api("paths/~v1~polls~{poll_id}~votes~mine/head/security", []),
+        api("paths/~v1~polls~{poll_id}~results/head/responses/304", None),
+    ],
     check.each_role_touches_tables_as_its_function_does: [
         resource(ROLE + "/Action", ["dynamodb:GetItem", "dynamodb:Scan"]),
         resource(ROLE + "/Resource", {"Fn::GetAtt": "Tallies.Arn"}),

@@ -2,17 +2,18 @@
 
 use futures_util::future::join_all;
 use http::Method;
+use serde_json::json;
 
-use crate::support::{Answer, App, assert_problem, eventually, while_changed};
+use crate::support::{Answer, App, assert_problem, eventually, someone, while_changed};
 
 const PATHS: [(&str, &[Method]); 8] = [
-    ("/v1/polls", &[Method::POST, Method::GET]),
-    ("/v1/polls/some-poll", &[Method::PATCH, Method::GET]),
+    ("/v1/polls", &[Method::POST, Method::GET, Method::HEAD]),
+    ("/v1/polls/some-poll", &[Method::PATCH, Method::GET, Method::HEAD]),
     ("/v1/polls/some-poll/close", &[Method::POST]),
     ("/v1/polls/some-poll/votes", &[Method::POST]),
-    ("/v1/polls/some-poll/votes/mine", &[Method::DELETE, Method::GET]),
-    ("/v1/polls/some-poll/results", &[Method::GET]),
-    ("/v1/polls/some-poll/results/mine", &[Method::GET]),
+    ("/v1/polls/some-poll/votes/mine", &[Method::DELETE, Method::GET, Method::HEAD]),
+    ("/v1/polls/some-poll/results", &[Method::GET, Method::HEAD]),
+    ("/v1/polls/some-poll/results/mine", &[Method::GET, Method::HEAD]),
     ("/v1/devices", &[Method::POST]),
 ];
 
@@ -49,13 +50,9 @@ async fn a_wrong_verb_is_not_found() {
     for (path, methods) in PATHS {
         // Verbs that no path will have, or not these.
         for method in [Method::PUT, Method::POST] {
-            if methods.contains(&method) {
-                continue;
+            if !methods.contains(&method) {
+                assert_not_found_with_and_without_token(&app, method, path).await;
             }
-            let request = app.request(method.clone(), path).bearer_auth(app.account("alice"));
-            let answer = Answer::of(request).await;
-            assert_eq!(answer.status, 404, "{method} {path}: {answer}");
-            assert_problem(&answer, 404, "not_found");
         }
     }
 }
@@ -88,8 +85,39 @@ async fn who_asks_too_often_is_told_when_to_try_again() {
 async fn an_unknown_path_is_not_found() {
     let app = App::new();
     for path in ["/", "/v1", "/v2/polls", "/v1/poll", "/v1/polls/a/b", "/v1/polls/a/votes/yours", "/v1/devices/a"] {
-        let answer = app.get(path).await;
-        assert_eq!(answer.status, 404, "{path}: {answer}");
+        assert_not_found_with_and_without_token(&app, Method::GET, path).await;
+    }
+}
+
+#[tokio::test]
+async fn head_answers_with_the_status_and_headers_of_get() {
+    let app = App::new();
+    let owner = app.account(&someone());
+    let poll = app.poll_of(&owner, json!({"question": "Best colour?", "options": ["Red", "Blue"]})).await;
+    assert_eq!(app.vote(&poll, &owner, &[0]).await.status, 201);
+    let readable = PATHS.iter().filter(|(_, methods)| methods.contains(&Method::GET));
+    let paths = readable.flat_map(|(path, _)| [(*path).to_owned(), path.replace("some-poll", &poll)]);
+    for path in paths {
+        for token in [Some(&owner), None] {
+            let [get, head] = [Method::GET, Method::HEAD].map(|method| match token {
+                Some(token) => app.request(method, &path).bearer_auth(token),
+                None => app.request(method, &path),
+            });
+            let (get, head) = (Answer::of(get).await, Answer::of(head).await);
+            assert_eq!((head.status, &*head.body), (get.status, ""), "{path}: {head}, GET: {get}");
+            for name in ["content-type", "cache-control", "access-control-allow-origin", "www-authenticate"] {
+                assert_eq!(head.headers.get(name), get.headers.get(name), "{path}: {head}, GET: {get}");
+            }
+        }
+    }
+}
+
+/// A REST API takes an `Authorization` header for a signature where the path or the verb is unknown.
+async fn assert_not_found_with_and_without_token(app: &App, method: Method, path: &str) {
+    let token = app.account("alice");
+    for request in [app.request(method.clone(), path), app.request(method.clone(), path).bearer_auth(token)] {
+        let answer = Answer::of(request).await;
+        assert_eq!(answer.status, 404, "{method} {path}: {answer}");
         assert_problem(&answer, 404, "not_found");
     }
 }
