@@ -17,11 +17,16 @@ pub use self::{
     reply::{CacheControl, Reply, Response},
     request::{BODY_BYTES_MAX, POLL_BODY_BYTES_MAX, Request},
 };
-use crate::config::{self, ConfigError};
+use crate::{
+    clock,
+    config::{self, ConfigError},
+    log_limit::LogLimit,
+};
 
 /// What every response carries, whatever the endpoint.
 pub struct Edge {
     allowed_origin: String,
+    failures: LogLimit<&'static str>,
 }
 
 impl Edge {
@@ -32,7 +37,7 @@ impl Edge {
 
     /// An edge whose responses pages of that origin may read, or of any (`*`).
     pub fn new(allowed_origin: String) -> Self {
-        Self { allowed_origin }
+        Self { allowed_origin, failures: LogLimit::default() }
     }
 }
 
@@ -70,16 +75,22 @@ where
 }
 
 impl Edge {
-    /// The response to a request. Failures of ours are logged here, once, with their cause; the caller sees none
-    /// of it.
+    /// The response to a request. Our own failures are logged here with their cause, one of each code a minute; the
+    /// caller sees none of it.
     fn respond(&self, request_id: &str, outcome: Result<Reply, Error>) -> Response {
         let reply = outcome.unwrap_or_else(|error| {
             if let Some(cause) = error.cause() {
-                tracing::error!(request_id, %cause, "request failed");
+                self.log_failure(request_id, error.code(), cause);
             }
             error.into_reply(request_id)
         });
         reply.into_response(&self.allowed_origin)
+    }
+
+    fn log_failure(&self, request_id: &str, code: &'static str, cause: &str) {
+        if let Some(left_out) = self.failures.admit(&code, clock::now()) {
+            tracing::error!(request_id, code, cause, left_out, "request {request_id} failed: {code}");
+        }
     }
 }
 

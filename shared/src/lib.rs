@@ -14,6 +14,7 @@ pub mod editing;
 pub mod http;
 pub mod issuers;
 pub mod key_sets;
+pub mod log_limit;
 pub mod memory;
 pub mod metrics;
 pub mod queue;

@@ -117,6 +117,11 @@ impl Error {
         }
     }
 
+    /// The stable word for it.
+    pub(super) fn code(&self) -> &'static str {
+        self.kind().2
+    }
+
     /// Status, title (the status phrase of RFC 9110) and code: stable, part of the API.
     fn kind(&self) -> (StatusCode, &'static str, &'static str) {
         match self {

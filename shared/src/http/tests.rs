@@ -1,8 +1,11 @@
+use std::sync::Mutex;
+
 use base64::{Engine, prelude::BASE64_STANDARD};
 use lambda_runtime::Context;
 use proptest::prelude::*;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use tracing_subscriber::fmt::MakeWriter;
 
 use super::*;
 use crate::domain::{poll_request::CreatePoll, time::Timestamp, vote::CastVote};
@@ -244,5 +247,50 @@ proptest! {
         drop(request.idempotency_key());
         drop(request.no_body());
         drop(request.poll_id());
+    }
+}
+
+#[test]
+fn a_storm_of_failures_is_one_log_line_and_one_answer_each() {
+    let log = Log::default();
+    let subscriber = tracing_subscriber::fmt().with_writer(log.clone()).finish();
+    tracing::subscriber::with_default(subscriber, || {
+        let edge = Edge::new("*".to_owned());
+        for _ in 0..1_000 {
+            let response = edge.respond("r-1", Err(Error::Unavailable("the table is away".to_owned())));
+            assert_eq!(serde_json::to_value(response).unwrap()["statusCode"], 503);
+        }
+        edge.respond("r-2", Err(Error::Internal("no permission".to_owned())));
+    });
+    let text = log.text();
+    assert_eq!(text.lines().count(), 2, "{text}");
+    assert!(text.contains("the table is away") && text.contains("no permission"), "{text}");
+}
+
+/// What was logged.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Log {
+    fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
+
+impl std::io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl MakeWriter<'_> for Log {
+    type Writer = Self;
+
+    fn make_writer(&self) -> Self {
+        self.clone()
     }
 }
