@@ -14,6 +14,12 @@ const ATTEMPTS_MAX: u32 = 5;
 /// The pause before the n-th further attempt, times n.
 const ATTEMPT_PAUSE: Duration = Duration::from_millis(300);
 
+/// S3's address in a region. China is a partition of its own, with a domain of its own.
+fn endpoint(region: &str) -> String {
+    let top_level = if region.starts_with("cn-") { "com.cn" } else { "com" };
+    format!("https://s3.{region}.amazonaws.{top_level}")
+}
+
 /// A bucket.
 pub struct Bucket {
     aws: SdkConfig,
@@ -25,7 +31,7 @@ impl Bucket {
     /// A bucket by name.
     pub fn new(aws: SdkConfig, name: &str) -> Result<Self> {
         let region = aws.region().context("no region")?.to_string();
-        let host = aws.endpoint_url().map_or_else(|| format!("https://s3.{region}.amazonaws.com"), str::to_owned);
+        let host = aws.endpoint_url().map_or_else(|| endpoint(&region), str::to_owned);
         let http = reqwest::Client::builder().timeout(REQUEST_TIMEOUT).build().context("make an HTTP client")?;
         Ok(Self { url: format!("{}/{name}", host.trim_end_matches('/')), aws, http })
     }
