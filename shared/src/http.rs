@@ -13,7 +13,7 @@ pub use http::StatusCode;
 
 pub use self::{
     error::Error,
-    event::Event,
+    event::{Authorizer, Body, Event, Headers, PathParameters, RequestContext},
     reply::{CacheControl, Reply, Response},
     request::{BODY_BYTES_MAX, POLL_BODY_BYTES_MAX, Request},
 };
@@ -54,7 +54,7 @@ where
     lambda_runtime::run(service(&edge, &Arc::new(app), &endpoint)).await
 }
 
-/// Answers one request of the gateway by the endpoint, within the time that Lambda leaves it.
+/// Answers one request of the gateway by the endpoint.
 pub fn service<App, Endpoint, Answer>(
     edge: &Edge,
     app: &Arc<App>,
@@ -66,15 +66,27 @@ where
     Answer: Future<Output = Result<Reply, Error>> + Send,
 {
     service_fn(move |event: LambdaEvent<Event>| async move {
-        let request = Request::new(event);
-        let (id, time_left) = (request.id().to_owned(), request.time_left());
-        let outcome = tokio::time::timeout(time_left, endpoint(app.clone(), request)).await;
-        let outcome = outcome.unwrap_or_else(|_| Err(Error::Unavailable("it took too long".to_owned())));
-        Ok(edge.respond(&id, outcome))
+        let request = Request::new(event.payload, event.context.deadline());
+        Ok(edge.answer(app, endpoint, request).await)
     })
 }
 
 impl Edge {
+    /// Answers a request by the endpoint, within the time that Lambda leaves it.
+    pub async fn answer<App, Answer>(
+        &self,
+        app: &Arc<App>,
+        endpoint: &impl Fn(Arc<App>, Request) -> Answer,
+        request: Request,
+    ) -> Response
+    where
+        Answer: Future<Output = Result<Reply, Error>>,
+    {
+        let (id, time_left) = (request.id().to_owned(), request.time_left());
+        let outcome = tokio::time::timeout(time_left, endpoint(app.clone(), request)).await;
+        self.respond(&id, outcome.unwrap_or_else(|_| Err(Error::Unavailable("it took too long".to_owned()))))
+    }
+
     /// The response to a request. Our own failures are logged here with their cause, one of each code a minute; the
     /// caller sees none of it.
     fn respond(&self, request_id: &str, outcome: Result<Reply, Error>) -> Response {

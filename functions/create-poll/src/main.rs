@@ -1,10 +1,10 @@
 //! Wiring of `create-poll`.
 
 use create_poll::{App, handle};
-use landslide_shared::{http, telemetry};
+use landslide_shared::{http::Edge, telemetry};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
     telemetry::init();
-    http::run(http::Edge::from_env()?, App::from_env().await?, handle).await
+    landslide_http::run(Edge::from_env()?, App::from_env().await?, handle).await
 }

@@ -1,8 +1,12 @@
 //! The event of a request, as API Gateway hands it over (REST API, Lambda proxy integration): what the API reads of it, and no more.
+//!
+//! Voters' functions read it here, by serde in one pass. Those that need all of a request (every header, binary bodies, forms, cookies)
+//! read it by `lambda_http`, in the crate `landslide-http`, which fills in the same type.
 
 use std::{borrow::Cow, collections::HashMap, fmt};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
+use http::HeaderMap;
 use serde::{
     Deserialize, Deserializer,
     de::{IgnoredAny, MapAccess, Visitor},
@@ -27,10 +31,12 @@ pub struct Event {
     /// What the gateway and the authorizer know.
     #[serde(default)]
     pub request_context: RequestContext,
+    /// The body.
     #[serde(default)]
-    body: Option<String>,
+    pub body: Option<Body>,
+    /// Whether a body of text is base64.
     #[serde(default)]
-    is_base64_encoded: bool,
+    pub is_base64_encoded: bool,
 }
 
 /// The parameters of a path.
@@ -68,20 +74,50 @@ pub struct Authorizer {
 impl Event {
     /// The body, empty if there is none; none if it is not the base64 that it is said to be.
     pub fn body(&self) -> Option<Cow<'_, [u8]>> {
-        let body = self.body.as_deref().unwrap_or_default().as_bytes();
-        if self.is_base64_encoded { BASE64_STANDARD.decode(body).ok().map(Cow::from) } else { Some(body.into()) }
+        match &self.body {
+            Some(Body::Text(text)) if self.is_base64_encoded => BASE64_STANDARD.decode(text).ok().map(Cow::from),
+            Some(Body::Text(text)) => Some(text.as_bytes().into()),
+            Some(Body::Bytes(bytes)) => Some(bytes.into()),
+            None => Some([].as_slice().into()),
+        }
     }
 }
 
-/// The values of [`HEADERS`].
-#[derive(Debug, Default)]
-pub struct Headers([Option<String>; HEADERS.len()]);
+/// A request's body.
+#[derive(Debug, Deserialize)]
+#[serde(from = "String")]
+pub enum Body {
+    /// As the gateway has it.
+    Text(String),
+    /// Decoded already.
+    Bytes(Vec<u8>),
+}
+
+impl From<String> for Body {
+    fn from(text: String) -> Self {
+        Self::Text(text)
+    }
+}
+
+/// The headers of a request.
+#[derive(Debug)]
+pub enum Headers {
+    /// The values of [`HEADERS`] alone.
+    Few([Option<String>; HEADERS.len()]),
+    /// All, as `lambda_http` reads them.
+    All(HeaderMap),
+}
 
 impl Headers {
     /// A header's value, by its name in lower case.
     pub fn get(&self, name: &str) -> Option<&str> {
-        let mut values = HEADERS.iter().zip(&self.0);
-        values.find(|(header, _)| **header == name).and_then(|(_, value)| value.as_deref())
+        match self {
+            Headers::Few(values) => {
+                let mut values = HEADERS.iter().zip(values);
+                values.find(|(header, _)| **header == name).and_then(|(_, value)| value.as_deref())
+            }
+            Headers::All(map) => map.get(name).and_then(|value| str::from_utf8(value.as_bytes()).ok()),
+        }
     }
 }
 
@@ -101,14 +137,14 @@ impl<'de> Visitor<'de> for HeadersVisitor {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Headers, A::Error> {
-        let mut headers = Headers::default();
+        let mut values = [const { None }; HEADERS.len()];
         while let Some(Name(place)) = map.next_key()? {
-            match place.and_then(|place| headers.0.get_mut(place)) {
+            match place.and_then(|place| values.get_mut(place)) {
                 Some(value) => *value = map.next_value()?,
                 None => drop(map.next_value::<IgnoredAny>()?),
             }
         }
-        Ok(headers)
+        Ok(Headers::Few(values))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use http::StatusCode;
+use http::{HeaderName, HeaderValue, StatusCode};
 use serde::{Serialize, Serializer};
 
 use super::Error;
@@ -37,6 +37,20 @@ pub struct Response {
     headers: Headers,
     #[serde(skip_serializing_if = "Option::is_none")]
     body: Option<String>,
+}
+
+impl From<Response> for http::Response<String> {
+    fn from(response: Response) -> Self {
+        let mut converted = Self::new(response.body.unwrap_or_default());
+        *converted.status_mut() =
+            StatusCode::from_u16(response.status_code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        for (name, value) in response.headers.0 {
+            if let Ok(value) = HeaderValue::from_maybe_shared(value.into_owned()) {
+                converted.headers_mut().insert(HeaderName::from_static(name), value);
+            }
+        }
+        converted
+    }
 }
 
 /// Names in lower case, each once, and values.

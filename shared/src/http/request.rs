@@ -5,7 +5,6 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use lambda_runtime::{Context, LambdaEvent};
 use serde::de::DeserializeOwned;
 
 use super::{Error, event::Event};
@@ -30,14 +29,13 @@ const ANSWER_TIME: Duration = Duration::from_millis(200);
 /// One request.
 pub struct Request {
     event: Event,
-    context: Context,
+    deadline: SystemTime,
 }
 
 impl Request {
-    /// A request from its event.
-    pub fn new(event: LambdaEvent<Event>) -> Self {
-        let (event, context) = event.into_parts();
-        Self { event, context }
+    /// A request from its event, and the time at which Lambda ends the process.
+    pub fn new(event: Event, deadline: SystemTime) -> Self {
+        Self { event, deadline }
     }
 
     /// The gateway's id of the request.
@@ -47,7 +45,7 @@ impl Request {
 
     /// How long the endpoint may take, so that there is time to answer before Lambda ends the process.
     pub fn time_left(&self) -> Duration {
-        self.context.deadline().duration_since(SystemTime::now()).unwrap_or_default().saturating_sub(ANSWER_TIME)
+        self.deadline.duration_since(SystemTime::now()).unwrap_or_default().saturating_sub(ANSWER_TIME)
     }
 
     /// The poll of the path. An id that no poll can have is not found, as any other that none has.

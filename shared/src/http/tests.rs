@@ -1,7 +1,6 @@
-use std::sync::Mutex;
+use std::{sync::Mutex, time::SystemTime};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
-use lambda_runtime::Context;
 use proptest::prelude::*;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -23,7 +22,7 @@ fn request(headers: &[(&str, &str)], body: &str, authorizer: Value) -> Request {
         "requestContext": {"requestId": "r-1", "httpMethod": "POST", "authorizer": authorizer, "resourcePath": "/x", "stage": "prod"},
         "body": body, "isBase64Encoded": false,
     });
-    Request::new(LambdaEvent::new(serde_json::from_value(event).unwrap(), Context::default()))
+    Request::new(serde_json::from_value(event).unwrap(), SystemTime::now())
 }
 
 fn with_body(body: &str) -> Request {
@@ -107,8 +106,7 @@ fn a_body_in_base64_is_read_as_the_bytes_that_it_is() {
         let event = json!({
             "headers": {"Content-Type": "application/json"}, "requestContext": {}, "body": body, "isBase64Encoded": true,
         });
-        let event = LambdaEvent::new(serde_json::from_value(event).unwrap(), Context::default());
-        refusal_or(&Request::new(event))
+        refusal_or(&Request::new(serde_json::from_value(event).unwrap(), SystemTime::now()))
     };
     assert_eq!(outcome(b"{\"choices\":[1]}"), "taken");
     assert_eq!(outcome(b"{\"choices\":[\xff]}"), "invalid_request");

@@ -1,0 +1,85 @@
+//! Endpoints on `lambda_http`, which reads all of a request: every header, binary bodies, forms, cookies.
+//!
+//! The handlers are those of `landslide_shared::http`, whose own reader takes a part of the time and of the binary
+//! (docs/adr/0011): functions on the voters' path use that one, all others this.
+
+use std::{future::Future, sync::Arc};
+
+use lambda_http::{
+    Body, Error as LambdaError, RequestExt, Response, Service, aws_lambda_events::apigw::ApiGatewayProxyRequestContext,
+    request::RequestContext, service_fn,
+};
+use landslide_shared::http::{self, Edge, Event, Reply, Request};
+
+/// Answers requests by the endpoint until the environment ends.
+pub async fn run<App, Answer>(
+    edge: Edge,
+    app: App,
+    endpoint: impl Fn(Arc<App>, Request) -> Answer + Sync,
+) -> Result<(), LambdaError>
+where
+    App: Send + Sync,
+    Answer: Future<Output = Result<Reply, http::Error>> + Send,
+{
+    lambda_http::run(service(&edge, &Arc::new(app), &endpoint)).await
+}
+
+/// Answers one request of the gateway by the endpoint.
+pub fn service<App, Endpoint, Answer>(
+    edge: &Edge,
+    app: &Arc<App>,
+    endpoint: &Endpoint,
+) -> impl Service<lambda_http::Request, Response = Response<String>, Error = LambdaError, Future: Send>
+where
+    App: Send + Sync,
+    Endpoint: Fn(Arc<App>, Request) -> Answer + Sync,
+    Answer: Future<Output = Result<Reply, http::Error>> + Send,
+{
+    service_fn(move |request: lambda_http::Request| async move {
+        let deadline = request.lambda_context().deadline();
+        Ok(edge.answer(app, endpoint, Request::new(event(request), deadline)).await.into())
+    })
+}
+
+/// The request as endpoints know it.
+fn event(request: lambda_http::Request) -> Event {
+    let query = request.query_string_parameters_ref();
+    // An iterator over a name that comes twice gives all its values, so that the last one stays.
+    let query = query.map(|all| all.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect());
+    let poll_id = request.path_parameters_ref().and_then(|all| all.first("poll_id")).map(str::to_owned);
+    let request_context = match request.request_context_ref() {
+        Some(RequestContext::ApiGatewayV1(context)) => request_context(context),
+        _ => http::RequestContext::default(),
+    };
+    let (parts, body) = request.into_parts();
+    Event {
+        headers: Some(http::Headers::All(parts.headers)),
+        query_string_parameters: query,
+        path_parameters: Some(http::PathParameters { poll_id }),
+        request_context,
+        body: match body {
+            Body::Text(text) => Some(http::Body::Text(text)),
+            Body::Binary(bytes) => Some(http::Body::Bytes(bytes)),
+            _ => None,
+        },
+        is_base64_encoded: false, // it was, if it has bytes now
+    }
+}
+
+fn request_context(context: &ApiGatewayProxyRequestContext) -> http::RequestContext {
+    let authorizer = &context.authorizer.fields;
+    let field = |name| authorizer.get(name).and_then(|value| value.as_str()).map(str::to_owned);
+    http::RequestContext {
+        request_id: context.request_id.clone().unwrap_or_default(),
+        resource_path: context.resource_path.clone().unwrap_or_default(),
+        authorizer: Some(http::Authorizer {
+            issuer: field("issuer"),
+            subject: field("subject"),
+            kind: field("kind"),
+            expires_at: field("expires_at"),
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests;
