@@ -242,8 +242,11 @@ def head_is_answered_as_get_is(stack: Stack) -> Iterator[str]:
     for path in (path for path, verb in operations if verb == "get"):
         get, head = operations[path, "get"], operations.get((path, "head"), {})
         yield from (f"{path}: {key}" for key in same if head.get(key) != get.get(key))
-        if head.get("responses", {}).keys() != get["responses"].keys():
-            yield f"{path}: responses"
+        for status in head.get("responses", {}).keys() | get["responses"].keys():
+            answers = (operation.get("responses", {}).get(status, {}) for operation in (get, head))
+            of_get, of_head = (answer.get("headers", {}).keys() for answer in answers)
+            if of_get != of_head or not of_head:
+                yield f"{path}: headers of {status}"
 
 
 def each_role_touches_tables_as_its_function_does(stack: Stack) -> Iterator[str]:
