@@ -1,4 +1,4 @@
-//! How far the vote is: a bar on a terminal, else a line every few seconds. Both go to stderr.
+//! How far a long command is: a bar on a terminal; of the vote of a demo, else a line every few seconds. Both go to stderr.
 
 use std::cell::Cell;
 use std::fmt;
@@ -6,12 +6,29 @@ use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressState, ProgressStyle};
+use landslide_shared::domain::lane::Partitions;
 
 /// Time between two lines where there is no terminal.
 const LINE_INTERVAL: Duration = Duration::from_secs(5);
 
-/// What a terminal shows.
-const BAR: &str = "{bar:40} {human_pos} of {human_len} voted · {msg} · {rate} · {eta} left";
+/// What a terminal shows of a vote.
+const VOTERS: &str = "{bar:40} {human_pos} of {human_len} voted · {msg} · {rate} · {eta} left";
+/// What a terminal shows while partitions are read.
+const PARTITIONS: &str = "{bar:40} {human_pos} of {human_len} partitions · {eta} left";
+
+/// The progress of a read of all partitions; nothing where there is no terminal.
+pub fn of_partitions(partitions: Partitions) -> ProgressBar {
+    bar(u64::from(partitions.number()), PARTITIONS, |style| style)
+}
+
+/// A bar by a template. One that can't be read leaves the default: a plainer bar, not a failed command.
+fn bar(total: u64, template: &str, with: impl FnOnce(ProgressStyle) -> ProgressStyle) -> ProgressBar {
+    let bar = ProgressBar::new(total);
+    if let Ok(style) = ProgressStyle::with_template(template) {
+        bar.set_style(with(style));
+    }
+    bar
+}
 
 /// The progress of `total` voters.
 pub struct Progress {
@@ -31,14 +48,12 @@ impl Progress {
     pub fn start(total: u64) -> Self {
         let started = Instant::now();
         let display = if std::io::stderr().is_terminal() {
-            let bar = ProgressBar::new(total);
-            // A template that can't be read leaves the default one: a plainer bar, not a failed election.
-            if let Ok(style) = ProgressStyle::with_template(BAR) {
-                bar.set_style(style.with_key("rate", |state: &ProgressState, out: &mut dyn fmt::Write| {
+            let bar = bar(total, VOTERS, |style| {
+                style.with_key("rate", |state: &ProgressState, out: &mut dyn fmt::Write| {
                     // Its only failure is the formatter's own, of which indicatif takes no notice either.
                     write!(out, "{:.0}/s", state.per_sec()).ok();
-                }));
-            }
+                })
+            });
             bar.set_message("0 counted");
             Display::Bar(bar)
         } else {

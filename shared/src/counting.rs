@@ -4,19 +4,20 @@
 //! an id leaves HEAD only after a SEEN row that holds it is durable; and because HEAD is read before the rows, so
 //! whoever reads finds each counted id in one of them. A process that was overtaken fails at the version.
 
-use std::{collections::BTreeMap, future::Future, sync::Mutex};
+use std::{collections::BTreeMap, sync::Mutex};
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 
 use crate::{
     clock::Clock,
     domain::{
-        change::{Change, VoteId},
+        change::Change,
         heat::Progress,
         lane::LaneKey,
-        tally::{Bucket, Flush, Head, PORTION_BUCKETS_MAX, PORTION_IDS_MAX, Seen, SeenRow, by_bucket, plan},
+        tally::{Bucket, Flush, Head, PORTION_BUCKETS_MAX, PORTION_IDS_MAX, Seen, by_bucket, plan},
         time::Timestamp,
     },
+    store::{LaneStore, LaneStoreError, SeenIds},
 };
 
 pub mod rebuild;
@@ -31,67 +32,6 @@ pub const PAUSE_MS: u64 = 12;
 const SEEN_CALLS_AT_ONCE: usize = 16;
 /// How many buckets are begun at once at first, and after some that had more than a page of rows. Twice as many after others.
 const BUCKETS_AT_FIRST: usize = 2;
-
-/// Why a call to the store did not do what it should.
-#[derive(Debug, thiserror::Error)]
-pub enum LaneStoreError {
-    /// HEAD has another version than the one it was to replace.
-    #[error("the lane was counted by another process")]
-    Conflict,
-    /// It failed, or nobody knows whether it did.
-    #[error("{0}")]
-    Unavailable(String),
-    /// Not to be mended by trying again: a permission, a table's name, an item that is not ours.
-    #[error("{0}")]
-    Broken(String),
-}
-
-/// Where a lane's tally is kept. All reads are strongly consistent.
-pub trait LaneStore {
-    /// HEAD, or the default (version 0) before the first flush.
-    fn read_head(&self, lane: &LaneKey) -> impl Future<Output = Result<Head, LaneStoreError>>;
-    /// A page of the ids in the bucket's SEEN rows of versions above `above`, in the order of their versions.
-    fn read_seen(
-        &self,
-        lane: &LaneKey,
-        bucket: Bucket,
-        above: u64,
-    ) -> impl Future<Output = Result<SeenIds, LaneStoreError>>;
-    /// All ids of these rows.
-    fn read_all_seen(
-        &self,
-        lane: &LaneKey,
-        bucket: Bucket,
-        above: u64,
-    ) -> impl Future<Output = Result<Vec<VoteId>, LaneStoreError>> {
-        async move {
-            let (mut ids, mut next) = (Vec::new(), Some(above));
-            while let Some(above) = next {
-                let page = self.read_seen(lane, bucket, above).await?;
-                ids.extend(page.ids);
-                next = page.up_to;
-            }
-            Ok(ids)
-        }
-    }
-    /// Writes a SEEN row, whether or not it is there: its content is the same whoever writes it.
-    fn put_seen(&self, lane: &LaneKey, row: &SeenRow) -> impl Future<Output = Result<(), LaneStoreError>>;
-    /// Writes HEAD, of a higher version, if the stored one has the version `over` (0: if there is none); else `Conflict`.
-    fn put_head(&self, lane: &LaneKey, head: &Head, over: u64) -> impl Future<Output = Result<(), LaneStoreError>>;
-    /// The readers' copy of HEAD, without ids and never sealed; the default (version 0) before the first flush.
-    fn read_count(&self, lane: &LaneKey) -> impl Future<Output = Result<Head, LaneStoreError>>;
-    /// Writes the readers' copy of HEAD unless it is as new already.
-    fn put_count(&self, lane: &LaneKey, head: &Head) -> impl Future<Output = Result<(), LaneStoreError>>;
-}
-
-/// A page of the ids of a bucket's SEEN rows.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct SeenIds {
-    /// The ids.
-    pub ids: Vec<VoteId>,
-    /// The version of the last row that was read, if there may be more rows after it.
-    pub up_to: Option<u64>,
-}
 
 /// How much a process counts and remembers in one go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

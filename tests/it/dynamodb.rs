@@ -4,7 +4,7 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use futures_util::future::join_all;
 use landslide_shared::{
     clock::SystemClock,
-    counting::{Counting, CountingLimits, LaneStore, LaneStoreError},
+    counting::{Counting, CountingLimits},
     domain::{
         change::{Change, VoteId},
         choices::Choices,
@@ -15,7 +15,7 @@ use landslide_shared::{
         time::{MINUTE_MS, Timestamp},
         vote::Vote,
     },
-    store::{Created, PutVote, StoreError},
+    store::{Created, LaneStore, LaneStoreError, PutVote, StoreError},
     testing::poll_asked_for,
 };
 use serde_json::{Value, json};

@@ -8,7 +8,6 @@ use std::{
 
 use futures_util::{StreamExt, stream};
 use landslide_shared::{
-    counting::LaneStore,
     domain::{
         change::{Change, VoteId},
         choices::Choices,
@@ -19,6 +18,7 @@ use landslide_shared::{
         time::{MINUTE_MS, Timestamp},
     },
     queue::Outgoing,
+    store::LaneStore,
 };
 
 use crate::support::{App, now_ms};

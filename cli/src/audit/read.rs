@@ -8,7 +8,6 @@ use anyhow::{Context, Result};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use indicatif::ProgressBar;
 use landslide_shared::clock::{self, SystemClock};
-use landslide_shared::counting::LaneStore;
 use landslide_shared::counting::rebuild::Rebuild;
 use landslide_shared::domain::change::{Change, VoteId};
 use landslide_shared::domain::ids::PollId;
@@ -16,9 +15,10 @@ use landslide_shared::domain::lane::{LANES_MAX, LaneKey, Partition};
 use landslide_shared::domain::poll::Rules;
 use landslide_shared::domain::tally::{Bucket, Head};
 use landslide_shared::domain::time::Timestamp;
-use landslide_shared::store::{DynamoDbClient, PollStore, TallyStore, VoteStore};
+use landslide_shared::store::{DynamoDbClient, LaneStore, PollStore, TallyStore, VoteStore};
 
 use super::compare::{Comparison, CountedId, CountedIds, Cut, Findings, Slice};
+use landslide_cli::progress;
 use landslide_cli::stack::{Tables, aws, explain};
 
 /// How often a poll is read whose times are changed meanwhile.
@@ -170,7 +170,7 @@ impl Reader {
 
     /// Compares slice by slice; a slice with more ids than fit into memory is halved.
     async fn compare(&self, poll: &Rules, tallies: &BTreeMap<u8, Tally>, cut: Cut) -> Result<Findings> {
-        let progress = super::report::progress(poll.partitions);
+        let progress = progress::of_partitions(poll.partitions);
         let sealed = tallies.iter().filter(|(_, tally)| tally.head.sealed).map(|(lane, _)| *lane).collect();
         let mut findings = Findings::default();
         let mut slices = vec![Slice::all(poll.partitions)];

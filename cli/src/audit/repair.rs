@@ -10,16 +10,17 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use landslide_shared::clock::SystemClock;
-use landslide_shared::counting::LaneStore;
 use landslide_shared::counting::rebuild::{self, RebuildError};
 use landslide_shared::domain::fold::fold_by_time;
 use landslide_shared::domain::ids::PollId;
 use landslide_shared::domain::lane::LaneKey;
 use landslide_shared::domain::tally::COUNTABLE_AGE_MS;
 use landslide_shared::queue::{self, Outgoing, Queue};
+use landslide_shared::store::LaneStore;
 
 use super::read::Reader;
 use super::verdict::{Audit, Lane, Verdict};
+use landslide_cli::progress;
 use landslide_cli::stack::explain;
 
 /// How many times it is looked whether what was sent again is counted.
@@ -123,7 +124,7 @@ async fn send_missing(reader: &Reader, audit: &Audit, queue: Option<&Queue>) -> 
 }
 
 async fn rebuild_all(reader: &Reader, audit: &Audit) -> Result<()> {
-    let (rebuild, progress) = (reader.rebuild(), super::report::progress(audit.rules.partitions));
+    let (rebuild, progress) = (reader.rebuild(), progress::of_partitions(audit.rules.partitions));
     let rebuilt = rebuild.run(&audit.rules, || progress.inc(1)).await;
     progress.finish_and_clear();
     rebuilt.map_err(|error| match error {

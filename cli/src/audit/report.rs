@@ -3,26 +3,12 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use indicatif::{HumanCount, ProgressBar, ProgressStyle};
-use landslide_shared::domain::lane::Partitions;
+use indicatif::HumanCount;
 use landslide_shared::domain::tally::Counters;
 use serde_json::{Value, json};
 
 use super::compare::Examples;
 use super::verdict::{Audit, CountFault, Lane, Verdict, non_zero};
-
-/// What a terminal shows while partitions are read.
-const BAR: &str = "{bar:40} {human_pos} of {human_len} partitions · {eta} left";
-
-/// A bar on stderr, if that is a terminal.
-pub fn progress(partitions: Partitions) -> ProgressBar {
-    let bar = ProgressBar::new(u64::from(partitions.number()));
-    // A template that can't be read leaves the default one: a plainer bar, not a failed audit.
-    if let Ok(style) = ProgressStyle::with_template(BAR) {
-        bar.set_style(style);
-    }
-    bar
-}
 
 impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -12,7 +12,7 @@ use landslide_shared::{
     aws,
     batch::{BatchReport, Group, QueueEvent, Receipt, pause_before_next_receive},
     clock::{Clock, SystemClock},
-    counting::{Applied, Counting, CountingLimits, LaneStore, LaneStoreError, Portion},
+    counting::{Applied, Counting, CountingLimits, Portion},
     domain::{
         change::Change,
         heat::HEAT_LIMITS,
@@ -23,7 +23,7 @@ use landslide_shared::{
     },
     metrics::{self, Metric},
     queue::{ChangeVisibility, Outgoing, Queue, SendBatch, SendError, Sqs},
-    store::{DynamoDb, DynamoDbClient, PollStore, TallyStore},
+    store::{DynamoDb, DynamoDbClient, LaneStore, LaneStoreError, PollStore, TallyStore},
 };
 
 mod lanes;

@@ -10,7 +10,6 @@ use std::{collections::BTreeMap, time::Duration};
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 
-use super::{LaneStore, LaneStoreError};
 use crate::{
     clock::Clock,
     domain::{
@@ -22,7 +21,7 @@ use crate::{
         tally::{Counters, Head, Ids},
         time::{DAY_MS, MINUTE_MS, Timestamp},
     },
-    store::{DynamoDb, StoreError, StoredVote, VoteStore},
+    store::{DynamoDb, LaneStore, LaneStoreError, StoreError, StoredVote, VoteStore},
 };
 
 /// How long after closing the last votes may land, with a wide margin: a function's timeout is seconds.

@@ -18,7 +18,7 @@ use crate::{
         lane::Partitions,
         recount::recount,
         tally::{
-            Counters,
+            Counters, SeenRow,
             tests::{changes_of, disorder, histories, last_choices, non_zero},
         },
         time::Timestamp,

@@ -3,6 +3,7 @@
 mod dynamodb;
 mod item;
 mod keys;
+mod lane_store;
 mod poll_cache;
 mod polls;
 mod results;
@@ -20,6 +21,7 @@ use aws_smithy_types::error::display::DisplayErrorContext;
 pub use self::{
     dynamodb::{DynamoDb, Outcome},
     keys::poll_of_partition,
+    lane_store::{LaneStore, LaneStoreError, SeenIds},
     poll_cache::PollCache,
     polls::{Created, Page, PollStore, Replaced},
     results::{ResultsStore, Snapshot},

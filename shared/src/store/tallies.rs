@@ -16,11 +16,12 @@ use aws_types::SdkConfig;
 use super::{
     DynamoDb, StoreError,
     item::{Attributes, Item, binary, number, string, time},
-    keys, store_error, vote_ids,
+    keys,
+    lane_store::{LaneStore, LaneStoreError, SeenIds},
+    store_error, vote_ids,
 };
 use crate::{
     config::{self, ConfigError},
-    counting::{LaneStore, LaneStoreError, SeenIds},
     domain::{
         change::VoteId,
         lane::LaneKey,

@@ -5,7 +5,6 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::{
-    counting::{LaneStore, LaneStoreError},
     domain::{
         change::VoteId,
         choices::Choices,

@@ -12,7 +12,6 @@ use aws_sdk_dynamodb::operation::{
     update_item::{UpdateItemError, UpdateItemOutput, builders::UpdateItemInputBuilder},
 };
 use landslide_shared::{
-    counting::LaneStore,
     domain::{
         change::{Change, VoteId},
         choices::Choices,
@@ -25,7 +24,7 @@ use landslide_shared::{
         time::{MINUTE_MS, Timestamp},
         vote::Vote,
     },
-    store::{DynamoDb, Outcome, TallyStore, VoteStore},
+    store::{DynamoDb, LaneStore, Outcome, TallyStore, VoteStore},
 };
 use serde_json::json;
 
