@@ -684,10 +684,23 @@ def the_gateway_answers_with_problems(stack: Stack) -> Iterator[str]:
         if problem.get("type") != "about:blank" or problem.get("request_id") != "$context.requestId":
             yield f"{kind}: type or request_id"
         wanted = {"Access-Control-Allow-Origin", "Access-Control-Expose-Headers", "Cache-Control", "Vary"}
+        wanted |= {"X-Content-Type-Options"}
         wanted |= {"WWW-Authenticate"} if status == 401 else set()
         wanted |= {"Retry-After"} if status in (429, 503) else set()
         headers = {name.removeprefix("gatewayresponse.header.") for name in response["responseParameters"]}
         yield from (f"{kind}: {name}" for name in sorted(headers ^ wanted))
+
+
+def no_response_of_the_gateway_is_sniffed(stack: Stack) -> Iterator[str]:
+    name = "header.X-Content-Type-Options"
+    for kind, response in stack.api["x-amazon-apigateway-gateway-responses"].items():
+        if response["responseParameters"].get(f"gatewayresponse.{name}") != "'nosniff'":
+            yield kind
+    for path, verbs in stack.api["paths"].items():
+        integration = verbs.get("options", {}).get("x-amazon-apigateway-integration", {})
+        headers = integration.get("responses", {}).get("default", {}).get("responseParameters", {})
+        if headers.get(f"method.response.{name}") != "'nosniff'":
+            yield f"options {path}"
 
 
 RULES: list[Callable[[Stack], Iterator[str]]] = [

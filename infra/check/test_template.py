@@ -244,6 +244,10 @@ SPOILS = {
         api(RESPONSE + "/responseParameters/gatewayresponse.header.Retry-After", None),
         api(RESPONSE + "/responseParameters/gatewayresponse.header.Cache-Control", None),
     ],
+    check.no_response_of_the_gateway_is_sniffed: [
+        api(RESPONSE + "/responseParameters/gatewayresponse.header.X-Content-Type-Options", None),
+        api("paths/~v1~polls/options/x-amazon-apigateway-integration/responses/default/responseParameters", {}),
+    ],
 }
 
 

@@ -82,7 +82,7 @@ impl<D: DynamoDb, C: Clock> Editing<D, C> {
             poll.must_be_of(caller)?;
             // An earlier try of ours may be the revision that stands now.
             let revision = poll.rules.settings.revision;
-            if expected.include(revision) || again && expected.include(revision - 1) {
+            if expected.include_poll(revision) || again && expected.include_poll(revision - 1) {
                 Ok(edit.apply(poll, now, again)?)
             } else {
                 Err(Error::RevisionMismatch)

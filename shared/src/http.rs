@@ -1,5 +1,6 @@
 //! The HTTP edge: requests in, typed; replies and problem documents (RFC 9457) out.
 
+mod body;
 mod error;
 mod event;
 mod reply;
@@ -12,7 +13,7 @@ use lambda_runtime::{Error as LambdaError, LambdaEvent, Service, service_fn};
 pub use http::StatusCode;
 
 pub use self::{
-    error::Error,
+    error::{Error, Unsupported},
     event::{Authorizer, Body, Event, Headers, PathParameters, RequestContext},
     reply::{CacheControl, Reply, Response},
     request::{BODY_BYTES_MAX, POLL_BODY_BYTES_MAX, Request},

@@ -69,7 +69,8 @@ fn no_objects() -> Vec<Bad> {
         ("a string", text("\"text\""), &[]),
         ("single quotes", text("{'question': 'Q'}"), &[]),
         ("a comment", text("{/* */}"), &[]),
-        ("a byte order mark", text("\u{feff}{}"), &[]),
+        ("two byte order marks", text("\u{feff}\u{feff}{}"), &[]),
+        ("UTF-16", b"\xff\xfe{\x00}\x00".to_vec(), &[]),
         ("bytes that are not UTF-8", b"\xff\xfe\x00{".to_vec(), &[]),
         ("deep nesting", text("[".repeat(3_000)), &[]),
         ("deep nesting of objects", text("{\"a\":".repeat(600)), &["/a"]),
@@ -213,9 +214,9 @@ async fn a_body_too_large_is_refused_whatever_it_holds() {
     let padded =
         |bytes: usize| format!("{{\"choices\":[0]{}}}", " ".repeat(bytes - "{\"choices\":[0]}".len())).into_bytes();
     for (path, body) in [
-        ("/v1/polls", vec![b' '; 300_000]),
-        ("/v1/polls", vec![0xff; 300_000]),
-        ("/v1/polls", vec![b' '; 128 * 1024 + 1]),
+        ("/v1/polls", vec![b' '; 600_000]),
+        ("/v1/polls", vec![0xff; 600_000]),
+        ("/v1/polls", vec![b' '; 512 * 1024 + 1]),
         (&votes, padded(300_000)),
         (&votes, padded(4 * 1024 + 1)),
     ] {
@@ -226,6 +227,94 @@ async fn a_body_too_large_is_refused_whatever_it_holds() {
     }
     assert!(app.aws.votes_of(&poll).await.is_empty());
     assert_eq!(post(&app, &votes, &token, Some(JSON), padded(4 * 1024)).await.status, 201, "as large as it may be");
+}
+
+/// What a program without UTF-8 sends: each character as JSON escapes it.
+#[tokio::test]
+async fn the_largest_poll_is_made_and_changed_with_all_of_its_characters_escaped() {
+    let app = App::new();
+    let owner = app.account(&someone());
+    let escaped = |chars: usize| "\\ud83d\\uddf3".repeat(chars);
+    let labels: Vec<String> = (100..200).map(|n| format!("\"{n}{}\"", escaped(197))).collect();
+    let body = format!(
+        "{{\"question\":\"{}\",\"options\":[{}],\"opens_at\":\"2099-01-01T00:00:00Z\"}}",
+        escaped(500),
+        labels.join(",")
+    );
+    assert!(body.len() > 240_000 && body.is_ascii());
+    let made = post(&app, "/v1/polls", &owner, Some(JSON), text(body.clone())).await;
+    assert_eq!(made.status, 201, "{made}");
+    assert_eq!(made.json()["question"], "\u{1F5F3}".repeat(500));
+    let of_poll = format!("/v1/polls/{}", made.json()["poll_id"].as_str().unwrap());
+    let change = app.request(Method::PATCH, &of_poll).bearer_auth(&owner).header("If-Match", made.header("etag"));
+    let changed = Answer::of(change.header("Content-Type", JSON).body(body)).await;
+    assert_eq!((changed.status, changed.json()), (200, made.json()));
+}
+
+#[tokio::test]
+async fn an_error_is_short_however_much_was_sent() {
+    let app = App::new();
+    let (owner, long) = (app.account(&someone()), "~".repeat(100_000));
+    for (body, pointer) in [
+        (poll_with(&long, "1"), "/~0~0~0"),
+        (poll_with("kind", &format!("\"{long}\"")), "/kind"),
+        (poll_with("opens_at", &format!("\"{long}\"")), "/opens_at"),
+        (poll_with("max_choices", &format!("\"{long}\"")), "/max_choices"),
+    ] {
+        let answer = post(&app, "/v1/polls", &owner, Some(JSON), body).await;
+        let problem = assert_problem(&answer, 400, "invalid_request");
+        assert!(problem["errors"][0]["pointer"].as_str().unwrap().starts_with(pointer), "{problem}");
+        assert!(answer.body.len() < 1_500, "{} bytes", answer.body.len());
+    }
+}
+
+#[tokio::test]
+async fn a_byte_order_mark_is_skipped() {
+    let app = App::new();
+    let token = app.account(&someone());
+    let marked = |body: Vec<u8>| [b"\xef\xbb\xbf".to_vec(), body].concat();
+    let made = post(&app, "/v1/polls", &token, Some(JSON), marked(poll_with("kind", "\"single\""))).await;
+    assert_eq!(made.status, 201, "{made}");
+    let votes = format!("/v1/polls/{}/votes", made.json()["poll_id"].as_str().unwrap());
+    assert_eq!(post(&app, &votes, &token, Some(JSON), marked(vote_with("[0]"))).await.status, 201);
+}
+
+#[tokio::test]
+async fn a_body_of_another_form_is_told_which_is_taken() {
+    let app = App::new();
+    let owner = app.account(&someone());
+    let poll = app.poll_of(&owner, json!({"question": "Q", "options": ["a", "b"]})).await;
+    let (of_poll, votes, close) =
+        (format!("/v1/polls/{poll}"), format!("/v1/polls/{poll}/votes"), format!("/v1/polls/{poll}/close"));
+    let calls = [
+        (Method::POST, "/v1/polls"),
+        (Method::PATCH, &of_poll),
+        (Method::POST, &votes),
+        (Method::POST, &close),
+        (Method::POST, "/v1/devices"),
+    ];
+    for (method, path) in calls {
+        for (name, value) in [("Content-Type", "text/plain"), ("Content-Encoding", "gzip")] {
+            let mut request = app.request(method.clone(), path).bearer_auth(&owner).header("If-Match", "*");
+            if name != "Content-Type" {
+                request = request.header("Content-Type", JSON);
+            }
+            // The beginning of a gzip file, which is no UTF-8.
+            let body = if name == "Content-Type" { b"{}".to_vec() } else { b"\x1f\x8b\x08\x00\x00".to_vec() };
+            let answer = Answer::of(request.header(name, value).body(body)).await;
+            assert_problem(&answer, 415, "unsupported_media_type");
+            let header = |name: &str| answer.headers.get(name).map(|value| value.to_str().unwrap());
+            assert_eq!(header("accept-patch"), (method == Method::PATCH).then_some(JSON), "{method} {path}: {answer}");
+            assert_eq!(
+                header("accept-encoding"),
+                (name == "Content-Encoding").then_some("identity"),
+                "{path}: {answer}"
+            );
+        }
+    }
+    let plain = app.request(Method::POST, "/v1/polls").bearer_auth(&owner).header("Content-Encoding", "identity");
+    let made = Answer::of(plain.header("Content-Type", JSON).body(poll_with("kind", "\"single\""))).await;
+    assert_eq!(made.status, 201, "{made}");
 }
 
 /// Lambda takes 6 MB, and the gateway 10: what lies between them must not be a fault of ours either.

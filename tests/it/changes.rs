@@ -6,7 +6,9 @@ use futures_util::{StreamExt, future::join_all, stream};
 use http::Method;
 use serde_json::json;
 
-use crate::support::{Answer, App, CONNECTIONS, assert_cors, assert_problem, in_ms, someone, votes_by_option};
+use crate::support::{
+    Answer, App, CONNECTIONS, assert_headers_of_all, assert_problem, in_ms, someone, votes_by_option,
+};
 
 /// A poll of three options whose votes may change.
 async fn changing_poll(app: &App) -> String {
@@ -46,7 +48,7 @@ fn assert_gone(answer: &Answer) {
     assert_eq!((answer.status, answer.body.as_str()), (204, ""), "{answer}");
     assert_eq!(answer.header("cache-control"), "private, no-store", "{answer}");
     assert!(!answer.headers.contains_key("etag"), "{answer}");
-    assert_cors(answer);
+    assert_headers_of_all(answer);
 }
 
 #[tokio::test]

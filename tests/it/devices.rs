@@ -3,7 +3,7 @@
 use http::Method;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, App, assert_cors, assert_problem, in_ms};
+use crate::support::{Answer, App, assert_headers_of_all, assert_problem, in_ms};
 
 const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
 
@@ -23,7 +23,7 @@ async fn a_device_is_registered_without_a_body_or_with_an_empty_object() {
         let answer = register(&app, content_type, body).await;
         assert_eq!(answer.status, 201, "{body:?}: {answer}");
         assert_eq!(answer.header("cache-control"), "no-store");
-        assert_cors(&answer);
+        assert_headers_of_all(&answer);
         let device: Value = answer.json();
         let names: Vec<&String> = device.as_object().unwrap().keys().collect();
         assert_eq!(names, ["expires_at", "token"]);

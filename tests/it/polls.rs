@@ -4,7 +4,7 @@ use futures_util::future::join_all;
 use http::Method;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, App, assert_cors, assert_problem, eventually, in_ms, someone};
+use crate::support::{Answer, App, assert_headers_of_all, assert_problem, eventually, in_ms, someone};
 
 fn colours() -> Value {
     json!({"question": "Best colour?", "options": ["Red", "Blue"]})
@@ -28,9 +28,9 @@ async fn a_poll_of_question_and_options_has_the_defaults_of_the_contract() {
         "{id}"
     );
     assert_eq!(answer.header("location"), format!("polls/{id}"));
-    assert_eq!(answer.header("etag"), "\"1\"");
+    assert_eq!(answer.header("etag"), "\"1-open\"");
     assert_eq!(answer.header("content-type"), "application/json");
-    assert_cors(&answer);
+    assert_headers_of_all(&answer);
     let created_at = poll["created_at"].take();
     assert!(created_at.as_str().unwrap() <= in_ms(0).as_str() && created_at.as_str().unwrap() > "2026", "{created_at}");
     let expected = json!({
@@ -203,11 +203,15 @@ async fn anyone_reads_a_poll_and_may_keep_it_for_two_seconds() {
     assert_eq!(answer.status, 200, "{answer}");
     assert_eq!(answer.json(), created);
     assert_eq!(answer.header("cache-control"), "public, max-age=2");
-    assert_eq!(answer.header("etag"), "\"1\"");
-    assert_cors(&answer);
-    // Its status moves with time while its revision stays, so it is never "not modified".
-    let known = Answer::of(app.request(Method::GET, &path).header("If-None-Match", "\"1\"")).await;
-    assert_eq!((known.status, known.json()), (200, created));
+    assert_eq!(answer.header("etag"), "\"1-open\"");
+    assert_headers_of_all(&answer);
+    let asked_with = async |tag: &str| Answer::of(app.request(Method::GET, &path).header("If-None-Match", tag)).await;
+    let known = asked_with("\"1-open\"").await;
+    assert_eq!((known.status, known.body.as_str(), known.header("etag")), (304, "", "\"1-open\""));
+    for tag in ["\"1\"", "\"1-scheduled\"", "\"2-open\""] {
+        let other = asked_with(tag).await;
+        assert_eq!((other.status, other.json()), (200, created.clone()), "{tag}");
+    }
 }
 
 #[tokio::test]
@@ -217,11 +221,12 @@ async fn a_polls_status_moves_with_time() {
     (body["opens_at"], body["closes_at"]) = (json!(in_ms(4_000)), json!(in_ms(8_000)));
     let poll = app.poll(body).await;
     for expected in ["scheduled", "open", "closed"] {
-        eventually(expected, async || {
-            let status = app.get(&format!("/v1/polls/{poll}")).await.json()["status"].take();
-            if status == expected { Ok(()) } else { Err(status.to_string()) }
+        let tag = eventually(expected, async || {
+            let answer = app.get(&format!("/v1/polls/{poll}")).await;
+            if answer.json()["status"] == expected { Ok(answer.header("etag").to_owned()) } else { Err(answer.body) }
         })
         .await;
+        assert_eq!(tag, format!("\"1-{expected}\""));
     }
 }
 

@@ -6,7 +6,9 @@ use http::Method;
 use landslide_shared::domain::{lease::CLOCK_SKEW_MS, time::Timestamp};
 use serde_json::{Value, json};
 
-use crate::support::{Answer, App, assert_cors, assert_problem, eventually, now_ms, someone, votes_by_option};
+use crate::support::{
+    Answer, App, assert_headers_of_all, assert_problem, eventually, now_ms, someone, votes_by_option,
+};
 
 /// By how much the ages of two answers may differ (C5).
 const CACHES_AGE_MAX: Duration = Duration::from_secs(2);
@@ -74,7 +76,7 @@ impl Scene {
                 assert_eq!(votes_by_option(&answer.json()), [0, 0, 1], "{name}: {answer}");
                 assert_eq!(answer.header("cache-control"), "private, no-store", "{name}: {answer}");
                 assert!(answer.header("etag").starts_with('"'), "{name}: {answer}");
-                assert_cors(&answer);
+                assert_headers_of_all(&answer);
             } else {
                 assert_eq!(answer.status, 403, "{name}: {answer}");
                 assert_hidden(&answer);
@@ -227,7 +229,7 @@ async fn who_has_their_results_already_gets_304_that_nobody_keeps() {
             assert_eq!((answer.status, answer.body.as_str()), (304, ""), "{tags}: {answer}");
             assert_eq!(answer.header("etag"), tag);
             assert_eq!(answer.header("cache-control"), "private, no-store");
-            assert_cors(&answer);
+            assert_headers_of_all(&answer);
         }
         assert_eq!(ask("\"other\"").await.status, 200);
     }
@@ -288,6 +290,6 @@ async fn no_answer_to_a_token_may_be_kept() {
     for (status, answer) in answers {
         assert_eq!(answer.status, status, "{answer}");
         assert_eq!(answer.header("cache-control"), "private, no-store", "{answer}");
-        assert_cors(&answer);
+        assert_headers_of_all(&answer);
     }
 }

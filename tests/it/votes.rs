@@ -3,7 +3,7 @@
 use http::Method;
 use serde_json::json;
 
-use crate::support::{Answer, App, assert_cors, assert_problem, eventually, in_ms};
+use crate::support::{Answer, App, assert_headers_of_all, assert_problem, eventually, in_ms};
 
 #[tokio::test]
 async fn a_first_vote_is_201_and_its_repeat_200_with_the_same_vote() {
@@ -19,7 +19,7 @@ async fn a_first_vote_is_201_and_its_repeat_200_with_the_same_vote() {
     assert_eq!(first.header("location"), "votes/mine");
     assert_eq!(first.header("etag"), "\"1\"");
     assert_eq!(first.header("cache-control"), "private, no-store");
-    assert_cors(&first);
+    assert_headers_of_all(&first);
     let again = app.vote(&poll, &voter, &[1]).await;
     assert_eq!((again.status, again.json()), (200, vote));
     assert_eq!(app.aws.votes_of(&poll).await.len(), 1);
@@ -152,7 +152,7 @@ async fn voters_see_their_own_vote_at_once_and_only_theirs() {
     assert_eq!((mine.status, mine.json()), (200, cast));
     assert_eq!(mine.header("cache-control"), "private, no-store");
     assert_eq!(mine.header("etag"), "\"1\"");
-    assert_cors(&mine);
+    assert_headers_of_all(&mine);
     assert_problem(&app.my_vote(&poll, &bob).await, 404, "not_found");
     assert_problem(&app.my_vote("nobody", &alice).await, 404, "not_found");
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use landslide_shared::{
     clock,
     editing::Editing,
-    http::{CacheControl, Error, Reply, Request},
+    http::{CacheControl, Error, Reply, Request, StatusCode},
 };
 
 /// 200 with the poll and its `closes_at`, and the same again.
@@ -14,5 +14,5 @@ pub async fn handle(editing: Arc<Editing>, request: Request) -> Result<Reply, Er
     let caller = request.account(clock::now())?;
     request.no_body()?;
     let closed = editing.close(&poll_id, &caller).await?;
-    Ok(Reply::ok(&closed.view(clock::now()))?.etag(closed.rules.settings.revision).cache(CacheControl::Private))
+    Ok(Reply::poll(StatusCode::OK, &closed, clock::now())?.cache(CacheControl::Private))
 }

@@ -68,7 +68,6 @@ fn repeated(poll: &Poll, new: &NewPoll) -> Result<Reply, Error> {
 }
 
 fn shown(poll: &Poll, status: StatusCode) -> Result<Reply, Error> {
-    let reply = Reply::json(status, &poll.view(clock::now()))?;
-    let settings = &poll.rules.settings;
-    Ok(reply.etag(settings.revision).location(&format!("polls/{}", settings.poll_id)).cache(CacheControl::Private))
+    let reply = Reply::poll(status, poll, clock::now())?;
+    Ok(reply.location(&format!("polls/{}", poll.rules.settings.poll_id)).cache(CacheControl::Private))
 }

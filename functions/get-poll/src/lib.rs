@@ -6,7 +6,7 @@ use landslide_shared::{
     aws,
     clock::{self, SystemClock},
     domain::{ids::PollId, poll::Poll, time::Timestamp},
-    http::{CacheControl, Error, Reply, Request},
+    http::{CacheControl, Error, Reply, Request, StatusCode},
     memory::Memory,
     store::PollStore,
 };
@@ -42,11 +42,15 @@ impl App {
     }
 }
 
-/// 200 with the poll. Never 304, as its status moves with time while its revision, the entity tag, stays.
+/// 200 with the poll, 304 to who has it as it is.
 pub async fn handle(app: Arc<App>, request: Request) -> Result<Reply, Error> {
     let now = clock::now();
     let poll = current(&app, &request.poll_id()?, now).await?;
-    let reply = Reply::ok(&poll.view(now))?.etag(poll.rules.settings.revision);
+    let tag = poll.rules.settings.tag(now);
+    let reply = match request.has_current(&tag) {
+        true => Reply::empty(StatusCode::NOT_MODIFIED).etag(tag),
+        false => Reply::poll(StatusCode::OK, &poll, now)?,
+    };
     Ok(reply.cache(CacheControl::Public(MAX_AGE_SECONDS)))
 }
 

@@ -6,7 +6,7 @@ use landslide_shared::{
     clock,
     domain::poll_edit::EditPoll,
     editing::Editing,
-    http::{CacheControl, Error, POLL_BODY_BYTES_MAX, Reply, Request},
+    http::{CacheControl, Error, POLL_BODY_BYTES_MAX, Reply, Request, StatusCode},
 };
 
 /// 200 with the poll as it is then.
@@ -16,5 +16,5 @@ pub async fn handle(editing: Arc<Editing>, request: Request) -> Result<Reply, Er
     let expected = request.if_match()?.ok_or(Error::PreconditionRequired)?;
     let edit: EditPoll = request.json(POLL_BODY_BYTES_MAX)?;
     let changed = editing.edit(&poll_id, &caller, &expected, &edit).await?;
-    Ok(Reply::ok(&changed.view(clock::now()))?.etag(changed.rules.settings.revision).cache(CacheControl::Private))
+    Ok(Reply::poll(StatusCode::OK, &changed, clock::now())?.cache(CacheControl::Private))
 }

@@ -40,7 +40,7 @@ PARAMETERS = {
 # would refuse it first, with 400.
 REQUIRED = {"updatePoll": "If-Match"}
 
-# Headers of every response, which the document leaves to its introduction: of HTTP, of CORS, and the gateway's own.
+# Headers of every response, which the document leaves to its introduction: of HTTP, for browsers, and the gateway's own.
 HEADERS_OF_ALL = {
     "access-control-allow-origin",
     "access-control-expose-headers",
@@ -50,6 +50,7 @@ HEADERS_OF_ALL = {
     "date",
     "server",
     "vary",
+    "x-content-type-options",
 }
 GATEWAY_HEADERS = ("x-amz-", "x-amzn-")
 

@@ -71,6 +71,7 @@ fn request_context(context: &ApiGatewayProxyRequestContext) -> http::RequestCont
     let field = |name| authorizer.get(name).and_then(|value| value.as_str()).map(str::to_owned);
     http::RequestContext {
         request_id: context.request_id.clone().unwrap_or_default(),
+        http_method: context.http_method.to_string(),
         resource_path: context.resource_path.clone().unwrap_or_default(),
         authorizer: Some(http::Authorizer {
             issuer: field("issuer"),

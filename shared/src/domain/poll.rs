@@ -81,6 +81,20 @@ pub enum Status {
     Closed,
 }
 
+impl Status {
+    /// All of them.
+    pub const ALL: [Status; 3] = [Status::Scheduled, Status::Open, Status::Closed];
+
+    /// Its name in the API.
+    pub fn name(self) -> &'static str {
+        match self {
+            Status::Scheduled => "scheduled",
+            Status::Open => "open",
+            Status::Closed => "closed",
+        }
+    }
+}
+
 /// What a poll is by its owner's wish, and what the API shows of it besides its options' labels.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Settings {
@@ -129,6 +143,11 @@ impl Settings {
         } else {
             Status::Open
         }
+    }
+
+    /// The entity tag of the poll as the API shows it at a time: `<revision>-<status>`.
+    pub fn tag(&self, now: Timestamp) -> String {
+        format!("{}-{}", self.revision, self.status(now).name())
     }
 
     /// The settings as the API shows them at a time, without the options.

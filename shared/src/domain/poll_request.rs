@@ -26,6 +26,11 @@ pub const PEAK_VOTES_PER_SECOND_MAX: u32 = 250_000;
 /// The peak of a poll that announces none, in votes a second.
 pub const PEAK_VOTES_PER_SECOND_DEFAULT: u32 = 1_000;
 
+/// The most characters of a pointer that an error repeats: no field of ours has half as long a name.
+const POINTER_CHARS_MAX: usize = 100;
+/// The most characters of the reason why a field is refused.
+const REASON_CHARS_MAX: usize = 300;
+
 /// The body of `POST /v1/polls`, as sent: right types, nothing else looked at.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -65,10 +70,22 @@ pub struct FieldError {
 }
 
 impl FieldError {
-    /// A field error of a pointer and a reason.
+    /// A field error of a pointer and a reason. A long one is cut off: the pointer may hold a name of any length.
     pub fn new(pointer: impl Into<String>, detail: impl std::fmt::Display) -> Self {
-        Self { pointer: pointer.into(), detail: detail.to_string() }
+        Self {
+            pointer: shortened(pointer.into(), POINTER_CHARS_MAX),
+            detail: shortened(detail.to_string(), REASON_CHARS_MAX),
+        }
     }
+}
+
+/// The text, with `…` in the place of what is more than `chars_max` characters.
+pub fn shortened(mut text: String, chars_max: usize) -> String {
+    if let Some((end, _)) = text.char_indices().nth(chars_max) {
+        text.truncate(end);
+        text.push('…');
+    }
+    text
 }
 
 /// A poll as its owner asks for it, valid but for its times. Its JSON is hashed: a field that a later version adds

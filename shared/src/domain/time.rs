@@ -110,6 +110,14 @@ mod tests {
     }
 
     #[test]
+    fn a_leap_second_is_the_last_millisecond_of_the_second_before() {
+        let read = |text| Timestamp::parse(text).map(|at| at.to_string());
+        let last = Some("2016-12-31T23:59:59.999Z".to_owned());
+        assert_eq!([read("2016-12-31T23:59:60Z"), read("2017-01-01T00:59:60.5+01:00")], [last.clone(), last]);
+        assert_eq!([read("2016-12-30T23:59:60Z"), read("2016-12-31T23:58:60Z")], [None, None]);
+    }
+
+    #[test]
     fn what_is_no_time_is_refused() {
         for text in ["", "now", "2026-11-24", "2026-13-01T00:00:00Z", "1969-12-31T23:59:59Z", "2026-11-24T10:00:00"] {
             assert_eq!(Timestamp::parse(text), None, "{text}");

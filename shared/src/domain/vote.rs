@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     choices::Choices,
     ids::{PollId, VoterKey},
-    poll::{Rules, VoteChange},
+    poll::{Rules, Status, VoteChange},
     time::Timestamp,
 };
 
@@ -80,6 +80,22 @@ impl Revisions {
             Revisions::Any => true,
             Revisions::Of(revisions) => revisions.contains(&revision.to_string()),
         }
+    }
+
+    /// Whether a poll's revision is named, alone or as the entity tag of the poll in any status.
+    pub fn include_poll(&self, revision: u64) -> bool {
+        match self {
+            Revisions::Any => true,
+            Revisions::Of(tags) => tags.iter().any(|tag| without_status(tag) == revision.to_string()),
+        }
+    }
+}
+
+/// A poll's entity tag without the status that it ends in.
+fn without_status(tag: &str) -> &str {
+    match tag.rsplit_once('-') {
+        Some((revision, status)) if Status::ALL.iter().any(|known| known.name() == status) => revision,
+        _ => tag,
     }
 }
 

@@ -5,12 +5,19 @@ use serde::Serialize;
 
 use super::{CacheControl, Reply};
 use crate::{
-    domain::{caller::Caller, poll::Poll, poll_edit::EditRefused, poll_request::FieldError},
+    domain::{
+        caller::Caller,
+        poll::Poll,
+        poll_edit::EditRefused,
+        poll_request::{FieldError, shortened},
+    },
     store::StoreError,
 };
 
 /// Seconds after which a caller may try again.
 const RETRY_AFTER: &str = "1";
+/// The most characters of a problem's detail, whatever was sent.
+const DETAIL_CHARS_MAX: usize = 500;
 
 /// Why a request fails.
 #[derive(Debug)]
@@ -46,8 +53,13 @@ pub enum Error {
     RevisionMismatch,
     /// 413: the body is longer than so many bytes.
     BodyTooLarge(usize),
-    /// 415: the body is not JSON by its content type.
-    UnsupportedMediaType,
+    /// 415: the body is of a form that is not taken.
+    Unsupported {
+        /// What about it is not.
+        what: Unsupported,
+        /// Whether the request is a `PATCH`, whose reply names what is taken (RFC 5789).
+        is_patch: bool,
+    },
     /// 422: choices that this poll does not take.
     InvalidChoice(String),
     /// 428: a change must name the revision that it changes.
@@ -56,6 +68,15 @@ pub enum Error {
     Internal(String),
     /// 503: something that we need is away for now; its name goes to the log only.
     Unavailable(String),
+}
+
+/// What about a body is not supported.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unsupported {
+    /// It is not JSON by its content type.
+    MediaType,
+    /// It is compressed.
+    Encoding,
 }
 
 /// The body of a problem.
@@ -112,7 +133,7 @@ impl Error {
             | Error::ResultsHidden
             | Error::PreconditionRequired
             | Error::BodyTooLarge(_)
-            | Error::UnsupportedMediaType
+            | Error::Unsupported { .. }
             | Error::InvalidChoice(_) => None,
         }
     }
@@ -141,7 +162,7 @@ impl Error {
                 (StatusCode::PRECONDITION_REQUIRED, "Precondition Required", "precondition_required")
             }
             Error::BodyTooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, "Content Too Large", "body_too_large"),
-            Error::UnsupportedMediaType => {
+            Error::Unsupported { .. } => {
                 (StatusCode::UNSUPPORTED_MEDIA_TYPE, "Unsupported Media Type", "unsupported_media_type")
             }
             Error::InvalidChoice(_) => (StatusCode::UNPROCESSABLE_ENTITY, "Unprocessable Content", "invalid_choice"),
@@ -165,7 +186,12 @@ impl Error {
             Error::ResultsHidden => "the results of this poll are not for you, or not yet".to_owned(),
             Error::PreconditionRequired => "a change must name the revision that it changes, in If-Match".to_owned(),
             Error::BodyTooLarge(bytes_max) => format!("the body has more than {bytes_max} bytes"),
-            Error::UnsupportedMediaType => "the body must be JSON, with Content-Type: application/json".to_owned(),
+            Error::Unsupported { what: Unsupported::MediaType, .. } => {
+                "the body must be JSON, with Content-Type: application/json".to_owned()
+            }
+            Error::Unsupported { what: Unsupported::Encoding, .. } => {
+                "the body must not be compressed: send it without Content-Encoding".to_owned()
+            }
             Error::Internal(_) => "something went wrong on our side".to_owned(),
             Error::Unavailable(_) => "something that this needs is away for the moment: try again".to_owned(),
         }
@@ -174,7 +200,7 @@ impl Error {
     /// The problem document.
     pub(super) fn into_reply(self, request_id: &str) -> Reply {
         let (status, title, code) = self.kind();
-        let detail = self.detail();
+        let detail = shortened(self.detail(), DETAIL_CHARS_MAX);
         let errors = match &self {
             Error::InvalidRequest { errors, .. } => errors.as_slice(),
             _ => &[],
@@ -191,10 +217,20 @@ impl Error {
         // Strings and numbers only: nothing in it can fail to serialise.
         let body = serde_json::to_string(&problem).unwrap_or_default();
         let reply = Reply::with_body(status, "application/problem+json", body).cache(CacheControl::Private);
-        match status {
-            StatusCode::UNAUTHORIZED => reply.header("www-authenticate", "Bearer"),
-            StatusCode::SERVICE_UNAVAILABLE => reply.header("retry-after", RETRY_AFTER),
-            _ => reply,
+        self.headers().into_iter().fold(reply, |reply, (name, value)| reply.header(name, value))
+    }
+
+    /// The headers that say what to do next.
+    fn headers(&self) -> Vec<(&'static str, &'static str)> {
+        match self {
+            Error::Unauthorized(_) => vec![("www-authenticate", "Bearer")],
+            Error::Unavailable(_) => vec![("retry-after", RETRY_AFTER)],
+            Error::Unsupported { what, is_patch } => {
+                let accept_encoding = (*what == Unsupported::Encoding).then_some(("accept-encoding", "identity"));
+                let accept_patch = is_patch.then_some(("accept-patch", "application/json"));
+                accept_encoding.into_iter().chain(accept_patch).collect()
+            }
+            _ => Vec::new(),
         }
     }
 }

@@ -13,7 +13,7 @@ use serde::{
 };
 
 /// The headers that the API reads, in lower case.
-const HEADERS: [&str; 4] = ["content-type", "idempotency-key", "if-match", "if-none-match"];
+const HEADERS: [&str; 5] = ["content-encoding", "content-type", "idempotency-key", "if-match", "if-none-match"];
 
 /// The event.
 #[derive(Debug, Deserialize)]
@@ -53,6 +53,9 @@ pub struct RequestContext {
     /// The gateway's id of the request.
     #[serde(default)]
     pub request_id: String,
+    /// The request's method, such as `GET`.
+    #[serde(default)]
+    pub http_method: String,
     /// The path with its parameters' names, such as `/v1/polls/{poll_id}`.
     #[serde(default)]
     pub resource_path: String,

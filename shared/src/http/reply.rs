@@ -6,6 +6,7 @@ use http::{HeaderName, HeaderValue, StatusCode};
 use serde::{Serialize, Serializer};
 
 use super::Error;
+use crate::domain::{poll::Poll, time::Timestamp};
 
 /// Response headers that a browser's script may read.
 const EXPOSED_HEADERS: &str = "ETag, Location, Retry-After";
@@ -89,6 +90,11 @@ impl Reply {
         Self::json(StatusCode::OK, body)
     }
 
+    /// A reply with a poll as it is at a time: its entity tag names just this body, as a poll's status moves without a revision.
+    pub fn poll(status: StatusCode, poll: &Poll, now: Timestamp) -> Result<Self, Error> {
+        Ok(Self::json(status, &poll.view(now))?.etag(poll.rules.settings.tag(now)))
+    }
+
     /// 201 with a JSON body.
     pub fn created(body: &impl Serialize) -> Result<Self, Error> {
         Self::json(StatusCode::CREATED, body)
@@ -120,14 +126,15 @@ impl Reply {
         self.header("cache-control", value)
     }
 
-    /// The response, with the headers that let a browser's page of that origin read it.
+    /// The response, with the headers that let a browser's page of that origin read it, and no browser take it for a page.
     pub(super) fn into_response(mut self, allowed_origin: &str) -> Response {
         if allowed_origin != "*" {
             self = self.header("vary", "Origin");
         }
         self = self
             .header("access-control-allow-origin", allowed_origin.to_owned())
-            .header("access-control-expose-headers", EXPOSED_HEADERS);
+            .header("access-control-expose-headers", EXPOSED_HEADERS)
+            .header("x-content-type-options", "nosniff");
         Response { status_code: self.status.as_u16(), headers: self.headers, body: self.body }
     }
 }

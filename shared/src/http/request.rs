@@ -7,17 +7,17 @@ use std::{
 
 use serde::de::DeserializeOwned;
 
-use super::{Error, event::Event};
+use super::{Error, Unsupported, body, event::Event};
 use crate::domain::{
     caller::{Caller, TokenKind},
     ids::PollId,
-    poll_request::FieldError,
     time::Timestamp,
     vote::Revisions,
 };
 
-/// The longest body of a poll, in bytes.
-pub const POLL_BODY_BYTES_MAX: usize = 128 * 1024;
+/// The longest body of a poll, in bytes: the largest poll of all in the longest way to write it, and 32 KB for the rest. A
+/// character of the value is at most four of Unicode's largest decomposition, each of 6 bytes as JSON escapes it.
+pub const POLL_BODY_BYTES_MAX: usize = 512 * 1024;
 /// The longest body of anything else, in bytes.
 pub const BODY_BYTES_MAX: usize = 4 * 1024;
 /// The most characters of an idempotency key.
@@ -125,7 +125,7 @@ impl Request {
     pub fn json<T: DeserializeOwned>(&self, bytes_max: usize) -> Result<T, Error> {
         let text = self.text(bytes_max)?;
         self.must_be_json()?;
-        parse(&text)
+        body::parse(body::without_byte_order_mark(&text))
     }
 
     /// Refuses a body, unless it is an empty JSON object.
@@ -134,15 +134,17 @@ impl Request {
         #[serde(deny_unknown_fields)]
         struct Nothing {}
         let text = self.text(BODY_BYTES_MAX)?;
+        let text = body::without_byte_order_mark(&text);
         if text.is_empty() {
             return Ok(());
         }
         self.must_be_json()?;
-        let Nothing {} = parse(&text)?;
+        let Nothing {} = body::parse(text)?;
         Ok(())
     }
 
     fn text(&self, bytes_max: usize) -> Result<Cow<'_, str>, Error> {
+        self.must_be_as_it_is()?;
         let refused = || Error::invalid("the body is not UTF-8, or has a replacement character (U+FFFD)");
         let bytes = self.event.body().ok_or_else(refused)?;
         if bytes.len() > bytes_max {
@@ -160,8 +162,21 @@ impl Request {
         let media_type = self.header("content-type").and_then(|value| value.split(';').next()).map(str::trim);
         match media_type {
             Some(media_type) if media_type.eq_ignore_ascii_case("application/json") => Ok(()),
-            _ => Err(Error::UnsupportedMediaType),
+            _ => Err(self.unsupported(Unsupported::MediaType)),
         }
+    }
+
+    /// Refuses a body that is compressed.
+    fn must_be_as_it_is(&self) -> Result<(), Error> {
+        match self.header("content-encoding").map(str::trim) {
+            None => Ok(()),
+            Some(encoding) if encoding.eq_ignore_ascii_case("identity") => Ok(()),
+            Some(_) => Err(self.unsupported(Unsupported::Encoding)),
+        }
+    }
+
+    fn unsupported(&self, what: Unsupported) -> Error {
+        Error::Unsupported { what, is_patch: self.event.request_context.http_method == "PATCH" }
     }
 }
 
@@ -177,52 +192,4 @@ fn strong_tags(list: &str) -> Option<Vec<String>> {
             more => rest = more.strip_prefix(',')?,
         }
     }
-}
-
-fn parse<T: DeserializeOwned>(text: &str) -> Result<T, Error> {
-    // serde would take an array for a struct, field by field.
-    if !text.trim_ascii_start().starts_with('{') {
-        return Err(Error::invalid("the body must be a JSON object"));
-    }
-    let mut input = serde_json::Deserializer::from_str(text);
-    let body = serde_path_to_error::deserialize(&mut input).map_err(|error| {
-        let parent = pointer(error.path());
-        let detail = without_place(&error.into_inner());
-        match field_of_its_parent(&detail) {
-            Some((name, fault)) => Error::invalid_fields(vec![FieldError::new(format!("{parent}/{name}"), fault)]),
-            None if parent.is_empty() => Error::invalid(format!("the body can't be read: {detail}")),
-            None => Error::invalid_fields(vec![FieldError::new(parent, detail)]),
-        }
-    })?;
-    input.end().map_err(|_| Error::invalid("the body can't be read: there is more after the JSON value"))?;
-    Ok(body)
-}
-
-/// The field that is missing or there twice, and which of both: serde blames the object that it should be in.
-fn field_of_its_parent(detail: &str) -> Option<(&str, &'static str)> {
-    let faults = [("missing field `", "is missing"), ("duplicate field `", "is there twice")];
-    faults.into_iter().find_map(|(start, fault)| {
-        let (name, _) = detail.strip_prefix(start)?.split_once('`')?;
-        Some((name, fault))
-    })
-}
-
-/// The JSON pointer (RFC 6901) of a path, empty for the whole body.
-fn pointer(path: &serde_path_to_error::Path) -> String {
-    use serde_path_to_error::Segment;
-    let mut pointer = String::new();
-    for segment in path.iter() {
-        match segment {
-            Segment::Seq { index } => pointer.push_str(&format!("/{index}")),
-            Segment::Map { key } => pointer.push_str(&format!("/{}", key.replace('~', "~0").replace('/', "~1"))),
-            Segment::Enum { .. } | Segment::Unknown => {}
-        }
-    }
-    pointer
-}
-
-/// What serde says, and where in the text only if the text is no JSON at all.
-fn without_place(error: &serde_json::Error) -> String {
-    let text = error.to_string();
-    if error.is_data() { text.split(" at line ").next().unwrap_or(&text).to_owned() } else { text }
 }

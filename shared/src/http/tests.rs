@@ -7,19 +7,29 @@ use serde_json::{Value, json};
 use tracing_subscriber::fmt::MakeWriter;
 
 use super::*;
-use crate::domain::{poll_request::CreatePoll, time::Timestamp, vote::CastVote};
+use crate::domain::{
+    choices::OPTIONS_MAX,
+    poll_request::{CreatePoll, LABEL_CHARS_MAX, QUESTION_CHARS_MAX},
+    time::Timestamp,
+    vote::CastVote,
+};
+use crate::testing::poll_asked_for;
 
 /// A request as the gateway hands it over, with a body of JSON unless the headers say otherwise.
 fn request(headers: &[(&str, &str)], body: &str, authorizer: Value) -> Request {
+    request_of("POST", headers, body, authorizer)
+}
+
+fn request_of(method: &str, headers: &[(&str, &str)], body: &str, authorizer: Value) -> Request {
     let headers: serde_json::Map<String, Value> = [("Content-Type", "application/json")]
         .iter()
         .chain(headers)
         .map(|(name, value)| (name.to_string(), json!(value)))
         .collect();
     let event = json!({
-        "resource": "/v1/polls/{poll_id}/votes", "path": "/v1/polls/p1/votes", "httpMethod": "POST",
+        "resource": "/v1/polls/{poll_id}/votes", "path": "/v1/polls/p1/votes", "httpMethod": method,
         "headers": headers, "multiValueHeaders": {}, "queryStringParameters": null, "pathParameters": {"poll_id": "p1"},
-        "requestContext": {"requestId": "r-1", "httpMethod": "POST", "authorizer": authorizer, "resourcePath": "/x", "stage": "prod"},
+        "requestContext": {"requestId": "r-1", "httpMethod": method, "authorizer": authorizer, "resourcePath": "/x", "stage": "prod"},
         "body": body, "isBase64Encoded": false,
     });
     Request::new(serde_json::from_value(event).unwrap(), SystemTime::now())
@@ -100,6 +110,107 @@ fn a_body_that_is_too_long_or_no_json_is_refused_as_such() {
 }
 
 #[test]
+fn what_is_wrong_is_said_in_words_of_json_without_what_was_sent() {
+    let detail = |body: &str| {
+        let (_, problem) = respond(Err(with_body(body).json::<CreatePoll>(POLL_BODY_BYTES_MAX).err().unwrap()));
+        problem["errors"][0]["detail"].as_str().unwrap_or_else(|| panic!("{problem}")).to_owned()
+    };
+    let number = "must be a whole number that is not negative";
+    for (field, said) in [
+        ("\"max_choices\":-1", number),
+        ("\"max_choices\":1.5", number),
+        ("\"max_choices\":\"a, expected u64 at line 1 column 2\"", number),
+        ("\"question\":7", "must be text"),
+        ("\"options\":{\"secret\":1}", "must be a list"),
+        ("\"kind\":\"`secret`, expected `x`\"", "must be `single` or `multiple`"),
+        ("\"opens_at\":\"secret\"", "is not a time of RFC 3339, such as 2026-11-24T20:15:00Z"),
+        ("\"question\":\"Q\",\"question\":\"R\"", "is there twice"),
+    ] {
+        assert_eq!(detail(&format!("{{{field}}}")), said, "{field}");
+    }
+    let unknown = detail("{\"secret`, expected x\":1}");
+    assert!(unknown.starts_with("is unknown: expected one of `question`, `options`,"), "{unknown}");
+    let (_, nothing) = respond(Err(with_body("{\"a\":1}").no_body().unwrap_err()));
+    assert_eq!(nothing["errors"], json!([{"pointer": "/a", "detail": "is unknown: no field is expected"}]));
+}
+
+#[test]
+fn a_problem_is_short_however_much_was_sent() {
+    let long = "~".repeat(100_000);
+    for body in [
+        format!("{{\"{long}\":1}}"),
+        format!("{{\"kind\":\"{long}\"}}"),
+        format!("{{\"max_choices\":\"{long}\"}}"),
+        format!("{{\"question\":\"Q\",\"options\":[\"a\"],\"opens_at\":\"{long}\"}}"),
+    ] {
+        let error = with_body(&body).json::<CreatePoll>(POLL_BODY_BYTES_MAX).err().unwrap();
+        let (response, problem) = respond(Err(error));
+        assert_eq!(problem["code"], "invalid_request");
+        assert!(response["body"].as_str().unwrap().len() < 1_500, "{problem}");
+    }
+}
+
+#[test]
+fn the_largest_poll_is_taken_in_the_longest_way_to_write_it() {
+    // Four code points that are one in NFC, as are three of Korean; each is six bytes as JSON escapes it.
+    let longest =
+        |chars: usize, mark: &str| format!("{mark}{}", "\\u03b1\\u0313\\u0301\\u0345".repeat(chars - mark.len()));
+    let labels: Vec<String> =
+        (0..OPTIONS_MAX).map(|n| format!("\"{}\"", longest(LABEL_CHARS_MAX, &n.to_string()))).collect();
+    let body = format!(
+        "{{\"question\":\"{}\",\"options\":[{}],\"kind\":\"multiple\",\"max_choices\":100,\"opens_at\":null,\"closes_at\":null,\
+         \"identity\":\"account\",\"vote_change\":\"until_close\",\"results\":\"after_close\",\"peak_votes_per_second\":250000}}",
+        longest(QUESTION_CHARS_MAX, ""),
+        labels.join(","),
+    );
+    let poll = with_body(&body).json::<CreatePoll>(POLL_BODY_BYTES_MAX).map_err(|error| respond(Err(error)).1).unwrap();
+    assert!(poll.validate().is_ok());
+}
+
+#[test]
+fn a_byte_order_mark_is_skipped_once() {
+    let taken = |body: &str| with_body(body).json::<CastVote>(BODY_BYTES_MAX).is_ok();
+    assert!(taken("\u{feff}{\"choices\":[1]}"));
+    assert!(!taken("\u{feff}\u{feff}{\"choices\":[1]}") && !taken("{\u{feff}\"choices\":[1]}"));
+    assert!(with_body("\u{feff}").no_body().is_ok() && with_body("\u{feff}{}").no_body().is_ok());
+}
+
+#[test]
+fn a_compressed_body_is_refused_as_such_whatever_it_holds() {
+    let outcome = |encoding: &str, body: &str| {
+        let error =
+            request(&[("Content-Encoding", encoding)], body, Value::Null).json::<CastVote>(BODY_BYTES_MAX).err();
+        error.map(|error| respond(Err(error)).0)
+    };
+    for encoding in ["gzip", "br", "identity, gzip", "deflate"] {
+        for body in ["{\"choices\":[1]}", "\u{fffd}", ""] {
+            let response = outcome(encoding, body).unwrap();
+            assert_eq!(
+                (&response["statusCode"], &response["headers"]["accept-encoding"]),
+                (&json!(415), &json!("identity"))
+            );
+        }
+    }
+    for encoding in ["identity", " Identity "] {
+        assert!(outcome(encoding, "{\"choices\":[1]}").is_none(), "{encoding}");
+    }
+}
+
+#[test]
+fn a_patch_that_is_not_supported_is_told_what_is() {
+    let headers = |method: &str, headers: &[(&str, &str)]| {
+        let error = request_of(method, headers, "{}", Value::Null).json::<CastVote>(BODY_BYTES_MAX).err().unwrap();
+        respond(Err(error)).0["headers"].clone()
+    };
+    let (text, gzip) = ([("Content-Type", "text/plain")], [("Content-Encoding", "gzip")]);
+    for sent in [&text, &gzip] {
+        assert_eq!(headers("PATCH", sent)["accept-patch"], "application/json");
+        assert!(headers("POST", sent)["accept-patch"].is_null());
+    }
+    assert!(headers("PATCH", &text)["accept-encoding"].is_null());
+}
+
+#[test]
 fn a_body_in_base64_is_read_as_the_bytes_that_it_is() {
     let outcome = |bytes: &[u8]| {
         let body = BASE64_STANDARD.encode(bytes);
@@ -163,6 +274,31 @@ fn a_change_is_for_revisions_as_they_are_written() {
 }
 
 #[test]
+fn a_polls_revision_is_named_alone_or_by_its_entity_tag() {
+    let includes = |value: &str, revision| {
+        request(&[("If-Match", value)], "", Value::Null).if_match().unwrap().unwrap().include_poll(revision)
+    };
+    for value in ["\"7\"", "\"7-scheduled\"", "\"7-open\"", "\"7-closed\"", "\"1\", \"7-open\"", "*"] {
+        assert!(includes(value, 7), "{value}");
+    }
+    for value in ["\"8-open\"", "\"7-\"", "\"7-opened\"", "\"07-open\"", "\"-open\"", "\"7-open-open\"", "\"open\""] {
+        assert!(!includes(value, 7), "{value}");
+    }
+}
+
+#[test]
+fn a_polls_entity_tag_moves_with_its_status() {
+    let asked = json!({"question": "Q", "options": ["a", "b"], "opens_at": at(10), "closes_at": at(20)});
+    let poll = poll_asked_for(asked, at(0)).unwrap();
+    let shown = [9, 10, 20].map(|millis| {
+        let (response, body) = respond(Reply::poll(StatusCode::OK, &poll, at(millis)));
+        (response["headers"]["etag"].as_str().unwrap().to_owned(), body["status"].as_str().unwrap().to_owned())
+    });
+    let expected = ["scheduled", "open", "closed"].map(|status| (format!("\"1-{status}\""), status.to_owned()));
+    assert_eq!(shown, expected);
+}
+
+#[test]
 fn an_entity_tag_is_found_in_a_list_and_compared_weakly() {
     let has = |value: &str| request(&[("If-None-Match", value)], "", Value::Null).has_current("1-o-3");
     for value in ["\"1-o-3\"", "W/\"1-o-3\"", "\"x\", \"1-o-3\"", "*"] {
@@ -200,6 +336,7 @@ fn a_problem_has_the_shape_that_the_api_promises() {
     assert_eq!(header("access-control-allow-origin"), "*");
     assert_eq!(header("access-control-expose-headers"), "ETag, Location, Retry-After");
     assert_eq!(header("cache-control"), "private, no-store");
+    assert_eq!(header("x-content-type-options"), "nosniff");
 }
 
 #[test]
@@ -217,7 +354,7 @@ fn a_reply_to_one_origin_varies_by_origin() {
     let response = Edge::new("https://a.example".to_owned()).respond("r", Ok(Reply::empty(StatusCode::NO_CONTENT)));
     let expected = json!({"statusCode": 204, "headers": {
         "vary": "Origin", "access-control-allow-origin": "https://a.example",
-        "access-control-expose-headers": "ETag, Location, Retry-After",
+        "access-control-expose-headers": "ETag, Location, Retry-After", "x-content-type-options": "nosniff",
     }});
     assert_eq!(serde_json::to_value(response).unwrap(), expected);
     assert!(respond(Ok(Reply::empty(StatusCode::OK))).0["headers"]["vary"].is_null());

@@ -17,7 +17,8 @@ async fn a_change_names_the_revision_that_it_changes() {
     let body = json!({"question": "Worst colour?"});
     let silent = app.request(Method::PATCH, &format!("/v1/polls/{poll}")).bearer_auth(&owner).json(&body);
     assert_problem(&Answer::of(silent).await, 428, "precondition_required");
-    for other in ["\"2\"", "\"0\"", "\"01\"", "\"\"", "\"*\"", "\"x\"", "\"2\", \"3\""] {
+    for other in ["\"2\"", "\"0\"", "\"01\"", "\"\"", "\"*\"", "\"x\"", "\"2\", \"3\"", "\"2-scheduled\"", "\"1-soon\""]
+    {
         let answer = app.change_poll(&poll, &owner, other, &body).await;
         assert_eq!(answer.status, 412, "{other}: {answer}");
         assert_problem(&answer, 412, "revision_mismatch");
@@ -31,6 +32,9 @@ async fn a_change_names_the_revision_that_it_changes() {
     assert_at(&app.change_poll(&poll, &owner, "\"1\"", &body).await, 2);
     assert_at(&app.change_poll(&poll, &owner, "\"7\", \"2\"", &json!({"question": "Any colour?"})).await, 3);
     assert_at(&app.change_poll(&poll, &owner, "*", &json!({"question": "No colour?"})).await, 4);
+    // Entity tags, of whichever status: a change is for the revision.
+    assert_at(&app.change_poll(&poll, &owner, "\"4-scheduled\"", &json!({"question": "Which colour?"})).await, 5);
+    assert_at(&app.change_poll(&poll, &owner, "\"5-open\"", &body).await, 6);
     assert_problem(&app.change_poll(&poll, &owner, "\"1\"", &body).await, 412, "revision_mismatch");
 }
 

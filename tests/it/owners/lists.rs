@@ -4,7 +4,7 @@ use futures_util::future::join_all;
 use serde_json::{Value, json};
 
 use super::{HOUR_MS, colours, colours_with, list};
-use crate::support::{App, assert_cors, assert_problem, eventually, in_ms, someone};
+use crate::support::{App, assert_headers_of_all, assert_problem, eventually, in_ms, someone};
 
 /// The ids of a page.
 fn ids(page: &Value) -> Vec<String> {
@@ -40,7 +40,7 @@ async fn an_owners_polls_are_listed_newest_first_without_their_options() {
     assert_eq!(answer.status, 200, "{answer}");
     assert_eq!(answer.json(), json!({"polls": expected, "next_cursor": null}));
     assert_eq!(answer.header("cache-control"), "private, no-store");
-    assert_cors(&answer);
+    assert_headers_of_all(&answer);
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use http::Method;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, App, assert_cors, in_ms};
+use crate::support::{Answer, App, assert_headers_of_all, in_ms};
 
 mod changes;
 mod closings;
@@ -45,9 +45,10 @@ async fn stored(app: &App, poll: &str) -> [Value; 2] {
 #[track_caller]
 fn assert_at(answer: &Answer, revision: u64) -> Value {
     assert_eq!(answer.status, 200, "{answer}");
-    assert_eq!(answer.json()["revision"], revision, "{answer}");
-    assert_eq!(answer.header("etag"), format!("\"{revision}\""), "{answer}");
+    let poll = answer.json();
+    assert_eq!(poll["revision"], revision, "{answer}");
+    assert_eq!(answer.header("etag"), format!("\"{revision}-{}\"", poll["status"].as_str().unwrap()), "{answer}");
     assert_eq!(answer.header("cache-control"), "private, no-store", "{answer}");
-    assert_cors(answer);
-    answer.json()
+    assert_headers_of_all(answer);
+    poll
 }

@@ -85,14 +85,16 @@ pub fn assert_problem(answer: &Answer, status: u16, code: &str) -> Value {
         429 | 503 => assert!(answer.header("retry-after").parse::<u32>().is_ok(), "{answer}"),
         _ => {}
     }
-    assert_cors(answer);
+    assert_headers_of_all(answer);
     problem
 }
 
-/// Fails unless a page of any origin may read the answer, and the headers that it needs.
+/// Fails unless an answer has what every answer has: a page of any origin may read it, and the headers that it needs, and no
+/// browser takes it for a page.
 #[track_caller]
-pub fn assert_cors(answer: &Answer) {
+pub fn assert_headers_of_all(answer: &Answer) {
     assert_eq!(answer.header("access-control-allow-origin"), "*", "{answer}");
+    assert_eq!(answer.header("x-content-type-options"), "nosniff", "{answer}");
     let exposed = answer.header("access-control-expose-headers").to_ascii_lowercase();
     for name in ["etag", "location", "retry-after"] {
         assert!(exposed.contains(name), "{answer}");

@@ -23,7 +23,7 @@ use serde_json::{Value, json};
 use tokio::{io::AsyncWriteExt, net::TcpStream};
 
 pub use self::{
-    answer::{Answer, assert_cors, assert_problem},
+    answer::{Answer, assert_headers_of_all, assert_problem},
     aws::{Aws, StoredVote, StreamReader},
     issuer::{Issuer, sign_by},
     openid_provider::OpenIdProvider,
