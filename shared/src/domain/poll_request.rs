@@ -27,6 +27,9 @@ pub const PEAK_VOTES_PER_SECOND_MAX: u32 = 250_000;
 /// The peak of a poll that announces none, in votes a second.
 pub const PEAK_VOTES_PER_SECOND_DEFAULT: u32 = 1_000;
 
+/// Why a label is refused that people can't tell from another.
+const REPEATED: &str = "repeats an earlier label, or looks like it";
+
 /// The body of `POST /v1/polls`, as sent: right types, nothing else looked at.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -133,7 +136,7 @@ pub(super) fn valid_options(raw: &[String], errors: &mut Vec<FieldError>) -> Vec
     for (id, raw_label) in raw.iter().enumerate() {
         match normalise(raw_label, LABEL_CHARS_MAX) {
             Ok(label) if known.insert(likeness(&label)) => labels.push(label),
-            Ok(_) => errors.push(FieldError::new(format!("/options/{id}"), "repeats an earlier label")),
+            Ok(_) => errors.push(FieldError::new(format!("/options/{id}"), REPEATED)),
             Err(error) => errors.push(FieldError::new(format!("/options/{id}"), error)),
         }
     }
