@@ -9,17 +9,18 @@ use crate::{
     config::ConfigError,
     domain::{
         caller::Caller,
+        closing::{close, fence},
         ids::PollId,
         lease::CONFIG_WRITE_MS,
         poll::{Poll, Status},
-        poll_edit::{EditPoll, close, fence},
         time::Timestamp,
-        vote::Revisions,
     },
     http::Error,
     store::{DynamoDb, PollStore, Replaced, StoreError},
 };
 
+#[cfg(any(test, feature = "text"))]
+mod edit;
 mod tries;
 use tries::Tries;
 
@@ -65,27 +66,6 @@ impl<D: DynamoDb, C: Clock> Editing<D, C> {
                 Status::Closed if !again => Ok(poll.clone()),
                 // Closed by an earlier try of ours, that is: perhaps before everybody has read it.
                 Status::Open | Status::Closed => Ok(close(poll, now, again)),
-            }
-        })
-        .await
-    }
-
-    /// Edits the caller's poll if its revision is one of those expected.
-    pub async fn edit(
-        &self,
-        poll_id: &PollId,
-        caller: &Caller,
-        expected: &Revisions,
-        edit: &EditPoll,
-    ) -> Result<Poll, Error> {
-        self.change(poll_id, |poll, now, again| {
-            poll.must_be_of(caller)?;
-            // An earlier try of ours may be the revision that stands now.
-            let revision = poll.rules.settings.revision;
-            if expected.include_poll(revision) || again && expected.include_poll(revision - 1) {
-                Ok(edit.apply(poll, now, again)?)
-            } else {
-                Err(Error::RevisionMismatch)
             }
         })
         .await

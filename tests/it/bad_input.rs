@@ -107,6 +107,12 @@ async fn a_bad_body_makes_no_poll() {
         ("a control character", poll_with("question", "\"a\\u0007b\""), &["/question"]),
         ("a zero character", poll_with("question", "\"a\\u0000b\""), &["/question"]),
         ("a line break", poll_with("question", "\"a\\nb\""), &["/question"]),
+        ("a line separator", poll_with("question", "\"a\\u2028b\""), &["/question"]),
+        ("a question of a blank of Braille", poll_with("question", "\"\\u2800\""), &["/question"]),
+        ("a question of tags", poll_with("question", "\"\\udb40\\udc61\""), &["/question"]),
+        ("an override", poll_with("question", "\"a\\u202eb\\u202c\""), &["/question"]),
+        ("an isolate that is not closed", poll_with("question", "\"a\\u2067b\""), &["/question"]),
+        ("a label that closes what it did not open", poll_with("options", "[\"a\",\"b\\u2069\"]"), &["/options/1"]),
         ("a raw control character", poll_with("question", "\"a\u{1}b\""), &["/question"]),
         ("half a surrogate pair", poll_with("question", "\"\\ud800\""), &["/question"]),
         ("a replacement character", poll_with("question", "\"a\u{fffd}b\""), &[]),
@@ -131,6 +137,13 @@ async fn a_bad_body_makes_no_poll() {
             poll_with("options", "[\"Caf\u{e9}\",\"Cafe\u{301}\"]"),
             &["/options/1"],
         ),
+        (
+            "a label twice but for what is not seen",
+            poll_with("options", "[\"a b\",\"a\\u200b b\\u2060\"]"),
+            &["/options/1"],
+        ),
+        ("a label twice in kinds of space", poll_with("options", "[\"a b\",\"a\\u00a0 b\"]"), &["/options/1"]),
+        ("a label twice in full width", poll_with("options", "[\"ab\",\"\\uff41\\uff42\"]"), &["/options/1"]),
         ("two bad labels", poll_with("options", "[\"\",\"b\",\"c\\u0001\"]"), &["/options/0", "/options/2"]),
         ("an unknown kind", poll_with("kind", "\"ranked\""), &["/kind"]),
         ("a kind that is a number", poll_with("kind", "1"), &["/kind"]),
@@ -375,7 +388,7 @@ async fn text_as_long_and_as_odd_as_it_may_be_is_kept() {
     let app = App::new();
     let labels: Vec<String> =
         (0..100).map(|n| format!("{n}{}", "\u{1F5F3}".repeat(200 - n.to_string().len()))).collect();
-    let body = json!({"question": "\u{1F5F3}\"\\</\u{202e}".repeat(83), "options": labels, "kind": "multiple"});
+    let body = json!({"question": "\u{1F5F3}\"\\</\u{5d0}".repeat(83), "options": labels, "kind": "multiple"});
     let answer = app.create_poll(&app.account(&someone()), &body).await;
     assert_eq!(answer.status, 201, "{answer}");
     let poll = app.get(&format!("/v1/polls/{}", answer.json()["poll_id"].as_str().unwrap())).await.json();
@@ -383,6 +396,41 @@ async fn text_as_long_and_as_odd_as_it_may_be_is_kept() {
     let kept: Vec<&str> =
         poll["options"].as_array().unwrap().iter().map(|option| option["label"].as_str().unwrap()).collect();
     assert_eq!(kept, labels);
+}
+
+#[tokio::test]
+async fn text_of_any_script_is_kept_in_a_new_poll_and_in_a_changed_one() {
+    let app = App::new();
+    let owner = app.account(&someone());
+    // Persian with the joiner that parts letters, Indic ones with the joiner that asks for a form, flags of tags, and
+    // Hebrew around an isolate; Latin and Cyrillic letters that look alike are two.
+    let labels = [
+        "می\u{200c}خواهم",
+        "ශ්\u{200d}රී ලංකා",
+        "क्\u{200d}ष",
+        "🏴\u{e0067}\u{e0062}\u{e0065}\u{e006e}\u{e0067}\u{e007f}",
+        "🏴\u{e0067}\u{e0062}\u{e0073}\u{e0063}\u{e0074}\u{e007f}",
+        "👩🏽\u{200d}🚀",
+        "❤\u{fe0f}",
+        "אבג \u{2068}abc\u{2069} דה",
+        "ภาษา\u{200b}ไทย",
+        "한국어",
+        "a",
+        "\u{430}",
+    ];
+    let body = json!({"question": "ما هو لونك المُفَضَّل؟", "options": labels, "opens_at": in_ms(3_600_000)});
+    let made = app.create_poll(&owner, &body).await;
+    assert_eq!(made.status, 201, "{made}");
+    let poll = made.json();
+    let kept = |poll: &serde_json::Value| {
+        let options = poll["options"].as_array().unwrap().iter().map(|option| option["label"].clone());
+        json!({"question": poll["question"], "options": options.collect::<Vec<_>>(), "opens_at": poll["opens_at"]})
+    };
+    assert_eq!(kept(&poll), body);
+    let mut turned = body.clone();
+    turned["options"].as_array_mut().unwrap().reverse();
+    let changed = app.change_poll(poll["poll_id"].as_str().unwrap(), &owner, "*", &turned).await;
+    assert_eq!((changed.status, kept(&changed.json())), (200, turned), "{changed}");
 }
 
 /// Whatever happens to a good body on its way, it is a poll, a vote or a 4xx.

@@ -3,7 +3,9 @@
 pub mod caller;
 pub mod change;
 pub mod choices;
+pub mod closing;
 pub mod cursor;
+pub mod field_error;
 pub mod fold;
 pub mod heat;
 pub mod ids;
@@ -11,11 +13,12 @@ pub mod lane;
 pub mod lease;
 pub mod message;
 pub mod poll;
+#[cfg(any(test, feature = "text"))]
 pub mod poll_edit;
+#[cfg(any(test, feature = "text"))]
 pub mod poll_request;
 pub mod recount;
 pub mod results;
 pub mod tally;
-pub mod text;
 pub mod time;
 pub mod vote;

@@ -1,16 +1,13 @@
-//! Changes of a poll, and why closing is strict.
-//!
-//! Processes remember a poll for a lease. Every process knows of a change only after that lease, the clocks' skew and the
-//! time that the change takes to land: 9 s together. So a poll closes 9 s ahead at the earliest, and from 9 s before it
-//! opens only its closing and its peak may change. A closing that is seconds away stays, so that a poll that anyone was
-//! told is closed never opens again.
+//! Changes of a poll: what an owner asks for, and whether it may be.
 
 use serde::Deserialize;
 
 use super::{
-    lease::{CHANGE_FELT_MS, CLOSING_FIXED_MS},
+    closing::is_fixed,
+    field_error::FieldError,
+    lease::CHANGE_FELT_MS,
     poll::{Identity, Kind, Poll, Results, Settings, VoteChange},
-    poll_request::{CreatePoll, FieldError, given},
+    poll_request::{CreatePoll, given, valid_options, valid_question},
     time::Timestamp,
 };
 
@@ -92,15 +89,19 @@ impl EditPoll {
         Ok(edited)
     }
 
-    /// The poll with the fields that are given, checked as if it were a new one.
+    /// The poll with the fields that are given, checked as if it were a new one; but texts that stay are not judged again, as
+    /// they may be older than a rule.
     fn merged(&self, poll: &Poll) -> Result<Poll, EditRefused> {
         let current = &poll.rules.settings;
         // The default of max_choices follows the number of options, unless it was set lower. A single poll's is always lower.
         let all_options = current.max_choices == poll.rules.options && self.options.is_some();
         let kept_max = (!all_options).then_some(u64::from(current.max_choices));
+        let mut errors = Vec::new();
+        let question = self.question.as_ref().map(|question| valid_question(question, &mut errors));
+        let options = self.options.as_ref().map(|options| valid_options(options, &mut errors));
         let whole = CreatePoll {
-            question: self.question.clone().unwrap_or_else(|| current.question.clone()),
-            options: self.options.clone().unwrap_or_else(|| poll.options.clone()),
+            question: question.unwrap_or_else(|| current.question.clone()),
+            options: options.unwrap_or_else(|| poll.options.clone()),
             kind: current.kind,
             max_choices: self.max_choices.or(kept_max),
             opens_at: self.opens_at.unwrap_or(current.opens_at),
@@ -110,7 +111,7 @@ impl EditPoll {
             results: self.results.unwrap_or(current.results),
             peak_votes_per_second: self.peak_votes_per_second.or(Some(u64::from(current.peak_votes_per_second))),
         };
-        Ok(whole.validate().map_err(EditRefused::Invalid)?.in_place_of(poll))
+        Ok(whole.with_valid_texts(errors).map_err(EditRefused::Invalid)?.in_place_of(poll))
     }
 }
 
@@ -123,11 +124,6 @@ fn may_close_at(current: &Settings, closes_at: Option<Timestamp>, now: Timestamp
         return Err(not_editable("closes_at must lie at least 9 s ahead, so that it is felt everywhere in time"));
     }
     Ok(())
-}
-
-/// Whether the poll is closed, or so nearly that a change of its closing might land after it.
-fn is_fixed(current: &Settings, now: Timestamp) -> bool {
-    current.closes_at.is_some_and(|closes_at| closes_at <= now.plus_millis(CLOSING_FIXED_MS))
 }
 
 /// Whether anything else than closing and peak is different.
@@ -146,33 +142,14 @@ fn differs_in_substance(poll: &Poll, edited: &Poll) -> bool {
     substance(poll) != substance(edited)
 }
 
-/// The poll closed as early as can be: 9 s from now, unless it closes before; the very poll if it does. `again` as
-/// for `EditPoll::apply`.
-pub fn close(poll: &Poll, now: Timestamp, again: bool) -> Poll {
-    let earliest = now.plus_millis(CHANGE_FELT_MS);
-    let mut closed = poll.clone();
-    let settings = &mut closed.rules.settings;
-    let closes_before = settings.closes_at.is_some_and(|closes_at| closes_at <= earliest);
-    let keeps = if again { is_fixed(settings, now) } else { closes_before };
-    if !keeps {
-        settings.closes_at = Some(earliest);
-        settings.revision += 1;
-    }
-    closed
-}
-
-/// The very poll under its next revision: once it is stored, no write over the one before can land any more.
-pub fn fence(poll: &Poll) -> Poll {
-    let mut fenced = poll.clone();
-    fenced.rules.settings.revision += 1;
-    fenced
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::{
-        domain::lane::{Partitions, lanes_for},
+        domain::{
+            closing::close,
+            lane::{Partitions, lanes_for},
+        },
         testing::{at, poll_asked_for},
     };
     use proptest::prelude::*;
@@ -274,15 +251,6 @@ mod tests {
     }
 
     #[test]
-    fn a_fence_changes_the_revision_alone() {
-        let fenced = fence(&poll(None, Some(200)));
-        assert_eq!((fenced.rules.settings.revision, fenced.rules.options_revision), (2, 1));
-        let mut before = fenced.clone();
-        before.rules.settings.revision = 1;
-        assert_eq!(before, poll(None, Some(200)));
-    }
-
-    #[test]
     fn a_change_that_landed_late_moves_its_closing_away() {
         let asked: EditPoll = serde_json::from_value(json!({"closes_at": at(109)})).unwrap();
         let landed = asked.apply(&poll(None, Some(200)), at(100), false).unwrap();
@@ -296,17 +264,14 @@ mod tests {
     }
 
     #[test]
-    fn closing_is_as_early_as_can_be_and_once() {
-        let closed = close(&poll(None, None), at(100), false);
-        assert_eq!((closed.rules.settings.closes_at, closed.rules.settings.revision), (Some(at(109)), 2));
-        assert_eq!(close(&closed, at(105), false), closed);
-        assert_eq!(close(&poll(None, Some(105)), at(100), false), poll(None, Some(105)));
-        assert_eq!(close(&poll(None, Some(200)), at(100), false).rules.settings.closes_at, Some(at(109)));
-        let late = close(&closed, at(104), true);
-        assert_eq!((late.rules.settings.closes_at, late.rules.settings.revision), (Some(at(113)), 3));
-        for now in [105, 109, 200] {
-            assert_eq!(close(&closed, at(now), true), closed, "what somebody may be told is closed stays so");
-        }
+    fn texts_that_stay_are_not_judged_again() {
+        let mut old = poll(Some(100), None);
+        old.options = vec!["a".to_owned(), "a\u{200b}".to_owned()];
+        old.rules.settings.question = "\u{202e}Q".to_owned();
+        let raised = edit(&old, 0, json!({"peak_votes_per_second": 20_000})).unwrap();
+        assert_eq!((&raised.options, raised.rules.settings.peak_votes_per_second), (&old.options, 20_000));
+        assert!(edit(&old, 0, json!({"options": old.options})).is_err());
+        assert!(edit(&old, 0, json!({"question": old.rules.settings.question})).is_err());
     }
 
     #[test]

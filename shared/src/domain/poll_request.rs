@@ -2,16 +2,17 @@
 
 use std::collections::HashSet;
 
+use landslide_text::{likeness, normalise};
 use serde::{Deserialize, Deserializer, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::{
     caller::Caller,
     choices::OPTIONS_MAX,
+    field_error::FieldError,
     ids::PollId,
     lane::{Partitions, lanes_for},
     poll::{Identity, Kind, Poll, Results, Rules, Settings, VoteChange},
-    text,
     time::Timestamp,
 };
 
@@ -26,10 +27,8 @@ pub const PEAK_VOTES_PER_SECOND_MAX: u32 = 250_000;
 /// The peak of a poll that announces none, in votes a second.
 pub const PEAK_VOTES_PER_SECOND_DEFAULT: u32 = 1_000;
 
-/// The most characters of a pointer that an error repeats: no field of ours has half as long a name.
-const POINTER_CHARS_MAX: usize = 100;
-/// The most characters of the reason why a field is refused.
-const REASON_CHARS_MAX: usize = 300;
+/// Why a label is refused that people can't tell from another.
+const REPEATED: &str = "repeats an earlier label, or looks like it";
 
 /// The body of `POST /v1/polls`, as sent: right types, nothing else looked at.
 #[derive(Clone, Debug, Deserialize)]
@@ -60,34 +59,6 @@ pub(super) fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer
     T::deserialize(deserializer).map(Some)
 }
 
-/// A field of a body that is to blame, and why.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct FieldError {
-    /// Where the field is: a JSON pointer (RFC 6901), such as `/options/2`.
-    pub pointer: String,
-    /// Why it is refused.
-    pub detail: String,
-}
-
-impl FieldError {
-    /// A field error of a pointer and a reason. A long one is cut off: the pointer may hold a name of any length.
-    pub fn new(pointer: impl Into<String>, detail: impl std::fmt::Display) -> Self {
-        Self {
-            pointer: shortened(pointer.into(), POINTER_CHARS_MAX),
-            detail: shortened(detail.to_string(), REASON_CHARS_MAX),
-        }
-    }
-}
-
-/// The text, with `…` in the place of what is more than `chars_max` characters.
-pub fn shortened(mut text: String, chars_max: usize) -> String {
-    if let Some((end, _)) = text.char_indices().nth(chars_max) {
-        text.truncate(end);
-        text.push('…');
-    }
-    text
-}
-
 /// A poll as its owner asks for it, valid but for its times. Its JSON is hashed: a field that a later version adds
 /// must be left out of it at its default, or a repeat across that deployment is a conflict.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -108,11 +79,14 @@ impl CreatePoll {
     /// Checks every field but the times against the clock, and reports all that is wrong at once.
     pub fn validate(self) -> Result<NewPoll, Vec<FieldError>> {
         let mut errors = Vec::new();
-        let question = text::normalise(&self.question, QUESTION_CHARS_MAX)
-            .map_err(|error| errors.push(FieldError::new("/question", error)))
-            .unwrap_or_default();
+        let question = valid_question(&self.question, &mut errors);
         let options = valid_options(&self.options, &mut errors);
-        let max_choices = valid_max_choices(self.kind, self.max_choices, options.len(), &mut errors);
+        Self { question, options, ..self }.with_valid_texts(errors)
+    }
+
+    /// Checks the rest of a poll whose question and options are as they are to be kept, or to blame already.
+    pub(super) fn with_valid_texts(self, mut errors: Vec<FieldError>) -> Result<NewPoll, Vec<FieldError>> {
+        let max_choices = valid_max_choices(self.kind, self.max_choices, self.options.len(), &mut errors);
         let peak = self.peak_votes_per_second.unwrap_or(u64::from(PEAK_VOTES_PER_SECOND_DEFAULT));
         let peak = u32::try_from(peak).unwrap_or(u32::MAX);
         if !(1..=PEAK_VOTES_PER_SECOND_MAX).contains(&peak) {
@@ -130,8 +104,8 @@ impl CreatePoll {
             return Err(errors);
         }
         Ok(NewPoll {
-            question,
-            options,
+            question: self.question,
+            options: self.options,
             kind: self.kind,
             max_choices,
             opens_at: self.opens_at,
@@ -144,7 +118,14 @@ impl CreatePoll {
     }
 }
 
-fn valid_options(raw: &[String], errors: &mut Vec<FieldError>) -> Vec<String> {
+/// The question as it is to be kept, empty if it is to blame.
+pub(super) fn valid_question(raw: &str, errors: &mut Vec<FieldError>) -> String {
+    let question = normalise(raw, QUESTION_CHARS_MAX);
+    question.map_err(|error| errors.push(FieldError::new("/question", error))).unwrap_or_default()
+}
+
+/// The labels as they are to be kept, none if one is to blame: one that is refused, or looks like an earlier one.
+pub(super) fn valid_options(raw: &[String], errors: &mut Vec<FieldError>) -> Vec<String> {
     if !(OPTIONS_MIN..=OPTIONS_MAX).contains(&raw.len()) {
         errors.push(FieldError::new("/options", format!("must have {OPTIONS_MIN} to {OPTIONS_MAX} labels")));
         return Vec::new();
@@ -153,9 +134,9 @@ fn valid_options(raw: &[String], errors: &mut Vec<FieldError>) -> Vec<String> {
     let faults_before = errors.len();
     let mut known = HashSet::new();
     for (id, raw_label) in raw.iter().enumerate() {
-        match text::normalise(raw_label, LABEL_CHARS_MAX) {
-            Ok(label) if known.insert(label.clone()) => labels.push(label),
-            Ok(_) => errors.push(FieldError::new(format!("/options/{id}"), "repeats an earlier label")),
+        match normalise(raw_label, LABEL_CHARS_MAX) {
+            Ok(label) if known.insert(likeness(&label)) => labels.push(label),
+            Ok(_) => errors.push(FieldError::new(format!("/options/{id}"), REPEATED)),
             Err(error) => errors.push(FieldError::new(format!("/options/{id}"), error)),
         }
     }
@@ -338,8 +319,13 @@ mod tests {
     }
 
     #[test]
-    fn labels_are_compared_in_their_normal_form() {
-        assert_eq!(pointers(json!({"question": "Q", "options": ["Caf\u{e9}", "Cafe\u{301}"]})), ["/options/1"]);
+    fn labels_are_compared_by_what_people_see_and_kept_as_they_were_sent() {
+        for other in ["Cafe\u{301}  au lait", "Caf\u{e9}\u{200b} au\u{a0}lait", "\u{ff23}af\u{e9} au lait"] {
+            let body = json!({"question": "Q", "options": ["Caf\u{e9} au lait", other]});
+            assert_eq!(pointers(body), ["/options/1"], "{other}");
+        }
+        let options = ["caf\u{e9}  au\u{a0}lait\u{200b}", "Caf\u{e9} au lait"];
+        assert_eq!(validate(json!({"question": "Q", "options": options})).unwrap().options, options);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::{
-    domain::lease::CHANGE_FELT_MS,
+    domain::{lease::CHANGE_FELT_MS, poll_edit::EditPoll, vote::Revisions},
     store::PollStore,
     testing::{Answer, Call, VirtualClock, account, at, poll_asked_for, stub},
 };

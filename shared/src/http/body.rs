@@ -4,7 +4,7 @@
 use serde::de::DeserializeOwned;
 
 use super::Error;
-use crate::domain::poll_request::FieldError;
+use crate::domain::field_error::FieldError;
 
 /// The text without the byte order mark that some editors begin a file with (RFC 8259, section 8.1, lets a reader skip it).
 pub fn without_byte_order_mark(text: &str) -> &str {

@@ -7,9 +7,8 @@ use super::{CacheControl, Reply};
 use crate::{
     domain::{
         caller::Caller,
+        field_error::{FieldError, shortened},
         poll::Poll,
-        poll_edit::EditRefused,
-        poll_request::{FieldError, shortened},
     },
     store::StoreError,
 };
@@ -247,15 +246,6 @@ impl From<StoreError> for Error {
         match error {
             StoreError::Unavailable(cause) => Self::Unavailable(cause),
             StoreError::Broken(cause) => Self::Internal(cause),
-        }
-    }
-}
-
-impl From<EditRefused> for Error {
-    fn from(refused: EditRefused) -> Self {
-        match refused {
-            EditRefused::Invalid(errors) => Self::invalid_fields(errors),
-            EditRefused::NotEditable(detail) => Self::NotEditable(detail),
         }
     }
 }
