@@ -39,7 +39,7 @@ pub fn conclusion(worst: Verdict) -> &'static str {
     match worst {
         Verdict::Ok => "Nothing stands in the way of a deploy.",
         Verdict::Warning => "A deploy goes through. Read the warnings before you rely on it.",
-        Verdict::Stops => "AWS would refuse this deploy. Nothing was changed.",
+        Verdict::Stops => "This deploy can't go through. Nothing was changed.",
         Verdict::Stuck => "This stack takes no deploy as it is. Nothing was changed.",
     }
 }

@@ -253,7 +253,7 @@ fn lanes_row(wanted: &Wanted<'_>, facts: &Facts) -> Row {
     let table = facts.votes.as_ref().ok().copied().flatten().map_or(0, |warm| warm.writes);
     let is_wide = table.max(wanted.number("WarmVotesWriteUnits")) >= WIDE_WRITE_UNITS;
     let needed = if is_wide { WIDE_LANES } else { 1 };
-    let remedy = "PARAMETERS=MinLanes=4: the Votes table has 256 partitions";
+    let remedy = "PARAMETERS=MinLanes=4, for a Votes table of 256 partitions";
     at_least("MinLanes", wanted.number("MinLanes"), needed, Verdict::Warning, remedy)
 }
 
