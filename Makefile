@@ -12,13 +12,13 @@ VOTERS ?=
 CONNECTIONS ?=
 # Of `audit`: the poll's id.
 POLL ?=
-# Of `package`, `size` and `deploy`: arm64 or x86_64.
+# Of `package`, `size`, `preflight` and `deploy`: arm64 or x86_64.
 ARCH ?= arm64
 # Of `logs`: a folder of functions/, how far back, and a CloudWatch filter pattern.
 FN ?=
 MINUTES ?= 60
 FILTER ?=
-# Of `deploy`: JSON list of issuers, and further Key=Value parameters of the template.
+# Of `preflight` and `deploy`: JSON list of issuers, and further Key=Value parameters of the template.
 ISSUERS ?=
 PARAMETERS ?=
 # Of `test-api`: random requests an operation, phase and caller.
@@ -42,6 +42,7 @@ ARGS ?=
 LOCAL := infra/local/run
 CONSENT = $(if $(YES),--yes)
 CLOUD_FLAGS = --cloud $(CLOUD) --port $(PORT) --stack $(STACK) $(CONSENT)
+WANTED = --stack $(STACK) --arch $(ARCH) --issuers '$(ISSUERS)' --parameters '$(PARAMETERS)'
 TOOLS := infra/local/.venv-tools/bin
 SAM := infra/local/.venv-sam/bin
 CARGO_FLAGS := --profile fast
@@ -61,7 +62,7 @@ HOST_ARCH := $(if $(filter aarch64 arm64,$(shell uname -m)),arm64,x86_64)
 .DEFAULT_GOAL := help
 .PHONY: help up down url token demo load audit replay redrive test test-unit test-budgets test-it test-api chaos sim sim-mutants mutants viral costs bench \
 	check check-rust check-python check-template check-api \
-	package size deploy logs clean
+	package size preflight deploy logs clean
 
 help: ## this list
 	@echo "make VERB [NAME=value]    CLOUD=ministack PORT=$(PORT)"
@@ -182,8 +183,11 @@ package: ## build the release and zip it into target/package (ARCH=arm64 or x86_
 size: ## the same, and a table of sizes; fails over 4 MB
 	@$(LOCAL) size --arch $(ARCH)
 
-deploy: ## deploy to AWS with your credentials (STACK= ARCH= ISSUERS='[…]' PARAMETERS='Key=Value …' YES=1)
-	@$(LOCAL) deploy $(CONSENT) --stack $(STACK) --arch $(ARCH) --issuers '$(ISSUERS)' --parameters '$(PARAMETERS)'
+preflight: ## whether your account has what a deploy needs; changes nothing (STACK= ARCH= ISSUERS='[…]' PARAMETERS='Key=Value …')
+	@$(LOCAL) preflight $(WANTED)
+
+deploy: ## deploy to AWS with your credentials, after a preflight (STACK= ARCH= ISSUERS='[…]' PARAMETERS='Key=Value …' YES=1)
+	@$(LOCAL) deploy $(CONSENT) $(WANTED)
 
 clean: down ## remove what was built and installed
 	rm -rf target infra/local/.state infra/local/.venv-* infra/local/.dynamodb-local infra/check/node_modules infra/local/openid-provider/node_modules

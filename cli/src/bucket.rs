@@ -7,18 +7,14 @@ use aws_types::SdkConfig;
 use landslide_cli::signing::Signer;
 use reqwest::{Method, StatusCode};
 
+use landslide_cli::stack;
+
 /// How long a request may take; an object has 6 MB and some.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
 /// How often a request is sent that gets no answer, or that S3 is too busy for.
 const ATTEMPTS_MAX: u32 = 5;
 /// The pause before the n-th further attempt, times n.
 const ATTEMPT_PAUSE: Duration = Duration::from_millis(300);
-
-/// S3's address in a region. China is a partition of its own, with a domain of its own.
-fn endpoint(region: &str) -> String {
-    let top_level = if region.starts_with("cn-") { "com.cn" } else { "com" };
-    format!("https://s3.{region}.amazonaws.{top_level}")
-}
 
 /// A bucket.
 pub struct Bucket {
@@ -31,7 +27,7 @@ impl Bucket {
     /// A bucket by name.
     pub fn new(aws: SdkConfig, name: &str) -> Result<Self> {
         let region = aws.region().context("no region")?.to_string();
-        let host = aws.endpoint_url().map_or_else(|| endpoint(&region), str::to_owned);
+        let host = aws.endpoint_url().map_or_else(|| stack::endpoint("s3", &region), str::to_owned);
         let http = reqwest::Client::builder().timeout(REQUEST_TIMEOUT).build().context("make an HTTP client")?;
         Ok(Self { url: format!("{}/{name}", host.trim_end_matches('/')), aws, http })
     }

@@ -3,6 +3,7 @@
 mod audit;
 mod bucket;
 mod demo;
+mod preflight;
 mod redrive;
 mod replay;
 
@@ -31,6 +32,7 @@ enum Command {
     Issuer(issuer::Arguments),
     Token(token::Arguments),
     Demo(demo::Arguments),
+    Preflight(preflight::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -38,6 +40,7 @@ fn main() -> ExitCode {
         Command::Audit(arguments) => audit::run(&arguments),
         Command::Replay(arguments) => replay::run(&arguments),
         Command::Redrive(arguments) => redrive::run(&arguments),
+        Command::Preflight(arguments) => preflight::run(&arguments),
         Command::Issuer(arguments) => done(issuer::run(&arguments)),
         Command::Token(arguments) => done(token::run(&arguments)),
         Command::Demo(arguments) => done(demo::run(&arguments)),

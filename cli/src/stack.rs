@@ -43,6 +43,12 @@ pub fn aws() -> Result<SdkConfig> {
     Ok(builder.timeout_config(timeouts).retry_config(retries).build())
 }
 
+/// A service's address in a region. China is a partition of its own, with a domain of its own.
+pub fn endpoint(service: &str, region: &str) -> String {
+    let top_level = if region.starts_with("cn-") { "com.cn" } else { "com" };
+    format!("https://{service}.{region}.amazonaws.{top_level}")
+}
+
 /// A failed call, with what it most likely means in front.
 pub fn explain(error: impl std::error::Error + Send + Sync + 'static, what: &str) -> anyhow::Error {
     let text = error.to_string();

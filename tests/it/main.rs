@@ -29,6 +29,7 @@ mod lost_answers;
 mod opening;
 mod owners;
 mod polls;
+mod preflight;
 mod promises;
 mod races;
 mod results;

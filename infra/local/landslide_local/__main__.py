@@ -80,11 +80,12 @@ def _parser() -> argparse.ArgumentParser:
     verb.set_defaults(run=_logs)
     verbs.add_parser("package", parents=[arch]).set_defaults(run=_package)
     verbs.add_parser("size", parents=[arch]).set_defaults(run=_size)
-    verb = verbs.add_parser("deploy", parents=[arch, consent])
-    verb.add_argument("--stack", default="landslide")
-    verb.add_argument("--issuers", default="")
-    verb.add_argument("--parameters", default="", help="further Key=Value pairs of the template")
-    verb.set_defaults(run=_deploy)
+    wanted = argparse.ArgumentParser(add_help=False, parents=[arch])
+    wanted.add_argument("--stack", default="landslide")
+    wanted.add_argument("--issuers", default="")
+    wanted.add_argument("--parameters", default="", help="further Key=Value pairs of the template")
+    verbs.add_parser("preflight", parents=[wanted]).set_defaults(run=_preflight)
+    verbs.add_parser("deploy", parents=[wanted, consent]).set_defaults(run=_deploy)
     return parser
 
 
@@ -205,18 +206,31 @@ def _size(arguments: argparse.Namespace) -> None:
     packages.show_sizes(packages.make(arguments.arch))
 
 
+def _preflight(arguments: argparse.Namespace) -> None:
+    from landslide_local import account, deployment
+
+    deployment.preflight(account.of_caller(account.region()), arguments.stack, _parameters(arguments))
+
+
 def _deploy(arguments: argparse.Namespace) -> None:
     from landslide_local import account, deployment, packages
 
-    deployment.require_name(arguments.stack)
+    _preflight(arguments)
     target = account.confirm(arguments.stack, "creates or updates the stack", region=account.region(), yes=arguments.yes)
     deployment.prepare(target, arguments.stack)
     packages.make(arguments.arch)
+    deployment.deploy(target, arguments.stack, _parameters(arguments))
+
+
+def _parameters(arguments: argparse.Namespace) -> dict[str, str]:
+    """Parameters of the template, as they were given."""
     parameters = {"Architecture": arguments.arch}
     if arguments.issuers:
         parameters["Issuers"] = arguments.issuers
-    parameters |= dict(pair.split("=", 1) for pair in arguments.parameters.split())
-    deployment.deploy(target, arguments.stack, parameters)
+    pairs = arguments.parameters.split()
+    if bad := [pair for pair in pairs if "=" not in pair]:
+        raise Failure(f"PARAMETERS has {bad[0]!r}, which is no Key=Value")
+    return parameters | dict(pair.split("=", 1) for pair in pairs)
 
 
 if __name__ == "__main__":

@@ -26,6 +26,12 @@ class Account:
         """The caller's environment, in which every program finds the same region."""
         return {**os.environ, "AWS_REGION": self.region, "AWS_DEFAULT_REGION": self.region}
 
+    def credentials(self) -> dict[str, str]:
+        """Variables for programs that read no profiles: what boto3 has found."""
+        found = self.session().get_credentials().get_frozen_credentials()
+        own = {"AWS_ACCESS_KEY_ID": found.access_key, "AWS_SECRET_ACCESS_KEY": found.secret_key}
+        return own | {"AWS_SESSION_TOKEN": found.token or ""}
+
 
 def region() -> str:
     """AWS_REGION, which most SDKs read; then AWS_DEFAULT_REGION, which alone boto3 and SAM read; then the profile's."""

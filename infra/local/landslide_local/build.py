@@ -44,11 +44,20 @@ def for_local_cloud() -> None:
             _place(TARGET / PROFILE / name, LAMBDA / name / "bootstrap")
 
 
+def operator_program() -> Path:
+    """Builds the command line for this machine, without the functions."""
+    return _program("landslide", "the operator's program")
+
+
 def load_tool() -> Path:
     """Builds the load tool for this machine."""
-    with stage("build the load tool"):
-        _cargo(["build", "--profile", PROFILE, "--workspace", "--bin", "landslide-load"], {})
-    return TARGET / PROFILE / "landslide-load"
+    return _program("landslide-load", "the load tool")
+
+
+def _program(name: str, what: str) -> Path:
+    with stage(f"build {what}"):
+        _cargo(["build", "--quiet", "--profile", PROFILE, "--workspace", "--bin", name], {})
+    return TARGET / PROFILE / name
 
 
 def for_lambda(architecture: str) -> list[tuple[str, Path]]:

@@ -1,48 +1,42 @@
-"""Creates or updates the stack on AWS, from whatever state an earlier deploy has left it in."""
+"""Creates or updates the stack on AWS, from whatever state an earlier deploy has left it in.
 
-import re
+What stands in the way is found by `landslide preflight` (cli/); what is done about it is here.
+"""
+
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import botocore.exceptions
 
-from landslide_local import account, sam
+from landslide_local import account, operator_program, sam
 from landslide_local.stages import Failure, say, stage
 
-NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]*")
-NAME_CHARACTERS_MAX = 48
-"""A function's name has 64 characters at most, and `-register-device` is the longest that follows the stack's."""
-USABLE = {"CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "IMPORT_COMPLETE", "IMPORT_ROLLBACK_COMPLETE"}
-"""States from which a stack is updated."""
 NEVER_CREATED = {None, "REVIEW_IN_PROGRESS"}
 """No stack, or one of which only a change set was made: it has no resources, and is created as a new one is."""
 PROTECTION = "DeletionProtection"
 """The template's parameter."""
-HEARERS = ("AlarmTopicArn", "AlarmEmail")
-"""Parameters that lead the alarms somewhere."""
 
 
-def require_name(name: str) -> None:
-    """Fails for a name that AWS would refuse, or refuse for a function after minutes."""
-    if not NAME.fullmatch(name):
-        raise Failure(f"STACK={name} is no name of a stack: letters, digits and hyphens, and a letter first.")
-    if len(name) > NAME_CHARACTERS_MAX:
-        raise Failure(
-            f"STACK={name} has {len(name)} characters. {NAME_CHARACTERS_MAX} is the most: the functions are named after the "
-            "stack, and Lambda takes 64."
-        )
+def preflight(target: account.Account, name: str, parameters: Mapping[str, str]) -> None:
+    """Shows how the account and the stack compare with what is asked for. Fails where AWS would refuse it; changes nothing."""
+    match operator_program.preflight(name, parameters, target):
+        case operator_program.PREFLIGHT_OK:
+            return
+        case operator_program.PREFLIGHT_STUCK:
+            client = target.session().client("cloudformation")
+            raise Failure("\n".join(_explain(client, target.region, name, _status(client, name))))
+        case operator_program.PREFLIGHT_STOPS:
+            raise Failure("Raise or change what stops it, then run make deploy again.")
+        case code:
+            raise Failure(f"The preflight failed (exit code {code}); what it says is above.")
 
 
 def prepare(target: account.Account, name: str) -> None:
-    """Fails where the stack can't be deployed to, and says what to do. Removes the rest of a first deploy that failed."""
-    require_name(name)
+    """Removes the record of a first deploy that was rolled back: its resources are gone, and it takes no second one."""
     client = target.session().client("cloudformation")
-    status = _status(client, name)
-    if status == "ROLLBACK_COMPLETE":  # its resources are gone already, and it takes no second deploy
+    if _status(client, name) == "ROLLBACK_COMPLETE":
         with stage(f"remove the record of the first deploy of {name}, which failed and was rolled back"):
             _remove(client, target.region, name)
-    elif status not in USABLE | NEVER_CREATED:
-        raise Failure("\n".join(_explain(client, target.region, name, status)))
 
 
 def deploy(target: account.Account, name: str, parameters: Mapping[str, str]) -> None:
@@ -60,13 +54,7 @@ def deploy(target: account.Account, name: str, parameters: Mapping[str, str]) ->
     else:
         _sam(client, target, name, wanted)
     _protect(client, name, wanted[PROTECTION] == "true")
-    deployed = _stack(client, name)
-    if not _alarms_are_heard(deployed):
-        say(
-            "WARNING: nobody hears this stack's alarms. Give it an address, as in: make deploy … "
-            "PARAMETERS=AlarmEmail=you@example.org (or AlarmTopicArn=arn:aws:sns:…)"
-        )
-    for item in deployed.get("Outputs", []):
+    for item in _stack(client, name).get("Outputs", []):
         print(f"{item['OutputKey']}={item['OutputValue']}")
 
 
@@ -89,11 +77,6 @@ def _protect(client: Any, name: str, on: bool) -> None:
             "needs cloudformation:UpdateTerminationProtection; run make deploy again with that right."
         ) from error
     say(f"tables and stack are {'' if on else 'NOT '}protected against deletion")
-
-
-def _alarms_are_heard(stack: Any) -> bool:
-    given = {item["ParameterKey"]: item.get("ParameterValue") for item in stack.get("Parameters", [])}
-    return any(given.get(name) for name in HEARERS)
 
 
 def _sam(client: Any, target: account.Account, name: str, parameters: Mapping[str, str]) -> None:

@@ -2,9 +2,10 @@
 
 import os
 import subprocess
+from collections.abc import Mapping
 from typing import Any, NoReturn
 
-from landslide_local import build, clients, paths
+from landslide_local import account, build, clients, paths
 from landslide_local.stages import Failure
 
 
@@ -17,6 +18,19 @@ def issuers() -> str:
 def token(key: str, subject: str) -> str:
     """An account's token, valid for hours."""
     return _output(["token", "--key", key, "--sub", subject])
+
+
+PREFLIGHT_OK, PREFLIGHT_STOPS, PREFLIGHT_STUCK = 0, 6, 7
+"""Exit codes of a preflight: a deploy goes through; AWS would refuse it; the stack's state takes none."""
+
+
+def preflight(stack: str, parameters: Mapping[str, str], target: account.Account) -> int:
+    """Builds the program and has it compare the account with what is asked for. Its table goes to stdout."""
+    command = [str(build.operator_program()), "preflight", "--stack", stack]
+    for pair in parameters.items():
+        command += ["--parameter", "=".join(pair)]
+    environment = {**target.environment(), **target.credentials()}
+    return subprocess.run(command, env=environment, check=False).returncode
 
 
 NAMES = {

@@ -12,6 +12,9 @@ import botocore.exceptions
 from landslide_local import account, build, clients, clouds, deployment, operator_program, paths, sam, stackfile
 from landslide_local.stages import say, stage
 
+USABLE = {"CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE"}
+"""States in which an emulator's stack is kept; from any other it is deleted and made again."""
+
 
 @dataclass(frozen=True)
 class Stack:
@@ -50,17 +53,15 @@ def bring_up(cloud: clouds.Cloud, name: str, architecture: str) -> Stack:
     environment = _environment(cloud)
     session = _session(cloud)
     before = stackfile.read_if_there()
-    if (
-        before is not None
-        and before["fingerprint"] == fingerprint
-        and (clouds.running() or _status(session, name) in deployment.USABLE)
-    ):
+    if before is not None and before["fingerprint"] == fingerprint and (clouds.running() or _status(session, name) in USABLE):
         say("    deployed already, nothing has changed")
         return Stack(**before)
 
     paths.STACK_FILE.unlink(missing_ok=True)
     if cloud.endpoint_url is None:
-        deployment.prepare(account.of_caller(cloud.region), name)
+        target = account.of_caller(cloud.region)
+        deployment.preflight(target, name, parameters)
+        deployment.prepare(target, name)
     else:
         _delete_if_failed(session, name)
     with stage("deploy (sam)"):
@@ -117,7 +118,7 @@ def _status(session: boto3.Session, name: str) -> str | None:
 def _delete_if_failed(session: boto3.Session, name: str) -> None:
     """A stack whose first deploy failed takes no second one. For emulators only: it deletes whatever can't be used."""
     status = _status(session, name)
-    if status is not None and status not in deployment.USABLE:
+    if status is not None and status not in USABLE:
         client = session.client("cloudformation")
         with stage(f"delete the stack that an earlier deploy left in {status}"):
             client.delete_stack(StackName=name)

@@ -5,7 +5,7 @@ import io
 from typing import Any
 from unittest import mock
 
-from landslide_local import account, build, deployment
+from landslide_local import account, deployment, operator_program
 from landslide_local.stages import Failure
 from tests.aws import REGION, AwsTest
 
@@ -17,7 +17,7 @@ Pairs = tuple[tuple[str, str], ...]
 
 
 class DeploymentTest(AwsTest):
-    def is_in(self, status: str | None, outputs: Pairs = (), parameters: Pairs = ()) -> None:
+    def is_in(self, status: str | None, outputs: Pairs = ()) -> None:
         """The next question for the stack is answered so. None: there is no such stack."""
         cloudformation = self.stub("cloudformation")
         if status is None:
@@ -26,7 +26,6 @@ class DeploymentTest(AwsTest):
             return
         stack: dict[str, Any] = {"StackName": NAME, "CreationTime": "2026-11-01", "StackStatus": status}
         stack["Outputs"] = [{"OutputKey": key, "OutputValue": value} for key, value in outputs]
-        stack["Parameters"] = [{"ParameterKey": key, "ParameterValue": value} for key, value in parameters]
         cloudformation.add_response("describe_stacks", {"Stacks": [stack]}, {"StackName": NAME})
 
     def has_left(self, times: int) -> None:
@@ -50,16 +49,18 @@ class DeploymentTest(AwsTest):
             self.stub("cloudformation").add_response("describe_stack_resources", {"StackResources": resources})
 
     def refusal(self, status: str, looks_for_the_left: int = 0) -> str:
+        """What is said after a preflight that finds a stack in that state."""
         self.is_in(status)
         self.has_left(looks_for_the_left)
-        with self.assertRaises(Failure) as refused:
-            deployment.prepare(TARGET, NAME)
+        stuck = operator_program.PREFLIGHT_STUCK
+        with mock.patch.object(operator_program, "preflight", return_value=stuck), self.assertRaises(Failure) as refused:
+            deployment.preflight(TARGET, NAME, {})
         self.assert_all_asked()
         return str(refused.exception)
 
 
 class PrepareTest(DeploymentTest):
-    def test_a_new_stack_and_one_that_runs_are_deployed_to(self) -> None:
+    def test_nothing_is_removed_of_a_new_stack_or_one_that_runs(self) -> None:
         for status in (None, "REVIEW_IN_PROGRESS", "CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE"):
             self.is_in(status)
             deployment.prepare(TARGET, NAME)
@@ -82,6 +83,13 @@ class PrepareTest(DeploymentTest):
         with self.assertRaisesRegex(Failure, "--retain-resources Votes"):
             deployment.prepare(TARGET, NAME)
 
+    def test_a_state_that_can_not_be_read_is_no_new_stack(self) -> None:
+        self.stub("cloudformation").add_client_error("describe_stacks", "AccessDenied", "User may not", 403)
+        with self.assertRaisesRegex(Failure, "User may not"):
+            deployment.prepare(TARGET, NAME)
+
+
+class StuckTest(DeploymentTest):
     def test_what_a_failed_clean_up_has_left_is_named_with_what_frees_it(self) -> None:
         said = self.refusal("ROLLBACK_FAILED", looks_for_the_left=1)
         self.assertIn("update-table --table-name landslide-Votes-1A --no-deletion-protection-enabled", said)
@@ -114,34 +122,27 @@ class PrepareTest(DeploymentTest):
             self.assertIn(f"is under way ({status})", told)
             self.assertIn("describe-stacks --stack-name landslide --query 'Stacks[0].StackStatus'", told)
 
-    def test_a_state_that_can_not_be_read_is_no_new_stack(self) -> None:
-        self.stub("cloudformation").add_client_error("describe_stacks", "AccessDenied", "User may not", 403)
-        with self.assertRaisesRegex(Failure, "User may not"):
-            deployment.prepare(TARGET, NAME)
+    def test_what_stops_a_deploy_is_not_explained_by_the_state(self) -> None:
+        stops = operator_program.PREFLIGHT_STOPS
+        with (
+            mock.patch.object(operator_program, "preflight", return_value=stops),
+            self.assertRaisesRegex(Failure, "run make deploy again"),
+        ):
+            deployment.preflight(TARGET, NAME, {})
 
-
-class NameTest(DeploymentTest):
-    def test_the_longest_name_leaves_room_for_every_function(self) -> None:
-        longest = max(map(len, build.functions()))
-        self.assertEqual(deployment.NAME_CHARACTERS_MAX + len("-") + longest, 64)
-        deployment.require_name("a" * 48)
-
-    def test_a_longer_one_is_refused_with_its_length(self) -> None:
-        with self.assertRaisesRegex(Failure, "60 characters. 48"):
-            deployment.require_name("a" * 60)
-
-    def test_what_is_no_name_is_refused(self) -> None:
-        for name in ("", "1st", "my_stack", "my stack", "-a", "é"):
-            with self.assertRaisesRegex(Failure, "no name of a stack"):
-                deployment.require_name(name)
+    def test_a_preflight_that_fails_itself_lets_nothing_through(self) -> None:
+        with (
+            mock.patch.object(operator_program, "preflight", return_value=1),
+            self.assertRaisesRegex(Failure, "exit code 1"),
+        ):
+            deployment.preflight(TARGET, NAME, {})
 
 
 class DeployTest(DeploymentTest):
     def deploy(self, parameters: dict[str, str]) -> list[dict[str, str]]:
         """The parameters of each call of SAM."""
-        shown, self.said = io.StringIO(), io.StringIO()
-        to_the_reader = (contextlib.redirect_stdout(shown), contextlib.redirect_stderr(self.said))
-        with mock.patch.object(deployment.sam, "deploy") as sam, to_the_reader[0], to_the_reader[1]:
+        shown = io.StringIO()
+        with mock.patch.object(deployment.sam, "deploy") as sam, contextlib.redirect_stdout(shown):
             deployment.deploy(TARGET, NAME, parameters)
         self.assert_all_asked()
         self.assertEqual(shown.getvalue(), "ApiUrl=https://a\n")
@@ -150,10 +151,10 @@ class DeployTest(DeploymentTest):
             self.assertEqual(call.args[3]["AWS_DEFAULT_REGION"], REGION)
         return [call.args[2] for call in sam.call_args_list]
 
-    def is_protected(self, on: bool, parameters: Pairs = ()) -> None:
+    def is_protected(self, on: bool) -> None:
         wanted = {"StackName": NAME, "EnableTerminationProtection": on}
         self.stub("cloudformation").add_response("update_termination_protection", {}, wanted)
-        self.is_in("UPDATE_COMPLETE", (("ApiUrl", "https://a"),), parameters)
+        self.is_in("UPDATE_COMPLETE", (("ApiUrl", "https://a"),))
 
     def test_a_new_stack_is_created_unprotected_and_then_protected(self) -> None:
         self.is_in(None)
@@ -180,17 +181,6 @@ class DeployTest(DeploymentTest):
             self.assertRaisesRegex(Failure, "User may not.*\n.*runs, but.*UpdateTerminationProtection"),
         ):
             deployment.deploy(TARGET, NAME, {})
-
-    def test_it_warns_where_nobody_hears_the_alarms(self) -> None:
-        for parameters, warns in (
-            ((("AlarmTopicArn", ""), ("AlarmEmail", "")), True),
-            ((("AlarmTopicArn", ""), ("AlarmEmail", "you@example.org")), False),
-            ((("AlarmTopicArn", "arn:aws:sns:eu-west-1:123456789012:alarms"), ("AlarmEmail", "")), False),
-        ):
-            self.is_in("CREATE_COMPLETE")
-            self.is_protected(True, parameters)
-            self.deploy({})
-            self.assertEqual("AlarmEmail=" in self.said.getvalue(), warns, parameters)
 
     def test_a_deploy_that_fails_says_in_what_state_the_stack_is(self) -> None:
         self.is_in("UPDATE_COMPLETE")

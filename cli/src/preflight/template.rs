@@ -1,0 +1,115 @@
+//! The template that this program was built beside: its parameters, and the environment that it gives each function.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context, Result};
+use saphyr::{LoadableYamlNode, Yaml};
+
+const TEXT: &str = include_str!("../../../template.yaml");
+
+/// The most that CloudFormation and AWS put around a logical id and a stack's name to make a name, an ARN or a URL:
+/// `https://sqs.REGION.amazonaws.com.cn/ACCOUNT/` or `arn:PARTITION:secretsmanager:REGION:ACCOUNT:secret:` before (67
+/// in the longest region), a random part of 13 behind, and `.fifo` or a secret's six characters after that.
+const AROUND_A_NAME_MAX: usize = 100;
+
+/// Parameters by name, with their values.
+pub type Parameters = BTreeMap<String, String>;
+
+/// The template, read.
+pub struct Template(Yaml<'static>);
+
+impl Template {
+    /// Reads it.
+    pub fn read() -> Result<Self> {
+        let documents = Yaml::load_from_str(TEXT).context("template.yaml can't be read")?;
+        documents.into_iter().next().map(Self).context("template.yaml is empty")
+    }
+
+    /// All parameters, with their defaults.
+    pub fn defaults(&self) -> Parameters {
+        let declared = entries(&self.0, "Parameters");
+        declared
+            .map(|(name, about)| (name.to_owned(), field(about, "Default").map_or_else(String::new, text)))
+            .collect()
+    }
+
+    /// The length of each function's environment as Lambda measures it, in bytes, by logical id.
+    ///
+    /// Lambda writes the variables as one JSON object and measures that, so a quote in a value counts twice; its own
+    /// refusal shows the object (`String measured: {"A1":"…`). Names that AWS generates are taken at their longest.
+    pub fn environments(&self, stack: &str, parameters: &Parameters) -> BTreeMap<String, usize> {
+        let functions = entries(&self.0, "Resources").filter_map(|(name, resource)| {
+            let variables = field(field(field(resource, "Properties")?, "Environment")?, "Variables")?;
+            let variables: BTreeMap<&str, String> =
+                pairs(variables).map(|(variable, value)| (variable, filled_in(value, stack, parameters))).collect();
+            Some((name.to_owned(), serde_json::to_string(&variables).map_or(0, |object| object.len())))
+        });
+        functions.collect()
+    }
+}
+
+/// A variable's value: a parameter's, a literal, or a generated name at its longest.
+fn filled_in(value: &Yaml<'_>, stack: &str, parameters: &Parameters) -> String {
+    let Yaml::Tagged(_, named) = value else { return text(value) };
+    let target = text(named);
+    parameters.get(&target).cloned().unwrap_or_else(|| {
+        let logical_id = target.split('.').next().unwrap_or_default();
+        "x".repeat(stack.len() + logical_id.len() + AROUND_A_NAME_MAX)
+    })
+}
+
+fn entries<'a>(node: &'a Yaml<'static>, section: &str) -> impl Iterator<Item = (&'a str, &'a Yaml<'static>)> {
+    field(node, section).into_iter().flat_map(pairs)
+}
+
+fn pairs<'a>(node: &'a Yaml<'static>) -> impl Iterator<Item = (&'a str, &'a Yaml<'static>)> {
+    node.as_mapping().into_iter().flatten().filter_map(|(name, value)| Some((name.as_str()?, value)))
+}
+
+fn field<'a>(node: &'a Yaml<'static>, name: &str) -> Option<&'a Yaml<'static>> {
+    node.as_mapping_get(name)
+}
+
+/// A scalar as CloudFormation takes it, where all parameters are text.
+fn text(node: &Yaml<'_>) -> String {
+    match (node.as_str(), node.as_integer()) {
+        (Some(text), _) => text.to_owned(),
+        (None, Some(number)) => number.to_string(),
+        (None, None) => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_parameter_has_its_default() {
+        let defaults = Template::read().unwrap().defaults();
+        assert_eq!(defaults["ThrottleRate"], "5000");
+        assert_eq!(defaults["Issuers"], "[]");
+        assert_eq!(defaults["AlarmEmail"], "");
+        assert_eq!(defaults["DeletionProtection"], "true");
+    }
+
+    #[test]
+    fn an_environment_grows_by_its_parameter_and_twice_by_its_quotes() {
+        let template = Template::read().unwrap();
+        let mut parameters = template.defaults();
+        let before = template.environments("landslide", &parameters);
+        assert!(before.len() >= 12, "{before:?}");
+        parameters.insert("Issuers".to_owned(), r#"["a"]"#.to_owned());
+        let after = template.environments("landslide", &parameters);
+        assert_eq!(after["Authorizer"], before["Authorizer"] + 5);
+        assert_eq!(after["CastVote"], before["CastVote"]);
+    }
+
+    #[test]
+    fn generated_names_are_taken_at_their_longest() {
+        let template = Template::read().unwrap();
+        let environments = template.environments(&"s".repeat(48), &template.defaults());
+        let names =
+            "https://sqs.ap-southeast-10.amazonaws.com.cn/123456789012/-TallyQueue-0123456789ABC.fifo".len() + 48;
+        assert!(environments["RelayVotes"] > 2 * names, "{environments:?}");
+    }
+}
