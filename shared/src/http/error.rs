@@ -22,8 +22,10 @@ pub enum Error {
         /// The fields to blame, if any.
         errors: Vec<FieldError>,
     },
-    /// 401: no token, or none that is valid now.
+    /// 401: no token.
     Unauthorized(&'static str),
+    /// 401: a token that is not valid now.
+    InvalidToken(&'static str),
     /// 403: a token that may not do this.
     Forbidden(&'static str),
     /// 403: results that the caller may not see, or not yet.
@@ -100,6 +102,7 @@ impl Error {
             Error::Internal(cause) | Error::Unavailable(cause) => Some(cause),
             Error::InvalidRequest { .. }
             | Error::Unauthorized(_)
+            | Error::InvalidToken(_)
             | Error::Forbidden(_)
             | Error::NotFound(_)
             | Error::AlreadyVoted
@@ -126,7 +129,9 @@ impl Error {
     fn kind(&self) -> (StatusCode, &'static str, &'static str) {
         match self {
             Error::InvalidRequest { .. } => (StatusCode::BAD_REQUEST, "Bad Request", "invalid_request"),
-            Error::Unauthorized(_) => (StatusCode::UNAUTHORIZED, "Unauthorized", "unauthorized"),
+            Error::Unauthorized(_) | Error::InvalidToken(_) => {
+                (StatusCode::UNAUTHORIZED, "Unauthorized", "unauthorized")
+            }
             Error::Forbidden(_) => (StatusCode::FORBIDDEN, "Forbidden", "forbidden"),
             Error::NotFound(_) => (StatusCode::NOT_FOUND, "Not Found", "not_found"),
             Error::AlreadyVoted => (StatusCode::CONFLICT, "Conflict", "already_voted"),
@@ -155,7 +160,10 @@ impl Error {
             Error::InvalidRequest { detail, .. } | Error::InvalidChoice(detail) | Error::NotEditable(detail) => {
                 detail.clone()
             }
-            Error::Unauthorized(detail) | Error::Forbidden(detail) | Error::NotFound(detail) => (*detail).to_owned(),
+            Error::Unauthorized(detail)
+            | Error::InvalidToken(detail)
+            | Error::Forbidden(detail)
+            | Error::NotFound(detail) => (*detail).to_owned(),
             Error::AlreadyVoted => "you have voted in this poll, and votes in it can't be changed".to_owned(),
             Error::PollNotOpen => "the poll is not open yet".to_owned(),
             Error::PollClosed => "the poll is closed".to_owned(),
@@ -191,9 +199,14 @@ impl Error {
         // Strings and numbers only: nothing in it can fail to serialise.
         let body = serde_json::to_string(&problem).unwrap_or_default();
         let reply = Reply::with_body(status, "application/problem+json", body).cache(CacheControl::Private);
-        match status {
-            StatusCode::UNAUTHORIZED => reply.header("www-authenticate", "Bearer"),
-            StatusCode::SERVICE_UNAVAILABLE => reply.header("retry-after", RETRY_AFTER),
+        match self {
+            Error::Unauthorized(_) => reply.header("www-authenticate", "Bearer"),
+            // RFC 6750, section 3.
+            Error::InvalidToken(detail) => {
+                let challenge = format!("Bearer error=\"invalid_token\", error_description=\"{detail}\"");
+                reply.header("www-authenticate", challenge)
+            }
+            _ if status == StatusCode::SERVICE_UNAVAILABLE => reply.header("retry-after", RETRY_AFTER),
             _ => reply,
         }
     }
