@@ -1,6 +1,8 @@
 //! What large providers publish and issue, as they write it: the keys, people and tenants are invented, the shapes are
 //! real. `<n>`, `<e>`, `<x>` and `<y>` stand for a key's parameters, `<now>` and `<exp>` for times.
 
+use std::sync::LazyLock;
+
 use jsonwebtoken::crypto::sign;
 
 use super::*;
@@ -11,6 +13,9 @@ const DISCOVERY_PATH: &str = "/.well-known/openid-configuration";
 macro_rules! providers {
     ($($name:literal)*) => { [$(($name, include_str!(concat!("providers/", $name, ".json")))),*] };
 }
+
+/// Made once, for RSA keys take their time.
+static PROVIDERS: LazyLock<Vec<(&str, Provider)>> = LazyLock::new(providers);
 
 fn providers() -> Vec<(&'static str, Provider)> {
     let files = providers![
@@ -96,8 +101,8 @@ fn configured(provider: &Provider) -> [(&'static str, Verifier<FakeFetch>); 3] {
 
 #[tokio::test]
 async fn the_tokens_of_each_provider_are_taken_inline_by_uri_and_by_discovery() {
-    for (name, provider) in providers() {
-        for (way, verifier) in configured(&provider) {
+    for (name, provider) in &*PROVIDERS {
+        for (way, verifier) in configured(provider) {
             let verdict = verifier.verify(&provider.token(json!({})), clock::now()).await.unwrap();
             let caller = verdict.unwrap_or_else(|refusal| panic!("{name} {way}: {refusal:?}"));
             assert_eq!(caller.issuer, provider.shape["configuration"]["issuer"], "{name} {way}");
@@ -108,9 +113,9 @@ async fn the_tokens_of_each_provider_are_taken_inline_by_uri_and_by_discovery() 
 
 #[tokio::test]
 async fn a_token_of_each_provider_for_others_is_refused() {
-    for (name, provider) in providers() {
+    for (name, provider) in &*PROVIDERS {
         let claim = provider.shape["configuration"]["audience_claim"].as_str().unwrap_or("aud");
-        for (way, verifier) in configured(&provider) {
+        for (way, verifier) in configured(provider) {
             let verdict = verifier.verify(&provider.token(json!({claim: "another"})), clock::now()).await.unwrap();
             assert_eq!(verdict.unwrap_err().reason, Refused::Audience(claim.to_owned()), "{name} {way}");
             let verdict = verifier.verify(&provider.token(json!({claim: null})), clock::now()).await.unwrap();
@@ -121,9 +126,9 @@ async fn a_token_of_each_provider_for_others_is_refused() {
 
 #[tokio::test]
 async fn two_names_of_one_provider_are_one_caller() {
-    for (name, provider) in providers() {
+    for (name, provider) in &*PROVIDERS {
         let aliases = provider.shape["configuration"]["aliases"].as_array().cloned().unwrap_or_default();
-        for (way, verifier) in configured(&provider) {
+        for (way, verifier) in configured(provider) {
             for alias in &aliases {
                 let caller =
                     verifier.verify(&provider.token(json!({"iss": alias})), clock::now()).await.unwrap().unwrap();
@@ -139,13 +144,13 @@ fn what_is_left_out_of_each_key_set_is_known() {
         let keys = KeySet::of_accounts(Arc::new(expected()), provider.keys["keys"].as_array().unwrap());
         keys.left_out().iter().map(|key| (key.position, format!("{:?}", key.why))).collect::<Vec<_>>()
     };
-    for (name, provider) in providers() {
-        let expected = match name {
+    for (name, provider) in &*PROVIDERS {
+        let expected = match *name {
             "keycloak" => vec![(1, Unusable::OtherType), (2, Unusable::OtherUse("use"))],
             _ => vec![],
         };
         let expected: Vec<_> = expected.into_iter().map(|(position, why)| (position, format!("{why:?}"))).collect();
-        assert_eq!(left_out(&provider), expected, "{name}");
+        assert_eq!(left_out(provider), expected, "{name}");
     }
 }
 
@@ -153,8 +158,8 @@ fn what_is_left_out_of_each_key_set_is_known() {
 async fn the_certificates_of_firebase_and_google_are_no_key_set() {
     let certificates =
         json!({"8e8fc8e5example": "-----BEGIN CERTIFICATE-----\nMIIDHDCCAgSg\n-----END CERTIFICATE-----\n"});
-    for (name, provider) in providers().into_iter().filter(|(name, _)| matches!(*name, "firebase" | "google")) {
-        let [_, (_, by_uri), _] = configured(&provider);
+    for (name, provider) in PROVIDERS.iter().filter(|(name, _)| matches!(*name, "firebase" | "google")) {
+        let [_, (_, by_uri), _] = configured(provider);
         by_uri.fetch.set(provider.uri(), Answer::Body(certificates.to_string().into_bytes()));
         let unavailable = by_uri.verify(&provider.token(json!({})), clock::now()).await.unwrap_err().to_string();
         assert!(unavailable.contains("a map of certificates"), "{name}: {unavailable}");
