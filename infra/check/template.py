@@ -24,6 +24,12 @@ from samtranslator.yaml_helper import yaml_parse
 
 Json = dict[str, Any]
 
+CHALLENGES = {
+    "UNAUTHORIZED": "'Bearer'",  # no token
+    "ACCESS_DENIED": "'Bearer error=\"invalid_token\", error_description=\"The token is not valid.\"'",
+}
+"""What a 401 of the gateway asks for (RFC 6750, section 3)."""
+
 ENVIRONMENT = {
     "CreatePoll": {"POLLS_TABLE", "POLL_ID_SECRET", "MIN_LANES", "ALLOWED_ORIGIN"},
     "ListPolls": {"POLLS_TABLE", "ALLOWED_ORIGIN"},
@@ -35,7 +41,7 @@ ENVIRONMENT = {
     "GetVote": {"POLLS_TABLE", "VOTES_TABLE", "ALLOWED_ORIGIN"},
     "RetractVote": {"POLLS_TABLE", "VOTES_TABLE", "ALLOWED_ORIGIN"},
     "GetResults": {"POLLS_TABLE", "VOTES_TABLE", "TALLIES_TABLE", "ALLOWED_ORIGIN"},
-    "Authorizer": {"DEVICE_SECRET", "ISSUERS"},
+    "Authorizer": {"DEVICE_SECRET", "ISSUERS", "LOOPBACK_ISSUERS"},
     "TallyVotes": {"POLLS_TABLE", "TALLIES_TABLE", "TALLY_QUEUE_URL", "TALLY_DLQ_URL"},
     "RelayVotes": {"TALLY_QUEUE_URL", "RELAY_DLQ_URL"},
 }
@@ -689,6 +695,9 @@ def the_gateway_answers_with_problems(stack: Stack) -> Iterator[str]:
         wanted |= {"Retry-After"} if status in (429, 503) else set()
         headers = {name.removeprefix("gatewayresponse.header.") for name in response["responseParameters"]}
         yield from (f"{kind}: {name}" for name in sorted(headers ^ wanted))
+        challenge = response["responseParameters"].get("gatewayresponse.header.WWW-Authenticate")
+        if challenge != CHALLENGES.get(kind):
+            yield f"{kind}: {challenge}"
 
 
 def no_response_of_the_gateway_is_sniffed(stack: Stack) -> Iterator[str]:

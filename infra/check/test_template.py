@@ -240,6 +240,7 @@ SPOILS = {
         api(RESPONSE + "/responseTemplates", {"application/problem+json": '{"detail":$context.error.message}'}),
         api(RESPONSE + "/statusCode", "503"),
         api(GATEWAY + "/INVALID_SIGNATURE/statusCode", "401"),
+        api(GATEWAY + "/ACCESS_DENIED/responseParameters/gatewayresponse.header.WWW-Authenticate", "'Bearer'"),
         api(GATEWAY + "/EXPIRED_TOKEN/responseTemplates/application~problem+json", WRONG_CODE),
         api(RESPONSE + "/responseParameters/gatewayresponse.header.Retry-After", None),
         api(RESPONSE + "/responseParameters/gatewayresponse.header.Cache-Control", None),

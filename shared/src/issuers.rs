@@ -1,102 +1,100 @@
 //! The issuers whose tokens are taken, and the verification of a token by the keys of its issuer.
+//!
+//! An issuer that can't be used as it is configured takes no other down: the log names it, and of its tokens nobody
+//! knows whether they are good.
 
-use std::{collections::HashMap, net::IpAddr};
+mod config;
 
-use http::Uri;
-use jsonwebtoken::jwk::JwkSet;
-use serde::Deserialize;
+use std::{collections::HashMap, sync::Arc};
 
+use self::config::{Entry, Keys, Problem, Settings};
 use crate::{
     domain::{caller::Caller, time::Timestamp},
     key_sets::{Fetch, FetchedKeys, HttpFetch, KeysUnavailable},
     token::{DEVICE_ISSUER, KeySet, Refused, Token},
 };
 
-/// Issuers as the environment gives them: `[{"issuer": …, "audience": …, "jwks": {"keys": […]}}]`, or `jwks_uri` in
-/// the place of `jwks`.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct IssuerConfig {
-    issuer: String,
-    audience: String,
-    jwks: Option<JwkSet>,
-    jwks_uri: Option<String>,
-}
-
-/// Issuers that can't be used as they are configured.
-#[derive(Debug, thiserror::Error)]
-pub enum IssuersError {
-    /// Not the JSON that it should be.
-    #[error("issuers are not valid: {0}")]
-    NotValid(#[from] serde_json::Error),
-    /// An issuer's name is empty, has a space, is our own or stands there twice.
-    #[error("issuer {0:?} is not a name that can be used, or is there twice")]
-    Name(String),
-    /// An issuer without an audience: its tokens for anyone else would do.
-    #[error("issuer {0:?} has no audience")]
-    NoAudience(String),
-    /// An issuer with its keys both inline and by URI, or neither.
-    #[error("issuer {0:?} must have either jwks or jwks_uri")]
-    EitherKeysOrUri(String),
-    /// An issuer none of whose keys can be used.
-    #[error("issuer {0:?} has no key for RS256, ES256 or EdDSA")]
-    NoKey(String),
-    /// An issuer whose keys would come by a way that anyone could change.
-    #[error("issuer {issuer:?} has jwks_uri {uri:?}, which is no https address (nor http of a loopback host)")]
-    Uri {
-        /// Its name.
-        issuer: String,
-        /// The address.
-        uri: String,
-    },
-}
+/// The longest name of a stranger that is logged, in characters.
+const LOGGED_CHARS_MAX: usize = 200;
 
 /// Verifies tokens.
 pub struct Verifier<F = HttpFetch> {
-    issuers: HashMap<String, Source>,
+    /// By each of an issuer's names.
+    issuers: HashMap<String, Arc<Source>>,
     fetch: F,
 }
 
 /// Where an issuer's keys are.
 enum Source {
     Inline(KeySet),
-    ByUri(FetchedKeys),
+    Fetched(FetchedKeys),
+    /// Nowhere, as it is configured.
+    Unusable(Problem),
+}
+
+/// A token that is refused: whose it says to be, and why.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// Its issuer, if it says one.
+    pub issuer: Option<String>,
+    /// Its key's id, if it says one.
+    pub key_id: Option<String>,
+    /// Why.
+    pub reason: Refused,
+}
+
+impl Refusal {
+    /// Refusals that are one for the log. What a stranger can invent without end makes no kind of its own.
+    pub fn kind(&self) -> String {
+        let reason = &self.reason;
+        match (&self.issuer, &self.key_id) {
+            _ if *reason == Refused::UnknownIssuer => reason.to_string(),
+            (Some(issuer), Some(key)) if *reason != Refused::UnknownKey => format!("{issuer} {key} {reason}"),
+            (Some(issuer), _) => format!("{issuer} {reason}"),
+            (None, _) => reason.to_string(),
+        }
+    }
 }
 
 impl<F: Fetch> Verifier<F> {
     /// A verifier of the tokens of the issuers in a JSON text, and of devices' tokens under a secret. Nothing is
-    /// fetched yet.
-    pub fn new(issuers: &str, device_secret: &[u8], fetch: F) -> Result<Self, IssuersError> {
-        let device = Source::Inline(KeySet::of_devices(device_secret));
+    /// fetched yet. What can't be used is logged and left out.
+    pub fn new(issuers: &str, device_secret: &[u8], fetch: F) -> Self {
+        let device = Arc::new(Source::Inline(KeySet::of_devices(device_secret)));
         let mut known = HashMap::from([(DEVICE_ISSUER.to_owned(), device)]);
-        for config in serde_json::from_str::<Vec<IssuerConfig>>(issuers)? {
-            // A space parts issuer and subject in a poll's owner.
-            if config.issuer.is_empty()
-                || config.issuer.contains(char::is_whitespace)
-                || known.contains_key(&config.issuer)
-            {
-                return Err(IssuersError::Name(config.issuer));
-            }
-            if config.audience.is_empty() {
-                return Err(IssuersError::NoAudience(config.issuer));
-            }
-            known.insert(config.issuer.clone(), source(config)?);
+        match config::read(issuers, fetch.reach()) {
+            Ok(entries) => entries.into_iter().for_each(|entry| add(&mut known, entry)),
+            Err(problem) => tracing::error!(%problem, "no issuer can be used as configured"),
         }
-        Ok(Self { issuers: known, fetch })
+        Self { issuers: known, fetch }
     }
 
     /// The caller that a token names, or why it is refused, as the issuer's keys decide; an error if they can't be
     /// had. `now` is a time before this call.
-    pub async fn verify(&self, token: &str, now: Timestamp) -> Result<Result<Caller, Refused>, KeysUnavailable> {
+    pub async fn verify(&self, token: &str, now: Timestamp) -> Result<Result<Caller, Refusal>, KeysUnavailable> {
         let token = match Token::read(token) {
             Ok(token) => token,
-            Err(refused) => return Ok(Err(refused)),
+            Err(reason) => return Ok(Err(Refusal { issuer: None, key_id: None, reason })),
         };
-        match self.issuers.get(token.issuer()) {
-            None => Ok(Err(Refused::UnknownIssuer)),
-            Some(Source::Inline(keys)) => Ok(keys.verify(&token)),
-            Some(Source::ByUri(_)) if !token.has_account_algorithm() => Ok(Err(Refused::UnknownKey)),
-            Some(Source::ByUri(keys)) => self.verify_by_fetched(keys, &token, now).await,
+        let verdict = self.verify_by_issuer(&token, now).await?;
+        Ok(verdict.map_err(|reason| Refusal {
+            issuer: Some(shortened(token.issuer())),
+            key_id: token.key_id().map(shortened),
+            reason,
+        }))
+    }
+
+    async fn verify_by_issuer(
+        &self,
+        token: &Token<'_>,
+        now: Timestamp,
+    ) -> Result<Result<Caller, Refused>, KeysUnavailable> {
+        match self.issuers.get(token.issuer()).map(|source| &**source) {
+            None => Ok(Err(self.unknown_issuer(token.issuer()))),
+            Some(Source::Inline(keys)) => Ok(keys.verify(token)),
+            Some(_) if !token.has_account_algorithm() => Ok(Err(Refused::UnknownKey)),
+            Some(Source::Fetched(keys)) => self.verify_by_fetched(keys, token, now).await,
+            Some(Source::Unusable(problem)) => Err(KeysUnavailable::misconfigured(token.issuer(), problem)),
         }
     }
 
@@ -112,35 +110,62 @@ impl<F: Fetch> Verifier<F> {
             verdict => Ok(verdict),
         }
     }
+
+    /// Refused either way; but the log should say what so many overlook.
+    fn unknown_issuer(&self, name: &str) -> Refused {
+        let other = name.strip_suffix('/').map_or_else(|| format!("{name}/"), str::to_owned);
+        if self.issuers.contains_key(&other) { Refused::SlashAtEnd(other) } else { Refused::UnknownIssuer }
+    }
 }
 
-fn source(config: IssuerConfig) -> Result<Source, IssuersError> {
-    let IssuerConfig { issuer, audience, jwks, jwks_uri } = config;
-    match (jwks, jwks_uri) {
-        (Some(jwks), None) => {
-            let keys = KeySet::of_accounts(&issuer, &audience, &jwks.keys);
-            if keys.is_empty() { Err(IssuersError::NoKey(issuer)) } else { Ok(Source::Inline(keys)) }
+/// A name of an issuer stands there once: a second entry would be another issuer of the same voters.
+fn add(known: &mut HashMap<String, Arc<Source>>, entry: Entry) {
+    let taken = entry.names.iter().enumerate().find(|(index, name)| {
+        known.contains_key(*name) || entry.names.iter().take(*index).any(|earlier| earlier == *name)
+    });
+    let settings = match taken {
+        Some((index, name)) => Err(Problem {
+            entry: format!("issuer {:?}", entry.names.first().unwrap_or(name)),
+            field: if index == 0 { "issuer" } else { "aliases" }.to_owned(),
+            wrong: format!("has {name:?}, which is there already"),
+        }),
+        None => entry.settings,
+    };
+    let source = match settings.and_then(source) {
+        Ok(source) => source,
+        Err(problem) => {
+            tracing::error!(%problem, "issuer can't be used as configured, and is left out");
+            Source::Unusable(problem)
         }
-        (None, Some(uri)) if is_safe(&uri) => Ok(Source::ByUri(FetchedKeys::new(issuer, audience, uri))),
-        (None, Some(uri)) => Err(IssuersError::Uri { issuer, uri }),
-        (Some(_), Some(_)) | (None, None) => Err(IssuersError::EitherKeysOrUri(issuer)),
+    };
+    let source = Arc::new(source);
+    for name in entry.names {
+        known.entry(name).or_insert_with(|| source.clone());
     }
 }
 
-/// Whether keys may come from there: by https, or by http without leaving this machine.
-fn is_safe(uri: &str) -> bool {
-    let Ok(uri) = uri.parse::<Uri>() else { return false };
-    let Some(authority) = uri.authority().filter(|authority| !authority.as_str().contains('@')) else { return false };
-    match uri.scheme_str() {
-        Some("https") => true,
-        Some("http") => is_loopback(authority.host()),
-        _ => false,
+fn source(settings: Settings) -> Result<Source, Problem> {
+    let expected = Arc::new(settings.expected);
+    let published = match settings.keys {
+        Keys::At(at) => return Ok(Source::Fetched(FetchedKeys::new(expected, at))),
+        Keys::Inline(published) => published,
+    };
+    let keys = KeySet::of_accounts(expected.clone(), &published);
+    for key in keys.left_out() {
+        tracing::error!(issuer = expected.issuer, "issuer {:?}: \"jwks\" {key}; it is left out", expected.issuer);
     }
+    if keys.is_empty() {
+        return Err(Problem {
+            entry: format!("issuer {:?}", expected.issuer),
+            field: "jwks".to_owned(),
+            wrong: "has no key that can be used".to_owned(),
+        });
+    }
+    Ok(Source::Inline(keys))
 }
 
-fn is_loopback(host: &str) -> bool {
-    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
-    host.eq_ignore_ascii_case("localhost") || address.is_ok_and(|address| address.is_loopback())
+fn shortened(name: &str) -> String {
+    name.chars().take(LOGGED_CHARS_MAX).collect()
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 //! A key that is remembered is enough to accept a token, even where its issuer does not answer. That a key is
 //! unknown is said only after a fetch that succeeded, half a minute ago at most: until then nobody knows.
 
+mod address;
 mod fetch;
 
 use std::{
@@ -10,18 +11,24 @@ use std::{
     time::Duration,
 };
 
-use jsonwebtoken::jwk::Jwk;
 use serde::Deserialize;
+use serde_json::Value;
 
-pub use self::fetch::{Fetch, FetchError, HttpFetch, KEY_SET_BYTES_MAX};
+pub use self::{
+    address::{AddressError, Reach, check_uri},
+    fetch::{Fetch, FetchError, HttpFetch, KEY_SET_BYTES_MAX},
+};
 use crate::{
     domain::time::{DAY_MS, MINUTE_MS, Timestamp},
     memory::Remembered,
-    token::KeySet,
+    token::{Expected, KeySet},
 };
 
-/// How long a key set is used without asking again, in milliseconds.
+/// How long a key set is used without asking again, in milliseconds; at least.
 pub const FRESH_MS: u64 = 10 * MINUTE_MS;
+/// By how much longer it may be, in milliseconds. Each process draws it after each fetch, so that those which started
+/// together do not ask together for ever after.
+pub const FRESH_JITTER_MS: u64 = 2 * MINUTE_MS;
 /// The shortest time between two fetches of one issuer's keys, whatever they are for and however the first ended.
 pub const REFETCH_MS: u64 = 30_000;
 /// How long a key set is used while its issuer does not answer, in milliseconds since it was fetched.
@@ -33,11 +40,26 @@ pub const KEYS_MAX: usize = 100;
 
 /// An issuer's keys can't be had now, so nobody knows whether its token is good.
 #[derive(Debug, thiserror::Error)]
-#[error("keys of issuer {issuer:?} at {uri} can't be had: {cause}")]
+#[error("keys of issuer {issuer:?} can't be had: {cause}")]
 pub struct KeysUnavailable {
     issuer: String,
-    uri: String,
     cause: String,
+}
+
+impl KeysUnavailable {
+    /// Of an issuer that can't be used as it is configured.
+    pub fn misconfigured(issuer: &str, problem: &impl std::fmt::Display) -> Self {
+        Self { issuer: issuer.to_owned(), cause: problem.to_string() }
+    }
+}
+
+/// Where an issuer's keys are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KeysAt {
+    /// The address of its key set.
+    Uri(String),
+    /// The address of the document that says where its key set is (OpenID Connect Discovery, section 4).
+    Discovery(String),
 }
 
 /// Why a fetch gave no key set.
@@ -47,17 +69,24 @@ enum KeySetError {
     Fetch(#[from] FetchError),
     #[error("not there after {} s", FETCH_TIMEOUT.as_secs())]
     Slow,
-    #[error("not a key set: {0}")]
-    NotAKeySet(#[from] serde_json::Error),
+    #[error("not a key set")]
+    NotAKeySet,
+    #[error("a map of certificates, not a key set: the issuer publishes its key set at another address")]
+    Certificates,
     #[error("{0} keys, more than {KEYS_MAX}")]
     TooManyKeys(usize),
+    #[error("not a discovery document")]
+    NotADiscovery,
+    #[error("the discovery document is that of issuer {0:?}, which is not the configured one to the letter")]
+    OtherIssuer(String),
+    #[error("the discovery document's \"jwks_uri\" {0}")]
+    Address(#[from] AddressError),
 }
 
-/// The key set of one issuer, by its URI.
+/// The key set of one issuer, by its address.
 pub struct FetchedKeys {
-    issuer: String,
-    audience: String,
-    uri: String,
+    expected: Arc<Expected>,
+    at: KeysAt,
     known: Mutex<Known>,
     /// Held while a fetch is under way.
     fetching: tokio::sync::Mutex<()>,
@@ -67,19 +96,22 @@ pub struct FetchedKeys {
 struct Known {
     /// The keys of the last fetch that succeeded.
     keys: Option<Remembered<Arc<KeySet>>>,
+    /// For how long they are fresh.
+    fresh_ms: u64,
     /// How the last fetch ended, and when it began.
     last: Option<Remembered<Result<Arc<KeySet>, String>>>,
 }
 
 impl FetchedKeys {
-    /// The keys of an issuer's tokens to an audience, none of them fetched yet.
-    pub fn new(issuer: String, audience: String, uri: String) -> Self {
-        Self { issuer, audience, uri, known: Mutex::default(), fetching: tokio::sync::Mutex::default() }
+    /// The keys of an issuer, none of them fetched yet.
+    pub fn new(expected: Arc<Expected>, at: KeysAt) -> Self {
+        Self { expected, at, known: Mutex::default(), fetching: tokio::sync::Mutex::default() }
     }
 
     /// The keys as they are remembered, fetched if they are not fresh, stale if that fails.
     pub async fn keys(&self, fetch: &impl Fetch, now: Timestamp) -> Result<Arc<KeySet>, KeysUnavailable> {
-        if let Some(keys) = self.remembered(FRESH_MS, now) {
+        let fresh_ms = self.lock().fresh_ms;
+        if let Some(keys) = self.remembered(fresh_ms, now) {
             return Ok(keys);
         }
         let latest = self.latest_keys(fetch, now).await;
@@ -100,39 +132,62 @@ impl FetchedKeys {
                 outcome
             }
         };
-        outcome.map_err(|cause| KeysUnavailable { issuer: self.issuer.clone(), uri: self.uri.clone(), cause })
+        outcome.map_err(|cause| KeysUnavailable { issuer: self.expected.issuer.clone(), cause })
     }
 
     async fn fetch(&self, fetch: &impl Fetch) -> Result<KeySet, KeySetError> {
-        /// Each key is read on its own: of kinds that we don't know, there may be any (RFC 7517, section 5).
-        #[derive(Deserialize)]
-        struct Keys {
-            keys: Vec<serde_json::Value>,
-        }
-        let body = tokio::time::timeout(FETCH_TIMEOUT, fetch.fetch(&self.uri)).await;
-        let Keys { keys } = serde_json::from_slice(&body.map_err(|_| KeySetError::Slow)??)?;
+        let keys =
+            tokio::time::timeout(FETCH_TIMEOUT, self.published(fetch)).await.map_err(|_| KeySetError::Slow)??;
         if keys.len() > KEYS_MAX {
             return Err(KeySetError::TooManyKeys(keys.len()));
         }
-        let keys: Vec<Jwk> = keys.into_iter().filter_map(|key| serde_json::from_value(key).ok()).collect();
-        Ok(KeySet::of_accounts(&self.issuer, &self.audience, &keys))
+        Ok(KeySet::of_accounts(self.expected.clone(), &keys))
+    }
+
+    async fn published(&self, fetch: &impl Fetch) -> Result<Vec<Value>, KeySetError> {
+        let uri = match &self.at {
+            KeysAt::Uri(uri) => uri.clone(),
+            KeysAt::Discovery(uri) => self.discovered(&fetch.fetch(uri).await?, fetch.reach())?,
+        };
+        published_keys(&fetch.fetch(&uri).await?)
+    }
+
+    /// Where the key set is, as the issuer's discovery document says.
+    fn discovered(&self, document: &[u8], reach: Reach) -> Result<String, KeySetError> {
+        #[derive(Deserialize)]
+        struct Discovery {
+            issuer: String,
+            jwks_uri: String,
+        }
+        let Discovery { issuer, jwks_uri } =
+            serde_json::from_slice(document).map_err(|_| KeySetError::NotADiscovery)?;
+        if issuer != self.expected.issuer {
+            return Err(KeySetError::OtherIssuer(issuer));
+        }
+        check_uri(&jwks_uri, reach)?;
+        Ok(jwks_uri)
     }
 
     fn remember(&self, outcome: Result<Arc<KeySet>, String>, now: Timestamp) {
         let mut known = self.lock();
         match (&outcome, &known.keys) {
-            (Ok(keys), _) => {
+            (Ok(keys), before) => {
+                let left_out_before = before.as_ref().map_or(&[][..], |before| before.value.left_out());
+                if keys.left_out() != left_out_before {
+                    log_left_out(&self.expected.issuer, keys);
+                }
                 // Taken at its word: an issuer that withdraws all its keys has its reasons.
                 if keys.is_empty() {
-                    tracing::warn!(issuer = self.issuer, uri = self.uri, "issuer has no key for RS256, ES256 or EdDSA");
+                    tracing::warn!(issuer = self.expected.issuer, at = ?self.at, "issuer has no key that can be used");
                 }
                 known.keys = Some(Remembered { value: keys.clone(), read_at: now });
+                known.fresh_ms = FRESH_MS + fastrand::u64(0..FRESH_JITTER_MS);
             }
             (Err(cause), Some(before)) => {
                 let age_seconds = now.millis_apart(before.read_at) / 1_000;
                 tracing::warn!(
-                    issuer = self.issuer,
-                    uri = self.uri,
+                    issuer = self.expected.issuer,
+                    at = ?self.at,
                     cause,
                     age_seconds,
                     "issuer's keys can't be fetched, those of before are used for a day at most"
@@ -150,6 +205,25 @@ impl FetchedKeys {
     /// What is known changes whole, so what a panic left behind is as good as any.
     fn lock(&self) -> MutexGuard<'_, Known> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The keys that an issuer publishes.
+fn published_keys(body: &[u8]) -> Result<Vec<Value>, KeySetError> {
+    const CERTIFICATE: &str = "-----BEGIN CERTIFICATE-----";
+    let Ok(Value::Object(mut document)) = serde_json::from_slice(body) else { return Err(KeySetError::NotAKeySet) };
+    if let Some(Value::Array(keys)) = document.remove("keys") {
+        return Ok(keys);
+    }
+    let is_certificate = |value: &Value| value.as_str().is_some_and(|text| text.trim_start().starts_with(CERTIFICATE));
+    let has_certificates = !document.is_empty() && document.values().all(is_certificate);
+    Err(if has_certificates { KeySetError::Certificates } else { KeySetError::NotAKeySet })
+}
+
+/// Most sets have keys for other things too, so this is no warning.
+fn log_left_out(issuer: &str, keys: &KeySet) {
+    for key in keys.left_out() {
+        tracing::info!(issuer, "issuer {issuer:?}: published {key}; it is left out");
     }
 }
 

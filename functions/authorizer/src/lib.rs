@@ -6,8 +6,9 @@
 use landslide_shared::{
     aws, config,
     domain::{caller::Caller, time::Timestamp},
-    issuers::Verifier,
-    key_sets::{HttpFetch, KeysUnavailable},
+    issuers::{Refusal, Verifier},
+    key_sets::{HttpFetch, KeysUnavailable, Reach},
+    log_limit::LogLimit,
     secret,
 };
 use serde::{Deserialize, Serialize};
@@ -18,18 +19,28 @@ const SCHEME: &str = "bearer";
 /// What the authorizer needs.
 pub struct App {
     verifier: Verifier,
+    refusals: LogLimit<String>,
 }
 
 impl App {
     /// The authorizer as the environment sets it, its secret read.
     pub async fn from_env() -> Result<Self, lambda_runtime::Error> {
         let secret = secret::read(&aws::sdk_config()?, &config::text("DEVICE_SECRET")?).await?;
-        Ok(Self::new(Verifier::new(&config::text("ISSUERS")?, &secret, HttpFetch::default())?))
+        let reach = if config::value("LOOPBACK_ISSUERS")? { Reach::PublicAndLoopback } else { Reach::Public };
+        Ok(Self::new(Verifier::new(&config::text("ISSUERS")?, &secret, HttpFetch::new(reach))))
     }
 
     /// An authorizer over a verifier.
     pub fn new(verifier: Verifier) -> Self {
-        Self { verifier }
+        Self { verifier, refusals: LogLimit::default() }
+    }
+
+    /// Once a minute for each kind, or a storm of bad tokens would be a bill for logs.
+    fn log(&self, refusal: &Refusal, now: Timestamp) {
+        if let Some(left_out) = self.refusals.admit(&refusal.kind(), now) {
+            let (issuer, kid) = (refusal.issuer.as_deref(), refusal.key_id.as_deref());
+            tracing::info!(issuer, kid, reason = %refusal.reason, left_out, "token refused: {}", refusal.reason);
+        }
     }
 }
 
@@ -86,8 +97,8 @@ pub async fn authorize(
     let Some(token) = request.token() else { return Ok(deny(resource)) };
     match app.verifier.verify(token, now).await? {
         Ok(caller) => Ok(allow(caller, resource)),
-        Err(refused) => {
-            tracing::debug!(%refused, "token refused");
+        Err(refusal) => {
+            app.log(&refusal, now);
             Ok(deny(resource))
         }
     }

@@ -1,5 +1,7 @@
 //! Every way in which a request can fail, and the one place that says which status and code that is.
 
+use std::borrow::Cow;
+
 use http::StatusCode;
 use serde::Serialize;
 
@@ -28,8 +30,10 @@ pub enum Error {
         /// The fields to blame, if any.
         errors: Vec<FieldError>,
     },
-    /// 401: no token, or none that is valid now.
+    /// 401: no token.
     Unauthorized(&'static str),
+    /// 401: a token that is not valid now.
+    InvalidToken(&'static str),
     /// 403: a token that may not do this.
     Forbidden(&'static str),
     /// 403: results that the caller may not see, or not yet.
@@ -120,6 +124,7 @@ impl Error {
             Error::Internal(cause) | Error::Unavailable(cause) => Some(cause),
             Error::InvalidRequest { .. }
             | Error::Unauthorized(_)
+            | Error::InvalidToken(_)
             | Error::Forbidden(_)
             | Error::NotFound(_)
             | Error::AlreadyVoted
@@ -146,7 +151,9 @@ impl Error {
     fn kind(&self) -> (StatusCode, &'static str, &'static str) {
         match self {
             Error::InvalidRequest { .. } => (StatusCode::BAD_REQUEST, "Bad Request", "invalid_request"),
-            Error::Unauthorized(_) => (StatusCode::UNAUTHORIZED, "Unauthorized", "unauthorized"),
+            Error::Unauthorized(_) | Error::InvalidToken(_) => {
+                (StatusCode::UNAUTHORIZED, "Unauthorized", "unauthorized")
+            }
             Error::Forbidden(_) => (StatusCode::FORBIDDEN, "Forbidden", "forbidden"),
             Error::NotFound(_) => (StatusCode::NOT_FOUND, "Not Found", "not_found"),
             Error::AlreadyVoted => (StatusCode::CONFLICT, "Conflict", "already_voted"),
@@ -175,7 +182,10 @@ impl Error {
             Error::InvalidRequest { detail, .. } | Error::InvalidChoice(detail) | Error::NotEditable(detail) => {
                 detail.clone()
             }
-            Error::Unauthorized(detail) | Error::Forbidden(detail) | Error::NotFound(detail) => (*detail).to_owned(),
+            Error::Unauthorized(detail)
+            | Error::InvalidToken(detail)
+            | Error::Forbidden(detail)
+            | Error::NotFound(detail) => (*detail).to_owned(),
             Error::AlreadyVoted => "you have voted in this poll, and votes in it can't be changed".to_owned(),
             Error::PollNotOpen => "the poll is not open yet".to_owned(),
             Error::PollClosed => "the poll is closed".to_owned(),
@@ -220,13 +230,18 @@ impl Error {
     }
 
     /// The headers that say what to do next.
-    fn headers(&self) -> Vec<(&'static str, &'static str)> {
+    fn headers(&self) -> Vec<(&'static str, Cow<'static, str>)> {
         match self {
-            Error::Unauthorized(_) => vec![("www-authenticate", "Bearer")],
-            Error::Unavailable(_) => vec![("retry-after", RETRY_AFTER)],
+            Error::Unauthorized(_) => vec![("www-authenticate", "Bearer".into())],
+            // RFC 6750, section 3.
+            Error::InvalidToken(detail) => {
+                let challenge = format!("Bearer error=\"invalid_token\", error_description=\"{detail}\"");
+                vec![("www-authenticate", challenge.into())]
+            }
+            Error::Unavailable(_) => vec![("retry-after", RETRY_AFTER.into())],
             Error::Unsupported { what, is_patch } => {
-                let accept_encoding = (*what == Unsupported::Encoding).then_some(("accept-encoding", "identity"));
-                let accept_patch = is_patch.then_some(("accept-patch", "application/json"));
+                let accept_encoding = (*what == Unsupported::Encoding).then(|| ("accept-encoding", "identity".into()));
+                let accept_patch = is_patch.then(|| ("accept-patch", "application/json".into()));
                 accept_encoding.into_iter().chain(accept_patch).collect()
             }
             _ => Vec::new(),

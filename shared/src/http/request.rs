@@ -100,7 +100,7 @@ impl Request {
         };
         let caller = caller().ok_or(Error::Unauthorized("this needs a token"))?;
         // The authorizer's answer is cached for longer than the token may live.
-        if caller.expires_at <= now { Err(Error::Unauthorized("the token has expired")) } else { Ok(caller) }
+        if caller.expires_at <= now { Err(Error::InvalidToken("the token has expired")) } else { Ok(caller) }
     }
 
     /// Who calls, with an account token.

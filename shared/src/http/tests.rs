@@ -322,6 +322,16 @@ fn a_device_is_registered_without_a_body_or_with_an_empty_object() {
 }
 
 #[test]
+fn a_token_that_is_not_valid_is_called_that_in_the_challenge() {
+    let (response, body) = respond(Err(Error::InvalidToken("the token has expired")));
+    assert_eq!((response["statusCode"].as_u64(), body["code"].as_str()), (Some(401), Some("unauthorized")));
+    assert_eq!(
+        response["headers"]["www-authenticate"],
+        "Bearer error=\"invalid_token\", error_description=\"the token has expired\""
+    );
+}
+
+#[test]
 fn a_problem_has_the_shape_that_the_api_promises() {
     let (response, body) = respond(Err(Error::Unauthorized("this needs a token")));
     assert_eq!(

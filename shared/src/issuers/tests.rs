@@ -1,3 +1,6 @@
+mod providers;
+
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use serde_json::{Value, json};
 
@@ -6,11 +9,11 @@ use crate::{
     clock,
     domain::caller::TokenKind,
     key_sets::{
-        FRESH_MS, REFETCH_MS, STALE_MS,
+        FRESH_JITTER_MS, FRESH_MS, REFETCH_MS, Reach, STALE_MS,
         fake::{Answer, FakeFetch},
     },
     token::{
-        DeviceIssuer,
+        AUDIENCE_CLAIM, DeviceIssuer, Expected,
         signer::{Signer, seconds_from_now},
     },
 };
@@ -27,7 +30,7 @@ fn claims(issuer: &str) -> Value {
 }
 
 fn verifier(issuers: &Value) -> Verifier<FakeFetch> {
-    Verifier::new(&issuers.to_string(), SECRET, FakeFetch::default()).unwrap()
+    Verifier::new(&issuers.to_string(), SECRET, FakeFetch::default())
 }
 
 fn by_uri() -> Verifier<FakeFetch> {
@@ -152,8 +155,8 @@ async fn while_an_issuer_is_down_its_known_keys_serve_and_nothing_else_is_judged
     assert_eq!(verdict(&verifier, &first.sign(&claims(ISSUER)), now).await, "taken");
     verifier.fetch.set(URI, Answer::Down);
     for (age_ms, signer, expected) in [
-        (FRESH_MS, &first, "taken"),
-        (FRESH_MS + 1, &second, "unavailable"),
+        (FRESH_MS + FRESH_JITTER_MS, &first, "taken"),
+        (FRESH_MS + FRESH_JITTER_MS + 1, &second, "unavailable"),
         (STALE_MS - 1, &first, "taken"),
         (STALE_MS, &first, "unavailable"),
     ] {
@@ -188,61 +191,172 @@ async fn an_issuer_that_is_silent_or_down_hurts_no_other() {
     }
 }
 
-#[test]
-fn issuers_that_can_not_be_used_are_refused_with_their_name() {
-    let signer = Signer::new(Algorithm::ES256, "k");
-    let issuer =
-        |name: &str, audience: &str, keys: Value| json!({"issuer": name, "audience": audience, "jwks": {"keys": keys}});
-    let new = |issuers: Value| Verifier::new(&issuers.to_string(), SECRET, FakeFetch::default()).map(|_| ());
-    let good = issuer(ISSUER, AUDIENCE, json!([signer.jwk]));
-    assert!(new(json!([good])).is_ok());
-    assert!(matches!(new(json!([good, good])), Err(IssuersError::Name(name)) if name == ISSUER));
-    assert!(matches!(new(json!([issuer(DEVICE_ISSUER, AUDIENCE, json!([signer.jwk]))])), Err(IssuersError::Name(_))));
-    assert!(matches!(new(json!([issuer("a b", AUDIENCE, json!([signer.jwk]))])), Err(IssuersError::Name(_))));
-    assert!(matches!(new(json!([issuer(ISSUER, "", json!([signer.jwk]))])), Err(IssuersError::NoAudience(_))));
-    let secret = json!({"kty": "oct", "k": "c2VjcmV0", "alg": "HS256"});
-    assert!(matches!(new(json!([issuer(ISSUER, AUDIENCE, json!([secret]))])), Err(IssuersError::NoKey(_))));
-    assert!(matches!(new(json!({"issuer": ISSUER})), Err(IssuersError::NotValid(_))));
-    assert!(matches!(new(json!([{"issuer": ISSUER}])), Err(IssuersError::NotValid(_))));
+/// What is wrong with a configuration of one issuer, in words.
+fn problem(issuer: &Value) -> String {
+    let entries = config::read(&json!([issuer]).to_string(), Reach::Public).unwrap();
+    let settings = entries.into_iter().next().unwrap().settings;
+    settings.map(source).unwrap_or_else(Err).map(|_| ()).unwrap_err().to_string()
+}
 
-    let (mut both, neither) = (good, json!({"issuer": ISSUER, "audience": AUDIENCE}));
-    both["jwks_uri"] = json!(URI);
-    for config in [both, neither] {
-        assert!(matches!(new(json!([config])), Err(IssuersError::EitherKeysOrUri(name)) if name == ISSUER));
+#[test]
+fn a_configuration_error_names_issuer_and_field() {
+    let good = json!({"issuer": ISSUER, "audience": AUDIENCE, "jwks_uri": URI});
+    let with = |name: &str, value: Value| {
+        let mut issuer = good.clone();
+        issuer[name] = value;
+        problem(&issuer)
+    };
+    let is_about = |field: &str, wrong: &str| format!("issuer \"{ISSUER}\": \"{field}\" {wrong}");
+    assert_eq!(with("audience", json!(null)), is_about("audience", "is missing"));
+    assert_eq!(with("audience", json!("")), is_about("audience", "must be a text that is not empty"));
+    assert_eq!(with("audience", json!(7)), is_about("audience", "must be a text that is not empty"));
+    assert_eq!(with("audiences", json!([])), is_about("audiences", "is not known"));
+    assert_eq!(
+        with("jwks_uri", json!("http://id.example.org/jwks")),
+        is_about("jwks_uri", "is no https address on port 443")
+    );
+    assert_eq!(
+        with("jwks_uri", json!("https://10.0.0.1/jwks")),
+        is_about("jwks_uri", "is an address that is not public")
+    );
+    assert_eq!(
+        with("audience_claim", json!("sub")),
+        is_about("audience_claim", "names a claim that does not say for whom a token is")
+    );
+    for aliases in [json!("https://a.example.org"), json!(["a b"]), json!([7]), json!([""])] {
+        assert_eq!(
+            with("aliases", aliases),
+            is_about("aliases", "must list names, and one must be a name without spaces")
+        );
+    }
+    let one_of_three = "or \"jwks_uri\" or \"discovery\" must be there, and only one of them";
+    assert_eq!(with("jwks_uri", json!(null)), is_about("jwks", one_of_three));
+    assert_eq!(with("discovery", json!(URI)), is_about("jwks", one_of_three));
+    assert_eq!(with("jwks", json!({"keys": []})), is_about("jwks", one_of_three));
+    let inline = |jwks: Value| problem(&json!({"issuer": ISSUER, "audience": AUDIENCE, "jwks": jwks}));
+    assert_eq!(inline(json!([])), is_about("jwks", "must be a key set: {\"keys\": […]}"));
+    assert_eq!(inline(json!({"keys": []})), is_about("jwks", "has no key that can be used"));
+    assert_eq!(problem(&json!({"audience": AUDIENCE})), "entry 1: \"issuer\" is missing");
+    assert_eq!(problem(&json!({"issuer": "a b"})), "entry 1: \"issuer\" must be a name without spaces");
+    assert_eq!(problem(&json!("x")), "entry 1: \"Issuers\" must list JSON objects");
+    for text in ["", "[", "{}", "7"] {
+        let problem = config::read(text, Reach::Public).unwrap_err().to_string();
+        assert!(problem.starts_with("all issuers: \"Issuers\" is no JSON"), "{problem}");
     }
 }
 
 #[test]
-fn keys_come_by_https_or_from_this_machine() {
-    let new = |uri: &str| {
-        let issuers = json!([{"issuer": ISSUER, "audience": AUDIENCE, "jwks_uri": uri}]);
-        Verifier::new(&issuers.to_string(), SECRET, FakeFetch::default()).map(|_| ())
+fn what_is_wrong_is_said_without_what_could_be_a_secret() {
+    let secret = "c2VjcmV0";
+    for issuer in [
+        json!({"issuer": ISSUER, "audience": AUDIENCE, "jwks": {"keys": [{"kty": "oct", "k": secret}]}}),
+        json!({"issuer": ISSUER, "audience": AUDIENCE, "jwks": secret}),
+        json!({"issuer": ISSUER, "audience": {"d": secret}, "jwks_uri": URI}),
+        json!({"issuer": ISSUER, "audience": AUDIENCE, "jwks_uri": format!("https://user:{secret}@id.example.org/jwks")}),
+        json!({"issuer": ISSUER, "audience": AUDIENCE, "jwks_uri": secret}),
+        json!({"issuer": {"d": secret}, "audience": AUDIENCE, "jwks_uri": URI}),
+    ] {
+        assert!(!problem(&issuer).contains(secret), "{}", problem(&issuer));
+    }
+    let keys =
+        KeySet::of_accounts(Arc::new(expected()), &[json!({"kty": "OKP", "crv": "Ed25519", "x": "AQAB", "d": secret})]);
+    assert_eq!(
+        keys.left_out().iter().map(ToString::to_string).collect::<Vec<_>>(),
+        ["key 1 is a private or shared key (\"d\"): replace it at the issuer, for it is no secret any more"]
+    );
+}
+
+fn expected() -> Expected {
+    let audience_claim = AUDIENCE_CLAIM.to_owned();
+    Expected { issuer: ISSUER.to_owned(), aliases: vec![], audience: AUDIENCE.to_owned(), audience_claim }
+}
+
+#[tokio::test]
+async fn an_issuer_that_can_not_be_used_takes_no_other_down() {
+    let (signer, now) = (Signer::new(Algorithm::ES256, "k"), clock::now());
+    let odd_key = json!({"kty": "RSA", "kid": 7, "n": "AQAB", "e": "AQAB"});
+    let good = json!({"issuer": OTHER, "audience": AUDIENCE, "jwks": {"keys": [odd_key, signer.jwk]}});
+    let (device, _) = DeviceIssuer::new(SECRET).issue([7; 16], now).unwrap();
+    for bad in [
+        json!({"issuer": ISSUER}),
+        json!({"issuer": ISSUER, "audience": AUDIENCE, "jwks": {"keys": [odd_key]}}),
+        json!({"issuer": ISSUER, "audience": AUDIENCE, "jwks_uri": "https://10.0.0.1/"}),
+        json!({"issuer": ISSUER, "audience": AUDIENCE, "jwks_uri": URI, "aliases": [DEVICE_ISSUER]}),
+        json!({"issuer": ISSUER, "audience": AUDIENCE, "jwks_uri": URI, "aliases": [ISSUER]}),
+    ] {
+        let verifier = verifier(&json!([bad, good]));
+        assert_eq!(verdict(&verifier, &device, now).await, "taken");
+        assert_eq!(verdict(&verifier, &signer.sign(&claims(OTHER)), now).await, "taken", "{bad}");
+        assert_eq!(verdict(&verifier, &signer.sign(&claims(ISSUER)), now).await, "unavailable", "{bad}");
+    }
+    for unreadable in ["[", "{}"] {
+        let verifier = Verifier::new(unreadable, SECRET, FakeFetch::default());
+        assert_eq!(verdict(&verifier, &device, now).await, "taken");
+    }
+}
+
+#[tokio::test]
+async fn a_name_that_is_there_already_stays_with_who_had_it() {
+    let (first, second, now) = (Signer::new(Algorithm::ES256, "1"), Signer::new(Algorithm::ES256, "2"), clock::now());
+    let entry = |issuer: &str, aliases: &[&str], signer: &Signer| json!({"issuer": issuer, "aliases": aliases, "audience": AUDIENCE, "jwks": {"keys": [signer.jwk]}});
+    let verifier = verifier(&json!([
+        entry(ISSUER, &["https://old.example.org"], &first),
+        entry(ISSUER, &[], &second),
+        entry(OTHER, &["https://old.example.org"], &second),
+        entry(DEVICE_ISSUER, &[], &second),
+    ]));
+    for (issuer, signer, expected) in [
+        (ISSUER, &first, "taken"),
+        (ISSUER, &second, "refused"),
+        ("https://old.example.org", &first, "taken"),
+        ("https://old.example.org", &second, "refused"),
+        (OTHER, &second, "unavailable"),
+        (DEVICE_ISSUER, &second, "refused"),
+    ] {
+        assert_eq!(verdict(&verifier, &signer.sign(&claims(issuer)), now).await, expected, "{issuer}");
+    }
+}
+
+#[tokio::test]
+async fn aliases_are_one_caller() {
+    let (signer, now) = (Signer::new(Algorithm::ES256, "1"), clock::now());
+    let verifier =
+        verifier(&json!([{"issuer": ISSUER, "aliases": ["id.example.org"], "audience": AUDIENCE, "jwks_uri": URI}]));
+    verifier.fetch.publish(URI, &[&signer]);
+    let mut callers = vec![];
+    for issuer in [ISSUER, "id.example.org"] {
+        callers.push(verifier.verify(&signer.sign(&claims(issuer)), now).await.unwrap().unwrap());
+    }
+    assert_eq!(callers[0].issuer, ISSUER);
+    assert_eq!((&callers[0].issuer, &callers[0].subject), (&callers[1].issuer, &callers[1].subject));
+    assert_eq!(verifier.fetch.fetches(URI), 1);
+}
+
+#[tokio::test]
+async fn a_refusal_says_whose_token_and_why() {
+    let (signer, unknown, now) = (Signer::new(Algorithm::ES256, "1"), Signer::new(Algorithm::ES256, "2"), clock::now());
+    let verifier = by_uri();
+    verifier.fetch.publish(URI, &[&signer]);
+    let refusal = async |token: &str| verifier.verify(token, now).await.unwrap().unwrap_err();
+
+    let slash = refusal(&signer.sign(&claims(&format!("{ISSUER}/")))).await;
+    assert_eq!(slash.reason, Refused::SlashAtEnd(ISSUER.to_owned()));
+    let expected =
+        Refusal { issuer: Some(ISSUER.to_owned()), key_id: Some("2".to_owned()), reason: Refused::UnknownKey };
+    assert_eq!(refusal(&unknown.sign(&claims(ISSUER))).await, expected);
+    assert_eq!(refusal("a.b.c").await, Refusal { issuer: None, key_id: None, reason: Refused::Malformed("header") });
+    let long = refusal(&signer.sign(&claims(&"x".repeat(300)))).await;
+    assert_eq!(long.issuer.map(|issuer| issuer.len()), Some(LOGGED_CHARS_MAX));
+}
+
+#[test]
+fn what_a_stranger_invents_is_one_kind_of_refusal() {
+    let kind = |issuer: &str, key: &str, reason| {
+        Refusal { issuer: Some(issuer.to_owned()), key_id: Some(key.to_owned()), reason }.kind()
     };
-    for uri in [
-        URI,
-        "https://id.example.org:8443/jwks?tenant=1",
-        "http://localhost/jwks",
-        "http://LOCALHOST:9410/jwks",
-        "http://127.0.0.1:9410/jwks",
-        "http://[::1]:9410/jwks",
-    ] {
-        assert!(new(uri).is_ok(), "{uri}");
-    }
-    for uri in [
-        "",
-        "/jwks",
-        "id.example.org/jwks",
-        "http://id.example.org/jwks",
-        "http://localhost.example.org/jwks",
-        "http://localhost@id.example.org/jwks",
-        "https://user:word@id.example.org/jwks",
-        "http://10.0.0.1/jwks",
-        "http://169.254.169.254/latest/meta-data",
-        "file:///etc/passwd",
-        "ftp://localhost/jwks",
-        "https://",
-        "https://a b/jwks",
-    ] {
-        assert!(matches!(new(uri), Err(IssuersError::Uri { uri: refused, .. }) if refused == uri), "{uri}");
-    }
+    assert_eq!(kind("a", "1", Refused::UnknownIssuer), kind("b", "2", Refused::UnknownIssuer));
+    assert_eq!(kind("a", "1", Refused::UnknownKey), kind("a", "2", Refused::UnknownKey));
+    assert_ne!(kind("a", "1", Refused::UnknownKey), kind("b", "1", Refused::UnknownKey));
+    assert_ne!(kind("a", "1", Refused::Expired), kind("a", "2", Refused::Expired));
+    assert_ne!(kind("a", "1", Refused::Expired), kind("a", "1", Refused::Signature));
 }

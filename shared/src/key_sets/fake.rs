@@ -7,7 +7,7 @@ use std::{
 
 use serde_json::json;
 
-use super::{Fetch, FetchError};
+use super::{Fetch, FetchError, Reach};
 use crate::token::signer::Signer;
 
 /// What an address gives.
@@ -40,6 +40,10 @@ impl FakeFetch {
 }
 
 impl Fetch for FakeFetch {
+    fn reach(&self) -> Reach {
+        Reach::Public
+    }
+
     async fn fetch(&self, uri: &str) -> Result<Vec<u8>, FetchError> {
         let answer = {
             let mut addresses = self.0.lock().unwrap_or_else(PoisonError::into_inner);

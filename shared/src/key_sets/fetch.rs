@@ -9,11 +9,16 @@ use aws_smithy_http_client::{
 use aws_smithy_runtime_api::client::{http::HttpConnector, orchestrator::HttpRequest};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 
+use super::address::{AddressError, CheckedResolver, Reach, check_uri};
+
 /// The longest body of a key set, in bytes.
 pub const KEY_SET_BYTES_MAX: usize = 64 * 1024;
 
 /// Gets what an address holds.
 pub trait Fetch {
+    /// How far it goes.
+    fn reach(&self) -> Reach;
+
     /// The body at an address, at most [`KEY_SET_BYTES_MAX`] long. It may take for ever; whoever asks sets the time.
     fn fetch(&self, uri: &str) -> impl Future<Output = Result<Vec<u8>, FetchError>> + Send;
 }
@@ -21,6 +26,9 @@ pub trait Fetch {
 /// Why there is no body.
 #[derive(Debug, thiserror::Error)]
 pub enum FetchError {
+    /// The address is not asked.
+    #[error("the address {0}")]
+    Address(#[from] AddressError),
     /// No answer, or one that broke off.
     #[error("no answer: {0}")]
     NoAnswer(String),
@@ -35,11 +43,17 @@ pub enum FetchError {
 /// Fetches by HTTP, a connection each time: one kept for minutes in a frozen process would be a dead one.
 #[derive(Default)]
 pub struct HttpFetch {
+    reach: Reach,
     connector: OnceLock<Connector>,
 }
 
 impl Fetch for HttpFetch {
+    fn reach(&self) -> Reach {
+        self.reach
+    }
+
     async fn fetch(&self, uri: &str) -> Result<Vec<u8>, FetchError> {
+        check_uri(uri, self.reach)?;
         let mut request = HttpRequest::get(uri).map_err(|error| no_answer(&error))?;
         request.headers_mut().insert("accept", "application/json");
         let response = self.connector().call(request).await.map_err(|error| no_answer(&error))?;
@@ -55,10 +69,18 @@ impl Fetch for HttpFetch {
 }
 
 impl HttpFetch {
+    /// Fetches as far as that.
+    pub fn new(reach: Reach) -> Self {
+        Self { reach, connector: OnceLock::new() }
+    }
+
     /// Made at the first fetch, for most processes never need it.
     fn connector(&self) -> &Connector {
         let provider = Provider::Rustls(CryptoMode::AwsLc);
-        self.connector.get_or_init(|| Connector::builder().pool_max_idle_per_host(0).tls_provider(provider).build())
+        self.connector.get_or_init(|| {
+            let builder = Connector::builder().pool_max_idle_per_host(0).tls_provider(provider);
+            builder.build_with_resolver(CheckedResolver(self.reach))
+        })
     }
 }
 
@@ -95,7 +117,7 @@ mod tests {
             request.truncate(length);
             String::from_utf8(request).unwrap()
         };
-        let fetch = HttpFetch::default();
+        let fetch = HttpFetch::new(Reach::PublicAndLoopback);
         tokio::join!(fetch.fetch(&uri), serve)
     }
 
@@ -141,7 +163,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let uri = format!("http://{}/jwks", listener.local_addr().unwrap());
         drop(listener);
-        let body = HttpFetch::default().fetch(&uri).await;
+        let body = HttpFetch::new(Reach::PublicAndLoopback).fetch(&uri).await;
         assert!(matches!(body, Err(FetchError::NoAnswer(_))), "{body:?}");
     }
 }

@@ -10,7 +10,7 @@ use crate::{
     clock,
     domain::time::MINUTE_MS,
     token::{
-        Token,
+        AUDIENCE_CLAIM, Token,
         signer::{Signer, seconds_from_now},
     },
 };
@@ -19,7 +19,17 @@ const ISSUER: &str = "https://id.example.org";
 const URI: &str = "https://id.example.org/jwks";
 
 fn issuer() -> FetchedKeys {
-    FetchedKeys::new(ISSUER.to_owned(), "landslide".to_owned(), URI.to_owned())
+    keys_at(KeysAt::Uri(URI.to_owned()))
+}
+
+fn keys_at(at: KeysAt) -> FetchedKeys {
+    let expected = Expected {
+        issuer: ISSUER.to_owned(),
+        aliases: vec![],
+        audience: "landslide".to_owned(),
+        audience_claim: AUDIENCE_CLAIM.to_owned(),
+    };
+    FetchedKeys::new(Arc::new(expected), at)
 }
 
 fn signer(id: &str) -> Signer {
@@ -42,7 +52,7 @@ async fn keys_are_fetched_once_and_remembered_for_ten_minutes() {
     assert_eq!(fetch.fetches(URI), 1);
 
     fetch.publish(URI, &[&second]);
-    let keys = issuer.keys(&fetch, now.plus_millis(FRESH_MS)).await.unwrap();
+    let keys = issuer.keys(&fetch, now.plus_millis(FRESH_MS + FRESH_JITTER_MS)).await.unwrap();
     assert!(has(&keys, &second) && !has(&keys, &first));
     assert_eq!(fetch.fetches(URI), 2);
 }
@@ -65,7 +75,7 @@ async fn stale_keys_serve_for_a_day_while_the_issuer_is_down_and_no_longer() {
     fetch.publish(URI, &[&signer]);
     issuer.keys(&fetch, now).await.unwrap();
     fetch.set(URI, Answer::Down);
-    for age_ms in [FRESH_MS, 60 * MINUTE_MS, STALE_MS - 1] {
+    for age_ms in [FRESH_MS + FRESH_JITTER_MS, 60 * MINUTE_MS, STALE_MS - 1] {
         assert!(has(&issuer.keys(&fetch, now.plus_millis(age_ms)).await.unwrap(), &signer), "{age_ms}");
     }
     assert!(issuer.keys(&fetch, now.plus_millis(STALE_MS)).await.is_err());
@@ -167,7 +177,7 @@ async fn what_is_no_key_set_is_a_failure_and_leaves_the_keys_of_before() {
         fetch.set(URI, Answer::Body(key_set(&[&signer])));
         issuer.keys(&fetch, now).await.unwrap();
         fetch.set(URI, Answer::Body(body));
-        assert!(has(&issuer.keys(&fetch, now.plus_millis(FRESH_MS)).await.unwrap(), &signer));
+        assert!(has(&issuer.keys(&fetch, now.plus_millis(FRESH_MS + FRESH_JITTER_MS)).await.unwrap(), &signer));
     }
     let (issuer, fetch) = (issuer(), FakeFetch::default());
     fetch.set(URI, Answer::Body(many(KEYS_MAX)));
@@ -180,5 +190,66 @@ async fn an_issuer_that_withdraws_its_keys_is_taken_at_its_word() {
     fetch.publish(URI, &[&signer]);
     issuer.keys(&fetch, now).await.unwrap();
     fetch.publish(URI, &[]);
-    assert!(issuer.keys(&fetch, now.plus_millis(FRESH_MS)).await.unwrap().is_empty());
+    assert!(issuer.keys(&fetch, now.plus_millis(FRESH_MS + FRESH_JITTER_MS)).await.unwrap().is_empty());
+}
+
+const DISCOVERY_URI: &str = "https://id.example.org/.well-known/openid-configuration";
+
+fn discovery(issuer: &str, jwks_uri: &str) -> Answer {
+    Answer::Body(
+        json!({"issuer": issuer, "jwks_uri": jwks_uri, "scopes_supported": ["openid"]}).to_string().into_bytes(),
+    )
+}
+
+#[tokio::test]
+async fn a_discovery_document_says_where_the_keys_are() {
+    let (issuer, fetch, signer) =
+        (keys_at(KeysAt::Discovery(DISCOVERY_URI.to_owned())), FakeFetch::default(), signer("1"));
+    fetch.set(DISCOVERY_URI, discovery(ISSUER, URI));
+    fetch.publish(URI, &[&signer]);
+    assert!(has(&issuer.keys(&fetch, clock::now()).await.unwrap(), &signer));
+    assert_eq!((fetch.fetches(DISCOVERY_URI), fetch.fetches(URI)), (1, 1));
+}
+
+#[tokio::test]
+async fn a_discovery_document_of_another_issuer_or_address_is_not_followed() {
+    for (document, reason) in [
+        (discovery("https://id.example.org/", URI), "not the configured one to the letter"),
+        (discovery("https://other.example.org", URI), "not the configured one to the letter"),
+        (discovery(ISSUER, "https://169.254.169.254/keys"), "not public"),
+        (discovery(ISSUER, "http://id.example.org/jwks"), "no https address on port 443"),
+        (discovery(ISSUER, "https://id.example.org:8080/jwks"), "no https address on port 443"),
+        (Answer::Body(b"{\"keys\": []}".to_vec()), "not a discovery document"),
+    ] {
+        let (issuer, fetch) = (keys_at(KeysAt::Discovery(DISCOVERY_URI.to_owned())), FakeFetch::default());
+        fetch.set(DISCOVERY_URI, document);
+        fetch.publish(URI, &[&signer("1")]);
+        let error = issuer.keys(&fetch, clock::now()).await.err().unwrap().to_string();
+        assert!(error.contains(reason), "{error}");
+        assert_eq!(fetch.fetches(URI), 0);
+    }
+}
+
+#[tokio::test]
+async fn a_map_of_certificates_is_called_one() {
+    let (issuer, fetch) = (issuer(), FakeFetch::default());
+    let certificates = json!({"kid1": "-----BEGIN CERTIFICATE-----\nMII", "kid2": "-----BEGIN CERTIFICATE-----\nMII"});
+    fetch.set(URI, Answer::Body(certificates.to_string().into_bytes()));
+    let error = issuer.keys(&fetch, clock::now()).await.err().unwrap().to_string();
+    assert!(error.contains("a map of certificates, not a key set"), "{error}");
+}
+
+#[tokio::test]
+async fn processes_that_fetch_together_do_not_ask_again_together() {
+    let fetch = FakeFetch::default();
+    fetch.publish(URI, &[&signer("1")]);
+    let (processes, now): (Vec<FetchedKeys>, _) = ((0..100).map(|_| issuer()).collect(), clock::now());
+    for process in &processes {
+        process.keys(&fetch, now).await.unwrap();
+    }
+    for process in &processes {
+        process.keys(&fetch, now.plus_millis(FRESH_MS + FRESH_JITTER_MS / 2)).await.unwrap();
+    }
+    let second_fetches = fetch.fetches(URI) - processes.len();
+    assert!((10..90).contains(&second_fetches), "{second_fetches}");
 }

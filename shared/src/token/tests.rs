@@ -8,6 +8,7 @@ use super::{
 use crate::clock;
 
 const ISSUER: &str = "https://id.example.org";
+const ALIAS: &str = "https://old.example.org";
 const AUDIENCE: &str = "landslide";
 const SECRET: &[u8] = b"a secret of devices that is long enough";
 
@@ -31,8 +32,17 @@ impl Verifier {
 }
 
 fn verifier(signers: &[&Signer]) -> Verifier {
-    let keys: Vec<Jwk> = signers.iter().map(|signer| serde_json::from_value(signer.jwk.clone()).unwrap()).collect();
-    Verifier(KeySet::of_accounts(ISSUER, AUDIENCE, &keys))
+    let keys: Vec<Value> = signers.iter().map(|signer| signer.jwk.clone()).collect();
+    Verifier(KeySet::of_accounts(Arc::new(expected(AUDIENCE_CLAIM)), &keys))
+}
+
+fn expected(audience_claim: &str) -> Expected {
+    Expected {
+        issuer: ISSUER.to_owned(),
+        aliases: vec![ALIAS.to_owned()],
+        audience: AUDIENCE.to_owned(),
+        audience_claim: audience_claim.to_owned(),
+    }
 }
 
 #[test]
@@ -120,11 +130,11 @@ fn of_an_issuers_keys_the_one_with_the_tokens_id_is_used() {
 fn a_bad_signature_means_an_unknown_key_only_where_no_id_said_which() {
     let (ours, others) = (Signer::new(Algorithm::ES256, "k"), Signer::new(Algorithm::ES256, "k"));
     let verifier = verifier(&[&ours]);
-    assert!(matches!(verifier.verify(&others.sign(&claims())), Err(Refused::Invalid(_))));
+    assert!(matches!(verifier.verify(&others.sign(&claims())), Err(Refused::Signature)));
     let nameless = |claims: &Value, signer: &Signer| encode(&Header::new(Algorithm::ES256), claims, &signer.key);
     assert!(matches!(verifier.verify(&nameless(&claims(), &others).unwrap()), Err(Refused::UnknownKey)));
     let expired = with("exp", json!(seconds_from_now(-600)));
-    assert!(matches!(verifier.verify(&nameless(&expired, &ours).unwrap()), Err(Refused::Invalid(_))));
+    assert!(matches!(verifier.verify(&nameless(&expired, &ours).unwrap()), Err(Refused::Expired)));
 }
 
 #[test]
@@ -137,6 +147,63 @@ fn critical_extensions_are_refused_and_odd_claims_of_others_are_not() {
     assert!(verifier.verify(&signer.sign(&with("exp", json!(seconds_from_now(600) as f64 + 0.5)))).is_ok());
     for scope in [json!(null), json!(["a"]), json!(7)] {
         assert!(verifier.verify(&signer.sign(&with("scope", scope))).is_ok());
+    }
+}
+
+#[test]
+fn an_alias_is_the_same_issuer() {
+    let signer = Signer::new(Algorithm::ES256, "k");
+    let caller = verifier(&[&signer]).verify(&signer.sign(&with("iss", json!(ALIAS)))).unwrap();
+    assert_eq!((caller.issuer.as_str(), caller.subject.as_str()), (ISSUER, "alice"));
+}
+
+#[test]
+fn the_configured_claim_must_name_the_audience_and_aud_must_not_name_others() {
+    let signer = Signer::new(Algorithm::ES256, "k");
+    let by_client = KeySet::of_accounts(Arc::new(expected("client_id")), std::slice::from_ref(&signer.jwk));
+    let by_client = Verifier(by_client);
+    let verify = |changes: Value| {
+        let mut claims = claims();
+        claims.as_object_mut().unwrap().remove("aud");
+        claims.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
+        by_client.verify(&signer.sign(&claims)).map(|caller| caller.subject)
+    };
+    let [named_by_client, named_by_aud] = ["client_id", "aud"].map(|claim| Refused::Audience(claim.to_owned()));
+    assert_eq!(verify(json!({"client_id": AUDIENCE})), Ok("alice".to_owned()));
+    assert_eq!(verify(json!({"client_id": ["x", AUDIENCE], "aud": AUDIENCE})), Ok("alice".to_owned()));
+    assert_eq!(verify(json!({})), Err(Refused::MissingClaim("client_id".to_owned())));
+    assert_eq!(verify(json!({"aud": AUDIENCE})), Err(Refused::MissingClaim("client_id".to_owned())));
+    assert_eq!(verify(json!({"client_id": null})), Err(Refused::MissingClaim("client_id".to_owned())));
+    assert_eq!(verify(json!({"client_id": 7})), Err(Refused::MalformedClaim("client_id".to_owned())));
+    assert_eq!(verify(json!({"client_id": "another"})), Err(named_by_client));
+    assert_eq!(verify(json!({"client_id": AUDIENCE, "aud": "another"})), Err(named_by_aud));
+}
+
+#[test]
+fn a_refusal_says_which_claim_it_is_about_and_not_what_it_holds() {
+    let signer = Signer::new(Algorithm::ES256, "k");
+    let verifier = verifier(&[&signer]);
+    let reason = |name: &str, value: Value| verifier.verify(&signer.sign(&with(name, value))).unwrap_err().to_string();
+    assert_eq!(reason("sub", json!(7)), "its sub is not of the right form");
+    assert_eq!(reason("sub", json!(null)), "it has no sub");
+    assert_eq!(reason("exp", json!(null)), "it has no exp");
+    assert_eq!(reason("exp", json!("tomorrow")), "its exp is not of the right form");
+    assert_eq!(reason("nbf", json!(-1)), "its nbf is not of the right form");
+    assert_eq!(reason("exp", json!(seconds_from_now(-600))), "it has expired");
+    assert_eq!(reason("nbf", json!(seconds_from_now(600))), "it is not valid yet");
+    assert_eq!(reason("aud", json!("another")), "its aud does not name the configured audience");
+}
+
+#[test]
+fn a_key_has_the_name_of_its_algorithm_of_before_and_after_rfc_9864() {
+    let mut signer = Signer::new(Algorithm::EdDSA, "k");
+    for name in ["EdDSA", "Ed25519"] {
+        signer.jwk["alg"] = json!(name);
+        assert!(verifier(&[&signer]).verify(&signer.sign(&claims())).is_ok(), "{name}");
+        let named = json!({"alg": name, "kid": "k"}).to_string();
+        let message = [named, claims().to_string()].map(|part| BASE64_URL_SAFE_NO_PAD.encode(part)).join(".");
+        let signature = crypto::sign(message.as_bytes(), &signer.key, Algorithm::EdDSA).unwrap();
+        assert!(verifier(&[&signer]).verify(&format!("{message}.{signature}")).is_ok(), "{name}");
     }
 }
 
@@ -162,7 +229,7 @@ fn what_is_no_token_is_refused() {
         assert!(verifier.verify(&token).is_err(), "{token}");
     }
     let oversized = signer.sign(&with("pad", json!("x".repeat(TOKEN_BYTES_MAX))));
-    assert!(matches!(verifier.verify(&oversized), Err(Refused::TooLong(_))));
+    assert!(matches!(verifier.verify(&oversized), Err(Refused::TooLong)));
 }
 
 #[test]

@@ -49,7 +49,8 @@ impl Process {
             // As long as Lambda's.
             .env("AWS_SESSION_TOKEN", "t".repeat(800))
             .env("AWS_ENDPOINT_URL", aws.endpoint())
-            .env("ISSUERS", tokens::issuers());
+            .env("ISSUERS", tokens::issuers())
+            .env("LOOPBACK_ISSUERS", "false");
         let began = Instant::now();
         let mut child = places
             .start(|| command.stdout(Stdio::piped()).spawn())

@@ -81,12 +81,24 @@ pub fn assert_problem(answer: &Answer, status: u16, code: &str) -> Value {
     let known = ["type", "title", "status", "detail", "code", "request_id", "errors"];
     assert!(problem.as_object().unwrap().keys().all(|name| known.contains(&name.as_str())), "{answer}");
     match status {
-        401 => assert_eq!(answer.header("www-authenticate"), "Bearer", "{answer}"),
+        401 => assert_challenge(answer, text("detail")),
         429 | 503 => assert!(answer.header("retry-after").parse::<u32>().is_ok(), "{answer}"),
         _ => {}
     }
     assert_headers_of_all(answer);
     problem
+}
+
+/// Fails unless a 401 says what was wrong with the token, if there was one (RFC 6750, section 3.1).
+#[track_caller]
+fn assert_challenge(answer: &Answer, detail: &str) {
+    let without_token = ["A valid bearer token is needed.", "this needs a token"];
+    let expected = if without_token.contains(&detail) {
+        "Bearer".to_owned()
+    } else {
+        format!("Bearer error=\"invalid_token\", error_description=\"{detail}\"")
+    };
+    assert_eq!(answer.header("www-authenticate"), expected, "{answer}");
 }
 
 /// Fails unless an answer has what every answer has: a page of any origin may read it, and the headers that it needs, and no

@@ -1,0 +1,163 @@
+//! The issuers as the environment gives them, read entry by entry: what is wrong with one is said of that one, in words
+//! that repeat nothing of what it says, as that could be a secret.
+
+use serde_json::{Map, Value};
+
+use crate::{
+    key_sets::{KeysAt, Reach, check_uri},
+    token::{AUDIENCE_CLAIM, Expected},
+};
+
+/// Claims that say something else than for whom a token is.
+const OTHER_CLAIMS: [&str; 6] = ["iss", "sub", "exp", "nbf", "iat", "jti"];
+
+/// What is wrong with the entry of an issuer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{entry}: {field:?} {wrong}")]
+pub struct Problem {
+    /// `issuer "https://…"`, or `entry 2` if it has no name.
+    pub entry: String,
+    /// The field.
+    pub field: String,
+    /// What is wrong with it.
+    pub wrong: String,
+}
+
+/// One issuer.
+#[derive(Debug)]
+pub struct Entry {
+    /// Its name and its aliases, as far as they can be read.
+    pub names: Vec<String>,
+    /// The rest, or why it can't be used.
+    pub settings: Result<Settings, Problem>,
+}
+
+/// How an issuer's tokens are verified.
+#[derive(Debug)]
+pub struct Settings {
+    /// What they must say.
+    pub expected: Expected,
+    /// Where its keys are.
+    pub keys: Keys,
+}
+
+/// Where an issuer's keys are.
+#[derive(Debug)]
+pub enum Keys {
+    /// In the configuration itself.
+    Inline(Vec<Value>),
+    /// At an address.
+    At(KeysAt),
+}
+
+/// The entries of the JSON list.
+pub fn read(issuers: &str, reach: Reach) -> Result<Vec<Entry>, Problem> {
+    let wrong =
+        |wrong: &str| Problem { entry: "all issuers".to_owned(), field: "Issuers".to_owned(), wrong: wrong.to_owned() };
+    let list: Value = serde_json::from_str(issuers).map_err(|_| wrong("is no JSON"))?;
+    let Value::Array(entries) = list else { return Err(wrong("is no JSON list")) };
+    Ok(entries.into_iter().enumerate().map(|(index, entry)| read_entry(index + 1, entry, reach)).collect())
+}
+
+fn read_entry(position: usize, entry: Value, reach: Reach) -> Entry {
+    let Value::Object(members) = entry else {
+        let problem = Problem {
+            entry: format!("entry {position}"),
+            field: "Issuers".to_owned(),
+            wrong: "must list JSON objects".to_owned(),
+        };
+        return Entry { names: vec![], settings: Err(problem) };
+    };
+    let mut fields = Fields { entry: format!("entry {position}"), members };
+    let name = match fields.name() {
+        Ok(name) => name,
+        Err(problem) => return Entry { names: vec![], settings: Err(problem) },
+    };
+    fields.entry = format!("issuer {name:?}");
+    let aliases = fields.aliases();
+    let names = [vec![name.clone()], aliases.clone().unwrap_or_default()].concat();
+    let settings = aliases.and_then(|aliases| fields.settings(name, aliases, reach));
+    Entry { names, settings }
+}
+
+/// An entry's fields that are not read yet.
+struct Fields {
+    entry: String,
+    members: Map<String, Value>,
+}
+
+impl Fields {
+    fn problem(&self, field: &str, wrong: impl Into<String>) -> Problem {
+        Problem { entry: self.entry.clone(), field: field.to_owned(), wrong: wrong.into() }
+    }
+
+    fn take(&mut self, field: &str) -> Option<Value> {
+        self.members.remove(field).filter(|value| !value.is_null())
+    }
+
+    fn text(&mut self, field: &str) -> Result<Option<String>, Problem> {
+        match self.take(field) {
+            None => Ok(None),
+            Some(Value::String(text)) if !text.is_empty() => Ok(Some(text)),
+            Some(_) => Err(self.problem(field, "must be a text that is not empty")),
+        }
+    }
+
+    fn name(&mut self) -> Result<String, Problem> {
+        let name = self.text("issuer")?.ok_or_else(|| self.problem("issuer", "is missing"))?;
+        if is_name(&name) { Ok(name) } else { Err(self.problem("issuer", NOT_A_NAME)) }
+    }
+
+    fn aliases(&mut self) -> Result<Vec<String>, Problem> {
+        let Some(aliases) = self.take("aliases") else { return Ok(vec![]) };
+        let names: Option<Vec<String>> = serde_json::from_value(aliases).ok();
+        match names.filter(|names| names.iter().all(|name| is_name(name))) {
+            Some(names) => Ok(names),
+            None => Err(self.problem("aliases", format!("must list names, and one {NOT_A_NAME}"))),
+        }
+    }
+
+    fn settings(&mut self, issuer: String, aliases: Vec<String>, reach: Reach) -> Result<Settings, Problem> {
+        let audience = self.text("audience")?.ok_or_else(|| self.problem("audience", "is missing"))?;
+        let audience_claim = self.text("audience_claim")?.unwrap_or_else(|| AUDIENCE_CLAIM.to_owned());
+        if OTHER_CLAIMS.contains(&audience_claim.as_str()) {
+            return Err(self.problem("audience_claim", "names a claim that does not say for whom a token is"));
+        }
+        let keys = self.keys(reach)?;
+        if let Some(unknown) = self.members.keys().next() {
+            return Err(self.problem(unknown, "is not known"));
+        }
+        Ok(Settings { expected: Expected { issuer, aliases, audience, audience_claim }, keys })
+    }
+
+    fn keys(&mut self, reach: Reach) -> Result<Keys, Problem> {
+        let jwks = self.take("jwks");
+        let (jwks_uri, discovery) = (self.address("jwks_uri", reach)?, self.address("discovery", reach)?);
+        match (jwks, jwks_uri, discovery) {
+            (Some(jwks), None, None) => self.inline(jwks),
+            (None, Some(uri), None) => Ok(Keys::At(KeysAt::Uri(uri))),
+            (None, None, Some(uri)) => Ok(Keys::At(KeysAt::Discovery(uri))),
+            _ => Err(self.problem("jwks", "or \"jwks_uri\" or \"discovery\" must be there, and only one of them")),
+        }
+    }
+
+    fn address(&mut self, field: &str, reach: Reach) -> Result<Option<String>, Problem> {
+        let Some(uri) = self.text(field)? else { return Ok(None) };
+        check_uri(&uri, reach).map_err(|wrong| self.problem(field, wrong.to_string()))?;
+        Ok(Some(uri))
+    }
+
+    fn inline(&self, mut jwks: Value) -> Result<Keys, Problem> {
+        match jwks.get_mut("keys").map(Value::take) {
+            Some(Value::Array(keys)) => Ok(Keys::Inline(keys)),
+            _ => Err(self.problem("jwks", "must be a key set: {\"keys\": […]}")),
+        }
+    }
+}
+
+const NOT_A_NAME: &str = "must be a name without spaces";
+
+/// A space parts issuer and subject in a poll's owner.
+fn is_name(name: &str) -> bool {
+    !name.is_empty() && !name.contains(char::is_whitespace)
+}
