@@ -1,6 +1,10 @@
 mod provider;
 
-use std::collections::HashMap;
+use std::{
+    collections::HashMap,
+    io::Write,
+    sync::{Arc, Mutex},
+};
 
 use landslide_shared::{
     clock,
@@ -8,6 +12,7 @@ use landslide_shared::{
     token::DeviceIssuer,
 };
 use serde_json::{Value, json};
+use tracing::subscriber::DefaultGuard;
 
 use self::provider::{Provider, Signer};
 
@@ -119,4 +124,72 @@ async fn without_an_issuers_keys_there_is_neither_allow_nor_deny() {
     let (device, _) = DeviceIssuer::new(SECRET).issue([7; 16], now).unwrap();
     assert_eq!(fare(&app, &device, now).await, "Allow");
     assert_eq!(fare(&app, "alice", now).await, "Deny");
+}
+
+/// What is logged, as text.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Log {
+    /// Until the guard is dropped.
+    fn is_written_to(&self) -> DefaultGuard {
+        let log = self.clone();
+        let format = tracing_subscriber::fmt().without_time().with_ansi(false).with_writer(move || log.clone());
+        tracing::subscriber::set_default(format.finish())
+    }
+
+    fn lines(&self) -> Vec<String> {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap().lines().map(str::to_owned).collect()
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_is_logged_once_a_minute_with_whose_token_it_was_and_never_the_token() {
+    const MINUTE_MS: u64 = 60_000;
+    let (log, now, signer) = (Log::default(), clock::now(), Signer::new("1"));
+    let _logged = log.is_written_to();
+    let app = app(&json!([]));
+    let token = signer.sign("https://id.example.org", "alice");
+    for age_ms in [0, 1, MINUTE_MS - 1] {
+        assert_eq!(fare(&app, &token, now.plus_millis(age_ms)).await, "Deny");
+    }
+    let lines = log.lines();
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    for part in ["token refused: its issuer is not configured", "issuer=\"https://id.example.org\"", "kid=\"1\""] {
+        assert!(lines[0].contains(part), "{lines:?}");
+    }
+    assert!(token.split('.').all(|part| !lines[0].contains(part)), "{lines:?}");
+    assert_eq!(fare(&app, &token, now.plus_millis(MINUTE_MS)).await, "Deny");
+    let lines = log.lines();
+    assert!(lines.len() == 2 && lines[1].contains("left_out=2"), "{lines:?}");
+}
+
+#[tokio::test]
+async fn a_configuration_that_can_not_be_used_is_named_in_the_log_without_what_it_holds() {
+    let log = Log::default();
+    let _logged = log.is_written_to();
+    let private = json!({"kty": "OKP", "crv": "Ed25519", "x": "AQAB", "d": "c2VjcmV0"});
+    app(&json!([
+        {"issuer": "https://a.example.org", "audience": "landslide", "jwks": {"keys": [private]}},
+        {"issuer": "https://b.example.org", "audiences": "landslide", "jwks_uri": "https://b.example.org/jwks"},
+    ]));
+    let lines = log.lines().join("\n");
+    for part in [
+        "issuer \"https://a.example.org\": \"jwks\" key 1 is a private or shared key (\"d\")",
+        "issuer \"https://a.example.org\": \"jwks\" has no key that can be used",
+        "issuer \"https://b.example.org\": \"audience\" is missing",
+    ] {
+        assert!(lines.contains(part), "{part}: {lines}");
+    }
+    assert!(!lines.contains("c2VjcmV0"), "{lines}");
 }
