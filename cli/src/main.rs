@@ -3,6 +3,7 @@
 mod audit;
 mod bucket;
 mod demo;
+mod device_keys;
 mod redrive;
 mod replay;
 
@@ -31,6 +32,7 @@ enum Command {
     Issuer(issuer::Arguments),
     Token(token::Arguments),
     Demo(demo::Arguments),
+    DeviceKeys(device_keys::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -41,6 +43,7 @@ fn main() -> ExitCode {
         Command::Issuer(arguments) => done(issuer::run(&arguments)),
         Command::Token(arguments) => done(token::run(&arguments)),
         Command::Demo(arguments) => done(demo::run(&arguments)),
+        Command::DeviceKeys(arguments) => done(device_keys::run(&arguments)),
     };
     match result {
         Ok(code) => code,

@@ -7,6 +7,7 @@ use jsonwebtoken::jwk::JwkSet;
 use serde::Deserialize;
 
 use crate::{
+    device_keys::DeviceKeys,
     domain::{caller::Caller, time::Timestamp},
     key_sets::{Fetch, FetchedKeys, HttpFetch, KeysUnavailable},
     token::{DEVICE_ISSUER, KeySet, Refused, Token},
@@ -64,10 +65,10 @@ enum Source {
 }
 
 impl<F: Fetch> Verifier<F> {
-    /// A verifier of the tokens of the issuers in a JSON text, and of devices' tokens under a secret. Nothing is
+    /// A verifier of the tokens of the issuers in a JSON text, and of devices' tokens by their keys. Nothing is
     /// fetched yet.
-    pub fn new(issuers: &str, device_secret: &[u8], fetch: F) -> Result<Self, IssuersError> {
-        let device = Source::Inline(KeySet::of_devices(device_secret));
+    pub fn new(issuers: &str, device_keys: &DeviceKeys, fetch: F) -> Result<Self, IssuersError> {
+        let device = Source::Inline(KeySet::of_devices(device_keys));
         let mut known = HashMap::from([(DEVICE_ISSUER.to_owned(), device)]);
         for config in serde_json::from_str::<Vec<IssuerConfig>>(issuers)? {
             // A space parts issuer and subject in a poll's owner.

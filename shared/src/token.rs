@@ -9,9 +9,12 @@ use jsonwebtoken::{
 };
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::domain::{
-    caller::{Caller, TokenKind},
-    time::{DAY_MS, Timestamp},
+use crate::{
+    device_keys::{DeviceKey, DeviceKeys},
+    domain::{
+        caller::{Caller, TokenKind},
+        time::{DAY_MS, Timestamp},
+    },
 };
 
 /// The longest token that is looked at, in bytes.
@@ -125,15 +128,15 @@ impl KeySet {
         Self { keys: keys.into_iter().filter_map(|jwk| account_key(jwk, issuer, audience)).collect() }
     }
 
-    /// Our own key, for devices' tokens.
-    pub fn of_devices(secret: &[u8]) -> Self {
-        let device = Key {
-            id: None,
+    /// Our own keys, for devices' tokens. A token of before there were several has no `kid`: each key is tried.
+    pub fn of_devices(keys: &DeviceKeys) -> Self {
+        let keys = keys.all().map(|key| Key {
+            id: Some(key.kid.clone()),
             kind: TokenKind::Device,
-            key: DecodingKey::from_secret(secret),
+            key: DecodingKey::from_secret(key.secret.as_bytes()),
             validation: validation(Algorithm::HS256, DEVICE_ISSUER, DEVICE_ISSUER),
-        };
-        Self { keys: vec![device] }
+        });
+        Self { keys: keys.collect() }
     }
 
     /// Whether no key is there that could verify anything.
@@ -220,13 +223,15 @@ fn caller(claims: Claims, kind: TokenKind) -> Result<Caller, Refused> {
 
 /// Issues devices' tokens.
 pub struct DeviceIssuer {
+    header: Header,
     key: EncodingKey,
 }
 
 impl DeviceIssuer {
-    /// An issuer that signs with a secret.
-    pub fn new(secret: &[u8]) -> Self {
-        Self { key: EncodingKey::from_secret(secret) }
+    /// An issuer that signs with one key.
+    pub fn new(key: &DeviceKey) -> Self {
+        let header = Header { kid: Some(key.kid.clone()), ..Header::new(Algorithm::HS256) };
+        Self { header, key: EncodingKey::from_secret(key.secret.as_bytes()) }
     }
 
     /// A token for a new device, and when it expires. `id` is the device's: 16 random bytes.
@@ -239,7 +244,7 @@ impl DeviceIssuer {
             exp: expires_at.as_millis() / 1_000,
         };
         let claims = DeviceClaims { aud: DEVICE_ISSUER, iat: now.as_millis() / 1_000, claims };
-        Ok((encode(&Header::new(Algorithm::HS256), &claims, &self.key)?, expires_at))
+        Ok((encode(&self.header, &claims, &self.key)?, expires_at))
     }
 }
 

@@ -21,10 +21,10 @@ pub struct App {
 }
 
 impl App {
-    /// The authorizer as the environment sets it, its secret read.
+    /// The authorizer as the environment sets it, its keys of devices read.
     pub async fn from_env() -> Result<Self, lambda_runtime::Error> {
-        let secret = secret::read(&aws::sdk_config()?, &config::text("DEVICE_SECRET")?).await?;
-        Ok(Self::new(Verifier::new(&config::text("ISSUERS")?, &secret, HttpFetch::default())?))
+        let device_keys = secret::read_device_keys(&aws::sdk_config()?, &config::text("DEVICE_SECRET")?).await?;
+        Ok(Self::new(Verifier::new(&config::text("ISSUERS")?, &device_keys, HttpFetch::default())?))
     }
 
     /// An authorizer over a verifier.

@@ -20,14 +20,18 @@ const URI: &str = "https://id.example.org/jwks";
 const OTHER: &str = "https://other.example.org";
 const OTHER_URI: &str = "https://other.example.org/keys";
 const AUDIENCE: &str = "landslide";
-const SECRET: &[u8] = b"a secret of devices that is long enough";
+const SECRET: &str = "a secret of devices that is long enough";
+
+fn device_keys() -> DeviceKeys {
+    DeviceKeys::parse(SECRET).unwrap()
+}
 
 fn claims(issuer: &str) -> Value {
     json!({"iss": issuer, "aud": AUDIENCE, "sub": "alice", "exp": seconds_from_now(600)})
 }
 
 fn verifier(issuers: &Value) -> Verifier<FakeFetch> {
-    Verifier::new(&issuers.to_string(), SECRET, FakeFetch::default()).unwrap()
+    Verifier::new(&issuers.to_string(), &device_keys(), FakeFetch::default()).unwrap()
 }
 
 fn by_uri() -> Verifier<FakeFetch> {
@@ -69,7 +73,7 @@ async fn each_issuers_tokens_need_its_own_keys() {
 #[tokio::test]
 async fn a_device_is_one_that_we_signed_for() {
     let verifier = by_uri();
-    let (token, _) = DeviceIssuer::new(SECRET).issue([7; 16], clock::now()).unwrap();
+    let (token, _) = DeviceIssuer::new(device_keys().signing()).issue([7; 16], clock::now()).unwrap();
     let caller = verifier.verify(&token, clock::now()).await.unwrap().unwrap();
     assert_eq!((caller.kind, caller.issuer.as_str()), (TokenKind::Device, DEVICE_ISSUER));
     assert_eq!((verifier.fetch.fetches(URI), verifier.fetch.fetches(OTHER_URI)), (0, 0));
@@ -176,7 +180,7 @@ async fn an_issuer_that_is_silent_or_down_hurts_no_other() {
         let (verifier, now) = (by_uri(), clock::now());
         verifier.fetch.set(URI, answer);
         verifier.fetch.publish(OTHER_URI, &[&signer]);
-        let (device, _) = DeviceIssuer::new(SECRET).issue([7; 16], now).unwrap();
+        let (device, _) = DeviceIssuer::new(device_keys().signing()).issue([7; 16], now).unwrap();
         let (hers, others) = (signer.sign(&claims(ISSUER)), signer.sign(&claims(OTHER)));
         let began = tokio::time::Instant::now();
         let unhurt = async {
@@ -193,7 +197,7 @@ fn issuers_that_can_not_be_used_are_refused_with_their_name() {
     let signer = Signer::new(Algorithm::ES256, "k");
     let issuer =
         |name: &str, audience: &str, keys: Value| json!({"issuer": name, "audience": audience, "jwks": {"keys": keys}});
-    let new = |issuers: Value| Verifier::new(&issuers.to_string(), SECRET, FakeFetch::default()).map(|_| ());
+    let new = |issuers: Value| Verifier::new(&issuers.to_string(), &device_keys(), FakeFetch::default()).map(|_| ());
     let good = issuer(ISSUER, AUDIENCE, json!([signer.jwk]));
     assert!(new(json!([good])).is_ok());
     assert!(matches!(new(json!([good, good])), Err(IssuersError::Name(name)) if name == ISSUER));
@@ -216,7 +220,7 @@ fn issuers_that_can_not_be_used_are_refused_with_their_name() {
 fn keys_come_by_https_or_from_this_machine() {
     let new = |uri: &str| {
         let issuers = json!([{"issuer": ISSUER, "audience": AUDIENCE, "jwks_uri": uri}]);
-        Verifier::new(&issuers.to_string(), SECRET, FakeFetch::default()).map(|_| ())
+        Verifier::new(&issuers.to_string(), &device_keys(), FakeFetch::default()).map(|_| ())
     };
     for uri in [
         URI,
