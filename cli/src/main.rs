@@ -3,6 +3,7 @@
 mod audit;
 mod bucket;
 mod demo;
+mod device_keys;
 mod preflight;
 mod redrive;
 mod replay;
@@ -33,6 +34,7 @@ enum Command {
     Token(token::Arguments),
     Demo(demo::Arguments),
     Preflight(preflight::Arguments),
+    DeviceKeys(device_keys::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -44,6 +46,7 @@ fn main() -> ExitCode {
         Command::Issuer(arguments) => done(issuer::run(&arguments)),
         Command::Token(arguments) => done(token::run(&arguments)),
         Command::Demo(arguments) => done(demo::run(&arguments)),
+        Command::DeviceKeys(arguments) => done(device_keys::run(&arguments)),
     };
     match result {
         Ok(code) => code,

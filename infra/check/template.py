@@ -61,7 +61,7 @@ TABLE_ACTIONS = {
 """What each role may do with tables, and no more."""
 OUTPUTS = {
     *("ApiUrl", "ApiId", "PollsTable", "VotesTable", "TalliesTable"),
-    *("TallyQueueUrl", "TallyDlqUrl", "RelayDlqUrl", "RelayFailuresBucket"),
+    *("TallyQueueUrl", "TallyDlqUrl", "RelayDlqUrl", "RelayFailuresBucket", "DeviceSecret"),
 }
 MAPPING_SETTINGS = {
     "TallyVotesMapping": {

@@ -9,6 +9,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use self::config::{Entry, Keys, Problem, Settings};
 use crate::{
+    device_keys::DeviceKeys,
     domain::{caller::Caller, time::Timestamp},
     key_sets::{Fetch, FetchedKeys, HttpFetch, KeysUnavailable},
     token::{DEVICE_ISSUER, KeySet, Refused, Token},
@@ -57,10 +58,10 @@ impl Refusal {
 }
 
 impl<F: Fetch> Verifier<F> {
-    /// A verifier of the tokens of the issuers in a JSON text, and of devices' tokens under a secret. Nothing is
+    /// A verifier of the tokens of the issuers in a JSON text, and of devices' tokens by their keys. Nothing is
     /// fetched yet. What can't be used is logged and left out.
-    pub fn new(issuers: &str, device_secret: &[u8], fetch: F) -> Self {
-        let device = Arc::new(Source::Inline(KeySet::of_devices(device_secret)));
+    pub fn new(issuers: &str, device_keys: &DeviceKeys, fetch: F) -> Self {
+        let device = Arc::new(Source::Inline(KeySet::of_devices(device_keys)));
         let mut known = HashMap::from([(DEVICE_ISSUER.to_owned(), device)]);
         match config::read(issuers, fetch.reach()) {
             Ok(entries) => entries.into_iter().for_each(|entry| add(&mut known, entry)),

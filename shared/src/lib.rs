@@ -9,6 +9,7 @@ pub mod batch;
 pub mod clock;
 pub mod config;
 pub mod counting;
+pub mod device_keys;
 pub mod domain;
 pub mod editing;
 pub mod http;

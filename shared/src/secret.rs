@@ -2,6 +2,8 @@
 
 use aws_types::SdkConfig;
 
+use crate::device_keys::{DeviceKeys, DeviceKeysError};
+
 /// The fewest bytes that make a secret worth its name.
 const SECRET_BYTES_MIN: usize = 32;
 
@@ -19,17 +21,32 @@ pub enum SecretError {
     /// It is too short to be one.
     #[error("secret {0} has fewer than {SECRET_BYTES_MIN} bytes")]
     TooShort(String),
+    /// Its text holds no device keys.
+    #[error("secret {id}: {cause}")]
+    DeviceKeys {
+        /// Its name or ARN.
+        id: String,
+        /// What is wrong with it.
+        cause: DeviceKeysError,
+    },
 }
 
-/// The bytes of a secret's text, by its name or ARN.
+/// A secret that is one key: the bytes of its text, by its name or ARN.
 pub async fn read(aws: &SdkConfig, id: &str) -> Result<Vec<u8>, SecretError> {
+    let text = read_text(aws, id).await?;
+    if text.len() < SECRET_BYTES_MIN { Err(SecretError::TooShort(id.to_owned())) } else { Ok(text.into_bytes()) }
+}
+
+/// The keys of device tokens, by their secret's name or ARN.
+pub async fn read_device_keys(aws: &SdkConfig, id: &str) -> Result<DeviceKeys, SecretError> {
+    let text = read_text(aws, id).await?;
+    DeviceKeys::parse(&text).map_err(|cause| SecretError::DeviceKeys { id: id.to_owned(), cause })
+}
+
+async fn read_text(aws: &SdkConfig, id: &str) -> Result<String, SecretError> {
     let unavailable = |cause: String| SecretError::Unavailable { id: id.to_owned(), cause };
     let client = aws_sdk_secretsmanager::Client::new(aws);
     let answer = client.get_secret_value().secret_id(id).send().await;
     let answer = answer.map_err(|error| unavailable(crate::store::describe(&error)))?;
-    let secret = answer.secret_string().ok_or_else(|| unavailable("it holds no text".to_owned()))?;
-    if secret.len() < SECRET_BYTES_MIN {
-        return Err(SecretError::TooShort(id.to_owned()));
-    }
-    Ok(secret.as_bytes().to_vec())
+    answer.secret_string.ok_or_else(|| unavailable("it holds no text".to_owned()))
 }

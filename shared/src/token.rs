@@ -11,9 +11,12 @@ use serde::{Deserialize, Serialize, de::IgnoredAny};
 use serde_json::Value;
 
 pub use self::jwk::Unusable;
-use crate::domain::{
-    caller::{Caller, TokenKind},
-    time::{DAY_MS, Timestamp},
+use crate::{
+    device_keys::{DeviceKey, DeviceKeys},
+    domain::{
+        caller::{Caller, TokenKind},
+        time::{DAY_MS, Timestamp},
+    },
 };
 
 /// The longest token that is looked at, in bytes.
@@ -200,16 +203,20 @@ impl KeySet {
         set
     }
 
-    /// Our own key, for devices' tokens.
-    pub fn of_devices(secret: &[u8]) -> Self {
+    /// Our own keys, for devices' tokens. A token of before there were several has no `kid`: each key is tried.
+    pub fn of_devices(keys: &DeviceKeys) -> Self {
         let expected = Expected {
             issuer: DEVICE_ISSUER.to_owned(),
             aliases: vec![],
             audience: DEVICE_ISSUER.to_owned(),
             audience_claim: AUDIENCE_CLAIM.to_owned(),
         };
-        let device = Key { id: None, algorithm: Algorithm::HS256, key: DecodingKey::from_secret(secret) };
-        Self { expected: Arc::new(expected), kind: TokenKind::Device, keys: vec![device], left_out: vec![] }
+        let keys = keys.all().map(|key| Key {
+            id: Some(key.kid.clone()),
+            algorithm: Algorithm::HS256,
+            key: DecodingKey::from_secret(key.secret.as_bytes()),
+        });
+        Self { expected: Arc::new(expected), kind: TokenKind::Device, keys: keys.collect(), left_out: vec![] }
     }
 
     /// Whether no key is there that could verify anything.
@@ -266,13 +273,15 @@ impl Key {
 
 /// Issues devices' tokens.
 pub struct DeviceIssuer {
+    header: Header,
     key: EncodingKey,
 }
 
 impl DeviceIssuer {
-    /// An issuer that signs with a secret.
-    pub fn new(secret: &[u8]) -> Self {
-        Self { key: EncodingKey::from_secret(secret) }
+    /// An issuer that signs with one key.
+    pub fn new(key: &DeviceKey) -> Self {
+        let header = Header { kid: Some(key.kid.clone()), ..Header::new(Algorithm::HS256) };
+        Self { header, key: EncodingKey::from_secret(key.secret.as_bytes()) }
     }
 
     /// A token for a new device, and when it expires. `id` is the device's: 16 random bytes.
@@ -284,7 +293,7 @@ impl DeviceIssuer {
             exp: expires_at.as_millis() / 1_000,
         };
         let claims = DeviceClaims { aud: DEVICE_ISSUER, iat: now.as_millis() / 1_000, claims };
-        Ok((encode(&Header::new(Algorithm::HS256), &claims, &self.key)?, expires_at))
+        Ok((encode(&self.header, &claims, &self.key)?, expires_at))
     }
 }
 

@@ -17,6 +17,7 @@ mod chaos;
 mod closing;
 mod counting;
 mod crashes;
+mod device_keys;
 mod devices;
 mod dynamodb;
 mod event_sources;

@@ -23,11 +23,11 @@ pub struct App {
 }
 
 impl App {
-    /// The authorizer as the environment sets it, its secret read.
+    /// The authorizer as the environment sets it, its keys of devices read.
     pub async fn from_env() -> Result<Self, lambda_runtime::Error> {
-        let secret = secret::read(&aws::sdk_config()?, &config::text("DEVICE_SECRET")?).await?;
+        let device_keys = secret::read_device_keys(&aws::sdk_config()?, &config::text("DEVICE_SECRET")?).await?;
         let reach = if config::value("LOOPBACK_ISSUERS")? { Reach::PublicAndLoopback } else { Reach::Public };
-        Ok(Self::new(Verifier::new(&config::text("ISSUERS")?, &secret, HttpFetch::new(reach))))
+        Ok(Self::new(Verifier::new(&config::text("ISSUERS")?, &device_keys, HttpFetch::new(reach))))
     }
 
     /// An authorizer over a verifier.

@@ -8,6 +8,7 @@ use std::{
 
 use landslide_shared::{
     clock,
+    device_keys::DeviceKeys,
     key_sets::{FRESH_JITTER_MS, FRESH_MS, REFETCH_MS, STALE_MS},
     token::DeviceIssuer,
 };
@@ -18,11 +19,15 @@ use self::provider::{Provider, Signer};
 
 use super::*;
 
-const SECRET: &[u8] = b"a secret of devices that is long enough";
+const SECRET: &str = "a secret of devices that is long enough";
 const METHOD_ARN: &str = "arn:aws:execute-api:us-east-1:000000000000:api1/prod/POST/v1/polls/p/votes";
 
+fn device_keys() -> DeviceKeys {
+    DeviceKeys::parse(SECRET).unwrap()
+}
+
 fn app(issuers: &Value) -> App {
-    App::new(Verifier::new(&issuers.to_string(), SECRET, HttpFetch::new(Reach::PublicAndLoopback)))
+    App::new(Verifier::new(&issuers.to_string(), &device_keys(), HttpFetch::new(Reach::PublicAndLoopback)))
 }
 
 fn request(headers: &[(&str, &str)]) -> AuthorizerRequest {
@@ -40,7 +45,7 @@ fn effect(answer: &Value) -> &str {
 
 #[tokio::test]
 async fn a_good_token_allows_the_whole_stage_and_says_who_calls() {
-    let (token, _) = DeviceIssuer::new(SECRET).issue([7; 16], clock::now()).unwrap();
+    let (token, _) = DeviceIssuer::new(device_keys().signing()).issue([7; 16], clock::now()).unwrap();
     for name in ["Authorization", "authorization", "AUTHORIZATION"] {
         let answer = ask(&[("host", "x"), (name, &format!("Bearer {token}"))]).await;
         assert_eq!(effect(&answer), "Allow");
@@ -54,7 +59,7 @@ async fn a_good_token_allows_the_whole_stage_and_says_who_calls() {
 
 #[tokio::test]
 async fn anything_else_is_denied_without_a_word_of_who_calls() {
-    let (token, _) = DeviceIssuer::new(SECRET).issue([7; 16], clock::now()).unwrap();
+    let (token, _) = DeviceIssuer::new(device_keys().signing()).issue([7; 16], clock::now()).unwrap();
     let odd = [
         "".to_owned(),
         "Bearer".to_owned(),
@@ -121,7 +126,7 @@ async fn without_an_issuers_keys_there_is_neither_allow_nor_deny() {
     let without_keys = fare(&app, &token, now).await;
     assert!(without_keys.contains("can't be had: no answer"), "{without_keys}");
 
-    let (device, _) = DeviceIssuer::new(SECRET).issue([7; 16], now).unwrap();
+    let (device, _) = DeviceIssuer::new(device_keys().signing()).issue([7; 16], now).unwrap();
     assert_eq!(fare(&app, &device, now).await, "Allow");
     assert_eq!(fare(&app, "alice", now).await, "Deny");
 }

@@ -17,10 +17,10 @@ pub struct App {
 }
 
 impl App {
-    /// The endpoint as the environment sets it, its secret read.
+    /// The endpoint as the environment sets it, its keys read.
     pub async fn from_env() -> Result<Self, lambda_runtime::Error> {
-        let secret = secret::read(&aws::sdk_config()?, &config::text("DEVICE_SECRET")?).await?;
-        Ok(Self::new(DeviceIssuer::new(&secret)))
+        let keys = secret::read_device_keys(&aws::sdk_config()?, &config::text("DEVICE_SECRET")?).await?;
+        Ok(Self::new(DeviceIssuer::new(keys.signing())))
     }
 
     /// The endpoint with who signs its tokens.

@@ -23,14 +23,18 @@ const URI: &str = "https://id.example.org/jwks";
 const OTHER: &str = "https://other.example.org";
 const OTHER_URI: &str = "https://other.example.org/keys";
 const AUDIENCE: &str = "landslide";
-const SECRET: &[u8] = b"a secret of devices that is long enough";
+const SECRET: &str = "a secret of devices that is long enough";
+
+fn device_keys() -> DeviceKeys {
+    DeviceKeys::parse(SECRET).unwrap()
+}
 
 fn claims(issuer: &str) -> Value {
     json!({"iss": issuer, "aud": AUDIENCE, "sub": "alice", "exp": seconds_from_now(600)})
 }
 
 fn verifier(issuers: &Value) -> Verifier<FakeFetch> {
-    Verifier::new(&issuers.to_string(), SECRET, FakeFetch::default())
+    Verifier::new(&issuers.to_string(), &device_keys(), FakeFetch::default())
 }
 
 fn by_uri() -> Verifier<FakeFetch> {
@@ -72,7 +76,7 @@ async fn each_issuers_tokens_need_its_own_keys() {
 #[tokio::test]
 async fn a_device_is_one_that_we_signed_for() {
     let verifier = by_uri();
-    let (token, _) = DeviceIssuer::new(SECRET).issue([7; 16], clock::now()).unwrap();
+    let (token, _) = DeviceIssuer::new(device_keys().signing()).issue([7; 16], clock::now()).unwrap();
     let caller = verifier.verify(&token, clock::now()).await.unwrap().unwrap();
     assert_eq!((caller.kind, caller.issuer.as_str()), (TokenKind::Device, DEVICE_ISSUER));
     assert_eq!((verifier.fetch.fetches(URI), verifier.fetch.fetches(OTHER_URI)), (0, 0));
@@ -179,7 +183,7 @@ async fn an_issuer_that_is_silent_or_down_hurts_no_other() {
         let (verifier, now) = (by_uri(), clock::now());
         verifier.fetch.set(URI, answer);
         verifier.fetch.publish(OTHER_URI, &[&signer]);
-        let (device, _) = DeviceIssuer::new(SECRET).issue([7; 16], now).unwrap();
+        let (device, _) = DeviceIssuer::new(device_keys().signing()).issue([7; 16], now).unwrap();
         let (hers, others) = (signer.sign(&claims(ISSUER)), signer.sign(&claims(OTHER)));
         let began = tokio::time::Instant::now();
         let unhurt = async {
@@ -276,7 +280,7 @@ async fn an_issuer_that_can_not_be_used_takes_no_other_down() {
     let (signer, now) = (Signer::new(Algorithm::ES256, "k"), clock::now());
     let odd_key = json!({"kty": "RSA", "kid": 7, "n": "AQAB", "e": "AQAB"});
     let good = json!({"issuer": OTHER, "audience": AUDIENCE, "jwks": {"keys": [odd_key, signer.jwk]}});
-    let (device, _) = DeviceIssuer::new(SECRET).issue([7; 16], now).unwrap();
+    let (device, _) = DeviceIssuer::new(device_keys().signing()).issue([7; 16], now).unwrap();
     for bad in [
         json!({"issuer": ISSUER}),
         json!({"issuer": ISSUER, "audience": AUDIENCE, "jwks": {"keys": [odd_key]}}),
@@ -290,7 +294,7 @@ async fn an_issuer_that_can_not_be_used_takes_no_other_down() {
         assert_eq!(verdict(&verifier, &signer.sign(&claims(ISSUER)), now).await, "unavailable", "{bad}");
     }
     for unreadable in ["[", "{}"] {
-        let verifier = Verifier::new(unreadable, SECRET, FakeFetch::default());
+        let verifier = Verifier::new(unreadable, &device_keys(), FakeFetch::default());
         assert_eq!(verdict(&verifier, &device, now).await, "taken");
     }
 }

@@ -10,7 +10,7 @@ use crate::clock;
 const ISSUER: &str = "https://id.example.org";
 const ALIAS: &str = "https://old.example.org";
 const AUDIENCE: &str = "landslide";
-const SECRET: &[u8] = b"a secret of devices that is long enough";
+const SECRET: &str = "a secret of devices that is long enough";
 
 fn claims() -> Value {
     json!({"iss": ISSUER, "aud": AUDIENCE, "sub": "alice", "exp": seconds_from_now(600), "scope": "polls"})
@@ -232,18 +232,77 @@ fn what_is_no_token_is_refused() {
     assert!(matches!(verifier.verify(&oversized), Err(Refused::TooLong)));
 }
 
+fn device_key(kid: &str, secret: &str) -> DeviceKey {
+    DeviceKey { kid: kid.to_owned(), secret: secret.to_owned(), tokens_until: None }
+}
+
+fn device_keys(keys: &[&DeviceKey]) -> DeviceKeys {
+    let [signing, others @ ..] = keys else { panic!("no keys") };
+    DeviceKeys::new((*signing).clone(), others.iter().map(|key| (*key).clone()).collect()).unwrap()
+}
+
+fn device_verifier(keys: &[&DeviceKey]) -> Verifier {
+    Verifier(KeySet::of_devices(&device_keys(keys)))
+}
+
+fn device_token(key: &DeviceKey) -> String {
+    DeviceIssuer::new(key).issue([7; 16], clock::now()).unwrap().0
+}
+
+/// As a device got it before tokens had a `kid`.
+fn device_token_without_kid(key: &DeviceKey) -> String {
+    let expires_at = seconds_from_now(600);
+    let claims =
+        json!({"iss": DEVICE_ISSUER, "aud": DEVICE_ISSUER, "sub": "BwcHBwcHBwcHBwcHBwcHBw", "exp": expires_at});
+    encode(&Header::new(Algorithm::HS256), &claims, &EncodingKey::from_secret(key.secret.as_bytes())).unwrap()
+}
+
 #[test]
 fn a_devices_token_is_our_own() {
-    let device = DeviceIssuer::new(SECRET);
-    let verifier = Verifier(KeySet::of_devices(SECRET));
+    let (ours, others) = (device_key("k", SECRET), device_key("k", "another secret, just as long as ours"));
+    let device = DeviceIssuer::new(&ours);
+    let verifier = device_verifier(&[&ours]);
     let (token, expires_at) = device.issue([7; 16], clock::now()).unwrap();
     let caller = verifier.verify(&token).unwrap();
     assert_eq!((caller.kind, caller.issuer.as_str()), (TokenKind::Device, DEVICE_ISSUER));
     assert_eq!(caller.subject, "BwcHBwcHBwcHBwcHBwcHBw");
     assert!(expires_at.millis_since(clock::now()) > DEVICE_TOKEN_LIFE_MS - 60_000);
 
-    let (forged, _) = DeviceIssuer::new(b"another secret, just as long as ours").issue([7; 16], clock::now()).unwrap();
-    assert!(verifier.verify(&forged).is_err());
+    assert!(verifier.verify(&device_token(&others)).is_err());
     let (expired, _) = device.issue([7; 16], Timestamp::EPOCH).unwrap();
     assert!(verifier.verify(&expired).is_err());
+}
+
+#[test]
+fn a_devices_token_names_the_key_that_signed_it() {
+    let header = jsonwebtoken::decode_header(device_token(&device_key("2026-11", SECRET))).unwrap();
+    assert_eq!((header.alg, header.kid.as_deref()), (Algorithm::HS256, Some("2026-11")));
+}
+
+#[test]
+fn each_device_key_verifies_its_own_tokens_until_it_is_retired() {
+    let (old, new) = (device_key("old", SECRET), device_key("new", "another secret, just as long as ours"));
+    let (of_old, of_new) = (device_token(&old), device_token(&new));
+    for both in [device_verifier(&[&old, &new]), device_verifier(&[&new, &old])] {
+        assert_eq!(both.verify(&of_old).unwrap().kind, TokenKind::Device);
+        assert_eq!(both.verify(&of_new).unwrap().kind, TokenKind::Device);
+    }
+    let after = device_verifier(&[&new]);
+    assert!(matches!(after.verify(&of_old), Err(Refused::UnknownKey)));
+    assert!(after.verify(&of_new).is_ok());
+    let swapped = device_key("new", SECRET);
+    assert!(
+        matches!(after.verify(&device_token(&swapped)), Err(Refused::Signature)),
+        "its kid says which key is meant"
+    );
+}
+
+#[test]
+fn a_devices_token_without_kid_is_good_as_long_as_its_key_is_there() {
+    let (original, new) = (device_key("original", SECRET), device_key("new", "another secret, just as long as ours"));
+    let token = device_token_without_kid(&original);
+    for keys in [&[&original][..], &[&original, &new], &[&new, &original]] {
+        assert_eq!(device_verifier(keys).verify(&token).unwrap().subject, "BwcHBwcHBwcHBwcHBwcHBw");
+    }
+    assert!(device_verifier(&[&new]).verify(&token).is_err());
 }

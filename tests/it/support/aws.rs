@@ -579,6 +579,20 @@ impl Aws {
             .collect()
     }
 
+    // --- Secrets ----------------------------------------------------------------------------------------------------------
+
+    /// A secret's text.
+    pub async fn secret(&self, id: &str) -> String {
+        let secret = self.json("secretsmanager", "secretsmanager.GetSecretValue", &json!({"SecretId": id})).await;
+        secret["SecretString"].as_str().unwrap().to_owned()
+    }
+
+    /// Gives a secret another text.
+    pub async fn set_secret(&self, id: &str, text: &str) {
+        let body = json!({"SecretId": id, "SecretString": text});
+        self.json("secretsmanager", "secretsmanager.PutSecretValue", &body).await;
+    }
+
     // --- Signed calls -----------------------------------------------------------------------------------------------------
 
     async fn json(&self, service: &str, target: &str, body: &Value) -> Value {

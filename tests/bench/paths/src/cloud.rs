@@ -51,10 +51,7 @@ impl Answers {
             ),
             (("PutItem", ""), json!({})),
             (("TransactWriteItems", ""), json!({})),
-            (
-                ("GetSecretValue", ""),
-                json!({"ARN": "arn", "Name": "secret", "SecretString": String::from_utf8_lossy(DEVICE_SECRET)}),
-            ),
+            (("GetSecretValue", ""), json!({"ARN": "arn", "Name": "secret", "SecretString": DEVICE_SECRET})),
         ];
         Self { by_call: answers.into_iter().map(|(call, answer)| (call, answer.to_string())).collect() }
     }

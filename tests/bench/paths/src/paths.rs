@@ -21,7 +21,6 @@ use landslide_shared::{
     },
     http::{self, BODY_BYTES_MAX, Edge, Error, Event, Reply, Request},
     store::{PollStore, ResultsStore, VoteStore},
-    token::DeviceIssuer,
     voting::Voting,
 };
 use relay_votes::{Folded, StreamEvent};
@@ -81,7 +80,7 @@ fn register_device_by_lambda_http() -> Work {
 }
 
 fn devices() -> register_device::App {
-    register_device::App::new(DeviceIssuer::new(tokens::DEVICE_SECRET))
+    register_device::App::new(tokens::device_issuer())
 }
 
 fn device_event() -> Vec<u8> {

@@ -4,12 +4,12 @@
 //! making keys. They never expire.
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
-use landslide_shared::{clock, issuers::Verifier, key_sets::HttpFetch, token::DeviceIssuer};
+use landslide_shared::{clock, device_keys::DeviceKeys, issuers::Verifier, key_sets::HttpFetch, token::DeviceIssuer};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 /// What signs devices' tokens here.
-pub const DEVICE_SECRET: &[u8] = b"the secret of devices, of as many bytes as the stack's own: 64..";
+pub const DEVICE_SECRET: &str = "the secret of devices, of as many bytes as the stack's own: 64..";
 
 /// A token in its parts, and the public key of who signed it.
 #[derive(Deserialize)]
@@ -37,12 +37,21 @@ pub fn account(algorithm: &str) -> String {
     format!("{header}.{claims}.{}", signed.signature)
 }
 
+fn device_keys() -> DeviceKeys {
+    DeviceKeys::parse(DEVICE_SECRET).unwrap()
+}
+
+/// What issues tokens here.
+pub fn device_issuer() -> DeviceIssuer {
+    DeviceIssuer::new(device_keys().signing())
+}
+
 /// The token of a new device.
 pub fn device() -> String {
-    DeviceIssuer::new(DEVICE_SECRET).issue([7; 16], clock::now()).unwrap().0
+    device_issuer().issue([7; 16], clock::now()).unwrap().0
 }
 
 /// A verifier of all these tokens.
 pub fn verifier() -> Verifier {
-    Verifier::new(&issuers(), DEVICE_SECRET, HttpFetch::default())
+    Verifier::new(&issuers(), &device_keys(), HttpFetch::default())
 }
