@@ -60,7 +60,8 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     let environments = template.environments(&arguments.stack, &parameters);
     let (function, bytes) =
         environments.iter().max_by_key(|(_, bytes)| **bytes).context("the template has no function")?;
-    let wanted = Wanted { parameters: &parameters, environment: (function, *bytes) };
+    let refused = template.refused(&parameters);
+    let wanted = Wanted { parameters: &parameters, environment: (function, *bytes), refused: &refused };
     let rows: Vec<Row> = std::iter::once(name).chain(rows::rows(&wanted, &facts)).collect();
     Ok(conclude(&rows))
 }

@@ -21,6 +21,8 @@ const REQUESTS_A_ENVIRONMENT: u64 = 10;
 /// A Votes table with this many write units was split into 256 partitions, each a stream shard, and keeps them. From
 /// there on one lane is too few (docs/viral.md).
 const WIDE_WRITE_UNITS: u64 = 256_000;
+/// The longest value of a parameter that is shown, in characters.
+const SHOWN_MAX: usize = 40;
 /// Lanes that cure it.
 const WIDE_LANES: u64 = 4;
 
@@ -84,6 +86,8 @@ pub struct Wanted<'a> {
     pub parameters: &'a Parameters,
     /// The largest environment of a function: its logical id, and bytes.
     pub environment: (&'a str, usize),
+    /// Parameters whose values the template does not take: name, and what it takes.
+    pub refused: &'a [(String, String)],
 }
 
 impl Wanted<'_> {
@@ -117,6 +121,7 @@ pub fn name_row(name: &str) -> Row {
 /// All rows but the name's.
 pub fn rows(wanted: &Wanted<'_>, facts: &Facts) -> Vec<Row> {
     let mut rows = vec![state_row(facts), environment_row(wanted)];
+    rows.extend(wanted.refused.iter().map(|(name, takes)| refused_row(wanted, name, takes)));
     rows.extend(concurrency_rows(wanted, &facts.concurrency));
     rows.push(tally_row(wanted));
     rows.extend(gateway_rows(wanted, &facts.gateway));
@@ -149,6 +154,16 @@ fn environment_row(wanted: &Wanted<'_>) -> Row {
     let (function, bytes) = wanted.environment;
     let what = format!("environment of {function}");
     at_most(&what, bytes, ENVIRONMENT_BYTES_MAX, " bytes", "shorter ISSUERS: keys by jwks_uri, not inline")
+}
+
+fn refused_row(wanted: &Wanted<'_>, name: &str, takes: &str) -> Row {
+    let value = wanted.text(name);
+    let has = if value.chars().count() > SHOWN_MAX {
+        format!("{} characters", value.chars().count())
+    } else {
+        value.to_owned()
+    };
+    row(name, &has, takes, "", Verdict::Stops, "another value: the top of template.yaml says which")
 }
 
 fn concurrency_rows(wanted: &Wanted<'_>, concurrency: &Reading<Concurrency>) -> Vec<Row> {
@@ -203,7 +218,8 @@ fn tally_row(wanted: &Wanted<'_>) -> Row {
 fn gateway_rows(wanted: &Wanted<'_>, gateway: &Reading<Gateway>) -> [Row; 2] {
     const RATE: &str = "API Gateway, requests/s";
     const BURST: &str = "API Gateway, burst";
-    let rate = wanted.number("ThrottleRate").max(wanted.number("DeviceThrottleRate"));
+    // Voters register and vote in the same second. The burst is one method's: it can't be asked for.
+    let rate = wanted.number("ThrottleRate") + wanted.number("DeviceThrottleRate");
     let burst = wanted.number("ThrottleBurst").max(wanted.number("DeviceThrottleBurst"));
     match gateway {
         Ok(has) => [

@@ -33,6 +33,16 @@ impl Template {
             .collect()
     }
 
+    /// Parameters with a value that CloudFormation would refuse before it begins, and what the template takes instead.
+    /// Patterns are left to CloudFormation: they are Java's.
+    pub fn refused(&self, parameters: &Parameters) -> Vec<(String, String)> {
+        let declared = entries(&self.0, "Parameters");
+        let refused = declared.filter_map(|(name, about)| {
+            Some((name.to_owned(), limits(about)?.refusal(parameters.get(name).map_or("", String::as_str))?))
+        });
+        refused.collect()
+    }
+
     /// The length of each function's environment as Lambda measures it, in bytes, by logical id.
     ///
     /// Lambda writes the variables as one JSON object and measures that, so a quote in a value counts twice; its own
@@ -56,6 +66,56 @@ fn filled_in(value: &Yaml<'_>, stack: &str, parameters: &Parameters) -> String {
         let logical_id = target.split('.').next().unwrap_or_default();
         "x".repeat(stack.len() + logical_id.len() + AROUND_A_NAME_MAX)
     })
+}
+
+/// What a parameter takes, if the template limits it.
+enum Limits {
+    OneOf(Vec<String>),
+    Number { least: Option<i64>, most: Option<i64> },
+    Characters(i64),
+}
+
+fn limits(about: &Yaml<'_>) -> Option<Limits> {
+    let number = |name| about.as_mapping_get(name).and_then(Yaml::as_integer);
+    if let Some(values) = about.as_mapping_get("AllowedValues").and_then(Yaml::as_sequence) {
+        return Some(Limits::OneOf(values.iter().map(text).collect()));
+    }
+    match (number("MinValue"), number("MaxValue"), number("MaxLength")) {
+        (None, None, None) => None,
+        (None, None, Some(most)) => Some(Limits::Characters(most)),
+        (least, most, _) => Some(Limits::Number { least, most }),
+    }
+}
+
+impl Limits {
+    /// What is taken, if this value is not.
+    fn refusal(&self, value: &str) -> Option<String> {
+        let (is_taken, takes) = match self {
+            Limits::OneOf(values) => {
+                (values.iter().any(|taken| taken == value), format!("one of {}", values.join(", ")))
+            }
+            Limits::Characters(most) => {
+                let length = i64::try_from(value.chars().count()).unwrap_or(i64::MAX);
+                (length <= *most, format!("{most} characters at most"))
+            }
+            Limits::Number { least, most } => {
+                let number = value.parse::<i64>().ok();
+                let fits =
+                    |number: i64| least.is_none_or(|least| number >= least) && most.is_none_or(|most| number <= most);
+                (number.is_some_and(fits), number_text(*least, *most))
+            }
+        };
+        (!is_taken).then_some(takes)
+    }
+}
+
+fn number_text(least: Option<i64>, most: Option<i64>) -> String {
+    match (least, most) {
+        (Some(least), Some(most)) => format!("a number of {least} to {most}"),
+        (Some(least), None) => format!("a number of {least} or more"),
+        (None, Some(most)) => format!("a number of {most} at most"),
+        (None, None) => "a number".to_owned(),
+    }
 }
 
 fn entries<'a>(node: &'a Yaml<'static>, section: &str) -> impl Iterator<Item = (&'a str, &'a Yaml<'static>)> {

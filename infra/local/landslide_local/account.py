@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import boto3
 import botocore.exceptions
+import botocore.session
 
 from landslide_local.stages import Failure, say
 
@@ -37,10 +38,13 @@ def region() -> str:
     """AWS_REGION, which most SDKs read; then AWS_DEFAULT_REGION, which alone boto3 and SAM read; then the profile's."""
     try:
         found = os.environ.get("AWS_REGION") or boto3.Session().region_name
+        of_profile = botocore.session.Session(profile=os.environ.get("AWS_PROFILE")).get_scoped_config().get("region")
     except botocore.exceptions.ProfileNotFound as error:
         raise Failure(f"{error}\nAWS_PROFILE names a profile that is not in ~/.aws/config.") from error
     if not found:
         raise Failure("There is no AWS region. Set AWS_REGION, as in: export AWS_REGION=eu-west-1")
+    if of_profile and of_profile != found:
+        say(f"region {found}, by AWS_REGION or AWS_DEFAULT_REGION; the profile says {of_profile}")
     return found
 
 

@@ -45,7 +45,10 @@ fn judged(facts: &Facts, given: &[(&str, &str)]) -> Vec<Row> {
     parameters.extend(given.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
     let environments = template.environments("landslide", &parameters);
     let (function, bytes) = environments.iter().max_by_key(|(_, bytes)| **bytes).unwrap();
-    rows(&Wanted { parameters: &parameters, environment: (function, *bytes) }, facts)
+    rows(
+        &Wanted { parameters: &parameters, environment: (function, *bytes), refused: &template.refused(&parameters) },
+        facts,
+    )
 }
 
 /// The rows that are not ok: what, short by, and what it means.
@@ -78,7 +81,7 @@ fn quotas_of_the_readme_are_enough_for_its_show() {
 fn a_show_in_a_usual_account_is_short_of_everything() {
     let expected = [
         trouble("Lambda concurrency for the throttles", "19,132", Verdict::Warning),
-        trouble("API Gateway, requests/s", "65,000", Verdict::Warning),
+        trouble("API Gateway, requests/s", "140,000", Verdict::Warning),
         trouble("API Gateway, burst", "70,000", Verdict::Warning),
         trouble("DynamoDB write units of a table", "216,000", Verdict::Stops),
     ];
@@ -190,7 +193,29 @@ fn nobody_who_hears_the_alarms_is_a_warning() {
 fn an_environment_over_four_kilobytes_stops() {
     let issuers = format!(r#"["{}"]"#, "x".repeat(4_090));
     let found = troubles(&account(), &[("Issuers", &issuers)]);
-    assert!(matches!(&found[..], [(what, _, Verdict::Stops)] if what == "environment of Authorizer"), "{found:?}");
+    let stopped: Vec<&str> = found.iter().map(|(what, ..)| what.as_str()).collect();
+    assert_eq!(stopped, ["environment of Authorizer", "Issuers"], "{found:?}");
+    assert!(found.iter().all(|(.., verdict)| *verdict == Verdict::Stops));
+}
+
+#[test]
+fn a_value_that_the_template_does_not_take_stops() {
+    for (name, value, takes) in [
+        ("MinLanes", "3", "one of 1, 2, 4, 8, 16, 32"),
+        ("TallyMaxReceives", "9", "a number of 10 to 1000"),
+        ("TallyMaxReceives", "1001", "a number of 10 to 1000"),
+        ("ThrottleRate", "many", "a number of 1 or more"),
+        ("LogLevel", "TRACE", "one of DEBUG, INFO, WARN, ERROR"),
+    ] {
+        let rows = judged(&account_of_a_show(), &[(name, value)]);
+        let row = rows.iter().find(|row| row.what == name && row.verdict == Verdict::Stops).unwrap();
+        assert_eq!((row.has.as_str(), row.needs.as_str()), (value, takes));
+    }
+    let long = "x".repeat(3_501);
+    let rows = judged(&account_of_a_show(), &[("Issuers", &long)]);
+    let row = rows.iter().find(|row| row.what == "Issuers").unwrap();
+    assert_eq!((row.has.as_str(), row.needs.as_str()), ("3501 characters", "3500 characters at most"));
+    assert!(troubles(&account_of_a_show(), &[("TallyMaxReceives", "1000")]).is_empty());
 }
 
 #[test]
