@@ -16,6 +16,7 @@ use landslide_shared::domain::lane::Partitions;
 use landslide_shared::queue::Queue;
 
 use crate::EXIT_LEFT_OVER;
+use crate::consent::Consent;
 use landslide_cli::stack::{self, Tables};
 use read::{Limits, Reader};
 use repair::Repaired;
@@ -45,6 +46,8 @@ pub struct Arguments {
     /// Mend what can be mended: send missing votes again, or rebuild a closed poll's counts.
     #[arg(long)]
     repair: bool,
+    #[command(flatten)]
+    consent: Consent,
     /// The stack's output `TallyQueueUrl`: where a repair sends missing votes.
     #[arg(long, value_name = "URL", env = "TALLY_QUEUE_URL")]
     tally_queue_url: Option<String>,
@@ -77,6 +80,10 @@ async fn audit(arguments: &Arguments) -> Result<ExitCode> {
         ids_at_once: usize::try_from(arguments.ids_at_once)?,
         on_their_way_ms: u64::from(arguments.on_their_way_seconds) * 1_000,
     };
+    if arguments.repair {
+        let change = "mends what is counted of the poll";
+        arguments.consent.ask(&stack::aws()?, change, &arguments.tables.tallies_table).await?;
+    }
     let reader = Reader::open(&arguments.tables, limits)?;
     let mut audit = read_decided(&reader, &arguments.poll).await?;
     if arguments.repair {

@@ -3,6 +3,7 @@
 //! A new key first only verifies. It is promoted once every authorizer has read it, and the old key is retired once its
 //! last token has expired. Keys themselves are never printed.
 
+use crate::consent::Consent;
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use aws_types::SdkConfig;
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
@@ -27,6 +28,8 @@ pub struct Arguments {
     /// The stack's output `DeviceSecret`.
     #[arg(long, value_name = "ARN", env = "DEVICE_SECRET")]
     device_secret: String,
+    #[command(flatten)]
+    consent: Consent,
     #[command(subcommand)]
     action: Action,
 }
@@ -58,11 +61,14 @@ enum Action {
 
 /// Changes the keys, and prints what they are then.
 pub fn run(arguments: &Arguments) -> Result<()> {
-    stack::block_on(change(&arguments.device_secret, &arguments.action))
+    stack::block_on(change(&arguments.device_secret, &arguments.action, &arguments.consent))
 }
 
-async fn change(secret_id: &str, action: &Action) -> Result<()> {
+async fn change(secret_id: &str, action: &Action, consent: &Consent) -> Result<()> {
     let (aws, now) = (stack::aws()?, clock::now());
+    if !matches!(action, Action::Show) {
+        consent.ask(&aws, "changes the keys of device tokens", secret_id).await?;
+    }
     let region = aws.region().map_or("no region", |region| region.as_ref());
     println!("Secret {secret_id} in {region}");
     let keys = secret::read_device_keys(&aws, secret_id).await?;

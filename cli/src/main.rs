@@ -2,11 +2,13 @@
 
 mod audit;
 mod bucket;
+mod consent;
 mod demo;
 mod device_keys;
 mod preflight;
 mod redrive;
 mod replay;
+mod signed;
 
 use std::process::ExitCode;
 

@@ -1,6 +1,5 @@
 //! `landslide preflight`: whether an account has what a deploy needs, before anything is built or changed.
 
-mod api;
 mod facts;
 mod read;
 mod report;
@@ -12,10 +11,10 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 
-use self::api::Api;
 use self::facts::Facts;
 use self::rows::{Row, Verdict, Wanted};
 use self::template::{Parameters, Template};
+use crate::signed::Api;
 use landslide_cli::stack;
 
 /// Exit code if AWS would refuse the deploy.
@@ -52,7 +51,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     let aws = stack::aws()?;
     let facts = stack::block_on(async {
         let api = Api::of(&aws).await?;
-        let account = read::account(&api).await?;
+        let account = api.account().await?;
         println!("preflight of stack {}, account {account}, region {}\n", arguments.stack, api.region());
         Ok(read::facts(&api, &arguments.stack).await)
     })?;

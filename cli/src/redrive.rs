@@ -20,6 +20,7 @@ use relay_votes::{StreamEvent, relay};
 use serde_json::value::RawValue;
 
 use crate::EXIT_LEFT_OVER;
+use crate::consent::Consent;
 use crate::replay::RelayQueues;
 use landslide_cli::stack::{self, explain};
 use letters::{Letter, Letters};
@@ -32,6 +33,8 @@ pub struct Arguments {
     tally_dlq_url: String,
     #[command(flatten)]
     relay: RelayQueues,
+    #[command(flatten)]
+    consent: Consent,
 }
 
 /// How many of a queue's letters were given back, and how many stay.
@@ -47,6 +50,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
 }
 
 async fn redrive(arguments: &Arguments) -> Result<ExitCode> {
+    arguments.consent.ask(&stack::aws()?, "sends dead letters again", &arguments.tally_dlq_url).await?;
     let RelayQueues { tally_queue_url, relay_dlq_url } = &arguments.relay;
     let tally_queue = Letters::of(&stack::aws()?, tally_queue_url);
     let tally_letters = Letters::of(&stack::aws()?, &arguments.tally_dlq_url);

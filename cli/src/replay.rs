@@ -16,6 +16,7 @@ use serde_json::value::RawValue;
 
 use crate::EXIT_LEFT_OVER;
 use crate::bucket::Bucket;
+use crate::consent::Consent;
 use landslide_cli::stack::{self, explain};
 
 /// Gives the relay again what it had failed with for 23 hours. Exit code 3: some objects can't be read; they are
@@ -27,6 +28,8 @@ pub struct Arguments {
     relay_failures_bucket: String,
     #[command(flatten)]
     relay: RelayQueues,
+    #[command(flatten)]
+    consent: Consent,
 }
 
 /// The queues that the relay sends to.
@@ -60,6 +63,8 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
 }
 
 async fn replay(arguments: &Arguments) -> Result<ExitCode> {
+    let change = "relays the failure bucket's votes and removes its objects";
+    arguments.consent.ask(&stack::aws()?, change, &arguments.relay_failures_bucket).await?;
     let bucket = Bucket::new(stack::aws()?, &arguments.relay_failures_bucket)?;
     let app = arguments.relay.relay()?;
     let progress = ProgressBar::new_spinner();

@@ -4,25 +4,14 @@ use anyhow::{Result, anyhow};
 use roxmltree::{Document, Node};
 use serde_json::{Value, json};
 
-use super::api::{Api, Refused, text_of};
 use super::facts::{Concurrency, Facts, Gateway, Reading, Stack, Unread, Warm};
 use super::template::Parameters;
+use crate::signed::{Api, Refused, text_of};
 
+/// How much of a refusal is shown, in characters.
+const SHOWN_MAX: usize = 100;
 /// The functions whose concurrency the template can reserve.
 const RESERVING: [&str; 2] = ["relay-votes", "tally-votes"];
-
-/// Whose credentials these are: the number of the account. Fails where AWS does not take them.
-pub async fn account(api: &Api) -> Result<String> {
-    let answer = api.query("sts", "Action=GetCallerIdentity&Version=2011-06-15").await;
-    answer.and_then(|text| element(&text, "Account")).map_err(|Refused { code, message }| {
-        let what = if code.contains("Expired") {
-            "These credentials have expired. Sign in again (aws sso login), or export new ones."
-        } else {
-            "AWS did not take these credentials."
-        };
-        anyhow!("{what} It said: {code} {message}")
-    })
-}
 
 /// All facts about a stack and its account.
 pub async fn facts(api: &Api, name: &str) -> Facts {
@@ -44,7 +33,7 @@ async fn stack(api: &Api, name: &str) -> Reading<Option<Stack>> {
     match api.query("cloudformation", &form).await {
         Ok(text) => described(&text).map(Some).map_err(|error| unanswered("cloudformation:DescribeStacks", &error)),
         Err(refused) if refused.message.contains("does not exist") => Ok(None),
-        Err(refused) => Err(refused.unread("cloudformation:DescribeStacks")),
+        Err(refused) => Err(unread(&refused, "cloudformation:DescribeStacks")),
     }
 }
 
@@ -72,7 +61,7 @@ fn text(node: Node<'_, '_>) -> String {
 async fn concurrency(api: &Api, stack: Option<&str>) -> Reading<Concurrency> {
     const PERMISSION: &str = "lambda:GetAccountSettings";
     let settings = api.get("lambda", "/2016-08-19/account-settings/").await;
-    let settings = settings.map_err(|refused| refused.unread(PERMISSION))?;
+    let settings = settings.map_err(|refused| unread(&refused, PERMISSION))?;
     let number = |name: &str| settings.pointer(&format!("/AccountLimit/{name}")).and_then(Value::as_u64);
     let limit = number("ConcurrentExecutions").ok_or_else(|| untold(PERMISSION))?;
     let unreserved = number("UnreservedConcurrentExecutions").ok_or_else(|| untold(PERMISSION))?;
@@ -90,13 +79,13 @@ async fn reserved(api: &Api, function: &str) -> Reading<u64> {
     match api.get("lambda", &format!("/2019-09-30/functions/{function}/concurrency")).await {
         Ok(answer) => Ok(answer.get("ReservedConcurrentExecutions").and_then(Value::as_u64).unwrap_or(0)),
         Err(refused) if refused.code.contains("ResourceNotFound") => Ok(0),
-        Err(refused) => Err(refused.unread("lambda:GetFunctionConcurrency")),
+        Err(refused) => Err(unread(&refused, "lambda:GetFunctionConcurrency")),
     }
 }
 
 async fn gateway(api: &Api) -> Reading<Gateway> {
     const PERMISSION: &str = "apigateway:GET of /account";
-    let account = api.get("apigateway", "/account").await.map_err(|refused| refused.unread(PERMISSION))?;
+    let account = api.get("apigateway", "/account").await.map_err(|refused| unread(&refused, PERMISSION))?;
     let number = |name: &str| account.pointer(&format!("/throttleSettings/{name}")).and_then(whole);
     let rate = number("rateLimit").ok_or_else(|| untold(PERMISSION))?;
     let burst = number("burstLimit").ok_or_else(|| untold(PERMISSION))?;
@@ -114,7 +103,7 @@ async fn quota(api: &Api, code: &str) -> Reading<u64> {
         permission = "servicequotas:GetAWSDefaultServiceQuota";
         answer = api.call("servicequotas", "ServiceQuotasV20190624.GetAWSDefaultServiceQuota", &body).await;
     }
-    let answer = answer.map_err(|refused| refused.unread(permission))?;
+    let answer = answer.map_err(|refused| unread(&refused, permission))?;
     answer.pointer("/Quota/Value").and_then(whole).ok_or_else(|| untold(permission))
 }
 
@@ -122,7 +111,7 @@ async fn warm(api: &Api, stack: Option<&Stack>, output: &str) -> Reading<Option<
     const PERMISSION: &str = "dynamodb:DescribeTable";
     let Some(table) = stack.and_then(|stack| stack.outputs.get(output)) else { return Ok(None) };
     let answer = api.call("dynamodb", "DynamoDB_20120810.DescribeTable", &json!({"TableName": table})).await;
-    let answer = answer.map_err(|refused| refused.unread(PERMISSION))?;
+    let answer = answer.map_err(|refused| unread(&refused, PERMISSION))?;
     let number = |name: &str| answer.pointer(&format!("/Table/WarmThroughput/{name}")).and_then(Value::as_u64);
     let writes = number("WriteUnitsPerSecond").ok_or_else(|| untold(PERMISSION))?;
     let reads = number("ReadUnitsPerSecond").ok_or_else(|| untold(PERMISSION))?;
@@ -136,15 +125,19 @@ fn whole(number: &Value) -> Option<u64> {
     number.as_u64().or_else(|| number.as_f64().map(|number| number as u64))
 }
 
+/// A refusal as a row shows it, with the right that is missing.
+fn unread(refused: &Refused, permission: &str) -> Unread {
+    if refused.code.contains("AccessDenied") || refused.code.contains("Unauthorized") {
+        return Unread(format!("these credentials lack {permission}"));
+    }
+    let words: String = format!("{} {}", refused.code, refused.message).trim().chars().take(SHOWN_MAX).collect();
+    Unread(format!("{permission} was not answered: {}", words.lines().next().unwrap_or_default()))
+}
+
 fn untold(permission: &str) -> Unread {
     Unread(format!("{permission} does not say"))
 }
 
 fn unanswered(permission: &str, error: &anyhow::Error) -> Unread {
     Unread(format!("{permission} was answered by something else: {error}"))
-}
-
-fn element(text: &str, name: &str) -> Result<String, Refused> {
-    let found = Document::parse(text).ok().and_then(|document| text_of(&document, name));
-    found.ok_or_else(|| Refused { code: String::new(), message: format!("no {name} in the answer") })
 }

@@ -153,6 +153,7 @@ def _operate(arguments: argparse.Namespace) -> None:
     deployed = stackfile.read()
     if arguments.verb != "audit" or "--repair" in arguments.arguments:
         _confirm_running(deployed, CHANGES[arguments.verb], arguments.yes)
+        arguments.arguments.append("--yes")  # the program itself would ask again
     os.environ |= operator_program.environment(deployed)
     operator_program.become([arguments.verb, *arguments.arguments])
 

@@ -2,14 +2,13 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use aws_types::SdkConfig;
 use landslide_cli::signing::Signer;
 use reqwest::StatusCode;
 use roxmltree::Document;
 use serde_json::Value;
 
-use super::facts::Unread;
 use landslide_cli::stack;
 
 /// How long one attempt may take.
@@ -18,8 +17,6 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 const ATTEMPTS_MAX: u32 = 4;
 /// The pause before the n-th further attempt, times n.
 const ATTEMPT_PAUSE: Duration = Duration::from_millis(300);
-/// How much of a refusal is shown.
-const SHOWN_MAX: usize = 100;
 
 /// AWS in a region, with somebody's credentials.
 pub struct Api {
@@ -38,17 +35,6 @@ pub struct Refused {
     pub message: String,
 }
 
-impl Refused {
-    /// For a row, with the right that is missing.
-    pub fn unread(&self, permission: &str) -> Unread {
-        if self.code.contains("AccessDenied") || self.code.contains("Unauthorized") {
-            return Unread(format!("these credentials lack {permission}"));
-        }
-        let words: String = format!("{} {}", self.code, self.message).trim().chars().take(SHOWN_MAX).collect();
-        Unread(format!("{permission} was not answered: {}", words.lines().next().unwrap_or_default()))
-    }
-}
-
 impl Api {
     /// By an SDK's settings.
     pub async fn of(aws: &SdkConfig) -> Result<Self> {
@@ -63,6 +49,21 @@ impl Api {
     /// The region that is asked.
     pub fn region(&self) -> &str {
         &self.region
+    }
+
+    /// Whose credentials these are: the number of the account. Fails where AWS does not take them.
+    pub async fn account(&self) -> Result<String> {
+        let answer = self.query("sts", "Action=GetCallerIdentity&Version=2011-06-15").await;
+        answer.and_then(|text| element(&text, "Account")).map_err(|Refused { code, message }| {
+            let what = if code.contains("Expired") {
+                "These credentials have expired. Sign in again (aws sso login), or export new ones."
+            } else if code.is_empty() {
+                "AWS can't be reached."
+            } else {
+                "AWS did not take these credentials."
+            };
+            anyhow!("{what} It said: {code} {message}")
+        })
     }
 
     /// A call of a service that speaks JSON.
@@ -153,6 +154,11 @@ fn refusal(status: StatusCode, header: Option<String>, text: &str) -> Refused {
     let code = code.rsplit('#').next().and_then(|code| code.split(':').next()).unwrap_or_default().to_owned();
     let message = of_json(["message", "Message", "error"]).or_else(|| of_xml("Message")).unwrap_or_default();
     Refused { code, message }
+}
+
+fn element(text: &str, name: &str) -> Result<String, Refused> {
+    let found = Document::parse(text).ok().and_then(|document| text_of(&document, name));
+    found.ok_or_else(|| Refused { code: String::new(), message: format!("no {name} in the answer") })
 }
 
 /// The text of the first element of that name.
