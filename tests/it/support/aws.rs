@@ -589,7 +589,8 @@ impl Aws {
 
     /// Gives a secret another text.
     pub async fn set_secret(&self, id: &str, text: &str) {
-        let body = json!({"SecretId": id, "SecretString": text});
+        let token = format!("{:032x}", fastrand::u128(..)); // which an SDK would draw
+        let body = json!({"SecretId": id, "SecretString": text, "ClientRequestToken": token});
         self.json("secretsmanager", "secretsmanager.PutSecretValue", &body).await;
     }
 
