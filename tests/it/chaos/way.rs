@@ -129,11 +129,13 @@ impl Way {
         if body["QueueUrl"] != self.queue {
             return;
         }
-        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let sent = |entry: &Value| {
+            // Messages are also handed back in batches, by their receipts alone.
+            let (group, body) = (entry["MessageGroupId"].as_str()?, entry["MessageBody"].as_str()?);
+            Some(Sent { group: group.to_owned(), body: body.to_owned() })
+        };
         let mut messages = self.messages.lock().unwrap();
-        for entry in body["Entries"].as_array().into_iter().flatten() {
-            messages.push_back(Sent { group: text(&entry["MessageGroupId"]), body: text(&entry["MessageBody"]) });
-        }
+        messages.extend(body["Entries"].as_array().into_iter().flatten().filter_map(sent));
         while messages.len() > MESSAGES_MAX {
             messages.pop_front();
         }
