@@ -112,7 +112,7 @@ impl<F: Fetch> Verifier<F> {
         }
     }
 
-    /// Refused either way; but the log should say what so many overlook.
+    /// Refused either way; but the log should say what is easily overlooked.
     fn unknown_issuer(&self, name: &str) -> Refused {
         let other = name.strip_suffix('/').map_or_else(|| format!("{name}/"), str::to_owned);
         if self.issuers.contains_key(&other) { Refused::SlashAtEnd(other) } else { Refused::UnknownIssuer }

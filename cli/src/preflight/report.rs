@@ -34,7 +34,7 @@ fn shown(line: &[String; 6], widths: &[usize; 6]) -> String {
     format!("{}\n", cells.join("  ").trim_end())
 }
 
-/// What it comes to.
+/// The sentence under the table.
 pub fn conclusion(worst: Verdict) -> &'static str {
     match worst {
         Verdict::Ok => "Nothing stands in the way of a deploy.",

@@ -50,7 +50,7 @@ pub trait LaneStore {
             Ok(ids)
         }
     }
-    /// Writes a SEEN row, whether or not it is there: its content is the same whoever writes it.
+    /// Writes a SEEN row, whether or not it is there: every writer gives it the same content.
     fn put_seen(&self, lane: &LaneKey, row: &SeenRow) -> impl Future<Output = Result<(), LaneStoreError>>;
     /// Writes HEAD, of a higher version, if the stored one has the version `over` (0: if there is none); else `Conflict`.
     fn put_head(&self, lane: &LaneKey, head: &Head, over: u64) -> impl Future<Output = Result<(), LaneStoreError>>;
