@@ -48,7 +48,7 @@ SAM := infra/local/.venv-sam/bin
 CARGO_FLAGS := --profile fast
 # The simulation runs the shared code all the time, and the budgets count its instructions. In one unit the simulation itself
 # takes twice as long to build, and a quarter less to run.
-SIM_FLAGS := $(foreach crate,landslide-shared landslide-stream relay-votes tally-votes,--config profile.fast.package.$(crate).opt-level=3) \
+SIM_FLAGS := $(foreach crate,landslide-aws landslide-counting landslide-domain landslide-edge landslide-identity landslide-service landslide-stream relay-votes tally-votes,--config profile.fast.package.$(crate).opt-level=3) \
 	--config profile.fast.package.landslide-sim.codegen-units=1
 CARGO_MUTANTS := 27.1.0
 # Of `mutants`: some fill the memory without end, which is to end the test and not the machine.

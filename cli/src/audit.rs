@@ -11,16 +11,16 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 use clap::Args;
-use landslide_shared::domain::ids::PollId;
-use landslide_shared::domain::lane::Partitions;
-use landslide_shared::queue::Queue;
-
-use crate::EXIT_LEFT_OVER;
-use crate::consent::Consent;
+use landslide_aws::queue::Queue;
 use landslide_cli::stack::{self, Tables};
+use landslide_domain::ids::PollId;
+use landslide_domain::lane::Partitions;
 use read::{Limits, Reader};
 use repair::Repaired;
 use verdict::{Audit, Verdict};
+
+use crate::EXIT_LEFT_OVER;
+use crate::consent::Consent;
 
 /// How often a poll is read anew where votes that are changing hide its counters.
 const READINGS_MAX: u32 = 3;

@@ -3,19 +3,19 @@
 //! A new key first only verifies. It is promoted once every authorizer has read it, and the old key is retired once its
 //! last token has expired. Keys themselves are never printed.
 
-use crate::consent::Consent;
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use aws_types::SdkConfig;
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use clap::{Args, Subcommand};
+use landslide_aws::{clock, random};
 use landslide_cli::stack::{self, explain};
-use landslide_shared::{
-    clock,
-    device_keys::{DeviceKey, DeviceKeys},
-    domain::time::{DAY_MS, Timestamp},
-    random, secret,
+use landslide_domain::time::{DAY_MS, Timestamp};
+use landslide_identity::{
+    device_keys::{DeviceKey, DeviceKeys, read_device_keys},
     token::DEVICE_TOKEN_LIFE_MS,
 };
+
+use crate::consent::Consent;
 
 /// Bytes of a new key: more than HS256 can use.
 const KEY_BYTES: usize = 48;
@@ -71,7 +71,7 @@ async fn change(secret_id: &str, action: &Action, consent: &Consent) -> Result<(
     }
     let region = aws.region().map_or("no region", |region| region.as_ref());
     println!("Secret {secret_id} in {region}");
-    let keys = secret::read_device_keys(&aws, secret_id).await?;
+    let keys = read_device_keys(&aws, secret_id).await?;
     let keys = match action {
         Action::Show => keys,
         Action::Add { kid } => {

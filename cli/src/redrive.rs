@@ -12,18 +12,18 @@ use anyhow::{Context, Result};
 use clap::Args;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use indicatif::ProgressBar;
-use landslide_shared::clock;
-use landslide_shared::domain::message::{DecodeError, Message};
-use landslide_shared::domain::tally::COUNTABLE_AGE_MS;
-use landslide_shared::domain::time::Timestamp;
+use landslide_aws::clock;
+use landslide_cli::stack::{self, explain};
+use landslide_domain::message::{DecodeError, Message};
+use landslide_domain::tally::COUNTABLE_AGE_MS;
+use landslide_domain::time::Timestamp;
+use letters::{Letter, Letters};
 use relay_votes::{StreamEvent, relay};
 use serde_json::value::RawValue;
 
 use crate::EXIT_LEFT_OVER;
 use crate::consent::Consent;
 use crate::replay::RelayQueues;
-use landslide_cli::stack::{self, explain};
-use letters::{Letter, Letters};
 
 /// Gives dead letters back. Exit code 3: some can't be counted; they are shown, and stay.
 #[derive(Args)]

@@ -9,7 +9,8 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use clap::Args;
 use indicatif::ProgressBar;
-use landslide_shared::queue::Queue;
+use landslide_aws::queue::Queue;
+use landslide_cli::stack::{self, explain};
 use relay_votes::{App, StreamEvent, relay};
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -17,7 +18,6 @@ use serde_json::value::RawValue;
 use crate::EXIT_LEFT_OVER;
 use crate::bucket::Bucket;
 use crate::consent::Consent;
-use landslide_cli::stack::{self, explain};
 
 /// Gives the relay again what it had failed with for 23 hours. Exit code 3: some objects can't be read; they are
 /// shown, and stay.

@@ -6,7 +6,7 @@ use anyhow::{Context, Result, anyhow};
 use aws_smithy_types::{retry::RetryConfig, timeout::TimeoutConfig};
 use aws_types::SdkConfig;
 use clap::Args;
-use landslide_shared::{aws, config};
+use landslide_aws::{config, sdk};
 
 /// How long one call may take, all tries together: a page is 1 MB, and nobody waits at the other end.
 const CALL_TIMEOUT: Duration = Duration::from_secs(120);
@@ -39,7 +39,7 @@ pub fn aws() -> Result<SdkConfig> {
         TimeoutConfig::builder().operation_timeout(CALL_TIMEOUT).operation_attempt_timeout(ATTEMPT_TIMEOUT).build();
     let retries = RetryConfig::standard().with_max_attempts(ATTEMPTS_MAX);
     // An operator's machine may reach AWS through a proxy with roots of its own.
-    let builder = aws::sdk_config()?.into_builder().http_client(aws::https_client());
+    let builder = sdk::sdk_config()?.into_builder().http_client(sdk::https_client());
     Ok(builder.timeout_config(timeouts).retry_config(retries).build())
 }
 

@@ -6,7 +6,7 @@ use std::{
     time::Instant,
 };
 
-use landslide_shared::domain::{
+use landslide_domain::{
     change::{Change, VoteId},
     choices::Choices,
     ids::VoterKey,

@@ -6,20 +6,20 @@ use std::{
 };
 
 use cast_vote::handle;
-use landslide_shared::{
-    domain::time::Timestamp,
-    http::Request,
+use landslide_aws::{
     store::{PollStore, VoteStore},
-    testing::{Answer, Calls, poll_asked_for, stub},
-    voting::Voting,
+    testing::{Answer, Calls, stub},
 };
+use landslide_domain::{testing::poll_asked_for, time::Timestamp};
+use landslide_edge::http::Request;
+use landslide_service::votes::Votes;
 use serde_json::{Value, json};
 
 use crate::support::{now_ms, vote_event};
 
 /// The endpoint over a stub of AWS that keeps what is put, item by key, and refuses to put a key twice.
 struct Scene {
-    voting: Arc<Voting>,
+    votes: Arc<Votes>,
     calls: Calls,
 }
 
@@ -53,8 +53,8 @@ impl Scene {
         });
         let poll = poll_asked_for(body, Timestamp::from_millis(now_ms()).unwrap()).unwrap();
         PollStore::new(&aws, "polls".to_owned()).create(&poll).await.unwrap();
-        let voting = Voting::new(PollStore::new(&aws, "polls".to_owned()), VoteStore::new(&aws, "votes".to_owned()));
-        Self { voting: Arc::new(voting), calls }
+        let votes = Votes::new(PollStore::new(&aws, "polls".to_owned()), VoteStore::new(&aws, "votes".to_owned()));
+        Self { votes: Arc::new(votes), calls }
     }
 
     /// Casts a vote; its status or what it was refused with, and the calls that it took.
@@ -66,7 +66,7 @@ impl Scene {
         });
         let event = vote_event("p1", authorizer, &choices);
         let request = Request::new(serde_json::from_value(event).unwrap(), SystemTime::now());
-        let outcome = match handle(self.voting.clone(), request).await {
+        let outcome = match handle(self.votes.clone(), request).await {
             Ok(reply) => format!("{reply:?}").split(',').next().unwrap().replace("Reply { status: ", ""),
             Err(error) => format!("{error:?}"),
         };

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use base64::{Engine, prelude::BASE64_STANDARD_NO_PAD};
 use futures_util::future::join_all;
-use landslide_shared::domain::{
+use landslide_domain::{
     change::{Change, VoteId},
     choices::Choices,
     ids::{PollId, VoterKey},

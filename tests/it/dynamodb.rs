@@ -2,21 +2,21 @@
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use futures_util::future::join_all;
-use landslide_shared::{
+use landslide_aws::{
     clock::SystemClock,
-    counting::{Counting, CountingLimits},
-    domain::{
-        change::{Change, VoteId},
-        choices::Choices,
-        ids::{PollId, VoterKey},
-        lane::LaneKey,
-        poll::Rules,
-        tally::{Bucket, Counters, FLUSH_CHANGES_MAX, Head, RECENT_IDS_MAX, SEEN_ROW_IDS_MAX, SeenRow},
-        time::{MINUTE_MS, Timestamp},
-        vote::Vote,
-    },
     store::{Created, LaneStore, LaneStoreError, PutVote, StoreError},
+};
+use landslide_counting::tallies::{Counting, CountingLimits};
+use landslide_domain::{
+    change::{Change, VoteId},
+    choices::Choices,
+    ids::{PollId, VoterKey},
+    lane::LaneKey,
+    poll::Rules,
+    tally::{Bucket, Counters, FLUSH_CHANGES_MAX, Head, RECENT_IDS_MAX, SEEN_ROW_IDS_MAX, SeenRow},
     testing::poll_asked_for,
+    time::{MINUTE_MS, Timestamp},
+    vote::Vote,
 };
 use serde_json::{Value, json};
 

@@ -1,7 +1,7 @@
 //! What feeds relay-votes and tally-votes, while these fail: nothing is lost, nothing counts twice, and where tries
 //! run out, all that was not counted lies where an operator can give it back.
 
-use landslide_shared::domain::{
+use landslide_domain::{
     change::{Change, VoteId},
     choices::Choices,
     ids::VoterKey,

@@ -4,7 +4,7 @@
 //! The process is the function as it is deployed, over the stack's tables, run by the test itself: it sleeps (SIGSTOP)
 //! where the test says, between two requests or inside one.
 
-use landslide_shared::domain::time::Timestamp;
+use landslide_domain::time::Timestamp;
 use serde_json::{Value, json};
 
 use crate::support::{App, OwnProcess, eventually, in_ms, now_ms, passes, someone, vote_event};

@@ -7,18 +7,15 @@ use std::{
 };
 
 use futures_util::{StreamExt, stream};
-use landslide_shared::{
-    domain::{
-        change::{Change, VoteId},
-        choices::Choices,
-        fold::fold_by_time,
-        ids::{PollId, VoterKey},
-        lane::LaneKey,
-        tally::{Bucket, Counters, Head, PORTION_IDS_MAX, SEEN_ROW_IDS_MAX, SeenRow},
-        time::{MINUTE_MS, Timestamp},
-    },
-    queue::Outgoing,
-    store::LaneStore,
+use landslide_aws::{queue::Outgoing, store::LaneStore};
+use landslide_domain::{
+    change::{Change, VoteId},
+    choices::Choices,
+    fold::fold_by_time,
+    ids::{PollId, VoterKey},
+    lane::LaneKey,
+    tally::{Bucket, Counters, Head, PORTION_IDS_MAX, SEEN_ROW_IDS_MAX, SeenRow},
+    time::{MINUTE_MS, Timestamp},
 };
 
 use crate::support::{App, now_ms};

@@ -1,5 +1,5 @@
 //! Accounts of real OpenID Providers, their keys by URI: two side by side, keys rotated, servers stopped. What the fetching
-//! of keys promises minute by minute is tested where keys are fetched (shared/src/key_sets); here each must hold all the way
+//! of keys promises minute by minute is tested where keys are fetched (shared/identity/src/key_sets); here each must hold all the way
 //! through the gateway, whose memory of a token comes on top.
 
 use serde_json::{Value, json};

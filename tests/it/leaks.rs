@@ -4,13 +4,11 @@ use std::{collections::BTreeSet, time::Instant};
 
 use futures_util::future::join_all;
 use http::Method;
-use landslide_shared::{
-    domain::{
-        caller::{Caller, TokenKind},
-        ids::{PollId, VoterKey},
-        time::Timestamp,
-    },
-    random,
+use landslide_aws::random;
+use landslide_domain::{
+    caller::{Caller, TokenKind},
+    ids::{PollId, VoterKey},
+    time::Timestamp,
 };
 use serde_json::{Value, json};
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use http::Method;
-use landslide_shared::domain::time::Timestamp;
+use landslide_domain::time::Timestamp;
 use serde_json::{Value, json};
 
 use crate::support::{Answer, App, assert_problem, eventually, passes, someone};

@@ -4,7 +4,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_util::future::join_all;
-use landslide_shared::domain::time::Timestamp;
+use landslide_domain::time::Timestamp;
 use serde_json::{Value, json};
 
 use crate::{

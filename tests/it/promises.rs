@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_util::future::join_all;
-use landslide_shared::domain::{
+use landslide_domain::{
     change::{Change, VoteId},
     choices::Choices,
     ids::VoterKey,

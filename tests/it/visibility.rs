@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use http::Method;
-use landslide_shared::domain::{lease::CLOCK_SKEW_MS, time::Timestamp};
+use landslide_domain::{lease::CLOCK_SKEW_MS, time::Timestamp};
 use serde_json::{Value, json};
 
 use crate::support::{

@@ -6,7 +6,8 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use landslide_shared::domain::{
+use landslide_aws::store::StoredVote;
+use landslide_domain::{
     change::{Change, VoteId},
     choices::Choices,
     ids::VoterKey,
@@ -17,7 +18,6 @@ use landslide_shared::domain::{
     time::{MINUTE_MS, Timestamp},
     vote::Vote,
 };
-use landslide_shared::store::StoredVote;
 
 /// The most missing votes of a lane that are kept to be sent again; others are only counted.
 pub const MISSING_KEPT_MAX: usize = 50_000;

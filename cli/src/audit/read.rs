@@ -7,19 +7,19 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use indicatif::ProgressBar;
-use landslide_shared::clock::{self, SystemClock};
-use landslide_shared::counting::rebuild::Rebuild;
-use landslide_shared::domain::change::{Change, VoteId};
-use landslide_shared::domain::ids::PollId;
-use landslide_shared::domain::lane::{LANES_MAX, LaneKey, Partition};
-use landslide_shared::domain::poll::Rules;
-use landslide_shared::domain::tally::{Bucket, Head};
-use landslide_shared::domain::time::Timestamp;
-use landslide_shared::store::{DynamoDbClient, LaneStore, PollStore, TallyStore, VoteStore};
-
-use super::compare::{Comparison, CountedId, CountedIds, Cut, Findings, Slice};
+use landslide_aws::clock::{self, SystemClock};
+use landslide_aws::store::{DynamoDbClient, LaneStore, PollStore, TallyStore, VoteStore};
 use landslide_cli::progress;
 use landslide_cli::stack::{Tables, aws, explain};
+use landslide_counting::tallies::rebuild::Rebuild;
+use landslide_domain::change::{Change, VoteId};
+use landslide_domain::ids::PollId;
+use landslide_domain::lane::{LANES_MAX, LaneKey, Partition};
+use landslide_domain::poll::Rules;
+use landslide_domain::tally::{Bucket, Head};
+use landslide_domain::time::Timestamp;
+
+use super::compare::{Comparison, CountedId, CountedIds, Cut, Findings, Slice};
 
 /// How often a poll is read whose times are changed meanwhile.
 const READINGS_MAX: u32 = 3;

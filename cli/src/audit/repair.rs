@@ -9,19 +9,19 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use landslide_shared::clock::SystemClock;
-use landslide_shared::counting::rebuild::{self, RebuildError};
-use landslide_shared::domain::fold::fold_by_time;
-use landslide_shared::domain::ids::PollId;
-use landslide_shared::domain::lane::LaneKey;
-use landslide_shared::domain::tally::COUNTABLE_AGE_MS;
-use landslide_shared::queue::{self, Outgoing, Queue};
-use landslide_shared::store::LaneStore;
+use landslide_aws::clock::SystemClock;
+use landslide_aws::queue::{self, Outgoing, Queue};
+use landslide_aws::store::LaneStore;
+use landslide_cli::progress;
+use landslide_cli::stack::explain;
+use landslide_counting::tallies::rebuild::{self, RebuildError};
+use landslide_domain::fold::fold_by_time;
+use landslide_domain::ids::PollId;
+use landslide_domain::lane::LaneKey;
+use landslide_domain::tally::COUNTABLE_AGE_MS;
 
 use super::read::Reader;
 use super::verdict::{Audit, Lane, Verdict};
-use landslide_cli::progress;
-use landslide_cli::stack::explain;
 
 /// How many times it is looked whether what was sent again is counted.
 const LOOKS_MAX: u32 = 180;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use indicatif::HumanCount;
-use landslide_shared::domain::tally::Counters;
+use landslide_domain::tally::Counters;
 use serde_json::{Value, json};
 
 use super::compare::Examples;

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use landslide_shared::counting::rebuild::{VOTES_KEPT_MS, may_be_rebuilt};
-use landslide_shared::domain::lane::LANES_MAX;
-use landslide_shared::domain::poll::{Rules, Status, VoteChange};
-use landslide_shared::domain::tally::Counters;
-use landslide_shared::domain::time::Timestamp;
+use landslide_counting::tallies::rebuild::{VOTES_KEPT_MS, may_be_rebuilt};
+use landslide_domain::lane::LANES_MAX;
+use landslide_domain::poll::{Rules, Status, VoteChange};
+use landslide_domain::tally::Counters;
+use landslide_domain::time::Timestamp;
 
 use super::compare::{Examples, Findings, LaneFindings};
 use super::read::{Reading, Tally};

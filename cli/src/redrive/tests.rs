@@ -1,7 +1,7 @@
-use landslide_shared::domain::change::{Change, VoteId};
-use landslide_shared::domain::choices::Choices;
-use landslide_shared::domain::ids::{PollId, VoterKey};
-use landslide_shared::domain::lane::LaneKey;
+use landslide_domain::change::{Change, VoteId};
+use landslide_domain::choices::Choices;
+use landslide_domain::ids::{PollId, VoterKey};
+use landslide_domain::lane::LaneKey;
 
 use super::*;
 

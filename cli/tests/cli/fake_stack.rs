@@ -16,7 +16,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response};
 use hyper_util::rt::TokioIo;
-use landslide_shared::domain::time::Timestamp;
+use landslide_domain::time::Timestamp;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 

@@ -3,13 +3,12 @@
 //! Deny is a value. Its answer is cached by token for all methods, so the policy covers the whole stage. Where an
 //! issuer's keys can't be had it has no answer: it fails, and the gateway says 503.
 
-use landslide_shared::{
-    aws, config,
-    domain::{caller::Caller, time::Timestamp},
+use landslide_aws::{config, log_limit::LogLimit, sdk};
+use landslide_domain::{caller::Caller, time::Timestamp};
+use landslide_identity::{
+    device_keys::read_device_keys,
     issuers::{Refusal, Verifier},
     key_sets::{HttpFetch, KeysUnavailable, Reach},
-    log_limit::LogLimit,
-    secret,
 };
 use serde::{Deserialize, Serialize};
 
@@ -25,7 +24,7 @@ pub struct App {
 impl App {
     /// The authorizer as the environment sets it, its keys of devices read.
     pub async fn from_env() -> Result<Self, lambda_runtime::Error> {
-        let device_keys = secret::read_device_keys(&aws::sdk_config()?, &config::text("DEVICE_SECRET")?).await?;
+        let device_keys = read_device_keys(&sdk::sdk_config()?, &config::text("DEVICE_SECRET")?).await?;
         let reach = if config::value("LOOPBACK_ISSUERS")? { Reach::PublicAndLoopback } else { Reach::Public };
         Ok(Self::new(Verifier::new(&config::text("ISSUERS")?, &device_keys, HttpFetch::new(reach))))
     }

@@ -2,7 +2,7 @@
 
 use authorizer::{App, AuthorizerRequest, authorize};
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
-use landslide_shared::{clock, telemetry};
+use landslide_aws::{clock, telemetry};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {

@@ -6,8 +6,8 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use landslide_shared::{
-    clock,
+use landslide_aws::clock;
+use landslide_identity::{
     device_keys::DeviceKeys,
     key_sets::{FRESH_JITTER_MS, FRESH_MS, REFETCH_MS, STALE_MS},
     token::DeviceIssuer,
@@ -16,7 +16,6 @@ use serde_json::{Value, json};
 use tracing::subscriber::DefaultGuard;
 
 use self::provider::{Provider, Signer};
-
 use super::*;
 
 const SECRET: &str = "a secret of devices that is long enough";

@@ -2,17 +2,15 @@
 
 use std::sync::Arc;
 
-use landslide_shared::{
-    clock,
-    editing::Editing,
-    http::{CacheControl, Error, Reply, Request, StatusCode},
-};
+use landslide_aws::clock;
+use landslide_edge::http::{CacheControl, Error, Reply, Request, StatusCode};
+use landslide_service::polls::PollChanges;
 
 /// 200 with the poll and its `closes_at`, and the same again.
-pub async fn handle(editing: Arc<Editing>, request: Request) -> Result<Reply, Error> {
+pub async fn handle(changes: Arc<PollChanges>, request: Request) -> Result<Reply, Error> {
     let poll_id = request.poll_id()?;
     let caller = request.account(clock::now())?;
     request.no_body()?;
-    let closed = editing.close(&poll_id, &caller).await?;
+    let closed = changes.close(&poll_id, &caller).await?;
     Ok(Reply::poll(StatusCode::OK, &closed, clock::now())?.cache(CacheControl::Private))
 }

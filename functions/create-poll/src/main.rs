@@ -1,10 +1,11 @@
 //! Wiring of `create-poll`.
 
-use create_poll::{App, handle};
-use landslide_shared::{http::Edge, telemetry};
+use create_poll::{creation_from_env, handle};
+use landslide_aws::telemetry;
+use landslide_edge::http::Edge;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
     telemetry::init();
-    landslide_http::run(Edge::from_env()?, App::from_env().await?, handle).await
+    landslide_http::run(Edge::from_env()?, creation_from_env().await?, handle).await
 }

@@ -1,10 +1,12 @@
 //! Wiring of `get-poll`.
 
-use get_poll::{App, handle};
-use landslide_shared::{http, telemetry};
+use get_poll::handle;
+use landslide_aws::telemetry;
+use landslide_edge::http;
+use landslide_service::polls::CurrentPolls;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
     telemetry::init();
-    http::run(http::Edge::from_env()?, App::from_env().await?, handle).await
+    http::run(http::Edge::from_env()?, CurrentPolls::from_env().await?, handle).await
 }

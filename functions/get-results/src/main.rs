@@ -1,10 +1,12 @@
 //! Wiring of `get-results`.
 
-use get_results::{App, handle};
-use landslide_shared::{http, telemetry};
+use get_results::handle;
+use landslide_aws::telemetry;
+use landslide_edge::http;
+use landslide_service::results::CurrentResults;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
     telemetry::init();
-    http::run(http::Edge::from_env()?, App::from_env().await?, handle).await
+    http::run(http::Edge::from_env()?, CurrentResults::from_env().await?, handle).await
 }

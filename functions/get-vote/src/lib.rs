@@ -2,17 +2,14 @@
 
 use std::sync::Arc;
 
-use landslide_shared::{
-    clock,
-    http::{CacheControl, Error, Reply, Request},
-    voting::Voting,
-};
+use landslide_aws::clock;
+use landslide_edge::http::{CacheControl, Error, Reply, Request};
+use landslide_service::votes::Votes;
 
 /// 200 with the caller's vote, 404 if there is none.
-pub async fn handle(voting: Arc<Voting>, request: Request) -> Result<Reply, Error> {
+pub async fn handle(votes: Arc<Votes>, request: Request) -> Result<Reply, Error> {
     let poll_id = request.poll_id()?;
     let caller = request.caller(clock::now())?;
-    let stored = voting.vote_of(&poll_id, &caller).await?;
-    let vote = stored.filter(|vote| vote.choices.is_some()).ok_or(Error::NO_VOTE)?;
+    let vote = votes.vote_of(&poll_id, &caller).await?;
     Ok(Reply::ok(&vote.view(&poll_id))?.etag(vote.revision).cache(CacheControl::Private))
 }

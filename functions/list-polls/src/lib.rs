@@ -2,33 +2,16 @@
 
 use std::sync::Arc;
 
-use landslide_shared::{
-    aws, clock,
-    domain::{
-        cursor::{cursor, read_cursor},
-        poll::{OwnerOrder, PollView},
-    },
-    http::{CacheControl, Error, Reply, Request},
-    store::PollStore,
-};
+use landslide_aws::clock;
+use landslide_domain::poll::PollView;
+use landslide_edge::http::{CacheControl, Error, Reply, Request};
+use landslide_service::polls::OwnerPolls;
 use serde::Serialize;
 
 /// Polls of a page, unless `limit` says otherwise.
 const LIMIT_DEFAULT: usize = 20;
 /// The most polls of a page.
 const LIMIT_MAX: usize = 100;
-
-/// What the endpoint needs.
-pub struct App {
-    polls: PollStore,
-}
-
-impl App {
-    /// The endpoint as the environment sets it, its connection made.
-    pub async fn from_env() -> Result<Self, lambda_runtime::Error> {
-        Ok(Self { polls: PollStore::from_env(&aws::sdk_config()?)? })
-    }
-}
 
 #[derive(Serialize)]
 struct Polls<'a> {
@@ -37,17 +20,12 @@ struct Polls<'a> {
 }
 
 /// 200 with a page, and the cursor of the next if there is one.
-pub async fn handle(app: Arc<App>, request: Request) -> Result<Reply, Error> {
+pub async fn handle(owner_polls: Arc<OwnerPolls>, request: Request) -> Result<Reply, Error> {
     let now = clock::now();
-    let owner = request.account(now)?.owner();
-    let limit = limit(&request)?;
-    let after = after(&request, &owner)?;
-    let page = app.polls.page(&owner, after.as_ref(), limit).await?;
-    let last = page.polls.last().filter(|_| page.has_more);
-    let next_cursor =
-        last.map(|last| cursor(&owner, &OwnerOrder { created_at: last.created_at, poll_id: last.poll_id.clone() }));
+    let owner = request.account(now)?;
+    let page = owner_polls.page(&owner, request.query("cursor"), limit(&request)?).await?;
     let polls = page.polls.iter().map(|settings| settings.view(now)).collect();
-    Ok(Reply::ok(&Polls { polls, next_cursor })?.cache(CacheControl::Private))
+    Ok(Reply::ok(&Polls { polls, next_cursor: page.next_cursor })?.cache(CacheControl::Private))
 }
 
 fn limit(request: &Request) -> Result<usize, Error> {
@@ -55,10 +33,4 @@ fn limit(request: &Request) -> Result<usize, Error> {
     let digits = Some(limit).filter(|limit| limit.bytes().all(|byte| byte.is_ascii_digit()));
     let number = digits.and_then(|digits| digits.parse().ok()).filter(|number| (1..=LIMIT_MAX).contains(number));
     number.ok_or_else(|| Error::invalid(format!("the query's limit must be from 1 to {LIMIT_MAX}")))
-}
-
-fn after(request: &Request, owner: &str) -> Result<Option<OwnerOrder>, Error> {
-    let Some(cursor) = request.query("cursor") else { return Ok(None) };
-    let unknown = || Error::invalid("the query's cursor is not one of this list");
-    read_cursor(owner, cursor).map(Some).ok_or_else(unknown)
 }

@@ -2,13 +2,10 @@
 
 use std::sync::Arc;
 
-use landslide_shared::{
-    aws, clock, config,
-    domain::time::Timestamp,
-    http::{CacheControl, Error, Reply, Request},
-    random, secret,
-    token::DeviceIssuer,
-};
+use landslide_aws::{clock, config, random, sdk};
+use landslide_domain::{error::Error as Failure, time::Timestamp};
+use landslide_edge::http::{CacheControl, Error, Reply, Request};
+use landslide_identity::{device_keys::read_device_keys, token::DeviceIssuer};
 use serde::Serialize;
 
 /// What the endpoint needs.
@@ -19,7 +16,7 @@ pub struct App {
 impl App {
     /// The endpoint as the environment sets it, its keys read.
     pub async fn from_env() -> Result<Self, lambda_runtime::Error> {
-        let keys = secret::read_device_keys(&aws::sdk_config()?, &config::text("DEVICE_SECRET")?).await?;
+        let keys = read_device_keys(&sdk::sdk_config()?, &config::text("DEVICE_SECRET")?).await?;
         Ok(Self::new(DeviceIssuer::new(keys.signing())))
     }
 
@@ -38,7 +35,7 @@ struct Registered {
 /// 201 with the token.
 pub async fn handle(app: Arc<App>, request: Request) -> Result<Reply, Error> {
     request.no_body()?;
-    let issued = app.issuer.issue(random::bytes()?, clock::now());
-    let (token, expires_at) = issued.map_err(|error| Error::Internal(format!("sign token: {error}")))?;
+    let issued = app.issuer.issue(random::bytes().map_err(Failure::from)?, clock::now());
+    let (token, expires_at) = issued.map_err(|error| Error::internal(format!("sign token: {error}")))?;
     Ok(Reply::created(&Registered { token, expires_at })?.cache(CacheControl::NoStore))
 }

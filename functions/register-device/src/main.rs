@@ -1,6 +1,7 @@
 //! Wiring of `register-device`.
 
-use landslide_shared::{http, telemetry};
+use landslide_aws::telemetry;
+use landslide_edge::http;
 use register_device::{App, handle};
 
 #[tokio::main(flavor = "current_thread")]

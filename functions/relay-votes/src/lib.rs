@@ -4,13 +4,13 @@
 //! once. A batch fails whole or not at all: if the queue does not take every message, the stream gives it again.
 
 use lambda_runtime::Context;
-use landslide_shared::{
-    aws,
+use landslide_aws::{
     clock::{self, Clock, SystemClock},
-    domain::{fold::fold, time::Timestamp},
     metrics::{self, Metric},
     queue::{Outgoing, Queue, SendBatch, SendError, Sqs},
+    sdk,
 };
+use landslide_domain::{fold::fold, time::Timestamp};
 pub use landslide_stream::StreamEvent;
 use landslide_stream::{UnreadableRecord, outline};
 use serde_json::value::RawValue;
@@ -26,7 +26,7 @@ pub struct App<S = Sqs, C = SystemClock> {
 impl App {
     /// The relay as the environment sets it.
     pub fn from_env() -> Result<Self, lambda_runtime::Error> {
-        let aws = aws::sdk_config()?;
+        let aws = sdk::sdk_config()?;
         let tally_queue = Queue::from_env(&aws, "TALLY_QUEUE_URL")?;
         Ok(Self::new(tally_queue, Queue::from_env(&aws, "RELAY_DLQ_URL")?))
     }

@@ -1,6 +1,6 @@
 //! Wiring of `relay-votes`.
 
-use landslide_shared::telemetry;
+use landslide_aws::telemetry;
 use relay_votes::{App, event_bytes, handle};
 
 #[tokio::main(flavor = "current_thread")]

@@ -1,7 +1,5 @@
-use landslide_shared::{
-    domain::message::Message,
-    testing::{Answer, Call, Calls, stub},
-};
+use landslide_aws::testing::{Answer, Call, Calls, stub};
+use landslide_domain::message::Message;
 use serde_json::{Value, json};
 
 use super::*;

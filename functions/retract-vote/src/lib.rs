@@ -1,18 +1,16 @@
-//! `DELETE /v1/polls/{poll_id}/votes/mine`: takes a vote back, as a new revision without choices.
+//! `DELETE /v1/polls/{poll_id}/votes/mine`: retracts a vote, as a new revision without choices.
 
 use std::sync::Arc;
 
-use landslide_shared::{
-    clock,
-    http::{CacheControl, Error, Reply, Request, StatusCode},
-    voting::Voting,
-};
+use landslide_aws::clock;
+use landslide_edge::http::{CacheControl, Error, Reply, Request, StatusCode};
+use landslide_service::votes::{Votes, Wish};
 
-/// 204, again 204 once it is taken back, also after closing.
-pub async fn handle(voting: Arc<Voting>, request: Request) -> Result<Reply, Error> {
+/// 204, and 204 again once it is retracted, also after closing.
+pub async fn handle(votes: Arc<Votes>, request: Request) -> Result<Reply, Error> {
     let poll_id = request.poll_id()?;
     let caller = request.caller(clock::now())?;
     let only_over = request.if_match()?;
-    voting.settle(&poll_id, &caller, only_over, |_| Ok(None)).await?;
+    votes.submit(&poll_id, &caller, only_over, &Wish::Retract).await?;
     Ok(Reply::empty(StatusCode::NO_CONTENT).cache(CacheControl::Private))
 }

@@ -1,10 +1,12 @@
 //! Wiring of `retract-vote`.
 
-use landslide_shared::{http, telemetry, voting::Voting};
+use landslide_aws::telemetry;
+use landslide_edge::http;
+use landslide_service::votes::Votes;
 use retract_vote::handle;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
     telemetry::init();
-    http::run(http::Edge::from_env()?, Voting::from_env().await?, handle).await
+    http::run(http::Edge::from_env()?, Votes::from_env().await?, handle).await
 }

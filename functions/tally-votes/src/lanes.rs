@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use landslide_shared::{
+use landslide_aws::{
     clock::Clock,
-    domain::{
-        heat::{Heat, HeatLimits, Progress},
-        lane::LaneKey,
-    },
     memory::Memory,
     store::{DynamoDb, DynamoDbClient, PollStore},
+};
+use landslide_domain::{
+    heat::{Heat, HeatLimits, Progress},
+    lane::LaneKey,
 };
 
 /// The most messages of a batch (`BatchSize`).

@@ -8,23 +8,23 @@ use std::{cell::Cell, time::Duration};
 
 use futures_util::future::join_all;
 use lambda_runtime::LambdaEvent;
-use landslide_shared::{
-    aws,
-    batch::{BatchReport, Group, QueueEvent, Receipt, pause_before_next_receive},
+use landslide_aws::{
     clock::{Clock, SystemClock},
-    counting::{Applied, Counting, CountingLimits, Portion},
-    domain::{
-        change::Change,
-        heat::HEAT_LIMITS,
-        lane::LaneKey,
-        message::{DecodeError, Message},
-        tally::{Bucket, COUNTABLE_AGE_MS},
-        time::Timestamp,
-    },
     metrics::{self, Metric},
     queue::{ChangeVisibility, Outgoing, Queue, SendBatch, SendError, Sqs},
+    sdk,
     store::{DynamoDb, DynamoDbClient, LaneStore, LaneStoreError, PollStore, TallyStore},
 };
+use landslide_counting::tallies::{Applied, Counting, CountingLimits, Portion};
+use landslide_domain::{
+    change::Change,
+    heat::HEAT_LIMITS,
+    lane::LaneKey,
+    message::{DecodeError, Message},
+    tally::{Bucket, COUNTABLE_AGE_MS},
+    time::Timestamp,
+};
+use landslide_edge::batch::{BatchReport, Group, QueueEvent, Receipt, pause_before_next_receive};
 
 mod lanes;
 pub use lanes::Lanes;
@@ -49,7 +49,7 @@ pub struct App<L = TallyStore, D = DynamoDbClient, S = Sqs, C = SystemClock> {
 impl App {
     /// The counter as the environment sets it, its connection made.
     pub async fn from_env() -> Result<Self, lambda_runtime::Error> {
-        let aws = aws::sdk_config()?;
+        let aws = sdk::sdk_config()?;
         let store = TallyStore::from_env(&aws)?;
         store.prime().await;
         let lanes = Lanes::new(PollStore::from_env(&aws)?, HEAT_LIMITS);

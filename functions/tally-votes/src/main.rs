@@ -1,7 +1,8 @@
 //! Wiring of `tally-votes`.
 
 use lambda_runtime::{LambdaEvent, service_fn};
-use landslide_shared::{batch::QueueEvent, telemetry};
+use landslide_aws::telemetry;
+use landslide_edge::batch::QueueEvent;
 use tally_votes::{App, handle};
 
 #[tokio::main(flavor = "current_thread")]

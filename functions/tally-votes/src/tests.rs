@@ -1,12 +1,12 @@
-use landslide_shared::{
+use landslide_aws::{
     clock,
-    domain::{
-        change::VoteId,
-        choices::Choices,
-        ids::{PollId, VoterKey},
-        time::{DAY_MS, Timestamp},
-    },
     testing::{Answer, Call, Calls, stub},
+};
+use landslide_domain::{
+    change::VoteId,
+    choices::Choices,
+    ids::{PollId, VoterKey},
+    time::{DAY_MS, Timestamp},
 };
 use serde_json::{Value, json};
 

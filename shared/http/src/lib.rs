@@ -1,6 +1,6 @@
 //! Endpoints on `lambda_http`, which reads all of a request: every header, binary bodies, forms, cookies.
 //!
-//! The handlers are those of `landslide_shared::http`, whose own reader takes a part of the time and of the binary
+//! The handlers are those of `landslide_edge::http`, whose own reader takes a part of the time and of the binary
 //! (docs/adr/0011): functions on the voters' path use that one, all others this.
 
 use std::{future::Future, sync::Arc};
@@ -9,7 +9,7 @@ use lambda_http::{
     Body, Error as LambdaError, RequestExt, Response, Service, aws_lambda_events::apigw::ApiGatewayProxyRequestContext,
     request::RequestContext, service_fn,
 };
-use landslide_shared::http::{self, Edge, Event, Reply, Request};
+use landslide_edge::http::{self, Edge, Event, Reply, Request};
 
 /// Answers requests by the endpoint until the environment ends.
 pub async fn run<App, Answer>(

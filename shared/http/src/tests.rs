@@ -1,7 +1,9 @@
 use std::time::SystemTime;
 
 use lambda_http::Context;
-use landslide_shared::{clock, domain::time::Timestamp, http::StatusCode};
+use landslide_aws::clock;
+use landslide_domain::time::Timestamp;
+use landslide_edge::http::StatusCode;
 use serde_json::{Value, json};
 
 use super::*;
@@ -26,7 +28,7 @@ fn gateway_event() -> Value {
     })
 }
 
-/// The request by this reader and by the one of `landslide_shared`.
+/// The request by this reader and by the one of `landslide_edge`.
 fn read_by_both(event: &Value) -> [Request; 2] {
     let text = event.to_string();
     let all = self::event(lambda_http::request::from_str(&text).unwrap());

@@ -2,15 +2,13 @@
 
 use std::borrow::Cow;
 
-use landslide_shared::{
-    domain::{
-        change::{Change, VoteId},
-        choices::Choices,
-        ids::VoterKey,
-        lane::{LANES_MAX, LaneKey},
-        time::Timestamp,
-    },
-    store::poll_of_partition,
+use landslide_domain::keys::poll_of_partition;
+use landslide_domain::{
+    change::{Change, VoteId},
+    choices::Choices,
+    ids::VoterKey,
+    lane::{LANES_MAX, LaneKey},
+    time::Timestamp,
 };
 use serde::Deserialize;
 use serde_json::value::RawValue;

@@ -9,12 +9,12 @@ use std::{
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use landslide_cli::api::Cast;
-use landslide_load::voters::Voter;
-use landslide_shared::domain::{
+use landslide_domain::{
     caller::{Caller, TokenKind},
     ids::VoterKey,
     time::Timestamp,
 };
+use landslide_load::voters::Voter;
 use serde_json::{Value, json};
 
 use crate::{audit::audit, support::App};

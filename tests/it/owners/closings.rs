@@ -2,7 +2,7 @@
 
 use futures_util::future::join_all;
 use http::Method;
-use landslide_shared::domain::time::Timestamp;
+use landslide_domain::time::Timestamp;
 use serde_json::{Value, json};
 
 use super::{FELT_MS, HOUR_MS, SKEW_MS, assert_at, colours, colours_with, scheduled_poll, stored};

@@ -8,12 +8,12 @@ use std::{
 
 use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
 use http::HeaderMap;
-use landslide_cli::signing::Signer;
-use landslide_shared::{
-    aws::{https_client, sdk_config_over},
-    domain::time::Timestamp,
+use landslide_aws::{
+    sdk::{https_client, sdk_config_over},
     store::{PollStore, TallyStore, VoteStore},
 };
+use landslide_cli::signing::Signer;
+use landslide_domain::time::Timestamp;
 use serde_json::{Value, json};
 
 use super::{Stack, eventually, gate, now_ms};

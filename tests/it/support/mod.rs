@@ -17,7 +17,7 @@ use std::{
 
 use futures_util::{FutureExt, StreamExt, stream};
 use http::Method;
-use landslide_shared::domain::{message::Message, time::Timestamp};
+use landslide_domain::{message::Message, time::Timestamp};
 use reqwest::RequestBuilder;
 use serde_json::{Value, json};
 use tokio::{io::AsyncWriteExt, net::TcpStream};

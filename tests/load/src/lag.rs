@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use hdrhistogram::Histogram;
-use landslide_shared::domain::time::Timestamp;
+use landslide_domain::time::Timestamp;
 
 /// How exactly times are kept, in significant digits.
 pub const DIGITS: u8 = 3;

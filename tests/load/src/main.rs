@@ -17,13 +17,12 @@ use landslide_cli::signing::Signer;
 use landslide_cli::signing_key::SigningKey;
 use landslide_cli::stack::{self, Tables};
 use landslide_cli::token;
+use landslide_domain::time::Timestamp;
 use landslide_load::lag::{self, Look};
 use landslide_load::meter::Meter;
 use landslide_load::voters::{Load, Voter};
-use landslide_shared::domain::time::Timestamp;
-use serde_json::json;
-
 use report::Report;
+use serde_json::json;
 use watch::Watch;
 
 /// Whose poll it is.

@@ -3,11 +3,10 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
+use landslide_aws::clock;
+use landslide_aws::store::{ResultsStore, Snapshot};
 use landslide_cli::stack::{Tables, explain};
-use landslide_shared::clock;
-use landslide_shared::domain::ids::PollId;
-use landslide_shared::store::{ResultsStore, Snapshot};
-
+use landslide_domain::ids::PollId;
 use landslide_load::lag::Look;
 
 /// Time between two looks; no lag is measured finer.

@@ -30,9 +30,9 @@ use aws_sdk_sqs::{
 };
 use aws_smithy_runtime_api::{client::orchestrator::HttpResponse, http::StatusCode};
 use aws_smithy_types::body::SdkBody;
-use landslide_shared::{
-    aws::{ATTEMPT_TIMEOUT, ATTEMPTS_MAX, CALL_TIMEOUT, FIRST_PAUSE},
+use landslide_aws::{
     queue::{ChangeVisibility, SendBatch, SendError, VisibilityError},
+    sdk::{ATTEMPT_TIMEOUT, ATTEMPTS_MAX, CALL_TIMEOUT, FIRST_PAUSE},
     store::{DynamoDb, Outcome},
 };
 

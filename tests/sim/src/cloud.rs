@@ -8,16 +8,14 @@ use std::{
     time::Duration,
 };
 
-use landslide_shared::{
-    batch::{QueueEvent, pause_before_next_receive},
+use landslide_aws::{
     clock::Clock,
-    domain::ids::PollId,
-    editing::Editing,
-    http::Error,
     queue::Queue,
     store::{PollStore, TallyStore, VoteStore},
-    voting::Voting,
 };
+use landslide_domain::{error::Error, ids::PollId};
+use landslide_edge::batch::{QueueEvent, pause_before_next_receive};
+use landslide_service::{polls::PollChanges, votes::Votes};
 use relay_votes::StreamEvent;
 
 use crate::{
@@ -57,7 +55,7 @@ const REWIND_RECORDS: u64 = 400;
 const KEEP_BATCH_IN: u64 = 8;
 
 /// An app of cast-vote, get-vote and retract-vote.
-pub type VotingApp = Voting<Client, ProcessClock>;
+pub type VotesApp = Votes<Client, ProcessClock>;
 /// Who shows results: reads the poll afresh, and goes by its own clock.
 pub struct Showing {
     polls: PollStore<Client>,
@@ -67,13 +65,13 @@ pub struct Showing {
 impl Showing {
     /// Whether anyone may see the poll's results now, by this process's clock.
     pub async fn results_are_public(&self, poll: &PollId) -> Result<bool, Error> {
-        let rules = self.polls.rules(poll).await?.ok_or_else(Error::poll_not_found)?;
+        let rules = self.polls.rules(poll).await?.ok_or(Error::NoSuchPoll)?;
         Ok(rules.results_are_public(self.clock.now()))
     }
 }
 
 /// An app of close-poll and update-poll.
-pub type EditingApp = Editing<Client, ProcessClock>;
+pub type PollChangesApp = PollChanges<Client, ProcessClock>;
 type RelayApp = relay_votes::App<Client, ProcessClock>;
 type TallyApp = tally_votes::App<TallyStore<Client>, Client, Client, ProcessClock>;
 
@@ -82,9 +80,9 @@ pub struct Cloud {
     /// Where they run.
     pub world: Rc<World>,
     /// Votes.
-    pub voting: Rc<Function<VotingApp>>,
+    pub votes: Rc<Function<VotesApp>>,
     /// Changes of polls.
-    pub editing: Rc<Function<EditingApp>>,
+    pub poll_changes: Rc<Function<PollChangesApp>>,
     /// Results.
     pub showing: Rc<Function<Showing>>,
     /// The operator's program. It is no function, but is started, held up and killed like one.
@@ -108,15 +106,15 @@ impl Cloud {
         let most = world.scenario.processes_max;
         let fewer = (most / 4).max(1);
         let of = world.clone();
-        let voting = Function::new(world, "cast-vote", (API_TIMEOUT_MS, most), move |process| {
+        let votes = Function::new(world, "cast-vote", (API_TIMEOUT_MS, most), move |process| {
             let (client, clock) = client(&of, process);
             let polls = PollStore::over(client.clone(), POLLS.to_owned());
-            Voting::over(polls, VoteStore::over(client, VOTES.to_owned()), clock)
+            Votes::over(polls, VoteStore::over(client, VOTES.to_owned()), clock)
         });
         let of = world.clone();
-        let editing = Function::new(world, "update-poll", (EDIT_TIMEOUT_MS, fewer), move |process| {
+        let poll_changes = Function::new(world, "update-poll", (EDIT_TIMEOUT_MS, fewer), move |process| {
             let (client, clock) = client(&of, process);
-            Editing::over(PollStore::over(client, POLLS.to_owned()), clock)
+            PollChanges::over(PollStore::over(client, POLLS.to_owned()), clock)
         });
         let of = world.clone();
         let showing = Function::new(world, "get-results", (API_TIMEOUT_MS, fewer), move |process| {
@@ -146,8 +144,8 @@ impl Cloud {
         });
         Rc::new(Self {
             world: world.clone(),
-            voting,
-            editing,
+            votes,
+            poll_changes,
             showing,
             operator,
             relay,
@@ -441,7 +439,7 @@ fn queue_event(receipt: &Receipt) -> QueueEvent {
 }
 
 /// The ids in a report, as Lambda reads it.
-fn failed_ids(report: landslide_shared::batch::BatchReport) -> HashSet<u64> {
+fn failed_ids(report: landslide_edge::batch::BatchReport) -> HashSet<u64> {
     let report = serde_json::to_value(report).expect("a report is JSON");
     let failures = report["batchItemFailures"].as_array().expect("a list of failures");
     failures.iter().map(|failure| failure["itemIdentifier"].as_str().unwrap().parse().expect("our id")).collect()

@@ -8,7 +8,7 @@ use std::{
 };
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use landslide_shared::domain::lease::CONFIG_LEASE_MS;
+use landslide_domain::lease::CONFIG_LEASE_MS;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::{

@@ -5,14 +5,14 @@ use std::{cell::Cell, pin::pin, rc::Rc};
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use futures_util::future::{Either, select};
-use landslide_shared::{
+use landslide_aws::{
     clock::Clock,
-    counting::rebuild::{LANDED_MS, Rebuild, may_be_rebuilt},
-    domain::{
-        ids::PollId,
-        poll::{Poll, Rules},
-    },
     store::{PollStore, TallyStore, VoteStore},
+};
+use landslide_counting::tallies::rebuild::{LANDED_MS, Rebuild, may_be_rebuilt};
+use landslide_domain::{
+    ids::PollId,
+    poll::{Poll, Rules},
 };
 
 use crate::{

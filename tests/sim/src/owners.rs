@@ -2,25 +2,23 @@
 
 use std::rc::Rc;
 
-use landslide_shared::{
-    domain::{
-        caller::{Caller, TokenKind},
-        ids::PollId,
-        lease::CHANGE_FELT_MS,
-        poll::Poll,
-        poll_edit::EditPoll,
-        poll_request::{CreatePoll, PEAK_VOTES_PER_SECOND_MAX},
-        time::Timestamp,
-        vote::Revisions,
-    },
-    http::Error,
-    store::PollStore,
+use landslide_aws::store::PollStore;
+use landslide_domain::{
+    caller::{Caller, TokenKind},
+    error::Error,
+    ids::PollId,
+    lease::CHANGE_FELT_MS,
+    poll::Poll,
+    poll_edit::EditPoll,
+    poll_request::{CreatePoll, PEAK_VOTES_PER_SECOND_MAX},
+    time::Timestamp,
+    vote::Revisions,
 };
 use serde_json::{Value, json};
 
 use crate::{
     client::Client,
-    cloud::{Cloud, EditingApp},
+    cloud::{Cloud, PollChangesApp},
     world::{POLLS, Process, World, timestamp},
 };
 
@@ -180,15 +178,15 @@ async fn ask(cloud: &Rc<Cloud>, poll: &Poll, wish: &Wish) -> bool {
     let (id, invocation) = (poll.rules.settings.poll_id.clone(), world.next_invocation());
     let answer = match wish {
         Wish::Close => {
-            let close = async move |editing: Rc<EditingApp>| editing.close(&id, &owner()).await;
-            cloud.numbered_request(invocation, &cloud.editing, close).await
+            let close = async move |changes: Rc<PollChangesApp>| changes.close(&id, &owner()).await;
+            cloud.numbered_request(invocation, &cloud.poll_changes, close).await
         }
         Wish::Edit(body) => {
             let edit: EditPoll = serde_json::from_value(body.clone()).expect("a change's body");
             let seen = world.ledger.revision_of_poll(id.as_str()).to_string();
             let expected = if world.once_in(2) { Revisions::Any } else { Revisions::Of(vec![seen]) };
-            let edit = async move |editing: Rc<EditingApp>| editing.edit(&id, &owner(), &expected, &edit).await;
-            cloud.numbered_request(invocation, &cloud.editing, edit).await
+            let edit = async move |changes: Rc<PollChangesApp>| changes.edit(&id, &owner(), &expected, &edit).await;
+            cloud.numbered_request(invocation, &cloud.poll_changes, edit).await
         }
     };
     world.tell("owner", || match (wish, &answer) {
@@ -204,9 +202,7 @@ async fn ask(cloud: &Rc<Cloud>, poll: &Poll, wish: &Wish) -> bool {
             true
         }
         // A closing before the opening is not valid.
-        Some(Err(
-            Error::NotEditable(_) | Error::PollNotOpen | Error::RevisionMismatch | Error::InvalidRequest { .. },
-        )) => {
+        Some(Err(Error::NotEditable(_) | Error::PollNotOpen | Error::RevisionMismatch | Error::InvalidFields(_))) => {
             world.ledger.refused(id, invocation);
             true
         }

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use landslide_shared::domain::poll::{Poll, Results};
+use landslide_domain::poll::{Poll, Results};
 
 use crate::cloud::Cloud;
 

@@ -2,10 +2,8 @@
 
 use std::rc::Rc;
 
-use landslide_shared::{
-    counting::rebuild::LANDED_MS,
-    domain::{poll::Poll, tally::COUNTABLE_AGE_MS, time::DAY_MS},
-};
+use landslide_counting::tallies::rebuild::LANDED_MS;
+use landslide_domain::{poll::Poll, tally::COUNTABLE_AGE_MS, time::DAY_MS};
 
 use crate::{
     cloud::Cloud,

@@ -2,13 +2,11 @@
 
 use std::fmt;
 
-use landslide_shared::{
-    counting::CountingLimits,
-    domain::{
-        heat::{HEAT_LIMITS, HeatLimits},
-        tally::PORTION_IDS_MAX,
-        time::MINUTE_MS,
-    },
+use landslide_counting::tallies::CountingLimits;
+use landslide_domain::{
+    heat::{HEAT_LIMITS, HeatLimits},
+    tally::PORTION_IDS_MAX,
+    time::MINUTE_MS,
 };
 
 use crate::faults::Fault;

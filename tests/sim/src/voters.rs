@@ -4,17 +4,15 @@
 use std::rc::Rc;
 
 use futures_util::future::join_all;
-use landslide_shared::{
-    domain::{
-        caller::{Caller, TokenKind},
-        choices::Choices,
-        poll::{Kind, Poll, VoteChange},
-        time::Timestamp,
-        vote::Revisions,
-    },
-    http::Error,
-    voting::Settled,
+use landslide_domain::{
+    caller::{Caller, TokenKind},
+    choices::Choices,
+    error::Error,
+    poll::{Kind, Poll, VoteChange},
+    time::Timestamp,
+    vote::Revisions,
 };
+use landslide_service::votes::{StandingVote, Wish};
 
 use crate::{
     cloud::Cloud,
@@ -131,9 +129,10 @@ impl Person {
             let before = world.ledger.standing(&self.voter);
             let (id, caller) = (self.poll.rules.settings.poll_id.clone(), self.caller.clone());
             let only_over = over.map(|revision| Revisions::Of(vec![revision.to_string()]));
-            let request = self.cloud.request(&self.cloud.voting, async move |voting| {
-                voting.settle(&id, &caller, only_over, |_| Ok(choices)).await
-            });
+            let wish = choices.map_or(Wish::Retract, |choices| Wish::Cast(choices.iter().map(u64::from).collect()));
+            let request = self
+                .cloud
+                .request(&self.cloud.votes, async move |votes| votes.submit(&id, &caller, only_over, &wish).await);
             let answer = request.await;
             world.tell("voter", || format!("{:032x} asks for {choices:?}: {answer:?}", self.voter.key));
             let is_over = match &answer {
@@ -161,7 +160,7 @@ impl Person {
     }
 
     /// C1, C2: what a 2xx says is stored, and no two requests are told that they wrote it.
-    fn hold_to(&self, choices: Option<Choices>, over: Option<u64>, settled: &Settled, began: u64) {
+    fn hold_to(&self, choices: Option<Choices>, over: Option<u64>, settled: &StandingVote, began: u64) {
         let ledger = &self.cloud.world.ledger;
         let number = u64::from(settled.vote.revision);
         let stored = ledger.revision(&self.voter, number);
@@ -189,10 +188,10 @@ impl Person {
     }
 
     /// C4: voters see their own vote at once.
-    async fn see_own_vote(&self, settled: &Settled) {
+    async fn see_own_vote(&self, settled: &StandingVote) {
         let world = &self.cloud.world;
         let (id, caller) = (self.poll.rules.settings.poll_id.clone(), self.caller.clone());
-        let shown = self.cloud.request(&self.cloud.voting, async move |voting| voting.vote_of(&id, &caller).await);
+        let shown = self.cloud.request(&self.cloud.votes, async move |votes| votes.stored_vote(&id, &caller).await);
         if let Some(Ok(shown)) = shown.await
             && shown.is_none_or(|shown| shown.revision < settled.vote.revision)
         {
@@ -221,7 +220,7 @@ impl Person {
                 Error::PollNotOpen => {
                     times.iter().any(|times| times.opens_at.is_some_and(|opens_at| opens_at + SKEW_MS > began))
                 }
-                Error::NotFound(_) => choices.is_none() && before.is_none(),
+                Error::NoVote => choices.is_none() && before.is_none(),
                 _ => false,
             };
         if !is_right {

@@ -7,12 +7,10 @@ use std::{
     time::Duration,
 };
 
-use landslide_shared::{
-    clock::Clock,
-    domain::{
-        lease::CLOCK_SKEW_MS,
-        time::{MINUTE_MS, Timestamp},
-    },
+use landslide_aws::clock::Clock;
+use landslide_domain::{
+    lease::CLOCK_SKEW_MS,
+    time::{MINUTE_MS, Timestamp},
 };
 use rustc_hash::FxHashMap;
 

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
-use landslide_shared::domain::choices::Choices;
-use landslide_shared::testing::poll_asked_for;
+use landslide_domain::choices::Choices;
+use landslide_domain::testing::poll_asked_for;
 use proptest::prelude::*;
 use serde_json::json;
 

@@ -1,6 +1,6 @@
-use landslide_shared::domain::choices::Choices;
-use landslide_shared::domain::recount::recount;
-use landslide_shared::domain::tally::Head;
+use landslide_domain::choices::Choices;
+use landslide_domain::recount::recount;
+use landslide_domain::tally::Head;
 
 use super::*;
 

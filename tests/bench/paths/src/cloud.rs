@@ -13,7 +13,7 @@ use aws_smithy_runtime_api::{
 use aws_smithy_types::body::SdkBody;
 use aws_types::SdkConfig;
 use base64::{Engine, prelude::BASE64_STANDARD};
-use landslide_shared::aws::sdk_config_over;
+use landslide_aws::sdk::sdk_config_over;
 use serde_json::{Value, json};
 
 use crate::{

@@ -1,6 +1,6 @@
 //! Requests as the gateway hands them over: with all that a browser and the gateway put into them.
 
-use landslide_shared::clock;
+use landslide_aws::clock;
 use serde_json::{Map, Value, json};
 
 use crate::votes::POLL;

@@ -5,24 +5,24 @@ use std::{future::Future, sync::Arc};
 use authorizer::{AuthorizerRequest, authorize};
 use lambda_http::{Adapter, request::LambdaRequest};
 use lambda_runtime::{Context, LambdaEvent, Service};
-use landslide_shared::{
+use landslide_aws::{
     clock,
-    domain::{
-        caller::{Caller, TokenKind},
-        fold::fold,
-        ids::PollId,
-        message::Message,
-        poll::Poll,
-        poll_request::CreatePoll,
-        results::{results, results_tag},
-        tally::{by_bucket, plan},
-        time::Timestamp,
-        vote::CastVote,
-    },
-    http::{self, BODY_BYTES_MAX, Edge, Error, Event, Reply, Request},
     store::{PollStore, ResultsStore, VoteStore},
-    voting::Voting,
 };
+use landslide_domain::{
+    caller::{Caller, TokenKind},
+    fold::fold,
+    ids::PollId,
+    message::Message,
+    poll::Poll,
+    poll_request::CreatePoll,
+    results::{results, results_tag},
+    tally::{by_bucket, plan},
+    time::Timestamp,
+    vote::CastVote,
+};
+use landslide_edge::http::{self, BODY_BYTES_MAX, Edge, Error, Event, Reply, Request};
+use landslide_service::{results::CurrentResults, votes::Votes};
 use relay_votes::{Folded, StreamEvent};
 use serde_json::json;
 use tokio::runtime::Runtime;
@@ -59,8 +59,8 @@ pub const PATHS: &[Path] = &[
 
 fn cast_vote() -> Work {
     let aws = cloud::sdk_config();
-    let voting = Voting::new(PollStore::new(&aws, "polls".to_owned()), VoteStore::new(&aws, "votes".to_owned()));
-    endpoint(voting, cast_vote::handle, events::vote(), 201)
+    let votes = Votes::new(PollStore::new(&aws, "polls".to_owned()), VoteStore::new(&aws, "votes".to_owned()));
+    endpoint(votes, cast_vote::handle, events::vote(), 201)
 }
 
 fn register_device() -> Work {
@@ -90,8 +90,8 @@ fn device_event() -> Vec<u8> {
 fn get_results() -> Work {
     let aws = cloud::sdk_config();
     let store = ResultsStore::new(&aws, "polls".to_owned(), "tallies".to_owned());
-    let app = get_results::App::new(store, VoteStore::new(&aws, "votes".to_owned()));
-    endpoint(app, get_results::handle, events::request("GET", "/v1/polls/{poll_id}/results", By::Nobody, None), 200)
+    let results = CurrentResults::new(store, VoteStore::new(&aws, "votes".to_owned()));
+    endpoint(results, get_results::handle, events::request("GET", "/v1/polls/{poll_id}/results", By::Nobody, None), 200)
 }
 
 /// An endpoint as `http::run` has it, from an event's bytes to the response's.

@@ -4,7 +4,8 @@
 //! making keys. They never expire.
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
-use landslide_shared::{clock, device_keys::DeviceKeys, issuers::Verifier, key_sets::HttpFetch, token::DeviceIssuer};
+use landslide_aws::clock;
+use landslide_identity::{device_keys::DeviceKeys, issuers::Verifier, key_sets::HttpFetch, token::DeviceIssuer};
 use serde::Deserialize;
 use serde_json::{Value, json};
 

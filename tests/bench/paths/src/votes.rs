@@ -3,17 +3,15 @@
 use std::sync::Arc;
 
 use fastrand::Rng;
-use landslide_shared::{
-    clock,
-    domain::{
-        change::{Change, VoteId},
-        choices::Choices,
-        ids::{PollId, VoterKey},
-        lane::{LaneKey, Partitions},
-        message::Message,
-        tally::{Bucket, Counters, Head, Seen},
-        time::Timestamp,
-    },
+use landslide_aws::clock;
+use landslide_domain::{
+    change::{Change, VoteId},
+    choices::Choices,
+    ids::{PollId, VoterKey},
+    lane::{LaneKey, Partitions},
+    message::Message,
+    tally::{Bucket, Counters, Head, Seen},
+    time::Timestamp,
 };
 use serde_json::{Value, json};
 

@@ -6,13 +6,11 @@ use std::{
     time::Duration,
 };
 
-use landslide_shared::{
-    clock::Clock,
-    domain::{
-        lane::{LANES_FELT_MS, LANES_MAX, Partition, Partitions, lanes_for},
-        lease::CONFIG_LEASE_MS,
-        time::Timestamp,
-    },
+use landslide_aws::clock::Clock;
+use landslide_domain::{
+    lane::{LANES_FELT_MS, LANES_MAX, Partition, Partitions, lanes_for},
+    lease::CONFIG_LEASE_MS,
+    time::Timestamp,
 };
 
 use crate::{

@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
-use landslide_shared::domain::lane::Partitions;
+use landslide_domain::lane::Partitions;
 
 macro_rules! parameters {
     ($($name:ident: $type:ty = $value:expr, $doc:literal, $source:literal;)*) => {

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, rc::Rc};
 
 use futures_util::{StreamExt, stream};
-use landslide_shared::{
+use landslide_aws::{
     clock::Clock,
     queue::{BATCHES_AT_ONCE, PAUSE_MS, batches},
 };

@@ -11,20 +11,18 @@ use aws_sdk_dynamodb::operation::{
     },
     update_item::{UpdateItemError, UpdateItemOutput, builders::UpdateItemInputBuilder},
 };
-use landslide_shared::{
-    domain::{
-        change::{Change, VoteId},
-        choices::Choices,
-        fold::fold,
-        ids::{PollId, VoterKey},
-        lane::LaneKey,
-        poll::Rules,
-        poll_request::CreatePoll,
-        tally::{Bucket, Counters, Head, SeenRow},
-        time::{MINUTE_MS, Timestamp},
-        vote::Vote,
-    },
-    store::{DynamoDb, LaneStore, Outcome, TallyStore, VoteStore},
+use landslide_aws::store::{DynamoDb, LaneStore, Outcome, TallyStore, VoteStore};
+use landslide_domain::{
+    change::{Change, VoteId},
+    choices::Choices,
+    fold::fold,
+    ids::{PollId, VoterKey},
+    lane::LaneKey,
+    poll::Rules,
+    poll_request::CreatePoll,
+    tally::{Bucket, Counters, Head, SeenRow},
+    time::{MINUTE_MS, Timestamp},
+    vote::Vote,
 };
 use serde_json::json;
 
@@ -141,7 +139,7 @@ fn id(number: usize) -> VoteId {
     VoteId::new(&VoterKey::from_bytes((number as u128).to_be_bytes()), 1)
 }
 
-fn message(votes: usize) -> Vec<landslide_shared::domain::message::Message> {
+fn message(votes: usize) -> Vec<landslide_domain::message::Message> {
     let change = |number| Change { id: id(number), cast_at: at(0), from: None, to: Choices::from_bits(2) };
     fold((0..votes).map(|number| (lane(), change(number))))
 }
@@ -235,7 +233,7 @@ mod tests {
     #[test]
     fn a_full_message_and_a_full_head_keep_to_their_limits_by_these_sizes() {
         let sizes = Sizes::measure();
-        let limit = landslide_shared::domain::message::MESSAGE_BYTES_MAX as u64;
+        let limit = landslide_domain::message::MESSAGE_BYTES_MAX as u64;
         assert!(sizes.body(sizes.message_votes_max) <= limit);
         assert!(sizes.body(sizes.message_votes_max + 2) > limit);
         assert_eq!((sizes.id, sizes.vote_units), (16, 1));

@@ -6,10 +6,8 @@ use std::{
     rc::Rc,
 };
 
-use landslide_shared::{
-    aws::{ATTEMPT_TIMEOUT, ATTEMPTS_MAX, CALL_TIMEOUT, FIRST_PAUSE},
-    domain::lane::LANES_MAX,
-};
+use landslide_aws::sdk::{ATTEMPT_TIMEOUT, ATTEMPTS_MAX, CALL_TIMEOUT, FIRST_PAUSE};
+use landslide_domain::lane::LANES_MAX;
 
 use crate::{
     database::{read_units, write_units},

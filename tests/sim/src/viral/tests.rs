@@ -2,16 +2,14 @@
 
 use std::rc::Rc;
 
-use landslide_shared::{
-    counting::CountingLimits,
-    domain::{
-        caller::{Caller, TokenKind},
-        choices::Choices,
-        heat::HEAT_LIMITS,
-        poll::Poll,
-        time::Timestamp,
-    },
+use landslide_counting::tallies::CountingLimits;
+use landslide_domain::{
+    caller::{Caller, TokenKind},
+    heat::HEAT_LIMITS,
+    poll::Poll,
+    time::Timestamp,
 };
+use landslide_service::votes::Wish;
 use serde_json::json;
 
 use crate::{
@@ -133,10 +131,8 @@ async fn vote(cloud: Rc<Cloud>, poll: Rc<Poll>, voter: u64) {
         kind: TokenKind::Device,
         expires_at: Timestamp::EPOCH.plus_millis(u64::MAX),
     };
-    let choices = Choices::from_bits(1 << world.draw(4));
+    let wish = Wish::Cast(vec![world.draw(4)]);
     let id = poll.rules.settings.poll_id.clone();
-    let settled = cloud
-        .request(&cloud.voting, async move |voting| voting.settle(&id, &caller, None, |_| Ok(choices)).await)
-        .await;
+    let settled = cloud.request(&cloud.votes, async move |votes| votes.submit(&id, &caller, None, &wish).await).await;
     assert!(matches!(settled, Some(Ok(_))), "{settled:?}");
 }

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, rc::Rc};
 
-use landslide_shared::aws::{ATTEMPTS_MAX, FIRST_PAUSE};
+use landslide_aws::sdk::{ATTEMPTS_MAX, FIRST_PAUSE};
 
 use crate::viral::{
     allowance::Allowance,

@@ -1,0 +1,156 @@
+//! AWS clients for a function: built from Lambda's own environment, without any search for settings.
+
+use std::time::Duration;
+
+use aws_credential_types::{
+    Credentials,
+    provider::{ProvideCredentials, SharedCredentialsProvider, error::CredentialsError, future},
+};
+use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
+use aws_smithy_http_client::{
+    Builder,
+    tls::{Provider, TlsContext, TrustStore, rustls_provider::CryptoMode},
+};
+use aws_smithy_runtime_api::client::{
+    behavior_version::BehaviorVersion, http::SharedHttpClient, stalled_stream_protection::StalledStreamProtectionConfig,
+};
+use aws_smithy_types::{error::display::DisplayErrorContext, retry::RetryConfig, timeout::TimeoutConfig};
+use aws_types::{SdkConfig, region::Region};
+
+use crate::config::{self, ConfigError};
+
+/// How long a connection may take to be made.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+/// How long one attempt of a call may take.
+pub const ATTEMPT_TIMEOUT: Duration = Duration::from_millis(1_500);
+/// How long a call may take, all attempts together.
+pub const CALL_TIMEOUT: Duration = Duration::from_millis(4_000);
+/// How often a call is tried where AWS throttles it, fails or does not answer.
+pub const ATTEMPTS_MAX: u32 = 4;
+/// The first pause between two attempts, doubled at each and drawn at random below that.
+pub const FIRST_PAUSE: Duration = Duration::from_millis(50);
+
+/// The roots of Amazon Trust Services, all five that <https://www.amazontrust.com/repository/> asks trust stores to hold.
+const AMAZON_ROOTS: &[u8] = include_bytes!("sdk/amazon-roots.pem");
+
+/// What every client of a function is built from.
+pub fn sdk_config() -> Result<SdkConfig, ConfigError> {
+    let region = config::text("AWS_REGION")?;
+    let endpoint = config::text("AWS_ENDPOINT_URL").ok();
+    let http_client = https_client_that_trusts(trusted(&region, endpoint.as_deref()));
+    Ok(sdk_config_over(http_client, region, endpoint, FIRST_PAUSE))
+}
+
+/// An HTTP client that keeps its connections, and trusts whom this machine trusts.
+pub fn https_client() -> SharedHttpClient {
+    https_client_that_trusts(TrustStore::default())
+}
+
+fn https_client_that_trusts(trusted: TrustStore) -> SharedHttpClient {
+    let tls = TlsContext::builder().with_trust_store(trusted).build().unwrap_or_default();
+    Builder::new().tls_provider(Provider::Rustls(CryptoMode::AwsLc)).tls_context(tls).build_https()
+}
+
+/// Amazon alone where only Amazon answers: reading the machine's 150 roots takes nine tenths of a cold start. The machine's where an
+/// endpoint of one's own speaks TLS, and outside AWS's commercial regions, whose certificates may come from others.
+fn trusted(region: &str, endpoint: Option<&str>) -> TrustStore {
+    if has_roots_of_amazon(region) && !endpoint.is_some_and(|url| url.starts_with("https:")) {
+        TrustStore::empty().with_pem_certificate(AMAZON_ROOTS)
+    } else {
+        TrustStore::default()
+    }
+}
+
+/// Of the commercial partition, such as `eu-central-1`; not `cn-north-1`, `eusc-de-east-1` or `us-gov-west-1`.
+fn has_roots_of_amazon(region: &str) -> bool {
+    let parts: Vec<&str> = region.split('-').collect();
+    matches!(parts.as_slice(), [area, _, _] if area.len() == 2 && *area != "cn")
+}
+
+/// The same settings over any HTTP client and first pause: what tests put in the place of AWS.
+pub fn sdk_config_over(
+    http_client: impl Into<SharedHttpClient>,
+    region: String,
+    endpoint: Option<String>,
+    first_pause: Duration,
+) -> SdkConfig {
+    let timeouts = TimeoutConfig::builder()
+        .connect_timeout(CONNECT_TIMEOUT)
+        .operation_attempt_timeout(ATTEMPT_TIMEOUT)
+        .operation_timeout(CALL_TIMEOUT)
+        .build();
+    let mut builder = SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new(region))
+        .credentials_provider(SharedCredentialsProvider::new(LambdaCredentials))
+        .http_client(http_client.into())
+        .sleep_impl(SharedAsyncSleep::new(TokioSleep::new()))
+        .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+        .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS_MAX).with_initial_backoff(first_pause))
+        .timeout_config(timeouts);
+    builder.set_endpoint_url(endpoint);
+    builder.build()
+}
+
+/// An error with all of its causes, for the log.
+pub fn describe<E: std::error::Error>(error: &E) -> String {
+    DisplayErrorContext(error).to_string()
+}
+
+/// The credentials that Lambda puts into the environment, read again whenever they are asked for.
+#[derive(Debug)]
+struct LambdaCredentials;
+
+impl ProvideCredentials for LambdaCredentials {
+    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+    where
+        Self: 'a,
+    {
+        let read = || -> Result<Credentials, ConfigError> {
+            let session_token = config::text("AWS_SESSION_TOKEN").ok();
+            Ok(Credentials::new(
+                config::text("AWS_ACCESS_KEY_ID")?,
+                config::text("AWS_SECRET_ACCESS_KEY")?,
+                session_token,
+                None,
+                "lambda environment",
+            ))
+        };
+        future::ProvideCredentials::ready(read().map_err(CredentialsError::not_loaded))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whether the clients of a function would read this machine's roots.
+    fn reads_the_machines_roots(region: &str, endpoint: Option<&str>) -> bool {
+        format!("{:?}", trusted(region, endpoint)).contains("enable_native_roots: true")
+    }
+
+    #[test]
+    fn only_amazon_is_trusted_where_only_amazon_answers() {
+        for region in ["us-east-1", "eu-central-1", "ap-southeast-7", "mx-central-1"] {
+            assert!(!reads_the_machines_roots(region, None), "{region}");
+            assert!(!reads_the_machines_roots(region, Some("http://localhost:4566")), "{region}");
+            assert!(reads_the_machines_roots(region, Some("https://localhost.localstack.cloud:4566")), "{region}");
+        }
+        for region in ["cn-north-1", "us-gov-west-1", "us-iso-east-1", "eu-isoe-west-1", "eusc-de-east-1"] {
+            assert!(reads_the_machines_roots(region, None), "{region}");
+        }
+    }
+
+    /// The TLS library parses them when it first connects, and panics where it can't.
+    #[tokio::test]
+    async fn the_roots_of_amazon_can_be_read() {
+        assert_eq!(String::from_utf8_lossy(AMAZON_ROOTS).matches("BEGIN CERTIFICATE").count(), 5);
+        let http_client = https_client_that_trusts(trusted("us-east-1", None));
+        let nobody = Some("https://127.0.0.1:1".to_owned());
+        let config = sdk_config_over(http_client, "us-east-1".to_owned(), nobody, Duration::ZERO).into_builder();
+        let credentials = SharedCredentialsProvider::new(Credentials::new("key", "secret", None, None, "test"));
+        let config = config.retry_config(RetryConfig::disabled()).credentials_provider(credentials).build();
+        let refused = aws_sdk_sqs::Client::new(&config).list_queues().send().await;
+        assert!(describe(&refused.unwrap_err()).contains("refused"));
+    }
+}

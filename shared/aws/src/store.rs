@@ -1,0 +1,84 @@
+//! DynamoDB: one store a table (and one for results, which are read from two), each call bounded in time and tries.
+
+mod dynamodb;
+mod item;
+mod lane_store;
+mod poll_cache;
+mod polls;
+mod results;
+mod tallies;
+mod vote_ids;
+mod votes;
+
+pub use aws_sdk_dynamodb::Client as DynamoDbClient;
+use aws_sdk_dynamodb::{
+    config::http::HttpResponse,
+    error::{ProvideErrorMetadata, SdkError},
+};
+use landslide_domain::error::Error;
+
+use crate::sdk::describe;
+
+pub use self::{
+    dynamodb::{DynamoDb, Outcome},
+    lane_store::{LaneStore, LaneStoreError, SeenIds},
+    poll_cache::PollCache,
+    polls::{Created, Page, PollStore, Replaced},
+    results::{ResultsStore, Snapshot},
+    tallies::{SeenPage, SeenPlace, TallyStore},
+    votes::{PutVote, StoredVote, VotePage, VoteStore},
+};
+
+/// Why a call came to nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Throttled, failing or silent after all tries: the caller may try again. For a write: it is unknown whether
+    /// it took place.
+    #[error("{0}")]
+    Unavailable(String),
+    /// Not to be mended by trying again: a permission, a table's name, an item that is not ours.
+    #[error("{0}")]
+    Broken(String),
+}
+
+impl From<StoreError> for Error {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Unavailable(cause) => Self::Unavailable(cause),
+            StoreError::Broken(cause) => Self::Internal(cause),
+        }
+    }
+}
+
+/// What DynamoDB says when it has too much to do, or is ill; all else that it says is not mended by trying again.
+const PASSING_ERRORS: [&str; 8] = [
+    "InternalServerError",
+    "LimitExceededException",
+    "ProvisionedThroughputExceededException",
+    "RequestLimitExceeded",
+    "ServiceUnavailable",
+    "ThrottlingException",
+    "TransactionConflictException",
+    "TransactionInProgressException",
+];
+
+/// The store error of a failed call. `doing` says what was tried, in the present tense.
+fn store_error<E>(doing: &str, error: SdkError<E, HttpResponse>) -> StoreError
+where
+    E: std::error::Error + ProvideErrorMetadata + 'static,
+{
+    let text = format!("{doing}: {}", describe(&error));
+    let passing = match &error {
+        SdkError::ServiceError(answer) => {
+            answer.raw().status().is_server_error()
+                || answer.err().code().is_some_and(|code| PASSING_ERRORS.contains(&code))
+        }
+        SdkError::ConstructionFailure(_) => false,
+        // Time-outs, connections, answers that can't be read.
+        _ => true,
+    };
+    if passing { StoreError::Unavailable(text) } else { StoreError::Broken(text) }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,96 @@
+//! Reading and writing the attributes of an item.
+
+use std::{collections::HashMap, str::FromStr};
+
+use aws_sdk_dynamodb::{primitives::Blob, types::AttributeValue};
+use landslide_domain::time::Timestamp;
+use serde::{
+    Deserialize, Serialize,
+    de::{IntoDeserializer, value::Error as WordError},
+};
+
+use super::StoreError;
+
+/// An item as DynamoDB gives and takes it.
+pub type Item = HashMap<String, AttributeValue>;
+
+/// A string attribute.
+pub fn string(text: impl Into<String>) -> AttributeValue {
+    AttributeValue::S(text.into())
+}
+
+/// A number attribute.
+pub fn number(number: impl ToString) -> AttributeValue {
+    AttributeValue::N(number.to_string())
+}
+
+/// A time attribute: a number of milliseconds.
+pub fn time(at: Timestamp) -> AttributeValue {
+    number(at.as_millis())
+}
+
+/// A binary attribute.
+pub fn binary(bytes: impl Into<Vec<u8>>) -> AttributeValue {
+    AttributeValue::B(Blob::new(bytes))
+}
+
+/// An enum's variant as the word that the API has for it.
+pub fn word(variant: impl Serialize) -> AttributeValue {
+    let word = serde_json::to_value(variant).ok();
+    string(word.as_ref().and_then(|word| word.as_str()).unwrap_or_default())
+}
+
+/// The attributes of an item that must be there. Errors name the attribute.
+pub struct Attributes<'a>(pub &'a Item);
+
+fn unreadable(name: &str) -> StoreError {
+    StoreError::Broken(format!("read item: attribute {name} is missing or not what it should be"))
+}
+
+impl<'a> Attributes<'a> {
+    /// A string.
+    pub fn string(&self, name: &str) -> Result<&'a str, StoreError> {
+        self.0.get(name).and_then(|value| value.as_s().ok()).map(String::as_str).ok_or_else(|| unreadable(name))
+    }
+
+    /// A number.
+    pub fn number<T: FromStr>(&self, name: &str) -> Result<T, StoreError> {
+        self.optional_number(name)?.ok_or_else(|| unreadable(name))
+    }
+
+    /// A number that may be absent.
+    pub fn optional_number<T: FromStr>(&self, name: &str) -> Result<Option<T>, StoreError> {
+        let Some(value) = self.0.get(name) else { return Ok(None) };
+        let number = value.as_n().ok().and_then(|number| number.parse().ok());
+        number.map(Some).ok_or_else(|| unreadable(name))
+    }
+
+    /// A time that may be absent.
+    pub fn optional_time(&self, name: &str) -> Result<Option<Timestamp>, StoreError> {
+        let millis: Option<u64> = self.optional_number(name)?;
+        millis.map(|millis| Timestamp::from_millis(millis).ok_or_else(|| unreadable(name))).transpose()
+    }
+
+    /// A time.
+    pub fn time(&self, name: &str) -> Result<Timestamp, StoreError> {
+        self.optional_time(name)?.ok_or_else(|| unreadable(name))
+    }
+
+    /// Bytes of a fixed number.
+    pub fn bytes<const N: usize>(&self, name: &str) -> Result<[u8; N], StoreError> {
+        let bytes = self.0.get(name).and_then(|value| value.as_b().ok());
+        bytes.and_then(|bytes| bytes.as_ref().try_into().ok()).ok_or_else(|| unreadable(name))
+    }
+
+    /// An enum's variant, from its word.
+    pub fn word<T: Deserialize<'a>>(&self, name: &str) -> Result<T, StoreError> {
+        let word: serde::de::value::StrDeserializer<'a, WordError> = self.string(name)?.into_deserializer();
+        T::deserialize(word).map_err(|_| unreadable(name))
+    }
+
+    /// A list.
+    pub fn optional_list(&self, name: &str) -> Result<Option<&'a [AttributeValue]>, StoreError> {
+        let Some(value) = self.0.get(name) else { return Ok(None) };
+        value.as_l().map(|list| Some(list.as_slice())).map_err(|_| unreadable(name))
+    }
+}

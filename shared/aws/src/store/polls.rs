@@ -1,0 +1,419 @@
+//! The Polls table: an item RULES and an item OPTIONS a poll.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::{
+    Client,
+    error::SdkError,
+    operation::{
+        get_item::GetItemInput,
+        put_item::{PutItemError, PutItemInput},
+        query::QueryInput,
+        transact_write_items::{TransactWriteItemsError, TransactWriteItemsInput, TransactWriteItemsOutput},
+        update_item::{UpdateItemError, UpdateItemInput},
+    },
+    types::{AttributeValue, Put, TransactWriteItem, builders::PutBuilder},
+};
+use aws_types::SdkConfig;
+use landslide_domain::{
+    ids::PollId,
+    keys,
+    lane::{LANES_FELT_MS, LANES_MAX, Partitions},
+    poll::{OwnerOrder, Poll, Rules, Settings},
+    time::Timestamp,
+};
+
+use super::{
+    DynamoDb, Outcome, StoreError,
+    item::{Attributes, Item, binary, number, string, time, word},
+    store_error,
+};
+use crate::{
+    clock::Clock,
+    config::{self, ConfigError},
+};
+
+/// What became of a poll's creation.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Created {
+    /// It is there now.
+    New,
+    /// A poll of that id was there already; nothing was written.
+    Exists,
+}
+
+/// What became of a poll's change.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Replaced {
+    /// It is stored.
+    Done,
+    /// The poll has another revision than the one before the new one's, or a transaction holds it; nothing was written.
+    Overtaken,
+}
+
+/// A page of an owner's polls, newest first.
+#[derive(Debug)]
+pub struct Page {
+    /// The polls, without owner, options and salt.
+    pub polls: Vec<Settings>,
+    /// Whether there are older ones.
+    pub has_more: bool,
+}
+
+/// What a read of a poll's two items found. A read of several items is not isolated from a transaction.
+pub(super) enum Read<T> {
+    /// Items that go together, or none.
+    Whole(T),
+    /// One item from before a change, and one from after it.
+    Torn,
+}
+
+/// How often a poll's items are read until they go together. A transaction usually lands within milliseconds; one that
+/// stalls holds up readers for 2.2 s of pauses on average, 4.5 s at most.
+const READS_MAX: u32 = 12;
+/// The pause before the n-th further read is drawn at random below this times 2ⁿ, up to n = `READ_PAUSE_DOUBLINGS`.
+const READ_PAUSE_MS: u64 = 10;
+const READ_PAUSE_DOUBLINGS: u32 = 6;
+
+/// Reads a poll's items until they go together.
+pub(super) async fn read_whole<T, R>(clock: &impl Clock, read: impl Fn() -> R) -> Result<T, StoreError>
+where
+    R: Future<Output = Result<Read<T>, StoreError>>,
+{
+    for further in 0..READS_MAX {
+        if further > 0 {
+            clock.back_off(READ_PAUSE_MS, further.min(READ_PAUSE_DOUBLINGS)).await;
+        }
+        if let Read::Whole(found) = read().await? {
+            return Ok(found);
+        }
+    }
+    Err(StoreError::Unavailable("read poll: a change of it does not end".to_owned()))
+}
+
+/// The attribute of the labels' revision.
+const OPTIONS_REVISION: &str = "options_revision";
+/// The attribute of how many logical partitions the poll's votes lie in; absent: 512.
+const PARTITIONS: &str = "partitions";
+/// The attribute of how many lanes there are.
+const LANES: &str = "lanes";
+/// The attribute of when they were last doubled, if ever.
+const LANES_DOUBLED_AT: &str = "lanes_doubled_at";
+/// The index of polls by owner.
+const BY_OWNER: &str = "by-owner";
+
+/// The Polls table.
+pub struct PollStore<D = Client> {
+    db: D,
+    table: String,
+}
+
+impl PollStore {
+    /// The table that the environment names.
+    pub fn from_env(aws: &SdkConfig) -> Result<Self, ConfigError> {
+        Ok(Self::new(aws, config::text("POLLS_TABLE")?))
+    }
+
+    /// A table by name.
+    pub fn new(aws: &SdkConfig, table: String) -> Self {
+        Self::over(Client::new(aws), table)
+    }
+
+    /// A page of at most `limit` polls of an owner, older than the poll of the sort key `after`. Eventually
+    /// consistent, as indexes are.
+    pub async fn page(&self, owner: &str, after: Option<&OwnerOrder>, limit: usize) -> Result<Page, StoreError> {
+        let start = after.map(|after| {
+            Item::from([
+                ("owner".to_owned(), string(owner)),
+                ("owner_order".to_owned(), string(keys::owner_order(after.created_at, &after.poll_id))),
+                (keys::POLL_ID.to_owned(), string(after.poll_id.as_str())),
+                (keys::ITEM.to_owned(), string(keys::RULES)),
+            ])
+        });
+        let answer = self
+            .db
+            .query()
+            .table_name(&self.table)
+            .index_name(BY_OWNER)
+            .key_condition_expression("#owner = :owner")
+            .expression_attribute_names("#owner", "owner")
+            .expression_attribute_values(":owner", string(owner))
+            .scan_index_forward(false)
+            .set_exclusive_start_key(start)
+            // One more than asked for tells whether there is another page, so that none is empty.
+            .limit(i32::try_from(limit + 1).unwrap_or(i32::MAX))
+            .send()
+            .await
+            .map_err(|error| store_error("list polls", error))?;
+        let mut polls = answer.items().iter().map(read_settings).collect::<Result<Vec<_>, _>>()?;
+        let has_more = polls.len() > limit;
+        polls.truncate(limit);
+        Ok(Page { polls, has_more })
+    }
+}
+
+impl<D: DynamoDb> PollStore<D> {
+    /// A table by name, in a database.
+    pub fn over(db: D, table: String) -> Self {
+        Self { db, table }
+    }
+
+    /// A poll's rules, by a strongly consistent read.
+    pub async fn rules(&self, poll: &PollId) -> Result<Option<Rules>, StoreError> {
+        let get = GetItemInput::builder()
+            .table_name(&self.table)
+            .key(keys::POLL_ID, string(poll.as_str()))
+            .key(keys::ITEM, string(keys::RULES))
+            .consistent_read(true);
+        let answer = self.db.get_item(get).await.map_err(|error| store_error("read poll's rules", error))?;
+        answer.item().map(read_rules).transpose()
+    }
+
+    /// A poll whole, by a strongly consistent query of its two items, made again where a change landed between them.
+    pub async fn poll(&self, poll: &PollId, clock: &impl Clock) -> Result<Option<Poll>, StoreError> {
+        read_whole(clock, || self.poll_items(poll)).await
+    }
+
+    async fn poll_items(&self, poll: &PollId) -> Result<Read<Option<Poll>>, StoreError> {
+        let query = QueryInput::builder()
+            .table_name(&self.table)
+            .key_condition_expression("#poll_id = :poll_id")
+            .expression_attribute_names("#poll_id", keys::POLL_ID)
+            .expression_attribute_values(":poll_id", string(poll.as_str()))
+            .consistent_read(true);
+        let answer = self.db.query(query).await.map_err(|error| store_error("read poll", error))?;
+        read_poll(answer.items())
+    }
+
+    /// Writes a changed poll over the revision before its own, by one attempt: what it says holds for a while only, so
+    /// nothing is sent again blindly. One conditional write of RULES, or a transaction of both items if the labels are
+    /// of the new revision too.
+    pub async fn replace(&self, poll: &Poll) -> Result<Replaced, StoreError> {
+        if poll.rules.options_revision == poll.rules.settings.revision {
+            return self.replace_both(poll).await;
+        }
+        let put = PutItemInput::builder()
+            .table_name(&self.table)
+            .set_item(Some(rules_item(&poll.rules)))
+            .condition_expression(OVER_THE_REVISION_BEFORE)
+            .set_expression_attribute_names(Some(names_of_condition()))
+            .set_expression_attribute_values(Some(values_of_condition(&poll.rules)));
+        match self.db.put_item_once(put).await {
+            Ok(_) => Ok(Replaced::Done),
+            Err(error) if is_overtaken(&error) => Ok(Replaced::Overtaken),
+            Err(error) => Err(store_error("change poll", error)),
+        }
+    }
+
+    async fn replace_both(&self, poll: &Poll) -> Result<Replaced, StoreError> {
+        let rules = Put::builder()
+            .table_name(&self.table)
+            .set_item(Some(rules_item(&poll.rules)))
+            .condition_expression(OVER_THE_REVISION_BEFORE)
+            .set_expression_attribute_names(Some(names_of_condition()))
+            .set_expression_attribute_values(Some(values_of_condition(&poll.rules)));
+        let options = Put::builder().table_name(&self.table).set_item(Some(options_item(poll)));
+        let both =
+            TransactWriteItemsInput::builder().transact_items(transact(rules)?).transact_items(transact(options)?);
+        let outcome = self.db.transact_once(both).await;
+        Ok(if written("change poll", outcome)? { Replaced::Done } else { Replaced::Overtaken })
+    }
+
+    /// Writes a poll's two items in one transaction, unless there is one of that id.
+    pub async fn create(&self, poll: &Poll) -> Result<Created, StoreError> {
+        let both = TransactWriteItemsInput::builder()
+            .transact_items(transact(self.put_new(rules_item(&poll.rules)))?)
+            .transact_items(transact(self.put_new(options_item(poll)))?);
+        let outcome = self.db.transact(both).await;
+        Ok(if written("create poll", outcome)? { Created::New } else { Created::Exists })
+    }
+
+    fn put_new(&self, item: Item) -> PutBuilder {
+        Put::builder()
+            .table_name(&self.table)
+            .set_item(Some(item))
+            .condition_expression("attribute_not_exists(#poll_id)")
+            .expression_attribute_names("#poll_id", keys::POLL_ID)
+    }
+
+    /// Doubles a poll's lanes, up to the most that there may be, because votes cast from `hot_since` on were too many for
+    /// one of them. Whether it did: not if they were doubled so shortly before that this was not felt by then, nor if there is
+    /// no such poll. No new revision: nobody is shown how many lanes there are.
+    pub async fn double_lanes(&self, poll: &PollId, hot_since: Timestamp, now: Timestamp) -> Result<bool, StoreError> {
+        let felt = hot_since.as_millis().saturating_sub(LANES_FELT_MS);
+        let update = UpdateItemInput::builder()
+            .table_name(&self.table)
+            .key(keys::POLL_ID, string(poll.as_str()))
+            .key(keys::ITEM, string(keys::RULES))
+            .update_expression("SET #lanes = #lanes + #lanes, #doubled_at = :now")
+            .condition_expression("#lanes < :most AND (attribute_not_exists(#doubled_at) OR #doubled_at < :felt)")
+            .expression_attribute_names("#lanes", LANES)
+            .expression_attribute_names("#doubled_at", LANES_DOUBLED_AT)
+            .expression_attribute_values(":most", number(LANES_MAX))
+            .expression_attribute_values(":felt", number(felt))
+            .expression_attribute_values(":now", time(now));
+        match self.db.update_item(update).await {
+            Ok(_) => Ok(true),
+            Err(error) if is_refused(&error) => Ok(false),
+            Err(error) => Err(store_error("double a poll's lanes", error)),
+        }
+    }
+
+    /// Sends one read, so that the connection and its keys are there before the first request.
+    pub async fn prime(&self) {
+        if let Some(nobody) = PollId::parse("prime")
+            && let Err(error) = self.poll_items(&nobody).await
+        {
+            tracing::warn!(%error, "prime polls table");
+        }
+    }
+}
+
+/// Lanes may have been doubled since, without a revision; they never become fewer.
+const OVER_THE_REVISION_BEFORE: &str = "#revision = :before AND #lanes <= :lanes";
+
+fn names_of_condition() -> HashMap<String, String> {
+    HashMap::from([("#revision".to_owned(), "revision".to_owned()), ("#lanes".to_owned(), LANES.to_owned())])
+}
+
+fn values_of_condition(rules: &Rules) -> Item {
+    let before = rules.settings.revision.saturating_sub(1);
+    Item::from([(":before".to_owned(), number(before)), (":lanes".to_owned(), number(rules.lanes))])
+}
+
+fn is_overtaken<R>(error: &SdkError<PutItemError, R>) -> bool {
+    error
+        .as_service_error()
+        .is_some_and(|error| error.is_conditional_check_failed_exception() || error.is_transaction_conflict_exception())
+}
+
+fn is_refused<R>(error: &SdkError<UpdateItemError, R>) -> bool {
+    error.as_service_error().is_some_and(UpdateItemError::is_conditional_check_failed_exception)
+}
+
+fn transact(put: PutBuilder) -> Result<TransactWriteItem, StoreError> {
+    let put = put.build().map_err(|error| StoreError::Broken(format!("write poll: {error}")))?;
+    Ok(TransactWriteItem::builder().put(put).build())
+}
+
+/// Whether a transaction was written; false if another one came first: a condition failed, or it is under way.
+fn written(
+    doing: &str,
+    outcome: Outcome<TransactWriteItemsOutput, TransactWriteItemsError>,
+) -> Result<bool, StoreError> {
+    let Err(error) = outcome else { return Ok(true) };
+    let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) = error.as_service_error() else {
+        return Err(store_error(doing, error));
+    };
+    let codes: Vec<&str> = cancelled.cancellation_reasons().iter().filter_map(|reason| reason.code()).collect();
+    if codes.contains(&"ConditionalCheckFailed") || codes.contains(&"TransactionConflict") {
+        Ok(false)
+    } else if codes.contains(&"ValidationError") {
+        Err(store_error(doing, error))
+    } else {
+        Err(StoreError::Unavailable(format!("{doing}: {}", super::describe(&error))))
+    }
+}
+
+fn rules_item(rules: &Rules) -> Item {
+    let settings = &rules.settings;
+    let attributes = [
+        (keys::POLL_ID, string(settings.poll_id.as_str())),
+        (keys::ITEM, string(keys::RULES)),
+        ("owner", string(&rules.owner)),
+        ("owner_order", string(keys::owner_order(settings.created_at, &settings.poll_id))),
+        ("question", string(&settings.question)),
+        ("kind", word(settings.kind)),
+        ("options", number(rules.options)),
+        (OPTIONS_REVISION, number(rules.options_revision)),
+        ("max_choices", number(settings.max_choices)),
+        ("identity", word(settings.identity)),
+        ("vote_change", word(settings.vote_change)),
+        ("results", word(settings.results)),
+        ("peak_votes_per_second", number(settings.peak_votes_per_second)),
+        (LANES, number(rules.lanes)),
+        ("salt", binary(rules.salt)),
+        ("revision", number(settings.revision)),
+        ("created_at", time(settings.created_at)),
+        ("request_hash", binary(rules.request_hash)),
+    ];
+    let times = [
+        ("opens_at", settings.opens_at),
+        ("closes_at", settings.closes_at),
+        (LANES_DOUBLED_AT, rules.lanes_doubled_at),
+    ];
+    let times = times.into_iter().filter_map(|(name, at)| Some((name, time(at?))));
+    let partitions =
+        (rules.partitions != Partitions::default()).then(|| (PARTITIONS, number(rules.partitions.number())));
+    attributes.into_iter().chain(times).chain(partitions).map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+/// What the index of owners knows of a poll, and its item RULES as well.
+fn read_settings(item: &Item) -> Result<Settings, StoreError> {
+    let attributes = Attributes(item);
+    let id = attributes.string(keys::POLL_ID)?;
+    Ok(Settings {
+        poll_id: PollId::parse(id).ok_or_else(|| StoreError::Broken(format!("read item: {id:?} is no poll's id")))?,
+        question: attributes.string("question")?.to_owned(),
+        kind: attributes.word("kind")?,
+        max_choices: attributes.number("max_choices")?,
+        opens_at: attributes.optional_time("opens_at")?,
+        closes_at: attributes.optional_time("closes_at")?,
+        identity: attributes.word("identity")?,
+        vote_change: attributes.word("vote_change")?,
+        results: attributes.word("results")?,
+        peak_votes_per_second: attributes.number("peak_votes_per_second")?,
+        revision: attributes.number("revision")?,
+        created_at: attributes.time("created_at")?,
+    })
+}
+
+/// A poll's rules from its item RULES.
+pub(super) fn read_rules(item: &Item) -> Result<Rules, StoreError> {
+    let attributes = Attributes(item);
+    let settings = read_settings(item)?;
+    Ok(Rules {
+        // Absent where both items were always written together.
+        options_revision: attributes.optional_number(OPTIONS_REVISION)?.unwrap_or(settings.revision),
+        settings,
+        owner: attributes.string("owner")?.to_owned(),
+        options: attributes.number("options")?,
+        partitions: read_partitions(&attributes)?,
+        lanes: attributes.number(LANES)?,
+        lanes_doubled_at: attributes.optional_time(LANES_DOUBLED_AT)?,
+        salt: attributes.bytes("salt")?,
+        request_hash: attributes.bytes("request_hash")?,
+    })
+}
+
+fn read_partitions(attributes: &Attributes) -> Result<Partitions, StoreError> {
+    let Some(number) = attributes.optional_number(PARTITIONS)? else { return Ok(Partitions::default()) };
+    // By any other number votes would be looked for where they do not lie.
+    Partitions::from_number(number)
+        .ok_or_else(|| StoreError::Broken(format!("read item: no poll has {number} partitions")))
+}
+
+fn options_item(poll: &Poll) -> Item {
+    let labels = poll.options.iter().map(string).collect();
+    Item::from([
+        (keys::POLL_ID.to_owned(), string(poll.rules.settings.poll_id.as_str())),
+        (keys::ITEM.to_owned(), string(keys::OPTIONS)),
+        ("labels".to_owned(), AttributeValue::L(labels)),
+        ("revision".to_owned(), number(poll.rules.options_revision)),
+    ])
+}
+
+/// A poll from its items, `None` if they are not both there.
+pub(super) fn read_poll(items: &[Item]) -> Result<Read<Option<Poll>>, StoreError> {
+    let of_kind = |kind: &str| items.iter().find(|item| Attributes(item).string(keys::ITEM).ok() == Some(kind));
+    let (Some(rules), Some(options)) = (of_kind(keys::RULES), of_kind(keys::OPTIONS)) else {
+        return Ok(Read::Whole(None));
+    };
+    let (rules, options) = (read_rules(rules)?, Attributes(options));
+    if options.number::<u64>("revision")? != rules.options_revision {
+        return Ok(Read::Torn);
+    }
+    let labels = options.optional_list("labels")?.unwrap_or_default();
+    let options = labels.iter().filter_map(|label| label.as_s().ok().cloned()).collect();
+    Ok(Read::Whole(Some(Poll { rules, options })))
+}

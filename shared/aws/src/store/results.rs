@@ -1,0 +1,129 @@
+//! What results are made of: a poll and the COUNT items of its lanes, from two tables by one batch read.
+
+use std::{collections::HashMap, time::Duration};
+
+use aws_sdk_dynamodb::{Client, types::KeysAndAttributes};
+use aws_types::SdkConfig;
+use landslide_domain::{ids::PollId, keys, lane::LaneKey, poll::Poll, tally::Head};
+
+use super::{
+    StoreError,
+    item::{Attributes, Item, string},
+    polls::{Read, read_poll, read_whole},
+    store_error,
+    tallies::read_head,
+};
+use crate::{
+    clock::SystemClock,
+    config::{self, ConfigError},
+};
+
+/// How often a batch is asked for again because DynamoDB left keys unread.
+const BATCHES_MAX: usize = 5;
+/// The pause before the n-th further batch is drawn at random below this times 2ⁿ.
+const PAUSE_MS: u64 = 25;
+
+/// A poll and the counts of its lanes, as they were read.
+#[derive(Debug)]
+pub struct Snapshot {
+    /// The poll.
+    pub poll: Poll,
+    /// COUNT of each lane, lane by lane; version 0 for one that has counted nothing yet.
+    pub counts: Vec<Head>,
+}
+
+/// The two tables.
+pub struct ResultsStore {
+    client: Client,
+    polls_table: String,
+    tallies_table: String,
+}
+
+impl ResultsStore {
+    /// The tables that the environment names.
+    pub fn from_env(aws: &SdkConfig) -> Result<Self, ConfigError> {
+        Ok(Self::new(aws, config::text("POLLS_TABLE")?, config::text("TALLIES_TABLE")?))
+    }
+
+    /// Tables by name.
+    pub fn new(aws: &SdkConfig, polls_table: String, tallies_table: String) -> Self {
+        Self { client: Client::new(aws), polls_table, tallies_table }
+    }
+
+    /// Sends one read, so that the connection is there before the first request.
+    pub async fn prime(&self) {
+        if let Some(nobody) = PollId::parse("prime")
+            && let Err(error) = self.read(&nobody, 1).await
+        {
+            tracing::warn!(%error, "prime results' tables");
+        }
+    }
+
+    /// A poll and its counts, by strongly consistent reads, so that counts never go back. One batch where the poll
+    /// has no more lanes than `lanes`, which is as many as the caller knows of; else one more.
+    pub async fn read(&self, poll_id: &PollId, lanes: u8) -> Result<Option<Snapshot>, StoreError> {
+        read_whole(&SystemClock, || self.snapshot(poll_id, lanes)).await
+    }
+
+    async fn snapshot(&self, poll_id: &PollId, lanes: u8) -> Result<Read<Option<Snapshot>>, StoreError> {
+        let mut tables = HashMap::from([(self.polls_table.clone(), poll_keys(poll_id))]);
+        tables.insert(self.tallies_table.clone(), (0..lanes.max(1)).map(|lane| count_key(poll_id, lane)).collect());
+        let mut found = self.batch(tables).await?;
+        let poll = match read_poll(&found.remove(&self.polls_table).unwrap_or_default())? {
+            Read::Whole(Some(poll)) => poll,
+            Read::Whole(None) => return Ok(Read::Whole(None)),
+            Read::Torn => return Ok(Read::Torn),
+        };
+        let mut counts = found.remove(&self.tallies_table).unwrap_or_default();
+        if poll.rules.lanes > lanes.max(1) {
+            let further = (lanes.max(1)..poll.rules.lanes).map(|lane| count_key(poll_id, lane)).collect();
+            let mut found = self.batch(HashMap::from([(self.tallies_table.clone(), further)])).await?;
+            counts.extend(found.remove(&self.tallies_table).unwrap_or_default());
+        }
+        let of_lane = |lane| {
+            let key = keys::poll_lane(&LaneKey { poll: poll_id.clone(), lane });
+            let item = counts.iter().find(|item| Attributes(item).string(keys::POLL_LANE).ok() == Some(&key));
+            item.map_or_else(|| Ok(Head::default()), read_head)
+        };
+        let counts = (0..poll.rules.lanes).map(of_lane).collect::<Result<_, _>>()?;
+        Ok(Read::Whole(Some(Snapshot { poll, counts })))
+    }
+
+    /// Items by table.
+    async fn batch(&self, tables: HashMap<String, Vec<Item>>) -> Result<HashMap<String, Vec<Item>>, StoreError> {
+        let mut wanted = HashMap::new();
+        for (table, keys) in tables {
+            let keys = KeysAndAttributes::builder().set_keys(Some(keys)).consistent_read(true).build();
+            wanted.insert(table, keys.map_err(|error| StoreError::Broken(format!("read results: {error}")))?);
+        }
+        let mut found: HashMap<String, Vec<Item>> = HashMap::new();
+        for attempt in 0..BATCHES_MAX {
+            if attempt > 0 {
+                tokio::time::sleep(Duration::from_millis(fastrand::u64(..PAUSE_MS << attempt))).await;
+            }
+            let call = self.client.batch_get_item().set_request_items(Some(wanted));
+            let answer = Box::pin(call.send()).await;
+            let answer = answer.map_err(|error| store_error("read results", error))?;
+            for (table, items) in answer.responses.unwrap_or_default() {
+                found.entry(table).or_default().extend(items);
+            }
+            wanted = answer.unprocessed_keys.unwrap_or_default();
+            if wanted.is_empty() {
+                return Ok(found);
+            }
+        }
+        Err(StoreError::Unavailable("read results: keys were left unread again and again".to_owned()))
+    }
+}
+
+fn poll_keys(poll: &PollId) -> Vec<Item> {
+    let key = |kind: &str| {
+        Item::from([(keys::POLL_ID.to_owned(), string(poll.as_str())), (keys::ITEM.to_owned(), string(kind))])
+    };
+    vec![key(keys::RULES), key(keys::OPTIONS)]
+}
+
+fn count_key(poll: &PollId, lane: u8) -> Item {
+    let lane = keys::poll_lane(&LaneKey { poll: poll.clone(), lane });
+    Item::from([(keys::POLL_LANE.to_owned(), string(lane)), (keys::ITEM.to_owned(), string(keys::COUNT))])
+}

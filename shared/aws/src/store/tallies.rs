@@ -1,0 +1,265 @@
+//! The Tallies table: HEAD, SEEN rows and COUNT of each lane.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_dynamodb::{
+    Client,
+    operation::{
+        get_item::GetItemInput,
+        put_item::{PutItemError, PutItemInput},
+        query::QueryInput,
+    },
+    types::AttributeValue,
+};
+use aws_types::SdkConfig;
+use landslide_domain::{
+    change::VoteId,
+    keys,
+    lane::LaneKey,
+    tally::{Bucket, Counters, Head, Ids, SeenRow},
+    time::Timestamp,
+};
+
+use super::{
+    DynamoDb, StoreError,
+    item::{Attributes, Item, binary, number, string, time},
+    lane_store::{LaneStore, LaneStoreError, SeenIds},
+    store_error, vote_ids,
+};
+use crate::config::{self, ConfigError};
+
+/// Attributes of HEAD and COUNT that are no counters.
+const NOT_COUNTERS: [&str; 6] = [keys::POLL_LANE, keys::ITEM, "version", "as_of", "recent", SEALED];
+/// The attribute that is true in a sealed HEAD, and absent in any other. A version that does not know it can't read
+/// such a HEAD, and leaves it alone.
+const SEALED: &str = "sealed";
+
+/// Which of a lane's SEEN rows: its bucket, and the version in its key.
+pub type SeenPlace = (Bucket, u64);
+
+/// Some of a lane's SEEN rows.
+pub struct SeenPage {
+    /// The rows.
+    pub rows: Vec<SeenRow>,
+    /// After which row the next page begins; none: there is no further one.
+    pub next: Option<SeenPlace>,
+}
+
+/// The Tallies table.
+pub struct TallyStore<D = Client> {
+    db: D,
+    table: String,
+}
+
+impl TallyStore {
+    /// The table that the environment names.
+    pub fn from_env(aws: &SdkConfig) -> Result<Self, ConfigError> {
+        Ok(Self::new(aws, config::text("TALLIES_TABLE")?))
+    }
+
+    /// A table by name.
+    pub fn new(aws: &SdkConfig, table: String) -> Self {
+        Self::over(Client::new(aws), table)
+    }
+}
+
+impl<D: DynamoDb> TallyStore<D> {
+    /// A table by name, in a database.
+    pub fn over(db: D, table: String) -> Self {
+        Self { db, table }
+    }
+
+    /// Sends one read, so that the connection is there before the first event.
+    pub async fn prime(&self) {
+        let nobody = landslide_domain::ids::PollId::parse("prime").map(|poll| LaneKey { poll, lane: 0 });
+        if let Some(nobody) = nobody
+            && let Err(error) = self.read_head(&nobody).await
+        {
+            tracing::warn!(%error, "prime tallies table");
+        }
+    }
+
+    /// A page of a lane's SEEN rows in the order of their buckets, after the row of that bucket and version (none: from
+    /// the first), by a strongly consistent read. Also whether others follow: an empty page may have a next one.
+    pub async fn seen_page(&self, lane: &LaneKey, after: Option<SeenPlace>) -> Result<SeenPage, StoreError> {
+        let key = |(bucket, version): SeenPlace| {
+            Item::from([
+                (keys::POLL_LANE.to_owned(), string(keys::poll_lane(lane))),
+                (keys::ITEM.to_owned(), string(keys::seen(bucket, version))),
+            ])
+        };
+        let query = QueryInput::builder()
+            .table_name(&self.table)
+            .key_condition_expression("#lane = :lane AND begins_with(#item, :seen)")
+            .expression_attribute_names("#lane", keys::POLL_LANE)
+            .expression_attribute_names("#item", keys::ITEM)
+            .expression_attribute_values(":lane", string(keys::poll_lane(lane)))
+            .expression_attribute_values(":seen", string(keys::SEEN_PREFIX))
+            .set_exclusive_start_key(after.map(key))
+            .consistent_read(true);
+        let page = self.db.query(query).await.map_err(|error| store_error("read SEEN rows", error))?;
+        let rows = page.items().iter().map(read_row).collect::<Result<_, _>>()?;
+        let last = page.last_evaluated_key().filter(|last| !last.is_empty());
+        Ok(SeenPage { rows, next: last.map(read_place).transpose()? })
+    }
+
+    async fn read_item(&self, lane: &LaneKey, item: &str, doing: &str) -> Result<Head, StoreError> {
+        let get = GetItemInput::builder()
+            .table_name(&self.table)
+            .key(keys::POLL_LANE, string(keys::poll_lane(lane)))
+            .key(keys::ITEM, string(item))
+            .consistent_read(true);
+        let answer = self.db.get_item(get).await.map_err(|error| store_error(doing, error))?;
+        Ok(answer.item().map(read_head).transpose()?.unwrap_or_default())
+    }
+
+    /// Puts an item; false if the condition failed.
+    async fn put_if(&self, doing: &str, item: Item, condition: &str, version: Option<u64>) -> Result<bool, StoreError> {
+        let put = PutItemInput::builder()
+            .table_name(&self.table)
+            .set_item(Some(item))
+            .condition_expression(condition)
+            .expression_attribute_names("#version", "version")
+            .set_expression_attribute_values(
+                version.map(|version| Item::from([(":version".to_owned(), number(version))])),
+            );
+        match self.db.put_item(put).await {
+            Ok(_) => Ok(true),
+            Err(error) => match error.as_service_error() {
+                Some(PutItemError::ConditionalCheckFailedException(_)) => Ok(false),
+                _ => Err(store_error(doing, error)),
+            },
+        }
+    }
+}
+
+impl From<StoreError> for LaneStoreError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Unavailable(text) => LaneStoreError::Unavailable(text),
+            StoreError::Broken(text) => LaneStoreError::Broken(text),
+        }
+    }
+}
+
+impl<D: DynamoDb> LaneStore for TallyStore<D> {
+    async fn read_head(&self, lane: &LaneKey) -> Result<Head, LaneStoreError> {
+        Ok(self.read_item(lane, keys::HEAD, "read HEAD").await?)
+    }
+
+    async fn read_seen(&self, lane: &LaneKey, bucket: Bucket, above: u64) -> Result<SeenIds, LaneStoreError> {
+        let query = QueryInput::builder()
+            .table_name(&self.table)
+            .key_condition_expression("#lane = :lane AND #item BETWEEN :first AND :last")
+            .expression_attribute_names("#lane", keys::POLL_LANE)
+            .expression_attribute_names("#item", keys::ITEM)
+            .expression_attribute_values(":lane", string(keys::poll_lane(lane)))
+            .expression_attribute_values(":first", string(keys::seen(bucket, above.saturating_add(1))))
+            .expression_attribute_values(":last", string(keys::seen(bucket, u64::MAX)))
+            .consistent_read(true);
+        let page = self.db.query(query).await.map_err(|error| store_error("read SEEN rows", error))?;
+        let mut ids = Vec::new();
+        for item in page.items() {
+            ids.extend(read_ids(item.get("ids"))?);
+        }
+        let last = page.last_evaluated_key().filter(|last| !last.is_empty());
+        let up_to = last.map(read_place).transpose()?.map(|(_, version)| version);
+        Ok(SeenIds { ids, up_to })
+    }
+
+    async fn put_seen(&self, lane: &LaneKey, row: &SeenRow) -> Result<(), LaneStoreError> {
+        let put = PutItemInput::builder()
+            .table_name(&self.table)
+            .item(keys::POLL_LANE, string(keys::poll_lane(lane)))
+            .item(keys::ITEM, string(keys::seen(row.bucket, row.version)))
+            .item("ids", ids_attribute(&row.ids))
+            .item(keys::EXPIRES_AT, number(row.expires_at().as_millis() / 1000));
+        self.db.put_item(put).await.map_err(|error| store_error("write SEEN row", error))?;
+        Ok(())
+    }
+
+    async fn put_head(&self, lane: &LaneKey, head: &Head, over: u64) -> Result<(), LaneStoreError> {
+        let mut item = count_item(lane, keys::HEAD, head);
+        let recent =
+            head.recent.iter().map(|(bucket, ids)| (bucket.start().as_millis().to_string(), ids_attribute(ids)));
+        item.insert("recent".to_owned(), AttributeValue::M(recent.collect()));
+        if head.sealed {
+            item.insert(SEALED.to_owned(), AttributeValue::Bool(true));
+        }
+        let written = match over {
+            0 => self.put_if("write HEAD", item, "attribute_not_exists(#version)", None).await?,
+            version => self.put_if("write HEAD", item, "#version = :version", Some(version)).await?,
+        };
+        if written { Ok(()) } else { Err(LaneStoreError::Conflict) }
+    }
+
+    async fn read_count(&self, lane: &LaneKey) -> Result<Head, LaneStoreError> {
+        Ok(self.read_item(lane, keys::COUNT, "read COUNT").await?)
+    }
+
+    async fn put_count(&self, lane: &LaneKey, head: &Head) -> Result<(), LaneStoreError> {
+        let item = count_item(lane, keys::COUNT, head);
+        let condition = "attribute_not_exists(#version) OR #version < :version";
+        // Where the condition fails, another process has written one as new.
+        self.put_if("write COUNT", item, condition, Some(head.version)).await?;
+        Ok(())
+    }
+}
+
+fn read_place(key: &Item) -> Result<SeenPlace, StoreError> {
+    keys::read_seen(Attributes(key).string(keys::ITEM)?).ok_or_else(unreadable_ids)
+}
+
+fn read_row(item: &Item) -> Result<SeenRow, StoreError> {
+    let (bucket, version) = read_place(item)?;
+    Ok(SeenRow { bucket, version, ids: read_ids(item.get("ids"))? })
+}
+
+/// HEAD without its ids, as one of the two items.
+fn count_item(lane: &LaneKey, kind: &str, head: &Head) -> Item {
+    let mut item: Item = head.counters.iter().map(|(name, count)| (name.to_owned(), number(count))).collect();
+    item.insert(keys::POLL_LANE.to_owned(), string(keys::poll_lane(lane)));
+    item.insert(keys::ITEM.to_owned(), string(kind));
+    item.insert("version".to_owned(), number(head.version));
+    if let Some(as_of) = head.as_of {
+        item.insert("as_of".to_owned(), time(as_of));
+    }
+    item
+}
+
+/// HEAD, or COUNT as a HEAD without ids.
+pub(super) fn read_head(item: &Item) -> Result<Head, StoreError> {
+    let attributes = Attributes(item);
+    let names = item.keys().filter(|name| !NOT_COUNTERS.contains(&name.as_str()));
+    let counters =
+        names.map(|name| Ok((name.clone(), attributes.number(name)?))).collect::<Result<BTreeMap<_, _>, _>>()?;
+    Ok(Head {
+        version: attributes.number("version")?,
+        as_of: attributes.optional_time("as_of")?,
+        counters: Counters::from_entries(counters),
+        recent: item.get("recent").map(read_recent).transpose()?.unwrap_or_default(),
+        sealed: item.contains_key(SEALED),
+    })
+}
+
+fn unreadable_ids() -> StoreError {
+    StoreError::Broken("read item: ids are not what they should be".to_owned())
+}
+
+fn read_recent(recent: &AttributeValue) -> Result<Ids, StoreError> {
+    let buckets = recent.as_m().map_err(|_| unreadable_ids())?;
+    let read = |(start, ids): (&String, &AttributeValue)| {
+        let start = start.parse().ok().and_then(Timestamp::from_millis).ok_or_else(unreadable_ids)?;
+        Ok((Bucket::of(start), read_ids(Some(ids))?))
+    };
+    buckets.iter().map(read).collect()
+}
+
+fn ids_attribute(ids: &[VoteId]) -> AttributeValue {
+    binary(vote_ids::encode(ids))
+}
+
+fn read_ids(ids: Option<&AttributeValue>) -> Result<Vec<VoteId>, StoreError> {
+    let bytes = ids.and_then(|ids| ids.as_b().ok());
+    bytes.and_then(|bytes| vote_ids::decode(bytes.as_ref())).ok_or_else(unreadable_ids)
+}

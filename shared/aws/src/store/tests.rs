@@ -1,0 +1,403 @@
+//! What no emulator shows: throttling, conflicts, outcomes that nobody knows.
+
+use base64::{Engine, prelude::BASE64_STANDARD};
+use landslide_domain::{
+    change::VoteId,
+    choices::Choices,
+    ids::{PollId, VoterKey},
+    lane::{LaneKey, Partitions},
+    poll::{Poll, Rules},
+    tally::{Bucket, Head},
+    testing::poll_asked_for,
+    time::Timestamp,
+    vote::Vote,
+};
+use serde_json::{Value, json};
+
+use super::*;
+use crate::testing::{Answer, Call, VirtualClock, stub};
+
+fn poll_id() -> PollId {
+    PollId::parse("p1").unwrap()
+}
+
+fn at(millis: u64) -> Timestamp {
+    Timestamp::from_millis(1_790_000_000_000 + millis).unwrap()
+}
+
+fn poll(closes_at: Option<Timestamp>) -> Poll {
+    poll_asked_for(json!({"question": "Q", "options": ["a", "b"], "closes_at": closes_at}), at(0)).unwrap()
+}
+
+fn vote(nonce: u32) -> Vote {
+    Vote { choices: Choices::of_ids(&[1]), revision: 1, cast_at: at(5), lane: 0, nonce }
+}
+
+fn stored(call: &Call) -> Value {
+    call.body["Item"].clone()
+}
+
+fn run<T>(future: impl Future<Output = T>) -> T {
+    // The SDK's sleeps between attempts must not be waited for.
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
+}
+
+#[test]
+fn a_throttled_vote_is_tried_four_times_and_then_unavailable() {
+    let (aws, calls) = stub(|_, _| Answer::throttled());
+    let store = VoteStore::new(&aws, "votes".to_owned());
+    let outcome = run(store.put(&poll(None).rules, &VoterKey::from_bytes([1; 16]), &vote(1)));
+    assert!(matches!(outcome, Err(StoreError::Unavailable(_))), "{outcome:?}");
+    assert_eq!(calls.operations(), ["PutItem"; 4]);
+}
+
+#[test]
+fn a_missing_permission_is_not_tried_again_and_is_no_passing_trouble() {
+    let (aws, calls) = stub(|_, _| Answer::Refused("AccessDeniedException", json!({})));
+    let store = VoteStore::new(&aws, "votes".to_owned());
+    let outcome = run(store.put(&poll(None).rules, &VoterKey::from_bytes([1; 16]), &vote(1)));
+    assert!(matches!(outcome, Err(StoreError::Broken(_))), "{outcome:?}");
+    assert_eq!(calls.operations(), ["PutItem"]);
+}
+
+#[test]
+fn a_vote_whose_first_answer_was_lost_knows_its_own_write() {
+    let first = std::sync::Mutex::new(None);
+    let (aws, calls) = stub(move |call, before| match before {
+        0 => {
+            *first.lock().unwrap() = Some(stored(call));
+            Answer::Lost
+        }
+        _ => Answer::condition_failed(first.lock().unwrap().clone().unwrap()),
+    });
+    let store = VoteStore::new(&aws, "votes".to_owned());
+    let outcome = run(store.put(&poll(None).rules, &VoterKey::from_bytes([1; 16]), &vote(9))).unwrap();
+    assert_eq!(calls.operations(), ["PutItem"; 2]);
+    let PutVote::Exists(stored) = outcome else { panic!("it was stored by the first attempt") };
+    assert_eq!(stored, vote(9), "to the nonce, by which the request knows its own write");
+}
+
+#[test]
+fn a_polls_creation_tells_a_poll_that_exists_from_passing_trouble() {
+    let cancelled = |first: &str| {
+        let reasons = json!([{"Code": first}, {"Code": "None"}]);
+        Answer::Refused("TransactionCanceledException", json!({"CancellationReasons": reasons}))
+    };
+    let create = |answer: Answer| {
+        let (aws, _) = stub(move |_, _| answer.clone());
+        run(PollStore::new(&aws, "polls".to_owned()).create(&poll(None)))
+    };
+    assert!(matches!(create(Answer::Ok(json!({}))), Ok(Created::New)));
+    assert!(matches!(create(cancelled("ConditionalCheckFailed")), Ok(Created::Exists)));
+    assert!(matches!(create(cancelled("TransactionConflict")), Ok(Created::Exists)), "another one is under way");
+    assert!(matches!(create(cancelled("ThrottlingError")), Err(StoreError::Unavailable(_))));
+    assert!(matches!(create(cancelled("ValidationError")), Err(StoreError::Broken(_))));
+}
+
+/// The two items of a poll as a store writes them.
+fn items_of(poll: &Poll) -> [Value; 2] {
+    let (aws, calls) = stub(|_, _| Answer::Ok(json!({})));
+    run(PollStore::new(&aws, "polls".to_owned()).create(poll)).unwrap();
+    let written = calls.all()[0].body["TransactItems"].clone();
+    [0, 1].map(|place| written[place]["Put"]["Item"].clone())
+}
+
+/// A poll that is created for that many votes a second.
+fn poll_of_peak(peak_votes_per_second: u32) -> Poll {
+    let body = json!({"question": "Q", "options": ["a", "b"], "peak_votes_per_second": peak_votes_per_second});
+    poll_asked_for(body, at(0)).unwrap()
+}
+
+/// The rules of the poll that these items are.
+fn read_back(items: [Value; 2]) -> Result<Option<Rules>, StoreError> {
+    let (aws, _) = stub(move |_, _| Answer::Ok(json!({"Item": items[0]})));
+    run(PollStore::new(&aws, "polls".to_owned()).rules(&poll_id()))
+}
+
+#[test]
+fn the_number_of_partitions_is_stored_where_it_is_not_512() {
+    for (peak, stored) in [(60_000, Value::Null), (60_001, json!({"N": "4096"}))] {
+        let poll = poll_of_peak(peak);
+        assert_eq!(items_of(&poll)[0]["partitions"], stored);
+        assert!(read_back(items_of(&poll)).unwrap().unwrap() == poll.rules);
+    }
+}
+
+#[test]
+fn a_poll_with_a_number_of_partitions_that_no_poll_has_is_not_read() {
+    for number in ["511", "1024", "4097", "65537"] {
+        let mut items = items_of(&poll_of_peak(250_000));
+        items[0]["partitions"] = json!({"N": number});
+        assert!(matches!(read_back(items), Err(StoreError::Broken(_))), "{number}");
+    }
+}
+
+#[test]
+fn a_vote_lies_in_the_partition_that_its_polls_number_of_them_gives() {
+    let voter = VoterKey::from_bytes([0xff; 16]);
+    for (peak, key) in [(1_000, "p1#1ff"), (250_000, "p1#fff")] {
+        let rules = poll_of_peak(peak).rules;
+        let (aws, calls) = stub(|_, _| Answer::Ok(json!({})));
+        let store = VoteStore::new(&aws, "votes".to_owned());
+        run(store.put(&rules, &voter, &vote(1))).unwrap();
+        assert_eq!(run(store.vote(&rules, &voter)).unwrap(), None);
+        run(store.page(&rules, rules.partitions.of(&voter), None)).unwrap();
+        let [put, get, query] = &calls.all()[..] else { panic!("three calls") };
+        assert_eq!(put.body["Item"]["poll_partition"]["S"], key);
+        assert_eq!(get.body["Key"]["poll_partition"]["S"], key);
+        assert_eq!(query.body["ExpressionAttributeValues"][":partition"]["S"], key);
+    }
+}
+
+#[test]
+fn a_vote_in_another_partition_than_its_own_is_no_vote() {
+    let voter = VoterKey::from_bytes([0xff; 16]);
+    let item = json!({"voter": {"S": voter.to_string()}, "choices": {"L": [{"N": "1"}]}, "revision": {"N": "1"},
+        "cast_at": {"N": at(5).as_millis().to_string()}, "lane": {"N": "0"}, "nonce": {"N": "7"}});
+    let (aws, _) = stub(move |_, _| Answer::Ok(json!({"Items": [item]})));
+    let rules = poll_of_peak(250_000).rules;
+    let read = |partition| run(VoteStore::new(&aws, "votes".to_owned()).page(&rules, partition, None)).unwrap().votes;
+    assert_eq!(read(Partitions::Many.of(&voter)), [Ok((voter, vote(7)))]);
+    assert_eq!(read(Partitions::Few.of(&voter)), [Err(voter.to_string())]);
+}
+
+/// A poll before and after an edit of its labels, and the items that a read finds which falls between them.
+fn torn() -> (Poll, Vec<Value>, Vec<Value>) {
+    let before = poll(None);
+    let mut after = before.clone();
+    after.options = vec!["c".to_owned(), "d".to_owned()];
+    after.rules.settings.revision += 1;
+    after.rules.options_revision += 1;
+    let [rules, options] = items_of(&after);
+    let [_, old_options] = items_of(&before);
+    (after, vec![old_options, rules.clone()], vec![options, rules])
+}
+
+#[test]
+fn a_poll_that_changes_while_it_is_read_is_read_again() {
+    let (poll, between, whole) = torn();
+    let (aws, calls) = stub(move |_, before| Answer::Ok(json!({"Items": if before < 2 { &between } else { &whole }})));
+    let read =
+        run(PollStore::new(&aws, "polls".to_owned()).poll(&poll_id(), &VirtualClock::new(at(0)))).unwrap().unwrap();
+    assert!(read == poll, "{read:?}");
+    assert_eq!(calls.operations(), ["Query"; 3]);
+}
+
+#[test]
+fn results_never_show_labels_of_another_revision() {
+    let (poll, between, whole) = torn();
+    let answer =
+        move |_: &Call, before| Answer::Ok(json!({"Responses": {"polls": if before < 1 { &between } else { &whole }}}));
+    let (aws, calls) = stub(answer);
+    let store = ResultsStore::new(&aws, "polls".to_owned(), "tallies".to_owned());
+    assert!(run(store.read(&poll_id(), 1)).unwrap().unwrap().poll == poll);
+    assert_eq!(calls.operations(), ["BatchGetItem"; 2]);
+}
+
+#[test]
+fn a_change_of_a_poll_whose_lanes_were_doubled_meanwhile_is_overtaken() {
+    let (aws, calls) = stub(|_, _| Answer::Ok(json!({})));
+    let mut edited = poll(None);
+    edited.rules.settings.revision = 2;
+    edited.rules.lanes = 4;
+    edited.rules.lanes_doubled_at = Some(at(7));
+    run(PollStore::new(&aws, "polls".to_owned()).replace(&edited)).unwrap();
+    let [put] = calls.all().try_into().unwrap();
+    assert_eq!(put.operation, "PutItem", "its labels stay");
+    let put = put.body;
+    let condition = "#revision = :before AND #lanes <= :lanes";
+    assert_eq!(put["ConditionExpression"], condition);
+    assert_eq!(put["ExpressionAttributeValues"], json!({":before": {"N": "1"}, ":lanes": {"N": "4"}}));
+    assert_eq!(put["Item"]["lanes_doubled_at"]["N"], at(7).as_millis().to_string(), "an edit keeps it");
+}
+
+#[test]
+fn a_poll_that_is_never_found_whole_is_unavailable() {
+    let (_, between, _) = torn();
+    let (aws, calls) = stub(move |_, _| Answer::Ok(json!({"Items": between})));
+    let outcome = run(PollStore::new(&aws, "polls".to_owned()).poll(&poll_id(), &VirtualClock::new(at(0))));
+    assert!(matches!(outcome, Err(StoreError::Unavailable(_))), "{outcome:?}");
+    assert_eq!(calls.operations(), ["Query"; 12]);
+}
+
+/// A stub of the Polls table that holds one poll, of these times.
+fn holding(times: Value) -> (PollCache, crate::testing::Calls) {
+    let items = std::sync::Arc::new(std::sync::Mutex::new(Value::Null));
+    let written = items.clone();
+    let (aws, _) = stub(move |call, _| {
+        *written.lock().unwrap() = call.body["TransactItems"][0]["Put"]["Item"].clone();
+        Answer::Ok(json!({}))
+    });
+    let mut body = json!({"question": "Q", "options": ["a", "b"]});
+    body.as_object_mut().unwrap().extend(times.as_object().unwrap().clone());
+    run(PollStore::new(&aws, "polls".to_owned()).create(&poll_asked_for(body, at(0)).unwrap())).unwrap();
+    let (aws, calls) = stub(move |call, _| match call.body["Key"]["poll_id"]["S"].as_str() {
+        Some("p1") => Answer::Ok(json!({"Item": items.lock().unwrap().clone()})),
+        _ => Answer::Ok(json!({})),
+    });
+    (PollCache::new(PollStore::new(&aws, "polls".to_owned())), calls)
+}
+
+#[test]
+fn a_poll_comes_back_as_it_was_stored() {
+    let (cache, _) = holding(json!({"closes_at": at(60_000)}));
+    let rules = run(cache.rules(&poll_id(), at(0))).unwrap().unwrap();
+    assert!(*rules == poll(Some(at(60_000))).rules);
+}
+
+#[test]
+fn a_poll_is_read_once_a_lease() {
+    let (cache, calls) = holding(json!({}));
+    let read_at = |millis| run(cache.rules(&poll_id(), at(millis))).unwrap().is_some();
+    assert!([0, 1, 4_999].into_iter().all(read_at));
+    assert_eq!(calls.all().len(), 1);
+    assert!(read_at(5_000));
+    assert_eq!(calls.all().len(), 2);
+    // A clock that was set back makes it old at once.
+    assert!(read_at(4_000));
+    assert_eq!(calls.all().len(), 3);
+}
+
+#[test]
+fn that_there_is_no_poll_is_believed_for_a_second() {
+    let (cache, calls) = holding(json!({}));
+    let nobody = PollId::parse("nobody").unwrap();
+    let read_at = |millis| run(cache.rules(&nobody, at(millis))).unwrap();
+    assert!([0, 999, 1_000, 1_999].into_iter().all(|millis| read_at(millis).is_none()));
+    assert_eq!(calls.all().len(), 2);
+}
+
+#[test]
+fn a_refusal_rests_on_a_read_from_after_the_closing_which_is_final() {
+    let (cache, calls) = holding(json!({"closes_at": at(1_000)}));
+    let reads_after = |millis: u64| {
+        run(cache.fresh_rules(&poll_id(), at(millis))).unwrap().unwrap();
+        calls.all().len()
+    };
+    run(cache.rules(&poll_id(), at(0))).unwrap();
+    assert_eq!(reads_after(999), 1);
+    assert_eq!(reads_after(1_000), 2, "until just now the closing might have been moved away");
+    assert_eq!([1_100, 2_500, 60_000].map(reads_after), [2; 3], "a poll that is closed stays closed");
+    run(cache.rules(&poll_id(), at(90_000))).unwrap().unwrap();
+    assert_eq!(calls.all().len(), 2, "also where nobody is refused");
+}
+
+#[test]
+fn a_refusal_before_the_opening_rests_on_a_fresh_read() {
+    let (cache, calls) = holding(json!({"opens_at": at(9_000)}));
+    let reads_after = |millis: u64| {
+        run(cache.fresh_rules(&poll_id(), at(millis))).unwrap().unwrap();
+        calls.all().len()
+    };
+    run(cache.rules(&poll_id(), at(0))).unwrap();
+    assert_eq!(reads_after(1_500), 2, "what is remembered does not refuse");
+    assert_eq!(reads_after(1_600), 2, "at most one read a second");
+    assert_eq!(reads_after(8_999), 3);
+    assert_eq!(reads_after(9_000), 4, "it has opened since");
+}
+
+#[test]
+fn a_closing_is_of_an_older_revision_than_the_labels_and_no_torn_read() {
+    let mut closed = poll(None);
+    let [_, options] = items_of(&closed);
+    closed.rules.settings.revision = 5;
+    closed.rules.settings.closes_at = Some(at(9_000));
+    let [rules, _] = items_of(&closed);
+    let (aws, calls) = stub(move |_, _| Answer::Ok(json!({"Items": [options, rules]})));
+    let store = PollStore::new(&aws, "polls".to_owned());
+    let read = run(store.poll(&poll_id(), &VirtualClock::new(at(0)))).unwrap().unwrap();
+    assert!(read == closed, "{read:?}");
+    assert_eq!(calls.operations(), ["Query"]);
+}
+
+#[test]
+fn a_poll_whose_items_were_always_written_together_is_read_as_before() {
+    let mut edited = poll(None);
+    (edited.rules.settings.revision, edited.rules.options_revision) = (3, 3);
+    let [mut rules, options] = items_of(&edited);
+    rules.as_object_mut().unwrap().remove("options_revision").unwrap();
+    let (aws, _) = stub(move |_, _| Answer::Ok(json!({"Items": [options, rules]})));
+    let store = PollStore::new(&aws, "polls".to_owned());
+    assert!(run(store.poll(&poll_id(), &VirtualClock::new(at(0)))).unwrap().unwrap() == edited);
+}
+
+#[test]
+fn a_change_that_meets_a_transaction_is_overtaken_and_tried_once() {
+    let (aws, calls) = stub(|_, _| Answer::Refused("TransactionConflictException", json!({})));
+    let mut edited = poll(None);
+    edited.rules.settings.revision = 2;
+    let outcome = run(PollStore::new(&aws, "polls".to_owned()).replace(&edited)).unwrap();
+    assert_eq!((outcome, calls.operations()), (Replaced::Overtaken, vec!["PutItem".to_owned()]));
+    let (aws, calls) = stub(|_, _| Answer::Lost);
+    let outcome = run(PollStore::new(&aws, "polls".to_owned()).replace(&edited));
+    assert!(matches!(outcome, Err(StoreError::Unavailable(_))), "{outcome:?}");
+    assert_eq!(calls.operations(), ["PutItem"], "what it says holds for a while only");
+}
+
+fn lane() -> LaneKey {
+    LaneKey { poll: poll_id(), lane: 0 }
+}
+
+#[test]
+fn a_head_that_was_overtaken_is_a_conflict_and_one_whose_outcome_is_unknown_is_unavailable() {
+    let put = |answer: fn() -> Answer| {
+        let (aws, _) = stub(move |_, _| answer());
+        let head = Head { version: 4, ..Head::default() };
+        run(TallyStore::new(&aws, "tallies".to_owned()).put_head(&lane(), &head, 3))
+    };
+    assert!(put(|| Answer::Ok(json!({}))).is_ok());
+    assert!(matches!(put(|| Answer::condition_failed(json!({}))), Err(LaneStoreError::Conflict)));
+    assert!(matches!(put(Answer::throttled), Err(LaneStoreError::Unavailable(_))));
+    assert!(matches!(put(|| Answer::Lost), Err(LaneStoreError::Unavailable(_))));
+}
+
+#[test]
+fn a_head_replaces_the_version_that_it_is_said_to_replace() {
+    let (aws, calls) = stub(|_, _| Answer::Ok(json!({})));
+    let head = Head { version: 1_001, ..Head::default() };
+    run(TallyStore::new(&aws, "tallies".to_owned()).put_head(&lane(), &head, 3)).unwrap();
+    let put = &calls.all()[0].body;
+    assert_eq!(put["ExpressionAttributeValues"], json!({":version": {"N": "3"}}));
+    assert_eq!(put["Item"]["version"], json!({"N": "1001"}));
+}
+
+#[test]
+fn a_readers_copy_that_is_as_new_is_left_alone() {
+    let (aws, _) = stub(|_, _| Answer::condition_failed(json!({})));
+    let head = Head { version: 4, ..Head::default() };
+    assert!(run(TallyStore::new(&aws, "tallies".to_owned()).put_count(&lane(), &head)).is_ok());
+}
+
+#[test]
+fn a_bucket_of_several_pages_is_read_to_its_end() {
+    let (aws, calls) = stub(|_, before| {
+        let one = BASE64_STANDARD.encode(vote_ids::encode(&[VoteId::new(&VoterKey::from_bytes([1; 16]), 1)]));
+        let page = json!({"Items": [{"ids": {"B": one}}], "Count": 1});
+        match before {
+            0 | 1 => Answer::Ok(
+                json!({"Items": page["Items"], "LastEvaluatedKey": {"poll_lane": {"S": "p1#0"}, "item": {"S": format!("SEEN#001789999980000#{:020}", 7 + before)}}}),
+            ),
+            _ => Answer::Ok(page),
+        }
+    });
+    let store = TallyStore::new(&aws, "tallies".to_owned());
+    assert_eq!(run(store.read_all_seen(&lane(), Bucket::of(at(0)), 3)).unwrap().len(), 3);
+    let first = |call: &Call| call.body["ExpressionAttributeValues"][":first"]["S"].as_str().unwrap().to_owned();
+    let firsts: Vec<String> = calls.all().iter().map(first).collect();
+    assert_eq!(firsts, [4, 8, 9].map(|version| format!("SEEN#001789999980000#{version:020}")));
+    assert_eq!(calls.all()[0].body["ConsistentRead"], true);
+}
+
+#[test]
+fn keys_that_were_left_unread_are_asked_for_again_and_then_unavailable() {
+    let (aws, calls) = stub(|call, _| Answer::Ok(json!({"UnprocessedKeys": call.body["RequestItems"]})));
+    let store = ResultsStore::new(&aws, "polls".to_owned(), "tallies".to_owned());
+    assert!(matches!(run(store.read(&poll_id(), 1)), Err(StoreError::Unavailable(_))));
+    assert_eq!(calls.operations(), ["BatchGetItem"; 5]);
+}
+
+#[test]
+fn rules_hide_their_salt_from_logs() {
+    let rules: Rules = poll(None).rules;
+    assert!(!format!("{rules:?}").contains("salt"));
+}

@@ -1,0 +1,160 @@
+//! A stub in the place of AWS: answers calls as a test says, and remembers them. For what no emulator shows:
+//! throttling, conflicts, answers that get lost. And a clock that only a test moves.
+
+use std::{
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
+use aws_smithy_runtime_api::{
+    client::{
+        http::{HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn},
+        orchestrator::{HttpRequest, HttpResponse},
+        result::ConnectorError,
+    },
+    http::StatusCode,
+};
+use aws_smithy_types::body::SdkBody;
+use aws_types::SdkConfig;
+use landslide_domain::time::Timestamp;
+use serde_json::{Value, json};
+
+use crate::{clock::Clock, sdk::sdk_config_over};
+
+/// A call as AWS would get it.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// The operation, such as `PutItem`.
+    pub operation: String,
+    /// The JSON body.
+    pub body: Value,
+}
+
+/// How a call is answered.
+#[derive(Clone, Debug)]
+pub enum Answer {
+    /// 200 with a body.
+    Ok(Value),
+    /// 400 with an error's code, and further fields of its body.
+    Refused(&'static str, Value),
+    /// The connection breaks before an answer comes.
+    Lost,
+}
+
+impl Answer {
+    /// The refusal of a condition, with the item that stands there.
+    pub fn condition_failed(item: Value) -> Self {
+        Self::Refused("ConditionalCheckFailedException", json!({"Item": item}))
+    }
+
+    /// What DynamoDB says when a partition has too much to do.
+    pub fn throttled() -> Self {
+        Self::Refused("ProvisionedThroughputExceededException", json!({}))
+    }
+}
+
+/// The calls that a stub has had.
+#[derive(Clone, Default)]
+pub struct Calls(Arc<Mutex<Vec<Call>>>);
+
+impl Calls {
+    /// All of them, in order.
+    pub fn all(&self) -> Vec<Call> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Their operations, in order.
+    pub fn operations(&self) -> Vec<String> {
+        self.all().into_iter().map(|call| call.operation).collect()
+    }
+
+    /// Notes a call; how many came before it.
+    fn note(&self, call: Call) -> usize {
+        let mut calls = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        calls.push(call);
+        calls.len() - 1
+    }
+}
+
+/// Settings under which every call of every client is answered by `answer`, which gets the call and how many came
+/// before it.
+pub fn stub(answer: impl Fn(&Call, usize) -> Answer + Send + Sync + 'static) -> (SdkConfig, Calls) {
+    let calls = Calls::default();
+    let connector = SharedHttpConnector::new(Stub { calls: calls.clone(), answer: Arc::new(answer) });
+    let http_client = http_client_fn(move |_, _| connector.clone());
+    let credentials = SharedCredentialsProvider::new(Credentials::new("key", "secret", None, None, "test"));
+    let config = sdk_config_over(http_client, "us-east-1".to_owned(), None, Duration::ZERO);
+    (config.to_builder().credentials_provider(credentials).build(), calls)
+}
+
+type AnswerFn = Arc<dyn Fn(&Call, usize) -> Answer + Send + Sync>;
+
+#[derive(Clone)]
+struct Stub {
+    calls: Calls,
+    answer: AnswerFn,
+}
+
+impl fmt::Debug for Stub {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Stub")
+    }
+}
+
+impl HttpConnector for Stub {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let target = request.headers().get("x-amz-target").unwrap_or_default();
+        let operation = target.rsplit('.').next().unwrap_or_default().to_owned();
+        let body = request.body().bytes().and_then(|bytes| serde_json::from_slice(bytes).ok()).unwrap_or_default();
+        let call = Call { operation, body };
+        let before = self.calls.note(call.clone());
+        HttpConnectorFuture::ready(respond((self.answer)(&call, before)))
+    }
+}
+
+fn respond(answer: Answer) -> Result<HttpResponse, ConnectorError> {
+    let (status, body) = match answer {
+        Answer::Ok(body) => (200, body),
+        Answer::Refused(code, mut body) => {
+            if let Some(fields) = body.as_object_mut() {
+                fields.insert("__type".to_owned(), json!(format!("com.amazonaws#{code}")));
+                fields.insert("message".to_owned(), json!("by the stub"));
+            }
+            (400, body)
+        }
+        Answer::Lost => {
+            return Err(ConnectorError::io(std::io::Error::from(std::io::ErrorKind::ConnectionReset).into()));
+        }
+    };
+    let status = StatusCode::try_from(status).map_err(|error| ConnectorError::other(error.into(), None))?;
+    Ok(HttpResponse::new(status, SdkBody::from(body.to_string())))
+}
+
+/// A clock that goes on by what is slept, and when it is told to.
+#[derive(Clone)]
+pub struct VirtualClock(Arc<Mutex<Timestamp>>);
+
+impl VirtualClock {
+    /// A clock that begins at a time.
+    pub fn new(now: Timestamp) -> Self {
+        Self(Arc::new(Mutex::new(now)))
+    }
+
+    /// Goes on by that many milliseconds.
+    pub fn go_on(&self, millis: u64) {
+        let mut now = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *now = now.plus_millis(millis);
+    }
+}
+
+impl Clock for VirtualClock {
+    fn now(&self) -> Timestamp {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn sleep(&self, time: Duration) {
+        self.go_on(u64::try_from(time.as_millis()).unwrap_or(u64::MAX));
+    }
+}

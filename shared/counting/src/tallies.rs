@@ -1,0 +1,268 @@
+//! Counting a lane over its store, portion by portion, the oldest minutes first: catch up, plan, commit, begin again.
+//!
+//! Exact because HEAD's counters and the ids that they contain change together in one conditional write; because
+//! an id leaves HEAD only after a SEEN row that holds it is durable; and because HEAD is read before the rows, so
+//! whoever reads finds each counted id in one of them. A process that was overtaken fails at the version.
+
+use std::{collections::BTreeMap, sync::Mutex};
+
+use futures_util::{StreamExt, TryStreamExt, stream};
+use landslide_aws::{
+    clock::Clock,
+    store::{LaneStore, LaneStoreError, SeenIds},
+};
+use landslide_domain::{
+    change::Change,
+    heat::Progress,
+    lane::LaneKey,
+    tally::{Bucket, Flush, Head, PORTION_BUCKETS_MAX, PORTION_IDS_MAX, Seen, by_bucket, plan},
+    time::Timestamp,
+};
+
+pub mod rebuild;
+mod seen_cache;
+use seen_cache::{Known, SeenCache};
+
+/// How often one lane's changes are tried in one invocation before their messages go back to the queue.
+pub const ATTEMPTS_MAX: u32 = 6;
+/// The pause before the n-th further attempt is drawn at random below this times 2ⁿ.
+pub const PAUSE_MS: u64 = 12;
+/// How many SEEN reads or writes of one lane are under way at once.
+const SEEN_CALLS_AT_ONCE: usize = 16;
+/// How many buckets are begun at once at first, and after some that had more than a page of rows. Twice as many after others.
+const BUCKETS_AT_FIRST: usize = 2;
+
+/// How much a process counts and remembers in one go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CountingLimits {
+    /// The most bytes of counted ids that are remembered.
+    pub cache_bytes_max: usize,
+    /// A portion is committed once this number of ids was read for it.
+    pub portion_ids_max: usize,
+}
+
+impl CountingLimits {
+    /// The usual portions, and that many bytes of remembered ids.
+    pub fn remembering(cache_bytes_max: usize) -> Self {
+        Self { cache_bytes_max, portion_ids_max: PORTION_IDS_MAX }
+    }
+}
+
+/// A part of the changes, counted and shown to readers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Portion {
+    /// All changes of this minute and of those before it are counted.
+    pub through: Bucket,
+    /// What counting them came to.
+    pub applied: Applied,
+}
+
+/// What counting some changes came to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Applied {
+    /// Changes counted now.
+    pub counted: usize,
+    /// Changes that were counted before, came twice, or are of a sealed lane.
+    pub repeated: usize,
+    /// Flushes written.
+    pub flushes: usize,
+    /// When the oldest of the changes counted now was cast.
+    pub oldest: Option<Timestamp>,
+    /// How far the lane's count has come, by whomever; nothing where nothing is counted yet.
+    pub progress: Option<Progress>,
+}
+
+impl Applied {
+    /// Adds what counting further changes of the lane came to.
+    pub fn add(&mut self, other: Applied) {
+        self.counted += other.counted;
+        self.repeated += other.repeated;
+        self.flushes += other.flushes;
+        self.oldest = self.oldest.into_iter().chain(other.oldest).min();
+        self.progress = other.progress;
+    }
+}
+
+/// Counts lanes over a store, remembering ids that it has read.
+pub struct Counting<S, C> {
+    store: S,
+    clock: C,
+    portion_ids_max: usize,
+    cache: Mutex<SeenCache>,
+}
+
+impl<S: LaneStore, C: Clock> Counting<S, C> {
+    /// Counting over `store`.
+    pub fn new(store: S, limits: CountingLimits, clock: C) -> Self {
+        let CountingLimits { cache_bytes_max, portion_ids_max } = limits;
+        Self { store, clock, portion_ids_max, cache: Mutex::new(SeenCache::new(cache_bytes_max)) }
+    }
+
+    /// Counts each of the lane's changes that is not counted yet. Calling again with the same changes is safe, at any time
+    /// and from any process.
+    pub async fn apply(&self, lane: &LaneKey, changes: &[Change]) -> Result<Applied, LaneStoreError> {
+        let mut applied = Applied::default();
+        self.apply_by_portions(lane, changes, |portion| applied.add(portion.applied)).await?;
+        Ok(applied)
+    }
+
+    /// The same, and `note` hears of each portion as soon as it is counted. After an error, or where the call is dropped,
+    /// it is unknown which of the later changes are counted.
+    pub async fn apply_by_portions(
+        &self,
+        lane: &LaneKey,
+        changes: &[Change],
+        mut note: impl FnMut(Portion),
+    ) -> Result<(), LaneStoreError> {
+        let mut waiting = by_bucket(changes);
+        while !waiting.is_empty() {
+            let portion = self.apply_portion(lane, &waiting).await?;
+            waiting.retain(|bucket, _| *bucket > portion.through);
+            note(portion);
+        }
+        Ok(())
+    }
+
+    async fn apply_portion(
+        &self,
+        lane: &LaneKey,
+        waiting: &BTreeMap<Bucket, Vec<Change>>,
+    ) -> Result<Portion, LaneStoreError> {
+        let mut attempt = 0;
+        loop {
+            match self.try_apply(lane, waiting).await {
+                Err(error) if attempt + 1 < ATTEMPTS_MAX && !matches!(error, LaneStoreError::Broken(_)) => {
+                    attempt += 1;
+                    tracing::debug!(%lane, attempt, %error, "lane begins again");
+                    self.clock.back_off(PAUSE_MS, attempt).await;
+                }
+                outcome => return outcome,
+            }
+        }
+    }
+
+    /// Counts the oldest of the minutes that wait, as many as there is reading for.
+    async fn try_apply(
+        &self,
+        lane: &LaneKey,
+        waiting: &BTreeMap<Bucket, Vec<Change>>,
+    ) -> Result<Portion, LaneStoreError> {
+        let mut head = self.store.read_head(lane).await?;
+        let buckets: Vec<Bucket> = waiting.keys().take(PORTION_BUCKETS_MAX).copied().collect();
+        let (seen, through) = self.catch_up(lane, &head, &buckets).await?;
+        let changes: Vec<Change> = waiting.range(..=through).flat_map(|(_, changes)| changes).copied().collect();
+        let flushes = plan(&head, &seen, &changes);
+        // Before the cache gets what is spilled: it would have to copy what is shared with it.
+        drop(seen);
+        let mut applied = Applied { flushes: flushes.len(), ..Applied::default() };
+        for flush in flushes {
+            self.commit(lane, &flush).await?;
+            applied.counted += flush.counted;
+            applied.oldest = applied.oldest.into_iter().chain(flush.oldest).min();
+            head = flush.head;
+        }
+        applied.repeated = changes.len() - applied.counted;
+        applied.progress = head.as_of.map(|as_of| Progress { ballots: head.counters.ballots(), as_of });
+        if head.version > 0 {
+            // Also when nothing was fresh: an earlier try may have died just here.
+            self.store.put_count(lane, &head).await?;
+        }
+        Ok(Portion { through, applied })
+    }
+
+    /// All ids counted in the oldest of these buckets, but for those that HEAD holds, and the last of these buckets: the first
+    /// one in any case, and the next ones until `portion_ids_max` ids were read. Some buckets are begun at once, as most have one
+    /// page; those that have more are read to their ends one by one, so that the oldest is complete first.
+    async fn catch_up(
+        &self,
+        lane: &LaneKey,
+        head: &Head,
+        buckets: &[Bucket],
+    ) -> Result<(Seen, Bucket), LaneStoreError> {
+        let mut through =
+            buckets.first().copied().ok_or_else(|| LaneStoreError::Broken("nothing to count".to_owned()))?;
+        // Rows of lower versions than HEAD's are all there. Not those of that version itself, as others may be writing these.
+        let complete = head.version.saturating_sub(1);
+        let (mut seen, mut ids_read, mut at_once, mut rest) = (Seen::new(), 0, BUCKETS_AT_FIRST, buckets);
+        while let Some((begun, later)) = rest.split_at_checked(at_once.min(rest.len()))
+            && !begun.is_empty()
+        {
+            let begun = self.begin(lane, begun, complete).await?;
+            ids_read += begun.iter().map(|(_, _, ids)| ids).sum::<usize>();
+            let are_whole = begun.iter().all(|(_, known, _)| known.high_water >= complete);
+            for (bucket, mut known, _) in begun {
+                while known.high_water < complete {
+                    if ids_read >= self.portion_ids_max && !seen.is_empty() {
+                        return Ok((seen, through));
+                    }
+                    ids_read += self.read_on(lane, bucket, &mut known, complete).await?;
+                }
+                seen.insert(bucket, known.ids);
+                through = bucket;
+            }
+            if ids_read >= self.portion_ids_max {
+                break;
+            }
+            rest = later;
+            at_once = if are_whole { SEEN_CALLS_AT_ONCE.min(at_once * 2) } else { BUCKETS_AT_FIRST };
+        }
+        Ok((seen, through))
+    }
+
+    /// Reads the first page of what is not known of each of these buckets: what is known then, and how many ids were read.
+    async fn begin(
+        &self,
+        lane: &LaneKey,
+        buckets: &[Bucket],
+        complete: u64,
+    ) -> Result<Vec<(Bucket, Known, usize)>, LaneStoreError> {
+        let begin = async |bucket: &Bucket| {
+            let mut known = self.cache(|cache| cache.known(lane, *bucket));
+            let ids = self.read_on(lane, *bucket, &mut known, complete).await?;
+            Ok((*bucket, known, ids))
+        };
+        stream::iter(buckets).map(begin).buffered(SEEN_CALLS_AT_ONCE).try_collect().await
+    }
+
+    /// Reads a page of what is not known of a bucket, if anything is not, and has the cache keep it at once: it is not lost if
+    /// the next page fails, or the call is dropped. How many ids it had.
+    async fn read_on(
+        &self,
+        lane: &LaneKey,
+        bucket: Bucket,
+        known: &mut Known,
+        complete: u64,
+    ) -> Result<usize, LaneStoreError> {
+        let page = if known.high_water < complete {
+            self.store.read_seen(lane, bucket, known.high_water).await?
+        } else {
+            SeenIds::default()
+        };
+        let ids = page.ids.len();
+        let high_water = page.up_to.map_or(complete, |version| version.min(complete));
+        self.cache(|cache| cache.extend(lane, bucket, known, page.ids, high_water));
+        Ok(ids)
+    }
+
+    async fn commit(&self, lane: &LaneKey, flush: &Flush) -> Result<(), LaneStoreError> {
+        stream::iter(flush.spill.iter().map(Ok))
+            .try_for_each_concurrent(SEEN_CALLS_AT_ONCE, |row| self.store.put_seen(lane, row))
+            .await?;
+        self.store.put_head(lane, &flush.head, flush.head.version - 1).await?;
+        self.cache(|cache| cache.spilled(lane, flush.head.version, &flush.spill));
+        Ok(())
+    }
+
+    /// A poisoned lock means a panic in the cache's plain code; what it holds is then dropped, never trusted.
+    fn cache<T>(&self, use_it: impl FnOnce(&mut SeenCache) -> T) -> T {
+        let mut cache = self.cache.lock().unwrap_or_else(|poisoned| {
+            let mut cache = poisoned.into_inner();
+            cache.clear();
+            cache
+        });
+        use_it(&mut cache)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,513 @@
+use std::{
+    cell::{Cell, RefCell},
+    collections::BTreeMap,
+    rc::Rc,
+    time::Duration,
+};
+
+use landslide_aws::{
+    store::VoteStore,
+    testing::{Answer, stub},
+};
+use landslide_domain::{
+    change::VoteId,
+    choices::Choices,
+    ids::{PollId, VoterKey},
+    lane::Partitions,
+    recount::recount,
+    tally::{Counters, SeenRow},
+    testing::{at, changes_of, disorder, histories, last_choices, non_zero, poll_asked_for},
+    time::Timestamp,
+};
+use proptest::prelude::*;
+use serde_json::json;
+
+use super::{rebuild::Rebuild, *};
+
+/// Two buckets of some dozens of ids: far less than any test below counts.
+const TINY_CACHE_BYTES: usize = 4 * 1024;
+/// SEEN rows of a page.
+const PAGE_ROWS: usize = 2;
+
+/// Portions of some dozens of ids.
+fn remembering(cache_bytes_max: usize) -> CountingLimits {
+    CountingLimits { cache_bytes_max, portion_ids_max: 40 }
+}
+
+#[derive(Default)]
+struct Table {
+    heads: BTreeMap<LaneKey, Head>,
+    counts: BTreeMap<LaneKey, Head>,
+    seen: BTreeMap<(LaneKey, Bucket, u64), Vec<VoteId>>,
+    reads: usize,
+    ids_read: usize,
+    /// How many ids may still be read; `None` for any number.
+    ids_left: Option<usize>,
+}
+
+/// One table, used by several processes that take turns at every call, with answers that get lost.
+#[derive(Clone)]
+struct Model {
+    table: Rc<RefCell<Table>>,
+    random: Rc<RefCell<fastrand::Rng>>,
+    /// One call in so many fails, half of them after it has done its work; 0: none does.
+    fault_every: usize,
+}
+
+impl Model {
+    fn new(seed: u64, fault_every: usize) -> Self {
+        Self { table: Rc::default(), random: Rc::new(RefCell::new(fastrand::Rng::with_seed(seed))), fault_every }
+    }
+
+    fn draw(&self, below: usize) -> usize {
+        self.random.borrow_mut().usize(..below)
+    }
+
+    async fn call<T>(&self, act: impl FnOnce(&mut Table) -> Result<T, LaneStoreError>) -> Result<T, LaneStoreError> {
+        let turns = self.draw(4);
+        for _ in 0..turns {
+            tokio::task::yield_now().await;
+        }
+        let fails = self.fault_every > 0 && self.draw(self.fault_every) == 0;
+        let unavailable = || Err(LaneStoreError::Unavailable("injected".to_owned()));
+        if fails && self.draw(2) == 0 {
+            return unavailable();
+        }
+        let outcome = act(&mut self.table.borrow_mut());
+        if fails { unavailable() } else { outcome }
+    }
+}
+
+impl LaneStore for Model {
+    async fn read_head(&self, lane: &LaneKey) -> Result<Head, LaneStoreError> {
+        self.call(|table| Ok(table.heads.get(lane).cloned().unwrap_or_default())).await
+    }
+
+    async fn read_seen(&self, lane: &LaneKey, bucket: Bucket, above: u64) -> Result<SeenIds, LaneStoreError> {
+        self.call(|table| {
+            if table.ids_left == Some(0) {
+                return Err(LaneStoreError::Unavailable("no more ids now".to_owned()));
+            }
+            let mut rows = table.seen.range((lane.clone(), bucket, above + 1)..=(lane.clone(), bucket, u64::MAX));
+            let page: Vec<_> = rows.by_ref().take(PAGE_ROWS).collect();
+            let up_to = rows.next().and_then(|_| page.last().map(|((_, _, version), _)| *version));
+            let ids: Vec<VoteId> = page.into_iter().flat_map(|(_, ids)| ids.clone()).collect();
+            table.reads += 1;
+            table.ids_read += ids.len();
+            table.ids_left = table.ids_left.map(|left| left.saturating_sub(ids.len()));
+            Ok(SeenIds { ids, up_to })
+        })
+        .await
+    }
+
+    async fn put_seen(&self, lane: &LaneKey, row: &SeenRow) -> Result<(), LaneStoreError> {
+        self.call(|table| {
+            let former = table.seen.insert((lane.clone(), row.bucket, row.version), row.ids.clone());
+            assert!(former.is_none_or(|former| former == row.ids), "a row changed its content");
+            Ok(())
+        })
+        .await
+    }
+
+    async fn read_count(&self, lane: &LaneKey) -> Result<Head, LaneStoreError> {
+        self.call(|table| Ok(table.counts.get(lane).cloned().unwrap_or_default())).await
+    }
+
+    async fn put_head(&self, lane: &LaneKey, head: &Head, over: u64) -> Result<(), LaneStoreError> {
+        self.call(|table| {
+            assert!(head.version > over, "a version went down");
+            if table.heads.get(lane).map_or(0, |stored| stored.version) != over {
+                return Err(LaneStoreError::Conflict);
+            }
+            table.heads.insert(lane.clone(), head.clone());
+            Ok(())
+        })
+        .await
+    }
+
+    async fn put_count(&self, lane: &LaneKey, head: &Head) -> Result<(), LaneStoreError> {
+        self.call(|table| {
+            let stored = table.counts.get(lane);
+            if stored.is_none_or(|stored| stored.version < head.version) {
+                assert!(stored.is_none_or(|stored| stored.as_of <= head.as_of), "as_of went down");
+                table.counts.insert(lane.clone(), head.clone());
+            }
+            Ok(())
+        })
+        .await
+    }
+}
+
+fn lane(number: u8) -> LaneKey {
+    LaneKey { poll: PollId::parse("poll").unwrap(), lane: number }
+}
+
+/// A clock whose pauses let the others go on; it notes before which attempts.
+#[derive(Default)]
+struct Turns(RefCell<Vec<u32>>);
+
+impl Clock for Turns {
+    fn now(&self) -> Timestamp {
+        Timestamp::EPOCH
+    }
+
+    fn sleep(&self, _: Duration) -> impl Future<Output = ()> {
+        tokio::task::yield_now()
+    }
+
+    fn back_off(&self, _: u64, attempt: u32) -> impl Future<Output = ()> {
+        self.0.borrow_mut().push(attempt);
+        self.sleep(Duration::ZERO)
+    }
+}
+
+fn run<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
+}
+
+/// Applies a batch as the queue would: again and again until it is done.
+async fn deliver(process: &Counting<Model, Turns>, lane: &LaneKey, batch: &[Change]) {
+    for _ in 0..1_000 {
+        if process.apply(lane, batch).await.is_ok() {
+            return;
+        }
+    }
+    panic!("a batch was never counted");
+}
+
+async fn deliver_all(process: &Counting<Model, Turns>, batches: Vec<(LaneKey, Vec<Change>)>) {
+    for (lane, batch) in batches {
+        deliver(process, &lane, &batch).await;
+    }
+}
+
+proptest! {
+    #[test]
+    fn two_processes_on_one_lane_with_tiny_caches_and_lost_answers_count_exactly(
+        histories in histories(), repeats in 0usize..150, seed in any::<u64>(), batch in 1usize..60, fault_every in prop_oneof![Just(0usize), 10usize..60],
+    ) {
+        let sent = disorder(&changes_of(&histories), repeats, seed);
+        let model = Model::new(seed, fault_every);
+        let first = Counting::new(model.clone(), remembering(TINY_CACHE_BYTES), Turns::default());
+        let second = Counting::new(model.clone(), remembering(TINY_CACHE_BYTES), Turns::default());
+        // Both get everything, each in batches of its own: whatever one of them counts, the other repeats.
+        let batches = |size: usize| sent.chunks(size).map(|part| (lane(0), part.to_vec())).collect::<Vec<_>>();
+        run(async { futures_util::join!(deliver_all(&first, batches(batch)), deliver_all(&second, batches(batch / 2 + 1))) });
+
+        let expected = non_zero(&recount(last_choices(&histories)));
+        let table = model.table.borrow();
+        prop_assert_eq!(non_zero(&table.heads[&lane(0)].counters), expected.clone());
+        prop_assert_eq!(non_zero(&table.counts[&lane(0)].counters), expected);
+    }
+
+    #[test]
+    fn lanes_added_while_votes_come_in_count_exactly_and_never_go_down(
+        voters in proptest::collection::vec(any::<[u8; 16]>(), 1..150), seed in any::<u64>(), batch in 1usize..20,
+    ) {
+        let voters: std::collections::BTreeSet<[u8; 16]> = voters.into_iter().collect();
+        let model = Model::new(seed, 8);
+        let process = Counting::new(model.clone(), remembering(TINY_CACHE_BYTES), Turns::default());
+        let votes: Vec<(LaneKey, Change)> = voters.iter().enumerate().map(|(number, bytes)| {
+            let voter = VoterKey::from_bytes(*bytes);
+            // A vote keeps the lane of the time when it was cast; the poll is widened from 1 to 2 to 8 meanwhile.
+            let lanes = [1, 2, 8][number * 3 / voters.len()];
+            let cast_at = Timestamp::from_millis(1_790_000_000_000 + number as u64 * 900).unwrap();
+            let change = Change { id: VoteId::new(&voter, 1), cast_at, from: None, to: Choices::from_bits(1 << (number % 3)) };
+            (lane(Partitions::Few.of(&voter).lane(lanes)), change)
+        }).collect();
+
+        let mut shown = 0;
+        run(async {
+            for part in votes.chunks(batch) {
+                let mut lanes: BTreeMap<LaneKey, Vec<Change>> = BTreeMap::new();
+                part.iter().for_each(|(lane, change)| lanes.entry(lane.clone()).or_default().push(*change));
+                for (lane, changes) in &lanes {
+                    deliver(&process, lane, changes).await;
+                    deliver(&process, lane, changes).await;
+                }
+                let now: i64 = model.table.borrow().counts.values().map(|count| count.counters.ballots()).sum();
+                assert!(now >= shown, "a count went down");
+                shown = now;
+            }
+        });
+
+        let mut total = Counters::default();
+        model.table.borrow().counts.values().for_each(|count| total.merge(&count.counters));
+        let expected = recount(votes.iter().filter_map(|(_, change)| change.to));
+        prop_assert_eq!(non_zero(&total), non_zero(&expected));
+    }
+}
+
+/// Rebuilds a lane as an operator does who begins again whenever a step fails: crashed, overtaken, or its answer lost.
+async fn rebuild_until_done(store: &Model, lane: &LaneKey, counters: &Counters, as_of: Option<Timestamp>) {
+    for _ in 0..1_000 {
+        tokio::task::yield_now().await;
+        let Ok(sealed) = rebuild::seal(store, lane).await else { continue };
+        let Ok(count) = store.read_count(lane).await else { continue };
+        if rebuild::replace(store, lane, (&sealed, &count), counters.clone(), as_of).await.is_ok() {
+            return;
+        }
+    }
+    panic!("a lane was never rebuilt");
+}
+
+proptest! {
+    #[test]
+    fn a_rebuild_that_fails_at_any_step_while_two_processes_count_leaves_a_recount_that_nothing_changes(
+        histories in histories(), repeats in 0usize..150, seed in any::<u64>(), batch in 1usize..60, lost in 0usize..4, fault_every in prop_oneof![Just(0usize), 6usize..40],
+    ) {
+        let changes = changes_of(&histories);
+        let recounted = recount(last_choices(&histories));
+        let as_of = changes.iter().map(|change| change.cast_at).max();
+        let sent = disorder(&changes, repeats, seed);
+        let model = Model::new(seed, fault_every);
+        let processes = [(); 2].map(|()| Counting::new(model.clone(), remembering(TINY_CACHE_BYTES), Turns::default()));
+        // Some batches are lost for good, as a rebuild is for, and some come when it is over.
+        let batches: Vec<(LaneKey, Vec<Change>)> =
+            sent.chunks(batch).map(|part| (lane(0), part.to_vec())).skip(lost).collect();
+        let rebuilt = lane(0);
+        let (before, after) = batches.split_at(batches.len() * 2 / 3);
+        run(async {
+            futures_util::join!(
+                deliver_all(&processes[0], before.to_vec()),
+                deliver_all(&processes[1], before.iter().rev().cloned().collect()),
+                rebuild_until_done(&model, &rebuilt, &recounted, as_of),
+            );
+            deliver_all(&processes[0], after.to_vec()).await;
+        });
+        let table = model.table.borrow();
+        prop_assert!(table.heads[&lane(0)].sealed);
+        prop_assert_eq!(non_zero(&table.heads[&lane(0)].counters), non_zero(&recounted));
+        prop_assert_eq!(&table.counts[&lane(0)].counters, &table.heads[&lane(0)].counters);
+    }
+}
+
+/// A poll of one lane whose only vote was changed by a clock that was behind, rebuilt where HEAD has counted the former
+/// revision, or is gone and COUNT alone shows it; the readers' copy then.
+fn rebuilt_after_a_change(vote_change: &str, is_in_head: bool) -> Head {
+    let (earlier, later) = (at(5), at(9));
+    let poll = json!({"question": "Q", "options": ["a", "b"], "vote_change": vote_change});
+    let poll = poll_asked_for(poll, at(0)).unwrap().rules;
+    let lane = LaneKey { poll: poll.settings.poll_id.clone(), lane: 0 };
+    let (aws, _) = stub(move |call, _| {
+        let items = match call.body["ExpressionAttributeValues"][":partition"]["S"].as_str() {
+            Some("p1#000") => json!([{
+                "voter": {"S": "0".repeat(32)}, "choices": {"L": [{"N": "1"}]}, "revision": {"N": "2"},
+                "cast_at": {"N": earlier.as_millis().to_string()}, "lane": {"N": "0"},
+            }]),
+            _ => json!([]),
+        };
+        Answer::Ok(json!({"Items": items}))
+    });
+    let (model, votes) = (Model::new(1, 0), VoteStore::new(&aws, "votes".to_owned()));
+    let former = Head { version: 3, as_of: Some(later), ..Head::default() };
+    match is_in_head {
+        true => drop(model.table.borrow_mut().heads.insert(lane.clone(), former)),
+        false => drop(model.table.borrow_mut().counts.insert(lane.clone(), former)),
+    }
+    let rebuild = Rebuild { tallies: &model, votes: &votes, clock: Turns::default(), partitions_at_once: 8 };
+    let partitions = Cell::new(0);
+    run(rebuild.run(&poll, || partitions.set(partitions.get() + 1))).unwrap();
+    assert_eq!(partitions.get(), poll.partitions.number());
+    model.table.borrow().counts[&lane].clone()
+}
+
+#[test]
+fn a_rebuild_keeps_the_time_of_a_counted_vote_that_has_changed_since() {
+    for is_in_head in [true, false] {
+        let count = rebuilt_after_a_change("until_close", is_in_head);
+        assert_eq!((count.counters.ballots(), count.counters.option(1), count.as_of), (1, 1, Some(at(9))));
+    }
+}
+
+#[test]
+fn a_rebuild_passes_a_copy_that_is_ahead_of_head() {
+    for (head, count, next) in [(4, 3, 5), (4, 4, 5), (4, 5, 1_000_005), (0, 1_000, 1_001_000)] {
+        let (model, lane) = (Model::new(1, 0), lane(0));
+        let [head, count] = [head, count].map(|version| Head { version, ..Head::default() });
+        model.table.borrow_mut().heads.insert(lane.clone(), head.clone());
+        model.table.borrow_mut().counts.insert(lane.clone(), count.clone());
+        run(rebuild::replace(&model, &lane, (&head, &count), Counters::default(), None)).unwrap();
+        let table = model.table.borrow();
+        assert_eq!((table.heads[&lane].version, table.counts[&lane].version), (next, next));
+    }
+}
+
+#[test]
+fn a_copy_past_which_there_is_no_version_is_an_error() {
+    let (model, head) = (Model::new(1, 0), Head::default());
+    let count = Head { version: u64::MAX - 5, ..Head::default() };
+    let refused = run(rebuild::replace(&model, &lane(0), (&head, &count), Counters::default(), None));
+    assert!(matches!(refused, Err(LaneStoreError::Broken(_))), "{refused:?}");
+}
+
+#[test]
+fn a_rebuild_takes_the_time_from_the_votes_where_they_do_not_change() {
+    // One that no vote has can only have come into HEAD by hand.
+    assert_eq!(rebuilt_after_a_change("never", true).as_of, Some(at(5)));
+}
+
+fn vote(number: u64, cast_at: u64) -> Change {
+    let voter =
+        VoterKey::from_bytes(u128::from(number).wrapping_mul(0x0123_4567_89ab_cdef_1357_9bdf_0246_8ace).to_be_bytes());
+    let cast_at = Timestamp::from_millis(1_790_000_000_000 + cast_at).unwrap();
+    Change { id: VoteId::new(&voter, 1), cast_at, from: None, to: Choices::from_bits(1) }
+}
+
+#[test]
+fn a_process_that_serves_a_lane_alone_reads_each_bucket_once() {
+    let model = Model::new(1, 0);
+    let process = Counting::new(model.clone(), remembering(1 << 20), Turns::default());
+    run(async {
+        for batch in 0..20 {
+            let changes: Vec<Change> = (0..50).map(|number| vote(batch * 50 + number, 0)).collect();
+            assert_eq!(process.apply(&lane(0), &changes).await.unwrap().counted, 50);
+        }
+        let again: Vec<Change> = (0..1000).map(|number| vote(number, 0)).collect();
+        let applied = process.apply(&lane(0), &again).await.unwrap();
+        assert_eq!((applied.counted, applied.repeated, applied.flushes), (0, 1000, 0));
+    });
+    assert_eq!(model.table.borrow().reads, 0, "a lane that began with this process needs no read");
+
+    let written: usize = model.table.borrow().seen.values().map(Vec::len).sum();
+    let hopped = Counting::new(model.clone(), remembering(1 << 20), Turns::default());
+    run(async {
+        for batch in 0..5 {
+            hopped.apply(&lane(0), &[vote(2_000 + batch, 0)]).await.unwrap();
+        }
+    });
+    assert_eq!(model.table.borrow().ids_read, written, "one that takes it over reads once what the other wrote");
+}
+
+/// Minutes of the lane below, rows of a minute, and ids of a row.
+const MINUTES: u64 = 60;
+const ROWS: u64 = 10;
+const ROW_IDS: u64 = 20;
+/// Ids of all rows of the lane.
+const HOT_IDS: usize = (MINUTES * ROWS * ROW_IDS) as usize;
+
+/// A lane that has counted many votes in each minute of an hour, of which only HEAD's version and rows of ids are left; and a
+/// late vote for each minute, in no order.
+fn hot_lane() -> (Model, Vec<Change>) {
+    let model = Model::new(1, 0);
+    let mut table = model.table.borrow_mut();
+    table.heads.insert(lane(0), Head { version: MINUTES * ROWS + 1, ..Head::default() });
+    for row in 0..MINUTES * ROWS {
+        let minute = row / ROWS;
+        let ids: Vec<VoteId> = (0..ROW_IDS).map(|n| vote(row * ROW_IDS + n, minute * 60_000).id).collect();
+        let bucket = Bucket::of(vote(0, minute * 60_000).cast_at);
+        table.seen.insert((lane(0), bucket, row + 1), ids);
+    }
+    drop(table);
+    let late = (0..MINUTES).map(|n| n * 7 % MINUTES).map(|minute| vote(1_000_000 + minute, minute * 60_000));
+    (model, late.collect())
+}
+
+/// Counts changes in calls that may read a limited number of ids each, and go on where the store says no more; the minutes after each call.
+fn count_in_calls(
+    model: &Model,
+    process: &Counting<Model, Turns>,
+    changes: &[Change],
+    ids_a_call: usize,
+) -> Vec<Option<Bucket>> {
+    let mut through = vec![None];
+    for _ in 0..1_000 {
+        model.table.borrow_mut().ids_left = Some(ids_a_call);
+        let mut noted = None;
+        let outcome = run(process.apply_by_portions(&lane(0), changes, |portion| {
+            assert!(noted < Some(portion.through), "portions in another order than that of time");
+            noted = Some(portion.through);
+        }));
+        through.push(noted);
+        if outcome.is_ok() {
+            return through;
+        }
+    }
+    panic!("the lane was never counted");
+}
+
+#[test]
+fn a_message_over_an_hour_of_a_hot_lane_is_counted_though_no_call_can_read_the_hour() {
+    const IDS_A_CALL: usize = HOT_IDS / 10;
+    let (model, changes) = hot_lane();
+    let limits = CountingLimits { cache_bytes_max: 1 << 20, portion_ids_max: 300 };
+    let process = Counting::new(model.clone(), limits, Turns::default());
+    let through = count_in_calls(&model, &process, &changes, IDS_A_CALL);
+    let table = model.table.borrow();
+    assert_eq!(table.heads[&lane(0)].counters.ballots(), MINUTES as i64);
+    assert_eq!(table.counts[&lane(0)].counters.ballots(), MINUTES as i64);
+    assert_eq!(table.ids_read, HOT_IDS, "each id is read once, whichever call reads it");
+    assert!(through.len() - 1 <= 11, "{} calls", through.len() - 1);
+    // Each call has committed what it could.
+    assert!(through.windows(2).all(|calls| calls[0] < calls[1]), "{through:?}");
+}
+
+#[test]
+fn a_process_that_can_remember_nothing_gets_through_the_hour_by_what_it_commits() {
+    let (model, mut waiting) = hot_lane();
+    let process =
+        Counting::new(model.clone(), CountingLimits { cache_bytes_max: 0, portion_ids_max: 1 }, Turns::default());
+    for calls in 1..=MINUTES {
+        // Enough for the first minute beside one page of each that is read beside it.
+        model.table.borrow_mut().ids_left = Some(3 * (ROWS * ROW_IDS) as usize);
+        let mut through = None;
+        let outcome = run(process.apply_by_portions(&lane(0), &waiting, |portion| through = Some(portion.through)));
+        // The queue gives again what is not counted.
+        waiting.retain(|change| Some(Bucket::of(change.cast_at)) > through);
+        assert_eq!(outcome.is_ok(), waiting.is_empty());
+        if waiting.is_empty() {
+            assert!(calls > 10, "{calls} calls");
+            break;
+        }
+    }
+    assert!(waiting.is_empty());
+    assert_eq!(model.table.borrow().heads[&lane(0)].counters.ballots(), MINUTES as i64);
+}
+
+#[test]
+fn what_a_call_has_read_is_kept_when_it_is_dropped() {
+    let (model, changes) = hot_lane();
+    let limits = CountingLimits { cache_bytes_max: 1 << 20, portion_ids_max: usize::MAX };
+    let process = Counting::new(model.clone(), limits, Turns::default());
+    let mut drops = 0;
+    run(async {
+        loop {
+            let before = model.table.borrow().ids_read;
+            let lane = lane(0);
+            let apply = std::pin::pin!(process.apply(&lane, &changes));
+            let time_is_over = std::pin::pin!(async {
+                while model.table.borrow().ids_read < before + HOT_IDS / 10 {
+                    tokio::task::yield_now().await;
+                }
+            });
+            match futures_util::future::select(apply, time_is_over).await {
+                futures_util::future::Either::Left((outcome, _)) => return assert_eq!(outcome.unwrap().counted, 60),
+                futures_util::future::Either::Right(_) => drops += 1,
+            }
+        }
+    });
+    // A page that is on its way when the call is dropped is read again: at most one a bucket that is under way.
+    let wasted = model.table.borrow().ids_read - HOT_IDS;
+    let page = PAGE_ROWS * ROW_IDS as usize;
+    assert!(drops >= 5 && wasted <= drops * SEEN_CALLS_AT_ONCE * page, "{drops} drops, {wasted} ids read twice");
+    assert!(wasted < HOT_IDS);
+}
+
+#[test]
+fn a_store_that_stays_away_is_an_error_after_bounded_attempts() {
+    let model = Model::new(1, 1);
+    let process = Counting::new(model, remembering(0), Turns::default());
+    let outcome = run(process.apply(&lane(0), &[vote(1, 0)]));
+    assert!(matches!(outcome, Err(LaneStoreError::Unavailable(_))));
+    assert_eq!(*process.clock.0.borrow(), [1, 2, 3, 4, 5]);
+}
+
+#[test]
+fn the_readers_copy_is_repaired_when_nothing_is_fresh() {
+    let model = Model::new(1, 0);
+    let process = Counting::new(model.clone(), remembering(0), Turns::default());
+    run(process.apply(&lane(0), &[vote(1, 0)])).unwrap();
+    model.table.borrow_mut().counts.clear();
+    run(process.apply(&lane(0), &[vote(1, 0)])).unwrap();
+    assert_eq!(model.table.borrow().counts[&lane(0)].counters.ballots(), 1);
+}

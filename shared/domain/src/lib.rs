@@ -1,0 +1,28 @@
+//! The rules of polls and of counting, free of clocks, randomness, I/O and AWS.
+
+pub mod caller;
+pub mod change;
+pub mod choices;
+pub mod closing;
+pub mod cursor;
+pub mod error;
+pub mod field_error;
+pub mod fold;
+pub mod heat;
+pub mod ids;
+pub mod keys;
+pub mod lane;
+pub mod lease;
+pub mod message;
+pub mod poll;
+#[cfg(any(test, feature = "text"))]
+pub mod poll_edit;
+#[cfg(any(test, feature = "text"))]
+pub mod poll_request;
+pub mod recount;
+pub mod results;
+pub mod tally;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
+pub mod time;
+pub mod vote;

@@ -1,0 +1,366 @@
+//! Polls: what their owner asks for, and what a vote needs to know of them.
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    caller::{Caller, TokenKind},
+    choices::{Choices, ChoicesError},
+    error::Error,
+    ids::{PollId, VoterKey},
+    lane::Partitions,
+    lease::CLOCK_SKEW_MS,
+    time::Timestamp,
+};
+
+/// How many options a voter chooses.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// Exactly one.
+    #[default]
+    Single,
+    /// One to `max_choices`.
+    Multiple,
+}
+
+/// What a voter must show.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Identity {
+    /// An account token.
+    Account,
+    /// A device token, or an account token.
+    #[default]
+    Device,
+}
+
+impl Identity {
+    /// Whether a token of that kind may vote.
+    pub fn admits(self, token: TokenKind) -> bool {
+        match (self, token) {
+            (Identity::Account, TokenKind::Device) => false,
+            (Identity::Account, TokenKind::Account) | (Identity::Device, _) => true,
+        }
+    }
+}
+
+/// Whether a vote may be changed or taken back.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum VoteChange {
+    /// Never.
+    #[default]
+    Never,
+    /// Until the poll closes.
+    UntilClose,
+}
+
+/// Who may see the results, and when.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Results {
+    /// Anyone at any time.
+    #[default]
+    Always,
+    /// Who has voted.
+    AfterVote,
+    /// Anyone once the poll is closed.
+    AfterClose,
+    /// The poll's owner.
+    Owner,
+}
+
+/// Where a poll stands at some time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// Not open yet.
+    Scheduled,
+    /// Takes votes.
+    Open,
+    /// Takes votes no more.
+    Closed,
+}
+
+impl Status {
+    /// All of them.
+    pub const ALL: [Status; 3] = [Status::Scheduled, Status::Open, Status::Closed];
+
+    /// Its name in the API.
+    pub fn name(self) -> &'static str {
+        match self {
+            Status::Scheduled => "scheduled",
+            Status::Open => "open",
+            Status::Closed => "closed",
+        }
+    }
+}
+
+/// What a poll is by its owner's wish, and what the API shows of it besides its options' labels.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Settings {
+    /// The poll's id.
+    pub poll_id: PollId,
+    /// What is asked.
+    pub question: String,
+    /// How many options a voter chooses.
+    pub kind: Kind,
+    /// The most that a vote may name.
+    pub max_choices: u8,
+    /// From when on it takes votes; none: from its creation.
+    pub opens_at: Option<Timestamp>,
+    /// From when on it takes none; none: it stays open.
+    pub closes_at: Option<Timestamp>,
+    /// What a voter must show.
+    pub identity: Identity,
+    /// Whether votes may change.
+    pub vote_change: VoteChange,
+    /// Who sees results.
+    pub results: Results,
+    /// The peak that it is built for, in votes a second.
+    pub peak_votes_per_second: u32,
+    /// How often it was written: 1, 2, …
+    pub revision: u64,
+    /// When it was made.
+    pub created_at: Timestamp,
+}
+
+/// A poll's place among its owner's: newest first, by id where two were made in one millisecond.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OwnerOrder {
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// Which it is.
+    pub poll_id: PollId,
+}
+
+impl Settings {
+    /// Where the poll stands at a time.
+    pub fn status(&self, now: Timestamp) -> Status {
+        if self.closes_at.is_some_and(|closes_at| closes_at <= now) {
+            Status::Closed
+        } else if self.opens_at.is_some_and(|opens_at| opens_at > now) {
+            Status::Scheduled
+        } else {
+            Status::Open
+        }
+    }
+
+    /// The entity tag of the poll as the API shows it at a time: `<revision>-<status>`.
+    pub fn tag(&self, now: Timestamp) -> String {
+        format!("{}-{}", self.revision, self.status(now).name())
+    }
+
+    /// The settings as the API shows them at a time, without the options.
+    pub fn view(&self, now: Timestamp) -> PollView<'_> {
+        PollView { status: self.status(now), options: None, settings: self }
+    }
+}
+
+/// All that a vote needs to know of a poll.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Rules {
+    /// What its owner wishes.
+    pub settings: Settings,
+    /// Whose it is: issuer and subject.
+    pub owner: String,
+    /// How many options there are.
+    pub options: u8,
+    /// The revision in which the options' labels were written.
+    pub options_revision: u64,
+    /// The logical partitions that its votes lie in, fixed when it was created.
+    pub partitions: Partitions,
+    /// How many lanes count it.
+    pub lanes: u8,
+    /// When they were last doubled because one of them got too much.
+    pub lanes_doubled_at: Option<Timestamp>,
+    /// What voters are hashed with. Never leaves the service.
+    pub salt: [u8; 32],
+    /// SHA-256 of the request that made it.
+    pub request_hash: [u8; 32],
+}
+
+impl std::fmt::Debug for Rules {
+    /// Without the salt, so that no log can show it.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Rules").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}
+
+impl Rules {
+    /// Where the poll stands at a time.
+    pub fn status(&self, now: Timestamp) -> Status {
+        self.settings.status(now)
+    }
+
+    /// The choices that ids of options are, if this poll takes them.
+    pub fn choices(&self, ids: &[u64]) -> Result<Choices, ChoicesError> {
+        Choices::parse(ids, self.options, self.settings.max_choices)
+    }
+
+    /// The caller as a voter of this poll.
+    pub fn voter(&self, caller: &Caller) -> VoterKey {
+        VoterKey::of(caller, &self.salt)
+    }
+
+    /// Whether the poll is the caller's.
+    pub fn is_owned_by(&self, caller: &Caller) -> bool {
+        self.owner == caller.owner()
+    }
+
+    /// Fails if the poll is another account's.
+    pub fn must_be_of(&self, caller: &Caller) -> Result<(), Error> {
+        if self.is_owned_by(caller) { Ok(()) } else { Err(Error::NotOwner) }
+    }
+
+    /// Whether anyone may see the results now.
+    pub fn results_are_public(&self, now: Timestamp) -> bool {
+        match self.settings.results {
+            Results::Always => true,
+            Results::AfterClose => self.is_closed_by_every_clock(now),
+            Results::AfterVote | Results::Owner => false,
+        }
+    }
+
+    /// Whether no process accepts a vote any more, whichever clock it goes by.
+    fn is_closed_by_every_clock(&self, now: Timestamp) -> bool {
+        self.settings.closes_at.is_some_and(|closes_at| closes_at.plus_millis(CLOCK_SKEW_MS) <= now)
+    }
+}
+
+/// A poll whole: its rules and its options' labels.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Poll {
+    /// What a vote needs.
+    pub rules: Rules,
+    /// The labels; an option's id is its place.
+    pub options: Vec<String>,
+}
+
+impl AsRef<Rules> for Poll {
+    fn as_ref(&self) -> &Rules {
+        &self.rules
+    }
+}
+
+/// An option as the API shows it.
+#[derive(Debug, Serialize)]
+pub struct OptionView<'a> {
+    id: usize,
+    label: &'a str,
+}
+
+/// A poll as the API shows it.
+#[derive(Debug, Serialize)]
+pub struct PollView<'a> {
+    #[serde(flatten)]
+    settings: &'a Settings,
+    status: Status,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    options: Option<Vec<OptionView<'a>>>,
+}
+
+impl Poll {
+    /// Whether both are one poll in one state, however many lanes each knows of: these grow without a revision.
+    pub fn is_but_for_lanes(&self, other: &Poll) -> bool {
+        let Rules { lanes, lanes_doubled_at, .. } = other.rules;
+        let rules = Rules { lanes, lanes_doubled_at, ..self.rules.clone() };
+        rules == other.rules && self.options == other.options
+    }
+
+    /// The poll as the API shows it at a time.
+    pub fn view(&self, now: Timestamp) -> PollView<'_> {
+        let options = self.options.iter().enumerate().map(|(id, label)| OptionView { id, label }).collect();
+        PollView { options: Some(options), ..self.rules.settings.view(now) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{account, at, poll_asked_for};
+    use serde_json::{Value, json};
+
+    fn poll(settings: Value) -> Poll {
+        let mut body = json!({"question": "Q", "options": ["a", "b"]});
+        body.as_object_mut().unwrap().extend(settings.as_object().unwrap().clone());
+        poll_asked_for(body, at(0)).unwrap()
+    }
+
+    #[test]
+    fn only_a_poll_for_devices_admits_a_device() {
+        for (identity, token, admitted) in [
+            (Identity::Account, TokenKind::Account, true),
+            (Identity::Account, TokenKind::Device, false),
+            (Identity::Device, TokenKind::Account, true),
+            (Identity::Device, TokenKind::Device, true),
+        ] {
+            assert_eq!(identity.admits(token), admitted);
+        }
+    }
+
+    #[test]
+    fn a_poll_is_open_from_its_opening_until_its_closing() {
+        let timed = poll(json!({"opens_at": at(10), "closes_at": at(20)}));
+        let statuses = [9, 10, 11, 19, 20, 21].map(|seconds| timed.rules.status(at(seconds)));
+        assert_eq!(
+            statuses,
+            [Status::Scheduled, Status::Open, Status::Open, Status::Open, Status::Closed, Status::Closed]
+        );
+        assert_eq!(poll(json!({})).rules.status(at(0)), Status::Open);
+    }
+
+    #[test]
+    fn results_are_public_as_the_owner_wishes_and_after_the_closing_once_no_clock_lets_a_vote_in() {
+        let just_before = Timestamp::EPOCH.plus_millis(at(21).as_millis() - 1);
+        for (results, while_open, once_closed) in [
+            (Results::Always, true, true),
+            (Results::AfterVote, false, false),
+            (Results::AfterClose, false, true),
+            (Results::Owner, false, false),
+        ] {
+            let rules = poll(json!({"results": results, "closes_at": at(20)})).rules;
+            let public = [at(19), at(20), just_before, at(21)].map(|now| rules.results_are_public(now));
+            assert_eq!(public, [while_open, while_open, while_open, once_closed], "{results:?}");
+        }
+        assert!(!poll(json!({"results": "after_close"})).rules.results_are_public(at(1_000)), "it never closes");
+    }
+
+    #[test]
+    fn a_poll_is_its_owners_alone() {
+        let rules = poll(json!({})).rules;
+        assert!(rules.is_owned_by(&account("owner")));
+        assert!(!rules.is_owned_by(&account("other")));
+        assert!(!rules.is_owned_by(&Caller { issuer: "https://other.example.org".to_owned(), ..account("owner") }));
+    }
+
+    #[test]
+    fn rules_in_a_log_show_no_salt() {
+        let shown = format!("{:?}", poll(json!({})).rules);
+        assert!(shown.starts_with("Rules { settings: Settings { poll_id:"), "{shown}");
+        assert!(!shown.contains("salt"), "{shown}");
+    }
+
+    #[test]
+    fn lanes_alone_make_no_other_poll() {
+        let seen = poll(json!({}));
+        let mut doubled = seen.clone();
+        doubled.rules.lanes *= 2;
+        doubled.rules.lanes_doubled_at = Some(at(5));
+        assert!(seen.is_but_for_lanes(&doubled));
+        assert!(!seen.is_but_for_lanes(&poll(json!({"question": "R"}))));
+        assert!(!seen.is_but_for_lanes(&Poll { options: vec!["a".to_owned(), "c".to_owned()], ..seen.clone() }));
+    }
+
+    #[test]
+    fn a_poll_is_shown_as_documented() {
+        let shown = serde_json::to_value(poll(json!({})).view(at(1))).unwrap();
+        assert_eq!(
+            shown,
+            json!({"poll_id": "p1", "status": "open", "question": "Q",
+                "options": [{"id": 0, "label": "a"}, {"id": 1, "label": "b"}], "kind": "single", "max_choices": 1,
+                "opens_at": null, "closes_at": null, "identity": "device", "vote_change": "never", "results": "always",
+                "peak_votes_per_second": 1_000, "revision": 1, "created_at": at(0)})
+        );
+    }
+}

@@ -1,0 +1,396 @@
+//! Counting is set union: each vote id is applied once, whatever comes twice, late or out of order.
+//!
+//! A tally's truth is its HEAD: counters, and `recent`, the ids that the newest flushes counted. Ids that leave
+//! `recent` are first written to SEEN rows. `plan` says which rows and which HEADs are to be written, in order.
+
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    sync::Arc,
+};
+
+use super::{
+    change::{Change, VoteId},
+    choices::Choices,
+    time::{DAY_MS, Timestamp},
+};
+
+/// The most changes that one flush counts.
+pub const FLUSH_CHANGES_MAX: usize = 8_000;
+/// The most buckets (minutes) of one portion, so that a replay of old votes gets on by small steps.
+pub const PORTION_BUCKETS_MAX: usize = 256;
+/// How many counted ids are read for one portion before it is committed: about two minutes of a full lane, 16 MB, 4,000 read
+/// units. A partition serves that within two of the seconds that a lane has in one invocation. A portion has one minute at
+/// least, however many ids that minute has.
+pub const PORTION_IDS_MAX: usize = 1_000_000;
+/// HEAD keeps its ids over a flush while there are at most so many of them.
+pub const RECENT_IDS_MAX: usize = 32;
+/// The most ids in one SEEN row: 256 KB of an item's 400, and 384 KB where no two are of one revision.
+pub const SEEN_ROW_IDS_MAX: usize = 16_384;
+/// How long a SEEN row lives after its bucket, in milliseconds.
+pub const SEEN_LIFE_MS: u64 = 30 * DAY_MS;
+/// A vote cast longer ago than this is not counted, as its SEEN row may be gone. In milliseconds.
+pub const COUNTABLE_AGE_MS: u64 = 29 * DAY_MS;
+
+// What HEAD holds, and so what a row is written from, can't pass a row's limit.
+const _: () = assert!(RECENT_IDS_MAX + FLUSH_CHANGES_MAX <= SEEN_ROW_IDS_MAX);
+
+/// The counter of votes that stand.
+const BALLOTS: &str = "ballots";
+
+/// A bag of named counters. Signed: with votes out of order one may be negative for a while.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Counters(BTreeMap<String, i64>);
+
+impl Counters {
+    /// A bag of these counters.
+    pub fn from_entries(entries: impl IntoIterator<Item = (String, i64)>) -> Self {
+        Self(entries.into_iter().collect())
+    }
+
+    /// Every counter that was ever touched, by name.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, i64)> {
+        self.0.iter().map(|(name, count)| (name.as_str(), *count))
+    }
+
+    /// Votes that stand.
+    pub fn ballots(&self) -> i64 {
+        self.get(BALLOTS)
+    }
+
+    /// Votes that name the option.
+    pub fn option(&self, id: u8) -> i64 {
+        self.get(&option_counter(id))
+    }
+
+    /// Adds all of another bag's counters.
+    pub fn merge(&mut self, other: &Counters) {
+        for (name, count) in other.iter() {
+            self.add(name, count);
+        }
+    }
+
+    fn get(&self, name: &str) -> i64 {
+        self.0.get(name).copied().unwrap_or(0)
+    }
+
+    fn add(&mut self, name: &str, count: i64) {
+        match self.0.get_mut(name) {
+            Some(counter) => *counter += count,
+            None => drop(self.0.insert(name.to_owned(), count)),
+        }
+    }
+}
+
+fn option_counter(id: u8) -> String {
+    format!("o{id}")
+}
+
+/// What a set of changes adds to a tally, before it has names.
+struct Deltas {
+    ballots: i64,
+    options: [i64; 128],
+}
+
+impl Deltas {
+    fn of<'a>(changes: impl IntoIterator<Item = &'a Change>) -> Self {
+        let mut deltas = Self { ballots: 0, options: [0; 128] };
+        for change in changes {
+            deltas.count(change.from, -1);
+            deltas.count(change.to, 1);
+        }
+        deltas
+    }
+
+    fn count(&mut self, choices: Option<Choices>, sign: i64) {
+        let Some(choices) = choices else { return };
+        self.ballots += sign;
+        for id in choices.iter() {
+            if let Some(option) = self.options.get_mut(usize::from(id)) {
+                *option += sign;
+            }
+        }
+    }
+
+    fn add_to(&self, counters: &mut Counters) {
+        if self.ballots != 0 {
+            counters.add(BALLOTS, self.ballots);
+        }
+        for (id, count) in (0u8..).zip(self.options).filter(|(_, count)| *count != 0) {
+            counters.add(&option_counter(id), count);
+        }
+    }
+}
+
+/// The counters of votes that stand, each given once: what a tally must come to.
+pub(super) fn counters_of(votes: impl IntoIterator<Item = Choices>) -> Counters {
+    let mut deltas = Deltas { ballots: 0, options: [0; 128] };
+    for choices in votes {
+        deltas.count(Some(choices), 1);
+    }
+    let mut counters = Counters::default();
+    deltas.add_to(&mut counters);
+    counters
+}
+
+/// A minute of `cast_at`, by which SEEN rows are found: the same for every repeat of a change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Bucket(Timestamp);
+
+impl Bucket {
+    /// The bucket of a change cast at that time.
+    pub fn of(cast_at: Timestamp) -> Self {
+        Self(cast_at.minute())
+    }
+
+    /// When the bucket begins.
+    pub fn start(self) -> Timestamp {
+        self.0
+    }
+}
+
+/// Ids by bucket.
+pub type Ids = BTreeMap<Bucket, Vec<VoteId>>;
+
+/// The truth of a lane: replaced whole, under its version.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Head {
+    /// How often it was written; 0: never.
+    pub version: u64,
+    /// `cast_at` of the newest vote counted.
+    pub as_of: Option<Timestamp>,
+    /// The counts.
+    pub counters: Counters,
+    /// The ids that the newest flushes counted and that no SEEN row holds yet.
+    pub recent: Ids,
+    /// Whether the counts were made anew from the vote items of a closed poll: no message changes them any more.
+    pub sealed: bool,
+}
+
+impl Head {
+    /// The same HEAD, one version on: whoever has read the former can't write any more.
+    pub fn again(&self) -> Self {
+        Self { version: self.version + 1, ..self.clone() }
+    }
+
+    /// What readers see of it.
+    pub fn without_ids(&self) -> Self {
+        Self { recent: Ids::new(), sealed: false, ..self.clone() }
+    }
+
+    fn recent_len(&self) -> usize {
+        self.recent.values().map(Vec::len).sum()
+    }
+}
+
+/// A row of ids that have left HEAD. All of them are counted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SeenRow {
+    /// The minute in which all of them were cast.
+    pub bucket: Bucket,
+    /// HEAD's version when they left it.
+    pub version: u64,
+    /// At most `SEEN_ROW_IDS_MAX` ids.
+    pub ids: Vec<VoteId>,
+}
+
+impl SeenRow {
+    /// When nobody needs the row any more: no change of its bucket is counted then.
+    pub fn expires_at(&self) -> Timestamp {
+        self.bucket.start().plus_millis(SEEN_LIFE_MS)
+    }
+}
+
+/// Ids known to be counted, by bucket: at least those of all SEEN rows of the buckets that are asked for. Shared with the cache.
+pub type Seen = HashMap<Bucket, Arc<HashSet<VoteId>>>;
+
+/// One step of counting: the rows first, then HEAD, if it still has the version before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Flush {
+    /// Rows to be durable before HEAD is written.
+    pub spill: Vec<SeenRow>,
+    /// HEAD to be written, one version on.
+    pub head: Head,
+    /// How many changes it counts.
+    pub counted: usize,
+    /// When the oldest of these was cast.
+    pub oldest: Option<Timestamp>,
+}
+
+/// The changes by the minutes in which they were cast, the oldest first.
+pub fn by_bucket(changes: &[Change]) -> BTreeMap<Bucket, Vec<Change>> {
+    let mut buckets: BTreeMap<Bucket, Vec<Change>> = BTreeMap::new();
+    for change in changes {
+        buckets.entry(Bucket::of(change.cast_at)).or_default().push(*change);
+    }
+    buckets
+}
+
+/// The flushes, in order, that count every change which is neither in HEAD nor in `seen` nor twice in
+/// `changes`. `seen` must have been read after `head`. None for a sealed lane, whose counts hold all votes already.
+pub fn plan(head: &Head, seen: &Seen, changes: &[Change]) -> Vec<Flush> {
+    if head.sealed {
+        return Vec::new();
+    }
+    let mut known: HashSet<VoteId> = head.recent.values().flatten().copied().collect();
+    let fresh: Vec<&Change> =
+        changes.iter().filter(|change| !is_seen(seen, change) && known.insert(change.id)).collect();
+    let mut flushes: Vec<Flush> = Vec::new();
+    for part in fresh.chunks(FLUSH_CHANGES_MAX) {
+        let before = flushes.last().map_or(head, |flush| &flush.head);
+        flushes.push(flush(before, part));
+    }
+    flushes
+}
+
+fn is_seen(seen: &Seen, change: &Change) -> bool {
+    seen.get(&Bucket::of(change.cast_at)).is_some_and(|ids| ids.contains(&change.id))
+}
+
+fn flush(before: &Head, changes: &[&Change]) -> Flush {
+    let spills = before.recent_len() > RECENT_IDS_MAX;
+    let mut head = Head {
+        version: before.version + 1,
+        as_of: changes.iter().map(|change| change.cast_at).max().max(before.as_of),
+        counters: before.counters.clone(),
+        recent: if spills { Ids::new() } else { before.recent.clone() },
+        sealed: false,
+    };
+    Deltas::of(changes.iter().copied()).add_to(&mut head.counters);
+    for change in changes {
+        head.recent.entry(Bucket::of(change.cast_at)).or_default().push(change.id);
+    }
+    let row =
+        |(bucket, ids): (&Bucket, &Vec<VoteId>)| SeenRow { bucket: *bucket, version: before.version, ids: ids.clone() };
+    let spill = if spills { before.recent.iter().map(row).collect() } else { Vec::new() };
+    let oldest = changes.iter().map(|change| change.cast_at).min();
+    Flush { spill, head, counted: changes.len(), oldest }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        ids::VoterKey,
+        recount::recount,
+        testing::{changes_of, disorder, histories, last_choices, non_zero},
+    };
+    use proptest::prelude::*;
+
+    /// Plans batch after batch over a model of the table, without any cache.
+    fn count_all(batches: impl IntoIterator<Item = Vec<Change>>) -> Head {
+        let portions = |batch: Vec<Change>| {
+            let buckets: Vec<Vec<Change>> = by_bucket(&batch).into_values().collect();
+            buckets.chunks(PORTION_BUCKETS_MAX).map(<[Vec<Change>]>::concat).collect::<Vec<_>>()
+        };
+        let (mut head, mut seen) = (Head::default(), Seen::new());
+        for portion in batches.into_iter().flat_map(portions) {
+            for flush in plan(&head, &seen, &portion) {
+                check_limits(&head, &flush);
+                for row in flush.spill {
+                    Arc::make_mut(seen.entry(row.bucket).or_default()).extend(row.ids);
+                }
+                head = flush.head;
+            }
+        }
+        head
+    }
+
+    fn check_limits(before: &Head, flush: &Flush) {
+        assert_eq!(flush.head.version, before.version + 1);
+        assert!(flush.head.as_of >= before.as_of);
+        assert!(flush.head.recent_len() <= RECENT_IDS_MAX + FLUSH_CHANGES_MAX);
+        assert!(flush.spill.iter().all(|row| row.ids.len() <= SEEN_ROW_IDS_MAX && row.version == before.version));
+        assert!(flush.spill.len() <= PORTION_BUCKETS_MAX + RECENT_IDS_MAX);
+        let kept: usize = flush.head.recent_len() + flush.spill.iter().map(|row| row.ids.len()).sum::<usize>();
+        assert!(kept > before.recent_len());
+        assert!(kept - before.recent_len() <= FLUSH_CHANGES_MAX);
+    }
+
+    proptest! {
+        #[test]
+        fn any_duplication_order_and_batching_counts_what_a_recount_counts(
+            histories in histories(), repeats in 0usize..200, seed in any::<u64>(), batch in 1usize..50,
+        ) {
+            let sent = disorder(&changes_of(&histories), repeats, seed);
+            let head = count_all(sent.chunks(batch).map(<[Change]>::to_vec));
+            prop_assert_eq!(non_zero(&head.counters), non_zero(&recount(last_choices(&histories))));
+        }
+
+        #[test]
+        fn a_flush_never_passes_its_limits(count in 0usize..40_000, spread in 1u64..200_000, batch in 1usize..40_000) {
+            let changes: Vec<Change> = (0..count).map(|number| Change {
+                id: VoteId::new(&VoterKey::from_bytes((number as u128).to_be_bytes()), 1),
+                cast_at: Timestamp::from_millis(1_790_000_000_000 + number as u64 * spread).unwrap(),
+                from: None,
+                to: Choices::from_bits(1),
+            }).collect();
+            // A plan copies HEAD's ids at every flush: batches of one or two would take minutes, and show nothing more.
+            let head = count_all(changes.chunks(batch.max(count / 100 + 1)).map(<[Change]>::to_vec));
+            prop_assert_eq!(head.counters.ballots(), count as i64);
+        }
+    }
+
+    #[test]
+    fn the_copy_of_head_keeps_counters_that_this_version_does_not_know() {
+        let before = Head { counters: Counters::from_entries([("p1>2".to_owned(), 5)]), ..Head::default() };
+        let change = changes_of(&[vec![Choices::from_bits(1)]]).remove(0);
+        let flushes = plan(&before, &Seen::new(), &[change]);
+        assert_eq!(
+            non_zero(&flushes[0].head.counters),
+            [("ballots".to_owned(), 1), ("o0".to_owned(), 1), ("p1>2".to_owned(), 5)]
+        );
+    }
+
+    #[test]
+    fn a_sealed_lane_counts_nothing_more() {
+        let head = Head { version: 7, sealed: true, ..Head::default() };
+        assert_eq!(plan(&head, &Seen::new(), &changes_of(&[vec![Choices::from_bits(1)]])), []);
+    }
+
+    #[test]
+    fn a_row_outlives_by_a_day_what_is_counted_by_it() {
+        let time = |text| Timestamp::parse(text).unwrap();
+        let bucket = Bucket::of(time("2026-11-24T20:15:30Z"));
+        assert_eq!(bucket.start().plus_millis(COUNTABLE_AGE_MS), time("2026-12-23T20:15:00Z"));
+        let row = SeenRow { bucket, version: 1, ids: Vec::new() };
+        assert_eq!(row.expires_at(), time("2026-12-24T20:15:00Z"));
+    }
+
+    /// A HEAD in which nothing is as it is in an empty one.
+    fn sealed_head() -> Head {
+        let change = changes_of(&[vec![Choices::from_bits(1)]]).remove(0);
+        Head { sealed: true, ..count_all([vec![change]]) }
+    }
+
+    #[test]
+    fn a_head_again_differs_in_its_version_alone() {
+        let head = sealed_head();
+        let again = head.again();
+        assert_eq!((head.version, again.version), (1, 2));
+        assert_eq!(Head { version: 1, ..again }, head);
+    }
+
+    #[test]
+    fn readers_see_neither_ids_nor_the_seal() {
+        let head = sealed_head();
+        let (version, as_of, counters) = (1, head.as_of, head.counters.clone());
+        assert_eq!(head.without_ids(), Head { version, as_of, counters, ..Head::default() });
+    }
+
+    #[test]
+    fn ids_stay_in_head_while_they_are_few() {
+        let mut head = Head::default();
+        for number in 0..RECENT_IDS_MAX + 3 {
+            let change = Change {
+                id: VoteId::new(&VoterKey::from_bytes((number as u128).to_be_bytes()), 1),
+                cast_at: Timestamp::from_millis(1_790_000_000_000).unwrap(),
+                from: None,
+                to: Choices::from_bits(1),
+            };
+            let flushes = plan(&head, &Seen::new(), &[change]);
+            assert_eq!(flushes[0].spill.is_empty(), number != RECENT_IDS_MAX + 1, "{number}");
+            head = flushes[0].head.clone();
+        }
+        assert_eq!(head.recent_len(), 2);
+    }
+}

@@ -1,0 +1,84 @@
+//! A time, an account, a poll and histories of votes to try things on.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+
+use proptest::prelude::*;
+use serde_json::Value;
+
+use crate::{
+    caller::{Caller, TokenKind},
+    change::{Change, VoteId},
+    choices::Choices,
+    ids::{PollId, VoterKey},
+    poll::Poll,
+    poll_request::CreatePoll,
+    tally::Counters,
+    time::Timestamp,
+};
+
+/// So many seconds after a time in 2026 at which tests may begin.
+pub fn at(seconds: u64) -> Timestamp {
+    Timestamp::EPOCH.plus_millis(1_790_000_000_000 + seconds * 1_000)
+}
+
+/// An account as a caller.
+pub fn account(subject: &str) -> Caller {
+    Caller {
+        issuer: "https://id.example.org".to_owned(),
+        subject: subject.to_owned(),
+        kind: TokenKind::Account,
+        expires_at: Timestamp::EPOCH,
+    }
+}
+
+/// A poll `p1` of the account `owner`, as the body of a request asks for it, made at a time; or what is wrong with the body.
+pub fn poll_asked_for(body: Value, created_at: Timestamp) -> Result<Poll, String> {
+    let asked: CreatePoll = serde_json::from_value(body).map_err(|error| error.to_string())?;
+    let valid = asked.validate().map_err(|errors| format!("{errors:?}"))?;
+    let id = PollId::parse("p1").ok_or("no poll's id")?;
+    valid.create(id, &account("owner"), [7; 32], 1, created_at).map_err(|error| format!("{error:?}"))
+}
+
+/// Votes of voters over time: each voter's choices, revision by revision; `None` where retracted.
+pub fn histories() -> impl Strategy<Value = Vec<Vec<Option<Choices>>>> {
+    let choices = proptest::option::weighted(0.8, (1u128..1 << 6).prop_map(|bits| Choices::from_bits(bits).unwrap()));
+    proptest::collection::vec(proptest::collection::vec(choices, 1..4), 1..40)
+}
+
+/// The changes that a stream would carry for these histories.
+pub fn changes_of(histories: &[Vec<Option<Choices>>]) -> Vec<Change> {
+    let mut changes = Vec::new();
+    for (number, history) in histories.iter().enumerate() {
+        let mut from = None;
+        for (revision, to) in history.iter().enumerate() {
+            let voter = VoterKey::from_bytes(
+                (number as u128).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835).to_be_bytes(),
+            );
+            let cast_at =
+                Timestamp::from_millis(1_790_000_000_000 + (number * 7 + revision * 13) as u64 * 3_000).unwrap();
+            changes.push(Change { id: VoteId::new(&voter, revision as u32 + 1), cast_at, from, to: *to });
+            from = *to;
+        }
+    }
+    changes
+}
+
+/// What stands of each voter at the end.
+pub fn last_choices(histories: &[Vec<Option<Choices>>]) -> impl Iterator<Item = Choices> {
+    histories.iter().filter_map(|history| *history.last().unwrap())
+}
+
+/// Changes in an order drawn from the seed, some twice or more often.
+pub fn disorder(changes: &[Change], repeats: usize, seed: u64) -> Vec<Change> {
+    let mut random = fastrand::Rng::with_seed(seed);
+    let mut sent = changes.to_vec();
+    for _ in 0..repeats.min(changes.len() * 3) {
+        sent.push(changes[random.usize(..changes.len())]);
+    }
+    random.shuffle(&mut sent);
+    sent
+}
+
+/// Counters that are not zero, by name.
+pub fn non_zero(counters: &Counters) -> Vec<(String, i64)> {
+    counters.iter().filter(|(_, count)| *count != 0).map(|(name, count)| (name.to_owned(), count)).collect()
+}

@@ -1,0 +1,140 @@
+//! Replies: a status, a JSON body, and the headers of section 7 of the design.
+
+use std::borrow::Cow;
+
+use http::{HeaderName, HeaderValue, StatusCode};
+use landslide_domain::{poll::Poll, time::Timestamp};
+use serde::{Serialize, Serializer};
+
+use super::Error;
+
+/// Response headers that a browser's script may read.
+const EXPOSED_HEADERS: &str = "ETag, Location, Retry-After";
+
+/// How long and by whom a reply may be kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CacheControl {
+    /// By anyone, for so many seconds.
+    Public(u32),
+    /// By nobody but the caller, and not even there.
+    Private,
+    /// By nobody.
+    NoStore,
+}
+
+/// An answer.
+#[derive(Debug)]
+pub struct Reply {
+    status: StatusCode,
+    headers: Headers,
+    body: Option<String>,
+}
+
+/// The response, as the gateway takes it.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Response {
+    status_code: u16,
+    headers: Headers,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    body: Option<String>,
+}
+
+impl From<Response> for http::Response<String> {
+    fn from(response: Response) -> Self {
+        let mut converted = Self::new(response.body.unwrap_or_default());
+        *converted.status_mut() =
+            StatusCode::from_u16(response.status_code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        for (name, value) in response.headers.0 {
+            if let Ok(value) = HeaderValue::from_maybe_shared(value.into_owned()) {
+                converted.headers_mut().insert(HeaderName::from_static(name), value);
+            }
+        }
+        converted
+    }
+}
+
+/// Names in lower case, each once, and values.
+#[derive(Debug, Default)]
+struct Headers(Vec<(&'static str, Cow<'static, str>)>);
+
+impl Serialize for Headers {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(name, value)| (name, value)))
+    }
+}
+
+impl Reply {
+    /// A reply without a body.
+    pub fn empty(status: StatusCode) -> Self {
+        Self { status, headers: Headers::default(), body: None }
+    }
+
+    /// A reply with a JSON body.
+    pub fn json(status: StatusCode, body: &impl Serialize) -> Result<Self, Error> {
+        let text = serde_json::to_string(body).map_err(|error| Error::internal(format!("write body: {error}")))?;
+        Ok(Self::with_body(status, "application/json", text))
+    }
+
+    /// A reply with JSON text that is there already.
+    pub fn json_text(status: StatusCode, text: String) -> Self {
+        Self::with_body(status, "application/json", text)
+    }
+
+    pub(super) fn with_body(status: StatusCode, media_type: &'static str, body: String) -> Self {
+        Self { body: Some(body), ..Self::empty(status) }.header("content-type", media_type)
+    }
+
+    /// 200 with a JSON body.
+    pub fn ok(body: &impl Serialize) -> Result<Self, Error> {
+        Self::json(StatusCode::OK, body)
+    }
+
+    /// A reply with a poll as it is at a time: its entity tag names just this body, as a poll's status moves without a revision.
+    pub fn poll(status: StatusCode, poll: &Poll, now: Timestamp) -> Result<Self, Error> {
+        Ok(Self::json(status, &poll.view(now))?.etag(poll.rules.settings.tag(now)))
+    }
+
+    /// 201 with a JSON body.
+    pub fn created(body: &impl Serialize) -> Result<Self, Error> {
+        Self::json(StatusCode::CREATED, body)
+    }
+
+    /// Sets a header that is not there yet, by a name in lower case. Values are text of ours: ids, numbers, tags.
+    pub(super) fn header(mut self, name: &'static str, value: impl Into<Cow<'static, str>>) -> Self {
+        self.headers.0.push((name, value.into()));
+        self
+    }
+
+    /// Sets the entity tag: `tag` in quotes.
+    pub fn etag(self, tag: impl std::fmt::Display) -> Self {
+        self.header("etag", format!("\"{tag}\""))
+    }
+
+    /// Sets where the resource is, relative to the request, as a stage is part of the path.
+    pub fn location(self, place: &str) -> Self {
+        self.header("location", place.to_owned())
+    }
+
+    /// Sets how the reply may be kept.
+    pub fn cache(self, cache: CacheControl) -> Self {
+        let value = match cache {
+            CacheControl::Public(seconds) => Cow::from(format!("public, max-age={seconds}")),
+            CacheControl::Private => "private, no-store".into(),
+            CacheControl::NoStore => "no-store".into(),
+        };
+        self.header("cache-control", value)
+    }
+
+    /// The response, with the headers that let a browser's page of that origin read it, and no browser take it for a page.
+    pub(super) fn into_response(mut self, allowed_origin: &str) -> Response {
+        if allowed_origin != "*" {
+            self = self.header("vary", "Origin");
+        }
+        self = self
+            .header("access-control-allow-origin", allowed_origin.to_owned())
+            .header("access-control-expose-headers", EXPOSED_HEADERS)
+            .header("x-content-type-options", "nosniff");
+        Response { status_code: self.status.as_u16(), headers: self.headers, body: self.body }
+    }
+}

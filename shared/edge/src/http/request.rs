@@ -1,0 +1,196 @@
+//! A request as API Gateway hands it over, read into types that can't be wrong.
+
+use std::{
+    borrow::Cow,
+    time::{Duration, SystemTime},
+};
+
+use landslide_domain::{
+    caller::{Caller, TokenKind},
+    error::Error as Failure,
+    ids::PollId,
+    time::Timestamp,
+    vote::Revisions,
+};
+use serde::de::DeserializeOwned;
+
+use super::{Error, Unsupported, body, event::Event};
+
+/// The longest body of a poll, in bytes: the largest poll of all in the longest way to write it, and 32 KB for the rest. A
+/// character of the value is at most four of Unicode's largest decomposition, each of 6 bytes as JSON escapes it.
+pub const POLL_BODY_BYTES_MAX: usize = 512 * 1024;
+/// The longest body of anything else, in bytes.
+pub const BODY_BYTES_MAX: usize = 4 * 1024;
+/// The most characters of an idempotency key.
+const IDEMPOTENCY_KEY_CHARS_MAX: usize = 255;
+
+/// The time that an answer takes.
+const ANSWER_TIME: Duration = Duration::from_millis(200);
+
+/// One request.
+pub struct Request {
+    event: Event,
+    deadline: SystemTime,
+}
+
+impl Request {
+    /// A request from its event, and the time at which Lambda ends the process.
+    pub fn new(event: Event, deadline: SystemTime) -> Self {
+        Self { event, deadline }
+    }
+
+    /// The gateway's id of the request.
+    pub fn id(&self) -> &str {
+        &self.event.request_context.request_id
+    }
+
+    /// How long the endpoint may take, so that there is time to answer before Lambda ends the process.
+    pub fn time_left(&self) -> Duration {
+        self.deadline.duration_since(SystemTime::now()).unwrap_or_default().saturating_sub(ANSWER_TIME)
+    }
+
+    /// The poll of the path. An id that no poll can have is not found, as any other that none has.
+    pub fn poll_id(&self) -> Result<PollId, Error> {
+        let parameters = self.event.path_parameters.as_ref();
+        let poll_id = parameters.and_then(|parameters| parameters.poll_id.as_deref());
+        poll_id.and_then(PollId::parse).ok_or(Error::UseCase(Failure::NoSuchPoll))
+    }
+
+    /// A header's value, by a name in lower case.
+    fn header(&self, name: &str) -> Option<&str> {
+        self.event.headers.as_ref().and_then(|headers| headers.get(name))
+    }
+
+    /// Whether the caller has the entity of that tag already (`If-None-Match`, compared weakly, RFC 9110).
+    pub fn has_current(&self, tag: &str) -> bool {
+        let tags = self.header("if-none-match").unwrap_or_default().split(',').map(str::trim);
+        let mut tags = tags.map(|known| known.strip_prefix("W/").unwrap_or(known));
+        tags.any(|known| known == "*" || known.strip_prefix('"').and_then(|known| known.strip_suffix('"')) == Some(tag))
+    }
+
+    /// The revisions that a change is for (`If-Match`): strong tags of numbers, or `*`; none if the header is absent.
+    pub fn if_match(&self) -> Result<Option<Revisions>, Error> {
+        let Some(value) = self.header("if-match") else { return Ok(None) };
+        let refused = || Error::invalid("the header If-Match takes * or strong entity tags, such as \"1\"");
+        match value.trim() {
+            "*" => Ok(Some(Revisions::Any)),
+            tags => strong_tags(tags).map(|tags| Some(Revisions::Of(tags))).ok_or_else(refused),
+        }
+    }
+
+    /// A parameter of the query, if it is there; the last one of several.
+    pub fn query(&self, name: &str) -> Option<&str> {
+        self.event.query_string_parameters.as_ref().and_then(|all| all.get(name)).map(String::as_str)
+    }
+
+    /// Whether the path is the caller's own view of a resource (`…/mine`).
+    pub fn is_mine(&self) -> bool {
+        self.event.request_context.resource_path.ends_with("/mine")
+    }
+
+    /// Who calls, as the authorizer vouches for it.
+    pub fn caller(&self, now: Timestamp) -> Result<Caller, Error> {
+        let caller = || {
+            let authorizer = self.event.request_context.authorizer.as_ref()?;
+            Some(Caller {
+                issuer: authorizer.issuer.clone()?,
+                subject: authorizer.subject.clone()?,
+                kind: TokenKind::parse(authorizer.kind.as_deref()?)?,
+                expires_at: Timestamp::from_millis(authorizer.expires_at.as_deref()?.parse().ok()?)?,
+            })
+        };
+        let caller = caller().ok_or(Error::Unauthorized("this needs a token"))?;
+        // The authorizer's answer is cached for longer than the token may live.
+        if caller.expires_at <= now { Err(Error::InvalidToken("the token has expired")) } else { Ok(caller) }
+    }
+
+    /// Who calls, with an account token.
+    pub fn account(&self, now: Timestamp) -> Result<Caller, Error> {
+        match self.caller(now)? {
+            caller if caller.kind == TokenKind::Account => Ok(caller),
+            _ => Err(Error::Forbidden("this needs an account token, not a device's")),
+        }
+    }
+
+    /// The idempotency key, if there is one: 1 to 255 characters of visible ASCII.
+    pub fn idempotency_key(&self) -> Result<Option<&str>, Error> {
+        let Some(key) = self.header("idempotency-key") else { return Ok(None) };
+        let is_visible = key.bytes().all(|byte| byte.is_ascii_graphic());
+        if is_visible && (1..=IDEMPOTENCY_KEY_CHARS_MAX).contains(&key.len()) {
+            return Ok(Some(key));
+        }
+        Err(Error::invalid("the header Idempotency-Key takes 1 to 255 characters of visible ASCII"))
+    }
+
+    /// The JSON body, at most `bytes_max` long.
+    pub fn json<T: DeserializeOwned>(&self, bytes_max: usize) -> Result<T, Error> {
+        let text = self.text(bytes_max)?;
+        self.must_be_json()?;
+        body::parse(body::without_byte_order_mark(&text))
+    }
+
+    /// Refuses a body, unless it is an empty JSON object.
+    pub fn no_body(&self) -> Result<(), Error> {
+        #[derive(serde::Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Nothing {}
+        let text = self.text(BODY_BYTES_MAX)?;
+        let text = body::without_byte_order_mark(&text);
+        if text.is_empty() {
+            return Ok(());
+        }
+        self.must_be_json()?;
+        let Nothing {} = body::parse(text)?;
+        Ok(())
+    }
+
+    fn text(&self, bytes_max: usize) -> Result<Cow<'_, str>, Error> {
+        self.must_be_as_it_is()?;
+        let refused = || Error::invalid("the body is not UTF-8, or has a replacement character (U+FFFD)");
+        let bytes = self.event.body().ok_or_else(refused)?;
+        if bytes.len() > bytes_max {
+            return Err(Error::BodyTooLarge(bytes_max));
+        }
+        let text = match bytes {
+            Cow::Borrowed(bytes) => str::from_utf8(bytes).map(Cow::from).ok(),
+            Cow::Owned(bytes) => String::from_utf8(bytes).map(Cow::from).ok(),
+        };
+        // Gateways put U+FFFD for bytes that are not UTF-8.
+        text.filter(|text| !text.contains(char::REPLACEMENT_CHARACTER)).ok_or_else(refused)
+    }
+
+    fn must_be_json(&self) -> Result<(), Error> {
+        let media_type = self.header("content-type").and_then(|value| value.split(';').next()).map(str::trim);
+        match media_type {
+            Some(media_type) if media_type.eq_ignore_ascii_case("application/json") => Ok(()),
+            _ => Err(self.unsupported(Unsupported::MediaType)),
+        }
+    }
+
+    /// Refuses a body that is compressed.
+    fn must_be_as_it_is(&self) -> Result<(), Error> {
+        match self.header("content-encoding").map(str::trim) {
+            None => Ok(()),
+            Some(encoding) if encoding.eq_ignore_ascii_case("identity") => Ok(()),
+            Some(_) => Err(self.unsupported(Unsupported::Encoding)),
+        }
+    }
+
+    fn unsupported(&self, what: Unsupported) -> Error {
+        Error::Unsupported { what, is_patch: self.event.request_context.http_method == "PATCH" }
+    }
+}
+
+/// The entity tags of a list such as `"1", "2"`, `None` if it is none or has a weak one.
+fn strong_tags(list: &str) -> Option<Vec<String>> {
+    let mut tags = Vec::new();
+    let mut rest = list;
+    loop {
+        let (tag, after) = rest.trim_start().strip_prefix('"')?.split_once('"')?;
+        tags.push(tag.to_owned());
+        match after.trim_start() {
+            "" => return Some(tags),
+            more => rest = more.strip_prefix(',')?,
+        }
+    }
+}

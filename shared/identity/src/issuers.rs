@@ -1,0 +1,174 @@
+//! The issuers whose tokens are taken, and the verification of a token by the keys of its issuer.
+//!
+//! An issuer that can't be used as it is configured takes no other down: the log names it, and of its tokens nobody
+//! knows whether they are good.
+
+mod config;
+
+use std::{collections::HashMap, sync::Arc};
+
+use landslide_domain::{caller::Caller, time::Timestamp};
+
+use self::config::{Entry, Keys, Problem, Settings};
+use crate::{
+    device_keys::DeviceKeys,
+    key_sets::{Fetch, FetchedKeys, HttpFetch, KeysUnavailable},
+    token::{DEVICE_ISSUER, KeySet, Refused, Token},
+};
+
+/// The longest name of a stranger that is logged, in characters.
+const LOGGED_CHARS_MAX: usize = 200;
+
+/// Verifies tokens.
+pub struct Verifier<F = HttpFetch> {
+    /// By each of an issuer's names.
+    issuers: HashMap<String, Arc<Source>>,
+    fetch: F,
+}
+
+/// Where an issuer's keys are.
+enum Source {
+    Inline(KeySet),
+    Fetched(FetchedKeys),
+    /// Nowhere, as it is configured.
+    Unusable(Problem),
+}
+
+/// A token that is refused: whose it says to be, and why.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// Its issuer, if it says one.
+    pub issuer: Option<String>,
+    /// Its key's id, if it says one.
+    pub key_id: Option<String>,
+    /// Why.
+    pub reason: Refused,
+}
+
+impl Refusal {
+    /// Refusals that are one for the log. What a stranger can invent without end makes no kind of its own.
+    pub fn kind(&self) -> String {
+        let reason = &self.reason;
+        match (&self.issuer, &self.key_id) {
+            _ if *reason == Refused::UnknownIssuer => reason.to_string(),
+            (Some(issuer), Some(key)) if *reason != Refused::UnknownKey => format!("{issuer} {key} {reason}"),
+            (Some(issuer), _) => format!("{issuer} {reason}"),
+            (None, _) => reason.to_string(),
+        }
+    }
+}
+
+impl<F: Fetch> Verifier<F> {
+    /// A verifier of the tokens of the issuers in a JSON text, and of devices' tokens by their keys. Nothing is
+    /// fetched yet. What can't be used is logged and left out.
+    pub fn new(issuers: &str, device_keys: &DeviceKeys, fetch: F) -> Self {
+        let device = Arc::new(Source::Inline(KeySet::of_devices(device_keys)));
+        let mut known = HashMap::from([(DEVICE_ISSUER.to_owned(), device)]);
+        match config::read(issuers, fetch.reach()) {
+            Ok(entries) => entries.into_iter().for_each(|entry| add(&mut known, entry)),
+            Err(problem) => tracing::error!(%problem, "no issuer can be used as configured"),
+        }
+        Self { issuers: known, fetch }
+    }
+
+    /// The caller that a token names, or why it is refused, as the issuer's keys decide; an error if they can't be
+    /// had. `now` is a time before this call.
+    pub async fn verify(&self, token: &str, now: Timestamp) -> Result<Result<Caller, Refusal>, KeysUnavailable> {
+        let token = match Token::read(token) {
+            Ok(token) => token,
+            Err(reason) => return Ok(Err(Refusal { issuer: None, key_id: None, reason })),
+        };
+        let verdict = self.verify_by_issuer(&token, now).await?;
+        Ok(verdict.map_err(|reason| Refusal {
+            issuer: Some(shortened(token.issuer())),
+            key_id: token.key_id().map(shortened),
+            reason,
+        }))
+    }
+
+    async fn verify_by_issuer(
+        &self,
+        token: &Token<'_>,
+        now: Timestamp,
+    ) -> Result<Result<Caller, Refused>, KeysUnavailable> {
+        match self.issuers.get(token.issuer()).map(|source| &**source) {
+            None => Ok(Err(self.unknown_issuer(token.issuer()))),
+            Some(Source::Inline(keys)) => Ok(keys.verify(token)),
+            Some(_) if !token.has_account_algorithm() => Ok(Err(Refused::UnknownKey)),
+            Some(Source::Fetched(keys)) => self.verify_by_fetched(keys, token, now).await,
+            Some(Source::Unusable(problem)) => Err(KeysUnavailable::misconfigured(token.issuer(), problem)),
+        }
+    }
+
+    async fn verify_by_fetched(
+        &self,
+        issuer: &FetchedKeys,
+        token: &Token<'_>,
+        now: Timestamp,
+    ) -> Result<Result<Caller, Refused>, KeysUnavailable> {
+        match issuer.keys(&self.fetch, now).await?.verify(token) {
+            // The issuer may have a new key.
+            Err(Refused::UnknownKey) => Ok(issuer.latest_keys(&self.fetch, now).await?.verify(token)),
+            verdict => Ok(verdict),
+        }
+    }
+
+    /// Refused either way; but the log should say what is easily overlooked.
+    fn unknown_issuer(&self, name: &str) -> Refused {
+        let other = name.strip_suffix('/').map_or_else(|| format!("{name}/"), str::to_owned);
+        if self.issuers.contains_key(&other) { Refused::SlashAtEnd(other) } else { Refused::UnknownIssuer }
+    }
+}
+
+/// A name of an issuer stands there once: a second entry would be another issuer of the same voters.
+fn add(known: &mut HashMap<String, Arc<Source>>, entry: Entry) {
+    let taken = entry.names.iter().enumerate().find(|(index, name)| {
+        known.contains_key(*name) || entry.names.iter().take(*index).any(|earlier| earlier == *name)
+    });
+    let settings = match taken {
+        Some((index, name)) => Err(Problem {
+            entry: format!("issuer {:?}", entry.names.first().unwrap_or(name)),
+            field: if index == 0 { "issuer" } else { "aliases" }.to_owned(),
+            wrong: format!("has {name:?}, which is there already"),
+        }),
+        None => entry.settings,
+    };
+    let source = match settings.and_then(source) {
+        Ok(source) => source,
+        Err(problem) => {
+            tracing::error!(%problem, "issuer can't be used as configured, and is left out");
+            Source::Unusable(problem)
+        }
+    };
+    let source = Arc::new(source);
+    for name in entry.names {
+        known.entry(name).or_insert_with(|| source.clone());
+    }
+}
+
+fn source(settings: Settings) -> Result<Source, Problem> {
+    let expected = Arc::new(settings.expected);
+    let published = match settings.keys {
+        Keys::At(at) => return Ok(Source::Fetched(FetchedKeys::new(expected, at))),
+        Keys::Inline(published) => published,
+    };
+    let keys = KeySet::of_accounts(expected.clone(), &published);
+    for key in keys.left_out() {
+        tracing::error!(issuer = expected.issuer, "issuer {:?}: \"jwks\" {key}; it is left out", expected.issuer);
+    }
+    if keys.is_empty() {
+        return Err(Problem {
+            entry: format!("issuer {:?}", expected.issuer),
+            field: "jwks".to_owned(),
+            wrong: "has no key that can be used".to_owned(),
+        });
+    }
+    Ok(Source::Inline(keys))
+}
+
+fn shortened(name: &str) -> String {
+    name.chars().take(LOGGED_CHARS_MAX).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,238 @@
+//! Issuers' key sets (RFC 7517) by URI: fetched when they are needed, remembered, renewed, and bounded in all of it.
+//!
+//! A key that is remembered is enough to accept a token, even where its issuer does not answer. That a key is
+//! unknown is said only after a fetch that succeeded, half a minute ago at most: until then nobody knows.
+
+mod address;
+mod fetch;
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use serde::Deserialize;
+use serde_json::Value;
+
+pub use self::{
+    address::{AddressError, Reach, check_uri},
+    fetch::{Fetch, FetchError, HttpFetch, KEY_SET_BYTES_MAX},
+};
+use landslide_aws::memory::Remembered;
+use landslide_domain::time::{DAY_MS, MINUTE_MS, Timestamp};
+
+use crate::token::{Expected, KeySet};
+
+/// How long a key set is used without asking again, in milliseconds; at least.
+pub const FRESH_MS: u64 = 10 * MINUTE_MS;
+/// By how much longer it may be, in milliseconds. Each process draws it after each fetch, so that those which started
+/// together do not ask together for ever after.
+pub const FRESH_JITTER_MS: u64 = 2 * MINUTE_MS;
+/// The shortest time between two fetches of one issuer's keys, whatever they are for and however the first ended.
+pub const REFETCH_MS: u64 = 30_000;
+/// How long a key set is used while its issuer does not answer, in milliseconds since it was fetched.
+pub const STALE_MS: u64 = DAY_MS;
+/// How long a fetch may take, from the connection to the last byte.
+pub const FETCH_TIMEOUT: Duration = Duration::from_secs(2);
+/// The most keys of a set, usable or not.
+pub const KEYS_MAX: usize = 100;
+
+/// An issuer's keys can't be had now, so nobody knows whether its token is good.
+#[derive(Debug, thiserror::Error)]
+#[error("keys of issuer {issuer:?} can't be had: {cause}")]
+pub struct KeysUnavailable {
+    issuer: String,
+    cause: String,
+}
+
+impl KeysUnavailable {
+    /// Of an issuer that can't be used as it is configured.
+    pub fn misconfigured(issuer: &str, problem: &impl std::fmt::Display) -> Self {
+        Self { issuer: issuer.to_owned(), cause: problem.to_string() }
+    }
+}
+
+/// Where an issuer's keys are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KeysAt {
+    /// The address of its key set.
+    Uri(String),
+    /// The address of the document that says where its key set is (OpenID Connect Discovery, section 4).
+    Discovery(String),
+}
+
+/// Why a fetch gave no key set.
+#[derive(Debug, thiserror::Error)]
+enum KeySetError {
+    #[error(transparent)]
+    Fetch(#[from] FetchError),
+    #[error("not there after {} s", FETCH_TIMEOUT.as_secs())]
+    Slow,
+    #[error("not a key set")]
+    NotAKeySet,
+    #[error("a map of certificates, not a key set: the issuer publishes its key set at another address")]
+    Certificates,
+    #[error("{0} keys, more than {KEYS_MAX}")]
+    TooManyKeys(usize),
+    #[error("not a discovery document")]
+    NotADiscovery,
+    #[error("the discovery document is that of issuer {0:?}, which is not the configured one to the letter")]
+    OtherIssuer(String),
+    #[error("the discovery document's \"jwks_uri\" {0}")]
+    Address(#[from] AddressError),
+}
+
+/// The key set of one issuer, by its address.
+pub struct FetchedKeys {
+    expected: Arc<Expected>,
+    at: KeysAt,
+    known: Mutex<Known>,
+    /// Held while a fetch is under way.
+    fetching: tokio::sync::Mutex<()>,
+}
+
+#[derive(Default)]
+struct Known {
+    /// The keys of the last fetch that succeeded.
+    keys: Option<Remembered<Arc<KeySet>>>,
+    /// For how long they are fresh.
+    fresh_ms: u64,
+    /// How the last fetch ended, and when it began.
+    last: Option<Remembered<Result<Arc<KeySet>, String>>>,
+}
+
+impl FetchedKeys {
+    /// The keys of an issuer, none of them fetched yet.
+    pub fn new(expected: Arc<Expected>, at: KeysAt) -> Self {
+        Self { expected, at, known: Mutex::default(), fetching: tokio::sync::Mutex::default() }
+    }
+
+    /// The keys as they are remembered, fetched if they are not fresh, stale if that fails.
+    pub async fn keys(&self, fetch: &impl Fetch, now: Timestamp) -> Result<Arc<KeySet>, KeysUnavailable> {
+        let fresh_ms = self.lock().fresh_ms;
+        if let Some(keys) = self.remembered(fresh_ms, now) {
+            return Ok(keys);
+        }
+        let latest = self.latest_keys(fetch, now).await;
+        latest.or_else(|unavailable| self.remembered(STALE_MS, now).ok_or(unavailable))
+    }
+
+    /// The keys as the issuer has them now, give or take [`REFETCH_MS`]: what a refusal for want of a key rests on.
+    pub async fn latest_keys(&self, fetch: &impl Fetch, now: Timestamp) -> Result<Arc<KeySet>, KeysUnavailable> {
+        let _one_at_a_time = self.fetching.lock().await;
+        let last = self.lock().last.clone().filter(|last| is_within(REFETCH_MS, last, now));
+        let outcome = match last {
+            Some(last) => last.value,
+            None => {
+                // Counts even if whoever waits for it goes away.
+                self.lock().last = Some(Remembered { value: Err("the fetch was cut off".to_owned()), read_at: now });
+                let outcome = self.fetch(fetch).await.map(Arc::new).map_err(|error| error.to_string());
+                self.remember(outcome.clone(), now);
+                outcome
+            }
+        };
+        outcome.map_err(|cause| KeysUnavailable { issuer: self.expected.issuer.clone(), cause })
+    }
+
+    async fn fetch(&self, fetch: &impl Fetch) -> Result<KeySet, KeySetError> {
+        let keys =
+            tokio::time::timeout(FETCH_TIMEOUT, self.published(fetch)).await.map_err(|_| KeySetError::Slow)??;
+        if keys.len() > KEYS_MAX {
+            return Err(KeySetError::TooManyKeys(keys.len()));
+        }
+        Ok(KeySet::of_accounts(self.expected.clone(), &keys))
+    }
+
+    async fn published(&self, fetch: &impl Fetch) -> Result<Vec<Value>, KeySetError> {
+        let uri = match &self.at {
+            KeysAt::Uri(uri) => uri.clone(),
+            KeysAt::Discovery(uri) => self.discovered(&fetch.fetch(uri).await?, fetch.reach())?,
+        };
+        published_keys(&fetch.fetch(&uri).await?)
+    }
+
+    /// Where the key set is, as the issuer's discovery document says.
+    fn discovered(&self, document: &[u8], reach: Reach) -> Result<String, KeySetError> {
+        #[derive(Deserialize)]
+        struct Discovery {
+            issuer: String,
+            jwks_uri: String,
+        }
+        let Discovery { issuer, jwks_uri } =
+            serde_json::from_slice(document).map_err(|_| KeySetError::NotADiscovery)?;
+        if issuer != self.expected.issuer {
+            return Err(KeySetError::OtherIssuer(issuer));
+        }
+        check_uri(&jwks_uri, reach)?;
+        Ok(jwks_uri)
+    }
+
+    fn remember(&self, outcome: Result<Arc<KeySet>, String>, now: Timestamp) {
+        let mut known = self.lock();
+        match (&outcome, &known.keys) {
+            (Ok(keys), before) => {
+                let left_out_before = before.as_ref().map_or(&[][..], |before| before.value.left_out());
+                if keys.left_out() != left_out_before {
+                    log_left_out(&self.expected.issuer, keys);
+                }
+                // Taken at its word: an issuer that withdraws all its keys has its reasons.
+                if keys.is_empty() {
+                    tracing::warn!(issuer = self.expected.issuer, at = ?self.at, "issuer has no key that can be used");
+                }
+                known.keys = Some(Remembered { value: keys.clone(), read_at: now });
+                known.fresh_ms = FRESH_MS + fastrand::u64(0..FRESH_JITTER_MS);
+            }
+            (Err(cause), Some(before)) => {
+                let age_seconds = now.millis_apart(before.read_at) / 1_000;
+                tracing::warn!(
+                    issuer = self.expected.issuer,
+                    at = ?self.at,
+                    cause,
+                    age_seconds,
+                    "issuer's keys can't be fetched, those of before are used for a day at most"
+                );
+            }
+            (Err(_), None) => {}
+        }
+        known.last = Some(Remembered { value: outcome, read_at: now });
+    }
+
+    fn remembered(&self, age_ms: u64, now: Timestamp) -> Option<Arc<KeySet>> {
+        self.lock().keys.as_ref().filter(|keys| is_within(age_ms, keys, now)).map(|keys| keys.value.clone())
+    }
+
+    /// What is known changes whole, so what a panic left behind is as good as any.
+    fn lock(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The keys that an issuer publishes.
+fn published_keys(body: &[u8]) -> Result<Vec<Value>, KeySetError> {
+    const CERTIFICATE: &str = "-----BEGIN CERTIFICATE-----";
+    let Ok(Value::Object(mut document)) = serde_json::from_slice(body) else { return Err(KeySetError::NotAKeySet) };
+    if let Some(Value::Array(keys)) = document.remove("keys") {
+        return Ok(keys);
+    }
+    let is_certificate = |value: &Value| value.as_str().is_some_and(|text| text.trim_start().starts_with(CERTIFICATE));
+    let has_certificates = !document.is_empty() && document.values().all(is_certificate);
+    Err(if has_certificates { KeySetError::Certificates } else { KeySetError::NotAKeySet })
+}
+
+/// Most sets have keys for other things too, so this is no warning.
+fn log_left_out(issuer: &str, keys: &KeySet) {
+    for key in keys.left_out() {
+        tracing::info!(issuer, "issuer {issuer:?}: published {key}; it is left out");
+    }
+}
+
+/// Whether that was less than so long ago. Of two requests at once the one may remember what the other, a little
+/// earlier, then asks for; and a clock that was set back by hours must not stop the fetches for hours.
+fn is_within<V>(age_ms: u64, remembered: &Remembered<V>, now: Timestamp) -> bool {
+    now.millis_apart(remembered.read_at) < age_ms
+}
+
+#[cfg(test)]
+pub(crate) mod fake;
+#[cfg(test)]
+mod tests;

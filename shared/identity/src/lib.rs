@@ -1,0 +1,6 @@
+//! Who calls: tokens, the issuers that may sign them and their key sets, and the keys of device tokens.
+
+pub mod device_keys;
+pub mod issuers;
+pub mod key_sets;
+pub mod token;

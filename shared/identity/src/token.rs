@@ -1,0 +1,302 @@
+//! Tokens (RFC 7519): those of OpenID Providers verified, those of devices issued and verified.
+
+mod claims;
+mod jwk;
+
+use std::sync::Arc;
+
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, crypto, encode};
+use serde::{Deserialize, Serialize, de::IgnoredAny};
+use serde_json::Value;
+
+pub use self::jwk::Unusable;
+use landslide_domain::{
+    caller::{Caller, TokenKind},
+    time::{DAY_MS, Timestamp},
+};
+
+use crate::device_keys::{DeviceKey, DeviceKeys};
+
+/// The longest token that is looked at, in bytes.
+const TOKEN_BYTES_MAX: usize = 8 * 1024;
+/// How long a device's token lives, in milliseconds.
+pub const DEVICE_TOKEN_LIFE_MS: u64 = 400 * DAY_MS;
+/// Issuer and audience of devices' tokens.
+pub const DEVICE_ISSUER: &str = "urn:landslide:device";
+/// The claim that says for whom a token is (RFC 7519, section 4.1.3).
+pub const AUDIENCE_CLAIM: &str = "aud";
+
+/// Why a token is refused. For logs; the caller learns only that it is.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// Longer than any token should be.
+    #[error("it has more than {TOKEN_BYTES_MAX} bytes")]
+    TooLong,
+    /// Not three parts in base64, the first two JSON objects with what is needed.
+    #[error("its {0} can't be read")]
+    Malformed(&'static str),
+    /// It has extensions that must be understood (RFC 7515, section 4.1.11), and we know none.
+    #[error("it has critical extensions")]
+    Critical,
+    /// Of an issuer that is not configured.
+    #[error("its issuer is not configured")]
+    UnknownIssuer,
+    /// Of an issuer that is configured with a slash more or less.
+    #[error("its issuer differs from the configured {0:?} by the slash at its end")]
+    SlashAtEnd(String),
+    /// No key of the issuer has its id and algorithm, or it has no id and no key has signed it.
+    #[error("no key of the issuer has its id and algorithm, or has signed it")]
+    UnknownKey,
+    /// Another key has signed it than it says, or its text was changed.
+    #[error("its signature is not by the key that it names")]
+    Signature,
+    /// A claim is needed and not there.
+    #[error("it has no {0}")]
+    MissingClaim(String),
+    /// A claim is not of the form that it must have.
+    #[error("its {0} is not of the right form")]
+    MalformedClaim(String),
+    /// Its time is over.
+    #[error("it has expired")]
+    Expired,
+    /// Its time has not come.
+    #[error("it is not valid yet")]
+    NotYetValid,
+    /// It is meant for others.
+    #[error("its {0} does not name the configured audience")]
+    Audience(String),
+    /// A subject that is empty, too long, or has control characters.
+    #[error("its subject is empty, too long or has control characters")]
+    Subject,
+}
+
+/// What a device's token says.
+#[derive(Serialize)]
+struct Claims {
+    iss: String,
+    sub: String,
+    exp: u64,
+}
+
+#[derive(Serialize)]
+struct DeviceClaims<'a> {
+    aud: &'a str,
+    iat: u64,
+    #[serde(flatten)]
+    claims: Claims,
+}
+
+/// A token that is worth a look: not verified, but short enough and of the right form.
+pub struct Token<'a> {
+    /// Header and claims, which are signed.
+    message: &'a str,
+    signature: &'a str,
+    header: TokenHeader,
+    claims: Vec<u8>,
+    issuer: String,
+}
+
+/// What matters of a token's header. Unlike the crate's, it knows new names of the algorithms.
+#[derive(Deserialize)]
+struct TokenHeader {
+    alg: String,
+    kid: Option<String>,
+    crit: Option<IgnoredAny>,
+}
+
+impl<'a> Token<'a> {
+    /// Reads a token as far as it goes without a key.
+    pub fn read(text: &'a str) -> Result<Self, Refused> {
+        #[derive(Deserialize)]
+        struct Issuer {
+            iss: String,
+        }
+        if text.len() > TOKEN_BYTES_MAX {
+            return Err(Refused::TooLong);
+        }
+        let (message, signature) = text.rsplit_once('.').ok_or(Refused::Malformed("form"))?;
+        let (header, claims) = message.split_once('.').ok_or(Refused::Malformed("form"))?;
+        let header: TokenHeader = json_of(&decoded(header, "header")?, "header")?;
+        if header.crit.is_some() {
+            return Err(Refused::Critical);
+        }
+        let claims = decoded(claims, "claims")?;
+        let Issuer { iss } = json_of(&claims, "issuer")?;
+        Ok(Self { message, signature, header, claims, issuer: iss })
+    }
+
+    /// Who is said to have issued it. It only says whose keys are to be tried, and is checked with the signature.
+    pub fn issuer(&self) -> &str {
+        &self.issuer
+    }
+
+    /// The id of the key that is said to have signed it.
+    pub fn key_id(&self) -> Option<&str> {
+        self.header.kid.as_deref()
+    }
+
+    /// Whether its algorithm is one that an account's token may have.
+    pub fn has_account_algorithm(&self) -> bool {
+        jwk::algorithm_of(&self.header.alg).is_some()
+    }
+}
+
+fn decoded(part: &str, name: &'static str) -> Result<Vec<u8>, Refused> {
+    BASE64_URL_SAFE_NO_PAD.decode(part).map_err(|_| Refused::Malformed(name))
+}
+
+fn json_of<'de, T: Deserialize<'de>>(json: &'de [u8], name: &'static str) -> Result<T, Refused> {
+    serde_json::from_slice(json).map_err(|_| Refused::Malformed(name))
+}
+
+/// What the tokens of one issuer must say, signed by whichever of its keys.
+#[derive(Debug)]
+pub struct Expected {
+    /// The issuer's name, which its callers get.
+    pub issuer: String,
+    /// Other names under which the same issuer signs.
+    pub aliases: Vec<String>,
+    /// For whom the tokens must be.
+    pub audience: String,
+    /// The claim that says for whom a token is.
+    pub audience_claim: String,
+}
+
+/// The keys of one issuer.
+pub struct KeySet {
+    expected: Arc<Expected>,
+    kind: TokenKind,
+    keys: Vec<Key>,
+    left_out: Vec<LeftOut>,
+}
+
+/// One key of an issuer, for one algorithm.
+struct Key {
+    id: Option<String>,
+    algorithm: Algorithm,
+    key: DecodingKey,
+}
+
+/// A published key that can't verify tokens.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("key {position} {why}")]
+pub struct LeftOut {
+    /// Its place in the set, from 1.
+    pub position: usize,
+    /// Why.
+    pub why: Unusable,
+}
+
+impl KeySet {
+    /// Those of an OpenID Provider's published keys that can be used. Each is read on its own: of kinds that we don't
+    /// know, there may be any (RFC 7517, section 5).
+    pub fn of_accounts(expected: Arc<Expected>, published: &[Value]) -> Self {
+        let mut set = Self { expected, kind: TokenKind::Account, keys: vec![], left_out: vec![] };
+        for (index, key) in published.iter().enumerate() {
+            match jwk::read(key) {
+                Ok(key) => set.keys.push(key),
+                Err(why) => set.left_out.push(LeftOut { position: index + 1, why }),
+            }
+        }
+        set
+    }
+
+    /// Our own keys, for devices' tokens. A token of before there were several has no `kid`: each key is tried.
+    pub fn of_devices(keys: &DeviceKeys) -> Self {
+        let expected = Expected {
+            issuer: DEVICE_ISSUER.to_owned(),
+            aliases: vec![],
+            audience: DEVICE_ISSUER.to_owned(),
+            audience_claim: AUDIENCE_CLAIM.to_owned(),
+        };
+        let keys = keys.all().map(|key| Key {
+            id: Some(key.kid.clone()),
+            algorithm: Algorithm::HS256,
+            key: DecodingKey::from_secret(key.secret.as_bytes()),
+        });
+        Self { expected: Arc::new(expected), kind: TokenKind::Device, keys: keys.collect(), left_out: vec![] }
+    }
+
+    /// Whether no key is there that could verify anything.
+    pub fn is_empty(&self) -> bool {
+        self.keys.is_empty()
+    }
+
+    /// The published keys that can't be used.
+    pub fn left_out(&self) -> &[LeftOut] {
+        &self.left_out
+    }
+
+    /// The caller that a token names, if it is signed by one of the keys with that key's algorithm, by their issuer
+    /// for their audience, and valid at this time (give or take a minute).
+    pub fn verify(&self, token: &Token<'_>) -> Result<Caller, Refused> {
+        let mut refused = Refused::UnknownKey;
+        for key in self.keys.iter().filter(|key| key.fits(&token.header)) {
+            if key.has_signed(token) {
+                return claims::check(&token.claims, &self.expected, self.kind);
+            }
+            // Without an id on both sides this key was but a guess.
+            if !key.is_a_guess(&token.header) {
+                refused = Refused::Signature;
+            }
+        }
+        Err(refused)
+    }
+}
+
+impl Key {
+    fn fits(&self, header: &TokenHeader) -> bool {
+        let same_id = match (&self.id, &header.kid) {
+            (Some(ours), Some(theirs)) => ours == theirs,
+            (None, _) | (_, None) => true,
+        };
+        same_id && self.is_for(&header.alg)
+    }
+
+    fn is_for(&self, algorithm: &str) -> bool {
+        match self.algorithm {
+            Algorithm::HS256 => algorithm == "HS256",
+            _ => jwk::algorithm_of(algorithm) == Some(self.algorithm),
+        }
+    }
+
+    fn is_a_guess(&self, header: &TokenHeader) -> bool {
+        self.id.is_none() || header.kid.is_none()
+    }
+
+    fn has_signed(&self, token: &Token<'_>) -> bool {
+        crypto::verify(token.signature, token.message.as_bytes(), &self.key, self.algorithm).unwrap_or(false)
+    }
+}
+
+/// Issues devices' tokens.
+pub struct DeviceIssuer {
+    header: Header,
+    key: EncodingKey,
+}
+
+impl DeviceIssuer {
+    /// An issuer that signs with one key.
+    pub fn new(key: &DeviceKey) -> Self {
+        let header = Header { kid: Some(key.kid.clone()), ..Header::new(Algorithm::HS256) };
+        Self { header, key: EncodingKey::from_secret(key.secret.as_bytes()) }
+    }
+
+    /// A token for a new device, and when it expires. `id` is the device's: 16 random bytes.
+    pub fn issue(&self, id: [u8; 16], now: Timestamp) -> Result<(String, Timestamp), jsonwebtoken::errors::Error> {
+        let expires_at = now.plus_millis(DEVICE_TOKEN_LIFE_MS);
+        let claims = Claims {
+            iss: DEVICE_ISSUER.to_owned(),
+            sub: BASE64_URL_SAFE_NO_PAD.encode(id),
+            exp: expires_at.as_millis() / 1_000,
+        };
+        let claims = DeviceClaims { aud: DEVICE_ISSUER, iat: now.as_millis() / 1_000, claims };
+        Ok((encode(&self.header, &claims, &self.key)?, expires_at))
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod signer;
+#[cfg(test)]
+mod tests;

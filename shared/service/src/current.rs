@@ -1,0 +1,55 @@
+//! What a process keeps of each poll for a second, for all who ask within it.
+
+use std::{future::Future, sync::Arc};
+
+use landslide_aws::memory::Memory;
+use landslide_domain::{error::Error, ids::PollId, poll::Rules, time::Timestamp};
+
+/// Milliseconds for which a process keeps what it read, and that there was nothing.
+const FRESH_MS: u64 = 1_000;
+/// The most ids kept that no poll has.
+pub(crate) const UNKNOWN_MAX: usize = 1_000;
+
+/// Something about each of some polls, at most a second old.
+pub(crate) struct Current<V> {
+    kept: Memory<PollId, Arc<V>>,
+    /// Ids that no poll has. Apart, so that they never push out a poll.
+    unknown: Memory<PollId, ()>,
+}
+
+impl<V: AsRef<Rules>> Current<V> {
+    /// Keeps at most `polls_max` polls.
+    pub(crate) fn new(polls_max: usize) -> Self {
+        Self { kept: Memory::new(polls_max), unknown: Memory::new(UNKNOWN_MAX) }
+    }
+
+    /// What may be shown of a poll at `now`, a time before this call: kept, or else read. `read` gets what is kept, however old,
+    /// and returns `None` if no poll has the id.
+    pub(crate) async fn get<R>(
+        &self,
+        poll_id: &PollId,
+        now: Timestamp,
+        read: impl FnOnce(Option<Arc<V>>) -> R,
+    ) -> Result<Arc<V>, Error>
+    where
+        R: Future<Output = Result<Option<V>, Error>>,
+    {
+        if self.unknown.get(poll_id).is_some_and(|unknown| unknown.is_younger_than(FRESH_MS, now)) {
+            return Err(Error::NoSuchPoll);
+        }
+        let kept = self.kept.get(poll_id);
+        if let Some(kept) = &kept
+            && kept.is_younger_than(FRESH_MS, now)
+            // Until it opens or closes its times may change: nobody is shown a closing that was moved away.
+            && kept.value.as_ref().as_ref().status(kept.read_at) == kept.value.as_ref().as_ref().status(now)
+        {
+            return Ok(kept.value.clone());
+        }
+        let Some(value) = read(kept.map(|kept| kept.value)).await?.map(Arc::new) else {
+            self.unknown.put(poll_id, (), now);
+            return Err(Error::NoSuchPoll);
+        };
+        self.kept.put(poll_id, value.clone(), now);
+        Ok(value)
+    }
+}

@@ -1,0 +1,15 @@
+//! Polls: made, changed and closed by their owners, listed for them, shown to anyone.
+
+mod change;
+#[cfg(any(test, feature = "text"))]
+mod create;
+mod list;
+mod show;
+
+#[cfg(any(test, feature = "text"))]
+pub use self::create::{CreatedPoll, PollCreation};
+pub use self::{
+    change::PollChanges,
+    list::{OwnerPolls, PollPage},
+    show::CurrentPolls,
+};

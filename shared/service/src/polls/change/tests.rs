@@ -1,0 +1,409 @@
+use std::sync::{Arc, Mutex};
+
+use landslide_aws::{
+    store::PollStore,
+    testing::{Answer, Call, VirtualClock, stub},
+};
+use landslide_domain::{
+    lease::CHANGE_FELT_MS,
+    poll_edit::EditPoll,
+    testing::{account, at, poll_asked_for},
+    vote::Revisions,
+};
+use serde_json::{Value, json};
+
+use super::*;
+
+/// What becomes of a write.
+#[derive(Clone, Copy, Debug)]
+enum Fate {
+    Lands,
+    LandsAndTheAnswerIsLost,
+    LandsAndTheAnswerComesAfter(u64),
+    IsLost,
+    /// It lands once so many further calls have been answered, if its condition holds then; nobody is told.
+    LandsAfterCalls(usize),
+    /// The same of a transaction that stalls: other writes meet its locks until then.
+    StallsForCalls(usize),
+    /// And somebody else raises the peak to 2,000 over the same revision.
+    IsLostWhileAnotherLands,
+    /// And somebody else raises the peak to 2,000 over it.
+    LandsAndAnotherOverIt,
+    LandsWhileLanesAreDoubled,
+    /// And the next read gets no answer either.
+    IsLostAndTheNextReadToo,
+}
+
+/// How long a caller waits for an answer that does not come.
+const SILENCE_MS: u64 = 1_500;
+
+/// A table of one poll, and what is under way to it.
+struct Table {
+    items: Vec<Value>,
+    clock: VirtualClock,
+    fates: Vec<Fate>,
+    pending: Option<Pending>,
+    reads_lost: usize,
+    read_takes_ms: u64,
+    writes: usize,
+}
+
+struct Pending {
+    call: Call,
+    after_calls: usize,
+    locks: bool,
+}
+
+type Shared = Arc<Mutex<Table>>;
+
+impl Table {
+    fn answer(&mut self, call: &Call) -> Answer {
+        let landing = self.pending.take_if(|pending| pending.after_calls == 0);
+        if let Some(pending) = landing {
+            self.land(&pending.call);
+        }
+        if let Some(pending) = &mut self.pending {
+            pending.after_calls -= 1;
+        }
+        if call.operation == "Query" {
+            return self.read();
+        }
+        self.writes += 1;
+        if self.pending.as_ref().is_some_and(|pending| pending.locks) {
+            return Answer::Refused("TransactionConflictException", json!({}));
+        }
+        self.write(call)
+    }
+
+    fn read(&mut self) -> Answer {
+        if self.reads_lost > 0 {
+            self.reads_lost -= 1;
+            return self.silence();
+        }
+        self.clock.go_on(self.read_takes_ms);
+        Answer::Ok(json!({"Items": self.items}))
+    }
+
+    fn write(&mut self, call: &Call) -> Answer {
+        if !self.is_over_what_stands(call) {
+            return refused(call);
+        }
+        let fate = self.fates.pop().unwrap_or(Fate::Lands);
+        let land_later = |after_calls, locks| Some(Pending { call: call.clone(), after_calls, locks });
+        match fate {
+            Fate::Lands => {
+                self.land(call);
+                return Answer::Ok(json!({}));
+            }
+            Fate::LandsAndTheAnswerComesAfter(millis) => {
+                self.land(call);
+                self.clock.go_on(millis);
+                return Answer::Ok(json!({}));
+            }
+            Fate::IsLost => {}
+            Fate::IsLostAndTheNextReadToo => self.reads_lost = 4,
+            Fate::LandsAndTheAnswerIsLost => self.land(call),
+            Fate::LandsAfterCalls(calls) => self.pending = land_later(calls, false),
+            Fate::StallsForCalls(calls) => self.pending = land_later(calls, true),
+            Fate::IsLostWhileAnotherLands => self.raise_peak(),
+            Fate::LandsAndAnotherOverIt => {
+                self.land(call);
+                self.raise_peak();
+            }
+            Fate::LandsWhileLanesAreDoubled => {
+                self.land(call);
+                self.rules()["lanes"] = json!({"N": "2"});
+            }
+        }
+        self.silence()
+    }
+
+    fn silence(&self) -> Answer {
+        self.clock.go_on(SILENCE_MS);
+        Answer::Lost
+    }
+
+    fn rules(&mut self) -> &mut Value {
+        self.items.iter_mut().find(|item| item["item"]["S"] == "RULES").unwrap()
+    }
+
+    fn is_over_what_stands(&mut self, call: &Call) -> bool {
+        let before = rules_put(call)["ExpressionAttributeValues"][":before"]["N"].clone();
+        before.is_null() || self.rules()["revision"]["N"] == before
+    }
+
+    fn land(&mut self, call: &Call) {
+        if !self.items.is_empty() && !self.is_over_what_stands(call) {
+            return;
+        }
+        for item in items_put(call) {
+            self.items.retain(|stands| stands["item"] != item["item"]);
+            self.items.push(item);
+        }
+    }
+
+    fn raise_peak(&mut self) {
+        let rules = self.rules();
+        let revision: u64 = rules["revision"]["N"].as_str().unwrap().parse().unwrap();
+        rules["revision"] = json!({"N": (revision + 1).to_string()});
+        rules["peak_votes_per_second"] = json!({"N": "2000"});
+    }
+}
+
+fn refused(call: &Call) -> Answer {
+    if call.operation == "PutItem" {
+        return Answer::condition_failed(Value::Null);
+    }
+    let reasons = json!([{"Code": "ConditionalCheckFailed"}, {"Code": "None"}]);
+    Answer::Refused("TransactionCanceledException", json!({"CancellationReasons": reasons}))
+}
+
+fn rules_put(call: &Call) -> &Value {
+    if call.operation == "PutItem" { &call.body } else { &call.body["TransactItems"][0]["Put"] }
+}
+
+fn items_put(call: &Call) -> Vec<Value> {
+    match call.body["TransactItems"].as_array() {
+        Some(puts) => puts.iter().map(|put| put["Put"]["Item"].clone()).collect(),
+        None => vec![call.body["Item"].clone()],
+    }
+}
+
+/// PollChanges over a table that holds `poll`, 10 s after `at(0)`; changes meet their fates in turn, then land.
+fn editing(poll: &Poll, fates: &[Fate]) -> (PollChanges<Client, VirtualClock>, Shared) {
+    let clock = VirtualClock::new(at(10));
+    let fates = fates.iter().rev().copied().collect();
+    let empty = Table {
+        items: Vec::new(),
+        clock: clock.clone(),
+        fates,
+        pending: None,
+        reads_lost: 0,
+        read_takes_ms: 0,
+        writes: 0,
+    };
+    let table: Shared = Arc::new(Mutex::new(empty));
+    let (seed, _) = {
+        let table = table.clone();
+        stub(move |call, _| {
+            table.lock().unwrap().land(call);
+            Answer::Ok(json!({}))
+        })
+    };
+    run(PollStore::new(&seed, "polls".to_owned()).create(poll)).unwrap();
+    let (aws, _) = {
+        let table = table.clone();
+        stub(move |call, _| table.lock().unwrap().answer(call))
+    };
+    (PollChanges::over(PollStore::new(&aws, "polls".to_owned()), clock), table)
+}
+
+/// A poll of the account `owner`, made at `at(0)`.
+fn poll(times: Value) -> Poll {
+    let mut body = json!({"question": "Q", "options": ["a", "b"]});
+    body.as_object_mut().unwrap().extend(times.as_object().unwrap().clone());
+    poll_asked_for(body, at(0)).unwrap()
+}
+
+fn open_poll() -> Poll {
+    poll(json!({}))
+}
+
+fn id() -> PollId {
+    PollId::parse("p1").unwrap()
+}
+
+fn run<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
+}
+
+/// The poll as it is stored once everything that was under way has landed, or failed at its condition.
+fn stored(editing: &PollChanges<Client, VirtualClock>, table: &Shared) -> Poll {
+    let mut table = table.lock().unwrap();
+    table.reads_lost = 0;
+    if let Some(pending) = table.pending.take() {
+        table.land(&pending.call);
+    }
+    drop(table);
+    run(editing.polls.poll(&id(), &editing.clock)).unwrap().unwrap()
+}
+
+/// Closes the poll; what `edit` was told of earlier tries, and the poll then.
+fn close_it(editing: &PollChanges<Client, VirtualClock>) -> (Vec<bool>, Result<Poll, Error>) {
+    let told = Mutex::new(Vec::new());
+    let outcome = run(editing.change(&id(), |poll, now, again| {
+        told.lock().unwrap().push(again);
+        Ok(close(poll, now, again))
+    }));
+    (told.into_inner().unwrap(), outcome)
+}
+
+fn edit_it(editing: &PollChanges<Client, VirtualClock>, body: Value) -> Result<Poll, Error> {
+    let edit: EditPoll = serde_json::from_value(body).unwrap();
+    run(editing.edit(&id(), &account("owner"), &Revisions::Any, &edit))
+}
+
+/// When a poll closes, in milliseconds from the time at which these tests begin to change it.
+fn closes_in_ms(poll: &Poll) -> u64 {
+    poll.rules.settings.closes_at.unwrap().millis_since(at(10))
+}
+
+#[test]
+fn a_change_that_lands_is_written_once() {
+    let (editing, table) = editing(&open_poll(), &[]);
+    let (told, closed) = close_it(&editing);
+    let closed = closed.unwrap();
+    assert_eq!((told, closed.rules.settings.revision, closes_in_ms(&closed)), (vec![false], 2, 9_000));
+    assert_eq!(table.lock().unwrap().writes, 1);
+}
+
+#[test]
+fn a_change_whose_answer_was_lost_and_that_is_seen_in_time_is_done() {
+    let (editing, table) = editing(&open_poll(), &[Fate::LandsAndTheAnswerIsLost]);
+    let (told, closed) = close_it(&editing);
+    let closed = closed.unwrap();
+    assert_eq!((told, closed.rules.settings.revision, closes_in_ms(&closed)), (vec![false], 2, 9_000));
+    assert_eq!(table.lock().unwrap().writes, 1);
+}
+
+#[test]
+fn a_change_that_landed_late_is_written_again_with_new_times() {
+    let (editing, table) = editing(&open_poll(), &[Fate::LandsAndTheAnswerComesAfter(3_001)]);
+    let (told, closed) = close_it(&editing);
+    let closed = closed.unwrap();
+    assert_eq!((told, closed.rules.settings.revision), (vec![false, true], 3));
+    assert!(closes_in_ms(&closed) >= 3_001 + CHANGE_FELT_MS);
+    assert!(stored(&editing, &table) == closed);
+}
+
+#[test]
+fn a_closing_that_landed_late_stays_where_it_is_too_near_to_be_moved() {
+    let (editing, table) = editing(&open_poll(), &[Fate::LandsAndTheAnswerComesAfter(5_001)]);
+    let (told, closed) = close_it(&editing);
+    let closed = closed.unwrap();
+    assert_eq!((told, closed.rules.settings.revision, closes_in_ms(&closed)), (vec![false, true], 2, 9_000));
+    assert!(stored(&editing, &table) == closed);
+}
+
+#[test]
+fn a_change_that_did_not_land_is_as_if_it_had_not_been() {
+    let closing = poll(json!({"closes_at": at(21)}));
+    let (editing, _) = editing(&closing, &[Fate::IsLost]);
+    let (told, closed) = close_it(&editing);
+    let closed = closed.unwrap();
+    assert_eq!((told, closed.rules.settings.revision), (vec![false, false], 2));
+    assert!((SILENCE_MS + CHANGE_FELT_MS..11_000).contains(&closes_in_ms(&closed)));
+}
+
+#[test]
+fn what_somebody_else_wrote_is_not_taken_for_ours() {
+    let (editing, _) = editing(&open_poll(), &[Fate::IsLostWhileAnotherLands]);
+    let (told, closed) = close_it(&editing);
+    let closed = closed.unwrap();
+    assert_eq!((told, closed.rules.settings.revision), (vec![false, false], 3));
+    assert_eq!(closed.rules.settings.peak_votes_per_second, 2_000);
+}
+
+#[test]
+fn an_earlier_try_is_known_again_though_lanes_were_doubled_meanwhile() {
+    let (editing, _) = editing(&open_poll(), &[Fate::LandsWhileLanesAreDoubled]);
+    let (told, closed) = close_it(&editing);
+    let closed = closed.unwrap();
+    assert_eq!((told, closed.rules.settings.revision, closed.rules.lanes), (vec![false], 2, 2));
+}
+
+#[test]
+fn a_change_that_never_lands_is_unavailable_in_the_end() {
+    let (editing, table) = editing(&open_poll(), &[Fate::IsLost; 20]);
+    let (told, closed) = close_it(&editing);
+    assert_eq!((told.len(), table.lock().unwrap().writes), (16, 16));
+    assert!(matches!(closed, Err(Error::Unavailable(_))));
+}
+
+/// 9.5 s ahead is far enough for the first try, and too near for a second one.
+fn close_near(fates: &[Fate]) -> (Result<Poll, Error>, Poll) {
+    let (editing, table) = editing(&open_poll(), fates);
+    let outcome = edit_it(&editing, json!({"closes_at": at(10).plus_millis(9_500)}));
+    (outcome, stored(&editing, &table))
+}
+
+#[test]
+fn a_refusal_that_finds_a_try_under_way_waits_until_it_has_landed_or_can_not() {
+    for calls in 1..5 {
+        let (outcome, stored) = close_near(&[Fate::LandsAfterCalls(calls)]);
+        match outcome {
+            Ok(changed) => assert!(changed == stored && closes_in_ms(&stored) == 9_500, "after {calls} calls"),
+            Err(Error::NotEditable(_)) => {
+                assert_eq!((stored.rules.settings.closes_at, stored.rules.settings.revision), (None, 2), "{calls}");
+            }
+            other => panic!("after {calls} calls: {other:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_refusal_takes_the_revision_that_a_lost_try_might_have_taken() {
+    let (outcome, stored) = close_near(&[Fate::IsLost, Fate::IsLost, Fate::IsLost]);
+    assert!(matches!(outcome, Err(Error::NotEditable(_))), "{outcome:?}");
+    assert_eq!((stored.rules.settings.closes_at, stored.rules.settings.revision), (None, 2));
+}
+
+#[test]
+fn a_refusal_waits_though_the_next_read_fails() {
+    let (outcome, stored) = close_near(&[Fate::IsLostAndTheNextReadToo]);
+    assert!(matches!(outcome, Err(Error::NotEditable(_))), "{outcome:?}");
+    assert_eq!(stored.rules.settings.revision, 2);
+}
+
+#[test]
+fn a_try_that_somebody_may_have_replaced_before_it_was_seen_is_no_refusal() {
+    let (outcome, stored) = close_near(&[Fate::LandsAndAnotherOverIt]);
+    assert_eq!(outcome.unwrap(), stored, "the closing stands, whoever else changed the poll");
+    assert_eq!((closes_in_ms(&stored), stored.rules.settings.peak_votes_per_second), (9_500, 2_000));
+    let (editing, _) = editing(&open_poll(), &[Fate::LandsAndAnotherOverIt]);
+    let edit: EditPoll = serde_json::from_value(json!({"peak_votes_per_second": 3_000})).unwrap();
+    let expected = Revisions::Of(vec!["1".to_owned()]);
+    let outcome = run(editing.edit(&id(), &account("owner"), &expected, &edit));
+    assert!(matches!(outcome, Err(Error::Unavailable(_))), "it was changed, and is not as expected: {outcome:?}");
+}
+
+#[test]
+fn a_transaction_that_stalls_is_waited_for_with_pauses() {
+    let scheduled = poll(json!({"opens_at": at(60)}));
+    for calls in [1, 7, 15] {
+        let (editing, table) = editing(&scheduled, &[Fate::StallsForCalls(calls)]);
+        let changed = edit_it(&editing, json!({"options": ["x", "y"]})).unwrap();
+        assert_eq!(
+            (changed.options.as_slice(), changed.rules.options_revision),
+            (&["x", "y"].map(str::to_owned)[..], 2)
+        );
+        assert!(stored(&editing, &table).is_but_for_lanes(&changed), "after {calls} calls");
+        assert_eq!(table.lock().unwrap().writes, 1 + calls.div_ceil(2), "each attempt reads and writes");
+    }
+}
+
+#[test]
+fn only_new_labels_take_a_transaction() {
+    let scheduled = poll(json!({"opens_at": at(60)}));
+    for (body, operation) in [
+        (json!({"options": ["x", "y"]}), "TransactWriteItems"),
+        (json!({"question": "R", "opens_at": at(70), "results": "owner"}), "PutItem"),
+        (json!({"closes_at": at(90)}), "PutItem"),
+        (json!({"peak_votes_per_second": 9_000}), "PutItem"),
+    ] {
+        let (editing, table) = editing(&scheduled, &[Fate::LandsAfterCalls(100)]);
+        let outcome = edit_it(&editing, body);
+        assert_eq!(table.lock().unwrap().pending.as_ref().unwrap().call.operation, operation);
+        assert!(outcome.is_ok(), "{outcome:?}");
+    }
+}
+
+#[test]
+fn a_look_that_takes_long_leaves_a_closing_as_much_time_to_be_felt() {
+    let (editing, table) = editing(&open_poll(), &[]);
+    table.lock().unwrap().read_takes_ms = 4_000;
+    let (_, closed) = close_it(&editing);
+    let closed = closed.unwrap();
+    assert_eq!(closed.rules.settings.closes_at.unwrap().millis_since(editing.clock.now()), CHANGE_FELT_MS);
+    assert_eq!(closed.rules.settings.revision, 2);
+}

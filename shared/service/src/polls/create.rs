@@ -1,0 +1,79 @@
+//! Making polls: by their id once, however often a caller repeats the request under one idempotency key.
+
+use landslide_aws::{
+    clock::{Clock, SystemClock},
+    random,
+    store::{Created, PollStore},
+};
+use landslide_domain::{
+    caller::Caller,
+    error::Error,
+    ids::PollId,
+    poll::Poll,
+    poll_request::{CreatePoll, NewPoll},
+};
+
+/// The table of polls, and what a new one needs.
+pub struct PollCreation {
+    polls: PollStore,
+    poll_id_secret: Vec<u8>,
+    lanes_min: u8,
+}
+
+/// A poll that is there now.
+#[derive(Debug)]
+pub struct CreatedPoll {
+    /// The poll as it stands.
+    pub poll: Poll,
+    /// Whether this request made it.
+    pub is_new: bool,
+}
+
+impl PollCreation {
+    /// Polls are made in that table, with at least `lanes_min` lanes; the secret turns idempotency keys into ids.
+    pub fn new(polls: PollStore, poll_id_secret: Vec<u8>, lanes_min: u8) -> Self {
+        Self { polls, poll_id_secret, lanes_min }
+    }
+
+    /// Makes a poll for an owner. With an idempotency key that the owner has used, returns the poll made then, as it is now.
+    pub async fn create(&self, owner: &Caller, key: Option<&str>, asked: CreatePoll) -> Result<CreatedPoll, Error> {
+        let new = asked.validate().map_err(Error::InvalidFields)?;
+        let request_hash = new.hash();
+        let poll_id = self.id(owner, key)?;
+        if key.is_some()
+            && let Some(poll) = self.polls.poll(&poll_id, &SystemClock).await?
+        {
+            return repeated(poll, request_hash);
+        }
+        let poll = self.drafted(new, poll_id, owner)?;
+        match self.polls.create(&poll).await? {
+            Created::New => Ok(CreatedPoll { poll, is_new: true }),
+            Created::Exists => {
+                // A query is not isolated from a transaction: the other one may still be landing.
+                let landing = || Error::Unavailable("a poll of this id is being made".to_owned());
+                let poll_id = &poll.rules.settings.poll_id;
+                repeated(self.polls.poll(poll_id, &SystemClock).await?.ok_or_else(landing)?, request_hash)
+            }
+        }
+    }
+
+    fn id(&self, owner: &Caller, key: Option<&str>) -> Result<PollId, Error> {
+        Ok(match key {
+            Some(key) => PollId::of_idempotency_key(&self.poll_id_secret, &owner.owner(), key),
+            None => PollId::from_bytes(random::bytes()?),
+        })
+    }
+
+    fn drafted(&self, new: NewPoll, poll_id: PollId, owner: &Caller) -> Result<Poll, Error> {
+        let poll = new.create(poll_id, owner, random::bytes()?, self.lanes_min, SystemClock.now());
+        poll.map_err(|error| Error::InvalidFields(vec![error]))
+    }
+}
+
+fn repeated(poll: Poll, request_hash: [u8; 32]) -> Result<CreatedPoll, Error> {
+    if poll.rules.request_hash == request_hash {
+        Ok(CreatedPoll { poll, is_new: false })
+    } else {
+        Err(Error::IdempotencyConflict)
+    }
+}

@@ -1,0 +1,48 @@
+//! Listing an owner's polls, page by page.
+
+use landslide_aws::{config::ConfigError, sdk, store::PollStore};
+use landslide_domain::{
+    caller::Caller,
+    cursor::{cursor, read_cursor},
+    error::Error,
+    poll::{OwnerOrder, Settings},
+};
+
+/// The table of polls, to be listed by owner.
+pub struct OwnerPolls {
+    polls: PollStore,
+}
+
+/// Some of an owner's polls, newest first.
+pub struct PollPage {
+    /// The polls, without their options.
+    pub polls: Vec<Settings>,
+    /// Where the next page begins. If `None`, this is the last one.
+    pub next_cursor: Option<String>,
+}
+
+impl OwnerPolls {
+    /// The polls of the table that the environment names.
+    pub fn from_env() -> Result<Self, ConfigError> {
+        Ok(Self::new(PollStore::from_env(&sdk::sdk_config()?)?))
+    }
+
+    /// The polls of a table.
+    pub fn new(polls: PollStore) -> Self {
+        Self { polls }
+    }
+
+    /// At most `limit` of the caller's polls, from a cursor of an earlier page on.
+    pub async fn page(&self, caller: &Caller, after: Option<&str>, limit: usize) -> Result<PollPage, Error> {
+        let owner = caller.owner();
+        let after = after.map(|after| read_cursor(&owner, after).ok_or(Error::UnknownCursor)).transpose()?;
+        let page = self.polls.page(&owner, after.as_ref(), limit).await?;
+        let last = page.polls.last().filter(|_| page.has_more);
+        let next_cursor = last.map(|last| cursor(&owner, &place(last)));
+        Ok(PollPage { polls: page.polls, next_cursor })
+    }
+}
+
+fn place(settings: &Settings) -> OwnerOrder {
+    OwnerOrder { created_at: settings.created_at, poll_id: settings.poll_id.clone() }
+}

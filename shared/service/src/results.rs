@@ -1,0 +1,99 @@
+//! Results: what is counted, at most a second old, for those who may see it.
+
+use std::sync::Arc;
+
+use landslide_aws::{
+    config::ConfigError,
+    sdk,
+    store::{ResultsStore, VoteStore},
+};
+use landslide_domain::{
+    caller::Caller,
+    error::Error,
+    ids::PollId,
+    poll::{Results, Rules},
+    results::{results, results_tag},
+    time::Timestamp,
+};
+
+use crate::current::Current;
+
+/// The most polls whose results a process keeps.
+const POLLS_MAX: usize = 1_000;
+
+/// Results as they are, at most a second old.
+pub struct CurrentResults {
+    store: ResultsStore,
+    votes: VoteStore,
+    current: Current<ResultsDocument>,
+}
+
+/// A poll's results, written out once for all who ask within the second.
+pub struct ResultsDocument {
+    /// The results as JSON.
+    pub text: String,
+    /// Names just this text: another one has another tag.
+    pub tag: String,
+    rules: Rules,
+}
+
+impl AsRef<Rules> for ResultsDocument {
+    fn as_ref(&self) -> &Rules {
+        &self.rules
+    }
+}
+
+impl CurrentResults {
+    /// The results in the tables that the environment names, their connection made.
+    pub async fn from_env() -> Result<Self, ConfigError> {
+        let aws = sdk::sdk_config()?;
+        let results = Self::new(ResultsStore::from_env(&aws)?, VoteStore::from_env(&aws)?);
+        results.store.prime().await;
+        Ok(results)
+    }
+
+    /// The results in some tables.
+    pub fn new(store: ResultsStore, votes: VoteStore) -> Self {
+        Self { store, votes, current: Current::new(POLLS_MAX) }
+    }
+
+    /// A poll's results as the caller may see them at `now`, a time before this call. If the caller is `None`, as anyone may.
+    pub async fn document(
+        &self,
+        poll_id: &PollId,
+        caller: Option<&Caller>,
+        now: Timestamp,
+    ) -> Result<Arc<ResultsDocument>, Error> {
+        let read = async |kept: Option<Arc<ResultsDocument>>| {
+            self.read(poll_id, kept.map_or(1, |kept| kept.rules.lanes), now).await
+        };
+        let document = self.current.get(poll_id, now, read).await?;
+        if self.may_see(caller, &document.rules, now).await? { Ok(document) } else { Err(Error::ResultsHidden) }
+    }
+
+    async fn may_see(&self, caller: Option<&Caller>, rules: &Rules, now: Timestamp) -> Result<bool, Error> {
+        if rules.results_are_public(now) {
+            return Ok(true);
+        }
+        let Some(caller) = caller else { return Ok(false) };
+        if rules.is_owned_by(caller) {
+            return Ok(true);
+        }
+        if rules.settings.results != Results::AfterVote {
+            return Ok(false);
+        }
+        let vote = self.votes.vote(rules, &rules.voter(caller)).await?;
+        Ok(vote.is_some_and(|vote| vote.choices.is_some()))
+    }
+
+    async fn read(&self, poll_id: &PollId, lanes: u8, now: Timestamp) -> Result<Option<ResultsDocument>, Error> {
+        let Some(snapshot) = self.store.read(poll_id, lanes).await? else { return Ok(None) };
+        let view = results(&snapshot.poll, &snapshot.counts, now);
+        let text = serde_json::to_string(&view).map_err(|error| Error::Internal(format!("write results: {error}")))?;
+        let tag = results_tag(&snapshot.poll, &snapshot.counts, now);
+        Ok(Some(ResultsDocument { text, tag, rules: snapshot.poll.rules }))
+    }
+}
+
+#[cfg(test)]
+mod tests;

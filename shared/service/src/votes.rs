@@ -1,0 +1,159 @@
+//! Casting, changing and retracting a vote: what the domain decides, over the two tables that it needs.
+
+use std::sync::Arc;
+
+use aws_sdk_dynamodb::Client;
+use landslide_aws::{
+    clock::{Clock, SystemClock},
+    config::ConfigError,
+    random, sdk,
+    store::{DynamoDb, PollCache, PollStore, PutVote, VoteStore},
+};
+use landslide_domain::{
+    caller::Caller,
+    choices::Choices,
+    error::Error,
+    ids::{PollId, VoterKey},
+    poll::{Rules, Status},
+    time::Timestamp,
+    vote::{Asked, Decision, Revisions, Vote, decide},
+};
+
+/// How often one request is weighed anew because another one of the same voter came first.
+const WEIGHINGS_MAX: usize = 6;
+
+/// The polls, as remembered, and the votes.
+pub struct Votes<D = Client, C = SystemClock> {
+    polls: PollCache<D>,
+    votes: VoteStore<D>,
+    clock: C,
+}
+
+/// What a voter wants to stand.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Wish {
+    /// A vote for the options with these ids, in any order.
+    Cast(Vec<u64>),
+    /// No vote.
+    Retract,
+}
+
+/// A vote that stands now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StandingVote {
+    /// The vote.
+    pub vote: Vote,
+    /// Whether this request wrote it.
+    pub is_new: bool,
+}
+
+impl Wish {
+    /// The choices that are to stand, if the poll takes them. If `None`, no vote is to stand.
+    fn choices(&self, rules: &Rules) -> Result<Option<Choices>, Error> {
+        match self {
+            Wish::Cast(ids) => rules.choices(ids).map(Some).map_err(|error| Error::InvalidChoice(error.to_string())),
+            Wish::Retract => Ok(None),
+        }
+    }
+}
+
+impl Votes {
+    /// Votes in the tables that the environment names, its connection made.
+    pub async fn from_env() -> Result<Self, ConfigError> {
+        let aws = sdk::sdk_config()?;
+        let voting = Self::new(PollStore::from_env(&aws)?, VoteStore::from_env(&aws)?);
+        voting.polls.prime().await;
+        Ok(voting)
+    }
+
+    /// Votes in two tables.
+    pub fn new(polls: PollStore, votes: VoteStore) -> Self {
+        Self::over(polls, votes, SystemClock)
+    }
+}
+
+impl<D: DynamoDb, C: Clock> Votes<D, C> {
+    /// Votes in two tables of any database, by any clock.
+    pub fn over(polls: PollStore<D>, votes: VoteStore<D>, clock: C) -> Self {
+        Self { polls: PollCache::new(polls), votes, clock }
+    }
+
+    /// The caller's vote as it stands, by a strongly consistent read.
+    pub async fn vote_of(&self, poll_id: &PollId, caller: &Caller) -> Result<Vote, Error> {
+        let stored = self.stored_vote(poll_id, caller).await?;
+        stored.filter(|vote| vote.choices.is_some()).ok_or(Error::NoVote)
+    }
+
+    /// The caller's vote as it is stored, also if it is retracted.
+    pub async fn stored_vote(&self, poll_id: &PollId, caller: &Caller) -> Result<Option<Vote>, Error> {
+        let rules = self.polls.rules(poll_id, self.clock.now()).await?.ok_or(Error::NoSuchPoll)?;
+        Ok(self.votes.vote(&rules, &voter(caller, &rules)?).await?)
+    }
+
+    /// Makes the caller's wish stand, and returns what stands then. If `only_over` is given, only over a vote of one of these
+    /// revisions. A wish that stands already succeeds also after the poll's closing.
+    pub async fn submit(
+        &self,
+        poll_id: &PollId,
+        caller: &Caller,
+        only_over: Option<Revisions>,
+        wish: &Wish,
+    ) -> Result<StandingVote, Error> {
+        let (rules, cast_at) = self.admission(poll_id).await?;
+        let voter = voter(caller, &rules)?;
+        let choices = wish.choices(&rules)?;
+        let refusal = match rules.status(cast_at) {
+            Status::Open => {
+                let nonce = u32::from_be_bytes(random::bytes()?);
+                return self.write(&rules, Asked { voter, choices, only_over, cast_at, nonce }).await;
+            }
+            Status::Scheduled => Error::PollNotOpen,
+            Status::Closed => Error::PollClosed,
+        };
+        match self.votes.vote(&rules, &voter).await? {
+            Some(vote) if vote.choices == choices => Ok(StandingVote { vote, is_new: false }),
+            None if choices.is_none() => Err(Error::NoVote),
+            _ => Err(refusal),
+        }
+    }
+
+    /// The rules by which a vote is judged, and the time at which they are: the lease, the poll's times and `cast_at`
+    /// go by one reading of the clock. A remembered poll never refuses: that takes a fresh read.
+    async fn admission(&self, poll_id: &PollId) -> Result<(Arc<Rules>, Timestamp), Error> {
+        let now = self.clock.now();
+        let remembered = self.polls.rules(poll_id, now).await?.ok_or(Error::NoSuchPoll)?;
+        if remembered.status(now) == Status::Open {
+            return Ok((remembered, now));
+        }
+        let fresh = self.polls.fresh_rules(poll_id, now).await?.ok_or(Error::NoSuchPoll)?;
+        Ok((fresh, now))
+    }
+
+    /// Weighs and writes until what stands is what was decided. A first vote is written without any look: where there
+    /// is one already, the refusal brings it along.
+    async fn write(&self, rules: &Rules, asked: Asked) -> Result<StandingVote, Error> {
+        let looks_first = asked.choices.is_none() || asked.only_over.is_some();
+        let mut stored = if looks_first { self.votes.vote(rules, &asked.voter).await? } else { None };
+        for _ in 0..WEIGHINGS_MAX {
+            let vote = match decide(stored.as_ref(), &asked, rules) {
+                Decision::Write(vote) => vote,
+                Decision::OwnWrite(vote) => return Ok(StandingVote { vote, is_new: true }),
+                Decision::Repeat(vote) => return Ok(StandingVote { vote, is_new: false }),
+                Decision::AlreadyVoted => return Err(Error::AlreadyVoted),
+                Decision::ChangeNotAllowed => return Err(Error::VoteChangeNotAllowed),
+                Decision::RevisionMismatch => return Err(Error::RevisionMismatch),
+                Decision::NeverVoted => return Err(Error::NoVote),
+            };
+            match self.votes.put(rules, &asked.voter, &vote).await? {
+                PutVote::Stored => return Ok(StandingVote { vote, is_new: true }),
+                PutVote::Exists(other) => stored = Some(other),
+            }
+        }
+        Err(Error::Unavailable("a voter's requests overtook each other again and again".to_owned()))
+    }
+}
+
+/// The caller as a voter of the poll, if the poll takes votes of such callers.
+fn voter(caller: &Caller, rules: &Rules) -> Result<VoterKey, Error> {
+    if rules.settings.identity.admits(caller.kind) { Ok(rules.voter(caller)) } else { Err(Error::AccountRequired) }
+}
