@@ -17,8 +17,8 @@ use landslide_cli::stack::{self, explain};
 use landslide_domain::message::{DecodeError, Message};
 use landslide_domain::tally::COUNTABLE_AGE_MS;
 use landslide_domain::time::Timestamp;
+use landslide_stream::StreamEvent;
 use letters::{Letter, Letters};
-use relay_votes::{StreamEvent, relay};
 use serde_json::value::RawValue;
 
 use crate::EXIT_LEFT_OVER;
@@ -61,10 +61,10 @@ async fn redrive(arguments: &Arguments) -> Result<ExitCode> {
         tally_queue.send(letter).await.map(Ok)
     })
     .await?;
-    let app = arguments.relay.relay()?;
+    let relay = arguments.relay.relay()?;
     let relayed = empty("RelayDlq", &Letters::of(&stack::aws()?, relay_dlq_url), async |letter| {
         match read_letter(&letter.body) {
-            Ok(event) => relay(&app, event).await.map(|_| Ok(())).map_err(|error| explain(error, "the tally queue")),
+            Ok(event) => relay.relay(event).await.map(|_| Ok(())).map_err(|error| explain(error, "the tally queue")),
             Err(error) => Ok(Err(format!("{error:#}"))),
         }
     })

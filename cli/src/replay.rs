@@ -11,7 +11,8 @@ use clap::Args;
 use indicatif::ProgressBar;
 use landslide_aws::queue::Queue;
 use landslide_cli::stack::{self, explain};
-use relay_votes::{App, StreamEvent, relay};
+use landslide_counting::relay::Relay;
+use landslide_stream::StreamEvent;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -45,9 +46,9 @@ pub struct RelayQueues {
 
 impl RelayQueues {
     /// The relay itself, in this process.
-    pub fn relay(&self) -> Result<App> {
+    pub fn relay(&self) -> Result<Relay> {
         let queue = |url: &str| anyhow::Ok(Queue::new(&stack::aws()?, url.to_owned()));
-        Ok(App::new(queue(&self.tally_queue_url)?, queue(&self.relay_dlq_url)?))
+        Ok(Relay::new(queue(&self.tally_queue_url)?, queue(&self.relay_dlq_url)?))
     }
 }
 
@@ -66,7 +67,7 @@ async fn replay(arguments: &Arguments) -> Result<ExitCode> {
     let change = "relays the failure bucket's votes and removes its objects";
     arguments.consent.ask(&stack::aws()?, change, &arguments.relay_failures_bucket).await?;
     let bucket = Bucket::new(stack::aws()?, &arguments.relay_failures_bucket)?;
-    let app = arguments.relay.relay()?;
+    let relay = arguments.relay.relay()?;
     let progress = ProgressBar::new_spinner();
     let (mut objects, mut records, mut unreadable, mut last) = (0u64, 0, 0u64, String::new());
     loop {
@@ -77,7 +78,7 @@ async fn replay(arguments: &Arguments) -> Result<ExitCode> {
             match read_event(&bucket.read(key).await?) {
                 Ok(event) => {
                     records += event.records;
-                    relay(&app, event).await.map_err(|error| explain(error, "a queue of the relay"))?;
+                    relay.relay(event).await.map_err(|error| explain(error, "a queue of the relay"))?;
                     bucket.delete(key).await?;
                     objects += 1;
                 }

@@ -6,14 +6,14 @@ use landslide_aws::{
     clock::SystemClock,
     store::{Created, LaneStore, LaneStoreError, PutVote, StoreError},
 };
-use landslide_counting::tallies::{Counting, CountingLimits};
+use landslide_counting::tallies::{Tallies, TallyLimits};
 use landslide_domain::{
     change::{Change, VoteId},
     choices::Choices,
     ids::{PollId, VoterKey},
     lane::LaneKey,
     poll::Rules,
-    tally::{Bucket, Counters, FLUSH_CHANGES_MAX, Head, RECENT_IDS_MAX, SEEN_ROW_IDS_MAX, SeenRow},
+    tally::{Counters, FLUSH_CHANGES_MAX, Head, Minute, RECENT_IDS_MAX, SEEN_ROW_IDS_MAX, SeenRow},
     testing::poll_asked_for,
     time::{MINUTE_MS, Timestamp},
     vote::Vote,
@@ -131,7 +131,7 @@ async fn processes_that_race_over_one_lane_count_each_change_once() {
         })
         .collect();
     join_all((0..PROCESSES).map(async |seed| {
-        let counting = Counting::new(app.aws.tally_store(), CountingLimits::remembering(4 * 1024), SystemClock);
+        let counting = Tallies::new(app.aws.tally_store(), TallyLimits::remembering(4 * 1024), SystemClock);
         let mut mine = changes.clone();
         fastrand::Rng::with_seed(seed).shuffle(&mut mine);
         for batch in mine.chunks(BATCH) {
@@ -152,28 +152,28 @@ async fn processes_that_race_over_one_lane_count_each_change_once() {
 }
 
 #[tokio::test]
-async fn all_ids_of_a_bucket_are_read_over_many_pages() {
+async fn all_ids_of_a_minute_are_read_over_many_pages() {
     const ROWS: u64 = 5;
     let app = App::new();
     let tallies = app.aws.tally_store();
-    let (lane, bucket) = (lane(), Bucket::of(now()));
+    let (lane, minute) = (lane(), Minute::of(now()));
     let mut written = Vec::new();
     for version in 1..=ROWS {
-        let row = SeenRow { bucket, version, ids: ids(SEEN_ROW_IDS_MAX) };
+        let row = SeenRow { minute, version, ids: ids(SEEN_ROW_IDS_MAX) };
         tallies.put_seen(&lane, &row).await.unwrap();
         written.push(row.ids);
     }
     // Neighbours that are not asked for: the minutes before and after.
     for other in [now_ms() - MINUTE_MS, now_ms() + MINUTE_MS] {
-        let row = SeenRow { bucket: Bucket::of(Timestamp::from_millis(other).unwrap()), version: 3, ids: ids(2) };
+        let row = SeenRow { minute: Minute::of(Timestamp::from_millis(other).unwrap()), version: 3, ids: ids(2) };
         tallies.put_seen(&lane, &row).await.unwrap();
     }
-    assert!(tallies.read_all_seen(&lane, bucket, 0).await.unwrap() == written.concat(), "not all ids of the bucket");
+    assert!(tallies.read_all_seen(&lane, minute, 0).await.unwrap() == written.concat(), "not all ids of the minute");
     assert!(
-        tallies.read_all_seen(&lane, bucket, 2).await.unwrap() == written[2..].concat(),
+        tallies.read_all_seen(&lane, minute, 2).await.unwrap() == written[2..].concat(),
         "not all ids above a version"
     );
-    assert!(tallies.read_all_seen(&lane, bucket, ROWS).await.unwrap().is_empty());
+    assert!(tallies.read_all_seen(&lane, minute, ROWS).await.unwrap().is_empty());
     // Or the above shows nothing of pages: a megabyte is one, and a row is a quarter of it. The neighbour before is in it too.
     let (rows, others_follow) = app.aws.first_page_of_seen(&lane.to_string()).await;
     assert!(rows < 1 + ROWS && others_follow, "{rows} rows on the first page, others follow: {others_follow}");
@@ -185,7 +185,7 @@ async fn the_largest_items_that_counting_makes_are_taken() {
     let app = App::new();
     let tallies = app.aws.tally_store();
     let lane = lane();
-    let minute = |n: u64| Bucket::of(Timestamp::from_millis(now_ms() + n * MINUTE_MS).unwrap());
+    let minute = |n: u64| Minute::of(Timestamp::from_millis(now_ms() + n * MINUTE_MS).unwrap());
     let mut head = head(1, i64::MAX);
     let counters = (0..100).map(|option| (format!("o{option}"), i64::MIN)).chain([("ballots".to_owned(), i64::MAX)]);
     head.counters = Counters::from_entries(counters);
@@ -196,7 +196,7 @@ async fn the_largest_items_that_counting_makes_are_taken() {
     head.recent = (0..MINUTES as u64).map(|n| (minute(n), large_ids(per_minute))).collect();
     tallies.put_head(&lane, &head, 0).await.unwrap();
     assert_eq!(tallies.read_head(&lane).await.unwrap(), head);
-    let row = SeenRow { bucket: minute(0), version: u64::MAX - 1, ids: large_ids(SEEN_ROW_IDS_MAX) };
+    let row = SeenRow { minute: minute(0), version: u64::MAX - 1, ids: large_ids(SEEN_ROW_IDS_MAX) };
     tallies.put_seen(&lane, &row).await.unwrap();
     assert!(tallies.read_all_seen(&lane, minute(0), 0).await.unwrap() == row.ids);
 }
@@ -208,7 +208,7 @@ async fn an_item_over_the_limit_is_refused_for_good_and_changes_nothing() {
     let lane = lane();
     tallies.put_head(&lane, &head(1, 5), 0).await.unwrap();
     let mut too_large = head(2, 6);
-    too_large.recent = [(Bucket::of(now()), ids(ITEM_BYTES_MAX / 16))].into();
+    too_large.recent = [(Minute::of(now()), ids(ITEM_BYTES_MAX / 16))].into();
     let refused = tallies.put_head(&lane, &too_large, 1).await;
     assert!(matches!(&refused, Err(LaneStoreError::Broken(error)) if error.contains("size")), "{refused:?}");
     assert_eq!(tallies.read_head(&lane).await.unwrap(), head(1, 5));

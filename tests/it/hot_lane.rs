@@ -14,7 +14,7 @@ use landslide_domain::{
     fold::fold_by_time,
     ids::{PollId, VoterKey},
     lane::LaneKey,
-    tally::{Bucket, Counters, Head, PORTION_IDS_MAX, SEEN_ROW_IDS_MAX, SeenRow},
+    tally::{Counters, Head, Minute, PORTION_IDS_MAX, SEEN_ROW_IDS_MAX, SeenRow},
     time::{MINUTE_MS, Timestamp},
 };
 
@@ -57,13 +57,13 @@ async fn seed(app: &App, lane: &LaneKey, ids: usize) -> u64 {
         let full = of_minute / SEEN_ROW_IDS_MAX;
         std::iter::repeat_n(SEEN_ROW_IDS_MAX, full).chain(Some(of_minute % SEEN_ROW_IDS_MAX).filter(|rest| *rest > 0))
     };
-    let rows: Vec<(u64, Bucket, usize)> = (1..)
-        .zip(minutes().flat_map(|minute| row_lengths(ids / MINUTES as usize).map(move |ids| (Bucket::of(minute), ids))))
-        .map(|(version, (bucket, ids))| (version, bucket, ids))
+    let rows: Vec<(u64, Minute, usize)> = (1..)
+        .zip(minutes().flat_map(|minute| row_lengths(ids / MINUTES as usize).map(move |ids| (Minute::of(minute), ids))))
+        .map(|(version, (minute, ids))| (version, minute, ids))
         .collect();
     let version = rows.len() as u64 + 1;
-    let put = async |(version, bucket, ids): (u64, Bucket, usize)| {
-        let row = SeenRow { bucket, version, ids: (0..ids).map(|_| new_id()).collect() };
+    let put = async |(version, minute, ids): (u64, Minute, usize)| {
+        let row = SeenRow { minute, version, ids: (0..ids).map(|_| new_id()).collect() };
         tallies.put_seen(lane, &row).await.unwrap();
     };
     stream::iter(rows).map(put).buffer_unordered(ROWS_AT_ONCE).collect::<()>().await;

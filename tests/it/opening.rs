@@ -15,7 +15,7 @@ use crate::{
 /// How many voters vote at once.
 const CONNECTIONS: usize = 8;
 /// How long before the opening the poll's rules stand still.
-const FELT_MS: u64 = 9_000;
+const PROPAGATION_MS: u64 = 9_000;
 /// For how long it is edited before that.
 const EDITING_MS: u64 = 3_000;
 /// By how much the clocks of test and cloud may differ.
@@ -47,7 +47,7 @@ async fn edit_until_refused(app: &App, poll: &str, owner: &str) -> u64 {
 async fn a_poll_that_is_edited_until_just_before_it_opens_opens_as_it_was_edited_last() {
     let app = App::new();
     let owner = app.account(&someone());
-    let opens_at = now_ms() + FELT_MS + EDITING_MS;
+    let opens_at = now_ms() + PROPAGATION_MS + EDITING_MS;
     let mut body = edit(0);
     (body["question"], body["opens_at"]) = (json!("Which?"), json!(Timestamp::from_millis(opens_at)));
     let poll = app.poll_of(&owner, body).await;

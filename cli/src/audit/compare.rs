@@ -14,7 +14,7 @@ use landslide_domain::{
     lane::{Partition, Partitions},
     poll::Settings,
     recount::recount,
-    tally::{Bucket, Counters, SEEN_LIFE_MS},
+    tally::{Counters, Minute, SEEN_LIFE_MS},
     time::{MINUTE_MS, Timestamp},
     vote::Vote,
 };
@@ -116,7 +116,7 @@ impl Cut {
     }
 
     fn may_have_expired(&self, cast_at: Timestamp) -> bool {
-        Bucket::of(cast_at).start() < self.ids_known_from
+        Minute::of(cast_at).start() < self.ids_known_from
     }
 }
 

@@ -16,7 +16,7 @@ use landslide_domain::change::{Change, VoteId};
 use landslide_domain::ids::PollId;
 use landslide_domain::lane::{LANES_MAX, LaneKey, Partition};
 use landslide_domain::poll::Rules;
-use landslide_domain::tally::{Bucket, Head};
+use landslide_domain::tally::{Head, Minute};
 use landslide_domain::time::Timestamp;
 
 use super::compare::{Comparison, CountedId, CountedIds, Cut, Findings, Slice};
@@ -289,7 +289,7 @@ impl Reader {
             return Ok(changes.to_vec());
         }
         let mut counted: HashSet<VoteId> = head.recent.values().flatten().copied().collect();
-        let buckets: BTreeSet<Bucket> = changes.iter().map(|change| Bucket::of(change.cast_at)).collect();
+        let buckets: BTreeSet<Minute> = changes.iter().map(|change| Minute::of(change.cast_at)).collect();
         for bucket in buckets {
             let ids = self.tallies.read_all_seen(lane, bucket, version.saturating_sub(1)).await;
             counted.extend(ids.map_err(|error| self.tallies_failed(error))?);

@@ -1,116 +1,22 @@
 //! Relays the votes' stream to the tally queue: a batch of records folded into one message a poll and lane.
 //!
 //! Running it twice on the same records is safe: every change carries its vote id, and tally-votes applies each id
-//! once. A batch fails whole or not at all: if the queue does not take every message, the stream gives it again.
+//! once. A batch fails whole or not at all: if the queue does not take every message, the stream delivers it again.
 
 use lambda_runtime::Context;
-use landslide_aws::{
-    clock::{self, Clock, SystemClock},
-    metrics::{self, Metric},
-    queue::{Outgoing, Queue, SendBatch, SendError, Sqs},
-    sdk,
-};
-use landslide_domain::{fold::fold, time::Timestamp};
-pub use landslide_stream::StreamEvent;
-use landslide_stream::{UnreadableRecord, outline};
-use serde_json::value::RawValue;
+use landslide_aws::{clock, metrics};
+use landslide_counting::relay::{Relay, metrics_of};
+use landslide_stream::StreamEvent;
 
 pub mod event_bytes;
 
-/// What the relay needs.
-pub struct App<S = Sqs, C = SystemClock> {
-    tally_queue: Queue<S, C>,
-    relay_dlq: Queue<S, C>,
-}
-
-impl App {
-    /// The relay as the environment sets it.
-    pub fn from_env() -> Result<Self, lambda_runtime::Error> {
-        let aws = sdk::sdk_config()?;
-        let tally_queue = Queue::from_env(&aws, "TALLY_QUEUE_URL")?;
-        Ok(Self::new(tally_queue, Queue::from_env(&aws, "RELAY_DLQ_URL")?))
-    }
-}
-
-impl<S: SendBatch, C: Clock> App<S, C> {
-    /// A relay between queues.
-    pub fn new(tally_queue: Queue<S, C>, relay_dlq: Queue<S, C>) -> Self {
-        Self { tally_queue, relay_dlq }
-    }
-}
-
-/// A batch of the stream, ready to be sent.
-pub struct Folded {
-    /// How many votes there are.
-    pub votes: usize,
-    /// When the oldest of them was cast.
-    pub oldest: Option<Timestamp>,
-    /// Their messages, for the tally queue.
-    pub messages: Vec<Outgoing>,
-    /// What can't be read, for the dead-letter queue.
-    pub unreadable: Vec<Outgoing>,
-}
-
-impl Folded {
-    /// All votes of a batch as few messages, and what in it can't be read.
-    pub fn of(event: StreamEvent) -> Self {
-        let letter = |(record, error): &(Box<RawValue>, UnreadableRecord)| {
-            tracing::error!(%error, "stream record can't be read and goes to the dead-letter queue");
-            let whole = Outgoing::dead_letter(record.get().to_owned(), None, &error.to_string());
-            if whole.fits() { whole } else { Outgoing { body: outline(record), ..whole } }
-        };
-        Self {
-            votes: event.votes.len(),
-            oldest: event.votes.iter().map(|(_, change)| change.cast_at).min(),
-            messages: fold(event.votes).iter().map(Outgoing::tally).collect(),
-            unreadable: event.unreadable.iter().map(letter).collect(),
-        }
-    }
-}
-
-/// What relaying a batch came to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Relayed {
-    votes: usize,
-    oldest: Option<Timestamp>,
-    messages: usize,
-    dead_letters: usize,
-}
-
 /// An invocation: relays a batch, and writes what came of it as metrics.
-pub async fn handle(app: &App, event: &[u8], context: Context) -> Result<(), lambda_runtime::Error> {
+pub async fn handle(relay: &Relay, event: &[u8], context: Context) -> Result<(), lambda_runtime::Error> {
     let event = StreamEvent::read(event)?;
     let records = event.records;
-    let relayed = relay(app, event).await;
-    let (function, now) = (&context.env_config.function_name, clock::now());
-    metrics::write(function, now, &figures(records, relayed.as_ref().ok().copied(), now));
+    let relayed = relay.relay(event).await;
+    let now = clock::now();
+    metrics::write(&context.env_config.function_name, now, &metrics_of(records, relayed.as_ref().ok().copied(), now));
     relayed?;
     Ok(())
 }
-
-/// Sends on all votes of a batch, and to the dead-letter queue what can't be read, so that it blocks nobody. Votes first: the tally
-/// queue drops a repeat and counting knows it, while each letter that is sent again is a further one to be looked at.
-pub async fn relay<S: SendBatch, C: Clock>(app: &App<S, C>, event: StreamEvent) -> Result<Relayed, SendError> {
-    let folded = Folded::of(event);
-    app.tally_queue.send_all(&folded.messages).await?;
-    app.relay_dlq.send_all(&folded.unreadable).await?;
-    let Folded { votes, oldest, messages, unreadable } = folded;
-    Ok(Relayed { votes, oldest, messages: messages.len(), dead_letters: unreadable.len() })
-}
-
-/// The metrics of a batch of so many records. One that failed comes again whole.
-fn figures(records: usize, relayed: Option<Relayed>, now: Timestamp) -> Vec<Metric> {
-    let failed = if relayed.is_some() { 0 } else { records };
-    let Relayed { votes, oldest, messages, dead_letters } = relayed.unwrap_or_default();
-    let counts = [
-        Metric::count("Records", records),
-        Metric::count("Votes", votes),
-        Metric::count("Messages", messages),
-        Metric::count("DeadLetters", dead_letters),
-        Metric::count("Failed", failed),
-    ];
-    metrics::with_vote_age(counts, oldest, now)
-}
-
-#[cfg(test)]
-mod tests;

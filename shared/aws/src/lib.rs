@@ -1,9 +1,9 @@
 //! AWS as a function needs it, and what else a process has: its clock, randomness, environment, log, metrics and caches.
 
+pub mod cache;
 pub mod clock;
 pub mod config;
 pub mod log_limit;
-pub mod memory;
 pub mod metrics;
 #[cfg(feature = "queue")]
 pub mod queue;

@@ -4,7 +4,7 @@ use std::hash::Hash;
 
 use landslide_domain::time::Timestamp;
 
-use crate::memory::Memory;
+use crate::cache::Cache;
 
 /// How long a line keeps others of its kind out of the log, in milliseconds.
 const QUIET_MS: u64 = 60_000;
@@ -12,11 +12,11 @@ const QUIET_MS: u64 = 60_000;
 const KINDS_MAX: usize = 100;
 
 /// What a process has logged lately, by kind.
-pub struct LogLimit<K>(Memory<K, u64>);
+pub struct LogLimit<K>(Cache<K, u64>);
 
 impl<K: Clone + Eq + Hash> Default for LogLimit<K> {
     fn default() -> Self {
-        Self(Memory::new(KINDS_MAX))
+        Self(Cache::new(KINDS_MAX))
     }
 }
 

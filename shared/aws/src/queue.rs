@@ -1,5 +1,7 @@
 //! Sending to SQS so that nothing is lost without a word: every entry taken, or an error.
 
+pub mod batch;
+
 use std::{future::Future, time::Duration};
 
 pub use aws_sdk_sqs::Client as Sqs;

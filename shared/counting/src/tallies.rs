@@ -1,4 +1,4 @@
-//! Counting a lane over its store, portion by portion, the oldest minutes first: catch up, plan, commit, begin again.
+//! Tallies a lane over its store, portion by portion, the oldest minutes first: catch up, plan, commit, begin again.
 //!
 //! Exact because HEAD's counters and the ids that they contain change together in one conditional write; because
 //! an id leaves HEAD only after a SEEN row that holds it is durable; and because HEAD is read before the rows, so
@@ -15,7 +15,7 @@ use landslide_domain::{
     change::Change,
     heat::Progress,
     lane::LaneKey,
-    tally::{Bucket, Flush, Head, PORTION_BUCKETS_MAX, PORTION_IDS_MAX, Seen, by_bucket, plan},
+    tally::{Flush, Head, Minute, PORTION_IDS_MAX, PORTION_MINUTES_MAX, Seen, by_minute, plan},
     time::Timestamp,
 };
 
@@ -29,19 +29,19 @@ pub const ATTEMPTS_MAX: u32 = 6;
 pub const PAUSE_MS: u64 = 12;
 /// How many SEEN reads or writes of one lane are under way at once.
 const SEEN_CALLS_AT_ONCE: usize = 16;
-/// How many buckets are begun at once at first, and after some that had more than a page of rows. Twice as many after others.
-const BUCKETS_AT_FIRST: usize = 2;
+/// How many minutes are begun at once at first, and after some that had more than a page of rows. Twice as many after others.
+const MINUTES_AT_FIRST: usize = 2;
 
 /// How much a process counts and remembers in one go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct CountingLimits {
+pub struct TallyLimits {
     /// The most bytes of counted ids that are remembered.
     pub cache_bytes_max: usize,
     /// A portion is committed once this number of ids was read for it.
     pub portion_ids_max: usize,
 }
 
-impl CountingLimits {
+impl TallyLimits {
     /// The usual portions, and that many bytes of remembered ids.
     pub fn remembering(cache_bytes_max: usize) -> Self {
         Self { cache_bytes_max, portion_ids_max: PORTION_IDS_MAX }
@@ -52,7 +52,7 @@ impl CountingLimits {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Portion {
     /// All changes of this minute and of those before it are counted.
-    pub through: Bucket,
+    pub through: Minute,
     /// What counting them came to.
     pub applied: Applied,
 }
@@ -84,17 +84,17 @@ impl Applied {
 }
 
 /// Counts lanes over a store, remembering ids that it has read.
-pub struct Counting<S, C> {
+pub struct Tallies<S, C> {
     store: S,
     clock: C,
     portion_ids_max: usize,
     cache: Mutex<SeenCache>,
 }
 
-impl<S: LaneStore, C: Clock> Counting<S, C> {
-    /// Counting over `store`.
-    pub fn new(store: S, limits: CountingLimits, clock: C) -> Self {
-        let CountingLimits { cache_bytes_max, portion_ids_max } = limits;
+impl<S: LaneStore, C: Clock> Tallies<S, C> {
+    /// Tallies over `store`.
+    pub fn new(store: S, limits: TallyLimits, clock: C) -> Self {
+        let TallyLimits { cache_bytes_max, portion_ids_max } = limits;
         Self { store, clock, portion_ids_max, cache: Mutex::new(SeenCache::new(cache_bytes_max)) }
     }
 
@@ -114,10 +114,10 @@ impl<S: LaneStore, C: Clock> Counting<S, C> {
         changes: &[Change],
         mut note: impl FnMut(Portion),
     ) -> Result<(), LaneStoreError> {
-        let mut waiting = by_bucket(changes);
+        let mut waiting = by_minute(changes);
         while !waiting.is_empty() {
             let portion = self.apply_portion(lane, &waiting).await?;
-            waiting.retain(|bucket, _| *bucket > portion.through);
+            waiting.retain(|minute, _| *minute > portion.through);
             note(portion);
         }
         Ok(())
@@ -126,7 +126,7 @@ impl<S: LaneStore, C: Clock> Counting<S, C> {
     async fn apply_portion(
         &self,
         lane: &LaneKey,
-        waiting: &BTreeMap<Bucket, Vec<Change>>,
+        waiting: &BTreeMap<Minute, Vec<Change>>,
     ) -> Result<Portion, LaneStoreError> {
         let mut attempt = 0;
         loop {
@@ -145,11 +145,11 @@ impl<S: LaneStore, C: Clock> Counting<S, C> {
     async fn try_apply(
         &self,
         lane: &LaneKey,
-        waiting: &BTreeMap<Bucket, Vec<Change>>,
+        waiting: &BTreeMap<Minute, Vec<Change>>,
     ) -> Result<Portion, LaneStoreError> {
         let mut head = self.store.read_head(lane).await?;
-        let buckets: Vec<Bucket> = waiting.keys().take(PORTION_BUCKETS_MAX).copied().collect();
-        let (seen, through) = self.catch_up(lane, &head, &buckets).await?;
+        let minutes: Vec<Minute> = waiting.keys().take(PORTION_MINUTES_MAX).copied().collect();
+        let (seen, through) = self.catch_up(lane, &head, &minutes).await?;
         let changes: Vec<Change> = waiting.range(..=through).flat_map(|(_, changes)| changes).copied().collect();
         let flushes = plan(&head, &seen, &changes);
         // Before the cache gets what is spilled: it would have to copy what is shared with it.
@@ -170,77 +170,77 @@ impl<S: LaneStore, C: Clock> Counting<S, C> {
         Ok(Portion { through, applied })
     }
 
-    /// All ids counted in the oldest of these buckets, but for those that HEAD holds, and the last of these buckets: the first
-    /// one in any case, and the next ones until `portion_ids_max` ids were read. Some buckets are begun at once, as most have one
+    /// All ids counted in the oldest of these minutes, but for those that HEAD holds, and the last of these minutes: the first
+    /// one in any case, and the next ones until `portion_ids_max` ids were read. Some minutes are begun at once, as most have one
     /// page; those that have more are read to their ends one by one, so that the oldest is complete first.
     async fn catch_up(
         &self,
         lane: &LaneKey,
         head: &Head,
-        buckets: &[Bucket],
-    ) -> Result<(Seen, Bucket), LaneStoreError> {
+        minutes: &[Minute],
+    ) -> Result<(Seen, Minute), LaneStoreError> {
         let mut through =
-            buckets.first().copied().ok_or_else(|| LaneStoreError::Broken("nothing to count".to_owned()))?;
+            minutes.first().copied().ok_or_else(|| LaneStoreError::Broken("nothing to count".to_owned()))?;
         // Rows of lower versions than HEAD's are all there. Not those of that version itself, as others may be writing these.
         let complete = head.version.saturating_sub(1);
-        let (mut seen, mut ids_read, mut at_once, mut rest) = (Seen::new(), 0, BUCKETS_AT_FIRST, buckets);
+        let (mut seen, mut ids_read, mut at_once, mut rest) = (Seen::new(), 0, MINUTES_AT_FIRST, minutes);
         while let Some((begun, later)) = rest.split_at_checked(at_once.min(rest.len()))
             && !begun.is_empty()
         {
             let begun = self.begin(lane, begun, complete).await?;
             ids_read += begun.iter().map(|(_, _, ids)| ids).sum::<usize>();
             let are_whole = begun.iter().all(|(_, known, _)| known.high_water >= complete);
-            for (bucket, mut known, _) in begun {
+            for (minute, mut known, _) in begun {
                 while known.high_water < complete {
                     if ids_read >= self.portion_ids_max && !seen.is_empty() {
                         return Ok((seen, through));
                     }
-                    ids_read += self.read_on(lane, bucket, &mut known, complete).await?;
+                    ids_read += self.read_on(lane, minute, &mut known, complete).await?;
                 }
-                seen.insert(bucket, known.ids);
-                through = bucket;
+                seen.insert(minute, known.ids);
+                through = minute;
             }
             if ids_read >= self.portion_ids_max {
                 break;
             }
             rest = later;
-            at_once = if are_whole { SEEN_CALLS_AT_ONCE.min(at_once * 2) } else { BUCKETS_AT_FIRST };
+            at_once = if are_whole { SEEN_CALLS_AT_ONCE.min(at_once * 2) } else { MINUTES_AT_FIRST };
         }
         Ok((seen, through))
     }
 
-    /// Reads the first page of what is not known of each of these buckets: what is known then, and how many ids were read.
+    /// Reads the first page of what is not known of each of these minutes: what is known then, and how many ids were read.
     async fn begin(
         &self,
         lane: &LaneKey,
-        buckets: &[Bucket],
+        minutes: &[Minute],
         complete: u64,
-    ) -> Result<Vec<(Bucket, Known, usize)>, LaneStoreError> {
-        let begin = async |bucket: &Bucket| {
-            let mut known = self.cache(|cache| cache.known(lane, *bucket));
-            let ids = self.read_on(lane, *bucket, &mut known, complete).await?;
-            Ok((*bucket, known, ids))
+    ) -> Result<Vec<(Minute, Known, usize)>, LaneStoreError> {
+        let begin = async |minute: &Minute| {
+            let mut known = self.cache(|cache| cache.known(lane, *minute));
+            let ids = self.read_on(lane, *minute, &mut known, complete).await?;
+            Ok((*minute, known, ids))
         };
-        stream::iter(buckets).map(begin).buffered(SEEN_CALLS_AT_ONCE).try_collect().await
+        stream::iter(minutes).map(begin).buffered(SEEN_CALLS_AT_ONCE).try_collect().await
     }
 
-    /// Reads a page of what is not known of a bucket, if anything is not, and has the cache keep it at once: it is not lost if
+    /// Reads a page of what is not known of a minute, if anything is not, and has the cache keep it at once: it is not lost if
     /// the next page fails, or the call is dropped. How many ids it had.
     async fn read_on(
         &self,
         lane: &LaneKey,
-        bucket: Bucket,
+        minute: Minute,
         known: &mut Known,
         complete: u64,
     ) -> Result<usize, LaneStoreError> {
         let page = if known.high_water < complete {
-            self.store.read_seen(lane, bucket, known.high_water).await?
+            self.store.read_seen(lane, minute, known.high_water).await?
         } else {
             SeenIds::default()
         };
         let ids = page.ids.len();
         let high_water = page.up_to.map_or(complete, |version| version.min(complete));
-        self.cache(|cache| cache.extend(lane, bucket, known, page.ids, high_water));
+        self.cache(|cache| cache.extend(lane, minute, known, page.ids, high_water));
         Ok(ids)
     }
 

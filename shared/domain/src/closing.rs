@@ -6,7 +6,7 @@
 //! told is closed never opens again.
 
 use super::{
-    lease::{CHANGE_FELT_MS, CLOSING_FIXED_MS},
+    lease::{CLOSING_FIXED_MS, PROPAGATION_MS},
     poll::{Poll, Settings},
     time::Timestamp,
 };
@@ -19,7 +19,7 @@ pub(super) fn is_fixed(current: &Settings, now: Timestamp) -> bool {
 /// The poll closed as early as can be: 9 s from now, unless it closes before; the very poll if it does. `again` as
 /// for `poll_edit::EditPoll::apply`.
 pub fn close(poll: &Poll, now: Timestamp, again: bool) -> Poll {
-    let earliest = now.plus_millis(CHANGE_FELT_MS);
+    let earliest = now.plus_millis(PROPAGATION_MS);
     let mut closed = poll.clone();
     let settings = &mut closed.rules.settings;
     let closes_before = settings.closes_at.is_some_and(|closes_at| closes_at <= earliest);

@@ -6,7 +6,7 @@ use super::{
     change::Change,
     lane::LaneKey,
     message::{ChoiceField, Message},
-    tally::{Bucket, by_bucket},
+    tally::{Minute, by_minute},
 };
 
 /// The most minutes of a message that is folded by time. Who counts a message reads all ids counted in its minutes: of these,
@@ -44,8 +44,8 @@ pub fn fold_by_time(records: impl IntoIterator<Item = (LaneKey, Change)>) -> Vec
 /// A lane's changes in the order of time, a message for each few minutes, however long it is.
 fn spans(lane: &LaneKey, mut changes: Vec<Change>) -> Vec<Message> {
     changes.sort_by_key(|change| (change.cast_at, change.id));
-    let minutes: Vec<(Bucket, Vec<Change>)> = by_bucket(&changes).into_iter().collect();
-    let message = |minutes: &[(Bucket, Vec<Change>)]| {
+    let minutes: Vec<(Minute, Vec<Change>)> = by_minute(&changes).into_iter().collect();
+    let message = |minutes: &[(Minute, Vec<Change>)]| {
         let changes = minutes.iter().flat_map(|(_, changes)| changes).copied().collect();
         Message { lane: lane.clone(), changes }
     };
@@ -110,8 +110,8 @@ mod tests {
             let messages = fold_by_time(sent.iter().cloned());
             let mut folded: Vec<(LaneKey, Change)> = Vec::new();
             for message in &messages {
-                let minutes: std::collections::BTreeSet<Bucket> =
-                    message.changes.iter().map(|change| Bucket::of(change.cast_at)).collect();
+                let minutes: std::collections::BTreeSet<Minute> =
+                    message.changes.iter().map(|change| Minute::of(change.cast_at)).collect();
                 prop_assert!((1..=MESSAGE_MINUTES_MAX).contains(&minutes.len()));
                 folded.extend(message.changes.iter().map(|change| (message.lane.clone(), *change)));
             }

@@ -3,7 +3,7 @@
 use crate::{
     ids::PollId,
     lane::{LaneKey, Partition},
-    tally::Bucket,
+    tally::Minute,
     time::Timestamp,
 };
 
@@ -39,18 +39,18 @@ pub fn poll_lane(lane: &LaneKey) -> String {
     lane.to_string()
 }
 
-/// `SEEN#<bucket>#<version>`, of fixed width, so that rows sort by bucket and version.
-pub fn seen(bucket: Bucket, version: u64) -> String {
-    format!("{SEEN_PREFIX}{:015}#{version:020}", bucket.start().as_millis())
+/// `SEEN#<minute>#<version>`, of fixed width, so that rows sort by minute and version.
+pub fn seen(minute: Minute, version: u64) -> String {
+    format!("{SEEN_PREFIX}{:015}#{version:020}", minute.start().as_millis())
 }
 
 /// What the keys of all SEEN rows begin with.
 pub const SEEN_PREFIX: &str = "SEEN#";
 
-/// The bucket and the version of a SEEN row, by its key.
-pub fn read_seen(key: &str) -> Option<(Bucket, u64)> {
-    let (bucket, version) = key.strip_prefix(SEEN_PREFIX)?.split_once('#')?;
-    Some((Bucket::of(Timestamp::from_millis(bucket.parse().ok()?)?), version.parse().ok()?))
+/// The minute and the version of a SEEN row, by its key.
+pub fn read_seen(key: &str) -> Option<(Minute, u64)> {
+    let (minute, version) = key.strip_prefix(SEEN_PREFIX)?.split_once('#')?;
+    Some((Minute::of(Timestamp::from_millis(minute.parse().ok()?)?), version.parse().ok()?))
 }
 
 /// `created_at#poll_id`, of fixed width: the order of an owner's polls.

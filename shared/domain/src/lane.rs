@@ -87,7 +87,7 @@ pub fn lanes_for(peak_votes_per_second: u32, lanes_min: u8) -> u8 {
 }
 
 /// After a poll gains lanes, processes may use the old count for this long: one lease plus clock skew, in milliseconds.
-pub const LANES_FELT_MS: u64 = CONFIG_LEASE_MS + CLOCK_SKEW_MS;
+pub const LANE_PROPAGATION_MS: u64 = CONFIG_LEASE_MS + CLOCK_SKEW_MS;
 
 /// One lane of one poll: the unit that has its own tally, and its own group in the queue.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -173,6 +173,6 @@ mod tests {
 
     #[test]
     fn a_lease_and_the_skew_of_clocks_are_six_seconds() {
-        assert_eq!(LANES_FELT_MS, 6_000);
+        assert_eq!(LANE_PROPAGATION_MS, 6_000);
     }
 }

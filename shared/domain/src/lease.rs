@@ -7,6 +7,6 @@ pub const CLOCK_SKEW_MS: u64 = 1_000;
 /// The longest from the time by which a change is decided until its write lands.
 pub const CONFIG_WRITE_MS: u64 = 3_000;
 /// After this long every process knows of a change.
-pub const CHANGE_FELT_MS: u64 = CONFIG_LEASE_MS + CLOCK_SKEW_MS + CONFIG_WRITE_MS;
+pub const PROPAGATION_MS: u64 = CONFIG_LEASE_MS + CLOCK_SKEW_MS + CONFIG_WRITE_MS;
 /// A closing that is nearer than this stays: a change might land after somebody was told that the poll is closed.
 pub const CLOSING_FIXED_MS: u64 = CONFIG_WRITE_MS + CLOCK_SKEW_MS;

@@ -58,7 +58,7 @@ pub enum VoteChange {
 /// Who may see the results, and when.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Results {
+pub enum ResultsVisibility {
     /// Anyone at any time.
     #[default]
     Always,
@@ -116,7 +116,7 @@ pub struct Settings {
     /// Whether votes may change.
     pub vote_change: VoteChange,
     /// Who sees results.
-    pub results: Results,
+    pub results: ResultsVisibility,
     /// The peak that it is built for, in votes a second.
     pub peak_votes_per_second: u32,
     /// How often it was written: 1, 2, …
@@ -216,9 +216,9 @@ impl Rules {
     /// Whether anyone may see the results now.
     pub fn results_are_public(&self, now: Timestamp) -> bool {
         match self.settings.results {
-            Results::Always => true,
-            Results::AfterClose => self.is_closed_by_every_clock(now),
-            Results::AfterVote | Results::Owner => false,
+            ResultsVisibility::Always => true,
+            ResultsVisibility::AfterClose => self.is_closed_by_every_clock(now),
+            ResultsVisibility::AfterVote | ResultsVisibility::Owner => false,
         }
     }
 
@@ -314,10 +314,10 @@ mod tests {
     fn results_are_public_as_the_owner_wishes_and_after_the_closing_once_no_clock_lets_a_vote_in() {
         let just_before = Timestamp::EPOCH.plus_millis(at(21).as_millis() - 1);
         for (results, while_open, once_closed) in [
-            (Results::Always, true, true),
-            (Results::AfterVote, false, false),
-            (Results::AfterClose, false, true),
-            (Results::Owner, false, false),
+            (ResultsVisibility::Always, true, true),
+            (ResultsVisibility::AfterVote, false, false),
+            (ResultsVisibility::AfterClose, false, true),
+            (ResultsVisibility::Owner, false, false),
         ] {
             let rules = poll(json!({"results": results, "closes_at": at(20)})).rules;
             let public = [at(19), at(20), just_before, at(21)].map(|now| rules.results_are_public(now));

@@ -6,8 +6,8 @@ use super::{
     closing::is_fixed,
     error::Error,
     field_error::FieldError,
-    lease::CHANGE_FELT_MS,
-    poll::{Identity, Kind, Poll, Results, Settings, VoteChange},
+    lease::PROPAGATION_MS,
+    poll::{Identity, Kind, Poll, ResultsVisibility, Settings, VoteChange},
     poll_request::{CreatePoll, given, valid_options, valid_question},
     time::Timestamp,
 };
@@ -33,7 +33,7 @@ pub struct EditPoll {
     #[serde(deserialize_with = "given")]
     vote_change: Option<VoteChange>,
     #[serde(deserialize_with = "given")]
-    results: Option<Results>,
+    results: Option<ResultsVisibility>,
     #[serde(deserialize_with = "given")]
     peak_votes_per_second: Option<u64>,
 }
@@ -73,7 +73,7 @@ impl EditPoll {
             return Err(not_editable("kind and identity of a poll never change"));
         }
         let mut edited = self.merged(poll)?;
-        let earliest = now.plus_millis(CHANGE_FELT_MS);
+        let earliest = now.plus_millis(PROPAGATION_MS);
         if again && let Some(Some(closes_at)) = self.closes_at {
             let later = if is_fixed(current, now) { current.closes_at } else { Some(closes_at.max(earliest)) };
             edited.rules.settings.closes_at = later;
@@ -130,7 +130,7 @@ fn may_close_at(current: &Settings, closes_at: Option<Timestamp>, now: Timestamp
     if is_fixed(current, now) {
         return Err(not_editable("The poll is closed or closes within 4 s: its closing stays as it is."));
     }
-    if closes_at.is_some_and(|closes_at| closes_at < now.plus_millis(CHANGE_FELT_MS)) {
+    if closes_at.is_some_and(|closes_at| closes_at < now.plus_millis(PROPAGATION_MS)) {
         return Err(not_editable("closes_at must lie at least 9 s ahead, so that it is felt everywhere in time"));
     }
     Ok(())
@@ -192,7 +192,7 @@ mod tests {
         assert_eq!((edited.rules.settings.opens_at, edited.rules.settings.closes_at), (Some(at(150)), None));
         assert_eq!(
             (edited.rules.settings.vote_change, edited.rules.settings.results),
-            (VoteChange::UntilClose, Results::Owner)
+            (VoteChange::UntilClose, ResultsVisibility::Owner)
         );
         assert!(is_refused(edit(&scheduled, 10, json!({"kind": "single"}))));
         assert!(is_refused(edit(&scheduled, 10, json!({"identity": "account"}))));

@@ -12,7 +12,7 @@ use super::{
     field_error::FieldError,
     ids::PollId,
     lane::{Partitions, lanes_for},
-    poll::{Identity, Kind, Poll, Results, Rules, Settings, VoteChange},
+    poll::{Identity, Kind, Poll, ResultsVisibility, Rules, Settings, VoteChange},
     time::Timestamp,
 };
 
@@ -49,7 +49,7 @@ pub struct CreatePoll {
     #[serde(default)]
     pub(super) vote_change: VoteChange,
     #[serde(default)]
-    pub(super) results: Results,
+    pub(super) results: ResultsVisibility,
     #[serde(default, deserialize_with = "given")]
     pub(super) peak_votes_per_second: Option<u64>,
 }
@@ -71,7 +71,7 @@ pub struct NewPoll {
     closes_at: Option<Timestamp>,
     identity: Identity,
     vote_change: VoteChange,
-    results: Results,
+    results: ResultsVisibility,
     peak_votes_per_second: u32,
 }
 

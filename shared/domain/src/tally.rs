@@ -16,8 +16,8 @@ use super::{
 
 /// The most changes that one flush counts.
 pub const FLUSH_CHANGES_MAX: usize = 8_000;
-/// The most buckets (minutes) of one portion, so that a replay of old votes gets on by small steps.
-pub const PORTION_BUCKETS_MAX: usize = 256;
+/// The most minutes (minutes) of one portion, so that a replay of old votes gets on by small steps.
+pub const PORTION_MINUTES_MAX: usize = 256;
 /// How many counted ids are read for one portion before it is committed: about two minutes of a full lane, 16 MB, 4,000 read
 /// units. A partition serves that within two of the seconds that a lane has in one invocation. A portion has one minute at
 /// least, however many ids that minute has.
@@ -26,7 +26,7 @@ pub const PORTION_IDS_MAX: usize = 1_000_000;
 pub const RECENT_IDS_MAX: usize = 32;
 /// The most ids in one SEEN row: 256 KB of an item's 400, and 384 KB where no two are of one revision.
 pub const SEEN_ROW_IDS_MAX: usize = 16_384;
-/// How long a SEEN row lives after its bucket, in milliseconds.
+/// How long a SEEN row lives after its minute, in milliseconds.
 pub const SEEN_LIFE_MS: u64 = 30 * DAY_MS;
 /// A vote cast longer ago than this is not counted, as its SEEN row may be gone. In milliseconds.
 pub const COUNTABLE_AGE_MS: u64 = 29 * DAY_MS;
@@ -134,22 +134,22 @@ pub(super) fn counters_of(votes: impl IntoIterator<Item = Choices>) -> Counters 
 
 /// A minute of `cast_at`, by which SEEN rows are found: the same for every repeat of a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Bucket(Timestamp);
+pub struct Minute(Timestamp);
 
-impl Bucket {
-    /// The bucket of a change cast at that time.
+impl Minute {
+    /// The minute of a change cast at that time.
     pub fn of(cast_at: Timestamp) -> Self {
         Self(cast_at.minute())
     }
 
-    /// When the bucket begins.
+    /// When the minute begins.
     pub fn start(self) -> Timestamp {
         self.0
     }
 }
 
-/// Ids by bucket.
-pub type Ids = BTreeMap<Bucket, Vec<VoteId>>;
+/// Ids by minute.
+pub type Ids = BTreeMap<Minute, Vec<VoteId>>;
 
 /// The truth of a lane: replaced whole, under its version.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -186,7 +186,7 @@ impl Head {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SeenRow {
     /// The minute in which all of them were cast.
-    pub bucket: Bucket,
+    pub minute: Minute,
     /// HEAD's version when they left it.
     pub version: u64,
     /// At most `SEEN_ROW_IDS_MAX` ids.
@@ -194,14 +194,14 @@ pub struct SeenRow {
 }
 
 impl SeenRow {
-    /// When nobody needs the row any more: no change of its bucket is counted then.
+    /// When nobody needs the row any more: no change of its minute is counted then.
     pub fn expires_at(&self) -> Timestamp {
-        self.bucket.start().plus_millis(SEEN_LIFE_MS)
+        self.minute.start().plus_millis(SEEN_LIFE_MS)
     }
 }
 
-/// Ids known to be counted, by bucket: at least those of all SEEN rows of the buckets that are asked for. Shared with the cache.
-pub type Seen = HashMap<Bucket, Arc<HashSet<VoteId>>>;
+/// Ids known to be counted, by minute: at least those of all SEEN rows of the minutes that are asked for. Shared with the cache.
+pub type Seen = HashMap<Minute, Arc<HashSet<VoteId>>>;
 
 /// One step of counting: the rows first, then HEAD, if it still has the version before.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -217,12 +217,12 @@ pub struct Flush {
 }
 
 /// The changes by the minutes in which they were cast, the oldest first.
-pub fn by_bucket(changes: &[Change]) -> BTreeMap<Bucket, Vec<Change>> {
-    let mut buckets: BTreeMap<Bucket, Vec<Change>> = BTreeMap::new();
+pub fn by_minute(changes: &[Change]) -> BTreeMap<Minute, Vec<Change>> {
+    let mut minutes: BTreeMap<Minute, Vec<Change>> = BTreeMap::new();
     for change in changes {
-        buckets.entry(Bucket::of(change.cast_at)).or_default().push(*change);
+        minutes.entry(Minute::of(change.cast_at)).or_default().push(*change);
     }
-    buckets
+    minutes
 }
 
 /// The flushes, in order, that count every change which is neither in HEAD nor in `seen` nor twice in
@@ -243,7 +243,7 @@ pub fn plan(head: &Head, seen: &Seen, changes: &[Change]) -> Vec<Flush> {
 }
 
 fn is_seen(seen: &Seen, change: &Change) -> bool {
-    seen.get(&Bucket::of(change.cast_at)).is_some_and(|ids| ids.contains(&change.id))
+    seen.get(&Minute::of(change.cast_at)).is_some_and(|ids| ids.contains(&change.id))
 }
 
 fn flush(before: &Head, changes: &[&Change]) -> Flush {
@@ -257,10 +257,10 @@ fn flush(before: &Head, changes: &[&Change]) -> Flush {
     };
     Deltas::of(changes.iter().copied()).add_to(&mut head.counters);
     for change in changes {
-        head.recent.entry(Bucket::of(change.cast_at)).or_default().push(change.id);
+        head.recent.entry(Minute::of(change.cast_at)).or_default().push(change.id);
     }
     let row =
-        |(bucket, ids): (&Bucket, &Vec<VoteId>)| SeenRow { bucket: *bucket, version: before.version, ids: ids.clone() };
+        |(minute, ids): (&Minute, &Vec<VoteId>)| SeenRow { minute: *minute, version: before.version, ids: ids.clone() };
     let spill = if spills { before.recent.iter().map(row).collect() } else { Vec::new() };
     let oldest = changes.iter().map(|change| change.cast_at).min();
     Flush { spill, head, counted: changes.len(), oldest }
@@ -279,15 +279,15 @@ mod tests {
     /// Plans batch after batch over a model of the table, without any cache.
     fn count_all(batches: impl IntoIterator<Item = Vec<Change>>) -> Head {
         let portions = |batch: Vec<Change>| {
-            let buckets: Vec<Vec<Change>> = by_bucket(&batch).into_values().collect();
-            buckets.chunks(PORTION_BUCKETS_MAX).map(<[Vec<Change>]>::concat).collect::<Vec<_>>()
+            let minutes: Vec<Vec<Change>> = by_minute(&batch).into_values().collect();
+            minutes.chunks(PORTION_MINUTES_MAX).map(<[Vec<Change>]>::concat).collect::<Vec<_>>()
         };
         let (mut head, mut seen) = (Head::default(), Seen::new());
         for portion in batches.into_iter().flat_map(portions) {
             for flush in plan(&head, &seen, &portion) {
                 check_limits(&head, &flush);
                 for row in flush.spill {
-                    Arc::make_mut(seen.entry(row.bucket).or_default()).extend(row.ids);
+                    Arc::make_mut(seen.entry(row.minute).or_default()).extend(row.ids);
                 }
                 head = flush.head;
             }
@@ -300,7 +300,7 @@ mod tests {
         assert!(flush.head.as_of >= before.as_of);
         assert!(flush.head.recent_len() <= RECENT_IDS_MAX + FLUSH_CHANGES_MAX);
         assert!(flush.spill.iter().all(|row| row.ids.len() <= SEEN_ROW_IDS_MAX && row.version == before.version));
-        assert!(flush.spill.len() <= PORTION_BUCKETS_MAX + RECENT_IDS_MAX);
+        assert!(flush.spill.len() <= PORTION_MINUTES_MAX + RECENT_IDS_MAX);
         let kept: usize = flush.head.recent_len() + flush.spill.iter().map(|row| row.ids.len()).sum::<usize>();
         assert!(kept > before.recent_len());
         assert!(kept - before.recent_len() <= FLUSH_CHANGES_MAX);
@@ -350,9 +350,9 @@ mod tests {
     #[test]
     fn a_row_outlives_by_a_day_what_is_counted_by_it() {
         let time = |text| Timestamp::parse(text).unwrap();
-        let bucket = Bucket::of(time("2026-11-24T20:15:30Z"));
-        assert_eq!(bucket.start().plus_millis(COUNTABLE_AGE_MS), time("2026-12-23T20:15:00Z"));
-        let row = SeenRow { bucket, version: 1, ids: Vec::new() };
+        let minute = Minute::of(time("2026-11-24T20:15:30Z"));
+        assert_eq!(minute.start().plus_millis(COUNTABLE_AGE_MS), time("2026-12-23T20:15:00Z"));
+        let row = SeenRow { minute, version: 1, ids: Vec::new() };
         assert_eq!(row.expires_at(), time("2026-12-24T20:15:00Z"));
     }
 

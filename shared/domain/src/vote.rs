@@ -51,7 +51,7 @@ impl Vote {
 
 /// What a voter asks for.
 #[derive(Clone, Debug)]
-pub struct Asked {
+pub struct VoteRequest {
     /// Who.
     pub voter: VoterKey,
     /// What is to stand; none: nothing, the vote is taken back.
@@ -119,7 +119,7 @@ pub enum Decision {
 }
 
 /// Weighs what is asked for against what stands.
-pub fn decide(stored: Option<&Vote>, asked: &Asked, rules: &Rules) -> Decision {
+pub fn decide(stored: Option<&Vote>, asked: &VoteRequest, rules: &Rules) -> Decision {
     let Some(stored) = stored else { return decide_first(asked, rules) };
     if stored.choices == asked.choices {
         let own = (stored.nonce, stored.cast_at) == (asked.nonce, asked.cast_at);
@@ -134,7 +134,7 @@ pub fn decide(stored: Option<&Vote>, asked: &Asked, rules: &Rules) -> Decision {
     Decision::Write(asked.vote(stored.revision.saturating_add(1), stored.lane))
 }
 
-fn decide_first(asked: &Asked, rules: &Rules) -> Decision {
+fn decide_first(asked: &VoteRequest, rules: &Rules) -> Decision {
     match asked.choices {
         None => Decision::NeverVoted,
         Some(_) if asked.only_over.is_some() => Decision::RevisionMismatch,
@@ -142,7 +142,7 @@ fn decide_first(asked: &Asked, rules: &Rules) -> Decision {
     }
 }
 
-impl Asked {
+impl VoteRequest {
     fn vote(&self, revision: u32, lane: u8) -> Vote {
         Vote { choices: self.choices, revision, cast_at: self.cast_at, lane, nonce: self.nonce }
     }

@@ -1,4 +1,3 @@
 //! The edges of a function: HTTP requests and queue messages in, typed; replies, problem documents and batch reports out.
 
-pub mod batch;
 pub mod http;

@@ -18,7 +18,7 @@ pub use self::{
     address::{AddressError, Reach, check_uri},
     fetch::{Fetch, FetchError, HttpFetch, KEY_SET_BYTES_MAX},
 };
-use landslide_aws::memory::Remembered;
+use landslide_aws::cache::Cached;
 use landslide_domain::time::{DAY_MS, MINUTE_MS, Timestamp};
 
 use crate::token::{Expected, KeySet};
@@ -94,11 +94,11 @@ pub struct FetchedKeys {
 #[derive(Default)]
 struct Known {
     /// The keys of the last fetch that succeeded.
-    keys: Option<Remembered<Arc<KeySet>>>,
+    keys: Option<Cached<Arc<KeySet>>>,
     /// For how long they are fresh.
     fresh_ms: u64,
     /// How the last fetch ended, and when it began.
-    last: Option<Remembered<Result<Arc<KeySet>, String>>>,
+    last: Option<Cached<Result<Arc<KeySet>, String>>>,
 }
 
 impl FetchedKeys {
@@ -125,7 +125,7 @@ impl FetchedKeys {
             Some(last) => last.value,
             None => {
                 // Counts even if whoever waits for it goes away.
-                self.lock().last = Some(Remembered { value: Err("the fetch was cut off".to_owned()), read_at: now });
+                self.lock().last = Some(Cached { value: Err("the fetch was cut off".to_owned()), read_at: now });
                 let outcome = self.fetch(fetch).await.map(Arc::new).map_err(|error| error.to_string());
                 self.remember(outcome.clone(), now);
                 outcome
@@ -179,7 +179,7 @@ impl FetchedKeys {
                 if keys.is_empty() {
                     tracing::warn!(issuer = self.expected.issuer, at = ?self.at, "issuer has no key that can be used");
                 }
-                known.keys = Some(Remembered { value: keys.clone(), read_at: now });
+                known.keys = Some(Cached { value: keys.clone(), read_at: now });
                 known.fresh_ms = FRESH_MS + fastrand::u64(0..FRESH_JITTER_MS);
             }
             (Err(cause), Some(before)) => {
@@ -194,7 +194,7 @@ impl FetchedKeys {
             }
             (Err(_), None) => {}
         }
-        known.last = Some(Remembered { value: outcome, read_at: now });
+        known.last = Some(Cached { value: outcome, read_at: now });
     }
 
     fn remembered(&self, age_ms: u64, now: Timestamp) -> Option<Arc<KeySet>> {
@@ -228,7 +228,7 @@ fn log_left_out(issuer: &str, keys: &KeySet) {
 
 /// Whether that was less than so long ago. Of two requests at once the one may remember what the other, a little
 /// earlier, then asks for; and a clock that was set back by hours must not stop the fetches for hours.
-fn is_within<V>(age_ms: u64, remembered: &Remembered<V>, now: Timestamp) -> bool {
+fn is_within<V>(age_ms: u64, remembered: &Cached<V>, now: Timestamp) -> bool {
     now.millis_apart(remembered.read_at) < age_ms
 }
 

@@ -2,7 +2,7 @@
 
 use std::{future::Future, sync::Arc};
 
-use landslide_aws::memory::Memory;
+use landslide_aws::cache::Cache;
 use landslide_domain::{error::Error, ids::PollId, poll::Rules, time::Timestamp};
 
 /// Milliseconds for which a process keeps what it read, and that there was nothing.
@@ -12,15 +12,15 @@ pub(crate) const UNKNOWN_MAX: usize = 1_000;
 
 /// Something about each of some polls, at most a second old.
 pub(crate) struct Current<V> {
-    kept: Memory<PollId, Arc<V>>,
+    kept: Cache<PollId, Arc<V>>,
     /// Ids that no poll has. Apart, so that they never push out a poll.
-    unknown: Memory<PollId, ()>,
+    unknown: Cache<PollId, ()>,
 }
 
 impl<V: AsRef<Rules>> Current<V> {
     /// Keeps at most `polls_max` polls.
     pub(crate) fn new(polls_max: usize) -> Self {
-        Self { kept: Memory::new(polls_max), unknown: Memory::new(UNKNOWN_MAX) }
+        Self { kept: Cache::new(polls_max), unknown: Cache::new(UNKNOWN_MAX) }
     }
 
     /// What may be shown of a poll at `now`, a time before this call: kept, or else read. `read` gets what is kept, however old,

@@ -11,7 +11,7 @@ use landslide_domain::{
     caller::Caller,
     error::Error,
     ids::PollId,
-    poll::{Results, Rules},
+    poll::{ResultsVisibility, Rules},
     results::{results, results_tag},
     time::Timestamp,
 };
@@ -79,7 +79,7 @@ impl CurrentResults {
         if rules.is_owned_by(caller) {
             return Ok(true);
         }
-        if rules.settings.results != Results::AfterVote {
+        if rules.settings.results != ResultsVisibility::AfterVote {
             return Ok(false);
         }
         let vote = self.votes.vote(rules, &rules.voter(caller)).await?;

@@ -16,7 +16,7 @@ use landslide_domain::{
     ids::{PollId, VoterKey},
     poll::{Rules, Status},
     time::Timestamp,
-    vote::{Asked, Decision, Revisions, Vote, decide},
+    vote::{Decision, Revisions, Vote, VoteRequest, decide},
 };
 
 /// How often one request is weighed anew because another one of the same voter came first.
@@ -105,7 +105,7 @@ impl<D: DynamoDb, C: Clock> Votes<D, C> {
         let refusal = match rules.status(cast_at) {
             Status::Open => {
                 let nonce = u32::from_be_bytes(random::bytes()?);
-                return self.write(&rules, Asked { voter, choices, only_over, cast_at, nonce }).await;
+                return self.write(&rules, VoteRequest { voter, choices, only_over, cast_at, nonce }).await;
             }
             Status::Scheduled => Error::PollNotOpen,
             Status::Closed => Error::PollClosed,
@@ -131,7 +131,7 @@ impl<D: DynamoDb, C: Clock> Votes<D, C> {
 
     /// Weighs and writes until what stands is what was decided. A first vote is written without any look: where there
     /// is one already, the refusal brings it along.
-    async fn write(&self, rules: &Rules, asked: Asked) -> Result<StandingVote, Error> {
+    async fn write(&self, rules: &Rules, asked: VoteRequest) -> Result<StandingVote, Error> {
         let looks_first = asked.choices.is_none() || asked.only_over.is_some();
         let mut stored = if looks_first { self.votes.vote(rules, &asked.voter).await? } else { None };
         for _ in 0..WEIGHINGS_MAX {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use http::Method;
 use serde_json::{Value, json};
 
-use super::{FELT_MS, HOUR_MS, SKEW_MS, assert_at, colours, colours_with, list, scheduled_poll, stored};
+use super::{HOUR_MS, PROPAGATION_MS, SKEW_MS, assert_at, colours, colours_with, list, scheduled_poll, stored};
 use crate::support::{Answer, App, assert_problem, eventually, in_ms, someone};
 
 #[tokio::test]
@@ -117,7 +117,7 @@ async fn from_nine_seconds_before_opening_only_closing_and_peak_may_change() {
     let app = App::new();
     let owner = app.account(&someone());
     let open = app.poll_of(&owner, colours_with(json!({"kind": "multiple"}))).await;
-    let soon = colours_with(json!({"kind": "multiple", "opens_at": in_ms(FELT_MS - SKEW_MS)}));
+    let soon = colours_with(json!({"kind": "multiple", "opens_at": in_ms(PROPAGATION_MS - SKEW_MS)}));
     let soon = app.poll_of(&owner, soon).await;
     for poll in [&open, &soon] {
         let before = stored(&app, poll).await;
@@ -173,7 +173,7 @@ async fn a_closing_moves_nine_seconds_ahead_at_the_earliest_and_can_be_cleared()
     let app = App::new();
     let owner = app.account(&someone());
     let poll = app.poll_of(&owner, colours_with(json!({"closes_at": in_ms(HOUR_MS)}))).await;
-    for too_near in [in_ms(FELT_MS - SKEW_MS), in_ms(0), "2020-01-01T00:00:00Z".to_owned()] {
+    for too_near in [in_ms(PROPAGATION_MS - SKEW_MS), in_ms(0), "2020-01-01T00:00:00Z".to_owned()] {
         let answer = app.change_poll(&poll, &owner, "\"1\"", &json!({"closes_at": too_near})).await;
         assert_eq!(answer.status, 409, "{too_near}: {answer}");
         assert_problem(&answer, 409, "not_editable");

@@ -5,7 +5,7 @@ use http::Method;
 use landslide_domain::time::Timestamp;
 use serde_json::{Value, json};
 
-use super::{FELT_MS, HOUR_MS, SKEW_MS, assert_at, colours, colours_with, scheduled_poll, stored};
+use super::{HOUR_MS, PROPAGATION_MS, SKEW_MS, assert_at, colours, colours_with, scheduled_poll, stored};
 use crate::support::{Answer, App, assert_problem, eventually, in_ms, now_ms, someone};
 
 #[tokio::test]
@@ -21,7 +21,7 @@ async fn closing_lies_nine_seconds_ahead_and_is_the_same_again() {
         (poll["revision"], poll["closes_at"]) = (json!(2), first["closes_at"].clone());
         assert_eq!(first, poll);
         let at = |millis: u64| Timestamp::from_millis(millis).unwrap().to_string();
-        let (earliest, latest) = (at(asked + FELT_MS - SKEW_MS), at(answered + FELT_MS + SKEW_MS));
+        let (earliest, latest) = (at(asked + PROPAGATION_MS - SKEW_MS), at(answered + PROPAGATION_MS + SKEW_MS));
         let closes_at = first["closes_at"].as_str().unwrap();
         assert!(earliest.as_str() <= closes_at && closes_at <= latest.as_str(), "{earliest} {closes_at} {latest}");
         let close = app.request(Method::POST, &format!("/v1/polls/{id}/close")).bearer_auth(&owner);
@@ -39,7 +39,7 @@ async fn closing_lies_nine_seconds_ahead_and_is_the_same_again() {
 async fn a_closing_that_is_nearer_already_stays() {
     let app = App::new();
     let owner = app.account(&someone());
-    let closes_at = in_ms(FELT_MS - SKEW_MS);
+    let closes_at = in_ms(PROPAGATION_MS - SKEW_MS);
     let poll = app.poll_of(&owner, colours_with(json!({"closes_at": closes_at}))).await;
     let closed = assert_at(&app.close_poll(&poll, &owner).await, 1);
     assert_eq!(closed["closes_at"], closes_at);

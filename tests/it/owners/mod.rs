@@ -11,7 +11,7 @@ mod lists;
 
 const HOUR_MS: u64 = 3_600_000;
 /// How far ahead the earliest closing lies.
-const FELT_MS: u64 = 9_000;
+const PROPAGATION_MS: u64 = 9_000;
 /// By how much the clocks of test and cloud may differ.
 const SKEW_MS: u64 = 1_000;
 

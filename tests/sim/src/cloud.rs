@@ -8,15 +8,20 @@ use std::{
     time::Duration,
 };
 
+use landslide_aws::queue::batch::{QueueEvent, pause_before_next_receive};
 use landslide_aws::{
     clock::Clock,
     queue::Queue,
     store::{PollStore, TallyStore, VoteStore},
 };
+use landslide_counting::{
+    heat_watch::HeatWatch,
+    relay::Relay,
+    tally::{Queues, Tally},
+};
 use landslide_domain::{error::Error, ids::PollId};
-use landslide_edge::batch::{QueueEvent, pause_before_next_receive};
 use landslide_service::{polls::PollChanges, votes::Votes};
-use relay_votes::StreamEvent;
+use landslide_stream::StreamEvent;
 
 use crate::{
     client::{Client, handle},
@@ -72,8 +77,8 @@ impl Showing {
 
 /// An app of close-poll and update-poll.
 pub type PollChangesApp = PollChanges<Client, ProcessClock>;
-type RelayApp = relay_votes::App<Client, ProcessClock>;
-type TallyApp = tally_votes::App<TallyStore<Client>, Client, Client, ProcessClock>;
+type RelayApp = Relay<Client, ProcessClock>;
+type TallyApp = Tally<TallyStore<Client>, Client, Client, ProcessClock>;
 
 /// All functions of a stack.
 pub struct Cloud {
@@ -125,17 +130,17 @@ impl Cloud {
         let relay = Function::new(world, "relay-votes", (RELAY_TIMEOUT_MS, fewer), move |process| {
             let (client, clock) = client(&of, process);
             let queue = |url: &str| Queue::over(client.clone(), url.to_owned(), clock.clone());
-            relay_votes::App::new(queue(TALLY_QUEUE), queue(RELAY_DLQ))
+            Relay::new(queue(TALLY_QUEUE), queue(RELAY_DLQ))
         });
         let of = world.clone();
         let tally = Function::new(world, "tally-votes", (TALLY_TIMEOUT_MS, fewer), move |process| {
             let (client, clock) = client(&of, process);
             let store = TallyStore::over(client.clone(), TALLIES.to_owned());
             let polls = PollStore::over(client.clone(), POLLS.to_owned());
-            let lanes = tally_votes::Lanes::new(polls, of.scenario.heat_limits);
+            let heat_watch = HeatWatch::new(polls, of.scenario.heat_limits);
             let queue = |url: &str| Queue::over(client.clone(), url.to_owned(), clock.clone());
-            let queues = tally_votes::Queues { tally_queue: queue(TALLY_QUEUE), tally_dlq: queue(TALLY_DLQ) };
-            tally_votes::App::new(store, lanes, queues, of.scenario.counting, clock.clone())
+            let queues = Queues { tally_queue: queue(TALLY_QUEUE), tally_dlq: queue(TALLY_DLQ) };
+            Tally::new(store, heat_watch, queues, of.scenario.counting, clock.clone())
         });
         let of = world.clone();
         let operator = Function::new(world, "landslide", (OPERATOR_TIMEOUT_MS, usize::MAX), move |process| {
@@ -205,9 +210,7 @@ impl Cloud {
         let records: Vec<&str> = batch.iter().map(|record| record.json.get()).collect();
         let event = format!(r#"{{"Records":[{}]}}"#, records.join(","));
         let event = StreamEvent::read(event.as_bytes()).expect("an event of the stream");
-        let work = |app: Rc<RelayApp>, _| -> Work<bool> {
-            Box::pin(async move { relay_votes::relay(&app, event).await.is_ok() })
-        };
+        let work = |app: Rc<RelayApp>, _| -> Work<bool> { Box::pin(async move { app.relay(event).await.is_ok() }) };
         self.relay.invoke(work).await.unwrap_or(false)
     }
 
@@ -359,7 +362,7 @@ async fn count_batch(cloud: &Rc<Cloud>, receipt: &Receipt, hidden_until_ms: u64)
     loop {
         let event = queue_event(receipt);
         let work = |app: Rc<TallyApp>, _| -> Work<HashSet<u64>> {
-            Box::pin(async move { failed_ids(tally_votes::tally(&app, event).await.report()) })
+            Box::pin(async move { failed_ids(app.count(event).await.report()) })
         };
         match cloud.tally.invoke(work).await {
             Ok(failed) => return Some(failed),
@@ -439,7 +442,7 @@ fn queue_event(receipt: &Receipt) -> QueueEvent {
 }
 
 /// The ids in a report, as Lambda reads it.
-fn failed_ids(report: landslide_edge::batch::BatchReport) -> HashSet<u64> {
+fn failed_ids(report: landslide_aws::queue::batch::BatchReport) -> HashSet<u64> {
     let report = serde_json::to_value(report).expect("a report is JSON");
     let failures = report["batchItemFailures"].as_array().expect("a list of failures");
     failures.iter().map(|failure| failure["itemIdentifier"].as_str().unwrap().parse().expect("our id")).collect()

@@ -45,7 +45,7 @@ pub struct Revision {
 
 /// How long before its closing, in true time, a change must have landed to be felt everywhere: the lease of one whose
 /// clock is ahead and who read the poll just before. In milliseconds.
-const FELT_MS: u64 = CONFIG_LEASE_MS + SKEW_MS;
+const PROPAGATION_MS: u64 = CONFIG_LEASE_MS + SKEW_MS;
 
 /// A poll's times, from when on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -166,7 +166,7 @@ impl Ledger {
         }
         if let (Some(before), Some(closes_at)) = (before, times.closes_at)
             && before.closes_at.is_none_or(|before| closes_at < before)
-            && closes_at < at + FELT_MS
+            && closes_at < at + PROPAGATION_MS
             // Who remembers a poll that is not open yet reads it again at its opening.
             && before.opens_at.is_none_or(|opens_at| opens_at <= at + SKEW_MS)
         {

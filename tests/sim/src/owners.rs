@@ -7,7 +7,7 @@ use landslide_domain::{
     caller::{Caller, TokenKind},
     error::Error,
     ids::PollId,
-    lease::CHANGE_FELT_MS,
+    lease::PROPAGATION_MS,
     poll::Poll,
     poll_edit::EditPoll,
     poll_request::{CreatePoll, PEAK_VOTES_PER_SECOND_MAX},
@@ -145,7 +145,7 @@ fn higher_peak(world: &World, poll: &Poll, haste: u64) -> u64 {
 /// Whether all of the poll may still be changed.
 fn opens_later(world: &World, poll: &Poll) -> bool {
     let opens_at = world.ledger.times_now(poll.rules.settings.poll_id.as_str()).opens_at;
-    opens_at.is_some_and(|opens_at| opens_at > world.executor.now_ms() + CHANGE_FELT_MS)
+    opens_at.is_some_and(|opens_at| opens_at > world.executor.now_ms() + PROPAGATION_MS)
 }
 
 /// Waits until some seconds before the poll closes, if it does.

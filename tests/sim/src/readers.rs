@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use landslide_domain::poll::{Poll, Results};
+use landslide_domain::poll::{Poll, ResultsVisibility};
 
 use crate::cloud::Cloud;
 
@@ -16,7 +16,7 @@ const PAUSE_MS: u64 = 700;
 /// Looks at a poll's results until they are public, from shortly before its closing on.
 pub async fn look(cloud: Rc<Cloud>, poll: Rc<Poll>) {
     let (world, settings) = (&cloud.world, &poll.rules.settings);
-    if settings.results != Results::AfterClose {
+    if settings.results != ResultsVisibility::AfterClose {
         return;
     }
     world.executor.sleep(world.draw(world.scenario.span_ms)).await;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use landslide_counting::tallies::CountingLimits;
+use landslide_counting::tallies::TallyLimits;
 use landslide_domain::{
     heat::{HEAT_LIMITS, HeatLimits},
     tally::PORTION_IDS_MAX,
@@ -46,7 +46,7 @@ pub struct Scenario {
     /// After how many deliveries a message is a dead letter.
     pub receives_max: u32,
     /// Bytes of counted ids that a process of tally-votes remembers, and how many it reads for a portion.
-    pub counting: CountingLimits,
+    pub counting: TallyLimits,
     /// From when on a lane is too hot.
     pub heat_limits: HeatLimits,
     /// Write units a second of each partition; three times as many read units.
@@ -121,7 +121,7 @@ impl Scenario {
             queue_readers: 1 + random.usize(..8),
             visibility_ms: *random.choice(&[2_000, 9_000, 60_000, 60_000]).unwrap(),
             receives_max: *random.choice(&[3, 10, 20]).unwrap(),
-            counting: CountingLimits {
+            counting: TallyLimits {
                 cache_bytes_max: *random.choice(&[0, 4_096, 65_536, 640 << 20]).unwrap(),
                 portion_ids_max: *random.choice(&[1, 40, 1_000, PORTION_IDS_MAX]).unwrap(),
             },

@@ -5,7 +5,7 @@ use std::future::Future;
 use landslide_domain::{
     change::VoteId,
     lane::LaneKey,
-    tally::{Bucket, Head, SeenRow},
+    tally::{Head, Minute, SeenRow},
 };
 
 /// Why a call to the store did not do what it should.
@@ -26,24 +26,24 @@ pub enum LaneStoreError {
 pub trait LaneStore {
     /// HEAD, or the default (version 0) before the first flush.
     fn read_head(&self, lane: &LaneKey) -> impl Future<Output = Result<Head, LaneStoreError>>;
-    /// A page of the ids in the bucket's SEEN rows of versions above `above`, in the order of their versions.
+    /// A page of the ids in the minute's SEEN rows of versions above `above`, in the order of their versions.
     fn read_seen(
         &self,
         lane: &LaneKey,
-        bucket: Bucket,
+        minute: Minute,
         above: u64,
     ) -> impl Future<Output = Result<SeenIds, LaneStoreError>>;
     /// All ids of these rows.
     fn read_all_seen(
         &self,
         lane: &LaneKey,
-        bucket: Bucket,
+        minute: Minute,
         above: u64,
     ) -> impl Future<Output = Result<Vec<VoteId>, LaneStoreError>> {
         async move {
             let (mut ids, mut next) = (Vec::new(), Some(above));
             while let Some(above) = next {
-                let page = self.read_seen(lane, bucket, above).await?;
+                let page = self.read_seen(lane, minute, above).await?;
                 ids.extend(page.ids);
                 next = page.up_to;
             }
@@ -60,7 +60,7 @@ pub trait LaneStore {
     fn put_count(&self, lane: &LaneKey, head: &Head) -> impl Future<Output = Result<(), LaneStoreError>>;
 }
 
-/// A page of the ids of a bucket's SEEN rows.
+/// A page of the ids of a minute's SEEN rows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SeenIds {
     /// The ids.

@@ -13,7 +13,7 @@ use landslide_domain::{
 };
 
 use super::{DynamoDb, PollStore, StoreError};
-use crate::memory::{Memory, Remembered};
+use crate::cache::{Cache, Cached};
 
 /// How long "no such poll" is believed, and the shortest time between two fresh reads of one poll.
 const FRESH_MS: u64 = 1_000;
@@ -23,13 +23,13 @@ const POLLS_MAX: usize = 1_000;
 /// The Polls table behind what this process remembers of it.
 pub struct PollCache<D = Client> {
     polls: PollStore<D>,
-    known: Memory<PollId, Option<Arc<Rules>>>,
+    known: Cache<PollId, Option<Arc<Rules>>>,
 }
 
 impl<D: DynamoDb> PollCache<D> {
     /// A cache that knows nothing yet.
     pub fn new(polls: PollStore<D>) -> Self {
-        Self { polls, known: Memory::new(POLLS_MAX) }
+        Self { polls, known: Cache::new(POLLS_MAX) }
     }
 
     /// A poll's rules, at most a lease old at `now`, which must be a time before this call.
@@ -68,20 +68,20 @@ impl<D: DynamoDb> PollCache<D> {
     }
 }
 
-fn is_fresh(known: &Remembered<Option<Arc<Rules>>>, now: Timestamp, age_ms: u64) -> bool {
+fn is_fresh(known: &Cached<Option<Arc<Rules>>>, now: Timestamp, age_ms: u64) -> bool {
     let age_ms = if known.value.is_some() { age_ms } else { FRESH_MS };
     known.is_younger_than(age_ms, now) && !has_turned_since(known, now)
 }
 
 /// Whether the poll has opened or closed since it was read. Until then its times may have changed, so it is read again:
 /// nobody is let in too early, and nobody is told of a closing that was moved away.
-fn has_turned_since(known: &Remembered<Option<Arc<Rules>>>, now: Timestamp) -> bool {
+fn has_turned_since(known: &Cached<Option<Arc<Rules>>>, now: Timestamp) -> bool {
     let settings = known.value.as_ref().map(|rules| &rules.settings);
     let times = settings.into_iter().flat_map(|settings| [settings.opens_at, settings.closes_at]);
     times.flatten().any(|at| known.read_at < at && at <= now)
 }
 
 /// Whether the poll was closed when it was read. It stays closed, and is read no more.
-fn was_closed(known: &Remembered<Option<Arc<Rules>>>) -> bool {
+fn was_closed(known: &Cached<Option<Arc<Rules>>>) -> bool {
     known.value.as_ref().is_some_and(|rules| rules.status(known.read_at) == Status::Closed)
 }

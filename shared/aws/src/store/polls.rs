@@ -18,7 +18,7 @@ use aws_types::SdkConfig;
 use landslide_domain::{
     ids::PollId,
     keys,
-    lane::{LANES_FELT_MS, LANES_MAX, Partitions},
+    lane::{LANE_PROPAGATION_MS, LANES_MAX, Partitions},
     poll::{OwnerOrder, Poll, Rules, Settings},
     time::Timestamp,
 };
@@ -240,7 +240,7 @@ impl<D: DynamoDb> PollStore<D> {
     /// one of them. Whether it did: not if they were doubled so shortly before that this was not felt by then, nor if there is
     /// no such poll. No new revision: nobody is shown how many lanes there are.
     pub async fn double_lanes(&self, poll: &PollId, hot_since: Timestamp, now: Timestamp) -> Result<bool, StoreError> {
-        let felt = hot_since.as_millis().saturating_sub(LANES_FELT_MS);
+        let felt = hot_since.as_millis().saturating_sub(LANE_PROPAGATION_MS);
         let update = UpdateItemInput::builder()
             .table_name(&self.table)
             .key(keys::POLL_ID, string(poll.as_str()))

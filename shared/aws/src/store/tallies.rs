@@ -16,7 +16,7 @@ use landslide_domain::{
     change::VoteId,
     keys,
     lane::LaneKey,
-    tally::{Bucket, Counters, Head, Ids, SeenRow},
+    tally::{Counters, Head, Ids, Minute, SeenRow},
     time::Timestamp,
 };
 
@@ -34,8 +34,8 @@ const NOT_COUNTERS: [&str; 6] = [keys::POLL_LANE, keys::ITEM, "version", "as_of"
 /// such a HEAD, and leaves it alone.
 const SEALED: &str = "sealed";
 
-/// Which of a lane's SEEN rows: its bucket, and the version in its key.
-pub type SeenPlace = (Bucket, u64);
+/// Which of a lane's SEEN rows: its minute, and the version in its key.
+pub type SeenPlace = (Minute, u64);
 
 /// Some of a lane's SEEN rows.
 pub struct SeenPage {
@@ -79,13 +79,13 @@ impl<D: DynamoDb> TallyStore<D> {
         }
     }
 
-    /// A page of a lane's SEEN rows in the order of their buckets, after the row of that bucket and version (none: from
+    /// A page of a lane's SEEN rows in the order of their minutes, after the row of that minute and version (none: from
     /// the first), by a strongly consistent read. Also whether others follow: an empty page may have a next one.
     pub async fn seen_page(&self, lane: &LaneKey, after: Option<SeenPlace>) -> Result<SeenPage, StoreError> {
-        let key = |(bucket, version): SeenPlace| {
+        let key = |(minute, version): SeenPlace| {
             Item::from([
                 (keys::POLL_LANE.to_owned(), string(keys::poll_lane(lane))),
-                (keys::ITEM.to_owned(), string(keys::seen(bucket, version))),
+                (keys::ITEM.to_owned(), string(keys::seen(minute, version))),
             ])
         };
         let query = QueryInput::builder()
@@ -147,15 +147,15 @@ impl<D: DynamoDb> LaneStore for TallyStore<D> {
         Ok(self.read_item(lane, keys::HEAD, "read HEAD").await?)
     }
 
-    async fn read_seen(&self, lane: &LaneKey, bucket: Bucket, above: u64) -> Result<SeenIds, LaneStoreError> {
+    async fn read_seen(&self, lane: &LaneKey, minute: Minute, above: u64) -> Result<SeenIds, LaneStoreError> {
         let query = QueryInput::builder()
             .table_name(&self.table)
             .key_condition_expression("#lane = :lane AND #item BETWEEN :first AND :last")
             .expression_attribute_names("#lane", keys::POLL_LANE)
             .expression_attribute_names("#item", keys::ITEM)
             .expression_attribute_values(":lane", string(keys::poll_lane(lane)))
-            .expression_attribute_values(":first", string(keys::seen(bucket, above.saturating_add(1))))
-            .expression_attribute_values(":last", string(keys::seen(bucket, u64::MAX)))
+            .expression_attribute_values(":first", string(keys::seen(minute, above.saturating_add(1))))
+            .expression_attribute_values(":last", string(keys::seen(minute, u64::MAX)))
             .consistent_read(true);
         let page = self.db.query(query).await.map_err(|error| store_error("read SEEN rows", error))?;
         let mut ids = Vec::new();
@@ -171,7 +171,7 @@ impl<D: DynamoDb> LaneStore for TallyStore<D> {
         let put = PutItemInput::builder()
             .table_name(&self.table)
             .item(keys::POLL_LANE, string(keys::poll_lane(lane)))
-            .item(keys::ITEM, string(keys::seen(row.bucket, row.version)))
+            .item(keys::ITEM, string(keys::seen(row.minute, row.version)))
             .item("ids", ids_attribute(&row.ids))
             .item(keys::EXPIRES_AT, number(row.expires_at().as_millis() / 1000));
         self.db.put_item(put).await.map_err(|error| store_error("write SEEN row", error))?;
@@ -181,7 +181,7 @@ impl<D: DynamoDb> LaneStore for TallyStore<D> {
     async fn put_head(&self, lane: &LaneKey, head: &Head, over: u64) -> Result<(), LaneStoreError> {
         let mut item = count_item(lane, keys::HEAD, head);
         let recent =
-            head.recent.iter().map(|(bucket, ids)| (bucket.start().as_millis().to_string(), ids_attribute(ids)));
+            head.recent.iter().map(|(minute, ids)| (minute.start().as_millis().to_string(), ids_attribute(ids)));
         item.insert("recent".to_owned(), AttributeValue::M(recent.collect()));
         if head.sealed {
             item.insert(SEALED.to_owned(), AttributeValue::Bool(true));
@@ -211,8 +211,8 @@ fn read_place(key: &Item) -> Result<SeenPlace, StoreError> {
 }
 
 fn read_row(item: &Item) -> Result<SeenRow, StoreError> {
-    let (bucket, version) = read_place(item)?;
-    Ok(SeenRow { bucket, version, ids: read_ids(item.get("ids"))? })
+    let (minute, version) = read_place(item)?;
+    Ok(SeenRow { minute, version, ids: read_ids(item.get("ids"))? })
 }
 
 /// HEAD without its ids, as one of the two items.
@@ -247,12 +247,12 @@ fn unreadable_ids() -> StoreError {
 }
 
 fn read_recent(recent: &AttributeValue) -> Result<Ids, StoreError> {
-    let buckets = recent.as_m().map_err(|_| unreadable_ids())?;
+    let minutes = recent.as_m().map_err(|_| unreadable_ids())?;
     let read = |(start, ids): (&String, &AttributeValue)| {
         let start = start.parse().ok().and_then(Timestamp::from_millis).ok_or_else(unreadable_ids)?;
-        Ok((Bucket::of(start), read_ids(Some(ids))?))
+        Ok((Minute::of(start), read_ids(Some(ids))?))
     };
-    buckets.iter().map(read).collect()
+    minutes.iter().map(read).collect()
 }
 
 fn ids_attribute(ids: &[VoteId]) -> AttributeValue {

@@ -7,7 +7,7 @@ use landslide_domain::{
     ids::{PollId, VoterKey},
     lane::{LaneKey, Partitions},
     poll::{Poll, Rules},
-    tally::{Bucket, Head},
+    tally::{Head, Minute},
     testing::poll_asked_for,
     time::Timestamp,
     vote::Vote,
@@ -369,7 +369,7 @@ fn a_readers_copy_that_is_as_new_is_left_alone() {
 }
 
 #[test]
-fn a_bucket_of_several_pages_is_read_to_its_end() {
+fn a_minute_of_several_pages_is_read_to_its_end() {
     let (aws, calls) = stub(|_, before| {
         let one = BASE64_STANDARD.encode(vote_ids::encode(&[VoteId::new(&VoterKey::from_bytes([1; 16]), 1)]));
         let page = json!({"Items": [{"ids": {"B": one}}], "Count": 1});
@@ -381,7 +381,7 @@ fn a_bucket_of_several_pages_is_read_to_its_end() {
         }
     });
     let store = TallyStore::new(&aws, "tallies".to_owned());
-    assert_eq!(run(store.read_all_seen(&lane(), Bucket::of(at(0)), 3)).unwrap().len(), 3);
+    assert_eq!(run(store.read_all_seen(&lane(), Minute::of(at(0)), 3)).unwrap().len(), 3);
     let first = |call: &Call| call.body["ExpressionAttributeValues"][":first"]["S"].as_str().unwrap().to_owned();
     let firsts: Vec<String> = calls.all().iter().map(first).collect();
     assert_eq!(firsts, [4, 8, 9].map(|version| format!("SEEN#001789999980000#{version:020}")));

@@ -8,15 +8,15 @@ use std::{
 use landslide_domain::{
     change::{VOTE_ID_BYTES, VoteId},
     lane::LaneKey,
-    tally::{Bucket, SeenRow},
+    tally::{Minute, SeenRow},
 };
 
-/// Bytes that a remembered bucket takes besides its ids, with its share of the lane's maps: the most, for a lane's only one.
-const BUCKET_BYTES: usize = 1_024;
+/// Bytes that a remembered minute takes besides its ids, with its share of the lane's maps: the most, for a lane's only one.
+const MINUTE_BYTES: usize = 1_024;
 /// Bytes that a place for an id takes: the id, and the set's own byte.
 const PLACE_BYTES: usize = VOTE_ID_BYTES + 1;
 
-/// The newest buckets of the lanes served last, within a bound.
+/// The newest minutes of the lanes served last, within a bound.
 pub struct SeenCache {
     bytes_max: usize,
     bytes: usize,
@@ -29,10 +29,10 @@ pub struct SeenCache {
 #[derive(Default)]
 struct LaneView {
     last_use: u64,
-    buckets: BTreeMap<Bucket, Known>,
+    minutes: BTreeMap<Minute, Known>,
 }
 
-/// What is known of a bucket. The reader keeps it besides the cache, which may drop it at any time.
+/// What is known of a minute. The reader keeps it besides the cache, which may drop it at any time.
 #[derive(Clone, Default)]
 pub struct Known {
     /// Ids that are counted.
@@ -54,17 +54,17 @@ impl SeenCache {
         self.bytes = 0;
     }
 
-    /// What is known of a bucket. If nothing is, no ids and high water 0.
-    pub fn known(&self, lane: &LaneKey, bucket: Bucket) -> Known {
-        let known = self.lanes.get(lane).and_then(|view| view.buckets.get(&bucket));
+    /// What is known of a minute. If nothing is, no ids and high water 0.
+    pub fn known(&self, lane: &LaneKey, minute: Minute) -> Known {
+        let known = self.lanes.get(lane).and_then(|view| view.minutes.get(&minute));
         known.cloned().unwrap_or_default()
     }
 
     /// Adds to `known`, which came from here, ids that were read since; all rows up to `high_water` are then among its ids.
     /// Keeps it, so that nobody reads them again if the caller is dropped now.
-    pub fn extend(&mut self, lane: &LaneKey, bucket: Bucket, known: &mut Known, ids: Vec<VoteId>, high_water: u64) {
+    pub fn extend(&mut self, lane: &LaneKey, minute: Minute, known: &mut Known, ids: Vec<VoteId>, high_water: u64) {
         // Let go of our copy first: a set that is shared would be copied whole.
-        self.remove(lane, bucket);
+        self.remove(lane, minute);
         Arc::make_mut(&mut known.ids).extend(ids);
         known.high_water = known.high_water.max(high_water);
         self.uses += 1;
@@ -73,36 +73,36 @@ impl SeenCache {
         self.by_use.insert(self.uses, lane.clone());
         view.last_use = self.uses;
         self.bytes += known.bytes();
-        view.buckets.insert(bucket, known.clone());
+        view.minutes.insert(minute, known.clone());
         self.shrink();
     }
 
-    fn remove(&mut self, lane: &LaneKey, bucket: Bucket) {
-        if let Some(removed) = self.lanes.get_mut(lane).and_then(|view| view.buckets.remove(&bucket)) {
+    fn remove(&mut self, lane: &LaneKey, minute: Minute) {
+        if let Some(removed) = self.lanes.get_mut(lane).and_then(|view| view.minutes.remove(&minute)) {
             self.bytes -= removed.bytes();
         }
     }
 
-    /// Notes our own flush, which made HEAD's version `head_version`: buckets that had all rows up to the one
+    /// Notes our own flush, which made HEAD's version `head_version`: minutes that had all rows up to the one
     /// before now have these too.
     pub fn spilled(&mut self, lane: &LaneKey, head_version: u64, spill: &[SeenRow]) {
         let Some(view) = self.lanes.get_mut(lane) else { return };
         let before = head_version.saturating_sub(2);
-        for (bucket, known) in view.buckets.iter_mut().filter(|(_, known)| known.high_water == before) {
+        for (minute, known) in view.minutes.iter_mut().filter(|(_, known)| known.high_water == before) {
             self.bytes -= known.bytes();
             Arc::make_mut(&mut known.ids)
-                .extend(spill.iter().filter(|row| row.bucket == *bucket).flat_map(|row| &row.ids));
+                .extend(spill.iter().filter(|row| row.minute == *minute).flat_map(|row| &row.ids));
             known.high_water = head_version.saturating_sub(1);
             self.bytes += known.bytes();
         }
         self.shrink();
     }
 
-    /// Drops the oldest buckets of the lanes that were served longest ago.
+    /// Drops the oldest minutes of the lanes that were served longest ago.
     fn shrink(&mut self) {
         while self.bytes > self.bytes_max {
             let Some(longest_ago) = self.by_use.first_entry() else { return };
-            let dropped = self.lanes.get_mut(longest_ago.get()).and_then(|view| view.buckets.pop_first());
+            let dropped = self.lanes.get_mut(longest_ago.get()).and_then(|view| view.minutes.pop_first());
             match dropped {
                 Some((_, dropped)) => self.bytes -= dropped.bytes(),
                 None => {
@@ -116,7 +116,7 @@ impl SeenCache {
 impl Known {
     fn bytes(&self) -> usize {
         // A hash set keeps a quarter to half of its places free.
-        BUCKET_BYTES + self.ids.capacity() * 8 / 7 * PLACE_BYTES
+        MINUTE_BYTES + self.ids.capacity() * 8 / 7 * PLACE_BYTES
     }
 }
 
@@ -132,8 +132,8 @@ mod tests {
         LaneKey { poll: PollId::parse("poll").unwrap(), lane: number }
     }
 
-    fn bucket(minute: u64) -> Bucket {
-        Bucket::of(Timestamp::from_millis(1_790_000_000_000 + minute * 60_000).unwrap())
+    fn nth_minute(minute: u64) -> Minute {
+        Minute::of(Timestamp::from_millis(1_790_000_000_000 + minute * 60_000).unwrap())
     }
 
     fn ids(numbers: std::ops::Range<u128>) -> Vec<VoteId> {
@@ -142,42 +142,42 @@ mod tests {
 
     /// Keeps ids of a minute of which nothing was known.
     fn keep(cache: &mut SeenCache, number: u8, minute: u64, numbers: std::ops::Range<u128>, high_water: u64) {
-        cache.remove(&lane(number), bucket(minute));
-        cache.extend(&lane(number), bucket(minute), &mut Known::default(), ids(numbers), high_water);
+        cache.remove(&lane(number), nth_minute(minute));
+        cache.extend(&lane(number), nth_minute(minute), &mut Known::default(), ids(numbers), high_water);
     }
 
     #[test]
-    fn the_bound_keeps_the_newest_buckets_of_the_lanes_served_last() {
-        // Room for three buckets of three ids, and not for four.
-        let mut cache = SeenCache::new(4 * BUCKET_BYTES);
+    fn the_bound_keeps_the_newest_minutes_of_the_lanes_served_last() {
+        // Room for three minutes of three ids, and not for four.
+        let mut cache = SeenCache::new(4 * MINUTE_BYTES);
         for minute in 0..3 {
             keep(&mut cache, 0, minute, 0..3, 0);
             keep(&mut cache, 1, minute, 0..3, 0);
         }
         assert!(cache.bytes <= cache.bytes_max);
-        let known = |number, minute| !cache.known(&lane(number), bucket(minute)).ids.is_empty();
+        let known = |number, minute| !cache.known(&lane(number), nth_minute(minute)).ids.is_empty();
         assert_eq!([0, 1, 2].map(|minute| known(0, minute)), [false, false, true]);
         assert_eq!([0, 1, 2].map(|minute| known(1, minute)), [false, true, true]);
     }
 
     #[test]
-    fn a_bucket_that_is_read_on_weighs_once_and_what_is_cleared_nothing() {
+    fn a_minute_that_is_read_on_weighs_once_and_what_is_cleared_nothing() {
         let mut cache = SeenCache::new(1 << 20);
         keep(&mut cache, 0, 0, 0..100, 6);
-        let mut known = cache.known(&lane(0), bucket(0));
+        let mut known = cache.known(&lane(0), nth_minute(0));
         assert_eq!((known.high_water, known.ids.len()), (6, 100));
-        cache.extend(&lane(0), bucket(0), &mut known, ids(100..150), 9);
+        cache.extend(&lane(0), nth_minute(0), &mut known, ids(100..150), 9);
         assert_eq!((known.high_water, known.ids.len(), cache.bytes), (9, 150, known.bytes()));
         cache.clear();
-        assert_eq!((cache.bytes, cache.known(&lane(0), bucket(0)).high_water), (0, 0));
+        assert_eq!((cache.bytes, cache.known(&lane(0), nth_minute(0)).high_water), (0, 0));
     }
 
     #[test]
     fn a_cache_without_room_keeps_nothing_and_no_lane_and_its_user_still_has_all() {
         let mut cache = SeenCache::new(0);
         let mut known = Known::default();
-        cache.extend(&lane(0), bucket(0), &mut known, ids(0..100), 1);
-        cache.extend(&lane(0), bucket(0), &mut known, ids(100..150), 2);
+        cache.extend(&lane(0), nth_minute(0), &mut known, ids(0..100), 1);
+        cache.extend(&lane(0), nth_minute(0), &mut known, ids(100..150), 2);
         assert_eq!((known.high_water, known.ids.len()), (2, 150));
         keep(&mut cache, 1, 0, 0..100, 1);
         assert_eq!(cache.bytes, 0);
@@ -185,16 +185,16 @@ mod tests {
     }
 
     #[test]
-    fn our_own_flush_extends_the_buckets_that_were_caught_up() {
+    fn our_own_flush_extends_the_minutes_that_were_caught_up() {
         let mut cache = SeenCache::new(1 << 20);
         keep(&mut cache, 0, 0, 0..2, 4);
-        let row = SeenRow { bucket: bucket(0), version: 5, ids: ids(2..4) };
+        let row = SeenRow { minute: nth_minute(0), version: 5, ids: ids(2..4) };
         cache.spilled(&lane(0), 6, std::slice::from_ref(&row));
-        let known = cache.known(&lane(0), bucket(0));
+        let known = cache.known(&lane(0), nth_minute(0));
         assert_eq!((known.high_water, known.ids.len()), (5, 4));
         // One that was not caught up stays as it was.
         keep(&mut cache, 0, 0, 0..2, 2);
         cache.spilled(&lane(0), 6, &[row]);
-        assert_eq!(cache.known(&lane(0), bucket(0)).high_water, 2);
+        assert_eq!(cache.known(&lane(0), nth_minute(0)).high_water, 2);
     }
 }

@@ -24,21 +24,21 @@ use serde_json::json;
 
 use super::{rebuild::Rebuild, *};
 
-/// Two buckets of some dozens of ids: far less than any test below counts.
+/// Two minutes of some dozens of ids: far less than any test below counts.
 const TINY_CACHE_BYTES: usize = 4 * 1024;
 /// SEEN rows of a page.
 const PAGE_ROWS: usize = 2;
 
 /// Portions of some dozens of ids.
-fn remembering(cache_bytes_max: usize) -> CountingLimits {
-    CountingLimits { cache_bytes_max, portion_ids_max: 40 }
+fn remembering(cache_bytes_max: usize) -> TallyLimits {
+    TallyLimits { cache_bytes_max, portion_ids_max: 40 }
 }
 
 #[derive(Default)]
 struct Table {
     heads: BTreeMap<LaneKey, Head>,
     counts: BTreeMap<LaneKey, Head>,
-    seen: BTreeMap<(LaneKey, Bucket, u64), Vec<VoteId>>,
+    seen: BTreeMap<(LaneKey, Minute, u64), Vec<VoteId>>,
     reads: usize,
     ids_read: usize,
     /// How many ids may still be read; `None` for any number.
@@ -83,12 +83,12 @@ impl LaneStore for Model {
         self.call(|table| Ok(table.heads.get(lane).cloned().unwrap_or_default())).await
     }
 
-    async fn read_seen(&self, lane: &LaneKey, bucket: Bucket, above: u64) -> Result<SeenIds, LaneStoreError> {
+    async fn read_seen(&self, lane: &LaneKey, minute: Minute, above: u64) -> Result<SeenIds, LaneStoreError> {
         self.call(|table| {
             if table.ids_left == Some(0) {
                 return Err(LaneStoreError::Unavailable("no more ids now".to_owned()));
             }
-            let mut rows = table.seen.range((lane.clone(), bucket, above + 1)..=(lane.clone(), bucket, u64::MAX));
+            let mut rows = table.seen.range((lane.clone(), minute, above + 1)..=(lane.clone(), minute, u64::MAX));
             let page: Vec<_> = rows.by_ref().take(PAGE_ROWS).collect();
             let up_to = rows.next().and_then(|_| page.last().map(|((_, _, version), _)| *version));
             let ids: Vec<VoteId> = page.into_iter().flat_map(|(_, ids)| ids.clone()).collect();
@@ -102,7 +102,7 @@ impl LaneStore for Model {
 
     async fn put_seen(&self, lane: &LaneKey, row: &SeenRow) -> Result<(), LaneStoreError> {
         self.call(|table| {
-            let former = table.seen.insert((lane.clone(), row.bucket, row.version), row.ids.clone());
+            let former = table.seen.insert((lane.clone(), row.minute, row.version), row.ids.clone());
             assert!(former.is_none_or(|former| former == row.ids), "a row changed its content");
             Ok(())
         })
@@ -166,7 +166,7 @@ fn run<T>(future: impl Future<Output = T>) -> T {
 }
 
 /// Applies a batch as the queue would: again and again until it is done.
-async fn deliver(process: &Counting<Model, Turns>, lane: &LaneKey, batch: &[Change]) {
+async fn deliver(process: &Tallies<Model, Turns>, lane: &LaneKey, batch: &[Change]) {
     for _ in 0..1_000 {
         if process.apply(lane, batch).await.is_ok() {
             return;
@@ -175,7 +175,7 @@ async fn deliver(process: &Counting<Model, Turns>, lane: &LaneKey, batch: &[Chan
     panic!("a batch was never counted");
 }
 
-async fn deliver_all(process: &Counting<Model, Turns>, batches: Vec<(LaneKey, Vec<Change>)>) {
+async fn deliver_all(process: &Tallies<Model, Turns>, batches: Vec<(LaneKey, Vec<Change>)>) {
     for (lane, batch) in batches {
         deliver(process, &lane, &batch).await;
     }
@@ -188,8 +188,8 @@ proptest! {
     ) {
         let sent = disorder(&changes_of(&histories), repeats, seed);
         let model = Model::new(seed, fault_every);
-        let first = Counting::new(model.clone(), remembering(TINY_CACHE_BYTES), Turns::default());
-        let second = Counting::new(model.clone(), remembering(TINY_CACHE_BYTES), Turns::default());
+        let first = Tallies::new(model.clone(), remembering(TINY_CACHE_BYTES), Turns::default());
+        let second = Tallies::new(model.clone(), remembering(TINY_CACHE_BYTES), Turns::default());
         // Both get everything, each in batches of its own: whatever one of them counts, the other repeats.
         let batches = |size: usize| sent.chunks(size).map(|part| (lane(0), part.to_vec())).collect::<Vec<_>>();
         run(async { futures_util::join!(deliver_all(&first, batches(batch)), deliver_all(&second, batches(batch / 2 + 1))) });
@@ -206,7 +206,7 @@ proptest! {
     ) {
         let voters: std::collections::BTreeSet<[u8; 16]> = voters.into_iter().collect();
         let model = Model::new(seed, 8);
-        let process = Counting::new(model.clone(), remembering(TINY_CACHE_BYTES), Turns::default());
+        let process = Tallies::new(model.clone(), remembering(TINY_CACHE_BYTES), Turns::default());
         let votes: Vec<(LaneKey, Change)> = voters.iter().enumerate().map(|(number, bytes)| {
             let voter = VoterKey::from_bytes(*bytes);
             // A vote keeps the lane of the time when it was cast; the poll is widened from 1 to 2 to 8 meanwhile.
@@ -261,7 +261,7 @@ proptest! {
         let as_of = changes.iter().map(|change| change.cast_at).max();
         let sent = disorder(&changes, repeats, seed);
         let model = Model::new(seed, fault_every);
-        let processes = [(); 2].map(|()| Counting::new(model.clone(), remembering(TINY_CACHE_BYTES), Turns::default()));
+        let processes = [(); 2].map(|()| Tallies::new(model.clone(), remembering(TINY_CACHE_BYTES), Turns::default()));
         // Some batches are lost for good, as a rebuild is for, and some come when it is over.
         let batches: Vec<(LaneKey, Vec<Change>)> =
             sent.chunks(batch).map(|part| (lane(0), part.to_vec())).skip(lost).collect();
@@ -355,9 +355,9 @@ fn vote(number: u64, cast_at: u64) -> Change {
 }
 
 #[test]
-fn a_process_that_serves_a_lane_alone_reads_each_bucket_once() {
+fn a_process_that_serves_a_lane_alone_reads_each_minute_once() {
     let model = Model::new(1, 0);
-    let process = Counting::new(model.clone(), remembering(1 << 20), Turns::default());
+    let process = Tallies::new(model.clone(), remembering(1 << 20), Turns::default());
     run(async {
         for batch in 0..20 {
             let changes: Vec<Change> = (0..50).map(|number| vote(batch * 50 + number, 0)).collect();
@@ -370,7 +370,7 @@ fn a_process_that_serves_a_lane_alone_reads_each_bucket_once() {
     assert_eq!(model.table.borrow().reads, 0, "a lane that began with this process needs no read");
 
     let written: usize = model.table.borrow().seen.values().map(Vec::len).sum();
-    let hopped = Counting::new(model.clone(), remembering(1 << 20), Turns::default());
+    let hopped = Tallies::new(model.clone(), remembering(1 << 20), Turns::default());
     run(async {
         for batch in 0..5 {
             hopped.apply(&lane(0), &[vote(2_000 + batch, 0)]).await.unwrap();
@@ -395,8 +395,8 @@ fn hot_lane() -> (Model, Vec<Change>) {
     for row in 0..MINUTES * ROWS {
         let minute = row / ROWS;
         let ids: Vec<VoteId> = (0..ROW_IDS).map(|n| vote(row * ROW_IDS + n, minute * 60_000).id).collect();
-        let bucket = Bucket::of(vote(0, minute * 60_000).cast_at);
-        table.seen.insert((lane(0), bucket, row + 1), ids);
+        let minute = Minute::of(vote(0, minute * 60_000).cast_at);
+        table.seen.insert((lane(0), minute, row + 1), ids);
     }
     drop(table);
     let late = (0..MINUTES).map(|n| n * 7 % MINUTES).map(|minute| vote(1_000_000 + minute, minute * 60_000));
@@ -406,10 +406,10 @@ fn hot_lane() -> (Model, Vec<Change>) {
 /// Counts changes in calls that may read a limited number of ids each, and go on where the store says no more; the minutes after each call.
 fn count_in_calls(
     model: &Model,
-    process: &Counting<Model, Turns>,
+    process: &Tallies<Model, Turns>,
     changes: &[Change],
     ids_a_call: usize,
-) -> Vec<Option<Bucket>> {
+) -> Vec<Option<Minute>> {
     let mut through = vec![None];
     for _ in 0..1_000 {
         model.table.borrow_mut().ids_left = Some(ids_a_call);
@@ -430,8 +430,8 @@ fn count_in_calls(
 fn a_message_over_an_hour_of_a_hot_lane_is_counted_though_no_call_can_read_the_hour() {
     const IDS_A_CALL: usize = HOT_IDS / 10;
     let (model, changes) = hot_lane();
-    let limits = CountingLimits { cache_bytes_max: 1 << 20, portion_ids_max: 300 };
-    let process = Counting::new(model.clone(), limits, Turns::default());
+    let limits = TallyLimits { cache_bytes_max: 1 << 20, portion_ids_max: 300 };
+    let process = Tallies::new(model.clone(), limits, Turns::default());
     let through = count_in_calls(&model, &process, &changes, IDS_A_CALL);
     let table = model.table.borrow();
     assert_eq!(table.heads[&lane(0)].counters.ballots(), MINUTES as i64);
@@ -445,15 +445,14 @@ fn a_message_over_an_hour_of_a_hot_lane_is_counted_though_no_call_can_read_the_h
 #[test]
 fn a_process_that_can_remember_nothing_gets_through_the_hour_by_what_it_commits() {
     let (model, mut waiting) = hot_lane();
-    let process =
-        Counting::new(model.clone(), CountingLimits { cache_bytes_max: 0, portion_ids_max: 1 }, Turns::default());
+    let process = Tallies::new(model.clone(), TallyLimits { cache_bytes_max: 0, portion_ids_max: 1 }, Turns::default());
     for calls in 1..=MINUTES {
         // Enough for the first minute beside one page of each that is read beside it.
         model.table.borrow_mut().ids_left = Some(3 * (ROWS * ROW_IDS) as usize);
         let mut through = None;
         let outcome = run(process.apply_by_portions(&lane(0), &waiting, |portion| through = Some(portion.through)));
         // The queue gives again what is not counted.
-        waiting.retain(|change| Some(Bucket::of(change.cast_at)) > through);
+        waiting.retain(|change| Some(Minute::of(change.cast_at)) > through);
         assert_eq!(outcome.is_ok(), waiting.is_empty());
         if waiting.is_empty() {
             assert!(calls > 10, "{calls} calls");
@@ -467,8 +466,8 @@ fn a_process_that_can_remember_nothing_gets_through_the_hour_by_what_it_commits(
 #[test]
 fn what_a_call_has_read_is_kept_when_it_is_dropped() {
     let (model, changes) = hot_lane();
-    let limits = CountingLimits { cache_bytes_max: 1 << 20, portion_ids_max: usize::MAX };
-    let process = Counting::new(model.clone(), limits, Turns::default());
+    let limits = TallyLimits { cache_bytes_max: 1 << 20, portion_ids_max: usize::MAX };
+    let process = Tallies::new(model.clone(), limits, Turns::default());
     let mut drops = 0;
     run(async {
         loop {
@@ -486,7 +485,7 @@ fn what_a_call_has_read_is_kept_when_it_is_dropped() {
             }
         }
     });
-    // A page that is on its way when the call is dropped is read again: at most one a bucket that is under way.
+    // A page that is on its way when the call is dropped is read again: at most one a minute that is under way.
     let wasted = model.table.borrow().ids_read - HOT_IDS;
     let page = PAGE_ROWS * ROW_IDS as usize;
     assert!(drops >= 5 && wasted <= drops * SEEN_CALLS_AT_ONCE * page, "{drops} drops, {wasted} ids read twice");
@@ -496,7 +495,7 @@ fn what_a_call_has_read_is_kept_when_it_is_dropped() {
 #[test]
 fn a_store_that_stays_away_is_an_error_after_bounded_attempts() {
     let model = Model::new(1, 1);
-    let process = Counting::new(model, remembering(0), Turns::default());
+    let process = Tallies::new(model, remembering(0), Turns::default());
     let outcome = run(process.apply(&lane(0), &[vote(1, 0)]));
     assert!(matches!(outcome, Err(LaneStoreError::Unavailable(_))));
     assert_eq!(*process.clock.0.borrow(), [1, 2, 3, 4, 5]);
@@ -505,7 +504,7 @@ fn a_store_that_stays_away_is_an_error_after_bounded_attempts() {
 #[test]
 fn the_readers_copy_is_repaired_when_nothing_is_fresh() {
     let model = Model::new(1, 0);
-    let process = Counting::new(model.clone(), remembering(0), Turns::default());
+    let process = Tallies::new(model.clone(), remembering(0), Turns::default());
     run(process.apply(&lane(0), &[vote(1, 0)])).unwrap();
     model.table.borrow_mut().counts.clear();
     run(process.apply(&lane(0), &[vote(1, 0)])).unwrap();

@@ -13,9 +13,9 @@ fn at(millis: u64) -> Timestamp {
     Timestamp::from_millis(1_790_000_000_000 + millis).unwrap()
 }
 
-fn ask(choice: Option<u64>, cast_at: u64, nonce: u32) -> Asked {
+fn ask(choice: Option<u64>, cast_at: u64, nonce: u32) -> VoteRequest {
     let choices = choices(choice);
-    Asked { voter: VoterKey::from_bytes([1; 16]), choices, only_over: None, cast_at: at(cast_at), nonce }
+    VoteRequest { voter: VoterKey::from_bytes([1; 16]), choices, only_over: None, cast_at: at(cast_at), nonce }
 }
 
 fn choices(choice: Option<u64>) -> Option<Choices> {
@@ -29,7 +29,7 @@ fn vote(choice: Option<u64>, revision: u32, cast_at: u64, nonce: u32) -> Vote {
 #[test]
 fn a_second_vote_is_told_from_a_repeat_and_from_the_same_write() {
     let stored = vote(Some(1), 1, 5, 7);
-    let decide = |asked: &Asked| decide(Some(&stored), asked, &rules(VoteChange::Never));
+    let decide = |asked: &VoteRequest| decide(Some(&stored), asked, &rules(VoteChange::Never));
     assert_eq!(decide(&ask(Some(1), 5, 7)), Decision::OwnWrite(stored));
     assert_eq!(decide(&ask(Some(1), 5, 8)), Decision::Repeat(stored));
     assert_eq!(decide(&ask(Some(1), 6, 7)), Decision::Repeat(stored));
@@ -41,7 +41,7 @@ fn a_second_vote_is_told_from_a_repeat_and_from_the_same_write() {
 fn a_named_revision_makes_a_change_strict_but_not_its_repeat() {
     let stored = vote(Some(1), 3, 5, 7);
     let decide = |stored: Option<&Vote>, choice, only_over| {
-        let asked = Asked { only_over: Some(only_over), ..ask(choice, 9, 9) };
+        let asked = VoteRequest { only_over: Some(only_over), ..ask(choice, 9, 9) };
         decide(stored, &asked, &rules(VoteChange::UntilClose))
     };
     let over = |revision: u32| Revisions::Of(vec![revision.to_string()]);

@@ -9,6 +9,7 @@ use landslide_aws::{
     clock,
     store::{PollStore, ResultsStore, VoteStore},
 };
+use landslide_counting::relay::Folded;
 use landslide_domain::{
     caller::{Caller, TokenKind},
     fold::fold,
@@ -17,13 +18,13 @@ use landslide_domain::{
     poll::Poll,
     poll_request::CreatePoll,
     results::{results, results_tag},
-    tally::{by_bucket, plan},
+    tally::{by_minute, plan},
     time::Timestamp,
     vote::CastVote,
 };
 use landslide_edge::http::{self, BODY_BYTES_MAX, Edge, Error, Event, Reply, Request};
 use landslide_service::{results::CurrentResults, votes::Votes};
-use relay_votes::{Folded, StreamEvent};
+use landslide_stream::StreamEvent;
 use serde_json::json;
 use tokio::runtime::Runtime;
 
@@ -194,7 +195,7 @@ fn tally(counted: usize) -> Work {
     let body = votes::message(votes::changes(FLUSH_VOTES, 3)).encode();
     Box::new(move || {
         let message = Message::decode(&body).unwrap();
-        let changes: Vec<_> = by_bucket(&message.changes).into_values().flatten().collect();
+        let changes: Vec<_> = by_minute(&message.changes).into_values().flatten().collect();
         let flushes = plan(&head, &seen, &changes);
         assert_eq!((flushes.len(), flushes[0].head.counters.ballots()), (1, (counted + FLUSH_VOTES) as i64));
     })

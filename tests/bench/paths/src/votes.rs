@@ -10,7 +10,7 @@ use landslide_domain::{
     ids::{PollId, VoterKey},
     lane::{LaneKey, Partitions},
     message::Message,
-    tally::{Bucket, Counters, Head, Seen},
+    tally::{Counters, Head, Minute, Seen},
     time::Timestamp,
 };
 use serde_json::{Value, json};
@@ -118,12 +118,12 @@ pub fn queue_event(votes: usize) -> Vec<u8> {
 /// minute, as a process remembers them.
 pub fn counted(votes: usize) -> (Head, Seen) {
     let mut random = Rng::with_seed(SEED + 1);
-    let newest = Bucket::of(minute());
+    let newest = Minute::of(minute());
     let mut seen = Seen::new();
     for (minutes_ago, first) in (0..).zip((0..votes).step_by(BUCKET_VOTES)) {
         let start = Timestamp::from_millis(MINUTE - minutes_ago * 60_000).unwrap();
         let ids = (first..votes.min(first + BUCKET_VOTES)).map(|_| random_id(&mut random)).collect();
-        seen.insert(Bucket::of(start), Arc::new(ids));
+        seen.insert(Minute::of(start), Arc::new(ids));
     }
     let recent = (0..FLUSH_VOTES).map(|_| random_id(&mut random)).collect();
     let head = Head { recent: [(newest, recent)].into(), ..count(votes as i64) };

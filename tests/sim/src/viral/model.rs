@@ -8,7 +8,7 @@ use std::{
 
 use landslide_aws::clock::Clock;
 use landslide_domain::{
-    lane::{LANES_FELT_MS, LANES_MAX, Partition, Partitions, lanes_for},
+    lane::{LANE_PROPAGATION_MS, LANES_MAX, Partition, Partitions, lanes_for},
     lease::CONFIG_LEASE_MS,
     time::Timestamp,
 };
@@ -162,7 +162,7 @@ impl Model {
     /// `hot_since` on were too many; in force everywhere once no process remembers the poll as it was.
     pub fn double_lanes(&self, hot_since: Timestamp) {
         let now = self.now_ms();
-        let felt = hot_since.as_millis().saturating_sub(LANES_FELT_MS);
+        let felt = hot_since.as_millis().saturating_sub(LANE_PROPAGATION_MS);
         let is_felt = self.doubled_ms.get().is_none_or(|doubled| self.timestamp(doubled).as_millis() < felt);
         let mut lanes = self.lanes.borrow_mut();
         let (_, most) = *lanes.last().expect("lanes from the beginning");

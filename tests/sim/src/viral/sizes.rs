@@ -20,7 +20,7 @@ use landslide_domain::{
     lane::LaneKey,
     poll::Rules,
     poll_request::CreatePoll,
-    tally::{Bucket, Counters, Head, SeenRow},
+    tally::{Counters, Head, Minute, SeenRow},
     time::{MINUTE_MS, Timestamp},
     vote::Vote,
 };
@@ -151,13 +151,13 @@ fn head_of(minutes: usize, ids: usize) -> Head {
         version: 5_000,
         as_of: Some(at(0)),
         counters: Counters::from_entries(counters),
-        recent: (0..minutes).map(|minute| (Bucket::of(at(minute)), (0..ids).map(id).collect())).collect(),
+        recent: (0..minutes).map(|minute| (Minute::of(at(minute)), (0..ids).map(id).collect())).collect(),
         sealed: false,
     }
 }
 
 fn row_of(ids: usize) -> SeenRow {
-    SeenRow { bucket: Bucket::of(at(0)), version: 5_000, ids: (0..ids).map(id).collect() }
+    SeenRow { minute: Minute::of(at(0)), version: 5_000, ids: (0..ids).map(id).collect() }
 }
 
 /// Bytes of the item that a call of the Tallies table writes.

@@ -8,14 +8,14 @@ use std::{
 
 use futures_util::future::{join_all, try_join_all};
 use landslide_aws::clock::Clock;
+use landslide_aws::queue::batch::pause_before_next_receive;
 use landslide_counting::tallies::{ATTEMPTS_MAX, PAUSE_MS};
+use landslide_counting::tally::{GROUP_TIME_MAX, SEEN_CACHE_BYTES_MAX};
 use landslide_domain::{
     heat::{HEAT_LIMITS, Heat, Progress},
     tally::{FLUSH_CHANGES_MAX, RECENT_IDS_MAX},
     time::MINUTE_MS,
 };
-use landslide_edge::batch::pause_before_next_receive;
-use tally_votes::{GROUP_TIME_MAX, SEEN_CACHE_BYTES_MAX};
 
 use crate::viral::{
     fifo::{Message, Portion, Votes},

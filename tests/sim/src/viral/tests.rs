@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use landslide_counting::tallies::CountingLimits;
+use landslide_counting::tallies::TallyLimits;
 use landslide_domain::{
     caller::{Caller, TokenKind},
     heat::HEAT_LIMITS,
@@ -98,7 +98,7 @@ fn real() -> Rc<World> {
         is_plain: true,
         queue_readers: READERS,
         visibility_ms: 60_000,
-        counting: CountingLimits::remembering(640 << 20),
+        counting: TallyLimits::remembering(640 << 20),
         processes_max: usize::MAX,
         partition_units: 1_000,
         heat_limits: HEAT_LIMITS,

@@ -5,7 +5,7 @@ use landslide_aws::{
     testing::{Answer, Call, VirtualClock, stub},
 };
 use landslide_domain::{
-    lease::CHANGE_FELT_MS,
+    lease::PROPAGATION_MS,
     poll_edit::EditPoll,
     testing::{account, at, poll_asked_for},
     vote::Revisions,
@@ -272,7 +272,7 @@ fn a_change_that_landed_late_is_written_again_with_new_times() {
     let (told, closed) = close_it(&editing);
     let closed = closed.unwrap();
     assert_eq!((told, closed.rules.settings.revision), (vec![false, true], 3));
-    assert!(closes_in_ms(&closed) >= 3_001 + CHANGE_FELT_MS);
+    assert!(closes_in_ms(&closed) >= 3_001 + PROPAGATION_MS);
     assert!(stored(&editing, &table) == closed);
 }
 
@@ -292,7 +292,7 @@ fn a_change_that_did_not_land_is_as_if_it_had_not_been() {
     let (told, closed) = close_it(&editing);
     let closed = closed.unwrap();
     assert_eq!((told, closed.rules.settings.revision), (vec![false, false], 2));
-    assert!((SILENCE_MS + CHANGE_FELT_MS..11_000).contains(&closes_in_ms(&closed)));
+    assert!((SILENCE_MS + PROPAGATION_MS..11_000).contains(&closes_in_ms(&closed)));
 }
 
 #[test]
@@ -404,6 +404,6 @@ fn a_look_that_takes_long_leaves_a_closing_as_much_time_to_be_felt() {
     table.lock().unwrap().read_takes_ms = 4_000;
     let (_, closed) = close_it(&editing);
     let closed = closed.unwrap();
-    assert_eq!(closed.rules.settings.closes_at.unwrap().millis_since(editing.clock.now()), CHANGE_FELT_MS);
+    assert_eq!(closed.rules.settings.closes_at.unwrap().millis_since(editing.clock.now()), PROPAGATION_MS);
     assert_eq!(closed.rules.settings.revision, 2);
 }

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use landslide_aws::{
+    cache::Cache,
     clock::Clock,
-    memory::Memory,
     store::{DynamoDb, DynamoDbClient, PollStore},
 };
 use landslide_domain::{
@@ -20,16 +20,16 @@ const WATCHED_LANES_MAX: usize = 1_000;
 const HINT_TIME_MAX: Duration = Duration::from_secs(1);
 
 /// The polls whose lanes are counted, and what this process has noticed of these.
-pub struct Lanes<D = DynamoDbClient> {
+pub struct HeatWatch<D = DynamoDbClient> {
     polls: PollStore<D>,
     limits: HeatLimits,
-    heats: Memory<LaneKey, Heat>,
+    heats: Cache<LaneKey, Heat>,
 }
 
-impl<D: DynamoDb> Lanes<D> {
-    /// Lanes of polls, each too hot from these limits on.
+impl<D: DynamoDb> HeatWatch<D> {
+    /// Watches lanes of polls in that table; a lane is too hot from these limits on.
     pub fn new(polls: PollStore<D>, limits: HeatLimits) -> Self {
-        Self { polls, limits, heats: Memory::new(WATCHED_LANES_MAX) }
+        Self { polls, limits, heats: Cache::new(WATCHED_LANES_MAX) }
     }
 
     /// Notes a counted batch of a lane's messages, and has the poll get more lanes if it shows that this one is too hot.

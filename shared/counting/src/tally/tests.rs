@@ -37,23 +37,23 @@ fn message_received(receives: u32, id: &str, lane: u8, body: String) -> Value {
 }
 
 /// A counter over a store and a dead-letter queue that answer as told.
-fn app_over(answer: impl Fn(&Call, usize) -> Answer + Send + Sync + 'static) -> (App, Calls) {
-    app_with(CountingLimits::remembering(SEEN_CACHE_BYTES_MAX), answer)
+fn app_over(answer: impl Fn(&Call, usize) -> Answer + Send + Sync + 'static) -> (Tally, Calls) {
+    app_with(TallyLimits::remembering(SEEN_CACHE_BYTES_MAX), answer)
 }
 
-fn app_with(limits: CountingLimits, answer: impl Fn(&Call, usize) -> Answer + Send + Sync + 'static) -> (App, Calls) {
+fn app_with(limits: TallyLimits, answer: impl Fn(&Call, usize) -> Answer + Send + Sync + 'static) -> (Tally, Calls) {
     let (aws, calls) = stub(answer);
     let store = TallyStore::new(&aws, "tallies".to_owned());
-    let lanes = Lanes::new(PollStore::new(&aws, "polls".to_owned()), HEAT_LIMITS);
+    let heat_watch = HeatWatch::new(PollStore::new(&aws, "polls".to_owned()), HEAT_LIMITS);
     let queue = |name: &str| Queue::new(&aws, format!("http://{name}"));
     let queues = Queues { tally_queue: queue("tally"), tally_dlq: queue("dlq") };
-    (App::new(store, lanes, queues, limits, SystemClock), calls)
+    (Tally::new(store, heat_watch, queues, limits, SystemClock), calls)
 }
 
 /// Has messages counted.
-fn run(app: &App, messages: Value) -> Tallied {
+fn run(counter: &Tally, messages: Value) -> Tallied {
     let event = serde_json::from_value(json!({"Records": messages})).unwrap();
-    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(tally(app, event))
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(counter.count(event))
 }
 
 /// The ids of the messages that are to come again.
@@ -320,7 +320,7 @@ fn fail_at(minutes_ago: u64) -> (Value, Calls) {
         message_received(6, "garbage", 0, "garbage!".to_owned()),
     ]);
     let fails = at(minutes_ago).minute().as_millis().to_string();
-    let (app, calls) = app_with(CountingLimits { cache_bytes_max: 0, portion_ids_max: 0 }, move |call, _| {
+    let (app, calls) = app_with(TallyLimits { cache_bytes_max: 0, portion_ids_max: 0 }, move |call, _| {
         match (call.operation.as_str(), call.body["Item"]["item"]["S"].as_str()) {
             ("GetItem", _) => Answer::Ok(json!({"Item": {"version": {"N": "5"}}})),
             ("PutItem", Some("HEAD")) if call.body["Item"]["recent"]["M"].get(&fails).is_some() => {

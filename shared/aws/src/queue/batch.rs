@@ -127,7 +127,7 @@ mod tests {
 
     #[test]
     fn a_message_is_no_dead_letter_before_90_minutes_nor_by_any_setting_while_its_repeats_are_dropped() {
-        let template = include_str!("../../../template.yaml");
+        let template = include_str!("../../../../template.yaml");
         let parameter = template.split("  TallyMaxReceives:").nth(1).unwrap();
         let set = |name: &str| parameter.split(name).nth(1).unwrap().split_whitespace().next().unwrap();
         assert_eq!([set("Default:"), set("MinValue:")], RECEIVES.map(|receives| receives.to_string()));

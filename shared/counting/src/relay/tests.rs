@@ -16,10 +16,10 @@ fn relay_over(
     answer: impl Fn(&Call, usize) -> Answer + Send + Sync + 'static,
 ) -> (Result<Relayed, SendError>, Calls) {
     let (aws, calls) = stub(answer);
-    let app = App::new(Queue::new(&aws, "http://tally".to_owned()), Queue::new(&aws, "http://dlq".to_owned()));
+    let of_queues = Relay::new(Queue::new(&aws, "http://tally".to_owned()), Queue::new(&aws, "http://dlq".to_owned()));
     let event = StreamEvent::read(json!({"Records": records}).to_string().as_bytes()).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    (runtime.block_on(relay(&app, event)), calls)
+    (runtime.block_on(of_queues.relay(event)), calls)
 }
 
 fn taken(call: &Call) -> Answer {
@@ -60,12 +60,12 @@ fn a_batch_whose_votes_are_not_taken_leaves_no_letter_however_often_it_is_tried(
         true => Answer::Refused("AccessDenied", json!({})),
         false => taken(call),
     });
-    let app = App::new(Queue::new(&aws, "http://tally".to_owned()), Queue::new(&aws, "http://dlq".to_owned()));
+    let of_queues = Relay::new(Queue::new(&aws, "http://tally".to_owned()), Queue::new(&aws, "http://dlq".to_owned()));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     for _ in 0..3 {
         let event = json!({"Records": [{"odd": true}, record(1, 0)]});
         let event = StreamEvent::read(event.to_string().as_bytes()).unwrap();
-        assert!(runtime.block_on(relay(&app, event)).is_err());
+        assert!(runtime.block_on(of_queues.relay(event)).is_err());
     }
     assert_eq!(calls.all().iter().filter(|call| call.body["QueueUrl"] == "http://dlq").count(), 0);
 }
@@ -99,8 +99,8 @@ fn the_metrics_say_what_became_of_a_batch() {
         names.into_iter().zip(counts).map(|(name, count)| Metric::count(name, count)).collect::<Vec<_>>()
     };
     let relayed = [counts([5, 3, 2, 1, 0]), vec![Metric::millis("VoteAge", 750)]].concat();
-    assert_eq!(figures(5, outcome.ok(), now), relayed);
-    assert_eq!(figures(5, None, now), counts([5, 0, 0, 0, 5]));
+    assert_eq!(metrics_of(5, outcome.ok(), now), relayed);
+    assert_eq!(metrics_of(5, None, now), counts([5, 0, 0, 0, 5]));
 }
 
 #[test]
