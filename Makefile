@@ -61,7 +61,7 @@ HOST_ARCH := $(if $(filter aarch64 arm64,$(shell uname -m)),arm64,x86_64)
 
 .DEFAULT_GOAL := help
 .PHONY: help up down url token demo load audit replay redrive test test-unit test-budgets test-it test-api chaos sim sim-mutants mutants viral costs bench \
-	check check-rust check-python check-template check-api \
+	check check-rust check-python check-template check-api api \
 	package size preflight deploy logs clean
 
 help: ## this list
@@ -162,8 +162,18 @@ check-python:
 	$(TOOLS)/ruff check --config infra/local/ruff.toml infra tests/sim
 	$(TOOLS)/ruff format --check --config infra/local/ruff.toml infra/local tests/sim
 
+REDOCLY = REDOCLY_SUPPRESS_UPDATE_NOTICE=true infra/check/node_modules/.bin/redocly
+BUNDLE_API = mkdir -p target && { echo '\# Made by `make api` from infra/api, which is where to change it.' \
+	&& $(REDOCLY) bundle --config infra/check/redocly.yaml infra/api/openapi.yaml; } > target/openapi.yaml
+
+api: infra/check/node_modules/.package-lock.json ## bundle infra/api into infra/openapi.yaml, which clients read and API Gateway imports
+	$(BUNDLE_API)
+	cp target/openapi.yaml infra/openapi.yaml
+
 check-api: infra/check/node_modules/.package-lock.json
-	REDOCLY_SUPPRESS_UPDATE_NOTICE=true infra/check/node_modules/.bin/redocly lint --config infra/check/redocly.yaml infra/openapi.yaml
+	@$(BUNDLE_API)
+	@diff infra/openapi.yaml target/openapi.yaml || { echo 'infra/openapi.yaml is stale: run `make api`'; exit 1; }
+	$(REDOCLY) lint --config infra/check/redocly.yaml infra/openapi.yaml
 
 %/node_modules/.package-lock.json: %/package-lock.json
 	npm ci --prefix $* --no-audit --no-fund

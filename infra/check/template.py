@@ -90,6 +90,8 @@ ALARMS = {
 """The metrics that each alarm looks at."""
 OPTIONAL = {"AWS::WAFv2::WebACLAssociation": "HasWebAcl", "AWS::Budgets::Budget": "HasBudget", "AWS::SNS::Topic": "HasOwnTopic"}
 """Types that are made only where a parameter asks for them: no local cloud knows the first two."""
+RESOURCES_MAX = 500
+"""As many as CloudFormation takes in one stack. A function has four: log group, role, function, permission or mapping."""
 WILDCARDS_ALLOWED = {
     "${RelayFailuresBucket.Arn}/aws/lambda/*",  # Lambda names the object when it fails
     # GetAtt of a log group's Arn ends in `:*` too; the_log_group_is_its_own sees to it that it is the function's.
@@ -564,6 +566,11 @@ def there_is_one_stage(stack: Stack) -> Iterator[str]:
     deployments = [deployment.get("StageName") for _, deployment in stack.of_type("AWS::ApiGateway::Deployment")]
     if stages != ["prod"] or deployments != [None]:
         yield f"{stages} {deployments}"
+
+
+def resources_fit_into_one_stack(stack: Stack) -> Iterator[str]:
+    if (count := len(stack.template["Resources"])) > RESOURCES_MAX:
+        yield f"{count} resources, {RESOURCES_MAX} at most"
 
 
 def outputs_are_complete(stack: Stack) -> Iterator[str]:

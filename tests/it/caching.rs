@@ -41,7 +41,7 @@ fn documented() -> BTreeMap<&'static str, BTreeSet<u16>> {
             operation = id;
             operations.entry(operation).or_default();
         }
-        if let Some((status, _)) = line.strip_prefix("        \"").and_then(|line| line.split_once("\":")) {
+        if let Some((status, _)) = line.strip_prefix("        '").and_then(|line| line.split_once("':")) {
             operations.entry(operation).or_default().extend(status.parse::<u16>());
         }
     }
