@@ -110,8 +110,8 @@ impl Cut {
             on_their_way_from: before(on_their_way_ms),
             ids_known_from: before(SEEN_LIFE_MS - READING_MS),
             poll_made_at: poll.created_at,
-            opens_at: poll.opens_at,
-            closes_at: poll.closes_at,
+            opens_at: poll.spec.opens_at,
+            closes_at: poll.spec.closes_at,
         }
     }
 

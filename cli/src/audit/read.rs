@@ -90,7 +90,7 @@ impl Reader {
 
     /// Reads and compares all of a poll, by its times and lanes as they are after that: votes are held against these.
     pub async fn read(&self, poll: &PollId) -> Result<Reading> {
-        let times = |rules: &Rules| (rules.settings.opens_at, rules.settings.closes_at);
+        let times = |rules: &Rules| (rules.settings.spec.opens_at, rules.settings.spec.closes_at);
         let mut rules = self.rules(poll).await?;
         for _ in 1..READINGS_MAX {
             let before = times(&rules);

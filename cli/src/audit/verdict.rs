@@ -149,7 +149,7 @@ impl Audit {
     /// Judges what was read.
     pub fn of(reading: Reading) -> Self {
         let Reading { rules, at, mut tallies, mut findings, took } = reading;
-        let vote_change = rules.settings.vote_change;
+        let vote_change = rules.settings.spec.vote_change;
         let mut lanes = BTreeMap::new();
         for number in 0..LANES_MAX {
             let tally = tallies.remove(&number).unwrap_or_default();
@@ -197,7 +197,7 @@ impl Audit {
 
     /// Whether votes can't change.
     pub fn votes_never_change(&self) -> bool {
-        self.rules.settings.vote_change == VoteChange::Never
+        self.rules.settings.spec.vote_change == VoteChange::Never
     }
 
     /// Where the poll stood when the audit began.
@@ -229,7 +229,7 @@ impl Audit {
             self.sum(|lane| u64::from(lane.tally.head.sealed)),
             "lanes are sealed: a rebuild made their counts from the vote items, and no message changes them",
         );
-        let is_old = self.rules.settings.closes_at.is_some_and(|at| self.at.millis_since(at) >= VOTES_KEPT_MS);
+        let is_old = self.rules.settings.spec.closes_at.is_some_and(|at| self.at.millis_since(at) >= VOTES_KEPT_MS);
         note(
             u64::from(is_old) * 60,
             "days and more have passed since closing: vote items may have expired, and a recount be short",

@@ -3,8 +3,6 @@
 pub mod caller;
 pub mod change;
 pub mod choices;
-pub mod closing;
-pub mod cursor;
 pub mod error;
 pub mod field_error;
 pub mod fold;
@@ -15,10 +13,6 @@ pub mod lane;
 pub mod lease;
 pub mod message;
 pub mod poll;
-#[cfg(any(test, feature = "text"))]
-pub mod poll_edit;
-#[cfg(any(test, feature = "text"))]
-pub mod poll_request;
 pub mod recount;
 pub mod results;
 pub mod tally;

@@ -1,9 +1,18 @@
 //! Polls: what their owner asks for, and what a vote needs to know of them.
 
+pub mod closing;
+pub mod cursor;
+#[cfg(any(test, feature = "text"))]
+pub mod edit;
+#[cfg(any(test, feature = "text"))]
+pub mod request;
+mod spec;
+
 use serde::{Deserialize, Serialize};
 
-use super::{
-    caller::{Caller, TokenKind},
+pub use self::spec::{Changeable, Identity, Kind, PollSpec, ResultsVisibility, Stored, UnreadableSetting, VoteChange};
+use crate::{
+    caller::Caller,
     choices::{Choices, ChoicesError},
     error::Error,
     ids::{PollId, VoterKey},
@@ -11,64 +20,6 @@ use super::{
     lease::CLOCK_SKEW_MS,
     time::Timestamp,
 };
-
-/// How many options a voter chooses.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Kind {
-    /// Exactly one.
-    #[default]
-    Single,
-    /// One to `max_choices`.
-    Multiple,
-}
-
-/// What a voter must show.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Identity {
-    /// An account token.
-    Account,
-    /// A device token, or an account token.
-    #[default]
-    Device,
-}
-
-impl Identity {
-    /// Whether a token of that kind may vote.
-    pub fn admits(self, token: TokenKind) -> bool {
-        match (self, token) {
-            (Identity::Account, TokenKind::Device) => false,
-            (Identity::Account, TokenKind::Account) | (Identity::Device, _) => true,
-        }
-    }
-}
-
-/// Whether a vote may be changed or taken back.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum VoteChange {
-    /// Never.
-    #[default]
-    Never,
-    /// Until the poll closes.
-    UntilClose,
-}
-
-/// Who may see the results, and when.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ResultsVisibility {
-    /// Anyone at any time.
-    #[default]
-    Always,
-    /// Who has voted.
-    AfterVote,
-    /// Anyone once the poll is closed.
-    AfterClose,
-    /// The poll's owner.
-    Owner,
-}
 
 /// Where a poll stands at some time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -96,29 +47,14 @@ impl Status {
     }
 }
 
-/// What a poll is by its owner's wish, and what the API shows of it besides its options' labels.
+/// A poll's settings, and what the API shows of it besides its options' labels.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Settings {
     /// The poll's id.
     pub poll_id: PollId,
-    /// What is asked.
-    pub question: String,
-    /// How many options a voter chooses.
-    pub kind: Kind,
-    /// The most that a vote may name.
-    pub max_choices: u8,
-    /// From when on it takes votes; none: from its creation.
-    pub opens_at: Option<Timestamp>,
-    /// From when on it takes none; none: it stays open.
-    pub closes_at: Option<Timestamp>,
-    /// What a voter must show.
-    pub identity: Identity,
-    /// Whether votes may change.
-    pub vote_change: VoteChange,
-    /// Who sees results.
-    pub results: ResultsVisibility,
-    /// The peak that it is built for, in votes a second.
-    pub peak_votes_per_second: u32,
+    /// What its owner wants.
+    #[serde(flatten)]
+    pub spec: PollSpec,
     /// How often it was written: 1, 2, …
     pub revision: u64,
     /// When it was made.
@@ -137,9 +73,9 @@ pub struct OwnerOrder {
 impl Settings {
     /// Where the poll stands at a time.
     pub fn status(&self, now: Timestamp) -> Status {
-        if self.closes_at.is_some_and(|closes_at| closes_at <= now) {
+        if self.spec.closes_at.is_some_and(|closes_at| closes_at <= now) {
             Status::Closed
-        } else if self.opens_at.is_some_and(|opens_at| opens_at > now) {
+        } else if self.spec.opens_at.is_some_and(|opens_at| opens_at > now) {
             Status::Scheduled
         } else {
             Status::Open
@@ -195,7 +131,7 @@ impl Rules {
 
     /// The choices that ids of options are, if this poll takes them.
     pub fn choices(&self, ids: &[u64]) -> Result<Choices, ChoicesError> {
-        Choices::parse(ids, self.options, self.settings.max_choices)
+        Choices::parse(ids, self.options, self.settings.spec.max_choices)
     }
 
     /// The caller as a voter of this poll.
@@ -215,7 +151,7 @@ impl Rules {
 
     /// Whether anyone may see the results now.
     pub fn results_are_public(&self, now: Timestamp) -> bool {
-        match self.settings.results {
+        match self.settings.spec.results {
             ResultsVisibility::Always => true,
             ResultsVisibility::AfterClose => self.is_closed_by_every_clock(now),
             ResultsVisibility::AfterVote | ResultsVisibility::Owner => false,
@@ -224,7 +160,7 @@ impl Rules {
 
     /// Whether no process accepts a vote any more, whichever clock it goes by.
     fn is_closed_by_every_clock(&self, now: Timestamp) -> bool {
-        self.settings.closes_at.is_some_and(|closes_at| closes_at.plus_millis(CLOCK_SKEW_MS) <= now)
+        self.settings.spec.closes_at.is_some_and(|closes_at| closes_at.plus_millis(CLOCK_SKEW_MS) <= now)
     }
 }
 
@@ -278,7 +214,10 @@ impl Poll {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{account, at, poll_asked_for};
+    use crate::{
+        caller::TokenKind,
+        testing::{account, at, poll_asked_for},
+    };
     use serde_json::{Value, json};
 
     fn poll(settings: Value) -> Poll {

@@ -10,7 +10,7 @@ use crate::{
     choices::Choices,
     ids::{PollId, VoterKey},
     poll::Poll,
-    poll_request::CreatePoll,
+    poll::request::CreatePoll,
     tally::Counters,
     time::Timestamp,
 };

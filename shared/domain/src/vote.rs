@@ -125,7 +125,7 @@ pub fn decide(stored: Option<&Vote>, asked: &VoteRequest, rules: &Rules) -> Deci
         let own = (stored.nonce, stored.cast_at) == (asked.nonce, asked.cast_at);
         return if own { Decision::OwnWrite(*stored) } else { Decision::Repeat(*stored) };
     }
-    if rules.settings.vote_change == VoteChange::Never {
+    if rules.settings.spec.vote_change == VoteChange::Never {
         return if asked.choices.is_some() { Decision::AlreadyVoted } else { Decision::ChangeNotAllowed };
     }
     if asked.only_over.as_ref().is_some_and(|named| !named.include(u64::from(stored.revision))) {

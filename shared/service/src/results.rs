@@ -79,7 +79,7 @@ impl CurrentResults {
         if rules.is_owned_by(caller) {
             return Ok(true);
         }
-        if rules.settings.results != ResultsVisibility::AfterVote {
+        if rules.settings.spec.results != ResultsVisibility::AfterVote {
             return Ok(false);
         }
         let vote = self.votes.vote(rules, &rules.voter(caller)).await?;

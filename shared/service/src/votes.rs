@@ -155,5 +155,5 @@ impl<D: DynamoDb, C: Clock> Votes<D, C> {
 
 /// The caller as a voter of the poll, if the poll takes votes of such callers.
 fn voter(caller: &Caller, rules: &Rules) -> Result<VoterKey, Error> {
-    if rules.settings.identity.admits(caller.kind) { Ok(rules.voter(caller)) } else { Err(Error::AccountRequired) }
+    if rules.settings.spec.identity.admits(caller.kind) { Ok(rules.voter(caller)) } else { Err(Error::AccountRequired) }
 }

@@ -129,7 +129,7 @@ async fn wait_until_it_may_be(cloud: &Rc<Cloud>, poll: &Poll) {
     loop {
         match program.polls.rules(&poll.rules.settings.poll_id).await {
             Ok(Some(rules)) if may_be_rebuilt(&rules.settings, program.clock.now()) => return,
-            Ok(Some(rules)) if rules.settings.closes_at.is_none() => owners::close(cloud, poll).await,
+            Ok(Some(rules)) if rules.settings.spec.closes_at.is_none() => owners::close(cloud, poll).await,
             _ => world.executor.sleep(world.draw(LOOK_PAUSE_MS)).await,
         }
     }

@@ -9,8 +9,8 @@ use landslide_domain::{
     ids::PollId,
     lease::PROPAGATION_MS,
     poll::Poll,
-    poll_edit::EditPoll,
-    poll_request::{CreatePoll, PEAK_VOTES_PER_SECOND_MAX},
+    poll::edit::EditPoll,
+    poll::request::{CreatePoll, PEAK_VOTES_PER_SECOND_MAX},
     time::Timestamp,
     vote::Revisions,
 };
@@ -136,7 +136,7 @@ pub async fn raise_beside_doublings(cloud: Rc<Cloud>, poll: Rc<Poll>) {
 
 /// A peak for the poll, perhaps a higher one; in haste just a little higher, which leaves it lanes to grow by itself.
 fn higher_peak(world: &World, poll: &Poll, haste: u64) -> u64 {
-    let declared = u64::from(poll.rules.settings.peak_votes_per_second);
+    let declared = u64::from(poll.rules.settings.spec.peak_votes_per_second);
     let peak =
         if haste > 1 { declared + world.draw(BUSY * 10) } else { 1 + world.draw(u64::from(PEAK_VOTES_PER_SECOND_MAX)) };
     peak.min(u64::from(PEAK_VOTES_PER_SECOND_MAX))
@@ -197,7 +197,7 @@ async fn ask(cloud: &Rc<Cloud>, poll: &Poll, wish: &Wish) -> bool {
     match answer {
         None | Some(Err(Error::Unavailable(_))) => false,
         Some(Ok(changed)) => {
-            let closes_at = changed.rules.settings.closes_at.map(|closes_at| closes_at.as_millis());
+            let closes_at = changed.rules.settings.spec.closes_at.map(|closes_at| closes_at.as_millis());
             world.ledger.told_of_closing(id, closes_at);
             true
         }
@@ -216,7 +216,7 @@ async fn ask(cloud: &Rc<Cloud>, poll: &Poll, wish: &Wish) -> bool {
 fn told(answer: &Option<Result<Poll, Error>>) -> String {
     match answer {
         None => "no answer".to_owned(),
-        Some(Ok(poll)) => format!("closes_at {:?}", poll.rules.settings.closes_at),
+        Some(Ok(poll)) => format!("closes_at {:?}", poll.rules.settings.spec.closes_at),
         Some(Err(error)) => format!("{error:?}"),
     }
 }

@@ -16,7 +16,7 @@ const PAUSE_MS: u64 = 700;
 /// Looks at a poll's results until they are public, from shortly before its closing on.
 pub async fn look(cloud: Rc<Cloud>, poll: Rc<Poll>) {
     let (world, settings) = (&cloud.world, &poll.rules.settings);
-    if settings.results != ResultsVisibility::AfterClose {
+    if settings.spec.results != ResultsVisibility::AfterClose {
         return;
     }
     world.executor.sleep(world.draw(world.scenario.span_ms)).await;

@@ -96,8 +96,8 @@ impl Person {
         let world = &self.cloud.world;
         let settings = &self.poll.rules.settings;
         let rush = match world.draw(6) {
-            0 => settings.closes_at,
-            1 => settings.opens_at,
+            0 => settings.spec.closes_at,
+            1 => settings.spec.opens_at,
             _ => None,
         };
         let Some(rush) = rush else { return world.draw(world.scenario.span_ms) };
@@ -106,14 +106,14 @@ impl Person {
     }
 
     fn is_fixed(&self) -> bool {
-        self.poll.rules.settings.vote_change == VoteChange::Never
+        self.poll.rules.settings.spec.vote_change == VoteChange::Never
     }
 
     fn some_choices(&self) -> Choices {
         let world = &self.cloud.world;
         let options = u64::from(self.poll.rules.options);
         let mut bits = 1u128 << world.draw(options);
-        if self.poll.rules.settings.kind == Kind::Multiple {
+        if self.poll.rules.settings.spec.kind == Kind::Multiple {
             bits |= u128::from(world.draw(1 << options));
         }
         Choices::from_bits(bits).expect("choices of the poll")

@@ -201,7 +201,8 @@ fn what_is_counted_at_the_second_look_was_on_its_way() {
 
 #[test]
 fn votes_outside_the_polls_times_are_early_or_late_and_count_all_the_same() {
-    let times = Settings { opens_at: Some(at(30 * MINUTE)), closes_at: Some(at(10 * MINUTE)), ..made(DAY) };
+    let mut times = made(DAY);
+    (times.spec.opens_at, times.spec.closes_at) = (Some(at(30 * MINUTE)), Some(at(10 * MINUTE)));
     let none = BTreeSet::new();
     let ids = CountedIds::sorted(Partitions::Few, (1..=4).map(|number| id(number, 1)).collect());
     let mut comparison =

@@ -3,10 +3,9 @@
 use std::{collections::HashMap, str::FromStr};
 
 use aws_sdk_dynamodb::{primitives::Blob, types::AttributeValue};
-use landslide_domain::time::Timestamp;
-use serde::{
-    Deserialize, Serialize,
-    de::{IntoDeserializer, value::Error as WordError},
+use landslide_domain::{
+    poll::{Stored, UnreadableSetting},
+    time::Timestamp,
 };
 
 use super::StoreError;
@@ -34,10 +33,12 @@ pub fn binary(bytes: impl Into<Vec<u8>>) -> AttributeValue {
     AttributeValue::B(Blob::new(bytes))
 }
 
-/// An enum's variant as the word that the API has for it.
-pub fn word(variant: impl Serialize) -> AttributeValue {
-    let word = serde_json::to_value(variant).ok();
-    string(word.as_ref().and_then(|word| word.as_str()).unwrap_or_default())
+/// A poll's setting as an attribute.
+pub fn attribute(setting: Stored) -> AttributeValue {
+    match setting {
+        Stored::Text(text) => string(text),
+        Stored::Number(value) => number(value),
+    }
 }
 
 /// The attributes of an item that must be there. Errors name the attribute.
@@ -45,6 +46,12 @@ pub struct Attributes<'a>(pub &'a Item);
 
 fn unreadable(name: &str) -> StoreError {
     StoreError::Broken(format!("read item: attribute {name} is missing or not what it should be"))
+}
+
+impl From<UnreadableSetting> for StoreError {
+    fn from(setting: UnreadableSetting) -> Self {
+        unreadable(setting.0)
+    }
 }
 
 impl<'a> Attributes<'a> {
@@ -82,10 +89,13 @@ impl<'a> Attributes<'a> {
         bytes.and_then(|bytes| bytes.as_ref().try_into().ok()).ok_or_else(|| unreadable(name))
     }
 
-    /// An enum's variant, from its word.
-    pub fn word<T: Deserialize<'a>>(&self, name: &str) -> Result<T, StoreError> {
-        let word: serde::de::value::StrDeserializer<'a, WordError> = self.string(name)?.into_deserializer();
-        T::deserialize(word).map_err(|_| unreadable(name))
+    /// A poll's setting that may be absent.
+    pub fn setting(&self, name: &'static str) -> Result<Option<Stored>, StoreError> {
+        match self.0.get(name) {
+            Some(AttributeValue::S(text)) => Ok(Some(Stored::Text(text.clone()))),
+            Some(_) => Ok(self.optional_number(name)?.map(Stored::Number)),
+            None => Ok(None),
+        }
     }
 
     /// A list.

@@ -77,7 +77,7 @@ fn is_fresh(known: &Cached<Option<Arc<Rules>>>, now: Timestamp, age_ms: u64) -> 
 /// nobody is let in too early, and nobody is told of a closing that was moved away.
 fn has_turned_since(known: &Cached<Option<Arc<Rules>>>, now: Timestamp) -> bool {
     let settings = known.value.as_ref().map(|rules| &rules.settings);
-    let times = settings.into_iter().flat_map(|settings| [settings.opens_at, settings.closes_at]);
+    let times = settings.into_iter().flat_map(|settings| [settings.spec.opens_at, settings.spec.closes_at]);
     times.flatten().any(|at| known.read_at < at && at <= now)
 }
 

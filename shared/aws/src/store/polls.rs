@@ -19,13 +19,13 @@ use landslide_domain::{
     ids::PollId,
     keys,
     lane::{LANE_PROPAGATION_MS, LANES_MAX, Partitions},
-    poll::{OwnerOrder, Poll, Rules, Settings},
+    poll::{OwnerOrder, Poll, PollSpec, Rules, Settings},
     time::Timestamp,
 };
 
 use super::{
     DynamoDb, Outcome, StoreError,
-    item::{Attributes, Item, binary, number, string, time, word},
+    item::{Attributes, Item, attribute, binary, number, string, time},
     store_error,
 };
 use crate::{
@@ -322,30 +322,25 @@ fn rules_item(rules: &Rules) -> Item {
         (keys::ITEM, string(keys::RULES)),
         ("owner", string(&rules.owner)),
         ("owner_order", string(keys::owner_order(settings.created_at, &settings.poll_id))),
-        ("question", string(&settings.question)),
-        ("kind", word(settings.kind)),
         ("options", number(rules.options)),
         (OPTIONS_REVISION, number(rules.options_revision)),
-        ("max_choices", number(settings.max_choices)),
-        ("identity", word(settings.identity)),
-        ("vote_change", word(settings.vote_change)),
-        ("results", word(settings.results)),
-        ("peak_votes_per_second", number(settings.peak_votes_per_second)),
         (LANES, number(rules.lanes)),
         ("salt", binary(rules.salt)),
         ("revision", number(settings.revision)),
         ("created_at", time(settings.created_at)),
         ("request_hash", binary(rules.request_hash)),
     ];
-    let times = [
-        ("opens_at", settings.opens_at),
-        ("closes_at", settings.closes_at),
-        (LANES_DOUBLED_AT, rules.lanes_doubled_at),
-    ];
-    let times = times.into_iter().filter_map(|(name, at)| Some((name, time(at?))));
+    let spec = settings.spec.stored().map(|(name, stored)| (name, attribute(stored)));
+    let doubled_at = rules.lanes_doubled_at.map(|at| (LANES_DOUBLED_AT, time(at)));
     let partitions =
         (rules.partitions != Partitions::default()).then(|| (PARTITIONS, number(rules.partitions.number())));
-    attributes.into_iter().chain(times).chain(partitions).map(|(name, value)| (name.to_owned(), value)).collect()
+    attributes
+        .into_iter()
+        .chain(spec)
+        .chain(doubled_at)
+        .chain(partitions)
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect()
 }
 
 /// What the index of owners knows of a poll, and its item RULES as well.
@@ -354,15 +349,7 @@ fn read_settings(item: &Item) -> Result<Settings, StoreError> {
     let id = attributes.string(keys::POLL_ID)?;
     Ok(Settings {
         poll_id: PollId::parse(id).ok_or_else(|| StoreError::Broken(format!("read item: {id:?} is no poll's id")))?,
-        question: attributes.string("question")?.to_owned(),
-        kind: attributes.word("kind")?,
-        max_choices: attributes.number("max_choices")?,
-        opens_at: attributes.optional_time("opens_at")?,
-        closes_at: attributes.optional_time("closes_at")?,
-        identity: attributes.word("identity")?,
-        vote_change: attributes.word("vote_change")?,
-        results: attributes.word("results")?,
-        peak_votes_per_second: attributes.number("peak_votes_per_second")?,
+        spec: PollSpec::read(|name| attributes.setting(name))?,
         revision: attributes.number("revision")?,
         created_at: attributes.time("created_at")?,
     })

@@ -231,8 +231,9 @@ fn count_item(lane: &LaneKey, kind: &str, head: &Head) -> Item {
 pub(super) fn read_head(item: &Item) -> Result<Head, StoreError> {
     let attributes = Attributes(item);
     let names = item.keys().filter(|name| !NOT_COUNTERS.contains(&name.as_str()));
-    let counters =
-        names.map(|name| Ok((name.clone(), attributes.number(name)?))).collect::<Result<BTreeMap<_, _>, _>>()?;
+    let counters = names
+        .map(|name| Ok((name.clone(), attributes.number(name)?)))
+        .collect::<Result<BTreeMap<_, _>, StoreError>>()?;
     Ok(Head {
         version: attributes.number("version")?,
         as_of: attributes.optional_time("as_of")?,

@@ -301,7 +301,7 @@ fn a_closing_is_of_an_older_revision_than_the_labels_and_no_torn_read() {
     let mut closed = poll(None);
     let [_, options] = items_of(&closed);
     closed.rules.settings.revision = 5;
-    closed.rules.settings.closes_at = Some(at(9_000));
+    closed.rules.settings.spec.closes_at = Some(at(9_000));
     let [rules, _] = items_of(&closed);
     let (aws, calls) = stub(move |_, _| Answer::Ok(json!({"Items": [options, rules]})));
     let store = PollStore::new(&aws, "polls".to_owned());

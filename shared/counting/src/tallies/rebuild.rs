@@ -36,7 +36,7 @@ const ATTEMPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// Whether a poll is closed so long that the last of its votes have landed, and not so long that vote items may be gone.
 pub fn may_be_rebuilt(settings: &Settings, now: Timestamp) -> bool {
-    settings.closes_at.is_some_and(|closed_at| (LANDED_MS..VOTES_KEPT_MS).contains(&now.millis_since(closed_at)))
+    settings.spec.closes_at.is_some_and(|closed_at| (LANDED_MS..VOTES_KEPT_MS).contains(&now.millis_since(closed_at)))
 }
 
 /// Why a poll was not rebuilt. To begin again is safe.
@@ -81,7 +81,7 @@ impl<S: LaneStore, D: DynamoDb, C: Clock> Rebuild<'_, S, D, C> {
         for (lane, head) in sealed {
             let LaneRecount { counters, newest } = recount.remove(&lane.lane).unwrap_or_default();
             let count = self.tallies.read_count(&lane).await?;
-            let as_of = newest_counted(poll.settings.vote_change, newest, head.as_of.max(count.as_of));
+            let as_of = newest_counted(poll.settings.spec.vote_change, newest, head.as_of.max(count.as_of));
             // No second try: a conflict is another rebuild, whose recount may be a later one.
             replace(self.tallies, &lane, (&head, &count), counters, as_of).await?;
         }

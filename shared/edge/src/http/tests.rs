@@ -4,7 +4,7 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use landslide_domain::testing::poll_asked_for;
 use landslide_domain::{
     choices::OPTIONS_MAX,
-    poll_request::{CreatePoll, LABEL_CHARS_MAX, QUESTION_CHARS_MAX},
+    poll::request::{CreatePoll, LABEL_CHARS_MAX, QUESTION_CHARS_MAX},
     time::Timestamp,
     vote::CastVote,
 };

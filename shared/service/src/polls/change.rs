@@ -10,10 +10,10 @@ use landslide_aws::{
 };
 use landslide_domain::{
     caller::Caller,
-    closing::{close, fence},
     error::Error,
     ids::PollId,
     lease::CONFIG_WRITE_MS,
+    poll::closing::{close, fence},
     poll::{Poll, Status},
     time::Timestamp,
 };

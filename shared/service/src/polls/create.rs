@@ -10,7 +10,7 @@ use landslide_domain::{
     error::Error,
     ids::PollId,
     poll::Poll,
-    poll_request::{CreatePoll, NewPoll},
+    poll::request::{CreatePoll, NewPoll},
 };
 
 /// The table of polls, and what a new one needs.

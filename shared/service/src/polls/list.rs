@@ -3,8 +3,8 @@
 use landslide_aws::{config::ConfigError, sdk, store::PollStore};
 use landslide_domain::{
     caller::Caller,
-    cursor::{cursor, read_cursor},
     error::Error,
+    poll::cursor::{cursor, read_cursor},
     poll::{OwnerOrder, Settings},
 };
 

@@ -16,7 +16,7 @@ use landslide_domain::{
     ids::PollId,
     message::Message,
     poll::Poll,
-    poll_request::CreatePoll,
+    poll::request::CreatePoll,
     results::{results, results_tag},
     tally::{by_minute, plan},
     time::Timestamp,

@@ -19,7 +19,7 @@ use landslide_domain::{
     ids::{PollId, VoterKey},
     lane::LaneKey,
     poll::Rules,
-    poll_request::CreatePoll,
+    poll::request::CreatePoll,
     tally::{Counters, Head, Minute, SeenRow},
     time::{MINUTE_MS, Timestamp},
     vote::Vote,

@@ -1,7 +1,7 @@
 //! Changing what a poll says.
 
 use landslide_aws::{clock::Clock, store::DynamoDb};
-use landslide_domain::{caller::Caller, error::Error, ids::PollId, poll::Poll, poll_edit::EditPoll, vote::Revisions};
+use landslide_domain::{caller::Caller, error::Error, ids::PollId, poll::Poll, poll::edit::EditPoll, vote::Revisions};
 
 use super::PollChanges;
 

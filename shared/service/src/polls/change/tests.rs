@@ -6,7 +6,7 @@ use landslide_aws::{
 };
 use landslide_domain::{
     lease::PROPAGATION_MS,
-    poll_edit::EditPoll,
+    poll::edit::EditPoll,
     testing::{account, at, poll_asked_for},
     vote::Revisions,
 };
@@ -245,7 +245,7 @@ fn edit_it(editing: &PollChanges<Client, VirtualClock>, body: Value) -> Result<P
 
 /// When a poll closes, in milliseconds from the time at which these tests begin to change it.
 fn closes_in_ms(poll: &Poll) -> u64 {
-    poll.rules.settings.closes_at.unwrap().millis_since(at(10))
+    poll.rules.settings.spec.closes_at.unwrap().millis_since(at(10))
 }
 
 #[test]
@@ -301,7 +301,7 @@ fn what_somebody_else_wrote_is_not_taken_for_ours() {
     let (told, closed) = close_it(&editing);
     let closed = closed.unwrap();
     assert_eq!((told, closed.rules.settings.revision), (vec![false, false], 3));
-    assert_eq!(closed.rules.settings.peak_votes_per_second, 2_000);
+    assert_eq!(closed.rules.settings.spec.peak_votes_per_second, 2_000);
 }
 
 #[test]
@@ -334,7 +334,11 @@ fn a_refusal_that_finds_a_try_under_way_waits_until_it_has_landed_or_can_not() {
         match outcome {
             Ok(changed) => assert!(changed == stored && closes_in_ms(&stored) == 9_500, "after {calls} calls"),
             Err(Error::NotEditable(_)) => {
-                assert_eq!((stored.rules.settings.closes_at, stored.rules.settings.revision), (None, 2), "{calls}");
+                assert_eq!(
+                    (stored.rules.settings.spec.closes_at, stored.rules.settings.revision),
+                    (None, 2),
+                    "{calls}"
+                );
             }
             other => panic!("after {calls} calls: {other:?}"),
         }
@@ -345,7 +349,7 @@ fn a_refusal_that_finds_a_try_under_way_waits_until_it_has_landed_or_can_not() {
 fn a_refusal_takes_the_revision_that_a_lost_try_might_have_taken() {
     let (outcome, stored) = close_near(&[Fate::IsLost, Fate::IsLost, Fate::IsLost]);
     assert!(matches!(outcome, Err(Error::NotEditable(_))), "{outcome:?}");
-    assert_eq!((stored.rules.settings.closes_at, stored.rules.settings.revision), (None, 2));
+    assert_eq!((stored.rules.settings.spec.closes_at, stored.rules.settings.revision), (None, 2));
 }
 
 #[test]
@@ -359,7 +363,7 @@ fn a_refusal_waits_though_the_next_read_fails() {
 fn a_try_that_somebody_may_have_replaced_before_it_was_seen_is_no_refusal() {
     let (outcome, stored) = close_near(&[Fate::LandsAndAnotherOverIt]);
     assert_eq!(outcome.unwrap(), stored, "the closing stands, whoever else changed the poll");
-    assert_eq!((closes_in_ms(&stored), stored.rules.settings.peak_votes_per_second), (9_500, 2_000));
+    assert_eq!((closes_in_ms(&stored), stored.rules.settings.spec.peak_votes_per_second), (9_500, 2_000));
     let (editing, _) = editing(&open_poll(), &[Fate::LandsAndAnotherOverIt]);
     let edit: EditPoll = serde_json::from_value(json!({"peak_votes_per_second": 3_000})).unwrap();
     let expected = Revisions::Of(vec!["1".to_owned()]);
@@ -404,6 +408,6 @@ fn a_look_that_takes_long_leaves_a_closing_as_much_time_to_be_felt() {
     table.lock().unwrap().read_takes_ms = 4_000;
     let (_, closed) = close_it(&editing);
     let closed = closed.unwrap();
-    assert_eq!(closed.rules.settings.closes_at.unwrap().millis_since(editing.clock.now()), PROPAGATION_MS);
+    assert_eq!(closed.rules.settings.spec.closes_at.unwrap().millis_since(editing.clock.now()), PROPAGATION_MS);
     assert_eq!(closed.rules.settings.revision, 2);
 }

@@ -5,27 +5,27 @@
 //! opens only its closing and its peak may change. A closing that is seconds away stays, so that a poll that anyone was
 //! told is closed never opens again.
 
-use super::{
+use super::{Poll, Settings};
+use crate::{
     lease::{CLOSING_FIXED_MS, PROPAGATION_MS},
-    poll::{Poll, Settings},
     time::Timestamp,
 };
 
 /// Whether the poll is closed, or so nearly that a change of its closing might land after it.
 pub(super) fn is_fixed(current: &Settings, now: Timestamp) -> bool {
-    current.closes_at.is_some_and(|closes_at| closes_at <= now.plus_millis(CLOSING_FIXED_MS))
+    current.spec.closes_at.is_some_and(|closes_at| closes_at <= now.plus_millis(CLOSING_FIXED_MS))
 }
 
 /// The poll closed as early as can be: 9 s from now, unless it closes before; the very poll if it does. `again` as
-/// for `poll_edit::EditPoll::apply`.
+/// for `edit::EditPoll::apply`.
 pub fn close(poll: &Poll, now: Timestamp, again: bool) -> Poll {
     let earliest = now.plus_millis(PROPAGATION_MS);
     let mut closed = poll.clone();
     let settings = &mut closed.rules.settings;
-    let closes_before = settings.closes_at.is_some_and(|closes_at| closes_at <= earliest);
+    let closes_before = settings.spec.closes_at.is_some_and(|closes_at| closes_at <= earliest);
     let keeps = if again { is_fixed(settings, now) } else { closes_before };
     if !keeps {
-        settings.closes_at = Some(earliest);
+        settings.spec.closes_at = Some(earliest);
         settings.revision += 1;
     }
     closed
@@ -62,12 +62,12 @@ mod tests {
     #[test]
     fn closing_is_as_early_as_can_be_and_once() {
         let closed = close(&poll(None, None), at(100), false);
-        assert_eq!((closed.rules.settings.closes_at, closed.rules.settings.revision), (Some(at(109)), 2));
+        assert_eq!((closed.rules.settings.spec.closes_at, closed.rules.settings.revision), (Some(at(109)), 2));
         assert_eq!(close(&closed, at(105), false), closed);
         assert_eq!(close(&poll(None, Some(105)), at(100), false), poll(None, Some(105)));
-        assert_eq!(close(&poll(None, Some(200)), at(100), false).rules.settings.closes_at, Some(at(109)));
+        assert_eq!(close(&poll(None, Some(200)), at(100), false).rules.settings.spec.closes_at, Some(at(109)));
         let late = close(&closed, at(104), true);
-        assert_eq!((late.rules.settings.closes_at, late.rules.settings.revision), (Some(at(113)), 3));
+        assert_eq!((late.rules.settings.spec.closes_at, late.rules.settings.revision), (Some(at(113)), 3));
         for now in [105, 109, 200] {
             assert_eq!(close(&closed, at(now), true), closed, "what somebody may be told is closed stays so");
         }

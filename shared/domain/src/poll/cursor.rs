@@ -3,7 +3,7 @@
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use sha2::{Digest, Sha256};
 
-use super::{ids::PollId, poll::OwnerOrder, time::Timestamp};
+use crate::{ids::PollId, poll::OwnerOrder, time::Timestamp};
 
 /// The cursor of the page that follows the poll. It holds a hash of the owner, never the owner.
 pub fn cursor(owner: &str, last: &OwnerOrder) -> String {

@@ -3,16 +3,16 @@
 use std::collections::HashSet;
 
 use landslide_text::{likeness, normalise};
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser::SerializeMap};
 use sha2::{Digest, Sha256};
 
-use super::{
+use super::{Kind, Poll, PollSpec, Rules, Settings, spec::SentSettings};
+use crate::{
     caller::Caller,
     choices::OPTIONS_MAX,
     field_error::FieldError,
     ids::PollId,
     lane::{Partitions, lanes_for},
-    poll::{Identity, Kind, Poll, ResultsVisibility, Rules, Settings, VoteChange},
     time::Timestamp,
 };
 
@@ -30,102 +30,92 @@ pub const PEAK_VOTES_PER_SECOND_DEFAULT: u32 = 1_000;
 /// Why a label is refused that people can't tell from another.
 const REPEATED: &str = "repeats an earlier label, or looks like it";
 
-/// The body of `POST /v1/polls`, as sent: right types, nothing else looked at.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct CreatePoll {
-    pub(super) question: String,
-    pub(super) options: Vec<String>,
-    #[serde(default)]
-    pub(super) kind: Kind,
-    #[serde(default, deserialize_with = "given")]
-    pub(super) max_choices: Option<u64>,
-    #[serde(default)]
-    pub(super) opens_at: Option<Timestamp>,
-    #[serde(default)]
-    pub(super) closes_at: Option<Timestamp>,
-    #[serde(default)]
-    pub(super) identity: Identity,
-    #[serde(default)]
-    pub(super) vote_change: VoteChange,
-    #[serde(default)]
-    pub(super) results: ResultsVisibility,
-    #[serde(default, deserialize_with = "given")]
-    pub(super) peak_votes_per_second: Option<u64>,
+/// The body of `POST /v1/polls`, as sent: right types and all that is required, nothing else looked at.
+#[derive(Clone, Debug)]
+pub struct CreatePoll(SentSettings);
+
+impl<'de> Deserialize<'de> for CreatePoll {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let sent = SentSettings::deserialize(deserializer)?;
+        if sent.question.is_none() {
+            return Err(de::Error::missing_field("question"));
+        }
+        if sent.options.is_none() {
+            return Err(de::Error::missing_field("options"));
+        }
+        Ok(Self(sent))
+    }
 }
 
-/// A field that may be absent but not null.
-pub(super) fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
-    T::deserialize(deserializer).map(Some)
-}
-
-/// A poll as its owner asks for it, valid but for its times. Its JSON is hashed: a field that a later version adds
-/// must be left out of it at its default, or a repeat across that deployment is a conflict.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+/// A poll as its owner asks for it, valid but for its times.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewPoll {
-    question: String,
-    options: Vec<String>,
-    kind: Kind,
-    max_choices: u8,
-    opens_at: Option<Timestamp>,
-    closes_at: Option<Timestamp>,
-    identity: Identity,
-    vote_change: VoteChange,
-    results: ResultsVisibility,
-    peak_votes_per_second: u32,
+    spec: PollSpec,
+    labels: Vec<String>,
 }
 
 impl CreatePoll {
     /// Checks every field but the times against the clock, and reports all that is wrong at once.
     pub fn validate(self) -> Result<NewPoll, Vec<FieldError>> {
         let mut errors = Vec::new();
-        let question = valid_question(&self.question, &mut errors);
-        let options = valid_options(&self.options, &mut errors);
-        Self { question, options, ..self }.with_valid_texts(errors)
+        let sent = self.0.with_valid_texts(&mut errors);
+        NewPoll::of(sent, errors)
     }
+}
 
-    /// Checks the rest of a poll whose question and options are as they are to be kept, or to blame already.
-    pub(super) fn with_valid_texts(self, mut errors: Vec<FieldError>) -> Result<NewPoll, Vec<FieldError>> {
-        let max_choices = valid_max_choices(self.kind, self.max_choices, self.options.len(), &mut errors);
-        let peak = self.peak_votes_per_second.unwrap_or(u64::from(PEAK_VOTES_PER_SECOND_DEFAULT));
-        let peak = u32::try_from(peak).unwrap_or(u32::MAX);
-        if !(1..=PEAK_VOTES_PER_SECOND_MAX).contains(&peak) {
-            errors.push(FieldError::new(
-                "/peak_votes_per_second",
-                format!("must be from 1 to {PEAK_VOTES_PER_SECOND_MAX}"),
-            ));
+impl SentSettings {
+    /// The same with texts as they are to be kept, empty where they are to blame.
+    pub(super) fn with_valid_texts(self, errors: &mut Vec<FieldError>) -> Self {
+        Self {
+            question: self.question.map(|question| valid_question(&question, errors)),
+            options: self.options.map(|options| valid_options(&options, errors)),
+            ..self
         }
-        if let (Some(opens_at), Some(closes_at)) = (self.opens_at, self.closes_at)
+    }
+}
+
+impl NewPoll {
+    /// Checks settings whose texts are as they are to be kept, or to blame already. What is absent gets its default.
+    pub(super) fn of(sent: SentSettings, mut errors: Vec<FieldError>) -> Result<Self, Vec<FieldError>> {
+        let labels = sent.options.unwrap_or_default();
+        let kind = sent.kind.unwrap_or_default();
+        let spec = PollSpec {
+            question: sent.question.unwrap_or_default(),
+            kind,
+            max_choices: valid_max_choices(kind, sent.max_choices, labels.len(), &mut errors),
+            opens_at: sent.opens_at.flatten(),
+            closes_at: sent.closes_at.flatten(),
+            identity: sent.identity.unwrap_or_default(),
+            vote_change: sent.vote_change.unwrap_or_default(),
+            results: sent.results.unwrap_or_default(),
+            peak_votes_per_second: valid_peak(sent.peak_votes_per_second, &mut errors),
+        };
+        if let (Some(opens_at), Some(closes_at)) = (spec.opens_at, spec.closes_at)
             && closes_at <= opens_at
         {
             errors.push(FieldError::new("/closes_at", "must be after opens_at"));
         }
-        if !errors.is_empty() {
-            return Err(errors);
-        }
-        Ok(NewPoll {
-            question: self.question,
-            options: self.options,
-            kind: self.kind,
-            max_choices,
-            opens_at: self.opens_at,
-            closes_at: self.closes_at,
-            identity: self.identity,
-            vote_change: self.vote_change,
-            results: self.results,
-            peak_votes_per_second: peak,
-        })
+        if errors.is_empty() { Ok(Self { spec, labels }) } else { Err(errors) }
     }
 }
 
+fn valid_peak(given: Option<u64>, errors: &mut Vec<FieldError>) -> u32 {
+    let peak = given.map_or(PEAK_VOTES_PER_SECOND_DEFAULT, |given| u32::try_from(given).unwrap_or(u32::MAX));
+    if !(1..=PEAK_VOTES_PER_SECOND_MAX).contains(&peak) {
+        let detail = format!("must be from 1 to {PEAK_VOTES_PER_SECOND_MAX}");
+        errors.push(FieldError::new("/peak_votes_per_second", detail));
+    }
+    peak
+}
+
 /// The question as it is to be kept, empty if it is to blame.
-pub(super) fn valid_question(raw: &str, errors: &mut Vec<FieldError>) -> String {
+fn valid_question(raw: &str, errors: &mut Vec<FieldError>) -> String {
     let question = normalise(raw, QUESTION_CHARS_MAX);
     question.map_err(|error| errors.push(FieldError::new("/question", error))).unwrap_or_default()
 }
 
 /// The labels as they are to be kept, none if one is to blame: one that is refused, or looks like an earlier one.
-pub(super) fn valid_options(raw: &[String], errors: &mut Vec<FieldError>) -> Vec<String> {
+fn valid_options(raw: &[String], errors: &mut Vec<FieldError>) -> Vec<String> {
     if !(OPTIONS_MIN..=OPTIONS_MAX).contains(&raw.len()) {
         errors.push(FieldError::new("/options", format!("must have {OPTIONS_MIN} to {OPTIONS_MAX} labels")));
         return Vec::new();
@@ -177,23 +167,13 @@ impl NewPoll {
     /// An existing poll with these settings in the place of its own: id, owner, salt, partitions and revision stay, and
     /// it never has fewer lanes.
     pub(super) fn in_place_of(self, poll: &Poll) -> Poll {
-        let settings = Settings {
-            question: self.question,
-            max_choices: self.max_choices,
-            opens_at: self.opens_at,
-            closes_at: self.closes_at,
-            vote_change: self.vote_change,
-            results: self.results,
-            peak_votes_per_second: self.peak_votes_per_second,
-            ..poll.rules.settings.clone()
-        };
         let rules = Rules {
-            settings,
-            options: self.options.len() as u8,
-            lanes: lanes_for(self.peak_votes_per_second, poll.rules.lanes),
+            options: self.labels.len() as u8,
+            lanes: lanes_for(self.spec.peak_votes_per_second, poll.rules.lanes),
+            settings: Settings { spec: self.spec, ..poll.rules.settings.clone() },
             ..poll.rules.clone()
         };
-        Poll { rules, options: self.options }
+        Poll { rules, options: self.labels }
     }
 
     /// The poll, made by `owner` at `now`. Refused if it would never be open.
@@ -205,38 +185,31 @@ impl NewPoll {
         lanes_min: u8,
         now: Timestamp,
     ) -> Result<Poll, FieldError> {
-        if self.closes_at.is_some_and(|closes_at| closes_at <= now) {
+        if self.spec.closes_at.is_some_and(|closes_at| closes_at <= now) {
             return Err(FieldError::new("/closes_at", "must be in the future"));
         }
         let request_hash = self.hash();
-        Ok(Poll {
-            rules: Rules {
-                // 2 to 100, so it fits.
-                options: self.options.len() as u8,
-                options_revision: 1,
-                partitions: Partitions::for_peak(self.peak_votes_per_second),
-                lanes: lanes_for(self.peak_votes_per_second, lanes_min),
-                lanes_doubled_at: None,
-                owner: owner.owner(),
-                salt,
-                request_hash,
-                settings: Settings {
-                    poll_id,
-                    question: self.question,
-                    kind: self.kind,
-                    max_choices: self.max_choices,
-                    opens_at: self.opens_at,
-                    closes_at: self.closes_at,
-                    identity: self.identity,
-                    vote_change: self.vote_change,
-                    results: self.results,
-                    peak_votes_per_second: self.peak_votes_per_second,
-                    revision: 1,
-                    created_at: now,
-                },
-            },
-            options: self.options,
-        })
+        let rules = Rules {
+            // 2 to 100, so it fits.
+            options: self.labels.len() as u8,
+            options_revision: 1,
+            partitions: Partitions::for_peak(self.spec.peak_votes_per_second),
+            lanes: lanes_for(self.spec.peak_votes_per_second, lanes_min),
+            lanes_doubled_at: None,
+            owner: owner.owner(),
+            salt,
+            request_hash,
+            settings: Settings { poll_id, spec: self.spec, revision: 1, created_at: now },
+        };
+        Ok(Poll { rules, options: self.labels })
+    }
+}
+
+impl Serialize for NewPoll {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        self.spec.write(&self.labels, &mut map)?;
+        map.end()
     }
 }
 
@@ -299,7 +272,7 @@ mod tests {
     #[test]
     fn max_choices_of_multiple_is_the_number_of_options() {
         let poll = validate(json!({"question": "Q", "options": ["a", "b", "c"], "kind": "multiple"})).unwrap();
-        assert_eq!(poll.max_choices, 3);
+        assert_eq!(poll.spec.max_choices, 3);
     }
 
     #[test]
@@ -325,7 +298,7 @@ mod tests {
             assert_eq!(pointers(body), ["/options/1"], "{other}");
         }
         let options = ["caf\u{e9}  au\u{a0}lait\u{200b}", "Caf\u{e9} au lait"];
-        assert_eq!(validate(json!({"question": "Q", "options": options})).unwrap().options, options);
+        assert_eq!(validate(json!({"question": "Q", "options": options})).unwrap().labels, options);
     }
 
     #[test]
@@ -345,7 +318,7 @@ mod tests {
             let body = json!({"question": question, "options": options, "kind": if multiple { "multiple" } else { "single" },
                 "max_choices": max_choices, "peak_votes_per_second": peak, "opens_at": Timestamp::from_millis(opens_at)});
             match validate(body) {
-                Ok(poll) => prop_assert!(poll.options.len() == options.len() && usize::from(poll.max_choices) <= options.len()),
+                Ok(poll) => prop_assert!(poll.labels.len() == options.len() && usize::from(poll.spec.max_choices) <= options.len()),
                 Err(errors) => prop_assert!(!errors.is_empty() && errors.iter().all(|error| error.pointer.starts_with('/'))),
             }
         }

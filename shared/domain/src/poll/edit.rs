@@ -2,41 +2,12 @@
 
 use serde::Deserialize;
 
-use super::{
-    closing::is_fixed,
-    error::Error,
-    field_error::FieldError,
-    lease::PROPAGATION_MS,
-    poll::{Identity, Kind, Poll, ResultsVisibility, Settings, VoteChange},
-    poll_request::{CreatePoll, given, valid_options, valid_question},
-    time::Timestamp,
-};
+use super::{Changeable, Poll, Settings, closing::is_fixed, request::NewPoll, spec::SentSettings};
+use crate::{error::Error, field_error::FieldError, lease::PROPAGATION_MS, time::Timestamp};
 
 /// The body of `PATCH /v1/polls/{poll_id}`: what is absent stays. Null clears a time.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct EditPoll {
-    #[serde(deserialize_with = "given")]
-    question: Option<String>,
-    #[serde(deserialize_with = "given")]
-    options: Option<Vec<String>>,
-    #[serde(deserialize_with = "given")]
-    kind: Option<Kind>,
-    #[serde(deserialize_with = "given")]
-    max_choices: Option<u64>,
-    #[serde(deserialize_with = "given")]
-    opens_at: Option<Option<Timestamp>>,
-    #[serde(deserialize_with = "given")]
-    closes_at: Option<Option<Timestamp>>,
-    #[serde(deserialize_with = "given")]
-    identity: Option<Identity>,
-    #[serde(deserialize_with = "given")]
-    vote_change: Option<VoteChange>,
-    #[serde(deserialize_with = "given")]
-    results: Option<ResultsVisibility>,
-    #[serde(deserialize_with = "given")]
-    peak_votes_per_second: Option<u64>,
-}
+#[derive(Clone, Debug, Deserialize)]
+pub struct EditPoll(SentSettings);
 
 /// Why a change is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,27 +38,25 @@ impl EditPoll {
     /// moves away while it may, so that every process knows of it before it is reached.
     pub fn apply(&self, poll: &Poll, now: Timestamp, again: bool) -> Result<Poll, EditRefused> {
         let current = &poll.rules.settings;
-        let fixed = self.kind.is_some_and(|kind| kind != current.kind)
-            || self.identity.is_some_and(|identity| identity != current.identity);
-        if fixed {
+        if self.0.changes_what_never_does(&current.spec.as_sent()) {
             return Err(not_editable("kind and identity of a poll never change"));
         }
         let mut edited = self.merged(poll)?;
         let earliest = now.plus_millis(PROPAGATION_MS);
-        if again && let Some(Some(closes_at)) = self.closes_at {
-            let later = if is_fixed(current, now) { current.closes_at } else { Some(closes_at.max(earliest)) };
-            edited.rules.settings.closes_at = later;
-        } else if edited.rules.settings.closes_at != current.closes_at {
-            may_close_at(current, edited.rules.settings.closes_at, now)?;
+        if again && let Some(Some(closes_at)) = self.0.closes_at {
+            let later = if is_fixed(current, now) { current.spec.closes_at } else { Some(closes_at.max(earliest)) };
+            edited.rules.settings.spec.closes_at = later;
+        } else if edited.rules.settings.spec.closes_at != current.spec.closes_at {
+            may_close_at(current, edited.rules.settings.spec.closes_at, now)?;
         }
-        let new = &edited.rules.settings;
-        let is_settled = current.opens_at.is_none_or(|opens_at| opens_at < earliest);
+        let new = &edited.rules.settings.spec;
+        let is_settled = current.spec.opens_at.is_none_or(|opens_at| opens_at < earliest);
         if is_settled && differs_in_substance(poll, &edited) {
             return Err(not_editable(
                 "from 9 s before a poll opens only closes_at and peak_votes_per_second may change",
             ));
         }
-        if is_settled && new.peak_votes_per_second < current.peak_votes_per_second {
+        if is_settled && new.peak_votes_per_second < current.spec.peak_votes_per_second {
             return Err(not_editable("peak_votes_per_second may only be raised once a poll opens"));
         }
         if edited != *poll {
@@ -102,26 +71,15 @@ impl EditPoll {
     /// The poll with the fields that are given, checked as if it were a new one; but texts that stay are not judged again, as
     /// they may be older than a rule.
     fn merged(&self, poll: &Poll) -> Result<Poll, EditRefused> {
-        let current = &poll.rules.settings;
-        // The default of max_choices follows the number of options, unless it was set lower. A single poll's is always lower.
-        let all_options = current.max_choices == poll.rules.options && self.options.is_some();
-        let kept_max = (!all_options).then_some(u64::from(current.max_choices));
         let mut errors = Vec::new();
-        let question = self.question.as_ref().map(|question| valid_question(question, &mut errors));
-        let options = self.options.as_ref().map(|options| valid_options(options, &mut errors));
-        let whole = CreatePoll {
-            question: question.unwrap_or_else(|| current.question.clone()),
-            options: options.unwrap_or_else(|| poll.options.clone()),
-            kind: current.kind,
-            max_choices: self.max_choices.or(kept_max),
-            opens_at: self.opens_at.unwrap_or(current.opens_at),
-            closes_at: self.closes_at.unwrap_or(current.closes_at),
-            identity: current.identity,
-            vote_change: self.vote_change.unwrap_or(current.vote_change),
-            results: self.results.unwrap_or(current.results),
-            peak_votes_per_second: self.peak_votes_per_second.or(Some(u64::from(current.peak_votes_per_second))),
-        };
-        Ok(whole.with_valid_texts(errors).map_err(EditRefused::Invalid)?.in_place_of(poll))
+        let sent = self.0.clone().with_valid_texts(&mut errors);
+        let mut current = SentSettings { options: Some(poll.options.clone()), ..poll.rules.settings.spec.as_sent() };
+        // The default of max_choices follows the number of options, unless it was set lower. A single poll's is always lower.
+        if poll.rules.settings.spec.max_choices == poll.rules.options && sent.options.is_some() {
+            current.max_choices = None;
+        }
+        let new = NewPoll::of(sent.or(current), errors).map_err(EditRefused::Invalid)?;
+        Ok(new.in_place_of(poll))
     }
 }
 
@@ -136,28 +94,18 @@ fn may_close_at(current: &Settings, closes_at: Option<Timestamp>, now: Timestamp
     Ok(())
 }
 
-/// Whether anything else than closing and peak is different.
+/// Whether anything differs that may not change while the poll is open.
 fn differs_in_substance(poll: &Poll, edited: &Poll) -> bool {
-    let substance = |poll: &Poll| {
-        let settings = &poll.rules.settings;
-        (
-            settings.question.clone(),
-            poll.options.clone(),
-            settings.max_choices,
-            settings.opens_at,
-            settings.vote_change,
-            settings.results,
-        )
-    };
-    substance(poll) != substance(edited)
+    let mut differences = poll.rules.settings.spec.differences(&edited.rules.settings.spec);
+    poll.options != edited.options || differences.any(|changes| changes != Changeable::WhileOpen)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::{
-        closing::close,
         lane::{Partitions, lanes_for},
+        poll::{ResultsVisibility, VoteChange, closing::close},
         testing::{at, poll_asked_for},
     };
     use proptest::prelude::*;
@@ -187,11 +135,17 @@ mod tests {
             "vote_change": "until_close", "opens_at": at(150), "closes_at": null, "peak_votes_per_second": 20_000}),
         )
         .unwrap();
-        assert_eq!((edited.rules.settings.question.as_str(), edited.options.len(), edited.rules.options), ("R", 3, 3));
-        assert_eq!((edited.rules.settings.max_choices, edited.rules.lanes, edited.rules.settings.revision), (3, 4, 2));
-        assert_eq!((edited.rules.settings.opens_at, edited.rules.settings.closes_at), (Some(at(150)), None));
         assert_eq!(
-            (edited.rules.settings.vote_change, edited.rules.settings.results),
+            (edited.rules.settings.spec.question.as_str(), edited.options.len(), edited.rules.options),
+            ("R", 3, 3)
+        );
+        assert_eq!(
+            (edited.rules.settings.spec.max_choices, edited.rules.lanes, edited.rules.settings.revision),
+            (3, 4, 2)
+        );
+        assert_eq!((edited.rules.settings.spec.opens_at, edited.rules.settings.spec.closes_at), (Some(at(150)), None));
+        assert_eq!(
+            (edited.rules.settings.spec.vote_change, edited.rules.settings.spec.results),
             (VoteChange::UntilClose, ResultsVisibility::Owner)
         );
         assert!(is_refused(edit(&scheduled, 10, json!({"kind": "single"}))));
@@ -215,7 +169,7 @@ mod tests {
     fn a_limit_of_choices_below_all_options_stays_as_they_change() {
         let limited = edit(&poll(Some(100), None), 0, json!({"options": ["a", "b", "c"], "max_choices": 2})).unwrap();
         for body in [json!({"question": "R"}), json!({"options": ["w", "x", "y", "z"]})] {
-            assert_eq!(edit(&limited, 0, body).unwrap().rules.settings.max_choices, 2);
+            assert_eq!(edit(&limited, 0, body).unwrap().rules.settings.spec.max_choices, 2);
         }
     }
 
@@ -227,7 +181,7 @@ mod tests {
         assert!(is_refused(edit(&poll(None, None), 0, json!({"options": ["x", "y"]}))));
         assert!(is_refused(edit(&poll(None, None), 0, json!({"opens_at": at(500)}))));
         let raised = edit(&soon, 150, json!({"peak_votes_per_second": 9_000, "closes_at": at(159)})).unwrap();
-        assert_eq!((raised.rules.lanes, raised.rules.settings.closes_at), (2, Some(at(159))));
+        assert_eq!((raised.rules.lanes, raised.rules.settings.spec.closes_at), (2, Some(at(159))));
         assert!(is_refused(edit(&raised, 150, json!({"peak_votes_per_second": 8_999}))));
         assert_eq!(edit(&raised, 150, json!({"question": "Q"})), Ok(raised), "what does not change is no change");
     }
@@ -264,7 +218,7 @@ mod tests {
         let landed = asked.apply(&poll(None, Some(200)), at(100), false).unwrap();
         for stands in [poll(None, Some(200)), landed.clone()] {
             let late = asked.apply(&stands, at(104), true).unwrap();
-            assert_eq!(late.rules.settings.closes_at, Some(at(113)));
+            assert_eq!(late.rules.settings.spec.closes_at, Some(at(113)));
             assert_eq!(late.rules.settings.revision, stands.rules.settings.revision + 1);
         }
         assert_eq!(asked.apply(&landed, at(100), true), Ok(landed.clone()), "it landed in time");
@@ -275,11 +229,11 @@ mod tests {
     fn texts_that_stay_are_not_judged_again() {
         let mut old = poll(Some(100), None);
         old.options = vec!["a".to_owned(), "a\u{200b}".to_owned()];
-        old.rules.settings.question = "\u{202e}Q".to_owned();
+        old.rules.settings.spec.question = "\u{202e}Q".to_owned();
         let raised = edit(&old, 0, json!({"peak_votes_per_second": 20_000})).unwrap();
-        assert_eq!((&raised.options, raised.rules.settings.peak_votes_per_second), (&old.options, 20_000));
+        assert_eq!((&raised.options, raised.rules.settings.spec.peak_votes_per_second), (&old.options, 20_000));
         assert!(edit(&old, 0, json!({"options": old.options})).is_err());
-        assert!(edit(&old, 0, json!({"question": old.rules.settings.question})).is_err());
+        assert!(edit(&old, 0, json!({"question": old.rules.settings.spec.question})).is_err());
     }
 
     #[test]

@@ -1,0 +1,350 @@
+//! What an owner may set of a poll. Each setting is declared once, in the table below, and what creates, edits, stores and
+//! shows polls follows from it.
+
+use serde::{
+    Deserialize, Serialize,
+    de::{IntoDeserializer, value::Error as WordError},
+};
+
+use crate::{caller::TokenKind, time::Timestamp};
+
+/// How many options a voter chooses.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// Exactly one.
+    #[default]
+    Single,
+    /// One to `max_choices`.
+    Multiple,
+}
+
+/// What a voter must show.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Identity {
+    /// An account token.
+    Account,
+    /// A device token, or an account token.
+    #[default]
+    Device,
+}
+
+impl Identity {
+    /// Whether a token of that kind may vote.
+    pub fn admits(self, token: TokenKind) -> bool {
+        match (self, token) {
+            (Identity::Account, TokenKind::Device) => false,
+            (Identity::Account, TokenKind::Account) | (Identity::Device, _) => true,
+        }
+    }
+}
+
+/// Whether a vote may be changed or retracted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum VoteChange {
+    /// Never.
+    #[default]
+    Never,
+    /// Until the poll closes.
+    UntilClose,
+}
+
+/// Who may see the results, and when.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ResultsVisibility {
+    /// Anyone at any time.
+    #[default]
+    Always,
+    /// Callers who have voted.
+    AfterVote,
+    /// Anyone once the poll is closed.
+    AfterClose,
+    /// The poll's owner.
+    Owner,
+}
+
+/// Until when a setting may change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Changeable {
+    /// It never changes.
+    Never,
+    /// Until 9 s before the poll opens.
+    UntilOpen,
+    /// While the poll is open too, by a rule of its own.
+    WhileOpen,
+}
+
+/// A setting as a table's item holds it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Stored {
+    /// Text, or the word of an enum's variant.
+    Text(String),
+    /// A whole number; of a time, its milliseconds.
+    Number(u64),
+}
+
+/// A stored setting that can't be read, by its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UnreadableSetting(pub &'static str);
+
+/// The type of a setting.
+trait Setting: Sized {
+    /// As an item holds it. If `None`, the item has no such attribute.
+    fn stored(&self) -> Option<Stored>;
+    /// From what an item holds. Returns `None` if that is no such setting.
+    fn read(stored: Option<Stored>) -> Option<Self>;
+}
+
+macro_rules! poll_settings {
+    (
+        $(#[$text_doc:meta])* $text:ident: $text_type:ty, sent as $text_sent:ty, changes $text_changes:ident;
+        labels;
+        $($(#[$doc:meta])* $name:ident: $type:ty, sent as $sent:ty, changes $changes:ident;)*
+    ) => {
+        /// All settings of a poll, as its owner wants them.
+        #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+        pub struct PollSpec {
+            $(#[$text_doc])* pub $text: $text_type,
+            $($(#[$doc])* pub $name: $type,)*
+        }
+
+        /// Settings and labels as they are sent: right types, nothing else looked at. What is absent is `None`.
+        #[cfg(any(test, feature = "text"))]
+        #[derive(Clone, Debug, Default, Deserialize)]
+        #[serde(deny_unknown_fields, default)]
+        pub struct SentSettings {
+            #[serde(deserialize_with = "given")]
+            pub(super) $text: Option<$text_sent>,
+            #[serde(deserialize_with = "given")]
+            pub(super) options: Option<Vec<String>>,
+            $(#[serde(deserialize_with = "given")] pub(super) $name: Option<$sent>,)*
+        }
+
+        impl PollSpec {
+            /// The names of all settings, in the API and in the table.
+            pub const NAMES: &[&str] = &[stringify!($text), $(stringify!($name)),*];
+
+            /// The settings as an item holds them, by name.
+            pub fn stored(&self) -> impl Iterator<Item = (&'static str, Stored)> {
+                let all = [(stringify!($text), self.$text.stored()), $((stringify!($name), self.$name.stored())),*];
+                all.into_iter().filter_map(|(name, stored)| Some((name, stored?)))
+            }
+
+            /// The settings from what an item holds, by name.
+            pub fn read<E: From<UnreadableSetting>>(
+                item: impl Fn(&'static str) -> Result<Option<Stored>, E>,
+            ) -> Result<Self, E> {
+                Ok(Self {
+                    $text: Setting::read(item(stringify!($text))?).ok_or(UnreadableSetting(stringify!($text)))?,
+                    $($name: Setting::read(item(stringify!($name))?).ok_or(UnreadableSetting(stringify!($name)))?,)*
+                })
+            }
+
+            /// Until when those settings may change that the other spec has otherwise.
+            pub fn differences(&self, other: &Self) -> impl Iterator<Item = Changeable> {
+                let all = [
+                    (self.$text != other.$text, Changeable::$text_changes),
+                    $((self.$name != other.$name, Changeable::$changes)),*
+                ];
+                all.into_iter().filter_map(|(differs, changes)| differs.then_some(changes))
+            }
+        }
+
+        #[cfg(any(test, feature = "text"))]
+        #[allow(clippy::useless_conversion, reason = "most settings are kept as they are sent")]
+        impl PollSpec {
+            /// The settings as somebody would send them, without labels.
+            pub(super) fn as_sent(&self) -> SentSettings {
+                SentSettings {
+                    $text: Some(self.$text.clone().into()),
+                    options: None,
+                    $($name: Some(self.$name.clone().into()),)*
+                }
+            }
+
+            /// Writes the settings and the labels as the entries of a JSON object, in the order of the table.
+            pub(super) fn write<M: serde::ser::SerializeMap>(&self, labels: &[String], map: &mut M) -> Result<(), M::Error> {
+                map.serialize_entry(stringify!($text), &self.$text)?;
+                map.serialize_entry("options", labels)?;
+                $(map.serialize_entry(stringify!($name), &self.$name)?;)*
+                Ok(())
+            }
+        }
+
+        #[cfg(any(test, feature = "text"))]
+        impl SentSettings {
+            /// What is sent, and of the rest what `others` has.
+            pub(super) fn or(self, others: Self) -> Self {
+                Self {
+                    $text: self.$text.or(others.$text),
+                    options: self.options.or(others.options),
+                    $($name: self.$name.or(others.$name),)*
+                }
+            }
+
+            /// Whether a setting is sent that never changes, and `others` has it otherwise.
+            pub(super) fn changes_what_never_does(&self, others: &Self) -> bool {
+                let mut all = [
+                    (Changeable::$text_changes, self.$text.is_some() && self.$text != others.$text),
+                    $((Changeable::$changes, self.$name.is_some() && self.$name != others.$name)),*
+                ]
+                .into_iter();
+                all.any(|(changes, differs)| differs && changes == Changeable::Never)
+            }
+        }
+    };
+}
+
+// The order is that of answers and of what is hashed. The JSON of all settings and labels is hashed to recognise a request that
+// is repeated (`NewPoll::hash`): a new setting must be left out of it at its default, or a repeat across that deployment is a
+// conflict.
+poll_settings! {
+    /// What is asked.
+    question: String, sent as String, changes UntilOpen;
+    labels;
+    /// How many options a voter chooses.
+    kind: Kind, sent as Kind, changes Never;
+    /// The most options that a vote may name.
+    max_choices: u8, sent as u64, changes UntilOpen;
+    /// From when on the poll takes votes. If `None`, from its creation.
+    opens_at: Option<Timestamp>, sent as Option<Timestamp>, changes UntilOpen;
+    /// From when on the poll takes no votes. If `None`, it stays open.
+    closes_at: Option<Timestamp>, sent as Option<Timestamp>, changes WhileOpen;
+    /// What a voter must show.
+    identity: Identity, sent as Identity, changes Never;
+    /// Whether votes may change.
+    vote_change: VoteChange, sent as VoteChange, changes UntilOpen;
+    /// Who may see the results.
+    results: ResultsVisibility, sent as ResultsVisibility, changes UntilOpen;
+    /// The peak that the poll is built for, in votes a second.
+    peak_votes_per_second: u32, sent as u64, changes WhileOpen;
+}
+
+/// A field that may be absent but, unless its type says otherwise, not null.
+#[cfg(any(test, feature = "text"))]
+fn given<'de, D: serde::Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
+}
+
+impl Setting for String {
+    fn stored(&self) -> Option<Stored> {
+        Some(Stored::Text(self.clone()))
+    }
+
+    fn read(stored: Option<Stored>) -> Option<Self> {
+        match stored {
+            Some(Stored::Text(text)) => Some(text),
+            Some(Stored::Number(_)) | None => None,
+        }
+    }
+}
+
+impl Setting for u32 {
+    fn stored(&self) -> Option<Stored> {
+        Some(Stored::Number(u64::from(*self)))
+    }
+
+    fn read(stored: Option<Stored>) -> Option<Self> {
+        match stored {
+            Some(Stored::Number(number)) => number.try_into().ok(),
+            Some(Stored::Text(_)) | None => None,
+        }
+    }
+}
+
+impl Setting for u8 {
+    fn stored(&self) -> Option<Stored> {
+        u32::from(*self).stored()
+    }
+
+    fn read(stored: Option<Stored>) -> Option<Self> {
+        <u32 as Setting>::read(stored)?.try_into().ok()
+    }
+}
+
+impl Setting for Option<Timestamp> {
+    fn stored(&self) -> Option<Stored> {
+        self.map(|at| Stored::Number(at.as_millis()))
+    }
+
+    fn read(stored: Option<Stored>) -> Option<Self> {
+        match stored {
+            Some(Stored::Number(millis)) => Timestamp::from_millis(millis).map(Some),
+            Some(Stored::Text(_)) => None,
+            None => Some(None),
+        }
+    }
+}
+
+/// Enums are stored as the words that the API has for their variants.
+macro_rules! stored_as_words {
+    ($($enum:ty),*) => {
+        $(impl Setting for $enum {
+            fn stored(&self) -> Option<Stored> {
+                serde_json::to_value(self).ok()?.as_str().map(|word| Stored::Text(word.to_owned()))
+            }
+
+            fn read(stored: Option<Stored>) -> Option<Self> {
+                let word = <String as Setting>::read(stored)?;
+                let word: serde::de::value::StrDeserializer<'_, WordError> = word.as_str().into_deserializer();
+                Self::deserialize(word).ok()
+            }
+        })*
+    };
+}
+stored_as_words!(Kind, Identity, VoteChange, ResultsVisibility);
+
+#[cfg(test)]
+mod tests {
+    use std::{cell::RefCell, collections::HashMap};
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::testing::{at, poll_asked_for};
+
+    fn spec() -> PollSpec {
+        let body =
+            json!({"question": "Q", "options": ["a", "b"], "kind": "multiple", "closes_at": at(9), "results": "owner"});
+        poll_asked_for(body, at(0)).unwrap().rules.settings.spec
+    }
+
+    fn read(item: &HashMap<&'static str, Stored>) -> Result<PollSpec, UnreadableSetting> {
+        PollSpec::read(|name| Ok::<_, UnreadableSetting>(item.get(name).cloned()))
+    }
+
+    #[test]
+    fn settings_are_read_as_they_were_stored() {
+        let item: HashMap<_, _> = spec().stored().collect();
+        assert_eq!(item["results"], Stored::Text("owner".to_owned()));
+        assert_eq!(item["closes_at"], Stored::Number(at(9).as_millis()));
+        assert!(!item.contains_key("opens_at"));
+        assert_eq!(read(&item), Ok(spec()));
+    }
+
+    #[test]
+    fn a_setting_that_is_missing_or_of_another_type_is_named() {
+        for name in PollSpec::NAMES.iter().filter(|name| !name.ends_with("_at")) {
+            let mut item: HashMap<_, _> = spec().stored().collect();
+            item.remove(name);
+            assert_eq!(read(&item), Err(UnreadableSetting(name)));
+        }
+        for (name, wrong) in [("max_choices", Stored::Number(256)), ("kind", Stored::Text("ranked".to_owned()))] {
+            let mut item: HashMap<_, _> = spec().stored().collect();
+            item.insert(name, wrong);
+            assert_eq!(read(&item), Err(UnreadableSetting(name)));
+        }
+        let item = RefCell::new(Vec::new());
+        assert_eq!(
+            PollSpec::read(|name| Err::<_, UnreadableSetting>({
+                item.borrow_mut().push(name);
+                UnreadableSetting(name)
+            })),
+            Err(UnreadableSetting("question"))
+        );
+        assert_eq!(item.into_inner(), ["question"]);
+    }
+}

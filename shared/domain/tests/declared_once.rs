@@ -1,0 +1,53 @@
+//! The settings of a poll are declared in `poll::PollSpec`; what has to name them in another language names the same ones.
+
+#![allow(clippy::unwrap_used, reason = "it is a test")]
+
+use std::collections::BTreeSet;
+
+use landslide_domain::poll::PollSpec;
+use saphyr::{LoadableYamlNode, Yaml};
+
+const TEMPLATE: &str = include_str!("../../../template.yaml");
+const API: &str = include_str!("../../../infra/openapi.yaml");
+
+fn read(text: &'static str) -> Yaml<'static> {
+    Yaml::load_from_str(text).unwrap().swap_remove(0)
+}
+
+fn keys<'a>(object: &'a Yaml<'_>) -> BTreeSet<&'a str> {
+    object.as_mapping().unwrap().keys().filter_map(Yaml::as_str).collect()
+}
+
+/// The settings, and what else there is.
+fn settings_and(others: &[&'static str]) -> BTreeSet<&'static str> {
+    PollSpec::NAMES.iter().chain(others).copied().collect()
+}
+
+fn properties(schema: &str) -> BTreeSet<String> {
+    let api = read(API);
+    keys(&api["components"]["schemas"][schema]["properties"]).into_iter().map(str::to_owned).collect()
+}
+
+#[test]
+fn the_api_takes_every_setting_and_labels_in_a_new_poll_and_in_a_change() {
+    for schema in ["NewPoll", "EditPoll"] {
+        assert_eq!(properties(schema), settings_and(&["options"]).into_iter().map(str::to_owned).collect(), "{schema}");
+    }
+}
+
+#[test]
+fn the_api_shows_every_setting() {
+    let besides = ["poll_id", "status", "revision", "created_at"];
+    assert_eq!(properties("ListedPoll"), settings_and(&besides).into_iter().map(str::to_owned).collect());
+    let besides = ["poll_id", "status", "revision", "created_at", "options"];
+    assert_eq!(properties("Poll"), settings_and(&besides).into_iter().map(str::to_owned).collect());
+}
+
+#[test]
+fn the_index_by_owner_holds_every_setting() {
+    let template = read(TEMPLATE);
+    let index = &template["Resources"]["Polls"]["Properties"]["GlobalSecondaryIndexes"][0];
+    let held = index["Projection"]["NonKeyAttributes"].as_sequence().unwrap();
+    let held: BTreeSet<&str> = held.iter().filter_map(Yaml::as_str).collect();
+    assert_eq!(held, settings_and(&["revision", "created_at"]));
+}
