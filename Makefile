@@ -63,7 +63,7 @@ HOST_ARCH := $(if $(filter aarch64 arm64,$(shell uname -m)),arm64,x86_64)
 
 .DEFAULT_GOAL := help
 .PHONY: help up down url token demo load audit replay redrive test test-unit test-budgets test-it test-api chaos sim sim-mutants mutants viral costs bench \
-	check check-rust check-python check-template check-api api figures \
+	check check-rust check-python check-template check-api tidy api figures \
 	package size preflight deploy logs clean
 
 help: ## this list
@@ -159,7 +159,12 @@ figures: ## run what computes or measures and write what it prints into docs/fig
 
 ## --- checks
 
-check: check-rust check-python check-api check-template ## formatting, lints, dependencies, the API's document, the template
+check: tidy check-rust check-python check-api check-template ## formatting, lints, dependencies, the API's document, the template
+
+tidy: ## words, links and lines of text; circles of modules; dependencies nobody uses (ARGS=--write renews what is generated)
+	@$(LOCAL) venvs tools
+	@$(TOOLS)/python -B infra/check/tidy.py $(ARGS)
+	@$(TOOLS)/python -B infra/check/test_tidy.py --quiet
 
 check-rust:
 	cargo fmt --all --check
