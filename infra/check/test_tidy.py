@@ -11,7 +11,7 @@ TIDY = {
     "README.md": "# One\n\nSee [two](docs/two.md#a-heading-twice-1), `docs/two.md` and [below](#one).\n",
     "docs/two.md": "# A heading, `twice`\n## A heading, `twice`\n\n| a row | of a table |\n\n```sh\n[code](gone)\n```\n",
     "one/Cargo.toml": CRATE + '[dependencies]\nserde.workspace = true\nquiet = "1" # it switches a feature off\n',
-    "one/src/lib.rs": "//! Crate one. And more.\nmod a;\nmod b;\n",
+    "one/src/lib.rs": "//! Crate one. And more.\nmod a;\nmod b;\nstruct Root;\nimpl Root { fn new() {} }\n",
     "one/src/a.rs": "//! Module a.\nuse serde::Serialize;\nuse crate::{b::{self, B}, Root};\n",
     "one/src/b.rs": "//! Module b.\n#[cfg(test)]\nmod tests { use crate::a; fn f() { if true {} } }\n",
 }
@@ -48,8 +48,10 @@ class TidyTest(unittest.TestCase):
         self.fails(tidy.dead_names, "docs/x.md", "a `a::Gone`", "docs/x.md:1: a::Gone is not in the code")
         self.fails(tidy.dead_names, "docs/x.md", "a `b::Serialize`", "b::Serialize is not in the code")
         self.holds(tidy.dead_names, "docs/x.md", "`a::Serialize` and `one::a::Serialize` and `one::a`, not `a::<b>`")
-        self.fails(tidy.dead_names, "docs/x.md", "`Serialize::gone`", "Serialize::gone is not in the code")
-        self.holds(tidy.dead_names, "docs/x.md", "`Serialize::Root`, `AWS::Lambda::Function`")
+        self.fails(tidy.dead_names, "docs/x.md", "at most `GONE_MAX`", "docs/x.md:1: GONE_MAX is not in the code")
+        self.fails(tidy.dead_names, "docs/x.md", "`Root::gone`", "Root::gone is not in the code")
+        self.fails(tidy.dead_names, "docs/x.md", "`Serialize::Root`", "Serialize::Root is not in the code")
+        self.holds(tidy.dead_names, "docs/x.md", "`Root::new`, `AWS::Lambda::Function`")
         self.assertEqual(list(tidy.dead_names({"Cargo.lock": 'name = "serde-json"\n', "x.md": "`serde_json::Value`"})), [])
 
     def test_words_that_make_a_reader_guess(self) -> None:
