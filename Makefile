@@ -33,6 +33,8 @@ SEED ?=
 AGAIN ?=
 # Of `viral`: names of scenarios; empty for all.
 SCENARIOS ?=
+# Of `figures`: names of blocks in docs/figures.md. These need no cloud and some minutes; `sim` takes a quarter of an hour.
+FIGURES ?= costs viral budgets
 # Of `chaos`: for how long voters come; SEED= draws the faults of that seed.
 CHAOS_SECONDS ?= 300
 # Further arguments of `demo`, `load`, `audit`, `replay`, `redrive`, `mutants`, `viral`, `bench`, `test-unit` and `test-it` (a test's
@@ -61,12 +63,12 @@ HOST_ARCH := $(if $(filter aarch64 arm64,$(shell uname -m)),arm64,x86_64)
 
 .DEFAULT_GOAL := help
 .PHONY: help up down url token demo load audit replay redrive test test-unit test-budgets test-it test-api chaos sim sim-mutants mutants viral costs bench \
-	check check-rust check-python check-template check-api api \
+	check check-rust check-python check-template check-api tidy api figures \
 	package size preflight deploy logs clean
 
 help: ## this list
 	@echo "make VERB [NAME=value]    CLOUD=ministack PORT=$(PORT)"
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 14
+	@sed -n -e 's/^## --- \(.*\)/\n\1/p' -e 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 15
 
 ## --- a cloud on this machine
 
@@ -91,10 +93,10 @@ load: ## votes through the running stack: rate, latency, lag, write units, messa
 audit: ## recount a poll's votes and compare; fails on any difference (POLL=id ARGS='--json --repair')
 	@$(LOCAL) audit $(CONSENT) -- $(if $(POLL),'$(POLL)') $(ARGS)
 
-replay: ## give the relay again what it had failed with for 23 hours
+replay: ## hand the relay once more what it had failed with for 23 hours
 	@$(LOCAL) replay $(CONSENT) -- $(ARGS)
 
-redrive: ## give the dead letters back, and show those that can't be counted
+redrive: ## return dead letters to the counting, and show those that can't be counted
 	@$(LOCAL) redrive $(CONSENT) -- $(ARGS)
 
 logs: ## print a function's log lines (FN=cast-vote MINUTES=60 FILTER='"text"'), of AWS if no local cloud runs
@@ -113,6 +115,8 @@ test-unit: ## tests that need no cloud
 test-budgets: ## instructions of the hot paths (valgrind), against tests/bench/budgets.toml
 	cargo run --quiet $(CARGO_FLAGS) $(SIM_FLAGS) --bin landslide-budgets
 
+## --- tests on a local cloud
+
 test-it: infra/local/openid-provider/node_modules/.package-lock.json ## tests against the local cloud, which is brought up first
 	@$(LOCAL) test-it $(CLOUD_FLAGS) $(if $(AGAIN),--again) -- $(ARGS)
 
@@ -121,6 +125,8 @@ chaos: ## votes through the running stack while everything fails; then all are c
 
 test-api: ## schemathesis: every operation by examples, at its edges, at random and in sequences (CASES=20 SEED=1)
 	@$(LOCAL) test-api $(CLOUD_FLAGS) --cases $(CASES) --seed $(or $(SEED),1)
+
+## --- simulation and mutants
 
 sim: ## the real code over models of AWS, seed by seed, under faults (SEEDS=2000 SEED_START=1, or SEED='17 voters=3')
 	cargo run --quiet $(CARGO_FLAGS) $(SIM_FLAGS) --bin landslide-sim -- --seeds $(SEEDS) --start $(SEED_START) $(if $(SEED),--seed '$(SEED)')
@@ -134,11 +140,13 @@ mutants: ## breaks the domain on purpose at every place that cargo-mutants finds
 	ulimit -v $(MUTANT_KB_MAX); CARGO_TARGET_DIR='$(CURDIR)/target/mutation' target/tools/bin/cargo-mutants mutants $(ARGS) \
 		|| { [ $$? -eq 3 ] && [ ! -s target/mutation/mutants.out/missed.txt ]; }
 
+## --- models and figures
+
 viral: ## the path of 60,000 votes/s and more in virtual time, by counts, and plots of it (SCENARIOS='steady wide')
 	cargo run --quiet $(CARGO_FLAGS) $(SIM_FLAGS) --bin landslide-sim -- viral $(SCENARIOS) $(ARGS)
 
-costs: ## what a million votes cost, by units that are counted and infra/prices.json; fails where README says otherwise
-	cargo run --quiet $(CARGO_FLAGS) $(SIM_FLAGS) --bin landslide-sim -- viral steady new-devices lone --costs-in README.md
+costs: ## what a million votes cost, by units that are counted and infra/prices.json; fails where docs/figures.md says otherwise
+	cargo run --quiet $(CARGO_FLAGS) $(SIM_FLAGS) --bin landslide-sim -- viral steady new-devices lone --costs-in docs/figures.md
 
 bench: ## the functions as they ship, each as a process, by a floor in the same run; the hot paths by time (ARGS='--rounds 3')
 	@$(LOCAL) package --arch $(HOST_ARCH)
@@ -146,7 +154,17 @@ bench: ## the functions as they ship, each as a process, by a floor in the same 
 	cargo bench --quiet --package landslide-paths
 	cargo run --quiet $(CARGO_FLAGS) --bin landslide-bench -- --zips target/package/$(HOST_ARCH) $(ARGS)
 
-check: check-rust check-python check-api check-template ## formatting, lints, dependencies, the API's document, the template
+figures: ## run what computes or measures and write what it prints into docs/figures.md (FIGURES='costs viral sim bench size …')
+	@$(LOCAL) figures $(FIGURES)
+
+## --- checks
+
+check: tidy check-rust check-python check-api check-template ## formatting, lints, dependencies, the API's document, the template
+
+tidy: ## words, links and lines of text; circles of modules; dependencies nobody uses (ARGS=--write renews what is generated)
+	@$(LOCAL) venvs tools
+	@$(TOOLS)/python -B infra/check/tidy.py $(ARGS)
+	@$(TOOLS)/python -B infra/check/test_tidy.py --quiet
 
 check-rust:
 	cargo fmt --all --check

@@ -9,14 +9,14 @@ from landslide_local import clouds, paths, venvs
 from landslide_local.stages import Failure, say
 
 # Modules that import boto3 are imported where they are needed: these verbs run before it is installed.
-WITHOUT_BOTO3 = {"venvs", "pythons", "down", "url", "token", "test"}
+WITHOUT_BOTO3 = {"venvs", "pythons", "down", "url", "token", "test", "figures"}
 
 UP = "creates or updates the stack, with tables that are not protected against deletion"
 VOTES = "makes a poll and casts votes in it"
 CHANGES = {
     "audit": "repairs what is counted of a poll",
-    "replay": "gives the relay again what lies in the failure bucket",
-    "redrive": "gives the dead letters back to the counting",
+    "replay": "hands the relay once more what lies in the failure bucket",
+    "redrive": "returns the dead letters to the counting",
 }
 """What commands do to a stack, for the question whether that is meant."""
 
@@ -73,6 +73,9 @@ def _parser() -> argparse.ArgumentParser:
     verb = verbs.add_parser("test", help="the two above on each of these clouds")
     verb.add_argument("clouds", nargs="+")
     verb.set_defaults(run=_test)
+    verb = verbs.add_parser("figures", help="run these commands and write what they print into docs/figures.md")
+    verb.add_argument("names", nargs="+")
+    verb.set_defaults(run=_figures)
     verb = verbs.add_parser("logs", parents=[cloud])
     verb.add_argument("--function", required=True)
     verb.add_argument("--minutes", type=int, default=60)
@@ -187,6 +190,12 @@ def _test(arguments: argparse.Namespace) -> None:
     from landslide_local import suites
 
     suites.run(arguments.clouds)
+
+
+def _figures(arguments: argparse.Namespace) -> None:
+    from landslide_local import figures
+
+    figures.write(arguments.names)
 
 
 def _logs(arguments: argparse.Namespace) -> None:

@@ -82,7 +82,7 @@ class LocalCloud:
         if running is not None and (running.cloud, running.port) != (self.name, self.port):
             raise Failure(f"{running.cloud} runs on port {running.port} already: one cloud at a time. First: make down")
         if running is not None and running.version != version:
-            say("    it runs from other files than there are now: starting it anew, empty")
+            say("    it runs from other files than there are now: starting it again, empty")
             _end(running)
             running = None
         if running is None:

@@ -8,7 +8,7 @@ from landslide_local import build, paths
 from landslide_local.stages import Failure, say
 
 ZIP_BYTES_MAX = 4 * 1024 * 1024
-"""A promise of the README; a cold start reads the whole zip."""
+"""Of a function's zip: a cold start reads all of it."""
 EXECUTABLE = 0o100755 << 16
 LONG_AGO = (1980, 1, 1, 0, 0, 0)  # so that the same binary gives the same zip
 

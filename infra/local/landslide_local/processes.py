@@ -100,7 +100,7 @@ def stop(pid_file: Path, running: Running) -> None:
 
 
 def require_free(port: int) -> None:
-    """Fails with the name of whoever listens on the port."""
+    """Fails with the name of the process that listens on the port."""
     with socket.socket() as probe:
         probe.settimeout(2)
         if probe.connect_ex(("127.0.0.1", port)) != 0:

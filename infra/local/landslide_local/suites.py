@@ -1,4 +1,4 @@
-"""Runs the suites that need a cloud on one cloud after the other, and compares what they came to."""
+"""Runs the suites that need a cloud on one cloud after the other, and compares their results."""
 
 import re
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ SUITES = ("test-it", "test-api")
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a suite came to on a cloud: the runner's own last word, and the tests that this cloud lacks something for."""
+    """A suite's result on a cloud: the runner's own last word, and the tests that this cloud lacks something for."""
 
     cloud: str
     suite: str

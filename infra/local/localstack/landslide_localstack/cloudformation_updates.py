@@ -1,6 +1,6 @@
 """How an update of a stack is worked out, and what becomes of one that fails.
 
-A resource is replaced where a create-only property has another value. LocalStack's engine also replaces it where such a
+A resource is replaced where a create-only property has another value. LocalStack's engine also replaces it where that
 property refers to a resource that is only updated: a changed API would have its stage made a second time ("Stage already
 exists") and then deleted. An update that switches a condition on fails there, if what it adds refers to something else that
 it adds. And a failed update ends in a status that is one of a failed creation, for which the SAM CLI waits an hour.

@@ -128,7 +128,7 @@ class FunctionProcess:
             self._close_pipe()  # at its end: no process has it open
 
     def end(self) -> None:
-        """Kills it and its descendants, which wakes whoever waits for it. Its output is read."""
+        """Kills it and its descendants, which wakes what waits for it. Its output is read."""
         if self._process is not None:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)

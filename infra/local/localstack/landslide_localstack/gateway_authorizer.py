@@ -107,7 +107,7 @@ class Authorizers:
 
 
 def ask(authorizer: Authorizer, context: RestApiInvocationContext, seconds: int) -> Answer:
-    """What the authorizer's function says, valid for so many seconds."""
+    """What the authorizer's function says, valid for its time to live, in seconds."""
     function = get_lambda_function_arn_from_invocation_uri(authorizer["authorizerUri"])
     event = json.dumps(event_of(context)).encode()
     began = time.monotonic()

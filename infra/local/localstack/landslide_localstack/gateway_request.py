@@ -1,6 +1,6 @@
 """The request as API Gateway takes it: the body byte for byte and not over 10 MB, with the time that it came.
 
-LocalStack reads bodies of HTML forms and writes them anew (one of 500 kB ends as an empty 200), passes bodies of any size,
+LocalStack reads bodies of HTML forms and writes them again (one of 500 kB ends as an empty 200), passes bodies of any size,
 and its `$context.requestTime` lacks the zone.
 """
 

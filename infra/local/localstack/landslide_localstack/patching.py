@@ -1,6 +1,6 @@
 """Patches of LocalStack's functions that end the program where the function has changed.
 
-The lock pins LocalStack, so a place changes only with the pin: whoever moves it reads the named function anew and renews
+The lock pins LocalStack, so a place changes only with the pin: to move it, read the named function again and renew
 the digest.
 """
 

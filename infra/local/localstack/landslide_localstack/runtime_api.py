@@ -83,7 +83,7 @@ class RuntimeApi:
         return f"{host}:{port}"
 
     def close(self) -> None:
-        """Ends all connections; whoever waits for an outcome waits in vain. Nothing, once it is closed."""
+        """Ends all connections; what waits for an outcome waits in vain. Nothing, once it is closed."""
         if self._listener.fileno() == -1:
             return
         for task in self._tasks:

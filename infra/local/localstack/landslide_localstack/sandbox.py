@@ -1,6 +1,6 @@
-"""An execution environment of Lambda on this machine: a function's process, started anew when it has failed.
+"""An execution environment of Lambda on this machine: a function's process, started again when it has failed.
 
-All of them live on one event loop, in a thread that never ends: so one thread serves all functions, whoever waits is woken
+All of them live on one event loop, in a thread that never ends: so one thread serves all functions, what waits is woken
 at once by an answer, an exit, a timeout or a stop, and processes can be bound to that thread (children.py).
 """
 

@@ -1,7 +1,7 @@
 """The event source mapping of queues: as exact as SQS is.
 
 Without it an error of the function with one message group also skips the other groups of that receive, whose receive
-counts rise although nobody was given their messages; and a body that is JSON arrives written anew.
+counts rise although nobody was given their messages; and a body that is JSON arrives parsed and written again.
 """
 
 import logging

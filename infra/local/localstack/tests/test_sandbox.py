@@ -1,4 +1,4 @@
-"""A function's process: reused, ended in time, started anew, and woken from by a stop."""
+"""A function's process: reused, ended in time, started again, and woken from by a stop."""
 
 import concurrent.futures
 import json
