@@ -114,7 +114,7 @@ CODES = {
     500: {"internal"},
     503: {"unavailable"},
 }
-"""Codes of problems by status, as in shared/edge/src/http/error.rs."""
+"""Codes of problems by status, as in shared/edge/src/error.rs."""
 GATEWAY_RESPONSES = {
     "BAD_REQUEST_BODY": 400,
     "BAD_REQUEST_PARAMETERS": 400,

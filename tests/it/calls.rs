@@ -11,7 +11,7 @@ use landslide_aws::{
     testing::{Answer, Calls, stub},
 };
 use landslide_domain::{testing::poll_asked_for, time::Timestamp};
-use landslide_edge::http::Request;
+use landslide_edge::Request;
 use landslide_service::votes::Votes;
 use serde_json::{Value, json};
 

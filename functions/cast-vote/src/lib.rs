@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use landslide_aws::clock;
 use landslide_domain::vote::CastVote;
-use landslide_edge::http::{BODY_BYTES_MAX, CacheControl, Error, Reply, Request, StatusCode};
+use landslide_edge::{BODY_BYTES_MAX, CacheControl, Error, Reply, Request, StatusCode};
 use landslide_service::votes::{Votes, Wish};
 
 /// 201 with a first or changed vote, 200 with a repeat of the stored choices, also after closing.

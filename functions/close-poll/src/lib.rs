@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use landslide_aws::clock;
-use landslide_edge::http::{CacheControl, Error, Reply, Request, StatusCode};
+use landslide_edge::{CacheControl, Error, Reply, Request, StatusCode};
 use landslide_service::polls::PollChanges;
 
 /// 200 with the poll and its `closes_at`, and the same again.

@@ -2,11 +2,11 @@
 
 use close_poll::handle;
 use landslide_aws::telemetry;
-use landslide_edge::http::Edge;
+use landslide_edge::Edge;
 use landslide_service::polls::PollChanges;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
     telemetry::init();
-    landslide_http::run(Edge::from_env()?, PollChanges::from_env().await?, handle).await
+    landslide_lambda_http::run(Edge::from_env()?, PollChanges::from_env().await?, handle).await
 }

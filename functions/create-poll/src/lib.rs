@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use landslide_aws::{clock, config, sdk, secret, store::PollStore};
-use landslide_edge::http::{CacheControl, Error, POLL_BODY_BYTES_MAX, Reply, Request, StatusCode};
+use landslide_edge::{CacheControl, Error, POLL_BODY_BYTES_MAX, Reply, Request, StatusCode};
 use landslide_service::polls::PollCreation;
 
 /// Making polls as the environment sets it, its connections made.

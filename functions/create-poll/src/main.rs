@@ -2,10 +2,10 @@
 
 use create_poll::{creation_from_env, handle};
 use landslide_aws::telemetry;
-use landslide_edge::http::Edge;
+use landslide_edge::Edge;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
     telemetry::init();
-    landslide_http::run(Edge::from_env()?, creation_from_env().await?, handle).await
+    landslide_lambda_http::run(Edge::from_env()?, creation_from_env().await?, handle).await
 }

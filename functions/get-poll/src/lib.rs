@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use landslide_aws::clock;
-use landslide_edge::http::{CacheControl, Error, Reply, Request, StatusCode};
+use landslide_edge::{CacheControl, Error, Reply, Request, StatusCode};
 use landslide_service::polls::CurrentPolls;
 
 /// Seconds for which anyone may keep a poll: it is read as often as it is voted in.

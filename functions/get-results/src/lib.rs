@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use landslide_aws::clock;
-use landslide_edge::http::{CacheControl, Error, Reply, Request, StatusCode};
+use landslide_edge::{CacheControl, Error, Reply, Request, StatusCode};
 use landslide_service::results::CurrentResults;
 
 /// Seconds for which anyone may keep results.

@@ -2,11 +2,11 @@
 
 use get_results::handle;
 use landslide_aws::telemetry;
-use landslide_edge::http;
+use landslide_edge::Edge;
 use landslide_service::results::CurrentResults;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
     telemetry::init();
-    http::run(http::Edge::from_env()?, CurrentResults::from_env().await?, handle).await
+    landslide_edge::run(Edge::from_env()?, CurrentResults::from_env().await?, handle).await
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use landslide_aws::clock;
-use landslide_edge::http::{CacheControl, Error, Reply, Request};
+use landslide_edge::{CacheControl, Error, Reply, Request};
 use landslide_service::votes::Votes;
 
 /// 200 with the caller's vote, 404 if there is none.

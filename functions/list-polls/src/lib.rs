@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use landslide_aws::clock;
 use landslide_domain::poll::PollView;
-use landslide_edge::http::{CacheControl, Error, Reply, Request};
+use landslide_edge::{CacheControl, Error, Reply, Request};
 use landslide_service::polls::OwnerPolls;
 use serde::Serialize;
 
@@ -32,5 +32,5 @@ fn limit(request: &Request) -> Result<usize, Error> {
     let Some(limit) = request.query("limit") else { return Ok(LIMIT_DEFAULT) };
     let digits = Some(limit).filter(|limit| limit.bytes().all(|byte| byte.is_ascii_digit()));
     let number = digits.and_then(|digits| digits.parse().ok()).filter(|number| (1..=LIMIT_MAX).contains(number));
-    number.ok_or_else(|| Error::invalid(format!("the query's limit must be from 1 to {LIMIT_MAX}")))
+    number.ok_or_else(|| Error::invalid(format!("The query's limit must be from 1 to {LIMIT_MAX}.")))
 }

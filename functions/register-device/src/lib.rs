@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use landslide_aws::{clock, config, random, sdk};
 use landslide_domain::{error::Error as Failure, time::Timestamp};
-use landslide_edge::http::{CacheControl, Error, Reply, Request};
+use landslide_edge::{CacheControl, Error, Reply, Request};
 use landslide_identity::{device_keys::read_device_keys, token::DeviceIssuer};
 use serde::Serialize;
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use landslide_aws::clock;
-use landslide_edge::http::{CacheControl, Error, Reply, Request, StatusCode};
+use landslide_edge::{CacheControl, Error, Reply, Request, StatusCode};
 use landslide_service::votes::{Votes, Wish};
 
 /// 204, and 204 again once it is retracted, also after closing.

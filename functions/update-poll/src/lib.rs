@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use landslide_aws::clock;
 use landslide_domain::poll::edit::EditPoll;
-use landslide_edge::http::{CacheControl, Error, POLL_BODY_BYTES_MAX, Reply, Request, StatusCode};
+use landslide_edge::{CacheControl, Error, POLL_BODY_BYTES_MAX, Reply, Request, StatusCode};
 use landslide_service::polls::PollChanges;
 
 /// 200 with the poll as it is then.

@@ -1,12 +1,12 @@
 //! Wiring of `update-poll`.
 
 use landslide_aws::telemetry;
-use landslide_edge::http::Edge;
+use landslide_edge::Edge;
 use landslide_service::polls::PollChanges;
 use update_poll::handle;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
     telemetry::init();
-    landslide_http::run(Edge::from_env()?, PollChanges::from_env().await?, handle).await
+    landslide_lambda_http::run(Edge::from_env()?, PollChanges::from_env().await?, handle).await
 }

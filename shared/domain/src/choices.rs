@@ -11,16 +11,16 @@ pub struct Choices(u128);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ChoicesError {
     /// No id at all.
-    #[error("names no option")]
+    #[error("The vote names no option.")]
     Empty,
     /// An id that no option of the poll has.
-    #[error("names option {0}, which the poll does not have")]
+    #[error("The vote names option {0}, which the poll does not have.")]
     Unknown(u64),
     /// One id twice.
-    #[error("names option {0} twice")]
+    #[error("The vote names option {0} twice.")]
     Repeated(u64),
     /// More than the poll lets a voter choose.
-    #[error("names {named} options, and this poll takes at most {max}")]
+    #[error("The vote names {named} options, and this poll takes at most {max}.")]
     TooMany {
         /// How many ids were given.
         named: usize,

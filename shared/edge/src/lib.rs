@@ -1,3 +1,113 @@
-//! The edges of a function: HTTP requests and queue messages in, typed; replies, problem documents and batch reports out.
+//! The HTTP edge: requests in, typed; replies and problem documents (RFC 9457) out.
 
-pub mod http;
+mod body;
+mod error;
+mod event;
+mod problem;
+mod reply;
+mod request;
+
+use std::{future::Future, sync::Arc};
+
+use lambda_runtime::{Error as LambdaError, LambdaEvent, Service, service_fn};
+use landslide_domain::error::Error as Failure;
+
+pub use http::StatusCode;
+
+pub use self::{
+    error::{Error, Unsupported},
+    event::{Authorizer, Body, Event, Headers, PathParameters, RequestContext},
+    reply::{CacheControl, Reply, Response},
+    request::{BODY_BYTES_MAX, POLL_BODY_BYTES_MAX, Request},
+};
+use landslide_aws::{
+    clock,
+    config::{self, ConfigError},
+    log_limit::LogLimit,
+};
+
+/// What every response carries, whatever the endpoint.
+pub struct Edge {
+    allowed_origin: String,
+    failures: LogLimit<&'static str>,
+}
+
+impl Edge {
+    /// The edge as the environment sets it.
+    pub fn from_env() -> Result<Self, ConfigError> {
+        Ok(Self::new(config::text("ALLOWED_ORIGIN")?))
+    }
+
+    /// An edge whose responses pages of that origin may read, or of any (`*`).
+    pub fn new(allowed_origin: String) -> Self {
+        Self { allowed_origin, failures: LogLimit::default() }
+    }
+}
+
+/// Answers requests by the endpoint until the environment ends.
+pub async fn run<App, Answer>(
+    edge: Edge,
+    app: App,
+    endpoint: impl Fn(Arc<App>, Request) -> Answer + Sync,
+) -> Result<(), LambdaError>
+where
+    App: Send + Sync,
+    Answer: Future<Output = Result<Reply, Error>> + Send,
+{
+    lambda_runtime::run(service(&edge, &Arc::new(app), &endpoint)).await
+}
+
+/// Answers one request of the gateway by the endpoint.
+pub fn service<App, Endpoint, Answer>(
+    edge: &Edge,
+    app: &Arc<App>,
+    endpoint: &Endpoint,
+) -> impl Service<LambdaEvent<Event>, Response = Response, Error = LambdaError, Future: Send>
+where
+    App: Send + Sync,
+    Endpoint: Fn(Arc<App>, Request) -> Answer + Sync,
+    Answer: Future<Output = Result<Reply, Error>> + Send,
+{
+    service_fn(move |event: LambdaEvent<Event>| async move {
+        let request = Request::new(event.payload, event.context.deadline());
+        Ok(edge.answer(app, endpoint, request).await)
+    })
+}
+
+impl Edge {
+    /// Answers a request by the endpoint, within the time that Lambda leaves it.
+    pub async fn answer<App, Answer>(
+        &self,
+        app: &Arc<App>,
+        endpoint: &impl Fn(Arc<App>, Request) -> Answer,
+        request: Request,
+    ) -> Response
+    where
+        Answer: Future<Output = Result<Reply, Error>>,
+    {
+        let (id, time_left) = (request.id().to_owned(), request.time_left());
+        let outcome = tokio::time::timeout(time_left, endpoint(app.clone(), request)).await;
+        self.respond(&id, outcome.unwrap_or_else(|_| Err(Failure::Unavailable("it took too long".to_owned()).into())))
+    }
+
+    /// The response to a request. Our own failures are logged here with their cause, one of each code a minute; the
+    /// caller sees none of it.
+    fn respond(&self, request_id: &str, outcome: Result<Reply, Error>) -> Response {
+        let reply = outcome.unwrap_or_else(|error| {
+            if let Some(cause) = error.cause() {
+                self.log_failure(request_id, error.code(), cause);
+            }
+            error.into_reply(request_id)
+        });
+        reply.into_response(&self.allowed_origin)
+    }
+
+    fn log_failure(&self, request_id: &str, code: &'static str, cause: &str) {
+        if let Some(left_out) = self.failures.admit(&code, clock::now()) {
+            tracing::error!(request_id, code, cause, left_out, "request {request_id} failed: {code}");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -92,7 +92,7 @@ pub fn assert_problem(answer: &Answer, status: u16, code: &str) -> Value {
 /// Fails unless a 401 says what was wrong with the token, if there was one (RFC 6750, section 3.1).
 #[track_caller]
 fn assert_challenge(answer: &Answer, detail: &str) {
-    let without_token = ["A valid bearer token is needed.", "this needs a token"];
+    let without_token = ["A valid bearer token is needed.", "A valid bearer token is needed."];
     let expected = if without_token.contains(&detail) {
         "Bearer".to_owned()
     } else {

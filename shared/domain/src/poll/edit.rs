@@ -39,7 +39,7 @@ impl EditPoll {
     pub fn apply(&self, poll: &Poll, now: Timestamp, again: bool) -> Result<Poll, EditRefused> {
         let current = &poll.rules.settings;
         if self.0.changes_what_never_does(&current.spec.as_sent()) {
-            return Err(not_editable("kind and identity of a poll never change"));
+            return Err(not_editable("The kind and the identity of a poll never change."));
         }
         let mut edited = self.merged(poll)?;
         let earliest = now.plus_millis(PROPAGATION_MS);
@@ -53,11 +53,11 @@ impl EditPoll {
         let is_settled = current.spec.opens_at.is_none_or(|opens_at| opens_at < earliest);
         if is_settled && differs_in_substance(poll, &edited) {
             return Err(not_editable(
-                "from 9 s before a poll opens only closes_at and peak_votes_per_second may change",
+                "From 9 s before a poll opens, only closes_at and peak_votes_per_second may change.",
             ));
         }
         if is_settled && new.peak_votes_per_second < current.spec.peak_votes_per_second {
-            return Err(not_editable("peak_votes_per_second may only be raised once a poll opens"));
+            return Err(not_editable("Once a poll opens, peak_votes_per_second may only be raised."));
         }
         if edited != *poll {
             edited.rules.settings.revision += 1;
@@ -89,7 +89,7 @@ fn may_close_at(current: &Settings, closes_at: Option<Timestamp>, now: Timestamp
         return Err(not_editable("The poll is closed or closes within 4 s: its closing stays as it is."));
     }
     if closes_at.is_some_and(|closes_at| closes_at < now.plus_millis(PROPAGATION_MS)) {
-        return Err(not_editable("closes_at must lie at least 9 s ahead, so that it is felt everywhere in time"));
+        return Err(not_editable("closes_at must lie at least 9 s ahead, so that every process knows it in time."));
     }
     Ok(())
 }

@@ -22,7 +22,7 @@ use landslide_domain::{
     time::Timestamp,
     vote::CastVote,
 };
-use landslide_edge::http::{self, BODY_BYTES_MAX, Edge, Error, Event, Reply, Request};
+use landslide_edge::{BODY_BYTES_MAX, Edge, Error, Event, Reply, Request};
 use landslide_service::{results::CurrentResults, votes::Votes};
 use landslide_stream::StreamEvent;
 use serde_json::json;
@@ -73,7 +73,7 @@ fn register_device_by_lambda_http() -> Work {
     let (edge, app, event, runtime) = (Edge::new("*".to_owned()), Arc::new(devices()), device_event(), runtime());
     Box::new(move || {
         let event: LambdaRequest = serde_json::from_slice(&event).unwrap();
-        let mut service = Adapter::from(landslide_http::service(&edge, &app, &register_device::handle));
+        let mut service = Adapter::from(landslide_lambda_http::service(&edge, &app, &register_device::handle));
         let response = runtime.block_on(service.call(LambdaEvent::new(event, context()))).unwrap();
         let response = serde_json::to_string(&response).unwrap();
         assert!(response.starts_with("{\"statusCode\":201,"), "{response}");
@@ -95,7 +95,7 @@ fn get_results() -> Work {
     endpoint(results, get_results::handle, events::request("GET", "/v1/polls/{poll_id}/results", By::Nobody, None), 200)
 }
 
-/// An endpoint as `http::run` has it, from an event's bytes to the response's.
+/// An endpoint as `landslide_edge::run` has it, from an event's bytes to the response's.
 fn endpoint<App, Endpoint, Answer>(app: App, endpoint: Endpoint, event: Vec<u8>, status: u16) -> Work
 where
     App: Send + Sync + 'static,
@@ -106,7 +106,7 @@ where
     let expected = format!("{{\"statusCode\":{status},");
     Box::new(move || {
         let event: Event = serde_json::from_slice(&event).unwrap();
-        let mut service = http::service(&edge, &app, &endpoint);
+        let mut service = landslide_edge::service(&edge, &app, &endpoint);
         let response = runtime.block_on(service.call(LambdaEvent::new(event, context()))).unwrap();
         let response = serde_json::to_string(&response).unwrap();
         assert!(response.starts_with(&expected), "{response}");

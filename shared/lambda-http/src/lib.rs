@@ -1,6 +1,6 @@
 //! Endpoints on `lambda_http`, which reads all of a request: every header, binary bodies, forms, cookies.
 //!
-//! The handlers are those of `landslide_edge::http`, whose own reader takes a part of the time and of the binary
+//! The handlers are those of `landslide_edge`, whose own reader takes a part of the time and of the binary
 //! (docs/adr/0011): functions on the voters' path use that one, all others this.
 
 use std::{future::Future, sync::Arc};
@@ -9,7 +9,7 @@ use lambda_http::{
     Body, Error as LambdaError, RequestExt, Response, Service, aws_lambda_events::apigw::ApiGatewayProxyRequestContext,
     request::RequestContext, service_fn,
 };
-use landslide_edge::http::{self, Edge, Event, Reply, Request};
+use landslide_edge::{Edge, Event, Reply, Request};
 
 /// Answers requests by the endpoint until the environment ends.
 pub async fn run<App, Answer>(
@@ -19,7 +19,7 @@ pub async fn run<App, Answer>(
 ) -> Result<(), LambdaError>
 where
     App: Send + Sync,
-    Answer: Future<Output = Result<Reply, http::Error>> + Send,
+    Answer: Future<Output = Result<Reply, landslide_edge::Error>> + Send,
 {
     lambda_http::run(service(&edge, &Arc::new(app), &endpoint)).await
 }
@@ -33,7 +33,7 @@ pub fn service<App, Endpoint, Answer>(
 where
     App: Send + Sync,
     Endpoint: Fn(Arc<App>, Request) -> Answer + Sync,
-    Answer: Future<Output = Result<Reply, http::Error>> + Send,
+    Answer: Future<Output = Result<Reply, landslide_edge::Error>> + Send,
 {
     service_fn(move |request: lambda_http::Request| async move {
         let deadline = request.lambda_context().deadline();
@@ -49,31 +49,31 @@ fn event(request: lambda_http::Request) -> Event {
     let poll_id = request.path_parameters_ref().and_then(|all| all.first("poll_id")).map(str::to_owned);
     let request_context = match request.request_context_ref() {
         Some(RequestContext::ApiGatewayV1(context)) => request_context(context),
-        _ => http::RequestContext::default(),
+        _ => landslide_edge::RequestContext::default(),
     };
     let (parts, body) = request.into_parts();
     Event {
-        headers: Some(http::Headers::All(parts.headers)),
+        headers: Some(landslide_edge::Headers::All(parts.headers)),
         query_string_parameters: query,
-        path_parameters: Some(http::PathParameters { poll_id }),
+        path_parameters: Some(landslide_edge::PathParameters { poll_id }),
         request_context,
         body: match body {
-            Body::Text(text) => Some(http::Body::Text(text)),
-            Body::Binary(bytes) => Some(http::Body::Bytes(bytes)),
+            Body::Text(text) => Some(landslide_edge::Body::Text(text)),
+            Body::Binary(bytes) => Some(landslide_edge::Body::Bytes(bytes)),
             _ => None,
         },
         is_base64_encoded: false, // it was, if it has bytes now
     }
 }
 
-fn request_context(context: &ApiGatewayProxyRequestContext) -> http::RequestContext {
+fn request_context(context: &ApiGatewayProxyRequestContext) -> landslide_edge::RequestContext {
     let authorizer = &context.authorizer.fields;
     let field = |name| authorizer.get(name).and_then(|value| value.as_str()).map(str::to_owned);
-    http::RequestContext {
+    landslide_edge::RequestContext {
         request_id: context.request_id.clone().unwrap_or_default(),
         http_method: context.http_method.to_string(),
         resource_path: context.resource_path.clone().unwrap_or_default(),
-        authorizer: Some(http::Authorizer {
+        authorizer: Some(landslide_edge::Authorizer {
             issuer: field("issuer"),
             subject: field("subject"),
             kind: field("kind"),

@@ -24,7 +24,10 @@ pub const BODY_BYTES_MAX: usize = 4 * 1024;
 /// The most characters of an idempotency key.
 const IDEMPOTENCY_KEY_CHARS_MAX: usize = 255;
 
-/// The time that an answer takes.
+/// What a caller without a token is told.
+pub(crate) const TOKEN_NEEDED: &str = "A valid bearer token is needed.";
+
+/// Time kept back to serialise and send the response before Lambda ends the process.
 const ANSWER_TIME: Duration = Duration::from_millis(200);
 
 /// One request.
@@ -71,7 +74,7 @@ impl Request {
     /// The revisions that a change is for (`If-Match`): strong tags of numbers, or `*`; none if the header is absent.
     pub fn if_match(&self) -> Result<Option<Revisions>, Error> {
         let Some(value) = self.header("if-match") else { return Ok(None) };
-        let refused = || Error::invalid("the header If-Match takes * or strong entity tags, such as \"1\"");
+        let refused = || Error::invalid("The header If-Match takes * or strong entity tags, such as \"1\".");
         match value.trim() {
             "*" => Ok(Some(Revisions::Any)),
             tags => strong_tags(tags).map(|tags| Some(Revisions::Of(tags))).ok_or_else(refused),
@@ -99,16 +102,16 @@ impl Request {
                 expires_at: Timestamp::from_millis(authorizer.expires_at.as_deref()?.parse().ok()?)?,
             })
         };
-        let caller = caller().ok_or(Error::Unauthorized("this needs a token"))?;
+        let caller = caller().ok_or(Error::Unauthorized(TOKEN_NEEDED))?;
         // The authorizer's answer is cached for longer than the token may live.
-        if caller.expires_at <= now { Err(Error::InvalidToken("the token has expired")) } else { Ok(caller) }
+        if caller.expires_at <= now { Err(Error::InvalidToken("The token has expired.")) } else { Ok(caller) }
     }
 
     /// Who calls, with an account token.
     pub fn account(&self, now: Timestamp) -> Result<Caller, Error> {
         match self.caller(now)? {
             caller if caller.kind == TokenKind::Account => Ok(caller),
-            _ => Err(Error::Forbidden("this needs an account token, not a device's")),
+            _ => Err(Error::Forbidden("This needs an account token, not a device's.")),
         }
     }
 
@@ -119,7 +122,7 @@ impl Request {
         if is_visible && (1..=IDEMPOTENCY_KEY_CHARS_MAX).contains(&key.len()) {
             return Ok(Some(key));
         }
-        Err(Error::invalid("the header Idempotency-Key takes 1 to 255 characters of visible ASCII"))
+        Err(Error::invalid("The header Idempotency-Key takes 1 to 255 characters of visible ASCII."))
     }
 
     /// The JSON body, at most `bytes_max` long.
@@ -146,7 +149,7 @@ impl Request {
 
     fn text(&self, bytes_max: usize) -> Result<Cow<'_, str>, Error> {
         self.must_be_as_it_is()?;
-        let refused = || Error::invalid("the body is not UTF-8, or has a replacement character (U+FFFD)");
+        let refused = || Error::invalid("The body is not UTF-8, or has a replacement character (U+FFFD).");
         let bytes = self.event.body().ok_or_else(refused)?;
         if bytes.len() > bytes_max {
             return Err(Error::BodyTooLarge(bytes_max));

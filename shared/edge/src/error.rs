@@ -1,20 +1,7 @@
 //! Every way in which a request can fail, and the one place that says which status and code that is.
 
-use std::borrow::Cow;
-
 use http::StatusCode;
-use landslide_domain::{
-    error::Error as Failure,
-    field_error::{FieldError, shortened},
-};
-use serde::Serialize;
-
-use super::{CacheControl, Reply};
-
-/// Seconds after which a caller may try again.
-const RETRY_AFTER: &str = "1";
-/// The most characters of a problem's detail, whatever was sent.
-const DETAIL_CHARS_MAX: usize = 500;
+use landslide_domain::{error::Error as Failure, field_error::FieldError};
 
 /// Why a request fails.
 #[derive(Debug)]
@@ -51,19 +38,6 @@ pub enum Unsupported {
     Encoding,
 }
 
-/// The body of a problem.
-#[derive(Serialize)]
-struct Problem<'a> {
-    r#type: &'static str,
-    title: &'static str,
-    status: u16,
-    detail: &'a str,
-    code: &'static str,
-    request_id: &'a str,
-    #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    errors: &'a [FieldError],
-}
-
 impl Error {
     /// A bad request without a field to blame.
     pub fn invalid(detail: impl Into<String>) -> Self {
@@ -78,6 +52,14 @@ impl Error {
     /// A fault of ours; its cause goes to the log only.
     pub fn internal(cause: impl Into<String>) -> Self {
         Self::UseCase(Failure::Internal(cause.into()))
+    }
+
+    /// The fields to blame.
+    pub(super) fn fields(&self) -> &[FieldError] {
+        match self {
+            Error::UseCase(Failure::InvalidFields(errors)) => errors,
+            _ => &[],
+        }
     }
 
     /// What the log says about it, for failures of ours.
@@ -101,7 +83,7 @@ impl Error {
     }
 
     /// Status and code: stable, part of the API.
-    fn kind(&self) -> (StatusCode, &'static str) {
+    pub(super) fn kind(&self) -> (StatusCode, &'static str) {
         match self {
             Error::InvalidRequest(_) => (StatusCode::BAD_REQUEST, "invalid_request"),
             Error::Unauthorized(_) | Error::InvalidToken(_) => (StatusCode::UNAUTHORIZED, "unauthorized"),
@@ -113,63 +95,21 @@ impl Error {
         }
     }
 
-    fn detail(&self) -> String {
+    pub(super) fn detail(&self) -> String {
         match self {
             Error::InvalidRequest(detail) => detail.clone(),
             Error::Unauthorized(detail) | Error::InvalidToken(detail) | Error::Forbidden(detail) => {
                 (*detail).to_owned()
             }
-            Error::BodyTooLarge(bytes_max) => format!("the body has more than {bytes_max} bytes"),
+            Error::BodyTooLarge(bytes_max) => format!("The body has more than {bytes_max} bytes."),
             Error::Unsupported { what: Unsupported::MediaType, .. } => {
-                "the body must be JSON, with Content-Type: application/json".to_owned()
+                "The body must be JSON, with Content-Type: application/json.".to_owned()
             }
             Error::Unsupported { what: Unsupported::Encoding, .. } => {
-                "the body must not be compressed: send it without Content-Encoding".to_owned()
+                "The body must not be compressed. Send it without Content-Encoding.".to_owned()
             }
-            Error::PreconditionRequired => "a change must name the revision that it changes, in If-Match".to_owned(),
+            Error::PreconditionRequired => "A change must name the revision that it changes, in If-Match.".to_owned(),
             Error::UseCase(failure) => detail_of(failure),
-        }
-    }
-
-    /// The problem document.
-    pub(super) fn into_reply(self, request_id: &str) -> Reply {
-        let (status, code) = self.kind();
-        let detail = shortened(self.detail(), DETAIL_CHARS_MAX);
-        let errors = match &self {
-            Error::UseCase(Failure::InvalidFields(errors)) => errors.as_slice(),
-            _ => &[],
-        };
-        let problem = Problem {
-            r#type: "about:blank",
-            title: title(status),
-            status: status.as_u16(),
-            detail: &detail,
-            code,
-            request_id,
-            errors,
-        };
-        // Strings and numbers only: nothing in it can fail to serialise.
-        let body = serde_json::to_string(&problem).unwrap_or_default();
-        let reply = Reply::with_body(status, "application/problem+json", body).cache(CacheControl::Private);
-        self.headers().into_iter().fold(reply, |reply, (name, value)| reply.header(name, value))
-    }
-
-    /// The headers that say what to do next.
-    fn headers(&self) -> Vec<(&'static str, Cow<'static, str>)> {
-        match self {
-            Error::Unauthorized(_) => vec![("www-authenticate", "Bearer".into())],
-            // RFC 6750, section 3.
-            Error::InvalidToken(detail) => {
-                let challenge = format!("Bearer error=\"invalid_token\", error_description=\"{detail}\"");
-                vec![("www-authenticate", challenge.into())]
-            }
-            Error::UseCase(Failure::Unavailable(_)) => vec![("retry-after", RETRY_AFTER.into())],
-            Error::Unsupported { what, is_patch } => {
-                let accept_encoding = (*what == Unsupported::Encoding).then(|| ("accept-encoding", "identity".into()));
-                let accept_patch = is_patch.then(|| ("accept-patch", "application/json".into()));
-                accept_encoding.into_iter().chain(accept_patch).collect()
-            }
-            _ => Vec::new(),
         }
     }
 }
@@ -198,37 +138,28 @@ fn detail_of(failure: &Failure) -> String {
     let detail = match failure {
         Failure::InvalidFields(errors) => return blamed(errors),
         Failure::NotEditable(detail) | Failure::InvalidChoice(detail) => detail,
-        Failure::UnknownCursor => "the query's cursor is not one of this list",
-        Failure::NotOwner => "this poll is another account's",
-        Failure::AccountRequired => "this poll takes votes of accounts only",
-        Failure::ResultsHidden => "the results of this poll are not for you, or not yet",
-        Failure::NoSuchPoll => "there is no such poll",
-        Failure::NoVote => "you have no vote in this poll",
-        Failure::AlreadyVoted => "you have voted in this poll, and votes in it can't be changed",
-        Failure::PollNotOpen => "the poll is not open yet",
-        Failure::PollClosed => "the poll is closed",
-        Failure::IdempotencyConflict => "this Idempotency-Key was used for a poll of another body",
-        Failure::VoteChangeNotAllowed => "votes in this poll can't be taken back",
-        Failure::RevisionMismatch => "it has another revision than If-Match names: read it again",
-        Failure::Internal(_) => "something went wrong on our side",
-        Failure::Unavailable(_) => "something that this needs is away for the moment: try again",
+        Failure::UnknownCursor => "The query's cursor is not one of this list.",
+        Failure::NotOwner => "This poll is another account's.",
+        Failure::AccountRequired => "This poll takes votes from accounts only.",
+        Failure::ResultsHidden => "You may not see this poll's results, or not yet.",
+        Failure::NoSuchPoll => "There is no such poll.",
+        Failure::NoVote => "You have no vote in this poll.",
+        Failure::AlreadyVoted => "You have voted in this poll, and votes in it can't be changed.",
+        Failure::PollNotOpen => "The poll is not open yet.",
+        Failure::PollClosed => "The poll is closed.",
+        Failure::IdempotencyConflict => "This Idempotency-Key was already used with a different body.",
+        Failure::VoteChangeNotAllowed => "Votes in this poll can't be retracted.",
+        Failure::RevisionMismatch => "It has changed since the revision in If-Match. Fetch it and try again.",
+        Failure::Internal(_) => "Something went wrong on our side.",
+        Failure::Unavailable(_) => "The service can't answer now. Try again in a moment.",
     };
     detail.to_owned()
 }
 
-/// The status's phrase in RFC 9110, where the `http` crate has one of an older RFC.
-fn title(status: StatusCode) -> &'static str {
-    match status {
-        StatusCode::PAYLOAD_TOO_LARGE => "Content Too Large",
-        StatusCode::UNPROCESSABLE_ENTITY => "Unprocessable Content",
-        _ => status.canonical_reason().unwrap_or_default(),
-    }
-}
-
 fn blamed(errors: &[FieldError]) -> String {
     match errors {
-        [only] => format!("{} {}", only.pointer, only.detail),
-        all => format!("{} fields are not valid", all.len()),
+        [only] => format!("{} {}.", only.pointer, only.detail),
+        all => format!("{} fields are not valid.", all.len()),
     }
 }
 

@@ -1,4 +1,4 @@
-//! Replies: a status, a JSON body, and the headers of section 7 of the design.
+//! Replies: a status, a JSON body, and the headers that every response has.
 
 use std::borrow::Cow;
 

@@ -9,11 +9,12 @@ use landslide_domain::{
     vote::CastVote,
 };
 use proptest::prelude::*;
+use saphyr::{LoadableYamlNode, Yaml};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tracing_subscriber::fmt::MakeWriter;
 
-use super::*;
+use super::{request::TOKEN_NEEDED, *};
 
 /// A request as the gateway hands it over, with a body of JSON unless the headers say otherwise.
 fn request(headers: &[(&str, &str)], body: &str, authorizer: Value) -> Request {
@@ -323,20 +324,20 @@ fn a_device_is_registered_without_a_body_or_with_an_empty_object() {
 
 #[test]
 fn a_token_that_is_not_valid_is_called_that_in_the_challenge() {
-    let (response, body) = respond(Err(Error::InvalidToken("the token has expired")));
+    let (response, body) = respond(Err(Error::InvalidToken("The token has expired.")));
     assert_eq!((response["statusCode"].as_u64(), body["code"].as_str()), (Some(401), Some("unauthorized")));
     assert_eq!(
         response["headers"]["www-authenticate"],
-        "Bearer error=\"invalid_token\", error_description=\"the token has expired\""
+        "Bearer error=\"invalid_token\", error_description=\"The token has expired.\""
     );
 }
 
 #[test]
 fn a_problem_has_the_shape_that_the_api_promises() {
-    let (response, body) = respond(Err(Error::Unauthorized("this needs a token")));
+    let (response, body) = respond(Err(Error::Unauthorized("A valid bearer token is needed.")));
     assert_eq!(
         body,
-        json!({"type": "about:blank", "title": "Unauthorized", "status": 401, "detail": "this needs a token",
+        json!({"type": "about:blank", "title": "Unauthorized", "status": 401, "detail": "A valid bearer token is needed.",
             "code": "unauthorized", "request_id": "r-1"})
     );
     let header = |name: &str| response["headers"][name].as_str().unwrap();
@@ -437,5 +438,25 @@ impl MakeWriter<'_> for Log {
 
     fn make_writer(&self) -> Self {
         self.clone()
+    }
+}
+
+/// The gateway answers in our place where it has to; for one problem a caller reads one text.
+#[test]
+fn the_gateway_says_what_a_function_says() {
+    let answers = include_str!("../../../infra/api/gateway-responses.yaml");
+    let answers = &Yaml::load_from_str(answers).unwrap()[0]["problems"];
+    let unsupported = Error::Unsupported { what: Unsupported::MediaType, is_patch: false };
+    for (name, error) in [
+        ("UNAUTHORIZED", Error::Unauthorized(TOKEN_NEEDED)),
+        ("UNSUPPORTED_MEDIA_TYPE", unsupported),
+        ("API_CONFIGURATION_ERROR", Failure::Internal(String::new()).into()),
+        ("DEFAULT_5XX", Failure::Unavailable(String::new()).into()),
+    ] {
+        let (status, code) = error.kind();
+        let (detail, expected) = (answers[name]["detail"].as_str(), error.detail());
+        assert_eq!(detail, Some(expected.as_str()), "{name}");
+        assert_eq!(answers[name]["status"].as_integer(), Some(i64::from(status.as_u16())), "{name}");
+        assert_eq!(answers[name]["code"].as_str(), Some(code), "{name}");
     }
 }

@@ -15,7 +15,7 @@ pub fn without_byte_order_mark(text: &str) -> &str {
 pub fn parse<T: DeserializeOwned>(text: &str) -> Result<T, Error> {
     // serde would take an array for a struct, field by field.
     if !text.trim_ascii_start().starts_with('{') {
-        return Err(Error::invalid("the body must be a JSON object"));
+        return Err(Error::invalid("The body must be a JSON object."));
     }
     let mut input = serde_json::Deserializer::from_str(text);
     let body = serde_path_to_error::deserialize(&mut input).map_err(|error| {
@@ -24,11 +24,11 @@ pub fn parse<T: DeserializeOwned>(text: &str) -> Result<T, Error> {
         let said = error.to_string();
         match field_of_its_parent(&said) {
             Some((name, fault)) => Error::invalid_fields(vec![FieldError::new(format!("{parent}/{name}"), fault)]),
-            None if parent.is_empty() => Error::invalid(format!("the body can't be read: {}", in_plain_words(&error))),
+            None if parent.is_empty() => Error::invalid(format!("The body can't be read: {}.", in_plain_words(&error))),
             None => Error::invalid_fields(vec![FieldError::new(parent, in_plain_words(&error))]),
         }
     })?;
-    input.end().map_err(|_| Error::invalid("the body can't be read: there is more after the JSON value"))?;
+    input.end().map_err(|_| Error::invalid("The body can't be read: there is more after the JSON value."))?;
     Ok(body)
 }
 

@@ -3,7 +3,7 @@ use std::time::SystemTime;
 use lambda_http::Context;
 use landslide_aws::clock;
 use landslide_domain::time::Timestamp;
-use landslide_edge::http::StatusCode;
+use landslide_edge::StatusCode;
 use serde_json::{Value, json};
 
 use super::*;

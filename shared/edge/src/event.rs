@@ -1,7 +1,7 @@
 //! The event of a request, as API Gateway hands it over (REST API, Lambda proxy integration): what the API reads of it, and no more.
 //!
 //! Voters' functions read it here, by serde in one pass. Those that need all of a request (every header, binary bodies, forms, cookies)
-//! read it by `lambda_http`, in the crate `landslide-http`, which fills in the same type.
+//! read it by `lambda_http`, in the crate `landslide-lambda-http`, which fills in the same type.
 
 use std::{borrow::Cow, collections::HashMap, fmt};
 

@@ -1,0 +1,79 @@
+//! Problem documents (RFC 9457): what a caller is told when a request fails.
+
+use std::borrow::Cow;
+
+use http::StatusCode;
+use landslide_domain::{
+    error::Error as Failure,
+    field_error::{FieldError, shortened},
+};
+use serde::Serialize;
+
+use super::{CacheControl, Error, Reply, Unsupported};
+
+/// Seconds after which a caller may try again.
+const RETRY_AFTER: &str = "1";
+/// The most characters of a problem's detail, whatever was sent.
+const DETAIL_CHARS_MAX: usize = 500;
+
+/// The body of a problem.
+#[derive(Serialize)]
+struct Problem<'a> {
+    r#type: &'static str,
+    title: &'static str,
+    status: u16,
+    detail: &'a str,
+    code: &'static str,
+    request_id: &'a str,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    errors: &'a [FieldError],
+}
+
+impl Error {
+    /// The problem document.
+    pub(super) fn into_reply(self, request_id: &str) -> Reply {
+        let (status, code) = self.kind();
+        let detail = shortened(self.detail(), DETAIL_CHARS_MAX);
+        let problem = Problem {
+            r#type: "about:blank",
+            title: title(status),
+            status: status.as_u16(),
+            detail: &detail,
+            code,
+            request_id,
+            errors: self.fields(),
+        };
+        // Strings and numbers only: nothing in it can fail to serialise.
+        let body = serde_json::to_string(&problem).unwrap_or_default();
+        let reply = Reply::with_body(status, "application/problem+json", body).cache(CacheControl::Private);
+        self.headers().into_iter().fold(reply, |reply, (name, value)| reply.header(name, value))
+    }
+
+    /// The headers that say what to do next.
+    fn headers(&self) -> Vec<(&'static str, Cow<'static, str>)> {
+        match self {
+            Error::Unauthorized(_) => vec![("www-authenticate", "Bearer".into())],
+            // RFC 6750, section 3.
+            Error::InvalidToken(detail) => {
+                let challenge = format!("Bearer error=\"invalid_token\", error_description=\"{detail}\"");
+                vec![("www-authenticate", challenge.into())]
+            }
+            Error::UseCase(Failure::Unavailable(_)) => vec![("retry-after", RETRY_AFTER.into())],
+            Error::Unsupported { what, is_patch } => {
+                let accept_encoding = (*what == Unsupported::Encoding).then(|| ("accept-encoding", "identity".into()));
+                let accept_patch = is_patch.then(|| ("accept-patch", "application/json".into()));
+                accept_encoding.into_iter().chain(accept_patch).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// The status's phrase in RFC 9110, where the `http` crate has one of an older RFC.
+fn title(status: StatusCode) -> &'static str {
+    match status {
+        StatusCode::PAYLOAD_TOO_LARGE => "Content Too Large",
+        StatusCode::UNPROCESSABLE_ENTITY => "Unprocessable Content",
+        _ => status.canonical_reason().unwrap_or_default(),
+    }
+}
