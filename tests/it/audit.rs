@@ -7,8 +7,8 @@ use std::{
 };
 
 use landslide_domain::{
+    ballot::Ballot,
     change::{Change, VoteId},
-    choices::Choices,
     ids::VoterKey,
     lane::Partitions,
     time::Timestamp,
@@ -322,7 +322,7 @@ fn made_up_vote(option: u64) -> Change {
         id: VoteId::new(&VoterKey::from_bytes(fastrand::u128(..).to_be_bytes()), 1),
         cast_at: Timestamp::from_millis(now_ms()).unwrap(),
         from: None,
-        to: Choices::of_ids(&[option]),
+        to: Ballot::of_options(&[option]),
     }
 }
 

@@ -5,8 +5,8 @@ use std::ops::Range;
 use base64::{Engine, prelude::BASE64_STANDARD_NO_PAD};
 use futures_util::future::join_all;
 use landslide_domain::{
+    ballot::Ballot,
     change::{Change, VoteId},
-    choices::Choices,
     ids::{PollId, VoterKey},
     lane::{LaneKey, Partitions},
     message::Message,
@@ -73,7 +73,7 @@ fn changes(options: impl IntoIterator<Item = u64>) -> Vec<Change> {
         id: VoteId::new(&VoterKey::from_bytes(fastrand::u128(..).to_be_bytes()), 1),
         cast_at: Timestamp::from_millis(now_ms()).unwrap(),
         from: None,
-        to: Choices::of_ids(&[option]),
+        to: Ballot::of_options(&[option]),
     };
     options.into_iter().map(change).collect()
 }

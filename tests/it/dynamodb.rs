@@ -8,8 +8,8 @@ use landslide_aws::{
 };
 use landslide_counting::tallies::{Tallies, TallyLimits};
 use landslide_domain::{
+    ballot::Ballot,
     change::{Change, VoteId},
-    choices::Choices,
     ids::{PollId, VoterKey},
     lane::LaneKey,
     poll::Rules,
@@ -63,7 +63,7 @@ async fn a_vote_that_is_refused_brings_along_the_one_that_stands() {
     let app = App::new();
     let votes = app.aws.vote_store();
     let vote = |option: u64, revision, nonce| Vote {
-        choices: Choices::of_ids(&[option]),
+        ballot: Ballot::of_options(&[option]),
         revision,
         cast_at: now(),
         lane: 3,
@@ -127,7 +127,7 @@ async fn processes_that_race_over_one_lane_count_each_change_once() {
             id,
             cast_at: now().plus_millis(n % 3 * MINUTE_MS),
             from: None,
-            to: Choices::of_ids(&[n % 2]),
+            to: Ballot::of_options(&[n % 2]),
         })
         .collect();
     join_all((0..PROCESSES).map(async |seed| {

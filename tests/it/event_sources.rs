@@ -2,8 +2,8 @@
 //! run out, all that was not counted lies where an operator can give it back.
 
 use landslide_domain::{
+    ballot::Ballot,
     change::{Change, VoteId},
-    choices::Choices,
     ids::VoterKey,
     message::Message,
     time::Timestamp,
@@ -140,7 +140,7 @@ async fn a_group_whose_messages_fail_holds_back_no_other_group() {
         id: VoteId::new(&VoterKey::from_bytes(fastrand::u128(..).to_be_bytes()), 1),
         cast_at: Timestamp::from_millis(now_ms()).unwrap(),
         from: None,
-        to: Choices::of_ids(&[0]),
+        to: Ballot::of_options(&[0]),
     };
     // What only a later version can read, in front of votes of its lane.
     let waits = of_later_version(&message(&held_back, 0, vec![change]));

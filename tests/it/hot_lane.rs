@@ -9,8 +9,8 @@ use std::{
 use futures_util::{StreamExt, stream};
 use landslide_aws::{queue::Outgoing, store::LaneStore};
 use landslide_domain::{
+    ballot::Ballot,
     change::{Change, VoteId},
-    choices::Choices,
     fold::fold_by_time,
     ids::{PollId, VoterKey},
     lane::LaneKey,
@@ -77,7 +77,7 @@ async fn seed(app: &App, lane: &LaneKey, ids: usize) -> u64 {
 
 /// Sends missing votes of every minute as a repair does.
 async fn send_missing(app: &App, lane: &LaneKey) -> usize {
-    let change = |cast_at| Change { id: new_id(), cast_at, from: None, to: Choices::of_ids(&[u64::from(MISSING)]) };
+    let change = |cast_at| Change { id: new_id(), cast_at, from: None, to: Ballot::of_options(&[u64::from(MISSING)]) };
     let mut missing: Vec<Change> =
         minutes().flat_map(|minute| (0..MISSING_A_MINUTE).map(move |_| change(minute))).collect();
     fastrand::shuffle(&mut missing);

@@ -4,8 +4,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_util::future::join_all;
 use landslide_domain::{
+    ballot::Ballot,
     change::{Change, VoteId},
-    choices::Choices,
     ids::VoterKey,
     time::Timestamp,
 };
@@ -108,7 +108,7 @@ fn vote_of_a_minute_ago(option: u64) -> Change {
         id: VoteId::new(&VoterKey::from_bytes(fastrand::u128(..).to_be_bytes()), 1),
         cast_at: Timestamp::from_millis(now_ms() - 60_000).unwrap(),
         from: None,
-        to: Choices::of_ids(&[option]),
+        to: Ballot::of_options(&[option]),
     }
 }
 

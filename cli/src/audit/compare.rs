@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use landslide_aws::store::StoredVote;
 use landslide_domain::{
+    ballot::Ballot,
     change::{Change, VoteId},
-    choices::Choices,
     ids::VoterKey,
     lane::{Partition, Partitions},
     poll::Settings,
@@ -235,9 +235,9 @@ impl Findings {
 /// What the votes of some lane come to, by what became of them, before they have names.
 #[derive(Default)]
 struct Standing {
-    stored: Vec<Choices>,
-    counted: Vec<Choices>,
-    on_their_way: Vec<Choices>,
+    stored: Vec<Ballot>,
+    counted: Vec<Ballot>,
+    on_their_way: Vec<Ballot>,
 }
 
 /// One partition's votes, page by page, beside its counted ids.
@@ -301,24 +301,24 @@ impl<'a> Comparison<'a> {
         let is_sealed = self.sealed.contains(&vote.lane);
         let lane = self.lane(vote.lane);
         lane.votes += 1;
-        standing.stored.extend(vote.choices);
+        standing.stored.extend(vote.ballot);
         let missing = u64::from(vote.revision) - counted.number;
         if missing == 0 || is_sealed || is_old {
             lane.too_old_for_ids += u64::from(missing > 0 && !is_sealed);
             lane.newest_counted = lane.newest_counted.max(Some(vote.cast_at));
-            standing.counted.extend(vote.choices);
+            standing.counted.extend(vote.ballot);
             return;
         }
         lane.changing += u64::from(counted.number > 0);
         if is_late {
             lane.on_their_way += 1;
-            standing.on_their_way.extend(vote.choices);
+            standing.on_their_way.extend(vote.ballot);
             return;
         }
         lane.missing.add(missing, || format!("{voter} revision {}", vote.revision));
         if vote.revision == 1 && lane.missing_first_votes.len() < MISSING_KEPT_MAX {
             let id = VoteId::new(voter, 1);
-            lane.missing_first_votes.push(Change { id, cast_at: vote.cast_at, from: None, to: vote.choices });
+            lane.missing_first_votes.push(Change { id, cast_at: vote.cast_at, from: None, to: vote.ballot });
         }
     }
 

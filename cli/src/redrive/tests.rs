@@ -1,5 +1,5 @@
+use landslide_domain::ballot::Ballot;
 use landslide_domain::change::{Change, VoteId};
-use landslide_domain::choices::Choices;
 use landslide_domain::ids::{PollId, VoterKey};
 use landslide_domain::lane::LaneKey;
 
@@ -10,7 +10,7 @@ fn body(ages_ms: &[u64], now: Timestamp) -> String {
         id: VoteId::new(&VoterKey::from_bytes([1; 16]), 1),
         cast_at: Timestamp::from_millis(now.as_millis() - age).unwrap(),
         from: None,
-        to: Choices::from_bits(1),
+        to: Ballot::of_bits(1),
     };
     let lane = LaneKey { poll: PollId::parse("p").unwrap(), lane: 3 };
     Message { lane, changes: ages_ms.iter().map(change).collect() }.encode()

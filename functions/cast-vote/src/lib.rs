@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use landslide_aws::clock;
-use landslide_domain::vote::CastVote;
 use landslide_edge::{BODY_BYTES_MAX, CacheControl, Error, Reply, Request, StatusCode};
 use landslide_service::votes::{Votes, Wish};
 
@@ -12,8 +11,8 @@ pub async fn handle(votes: Arc<Votes>, request: Request) -> Result<Reply, Error>
     let poll_id = request.poll_id()?;
     let caller = request.caller(clock::now())?;
     let only_over = request.if_match()?;
-    let CastVote { choices } = request.json(BODY_BYTES_MAX)?;
-    let standing = votes.submit(&poll_id, &caller, only_over, &Wish::Cast(choices)).await?;
+    let wish = Wish::Cast(request.json(BODY_BYTES_MAX)?);
+    let standing = votes.submit(&poll_id, &caller, only_over, &wish).await?;
     let status = if standing.is_new { StatusCode::CREATED } else { StatusCode::OK };
     let view = standing.vote.view(&poll_id);
     Ok(Reply::json(status, &view)?.etag(standing.vote.revision).location("votes/mine").cache(CacheControl::Private))

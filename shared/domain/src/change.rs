@@ -1,6 +1,6 @@
 //! Changes of votes: what is counted.
 
-use super::{choices::Choices, ids::VoterKey, time::Timestamp};
+use super::{ballot::Ballot, ids::VoterKey, time::Timestamp};
 
 /// Bytes of a vote id.
 pub const VOTE_ID_BYTES: usize = 20;
@@ -57,9 +57,9 @@ pub struct Change {
     /// When the vote was cast.
     pub cast_at: Timestamp,
     /// What stood before; none: nothing, or taken back.
-    pub from: Option<Choices>,
+    pub from: Option<Ballot>,
     /// What stands now; none: taken back.
-    pub to: Option<Choices>,
+    pub to: Option<Ballot>,
 }
 
 #[cfg(test)]

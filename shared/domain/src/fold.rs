@@ -126,7 +126,7 @@ mod tests {
 
         #[test]
         fn no_message_is_too_long_for_any_number_of_records(change in a_change(), single in any::<bool>(), count in 0usize..30_000) {
-            let change = if single { Change { from: None, to: crate::choices::Choices::from_bits(1), ..change } } else { change };
+            let change = if single { Change { from: None, to: crate::ballot::Ballot::of_bits(1), ..change } } else { change };
             let messages = fold(std::iter::repeat_n((lane(0), change), count));
             prop_assert_eq!(messages.iter().map(|message| message.changes.len()).sum::<usize>(), count);
             for message in messages {

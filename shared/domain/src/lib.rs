@@ -1,8 +1,8 @@
 //! The rules of polls and of counting, free of clocks, randomness, I/O and AWS.
 
+pub mod ballot;
 pub mod caller;
 pub mod change;
-pub mod choices;
 pub mod error;
 pub mod field_error;
 pub mod fold;

@@ -16,8 +16,8 @@
 use base64::{Engine, prelude::BASE64_STANDARD_NO_PAD};
 
 use super::{
+    ballot::{Ballot, Choices},
     change::{Change, VOTE_ID_BYTES, VoteId},
-    choices::Choices,
     ids::PollId,
     lane::{LANES_MAX, LaneKey},
     time::Timestamp,
@@ -68,7 +68,7 @@ impl ChoiceField {
     pub(super) fn for_all<'a>(changes: impl IntoIterator<Item = &'a Change>) -> Self {
         let sets = changes.into_iter().flat_map(|change| [change.from, change.to]).flatten();
         let (mut all_single, mut highest) = (true, 0);
-        for choices in sets {
+        for Ballot::Choices(choices) in sets {
             all_single &= choices.only().is_some();
             highest = highest.max(choices.highest());
         }
@@ -106,7 +106,8 @@ impl ChoiceField {
         (MESSAGE_BYTES_MAX / 4 * 3 - HEADER_BYTES_MAX) / self.record_bytes()
     }
 
-    fn write(self, choices: Option<Choices>, out: &mut Vec<u8>) {
+    fn write(self, ballot: Option<Ballot>, out: &mut Vec<u8>) {
+        let choices = ballot.map(|Ballot::Choices(choices)| choices);
         let bits = choices.map_or(0, Choices::bits);
         match self {
             Self::Index => out.push(choices.and_then(Choices::only).map_or(0, |id| id + 1)),
@@ -117,7 +118,7 @@ impl ChoiceField {
         }
     }
 
-    fn read(self, input: &mut Reader<'_>) -> Result<Option<Choices>, DecodeError> {
+    fn read(self, input: &mut Reader<'_>) -> Result<Option<Ballot>, DecodeError> {
         let bits = match self {
             Self::Index => match input.number(1)? {
                 0 => 0,
@@ -126,9 +127,9 @@ impl ChoiceField {
             },
             Self::Bits(bytes) => input.number(usize::from(bytes))?,
         };
-        match Choices::from_bits(bits) {
+        match Ballot::of_bits(bits) {
             None if bits != 0 => Err(DecodeError::Malformed("an option past the last")),
-            choices => Ok(choices),
+            ballot => Ok(ballot),
         }
     }
 }
@@ -222,7 +223,7 @@ pub(crate) mod tests {
     use proptest::prelude::*;
 
     pub(crate) fn a_change() -> impl Strategy<Value = Change> {
-        let choices = || proptest::option::of((1u128..1 << 100).prop_map(|bits| Choices::from_bits(bits).unwrap()));
+        let choices = || proptest::option::of((1u128..1 << 100).prop_map(|bits| Ballot::of_bits(bits).unwrap()));
         (any::<[u8; 16]>(), 1u32.., 0u64..200_000_000_000_000, choices(), choices()).prop_map(
             |(voter, revision, millis, from, to)| Change {
                 id: VoteId::new(&VoterKey::from_bytes(voter), revision),
@@ -242,7 +243,7 @@ pub(crate) mod tests {
             id: VoteId::new(&VoterKey::from_bytes([voter; 16]), 1),
             cast_at: Timestamp::from_millis(1_790_000_000_000).unwrap(),
             from: None,
-            to: Choices::from_bits(1 << option),
+            to: Ballot::of_bits(1 << option),
         }
     }
 

@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 
 pub use self::spec::{Changeable, Identity, Kind, PollSpec, ResultsVisibility, Stored, UnreadableSetting, VoteChange};
 use crate::{
+    ballot::{Ballot, BallotError, SentBallot},
     caller::Caller,
-    choices::{Choices, ChoicesError},
     error::Error,
     ids::{PollId, VoterKey},
     lane::Partitions,
@@ -129,9 +129,9 @@ impl Rules {
         self.settings.status(now)
     }
 
-    /// The choices that ids of options are, if this poll takes them.
-    pub fn choices(&self, ids: &[u64]) -> Result<Choices, ChoicesError> {
-        Choices::parse(ids, self.options, self.settings.spec.max_choices)
+    /// The ballot that was sent, if this poll takes it.
+    pub fn ballot(&self, sent: &SentBallot) -> Result<Ballot, BallotError> {
+        Ballot::parse(sent, self.options, self.settings.spec.max_choices)
     }
 
     /// The caller as a voter of this poll.

@@ -9,8 +9,8 @@ use std::{
 };
 
 use super::{
+    ballot::Ballot,
     change::{Change, VoteId},
-    choices::Choices,
     time::{DAY_MS, Timestamp},
 };
 
@@ -101,8 +101,8 @@ impl Deltas {
         deltas
     }
 
-    fn count(&mut self, choices: Option<Choices>, sign: i64) {
-        let Some(choices) = choices else { return };
+    fn count(&mut self, ballot: Option<Ballot>, sign: i64) {
+        let Some(Ballot::Choices(choices)) = ballot else { return };
         self.ballots += sign;
         for id in choices.iter() {
             if let Some(option) = self.options.get_mut(usize::from(id)) {
@@ -122,10 +122,10 @@ impl Deltas {
 }
 
 /// The counters of votes that stand, each given once: what a tally must come to.
-pub(super) fn counters_of(votes: impl IntoIterator<Item = Choices>) -> Counters {
+pub(super) fn counters_of(votes: impl IntoIterator<Item = Ballot>) -> Counters {
     let mut deltas = Deltas { ballots: 0, options: [0; 128] };
-    for choices in votes {
-        deltas.count(Some(choices), 1);
+    for ballot in votes {
+        deltas.count(Some(ballot), 1);
     }
     let mut counters = Counters::default();
     deltas.add_to(&mut counters);
@@ -322,7 +322,7 @@ mod tests {
                 id: VoteId::new(&VoterKey::from_bytes((number as u128).to_be_bytes()), 1),
                 cast_at: Timestamp::from_millis(1_790_000_000_000 + number as u64 * spread).unwrap(),
                 from: None,
-                to: Choices::from_bits(1),
+                to: Ballot::of_bits(1),
             }).collect();
             // A plan copies HEAD's ids at every flush: batches of one or two would take minutes, and show nothing more.
             let head = count_all(changes.chunks(batch.max(count / 100 + 1)).map(<[Change]>::to_vec));
@@ -333,7 +333,7 @@ mod tests {
     #[test]
     fn the_copy_of_head_keeps_counters_that_this_version_does_not_know() {
         let before = Head { counters: Counters::from_entries([("p1>2".to_owned(), 5)]), ..Head::default() };
-        let change = changes_of(&[vec![Choices::from_bits(1)]]).remove(0);
+        let change = changes_of(&[vec![Ballot::of_bits(1)]]).remove(0);
         let flushes = plan(&before, &Seen::new(), &[change]);
         assert_eq!(
             non_zero(&flushes[0].head.counters),
@@ -344,7 +344,7 @@ mod tests {
     #[test]
     fn a_sealed_lane_counts_nothing_more() {
         let head = Head { version: 7, sealed: true, ..Head::default() };
-        assert_eq!(plan(&head, &Seen::new(), &changes_of(&[vec![Choices::from_bits(1)]])), []);
+        assert_eq!(plan(&head, &Seen::new(), &changes_of(&[vec![Ballot::of_bits(1)]])), []);
     }
 
     #[test]
@@ -358,7 +358,7 @@ mod tests {
 
     /// A HEAD in which nothing is as it is in an empty one.
     fn sealed_head() -> Head {
-        let change = changes_of(&[vec![Choices::from_bits(1)]]).remove(0);
+        let change = changes_of(&[vec![Ballot::of_bits(1)]]).remove(0);
         Head { sealed: true, ..count_all([vec![change]]) }
     }
 
@@ -385,7 +385,7 @@ mod tests {
                 id: VoteId::new(&VoterKey::from_bytes((number as u128).to_be_bytes()), 1),
                 cast_at: Timestamp::from_millis(1_790_000_000_000).unwrap(),
                 from: None,
-                to: Choices::from_bits(1),
+                to: Ballot::of_bits(1),
             };
             let flushes = plan(&head, &Seen::new(), &[change]);
             assert_eq!(flushes[0].spill.is_empty(), number != RECENT_IDS_MAX + 1, "{number}");

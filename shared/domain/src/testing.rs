@@ -5,9 +5,9 @@ use proptest::prelude::*;
 use serde_json::Value;
 
 use crate::{
+    ballot::Ballot,
     caller::{Caller, TokenKind},
     change::{Change, VoteId},
-    choices::Choices,
     ids::{PollId, VoterKey},
     poll::Poll,
     poll::request::CreatePoll,
@@ -39,13 +39,13 @@ pub fn poll_asked_for(body: Value, created_at: Timestamp) -> Result<Poll, String
 }
 
 /// Votes of voters over time: each voter's choices, revision by revision; `None` where retracted.
-pub fn histories() -> impl Strategy<Value = Vec<Vec<Option<Choices>>>> {
-    let choices = proptest::option::weighted(0.8, (1u128..1 << 6).prop_map(|bits| Choices::from_bits(bits).unwrap()));
+pub fn histories() -> impl Strategy<Value = Vec<Vec<Option<Ballot>>>> {
+    let choices = proptest::option::weighted(0.8, (1u128..1 << 6).prop_map(|bits| Ballot::of_bits(bits).unwrap()));
     proptest::collection::vec(proptest::collection::vec(choices, 1..4), 1..40)
 }
 
 /// The changes that a stream would carry for these histories.
-pub fn changes_of(histories: &[Vec<Option<Choices>>]) -> Vec<Change> {
+pub fn changes_of(histories: &[Vec<Option<Ballot>>]) -> Vec<Change> {
     let mut changes = Vec::new();
     for (number, history) in histories.iter().enumerate() {
         let mut from = None;
@@ -63,7 +63,7 @@ pub fn changes_of(histories: &[Vec<Option<Choices>>]) -> Vec<Change> {
 }
 
 /// What stands of each voter at the end.
-pub fn last_choices(histories: &[Vec<Option<Choices>>]) -> impl Iterator<Item = Choices> {
+pub fn last_choices(histories: &[Vec<Option<Ballot>>]) -> impl Iterator<Item = Ballot> {
     histories.iter().filter_map(|history| *history.last().unwrap())
 }
 

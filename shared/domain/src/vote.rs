@@ -1,27 +1,19 @@
 //! Votes: what, when, and what becomes of one more.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::{
-    choices::Choices,
+    ballot::{Ballot, Choices},
     ids::{PollId, VoterKey},
     poll::{Rules, Status, VoteChange},
     time::Timestamp,
 };
 
-/// The body of a vote, as sent.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct CastVote {
-    /// Ids of the options chosen, in any order.
-    pub choices: Vec<u64>,
-}
-
 /// A vote as it is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Vote {
-    /// What was chosen; none: taken back.
-    pub choices: Option<Choices>,
+    /// What the voter said. If `None`, the vote is retracted.
+    pub ballot: Option<Ballot>,
     /// 1 at the first cast, one more with each change.
     pub revision: u32,
     /// When the check was made that let it in.
@@ -42,9 +34,9 @@ pub struct VoteView<'a> {
 }
 
 impl Vote {
-    /// The vote as its voter sees it, `None` if it was taken back.
+    /// The vote as its voter sees it, `None` if it is retracted.
     pub fn view<'a>(&self, poll_id: &'a PollId) -> Option<VoteView<'a>> {
-        let choices = self.choices?;
+        let Ballot::Choices(choices) = self.ballot?;
         Some(VoteView { poll_id, choices, revision: self.revision, cast_at: self.cast_at })
     }
 }
@@ -54,8 +46,8 @@ impl Vote {
 pub struct VoteRequest {
     /// Who.
     pub voter: VoterKey,
-    /// What is to stand; none: nothing, the vote is taken back.
-    pub choices: Option<Choices>,
+    /// What is to stand. If `None`, no vote is: it is retracted.
+    pub ballot: Option<Ballot>,
     /// Only if the vote that stands has one of these revisions; none: whatever stands.
     pub only_over: Option<Revisions>,
     /// When the poll was found to take it.
@@ -121,12 +113,12 @@ pub enum Decision {
 /// Weighs what is asked for against what stands.
 pub fn decide(stored: Option<&Vote>, asked: &VoteRequest, rules: &Rules) -> Decision {
     let Some(stored) = stored else { return decide_first(asked, rules) };
-    if stored.choices == asked.choices {
+    if stored.ballot == asked.ballot {
         let own = (stored.nonce, stored.cast_at) == (asked.nonce, asked.cast_at);
         return if own { Decision::OwnWrite(*stored) } else { Decision::Repeat(*stored) };
     }
     if rules.settings.spec.vote_change == VoteChange::Never {
-        return if asked.choices.is_some() { Decision::AlreadyVoted } else { Decision::ChangeNotAllowed };
+        return if asked.ballot.is_some() { Decision::AlreadyVoted } else { Decision::ChangeNotAllowed };
     }
     if asked.only_over.as_ref().is_some_and(|named| !named.include(u64::from(stored.revision))) {
         return Decision::RevisionMismatch;
@@ -135,7 +127,7 @@ pub fn decide(stored: Option<&Vote>, asked: &VoteRequest, rules: &Rules) -> Deci
 }
 
 fn decide_first(asked: &VoteRequest, rules: &Rules) -> Decision {
-    match asked.choices {
+    match asked.ballot {
         None => Decision::NeverVoted,
         Some(_) if asked.only_over.is_some() => Decision::RevisionMismatch,
         Some(_) => Decision::Write(asked.vote(1, rules.partitions.of(&asked.voter).lane(rules.lanes))),
@@ -144,7 +136,7 @@ fn decide_first(asked: &VoteRequest, rules: &Rules) -> Decision {
 
 impl VoteRequest {
     fn vote(&self, revision: u32, lane: u8) -> Vote {
-        Vote { choices: self.choices, revision, cast_at: self.cast_at, lane, nonce: self.nonce }
+        Vote { ballot: self.ballot, revision, cast_at: self.cast_at, lane, nonce: self.nonce }
     }
 }
 

@@ -3,10 +3,9 @@ use std::{sync::Mutex, time::SystemTime};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use landslide_domain::testing::poll_asked_for;
 use landslide_domain::{
-    choices::OPTIONS_MAX,
+    ballot::{OPTIONS_MAX, SentBallot},
     poll::request::{CreatePoll, LABEL_CHARS_MAX, QUESTION_CHARS_MAX},
     time::Timestamp,
-    vote::CastVote,
 };
 use proptest::prelude::*;
 use saphyr::{LoadableYamlNode, Yaml};
@@ -81,7 +80,7 @@ fn a_bad_body_is_refused_with_the_field_to_blame() {
         ("{\"choices\":[NaN]}", "/choices/0"),
         ("{\"choices\":[\"\u{fffd}\"]}", ""),
     ] {
-        assert_eq!(refusal::<CastVote>(&with_body(body)), invalid(pointer), "{body}");
+        assert_eq!(refusal::<SentBallot>(&with_body(body)), invalid(pointer), "{body}");
     }
     let deep = format!("{{\"question\":{}1{}}}", "[".repeat(1_900), "]".repeat(1_900));
     assert_eq!(refusal::<CreatePoll>(&with_body(&deep)), invalid("/question"));
@@ -99,14 +98,14 @@ fn a_bad_body_is_refused_with_the_field_to_blame() {
 #[test]
 fn a_body_that_is_too_long_or_no_json_is_refused_as_such() {
     let long = format!("{{\"choices\":[{}1]}}", "1,".repeat(BODY_BYTES_MAX));
-    assert_eq!(refusal::<CastVote>(&with_body(&long)).1, "body_too_large");
+    assert_eq!(refusal::<SentBallot>(&with_body(&long)).1, "body_too_large");
     for media_type in ["text/plain", "", "application/jsonp", "application/problem+json"] {
         let request = request(&[("Content-Type", media_type)], "{\"choices\":[1]}", Value::Null);
-        assert_eq!(refusal::<CastVote>(&request).1, "unsupported_media_type", "{media_type}");
+        assert_eq!(refusal::<SentBallot>(&request).1, "unsupported_media_type", "{media_type}");
     }
     for media_type in ["application/json;charset=utf-8", "Application/JSON"] {
         let request = request(&[("content-type", media_type)], "{\"choices\":[1]}", Value::Null);
-        assert_eq!(request.json::<CastVote>(BODY_BYTES_MAX).unwrap().choices, [1]);
+        assert_eq!(request.json::<SentBallot>(BODY_BYTES_MAX).unwrap().choices, [1]);
     }
 }
 
@@ -170,7 +169,7 @@ fn the_largest_poll_is_taken_in_the_longest_way_to_write_it() {
 
 #[test]
 fn a_byte_order_mark_is_skipped_once() {
-    let taken = |body: &str| with_body(body).json::<CastVote>(BODY_BYTES_MAX).is_ok();
+    let taken = |body: &str| with_body(body).json::<SentBallot>(BODY_BYTES_MAX).is_ok();
     assert!(taken("\u{feff}{\"choices\":[1]}"));
     assert!(!taken("\u{feff}\u{feff}{\"choices\":[1]}") && !taken("{\u{feff}\"choices\":[1]}"));
     assert!(with_body("\u{feff}").no_body().is_ok() && with_body("\u{feff}{}").no_body().is_ok());
@@ -180,7 +179,7 @@ fn a_byte_order_mark_is_skipped_once() {
 fn a_compressed_body_is_refused_as_such_whatever_it_holds() {
     let outcome = |encoding: &str, body: &str| {
         let error =
-            request(&[("Content-Encoding", encoding)], body, Value::Null).json::<CastVote>(BODY_BYTES_MAX).err();
+            request(&[("Content-Encoding", encoding)], body, Value::Null).json::<SentBallot>(BODY_BYTES_MAX).err();
         error.map(|error| respond(Err(error)).0)
     };
     for encoding in ["gzip", "br", "identity, gzip", "deflate"] {
@@ -200,7 +199,7 @@ fn a_compressed_body_is_refused_as_such_whatever_it_holds() {
 #[test]
 fn a_patch_that_is_not_supported_is_told_what_is() {
     let headers = |method: &str, headers: &[(&str, &str)]| {
-        let error = request_of(method, headers, "{}", Value::Null).json::<CastVote>(BODY_BYTES_MAX).err().unwrap();
+        let error = request_of(method, headers, "{}", Value::Null).json::<SentBallot>(BODY_BYTES_MAX).err().unwrap();
         respond(Err(error)).0["headers"].clone()
     };
     let (text, gzip) = ([("Content-Type", "text/plain")], [("Content-Encoding", "gzip")]);
@@ -227,7 +226,7 @@ fn a_body_in_base64_is_read_as_the_bytes_that_it_is() {
 
 /// The code of a vote's refusal, or that it is taken.
 fn refusal_or(request: &Request) -> String {
-    match request.json::<CastVote>(BODY_BYTES_MAX) {
+    match request.json::<SentBallot>(BODY_BYTES_MAX) {
         Ok(_) => "taken".to_owned(),
         Err(error) => respond(Err(error)).1["code"].as_str().unwrap().to_owned(),
     }
@@ -374,7 +373,7 @@ fn a_reply_to_one_origin_varies_by_origin() {
 proptest! {
     #[test]
     fn a_body_is_taken_only_if_it_is_an_object_with_choices(body in "\\PC{0,80}|\\{\"choices\":[\\[\\]0-9,.eE\"{}: -]{0,40}\\}?") {
-        let taken = with_body(&body).json::<CastVote>(BODY_BYTES_MAX).map(|vote| vote.choices);
+        let taken = with_body(&body).json::<SentBallot>(BODY_BYTES_MAX).map(|vote| vote.choices);
         let value = serde_json::from_str::<Value>(&body).ok();
         let expected = value.as_ref().and_then(|value| value.as_object()).and_then(|object| {
             let ids = object.get("choices")?.as_array()?.iter().map(Value::as_u64).collect::<Option<Vec<u64>>>();

@@ -83,7 +83,7 @@ impl CurrentResults {
             return Ok(false);
         }
         let vote = self.votes.vote(rules, &rules.voter(caller)).await?;
-        Ok(vote.is_some_and(|vote| vote.choices.is_some()))
+        Ok(vote.is_some_and(|vote| vote.ballot.is_some()))
     }
 
     async fn read(&self, poll_id: &PollId, lanes: u8, now: Timestamp) -> Result<Option<ResultsDocument>, Error> {

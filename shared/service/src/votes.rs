@@ -10,8 +10,8 @@ use landslide_aws::{
     store::{DynamoDb, PollCache, PollStore, PutVote, VoteStore},
 };
 use landslide_domain::{
+    ballot::{Ballot, SentBallot},
     caller::Caller,
-    choices::Choices,
     error::Error,
     ids::{PollId, VoterKey},
     poll::{Rules, Status},
@@ -32,8 +32,8 @@ pub struct Votes<D = Client, C = SystemClock> {
 /// What a voter wants to stand.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Wish {
-    /// A vote for the options with these ids, in any order.
-    Cast(Vec<u64>),
+    /// A vote with this content.
+    Cast(SentBallot),
     /// No vote.
     Retract,
 }
@@ -48,10 +48,10 @@ pub struct StandingVote {
 }
 
 impl Wish {
-    /// The choices that are to stand, if the poll takes them. If `None`, no vote is to stand.
-    fn choices(&self, rules: &Rules) -> Result<Option<Choices>, Error> {
+    /// The ballot that is to stand, if the poll takes it. If `None`, no vote is to stand.
+    fn ballot(&self, rules: &Rules) -> Result<Option<Ballot>, Error> {
         match self {
-            Wish::Cast(ids) => rules.choices(ids).map(Some).map_err(|error| Error::InvalidChoice(error.to_string())),
+            Wish::Cast(sent) => rules.ballot(sent).map(Some).map_err(|error| Error::InvalidChoice(error.to_string())),
             Wish::Retract => Ok(None),
         }
     }
@@ -81,7 +81,7 @@ impl<D: DynamoDb, C: Clock> Votes<D, C> {
     /// The caller's vote as it stands, by a strongly consistent read.
     pub async fn vote_of(&self, poll_id: &PollId, caller: &Caller) -> Result<Vote, Error> {
         let stored = self.stored_vote(poll_id, caller).await?;
-        stored.filter(|vote| vote.choices.is_some()).ok_or(Error::NoVote)
+        stored.filter(|vote| vote.ballot.is_some()).ok_or(Error::NoVote)
     }
 
     /// The caller's vote as it is stored, also if it is retracted.
@@ -101,18 +101,18 @@ impl<D: DynamoDb, C: Clock> Votes<D, C> {
     ) -> Result<StandingVote, Error> {
         let (rules, cast_at) = self.admission(poll_id).await?;
         let voter = voter(caller, &rules)?;
-        let choices = wish.choices(&rules)?;
+        let ballot = wish.ballot(&rules)?;
         let refusal = match rules.status(cast_at) {
             Status::Open => {
                 let nonce = u32::from_be_bytes(random::bytes()?);
-                return self.write(&rules, VoteRequest { voter, choices, only_over, cast_at, nonce }).await;
+                return self.write(&rules, VoteRequest { voter, ballot, only_over, cast_at, nonce }).await;
             }
             Status::Scheduled => Error::PollNotOpen,
             Status::Closed => Error::PollClosed,
         };
         match self.votes.vote(&rules, &voter).await? {
-            Some(vote) if vote.choices == choices => Ok(StandingVote { vote, is_new: false }),
-            None if choices.is_none() => Err(Error::NoVote),
+            Some(vote) if vote.ballot == ballot => Ok(StandingVote { vote, is_new: false }),
+            None if ballot.is_none() => Err(Error::NoVote),
             _ => Err(refusal),
         }
     }
@@ -132,7 +132,7 @@ impl<D: DynamoDb, C: Clock> Votes<D, C> {
     /// Weighs and writes until what stands is what was decided. A first vote is written without any look: where there
     /// is one already, the refusal brings it along.
     async fn write(&self, rules: &Rules, asked: VoteRequest) -> Result<StandingVote, Error> {
-        let looks_first = asked.choices.is_none() || asked.only_over.is_some();
+        let looks_first = asked.ballot.is_none() || asked.only_over.is_some();
         let mut stored = if looks_first { self.votes.vote(rules, &asked.voter).await? } else { None };
         for _ in 0..WEIGHINGS_MAX {
             let vote = match decide(stored.as_ref(), &asked, rules) {

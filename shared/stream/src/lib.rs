@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 use landslide_domain::keys::poll_of_partition;
 use landslide_domain::{
+    ballot::Ballot,
     change::{Change, VoteId},
-    choices::Choices,
     ids::VoterKey,
     lane::{LANES_MAX, LaneKey},
     time::Timestamp,
@@ -136,8 +136,8 @@ fn vote_of(record: Record<'_>) -> Result<Option<(LaneKey, Change)>, UnreadableRe
     let change = Change {
         id: VoteId::new(&new.voter()?, revision),
         cast_at: new.cast_at()?,
-        from: old.as_ref().map_or(Ok(None), Image::choices)?,
-        to: new.choices()?,
+        from: old.as_ref().map_or(Ok(None), Image::ballot)?,
+        to: new.ballot()?,
     };
     Ok(Some((new.lane_key()?, change)))
 }
@@ -165,11 +165,11 @@ impl Image<'_> {
         if lane < LANES_MAX { Ok(LaneKey { poll, lane }) } else { Err(UnreadableRecord(format!("lane is {lane}"))) }
     }
 
-    fn choices(&self) -> Result<Option<Choices>, UnreadableRecord> {
+    fn ballot(&self) -> Result<Option<Ballot>, UnreadableRecord> {
         let Some(list) = &self.choices else { return Ok(None) };
         let ids: Vec<u64> = list.numbers.iter().map(|id| id.read("a choice")).collect::<Result<_, _>>()?;
-        let choices = Choices::of_ids(&ids);
-        choices.map(Some).ok_or_else(|| UnreadableRecord(format!("choices are {ids:?}")))
+        let ballot = Ballot::of_options(&ids);
+        ballot.map(Some).ok_or_else(|| UnreadableRecord(format!("choices are {ids:?}")))
     }
 }
 
@@ -213,8 +213,8 @@ mod tests {
         read_record(&serde_json::value::to_raw_value(&record).unwrap())
     }
 
-    fn choices(ids: &[u64]) -> Option<Choices> {
-        Choices::of_ids(ids)
+    fn choices(ids: &[u64]) -> Option<Ballot> {
+        Ballot::of_options(ids)
     }
 
     #[test]

@@ -5,8 +5,8 @@ use std::rc::Rc;
 
 use futures_util::future::join_all;
 use landslide_domain::{
+    ballot::{Ballot, SentBallot},
     caller::{Caller, TokenKind},
-    choices::Choices,
     error::Error,
     poll::{Kind, Poll, VoteChange},
     time::Timestamp,
@@ -109,19 +109,19 @@ impl Person {
         self.poll.rules.settings.spec.vote_change == VoteChange::Never
     }
 
-    fn some_choices(&self) -> Choices {
+    fn some_choices(&self) -> Ballot {
         let world = &self.cloud.world;
         let options = u64::from(self.poll.rules.options);
         let mut bits = 1u128 << world.draw(options);
         if self.poll.rules.settings.spec.kind == Kind::Multiple {
             bits |= u128::from(world.draw(1 << options));
         }
-        Choices::from_bits(bits).expect("choices of the poll")
+        Ballot::of_bits(bits).expect("choices of the poll")
     }
 
     /// Asks for choices to stand (none: to be taken back), only over a revision if one is named, until there is an
     /// answer, or patience is over.
-    async fn ask(&self, choices: Option<Choices>, over: Option<u64>) {
+    async fn ask(&self, choices: Option<Ballot>, over: Option<u64>) {
         let world = &self.cloud.world;
         let tries = 1 + world.draw(TRIES_MAX);
         for _ in 0..tries {
@@ -129,7 +129,7 @@ impl Person {
             let before = world.ledger.standing(&self.voter);
             let (id, caller) = (self.poll.rules.settings.poll_id.clone(), self.caller.clone());
             let only_over = over.map(|revision| Revisions::Of(vec![revision.to_string()]));
-            let wish = choices.map_or(Wish::Retract, |choices| Wish::Cast(choices.iter().map(u64::from).collect()));
+            let wish = choices.map_or(Wish::Retract, |ballot| Wish::Cast(sent(ballot)));
             let request = self
                 .cloud
                 .request(&self.cloud.votes, async move |votes| votes.submit(&id, &caller, only_over, &wish).await);
@@ -160,14 +160,14 @@ impl Person {
     }
 
     /// C1, C2: what a 2xx says is stored, and no two requests are told that they wrote it.
-    fn hold_to(&self, choices: Option<Choices>, over: Option<u64>, settled: &StandingVote, began: u64) {
+    fn hold_to(&self, choices: Option<Ballot>, over: Option<u64>, settled: &StandingVote, began: u64) {
         let ledger = &self.cloud.world.ledger;
         let number = u64::from(settled.vote.revision);
         let stored = ledger.revision(&self.voter, number);
         let is_as_told = stored.as_ref().is_some_and(|stored| {
-            stored.choices == bits(settled.vote.choices) && stored.cast_at == settled.vote.cast_at.as_millis()
+            stored.choices == bits(settled.vote.ballot) && stored.cast_at == settled.vote.cast_at.as_millis()
         });
-        if !is_as_told || settled.vote.choices != choices {
+        if !is_as_told || settled.vote.ballot != choices {
             ledger.breach(
                 "C2",
                 format!("{:?} asked for {choices:?}, was told {settled:?}, stored is {stored:?}", self.voter),
@@ -200,7 +200,7 @@ impl Person {
     }
 
     /// C2, C6: nobody is refused without a reason, nor for what stands already.
-    fn check_refusal(&self, refusal: &Error, choices: Option<Choices>, before: Option<&Revision>, began: u64) {
+    fn check_refusal(&self, refusal: &Error, choices: Option<Ballot>, before: Option<&Revision>, began: u64) {
         let world = &self.cloud.world;
         let standing = world.ledger.standing(&self.voter);
         let now = world.executor.now_ms();
@@ -230,6 +230,10 @@ impl Person {
     }
 }
 
-fn bits(choices: Option<Choices>) -> Option<u128> {
-    choices.map(Choices::bits)
+fn bits(ballot: Option<Ballot>) -> Option<u128> {
+    ballot.map(|Ballot::Choices(choices)| choices.bits())
+}
+
+fn sent(Ballot::Choices(choices): Ballot) -> SentBallot {
+    SentBallot { choices: choices.iter().map(u64::from).collect() }
 }

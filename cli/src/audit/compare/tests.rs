@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use landslide_domain::choices::Choices;
+use landslide_domain::ballot::Ballot;
 use landslide_domain::testing::poll_asked_for;
 use proptest::prelude::*;
 use serde_json::json;
@@ -37,7 +37,7 @@ fn id(number: u8, revision: u32) -> CountedId {
 }
 
 fn vote(option: u64, revision: u32, ms_ago: u64) -> Vote {
-    Vote { choices: Choices::of_ids(&[option]), revision, cast_at: at(ms_ago), lane: 0, nonce: 0 }
+    Vote { ballot: Ballot::of_options(&[option]), revision, cast_at: at(ms_ago), lane: 0, nonce: 0 }
 }
 
 fn compare_by(cut: Cut, sealed: &[u8], votes: &[(u8, Vote)], ids: Vec<CountedId>) -> LaneFindings {
@@ -53,7 +53,7 @@ fn compare(votes: &[(u8, Vote)], ids: Vec<CountedId>) -> LaneFindings {
 }
 
 fn counters(options: &[u64]) -> Counters {
-    recount(options.iter().map(|option| Choices::of_ids(&[*option]).unwrap()))
+    recount(options.iter().map(|option| Ballot::of_options(&[*option]).unwrap()))
 }
 
 proptest! {

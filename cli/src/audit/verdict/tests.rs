@@ -1,4 +1,4 @@
-use landslide_domain::choices::Choices;
+use landslide_domain::ballot::Ballot;
 use landslide_domain::recount::recount;
 use landslide_domain::tally::Head;
 
@@ -11,7 +11,7 @@ fn at(ms: u64) -> Option<Timestamp> {
 }
 
 fn counters(ballots: usize) -> Counters {
-    recount(std::iter::repeat_n(Choices::of_ids(&[0]).unwrap(), ballots))
+    recount(std::iter::repeat_n(Ballot::of_options(&[0]).unwrap(), ballots))
 }
 
 /// Three votes, all counted and shown.

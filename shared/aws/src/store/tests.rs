@@ -2,8 +2,8 @@
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use landslide_domain::{
+    ballot::Ballot,
     change::VoteId,
-    choices::Choices,
     ids::{PollId, VoterKey},
     lane::{LaneKey, Partitions},
     poll::{Poll, Rules},
@@ -30,7 +30,7 @@ fn poll(closes_at: Option<Timestamp>) -> Poll {
 }
 
 fn vote(nonce: u32) -> Vote {
-    Vote { choices: Choices::of_ids(&[1]), revision: 1, cast_at: at(5), lane: 0, nonce }
+    Vote { ballot: Ballot::of_options(&[1]), revision: 1, cast_at: at(5), lane: 0, nonce }
 }
 
 fn stored(call: &Call) -> Value {

@@ -11,7 +11,7 @@ use aws_sdk_dynamodb::{
 };
 use aws_types::SdkConfig;
 use landslide_domain::{
-    choices::Choices,
+    ballot::Ballot,
     ids::VoterKey,
     keys,
     lane::{LANES_MAX, Partition},
@@ -139,7 +139,7 @@ fn partition_of(poll: &Rules, voter: &VoterKey) -> String {
 }
 
 fn vote_item(poll: &Rules, voter: &VoterKey, vote: &Vote) -> Item {
-    let choices = vote.choices.map(|choices| AttributeValue::L(choices.iter().map(number).collect()));
+    let choices = vote.ballot.map(|Ballot::Choices(choices)| AttributeValue::L(choices.iter().map(number).collect()));
     let attributes = [
         (keys::POLL_PARTITION, Some(string(partition_of(poll, voter)))),
         (keys::VOTER, Some(string(voter.to_string()))),
@@ -162,12 +162,12 @@ fn read_stored(poll: &Rules, partition: Partition, item: &Item) -> StoredVote {
 fn read_vote(item: &Item) -> Result<Vote, StoreError> {
     let attributes = Attributes(item);
     let unreadable = || StoreError::Broken("read item: attribute choices is not what it should be".to_owned());
-    let choices = attributes.optional_list("choices")?.map(|list| {
+    let ballot = attributes.optional_list("choices")?.map(|list| {
         let ids = list.iter().map(|id| id.as_n().ok()?.parse().ok()).collect::<Option<Vec<u64>>>();
-        Choices::of_ids(&ids?)
+        Ballot::of_options(&ids?)
     });
     Ok(Vote {
-        choices: choices.map(|choices| choices.ok_or_else(unreadable)).transpose()?,
+        ballot: ballot.map(|ballot| ballot.ok_or_else(unreadable)).transpose()?,
         revision: attributes.number("revision")?,
         cast_at: attributes.time("cast_at")?,
         lane: attributes.number("lane")?,

@@ -14,7 +14,7 @@ use landslide_aws::{
     store::{DynamoDb, LaneStore, LaneStoreError, StoreError, StoredVote, VoteStore},
 };
 use landslide_domain::{
-    choices::Choices,
+    ballot::Ballot,
     ids::PollId,
     lane::{LaneKey, Partition},
     poll::{Rules, Settings, VoteChange},
@@ -133,10 +133,10 @@ fn newest_counted(change: VoteChange, stored: Option<Timestamp>, told: Option<Ti
 
 /// What some votes come to. Items that are no votes count nothing.
 fn recount_page(votes: &[StoredVote]) -> Recount {
-    let mut lanes: BTreeMap<u8, (Vec<Choices>, Option<Timestamp>)> = BTreeMap::new();
+    let mut lanes: BTreeMap<u8, (Vec<Ballot>, Option<Timestamp>)> = BTreeMap::new();
     for (_, vote) in votes.iter().flatten() {
         let (standing, newest) = lanes.entry(vote.lane).or_default();
-        standing.extend(vote.choices);
+        standing.extend(vote.ballot);
         *newest = (*newest).max(Some(vote.cast_at));
     }
     lanes.into_iter().map(|(lane, (votes, newest))| (lane, LaneRecount { counters: recount(votes), newest })).collect()

@@ -10,8 +10,8 @@ use landslide_aws::{
     testing::{Answer, stub},
 };
 use landslide_domain::{
+    ballot::Ballot,
     change::VoteId,
-    choices::Choices,
     ids::{PollId, VoterKey},
     lane::Partitions,
     recount::recount,
@@ -212,7 +212,7 @@ proptest! {
             // A vote keeps the lane of the time when it was cast; the poll is widened from 1 to 2 to 8 meanwhile.
             let lanes = [1, 2, 8][number * 3 / voters.len()];
             let cast_at = Timestamp::from_millis(1_790_000_000_000 + number as u64 * 900).unwrap();
-            let change = Change { id: VoteId::new(&voter, 1), cast_at, from: None, to: Choices::from_bits(1 << (number % 3)) };
+            let change = Change { id: VoteId::new(&voter, 1), cast_at, from: None, to: Ballot::of_bits(1 << (number % 3)) };
             (lane(Partitions::Few.of(&voter).lane(lanes)), change)
         }).collect();
 
@@ -351,7 +351,7 @@ fn vote(number: u64, cast_at: u64) -> Change {
     let voter =
         VoterKey::from_bytes(u128::from(number).wrapping_mul(0x0123_4567_89ab_cdef_1357_9bdf_0246_8ace).to_be_bytes());
     let cast_at = Timestamp::from_millis(1_790_000_000_000 + cast_at).unwrap();
-    Change { id: VoteId::new(&voter, 1), cast_at, from: None, to: Choices::from_bits(1) }
+    Change { id: VoteId::new(&voter, 1), cast_at, from: None, to: Ballot::of_bits(1) }
 }
 
 #[test]

@@ -3,8 +3,8 @@ use landslide_aws::{
     testing::{Answer, Call, Calls, stub},
 };
 use landslide_domain::{
+    ballot::Ballot,
     change::VoteId,
-    choices::Choices,
     ids::{PollId, VoterKey},
     time::{DAY_MS, Timestamp},
 };
@@ -14,7 +14,7 @@ use super::*;
 
 fn change(voter: u8, cast_at: Timestamp) -> Change {
     let id = VoteId::new(&VoterKey::from_bytes([voter; 16]), 1);
-    Change { id, cast_at, from: None, to: Choices::of_ids(&[1]) }
+    Change { id, cast_at, from: None, to: Ballot::of_options(&[1]) }
 }
 
 fn body(lane: u8, changes: Vec<Change>) -> String {
@@ -117,7 +117,7 @@ fn a_lane_that_can_not_be_counted_fails_whole_and_spares_the_others() {
 /// A body of so many votes, cast at one time, by voters that no other body has.
 fn votes(number: u32, cast_at: Timestamp) -> String {
     let voter = |n: u32| VoterKey::from_bytes((u128::from(cast_at.as_millis()) << 32 | u128::from(n)).to_be_bytes());
-    let change = |n| Change { id: VoteId::new(&voter(n), 1), cast_at, from: None, to: Choices::of_ids(&[1]) };
+    let change = |n| Change { id: VoteId::new(&voter(n), 1), cast_at, from: None, to: Ballot::of_options(&[1]) };
     body(0, (0..number).map(change).collect())
 }
 

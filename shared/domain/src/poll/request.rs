@@ -8,8 +8,8 @@ use sha2::{Digest, Sha256};
 
 use super::{Kind, Poll, PollSpec, Rules, Settings, spec::SentSettings};
 use crate::{
+    ballot::OPTIONS_MAX,
     caller::Caller,
-    choices::OPTIONS_MAX,
     field_error::FieldError,
     ids::PollId,
     lane::{Partitions, lanes_for},

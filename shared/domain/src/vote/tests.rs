@@ -14,16 +14,16 @@ fn at(millis: u64) -> Timestamp {
 }
 
 fn ask(choice: Option<u64>, cast_at: u64, nonce: u32) -> VoteRequest {
-    let choices = choices(choice);
-    VoteRequest { voter: VoterKey::from_bytes([1; 16]), choices, only_over: None, cast_at: at(cast_at), nonce }
+    let ballot = ballot(choice);
+    VoteRequest { voter: VoterKey::from_bytes([1; 16]), ballot, only_over: None, cast_at: at(cast_at), nonce }
 }
 
-fn choices(choice: Option<u64>) -> Option<Choices> {
-    choice.map(|id| Choices::parse(&[id], 3, 1).unwrap())
+fn ballot(choice: Option<u64>) -> Option<Ballot> {
+    choice.and_then(|id| Ballot::of_options(&[id]))
 }
 
 fn vote(choice: Option<u64>, revision: u32, cast_at: u64, nonce: u32) -> Vote {
-    Vote { choices: choices(choice), revision, cast_at: at(cast_at), lane: 0, nonce }
+    Vote { ballot: ballot(choice), revision, cast_at: at(cast_at), lane: 0, nonce }
 }
 
 #[test]
@@ -81,7 +81,7 @@ proptest! {
                 _ => {
                     let revision = model.map_or(0, |(_, revision)| revision) + 1;
                     let Decision::Write(written) = decision else { panic!("{decision:?}") };
-                    prop_assert_eq!((written.revision, written.choices), (revision, asked.choices));
+                    prop_assert_eq!((written.revision, written.ballot), (revision, asked.ballot));
                     prop_assert_eq!(decide(Some(&written), &asked, &rules), Decision::OwnWrite(written));
                     stored = Some(written);
                     model = Some((choice, revision));

@@ -11,6 +11,7 @@ use landslide_aws::{
 };
 use landslide_counting::relay::Folded;
 use landslide_domain::{
+    ballot::SentBallot,
     caller::{Caller, TokenKind},
     fold::fold,
     ids::PollId,
@@ -20,7 +21,6 @@ use landslide_domain::{
     results::{results, results_tag},
     tally::{by_minute, plan},
     time::Timestamp,
-    vote::CastVote,
 };
 use landslide_edge::{BODY_BYTES_MAX, Edge, Error, Event, Reply, Request};
 use landslide_service::{results::CurrentResults, votes::Votes};
@@ -140,7 +140,7 @@ fn request() -> Work {
     Box::new(move || {
         let request = Request::new(serde_json::from_slice(&event).unwrap(), context().deadline());
         let caller = request.caller(clock::now()).unwrap();
-        let vote: CastVote = request.json(BODY_BYTES_MAX).unwrap();
+        let vote: SentBallot = request.json(BODY_BYTES_MAX).unwrap();
         assert_eq!((request.poll_id().unwrap().as_str(), caller.kind), (votes::POLL, TokenKind::Device));
         assert_eq!(vote.choices, [1]);
     })

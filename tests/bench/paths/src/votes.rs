@@ -5,8 +5,8 @@ use std::sync::Arc;
 use fastrand::Rng;
 use landslide_aws::clock;
 use landslide_domain::{
+    ballot::Ballot,
     change::{Change, VoteId},
-    choices::Choices,
     ids::{PollId, VoterKey},
     lane::{LaneKey, Partitions},
     message::Message,
@@ -56,7 +56,7 @@ fn changes_of(minute: Timestamp, count: usize, seed: u64) -> Vec<Change> {
         id: random_id(&mut random),
         cast_at: minute.plus_millis(random.u64(..60_000)),
         from: None,
-        to: Choices::of_ids(&[random.u64(..u64::from(OPTIONS))]),
+        to: Ballot::of_options(&[random.u64(..u64::from(OPTIONS))]),
     };
     (0..count).map(change).collect()
 }
@@ -71,8 +71,12 @@ fn record((number, change): (u64, Change)) -> Value {
     let voter = change.id.voter();
     let partition = Partitions::Few.of(&voter);
     let keys = json!({"poll_partition": {"S": format!("{POLL}#{partition}")}, "voter": {"S": voter.to_string()}});
-    let choices: Vec<Value> =
-        change.to.iter().flat_map(|to| to.iter()).map(|id| json!({"N": id.to_string()})).collect();
+    let choices: Vec<Value> = change
+        .to
+        .into_iter()
+        .flat_map(|Ballot::Choices(choices)| choices.iter())
+        .map(|id| json!({"N": id.to_string()}))
+        .collect();
     let cast_at = change.cast_at.as_millis();
     json!({
         "eventID": format!("{number:032x}"), "eventName": "INSERT", "eventVersion": "1.1", "eventSource": "aws:dynamodb",

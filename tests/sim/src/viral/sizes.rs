@@ -13,8 +13,8 @@ use aws_sdk_dynamodb::operation::{
 };
 use landslide_aws::store::{DynamoDb, LaneStore, Outcome, TallyStore, VoteStore};
 use landslide_domain::{
+    ballot::Ballot,
     change::{Change, VoteId},
-    choices::Choices,
     fold::fold,
     ids::{PollId, VoterKey},
     lane::LaneKey,
@@ -140,7 +140,7 @@ fn id(number: usize) -> VoteId {
 }
 
 fn message(votes: usize) -> Vec<landslide_domain::message::Message> {
-    let change = |number| Change { id: id(number), cast_at: at(0), from: None, to: Choices::from_bits(2) };
+    let change = |number| Change { id: id(number), cast_at: at(0), from: None, to: Ballot::of_bits(2) };
     fold((0..votes).map(|number| (lane(), change(number))))
 }
 
@@ -166,7 +166,7 @@ fn tally_item(write: impl AsyncFnOnce(TallyStore<Recorder>) + 'static) -> u64 {
 }
 
 fn vote_item() -> Item {
-    let vote = Vote { choices: Choices::from_bits(2), revision: 1, cast_at: at(0), lane: 3, nonce: 3_456_789_012 };
+    let vote = Vote { ballot: Ballot::of_bits(2), revision: 1, cast_at: at(0), lane: 3, nonce: 3_456_789_012 };
     written(async move |recorder| {
         let votes = VoteStore::over(recorder, String::new());
         votes.put(&rules(), &VoterKey::from_bytes([7; 16]), &vote).await.expect("no failure");

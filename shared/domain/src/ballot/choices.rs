@@ -9,7 +9,7 @@ pub struct Choices(u128);
 
 /// Why ids are no choices of any poll.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum ChoicesError {
+pub enum BallotError {
     /// No id at all.
     #[error("The vote names no option.")]
     Empty,
@@ -31,20 +31,20 @@ pub enum ChoicesError {
 
 impl Choices {
     /// A set from ids in any order, each below `options`, none twice, at most `max` of them.
-    pub fn parse(ids: &[u64], options: u8, max: u8) -> Result<Self, ChoicesError> {
+    pub fn parse(ids: &[u64], options: u8, max: u8) -> Result<Self, BallotError> {
         let mut bits = 0u128;
         for &id in ids {
             let known = u8::try_from(id).ok().filter(|known| *known < options && usize::from(*known) < OPTIONS_MAX);
-            let bit = 1u128 << known.ok_or(ChoicesError::Unknown(id))?;
+            let bit = 1u128 << known.ok_or(BallotError::Unknown(id))?;
             if bits & bit != 0 {
-                return Err(ChoicesError::Repeated(id));
+                return Err(BallotError::Repeated(id));
             }
             bits |= bit;
         }
         if ids.len() > usize::from(max) {
-            return Err(ChoicesError::TooMany { named: ids.len(), max });
+            return Err(BallotError::TooMany { named: ids.len(), max });
         }
-        Self::from_bits(bits).ok_or(ChoicesError::Empty)
+        Self::from_bits(bits).ok_or(BallotError::Empty)
     }
 
     /// A set from stored ids: any ids below 100, one at least, none twice.
@@ -111,12 +111,12 @@ mod tests {
 
     #[test]
     fn each_fault_has_its_name() {
-        assert_eq!(Choices::parse(&[], 3, 1), Err(ChoicesError::Empty));
-        assert_eq!(Choices::parse(&[3], 3, 1), Err(ChoicesError::Unknown(3)));
-        assert_eq!(Choices::parse(&[u64::MAX], 3, 1), Err(ChoicesError::Unknown(u64::MAX)));
-        assert_eq!(Choices::parse(&[100], u8::MAX, 1), Err(ChoicesError::Unknown(100)));
-        assert_eq!(Choices::parse(&[1, 1], 3, 2), Err(ChoicesError::Repeated(1)));
-        assert_eq!(Choices::parse(&[0, 1], 3, 1), Err(ChoicesError::TooMany { named: 2, max: 1 }));
+        assert_eq!(Choices::parse(&[], 3, 1), Err(BallotError::Empty));
+        assert_eq!(Choices::parse(&[3], 3, 1), Err(BallotError::Unknown(3)));
+        assert_eq!(Choices::parse(&[u64::MAX], 3, 1), Err(BallotError::Unknown(u64::MAX)));
+        assert_eq!(Choices::parse(&[100], u8::MAX, 1), Err(BallotError::Unknown(100)));
+        assert_eq!(Choices::parse(&[1, 1], 3, 2), Err(BallotError::Repeated(1)));
+        assert_eq!(Choices::parse(&[0, 1], 3, 1), Err(BallotError::TooMany { named: 2, max: 1 }));
     }
 
     proptest! {
