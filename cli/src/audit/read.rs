@@ -16,7 +16,7 @@ use landslide_domain::change::{Change, VoteId};
 use landslide_domain::ids::PollId;
 use landslide_domain::lane::{LANES_MAX, LaneKey, Partition};
 use landslide_domain::poll::Rules;
-use landslide_domain::tally::{Head, Minute};
+use landslide_domain::tally::{Count, Head, Minute};
 use landslide_domain::time::Timestamp;
 
 use super::compare::{Comparison, CountedId, CountedIds, Cut, Findings, Slice};
@@ -57,7 +57,7 @@ pub struct Tally {
     /// Its truth.
     pub head: Head,
     /// What readers see, read before HEAD, or later where it was behind.
-    pub count: Head,
+    pub count: Count,
 }
 
 /// All that was read.
@@ -314,7 +314,7 @@ impl Reader {
             for (lane, count) in self.each_lane(poll, behind, read).await? {
                 if let Some(tally) = tallies.get_mut(&lane) {
                     // One that has gone on past the HEAD that was read shows a later one, which is not compared.
-                    tally.count = if count.version > tally.head.version { tally.head.without_ids() } else { count };
+                    tally.count = if count.version > tally.head.version { tally.head.count() } else { count };
                 }
             }
         }

@@ -118,7 +118,7 @@ fn count_fault(tally: &Tally) -> Option<CountFault> {
     match count.version.cmp(&head.version) {
         std::cmp::Ordering::Less => Some(CountFault::Behind),
         std::cmp::Ordering::Greater => Some(CountFault::Ahead),
-        std::cmp::Ordering::Equal => (*count != head.without_ids()).then_some(CountFault::Other),
+        std::cmp::Ordering::Equal => (*count != head.count()).then_some(CountFault::Other),
     }
 }
 

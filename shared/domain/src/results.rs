@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::{
     ids::PollId,
     poll::{Poll, Status},
-    tally::{Counters, Head},
+    tally::{Count, Counters},
     time::Timestamp,
 };
 
@@ -27,7 +27,7 @@ struct OptionResult<'a> {
 }
 
 /// The results of a poll from the counts of its lanes.
-pub fn results<'a>(poll: &'a Poll, counts: &[Head], now: Timestamp) -> ResultsView<'a> {
+pub fn results<'a>(poll: &'a Poll, counts: &[Count], now: Timestamp) -> ResultsView<'a> {
     let mut total = Counters::default();
     counts.iter().for_each(|count| total.merge(&count.counters));
     let option = |(id, label): (u8, &'a String)| OptionResult { id, label, votes: shown(total.option(id)) };
@@ -41,7 +41,7 @@ pub fn results<'a>(poll: &'a Poll, counts: &[Head], now: Timestamp) -> ResultsVi
 }
 
 /// The entity tag of those results, from the poll's revision and status and each lane's version.
-pub fn results_tag(poll: &Poll, counts: &[Head], now: Timestamp) -> String {
+pub fn results_tag(poll: &Poll, counts: &[Count], now: Timestamp) -> String {
     let versions: Vec<String> = counts.iter().map(|count| count.version.to_string()).collect();
     let status = match poll.rules.status(now) {
         Status::Scheduled => "s",
@@ -67,9 +67,9 @@ mod tests {
         poll_asked_for(body, at(0)).unwrap()
     }
 
-    fn lane(version: u64, as_of: Timestamp, counters: [(&str, i64); 3]) -> Head {
+    fn lane(version: u64, as_of: Timestamp, counters: [(&str, i64); 3]) -> Count {
         let counters = Counters::from_entries(counters.map(|(name, count)| (name.to_owned(), count)));
-        Head { version, as_of: Some(as_of), counters, ..Head::default() }
+        Count { version, as_of: Some(as_of), counters }
     }
 
     #[test]
@@ -77,7 +77,7 @@ mod tests {
         let lanes = [
             lane(3, at(12), [("ballots", 4), ("o0", 5), ("o1", -2)]),
             lane(7, at(11), [("ballots", 2), ("o0", 1), ("o1", 1)]),
-            Head::default(),
+            Count::default(),
         ];
         let poll = poll();
         assert_eq!(
@@ -89,7 +89,7 @@ mod tests {
 
     #[test]
     fn the_tag_holds_revision_status_and_each_lanes_version() {
-        let lanes = [lane(3, at(12), [("ballots", 0), ("o0", 0), ("o1", 0)]), Head::default()];
+        let lanes = [lane(3, at(12), [("ballots", 0), ("o0", 0), ("o1", 0)]), Count::default()];
         let tags = [9, 10, 20].map(|seconds| results_tag(&poll(), &lanes, at(seconds)));
         assert_eq!(tags, ["1-s-3.0", "1-o-3.0", "1-c-3.0"]);
     }

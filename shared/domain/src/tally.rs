@@ -173,13 +173,24 @@ impl Head {
     }
 
     /// What readers see of it.
-    pub fn without_ids(&self) -> Self {
-        Self { recent: Ids::new(), sealed: false, ..self.clone() }
+    pub fn count(&self) -> Count {
+        Count { version: self.version, as_of: self.as_of, counters: self.counters.clone() }
     }
 
     fn recent_len(&self) -> usize {
         self.recent.values().map(Vec::len).sum()
     }
+}
+
+/// A copy of what HEAD counts, for readers. It may be behind.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Count {
+    /// HEAD's version when it was copied; 0 if it never was.
+    pub version: u64,
+    /// `cast_at` of the newest vote counted.
+    pub as_of: Option<Timestamp>,
+    /// The counts.
+    pub counters: Counters,
 }
 
 /// A row of ids that have left HEAD. All of them are counted.
@@ -374,7 +385,7 @@ mod tests {
     fn readers_see_neither_ids_nor_the_seal() {
         let head = sealed_head();
         let (version, as_of, counters) = (1, head.as_of, head.counters.clone());
-        assert_eq!(head.without_ids(), Head { version, as_of, counters, ..Head::default() });
+        assert_eq!(head.count(), Count { version, as_of, counters });
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::{collections::HashSet, fs, path::Path};
 
 use landslide_paths::{
     PATHS,
-    votes::{FLUSH_VOTES, changes, full_bucket, message},
+    votes::{FLUSH_VOTES, changes, full_minute, message},
 };
 use serde_json::Value;
 
@@ -125,7 +125,7 @@ fn targets(rows: &[Measured], rates: &[Rate], bucket_mb: f64) -> Vec<Target> {
 
 /// Memory of a full lane's minute of counted ids, as they are remembered after they were read, in megabytes.
 pub fn bucket_mb() -> f64 {
-    let ids = full_bucket();
+    let ids = full_minute();
     let before = resident_bytes();
     let mut remembered = HashSet::new();
     remembered.extend(ids.iter().copied());

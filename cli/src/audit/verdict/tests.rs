@@ -1,6 +1,6 @@
 use landslide_domain::ballot::Ballot;
 use landslide_domain::recount::recount;
-use landslide_domain::tally::Head;
+use landslide_domain::tally::{Count, Head};
 
 use super::*;
 
@@ -24,7 +24,7 @@ fn lane() -> (LaneFindings, Tally) {
         ..LaneFindings::default()
     };
     let head = Head { version: 4, as_of: at(0), counters: counters(3), ..Head::default() };
-    (findings, Tally { count: head.clone(), head })
+    (findings, Tally { count: head.count(), head })
 }
 
 fn judge(findings: LaneFindings, tally: Tally) -> Lane {
@@ -55,7 +55,7 @@ fn a_readers_copy_that_differs_is_different_and_can_be_written_anew() {
     for (version, ballots, fault) in [(4, 2, CountFault::Other), (3, 3, CountFault::Behind), (5, 3, CountFault::Ahead)]
     {
         let (findings, mut tally) = lane();
-        tally.count = Head { version, counters: counters(ballots), ..tally.count };
+        tally.count = Count { version, counters: counters(ballots), ..tally.count };
         let lane = judge(findings, tally);
         assert_eq!((lane.count_fault, lane.verdict()), (Some(fault), Verdict::Different));
         assert_eq!(lane.is_mendable(), fault != CountFault::Ahead);

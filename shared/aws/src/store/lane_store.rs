@@ -5,7 +5,7 @@ use std::future::Future;
 use landslide_domain::{
     change::VoteId,
     lane::LaneKey,
-    tally::{Head, Minute, SeenRow},
+    tally::{Count, Head, Minute, SeenRow},
 };
 
 /// Why a call to the store did not do what it should.
@@ -55,7 +55,7 @@ pub trait LaneStore {
     /// Writes HEAD, of a higher version, if the stored one has the version `over` (0: if there is none); else `Conflict`.
     fn put_head(&self, lane: &LaneKey, head: &Head, over: u64) -> impl Future<Output = Result<(), LaneStoreError>>;
     /// The readers' copy of HEAD, without ids and never sealed; the default (version 0) before the first flush.
-    fn read_count(&self, lane: &LaneKey) -> impl Future<Output = Result<Head, LaneStoreError>>;
+    fn read_count(&self, lane: &LaneKey) -> impl Future<Output = Result<Count, LaneStoreError>>;
     /// Writes the readers' copy of HEAD unless it is as new already.
     fn put_count(&self, lane: &LaneKey, head: &Head) -> impl Future<Output = Result<(), LaneStoreError>>;
 }

@@ -4,14 +4,14 @@ use std::{collections::HashMap, time::Duration};
 
 use aws_sdk_dynamodb::{Client, types::KeysAndAttributes};
 use aws_types::SdkConfig;
-use landslide_domain::{ids::PollId, keys, lane::LaneKey, poll::Poll, tally::Head};
+use landslide_domain::{ids::PollId, keys, lane::LaneKey, poll::Poll, tally::Count};
 
 use super::{
     StoreError,
     item::{Attributes, Item, string},
     polls::{Read, read_poll, read_whole},
     store_error,
-    tallies::read_head,
+    tallies::read_count,
 };
 use crate::{
     clock::SystemClock,
@@ -29,7 +29,7 @@ pub struct Snapshot {
     /// The poll.
     pub poll: Poll,
     /// COUNT of each lane, lane by lane; version 0 for one that has counted nothing yet.
-    pub counts: Vec<Head>,
+    pub counts: Vec<Count>,
 }
 
 /// The two tables.
@@ -83,7 +83,7 @@ impl ResultsStore {
         let of_lane = |lane| {
             let key = keys::poll_lane(&LaneKey { poll: poll_id.clone(), lane });
             let item = counts.iter().find(|item| Attributes(item).string(keys::POLL_LANE).ok() == Some(&key));
-            item.map_or_else(|| Ok(Head::default()), read_head)
+            item.map_or_else(|| Ok(Count::default()), read_count)
         };
         let counts = (0..poll.rules.lanes).map(of_lane).collect::<Result<_, _>>()?;
         Ok(Read::Whole(Some(Snapshot { poll, counts })))

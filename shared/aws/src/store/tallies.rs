@@ -16,7 +16,7 @@ use landslide_domain::{
     change::VoteId,
     keys,
     lane::LaneKey,
-    tally::{Counters, Head, Ids, Minute, SeenRow},
+    tally::{Count, Counters, Head, Ids, Minute, SeenRow},
     time::Timestamp,
 };
 
@@ -103,14 +103,14 @@ impl<D: DynamoDb> TallyStore<D> {
         Ok(SeenPage { rows, next: last.map(read_place).transpose()? })
     }
 
-    async fn read_item(&self, lane: &LaneKey, item: &str, doing: &str) -> Result<Head, StoreError> {
+    async fn read_item(&self, lane: &LaneKey, item: &str, doing: &str) -> Result<Option<Item>, StoreError> {
         let get = GetItemInput::builder()
             .table_name(&self.table)
             .key(keys::POLL_LANE, string(keys::poll_lane(lane)))
             .key(keys::ITEM, string(item))
             .consistent_read(true);
         let answer = self.db.get_item(get).await.map_err(|error| store_error(doing, error))?;
-        Ok(answer.item().map(read_head).transpose()?.unwrap_or_default())
+        Ok(answer.item)
     }
 
     /// Puts an item; false if the condition failed.
@@ -144,7 +144,8 @@ impl From<StoreError> for LaneStoreError {
 
 impl<D: DynamoDb> LaneStore for TallyStore<D> {
     async fn read_head(&self, lane: &LaneKey) -> Result<Head, LaneStoreError> {
-        Ok(self.read_item(lane, keys::HEAD, "read HEAD").await?)
+        let item = self.read_item(lane, keys::HEAD, "read HEAD").await?;
+        Ok(item.as_ref().map(read_head).transpose()?.unwrap_or_default())
     }
 
     async fn read_seen(&self, lane: &LaneKey, minute: Minute, above: u64) -> Result<SeenIds, LaneStoreError> {
@@ -193,8 +194,9 @@ impl<D: DynamoDb> LaneStore for TallyStore<D> {
         if written { Ok(()) } else { Err(LaneStoreError::Conflict) }
     }
 
-    async fn read_count(&self, lane: &LaneKey) -> Result<Head, LaneStoreError> {
-        Ok(self.read_item(lane, keys::COUNT, "read COUNT").await?)
+    async fn read_count(&self, lane: &LaneKey) -> Result<Count, LaneStoreError> {
+        let item = self.read_item(lane, keys::COUNT, "read COUNT").await?;
+        Ok(item.as_ref().map(read_count).transpose()?.unwrap_or_default())
     }
 
     async fn put_count(&self, lane: &LaneKey, head: &Head) -> Result<(), LaneStoreError> {
@@ -227,19 +229,23 @@ fn count_item(lane: &LaneKey, kind: &str, head: &Head) -> Item {
     item
 }
 
-/// HEAD, or COUNT as a HEAD without ids.
-pub(super) fn read_head(item: &Item) -> Result<Head, StoreError> {
+fn read_head(item: &Item) -> Result<Head, StoreError> {
+    let Count { version, as_of, counters } = read_count(item)?;
+    let recent = item.get("recent").map(read_recent).transpose()?.unwrap_or_default();
+    Ok(Head { version, as_of, counters, recent, sealed: item.contains_key(SEALED) })
+}
+
+/// COUNT, or what HEAD counts.
+pub(super) fn read_count(item: &Item) -> Result<Count, StoreError> {
     let attributes = Attributes(item);
     let names = item.keys().filter(|name| !NOT_COUNTERS.contains(&name.as_str()));
     let counters = names
         .map(|name| Ok((name.clone(), attributes.number(name)?)))
         .collect::<Result<BTreeMap<_, _>, StoreError>>()?;
-    Ok(Head {
+    Ok(Count {
         version: attributes.number("version")?,
         as_of: attributes.optional_time("as_of")?,
         counters: Counters::from_entries(counters),
-        recent: item.get("recent").map(read_recent).transpose()?.unwrap_or_default(),
-        sealed: item.contains_key(SEALED),
     })
 }
 

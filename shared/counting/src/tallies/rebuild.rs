@@ -19,7 +19,7 @@ use landslide_domain::{
     lane::{LaneKey, Partition},
     poll::{Rules, Settings, VoteChange},
     recount::recount,
-    tally::{Counters, Head, Ids},
+    tally::{Count, Counters, Head, Ids},
     time::{DAY_MS, MINUTE_MS, Timestamp},
 };
 
@@ -181,7 +181,7 @@ pub async fn seal(store: &impl LaneStore, lane: &LaneKey) -> Result<Head, LaneSt
 pub async fn replace(
     store: &impl LaneStore,
     lane: &LaneKey,
-    (sealed, count): (&Head, &Head),
+    (sealed, count): (&Head, &Count),
     counters: Counters,
     as_of: Option<Timestamp>,
 ) -> Result<(), LaneStoreError> {

@@ -15,7 +15,7 @@ use landslide_domain::{
     ids::{PollId, VoterKey},
     lane::Partitions,
     recount::recount,
-    tally::{Counters, SeenRow},
+    tally::{Count, Counters, SeenRow},
     testing::{at, changes_of, disorder, histories, last_choices, non_zero, poll_asked_for},
     time::Timestamp,
 };
@@ -37,7 +37,7 @@ fn remembering(cache_bytes_max: usize) -> TallyLimits {
 #[derive(Default)]
 struct Table {
     heads: BTreeMap<LaneKey, Head>,
-    counts: BTreeMap<LaneKey, Head>,
+    counts: BTreeMap<LaneKey, Count>,
     seen: BTreeMap<(LaneKey, Minute, u64), Vec<VoteId>>,
     reads: usize,
     ids_read: usize,
@@ -109,7 +109,7 @@ impl LaneStore for Model {
         .await
     }
 
-    async fn read_count(&self, lane: &LaneKey) -> Result<Head, LaneStoreError> {
+    async fn read_count(&self, lane: &LaneKey) -> Result<Count, LaneStoreError> {
         self.call(|table| Ok(table.counts.get(lane).cloned().unwrap_or_default())).await
     }
 
@@ -130,7 +130,7 @@ impl LaneStore for Model {
             let stored = table.counts.get(lane);
             if stored.is_none_or(|stored| stored.version < head.version) {
                 assert!(stored.is_none_or(|stored| stored.as_of <= head.as_of), "as_of went down");
-                table.counts.insert(lane.clone(), head.clone());
+                table.counts.insert(lane.clone(), head.count());
             }
             Ok(())
         })
@@ -284,7 +284,7 @@ proptest! {
 
 /// A poll of one lane whose only vote was changed by a clock that was behind, rebuilt where HEAD has counted the former
 /// revision, or is gone and COUNT alone shows it; the readers' copy then.
-fn rebuilt_after_a_change(vote_change: &str, is_in_head: bool) -> Head {
+fn rebuilt_after_a_change(vote_change: &str, is_in_head: bool) -> Count {
     let (earlier, later) = (at(5), at(9));
     let poll = json!({"question": "Q", "options": ["a", "b"], "vote_change": vote_change});
     let poll = poll_asked_for(poll, at(0)).unwrap().rules;
@@ -303,7 +303,7 @@ fn rebuilt_after_a_change(vote_change: &str, is_in_head: bool) -> Head {
     let former = Head { version: 3, as_of: Some(later), ..Head::default() };
     match is_in_head {
         true => drop(model.table.borrow_mut().heads.insert(lane.clone(), former)),
-        false => drop(model.table.borrow_mut().counts.insert(lane.clone(), former)),
+        false => drop(model.table.borrow_mut().counts.insert(lane.clone(), former.count())),
     }
     let rebuild = Rebuild { tallies: &model, votes: &votes, clock: Turns::default(), partitions_at_once: 8 };
     let partitions = Cell::new(0);
@@ -324,7 +324,8 @@ fn a_rebuild_keeps_the_time_of_a_counted_vote_that_has_changed_since() {
 fn a_rebuild_passes_a_copy_that_is_ahead_of_head() {
     for (head, count, next) in [(4, 3, 5), (4, 4, 5), (4, 5, 1_000_005), (0, 1_000, 1_001_000)] {
         let (model, lane) = (Model::new(1, 0), lane(0));
-        let [head, count] = [head, count].map(|version| Head { version, ..Head::default() });
+        let head = Head { version: head, ..Head::default() };
+        let count = Count { version: count, ..Count::default() };
         model.table.borrow_mut().heads.insert(lane.clone(), head.clone());
         model.table.borrow_mut().counts.insert(lane.clone(), count.clone());
         run(rebuild::replace(&model, &lane, (&head, &count), Counters::default(), None)).unwrap();
@@ -336,7 +337,7 @@ fn a_rebuild_passes_a_copy_that_is_ahead_of_head() {
 #[test]
 fn a_copy_past_which_there_is_no_version_is_an_error() {
     let (model, head) = (Model::new(1, 0), Head::default());
-    let count = Head { version: u64::MAX - 5, ..Head::default() };
+    let count = Count { version: u64::MAX - 5, ..Count::default() };
     let refused = run(rebuild::replace(&model, &lane(0), (&head, &count), Counters::default(), None));
     assert!(matches!(refused, Err(LaneStoreError::Broken(_))), "{refused:?}");
 }

@@ -10,7 +10,7 @@ use landslide_domain::{
     ids::{PollId, VoterKey},
     lane::{LaneKey, Partitions},
     message::Message,
-    tally::{Counters, Head, Minute, Seen},
+    tally::{Count, Counters, Head, Minute, Seen},
     time::Timestamp,
 };
 use serde_json::{Value, json};
@@ -26,7 +26,7 @@ pub const BATCH_RECORDS: usize = 6_000;
 /// Votes that are counted in one go, and that HEAD holds of the last time: half of the most.
 pub const FLUSH_VOTES: usize = 4_000;
 /// The most votes of a lane in a minute: 8,000 a second.
-pub const BUCKET_VOTES: usize = 480_000;
+pub const MINUTE_VOTES: usize = 480_000;
 /// A minute in which votes are cast.
 const MINUTE: u64 = 1_790_000_040_000;
 /// So that each run has the same votes.
@@ -124,29 +124,29 @@ pub fn counted(votes: usize) -> (Head, Seen) {
     let mut random = Rng::with_seed(SEED + 1);
     let newest = Minute::of(minute());
     let mut seen = Seen::new();
-    for (minutes_ago, first) in (0..).zip((0..votes).step_by(BUCKET_VOTES)) {
+    for (minutes_ago, first) in (0..).zip((0..votes).step_by(MINUTE_VOTES)) {
         let start = Timestamp::from_millis(MINUTE - minutes_ago * 60_000).unwrap();
-        let ids = (first..votes.min(first + BUCKET_VOTES)).map(|_| random_id(&mut random)).collect();
+        let ids = (first..votes.min(first + MINUTE_VOTES)).map(|_| random_id(&mut random)).collect();
         seen.insert(Minute::of(start), Arc::new(ids));
     }
     let recent = (0..FLUSH_VOTES).map(|_| random_id(&mut random)).collect();
-    let head = Head { recent: [(newest, recent)].into(), ..count(votes as i64) };
+    let Count { version, as_of, counters } = count(votes as i64);
+    let head = Head { version, as_of, counters, recent: [(newest, recent)].into(), sealed: false };
     (head, seen)
 }
 
 /// As many counted ids as a full lane has in a minute.
-pub fn full_bucket() -> Vec<VoteId> {
+pub fn full_minute() -> Vec<VoteId> {
     let mut random = Rng::with_seed(SEED + 2);
-    (0..BUCKET_VOTES).map(|_| random_id(&mut random)).collect()
+    (0..MINUTE_VOTES).map(|_| random_id(&mut random)).collect()
 }
 
 /// What readers see of a lane that has counted that many votes.
-pub fn count(votes: i64) -> Head {
+pub fn count(votes: i64) -> Count {
     let options = (0..OPTIONS).map(|id| (format!("o{id}"), votes / i64::from(OPTIONS)));
-    Head {
+    Count {
         version: 42,
         as_of: Some(minute()),
         counters: Counters::from_entries(options.chain([("ballots".to_owned(), votes)])),
-        ..Head::default()
     }
 }
