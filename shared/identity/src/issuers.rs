@@ -12,22 +12,27 @@ use landslide_domain::{caller::Caller, time::Timestamp};
 use self::config::{Entry, Keys, Problem, Settings};
 use crate::{
     device_keys::DeviceKeys,
-    key_sets::{Fetch, FetchedKeys, HttpFetch, KeysUnavailable},
+    key_sets::{Fetch, FetchedKeys, HttpFetch, KeysUnavailable, Reach, StoredKeySets},
     token::{DEVICE_ISSUER, KeySet, Refused, Token},
 };
 
 /// The longest name of a stranger that is logged, in characters.
 const LOGGED_CHARS_MAX: usize = 200;
 
+/// Those whose tokens are taken, by each of their names.
+pub struct Issuers(HashMap<String, Arc<Source>>);
+
 /// Verifies tokens.
 pub struct Verifier<F = HttpFetch> {
-    /// By each of an issuer's names.
-    issuers: HashMap<String, Arc<Source>>,
+    issuers: Issuers,
+    device_keys: KeySet,
     fetch: F,
 }
 
 /// Where an issuer's keys are.
 enum Source {
+    /// The verifier has them: devices' tokens are our own.
+    Devices,
     Inline(KeySet),
     Fetched(FetchedKeys),
     /// Nowhere, as it is configured.
@@ -58,17 +63,35 @@ impl Refusal {
     }
 }
 
-impl<F: Fetch> Verifier<F> {
-    /// A verifier of the tokens of the issuers in a JSON text, and of devices' tokens by their keys. Nothing is
-    /// fetched yet. What can't be used is logged and left out.
-    pub fn new(issuers: &str, device_keys: &DeviceKeys, fetch: F) -> Self {
-        let device = Arc::new(Source::Inline(KeySet::of_devices(device_keys)));
-        let mut known = HashMap::from([(DEVICE_ISSUER.to_owned(), device)]);
-        match config::read(issuers, fetch.reach()) {
+impl Issuers {
+    /// The issuers in a JSON text, and devices. Nothing is fetched yet. What can't be used is logged and left out.
+    pub fn read(text: &str, reach: Reach) -> Self {
+        let mut known = HashMap::from([(DEVICE_ISSUER.to_owned(), Arc::new(Source::Devices))]);
+        match config::read(text, reach) {
             Ok(entries) => entries.into_iter().for_each(|entry| add(&mut known, entry)),
             Err(problem) => tracing::error!(%problem, "no issuer can be used as configured"),
         }
-        Self { issuers: known, fetch }
+        Self(known)
+    }
+
+    /// Each issuer whose keys are fetched, once.
+    pub fn fetched(&self) -> impl Iterator<Item = &FetchedKeys> {
+        self.0.iter().filter_map(|(name, source)| match &**source {
+            Source::Fetched(keys) if keys.name() == name => Some(keys),
+            _ => None,
+        })
+    }
+
+    /// Begins with the keys that are stored, where these are of an issuer as it is configured.
+    pub fn recall(&self, stored: &StoredKeySets) {
+        self.fetched().for_each(|keys| keys.recall(stored));
+    }
+}
+
+impl<F: Fetch> Verifier<F> {
+    /// A verifier of these issuers' tokens, and of devices' tokens by their keys.
+    pub fn new(issuers: Issuers, device_keys: &DeviceKeys, fetch: F) -> Self {
+        Self { issuers, device_keys: KeySet::of_devices(device_keys), fetch }
     }
 
     /// The caller that a token names, or why it is refused, as the issuer's keys decide; an error if they can't be
@@ -91,8 +114,9 @@ impl<F: Fetch> Verifier<F> {
         token: &Token<'_>,
         now: Timestamp,
     ) -> Result<Result<Caller, Refused>, KeysUnavailable> {
-        match self.issuers.get(token.issuer()).map(|source| &**source) {
+        match self.issuers.0.get(token.issuer()).map(|source| &**source) {
             None => Ok(Err(self.unknown_issuer(token.issuer()))),
+            Some(Source::Devices) => Ok(self.device_keys.verify(token)),
             Some(Source::Inline(keys)) => Ok(keys.verify(token)),
             Some(_) if !token.has_account_algorithm() => Ok(Err(Refused::UnknownKey)),
             Some(Source::Fetched(keys)) => self.verify_by_fetched(keys, token, now).await,
@@ -116,7 +140,7 @@ impl<F: Fetch> Verifier<F> {
     /// Refused either way; but the log should say what is easily overlooked.
     fn unknown_issuer(&self, name: &str) -> Refused {
         let other = name.strip_suffix('/').map_or_else(|| format!("{name}/"), str::to_owned);
-        if self.issuers.contains_key(&other) { Refused::SlashAtEnd(other) } else { Refused::UnknownIssuer }
+        if self.issuers.0.contains_key(&other) { Refused::SlashAtEnd(other) } else { Refused::UnknownIssuer }
     }
 }
 

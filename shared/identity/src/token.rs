@@ -10,7 +10,7 @@ use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, crypto, encode};
 use serde::{Deserialize, Serialize, de::IgnoredAny};
 use serde_json::Value;
 
-pub use self::jwk::Unusable;
+pub use self::jwk::{Unusable, reduced};
 use landslide_domain::{
     caller::{Caller, TokenKind},
     time::{DAY_MS, Timestamp},
