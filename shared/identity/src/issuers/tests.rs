@@ -248,8 +248,10 @@ fn a_configuration_error_names_issuer_and_field() {
     };
     let is_about = |field: &str, wrong: &str| format!("issuer \"{ISSUER}\": \"{field}\" {wrong}");
     assert_eq!(with("audience", json!(null)), is_about("audience", "is missing"));
-    assert_eq!(with("audience", json!("")), is_about("audience", "must be a text that is not empty"));
-    assert_eq!(with("audience", json!(7)), is_about("audience", "must be a text that is not empty"));
+    for audience in [json!(""), json!(7), json!([]), json!(["web", ""]), json!(["web", 7]), json!({})] {
+        let wrong = "must be a text or a list of texts, none of them empty";
+        assert_eq!(with("audience", audience), is_about("audience", wrong));
+    }
     assert_eq!(with("audiences", json!([])), is_about("audiences", "is not known"));
     assert_eq!(
         with("jwks_uri", json!("http://id.example.org/jwks")),
@@ -308,7 +310,7 @@ fn what_is_wrong_is_said_without_what_could_be_a_secret() {
 
 fn expected() -> Expected {
     let audience_claim = AUDIENCE_CLAIM.to_owned();
-    Expected { issuer: ISSUER.to_owned(), aliases: vec![], audience: AUDIENCE.to_owned(), audience_claim }
+    Expected { issuer: ISSUER.to_owned(), aliases: vec![], audiences: vec![AUDIENCE.to_owned()], audience_claim }
 }
 
 #[tokio::test]
@@ -371,6 +373,18 @@ async fn aliases_are_one_caller() {
     assert_eq!(callers[0].issuer, ISSUER);
     assert_eq!((&callers[0].issuer, &callers[0].subject), (&callers[1].issuer, &callers[1].subject));
     assert_eq!(verifier.fetch.fetches(URI), 1);
+}
+
+#[tokio::test]
+async fn the_users_of_several_clients_are_one_issuers() {
+    let (signer, now) = (Signer::new(Algorithm::ES256, "1"), clock::now());
+    let issuer = json!({"issuer": ISSUER, "audience": ["web", "app"], "jwks": {"keys": [signer.jwk]}});
+    let verifier = verifier(&json!([issuer]));
+    for (audience, expected) in [("web", "taken"), ("app", "taken"), ("admin", "refused")] {
+        let mut claims = claims(ISSUER);
+        claims["aud"] = json!(audience);
+        assert_eq!(verdict(&verifier, &signer.sign(&claims), now).await, expected, "{audience}");
+    }
 }
 
 #[tokio::test]

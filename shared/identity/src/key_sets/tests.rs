@@ -24,7 +24,7 @@ fn keys_at(at: KeysAt) -> FetchedKeys {
     let expected = Expected {
         issuer: ISSUER.to_owned(),
         aliases: vec![],
-        audience: "landslide".to_owned(),
+        audiences: vec!["landslide".to_owned()],
         audience_claim: AUDIENCE_CLAIM.to_owned(),
     };
     FetchedKeys::new(Arc::new(expected), at)

@@ -20,7 +20,7 @@ fn issuer(name: &str, uri: &str) -> FetchedKeys {
     let expected = Expected {
         issuer: name.to_owned(),
         aliases: vec![],
-        audience: "landslide".to_owned(),
+        audiences: vec!["landslide".to_owned()],
         audience_claim: AUDIENCE_CLAIM.to_owned(),
     };
     FetchedKeys::new(Arc::new(expected), KeysAt::Uri(uri.to_owned()))
