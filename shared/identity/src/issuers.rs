@@ -9,7 +9,8 @@ use std::{collections::HashMap, sync::Arc};
 
 use landslide_domain::{caller::Caller, time::Timestamp};
 
-use self::config::{Entry, Keys, Problem, Settings};
+pub use self::config::Problem;
+use self::config::{Entry, Keys, Settings};
 use crate::{
     device_keys::DeviceKeys,
     key_sets::{Fetch, FetchedKeys, HttpFetch, KeysUnavailable, Reach, StoredKeySets},
@@ -66,12 +67,20 @@ impl Refusal {
 impl Issuers {
     /// The issuers in a JSON text, and devices. Nothing is fetched yet. What can't be used is logged and left out.
     pub fn read(text: &str, reach: Reach) -> Self {
-        let mut known = HashMap::from([(DEVICE_ISSUER.to_owned(), Arc::new(Source::Devices))]);
-        match config::read(text, reach) {
-            Ok(entries) => entries.into_iter().for_each(|entry| add(&mut known, entry)),
-            Err(problem) => tracing::error!(%problem, "no issuer can be used as configured"),
+        let (issuers, problems) = Self::read_with_problems(text, reach);
+        for problem in problems {
+            tracing::error!(%problem, "left out, as it can't be used as configured: {problem}");
         }
-        Self(known)
+        issuers
+    }
+
+    fn read_with_problems(text: &str, reach: Reach) -> (Self, Vec<Problem>) {
+        let mut known = HashMap::from([(DEVICE_ISSUER.to_owned(), Arc::new(Source::Devices))]);
+        let problems = match config::read(text, reach) {
+            Ok(entries) => entries.into_iter().filter_map(|entry| add(&mut known, entry)).collect(),
+            Err(problem) => vec![problem],
+        };
+        (Self(known), problems)
     }
 
     /// Each issuer whose keys are fetched, once.
@@ -86,6 +95,11 @@ impl Issuers {
     pub fn recall(&self, stored: &StoredKeySets) {
         self.fetched().for_each(|keys| keys.recall(stored));
     }
+}
+
+/// What is wrong with the issuers in a JSON text, as `Issuers::read` would log it.
+pub fn problems(text: &str, reach: Reach) -> Vec<Problem> {
+    Issuers::read_with_problems(text, reach).1
 }
 
 impl<F: Fetch> Verifier<F> {
@@ -144,8 +158,9 @@ impl<F: Fetch> Verifier<F> {
     }
 }
 
-/// A name of an issuer stands there once: a second entry would be another issuer of the same voters.
-fn add(known: &mut HashMap<String, Arc<Source>>, entry: Entry) {
+/// Adds an entry, and returns what is wrong with it. A name of an issuer stands there once: a second entry would be
+/// another issuer of the same voters.
+fn add(known: &mut HashMap<String, Arc<Source>>, entry: Entry) -> Option<Problem> {
     let taken = entry.names.iter().enumerate().find(|(index, name)| {
         known.contains_key(*name) || entry.names.iter().take(*index).any(|earlier| earlier == *name)
     });
@@ -157,17 +172,15 @@ fn add(known: &mut HashMap<String, Arc<Source>>, entry: Entry) {
         }),
         None => entry.settings,
     };
-    let source = match settings.and_then(source) {
-        Ok(source) => source,
-        Err(problem) => {
-            tracing::error!(%problem, "issuer can't be used as configured, and is left out");
-            Source::Unusable(problem)
-        }
+    let (source, problem) = match settings.and_then(source) {
+        Ok(source) => (source, None),
+        Err(problem) => (Source::Unusable(problem.clone()), Some(problem)),
     };
     let source = Arc::new(source);
     for name in entry.names {
         known.entry(name).or_insert_with(|| source.clone());
     }
+    problem
 }
 
 fn source(settings: Settings) -> Result<Source, Problem> {
