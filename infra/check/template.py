@@ -41,7 +41,8 @@ ENVIRONMENT = {
     "GetVote": {"POLLS_TABLE", "VOTES_TABLE", "ALLOWED_ORIGIN"},
     "RetractVote": {"POLLS_TABLE", "VOTES_TABLE", "ALLOWED_ORIGIN"},
     "GetResults": {"POLLS_TABLE", "VOTES_TABLE", "TALLIES_TABLE", "ALLOWED_ORIGIN"},
-    "Authorizer": {"DEVICE_SECRET", "ISSUERS", "LOOPBACK_ISSUERS"},
+    "Authorizer": {"DEVICE_SECRET", "KEY_SETS_SECRET", "ISSUERS", "LOOPBACK_ISSUERS"},
+    "RefreshKeys": {"KEY_SETS_SECRET", "ISSUERS", "LOOPBACK_ISSUERS"},
     "TallyVotes": {"POLLS_TABLE", "TALLIES_TABLE", "TALLY_QUEUE_URL", "TALLY_DLQ_URL"},
     "RelayVotes": {"TALLY_QUEUE_URL", "RELAY_DLQ_URL"},
 }
@@ -59,6 +60,13 @@ TABLE_ACTIONS = {
     "RelayVotes": {"Votes.StreamArn": {"GetRecords", "GetShardIterator", "DescribeStream", "ListStreams"}},
 }
 """What each role may do with tables, and no more."""
+SECRET_ACTIONS = {
+    "CreatePoll": {"PollIdSecret": {"GetSecretValue"}},
+    "RegisterDevice": {"DeviceSecret": {"GetSecretValue"}},
+    "Authorizer": {"DeviceSecret": {"GetSecretValue"}, "KeySets": {"GetSecretValue"}},
+    "RefreshKeys": {"KeySets": {"GetSecretValue", "PutSecretValue"}},
+}
+"""What each role may do with secrets, and no more."""
 OUTPUTS = {
     *("ApiUrl", "ApiId", "PollsTable", "VotesTable", "TalliesTable"),
     *("TallyQueueUrl", "TallyDlqUrl", "RelayDlqUrl", "RelayFailuresBucket", "DeviceSecret"),
@@ -84,10 +92,13 @@ ALARMS = {
     "ApiErrorsAlarm": {"AWS/ApiGateway 5XXError"},
     "LambdaThrottledAlarm": {"AWS/Lambda Throttles"},
     "AuthorizerErrorsAlarm": {"AWS/Lambda Errors"},
+    "RefreshKeysErrorsAlarm": {"AWS/Lambda Errors"},
     "VotesThrottledAlarm": {"AWS/DynamoDB WriteThrottleEvents"},
     "TalliesThrottledAlarm": {"AWS/DynamoDB WriteThrottleEvents"},
 }
 """The metrics that each alarm looks at."""
+GENERATED_KEYS = {"DeviceSecret", "PollIdSecret"}
+"""Secrets whose first text CloudFormation draws. That of others is what a function puts there, and can be made again."""
 OPTIONAL = {"AWS::WAFv2::WebACLAssociation": "HasWebAcl", "AWS::Budgets::Budget": "HasBudget", "AWS::SNS::Topic": "HasOwnTopic"}
 """Types that are made only where a parameter asks for them: no local cloud knows the first two."""
 RESOURCES_MAX = 500
@@ -216,6 +227,20 @@ def nulls(value: Any, place: str = "") -> Iterator[str]:
             yield from nulls(part, f"{place}/{key}")
 
 
+def rights_that_differ(stack: Stack, service: str, attribute: str, wanted: dict[str, dict[str, set[str]]]) -> Iterator[str]:
+    """Actions of a service that a role has and should not, or should have and does not, by function and resource."""
+    for name, _ in stack.of_type("AWS::Lambda::Function"):
+        given: dict[str, set[str]] = {}
+        for statement in statements(stack.template["Resources"][f"{name}Role"]["Properties"]):
+            actions = {action.removeprefix(service) for action in listed(statement["Action"]) if service in action}
+            for resource in listed(statement["Resource"]) if actions else []:
+                named = get_att(resource).removesuffix(attribute) or sub(resource)
+                given[named] = given.get(named, set()) | actions
+        needed = wanted.get(name, {})
+        for named in sorted(given.keys() | needed.keys()):
+            yield from (f"{name}: {action} on {named}" for action in sorted(given.get(named, set()) ^ needed.get(named, set())))
+
+
 def function_of(uri: Any) -> str:
     """Logical id of the function that a gateway's URI calls."""
     match = re.search(r"functions/\$\{(\w+)\.Arn\}/invocations$", sub(uri))
@@ -258,16 +283,27 @@ def head_is_answered_as_get_is(stack: Stack) -> Iterator[str]:
 
 
 def each_role_touches_tables_as_its_function_does(stack: Stack) -> Iterator[str]:
-    for name, _ in stack.of_type("AWS::Lambda::Function"):
-        given: dict[str, set[str]] = {}
-        for statement in statements(stack.template["Resources"][f"{name}Role"]["Properties"]):
-            actions = {action.removeprefix("dynamodb:") for action in listed(statement["Action"]) if "dynamodb:" in action}
-            for resource in listed(statement["Resource"]) if actions else []:
-                table = get_att(resource).removesuffix(".Arn") or sub(resource)
-                given[table] = given.get(table, set()) | actions
-        wanted = TABLE_ACTIONS.get(name, {})
-        for table in sorted(given.keys() | wanted.keys()):
-            yield from (f"{name}: {action} on {table}" for action in sorted(given.get(table, set()) ^ wanted.get(table, set())))
+    yield from rights_that_differ(stack, "dynamodb:", ".Arn", TABLE_ACTIONS)
+
+
+def each_role_touches_secrets_as_its_function_does(stack: Stack) -> Iterator[str]:
+    yield from rights_that_differ(stack, "secretsmanager:", ".Id", SECRET_ACTIONS)
+
+
+def what_is_scheduled_may_run_every_ten_minutes(stack: Stack) -> Iterator[str]:
+    # No rarer, as stored keys are fresh for ten minutes; no more often, as Secrets Manager keeps all versions of a day.
+    rules = dict(stack.of_type("AWS::Events::Rule"))
+    yield from rules.keys() ^ {"RefreshKeysSchedule"}
+    for name, rule in rules.items():
+        function = name.removesuffix("Schedule")
+        if rule.get("ScheduleExpression") != "rate(10 minutes)" or rule.get("State", "ENABLED") != "ENABLED":
+            yield f"{name}: {rule.get('ScheduleExpression')}"
+        if [get_att(target["Arn"]) for target in rule["Targets"]] != [f"{function}.Arn"]:
+            yield f"{name}: Targets"
+        permission = stack.template["Resources"].get(f"{function}Permission", {}).get("Properties", {})
+        given = (permission.get("Principal"), permission.get("FunctionName"), get_att(permission.get("SourceArn")))
+        if given != ("events.amazonaws.com", {"Ref": function}, f"{name}.Arn"):
+            yield f"{function}Permission: {given}"
 
 
 def each_function_has_a_role_of_its_own(stack: Stack) -> Iterator[str]:
@@ -375,6 +411,8 @@ def tables_are_on_demand_recoverable_and_protected(stack: Stack) -> Iterator[str
 def what_can_not_be_made_again_outlives_the_stack(stack: Stack) -> Iterator[str]:
     for kind in ("AWS::DynamoDB::Table", "AWS::SecretsManager::Secret"):
         for name, _ in stack.of_type(kind):
+            if kind == "AWS::SecretsManager::Secret" and name not in GENERATED_KEYS:
+                continue
             resource = stack.template["Resources"][name]
             if resource.get("DeletionPolicy") != "RetainExceptOnCreate":  # Retain would leave it behind after a failed create
                 yield f"{name}: DeletionPolicy"
@@ -442,7 +480,8 @@ def cost_and_abuse_are_bounded(stack: Stack) -> Iterator[str]:
 def secrets_keep_their_keys(stack: Stack) -> Iterator[str]:
     # Any change of these properties makes a new key. All that the old one has signed is refused from then on.
     for name, secret in stack.of_type("AWS::SecretsManager::Secret"):
-        if secret.get("GenerateSecretString") != {"PasswordLength": 64, "ExcludePunctuation": True} or "SecretString" in secret:
+        wanted = {"PasswordLength": 64, "ExcludePunctuation": True} if name in GENERATED_KEYS else None
+        if secret.get("GenerateSecretString") != wanted or "SecretString" in secret:
             yield name
 
 

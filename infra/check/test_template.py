@@ -46,6 +46,7 @@ def many_topics(template: Json, _: Json) -> None:
 
 ROLE = "CastVoteRole/Properties/Policies/0/PolicyDocument/Statement/1"
 LIST_ROLE = "ListPollsRole/Properties/Policies/0/PolicyDocument/Statement/1"
+REFRESH_ROLE = "RefreshKeysRole/Properties/Policies/0/PolicyDocument/Statement/1"
 RELAY_TO_S3 = "RelayVotesRole/Properties/Policies/0/PolicyDocument/Statement/3"
 OPERATION = "paths/~v1~polls/post"
 PATCH = "paths/~v1~polls~{poll_id}/patch"
@@ -75,6 +76,19 @@ SPOILS = {
         resource(ROLE + "/Resource", {"Fn::GetAtt": "Tallies.Arn"}),
         resource(LIST_ROLE + "/Resource", {"Fn::GetAtt": "Polls.Arn"}),
         resource("GetResultsRole/Properties/Policies/0/PolicyDocument/Statement/2", None),
+    ],
+    check.each_role_touches_secrets_as_its_function_does: [
+        resource(REFRESH_ROLE + "/Action", "secretsmanager:GetSecretValue"),
+        resource(REFRESH_ROLE + "/Resource", {"Fn::GetAtt": "DeviceSecret.Id"}),
+        resource("CastVoteRole/Properties/Policies/0/PolicyDocument/Statement/1/Action", "secretsmanager:GetSecretValue"),
+    ],
+    check.what_is_scheduled_may_run_every_ten_minutes: [
+        resource("RefreshKeysSchedule", None),
+        resource("RefreshKeysSchedule/Properties/ScheduleExpression", "rate(5 minutes)"),
+        resource("RefreshKeysSchedule/Properties/State", "DISABLED"),
+        resource("RefreshKeysSchedule/Properties/Targets/0/Arn", {"Fn::GetAtt": "Authorizer.Arn"}),
+        resource("RefreshKeysPermission", None),
+        resource("RefreshKeysPermission/Properties/SourceArn", None),
     ],
     check.each_function_has_a_role_of_its_own: [resource("GetVote/Properties/Role", {"Fn::GetAtt": "CastVoteRole.Arn"})],
     check.no_role_has_a_wildcard: [
@@ -140,6 +154,7 @@ SPOILS = {
     ],
     check.alarms_watch_front_and_counting: [
         resource("VotesThrottledAlarm", None),
+        resource("RefreshKeysErrorsAlarm", None),
         resource("ApiErrorsAlarm/Properties/MetricName", "4XXError"),
         resource("RelaySilentAlarm/Properties/Metrics/2", None),
     ],
@@ -157,6 +172,7 @@ SPOILS = {
     check.secrets_keep_their_keys: [
         resource("DeviceSecret/Properties/GenerateSecretString/PasswordLength", 65),
         resource("PollIdSecret/Properties/SecretString", "key"),
+        resource("KeySets/Properties/SecretString", "{}"),
     ],
     check.issuers_leave_room_in_the_environment: [
         set_at("template", "Parameters/Issuers/MaxLength", None),

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use crate::support::{Answer, App, OpenIdProvider, assert_problem, eventually, while_changed};
 
 const AUTHORIZER: &str = "authorizer";
+const REFRESH_KEYS: &str = "refresh-keys";
 
 /// The variables of the authorizer, with these providers among the issuers.
 fn with_issuers(variables: &Value, providers: &[&OpenIdProvider]) -> Value {
@@ -25,6 +26,50 @@ async fn vote_once_it_is(app: &App, poll: &str, status: u16, mut token: impl Asy
         if answer.status == status { Ok(answer) } else { Err(answer.to_string()) }
     })
     .await
+}
+
+/// A new process of the authorizer asks a provider for its keys, unless they are stored.
+#[tokio::test]
+async fn a_new_process_believes_a_provider_that_answers_429_by_its_stored_keys() {
+    let app = App::alone();
+    if app.stack.lacks("way-to-this-machine") {
+        return;
+    }
+    let [authorizer, refresh_keys] = [AUTHORIZER, REFRESH_KEYS].map(|folder| app.stack.function(folder));
+    let [of_authorizer, of_refresh_keys] =
+        [app.aws.variables(&authorizer).await, app.aws.variables(&refresh_keys).await];
+    let [mut stored, mut not_stored] = ["ES256", "ES256"].map(OpenIdProvider::new);
+    while_changed(
+        app.aws.set_variables(&refresh_keys, &with_issuers(&of_refresh_keys, &[&stored])),
+        async {
+            let poll = app.poll(json!({"question": "Tea?", "options": ["Yes", "No"], "identity": "account"})).await;
+            stored.start().await;
+            not_stored.start().await;
+            let (first, second) = (stored.sign_in("alice").await, stored.sign_in("bob").await);
+            let of_not_stored = not_stored.sign_in("alice").await;
+            app.aws.invoke(&refresh_keys, &json!({})).await.unwrap();
+            stored.throttle().await;
+            not_stored.throttle().await;
+
+            let with_both = with_issuers(&of_authorizer, &[&stored, &not_stored]);
+            app.aws.set_variables(&authorizer, &with_both).await;
+            assert_eq!(app.vote(&poll, &first, &[0]).await.status, 201);
+            assert_problem(&app.vote(&poll, &of_not_stored, &[0]).await, 503, "unavailable");
+
+            // It keeps what it has while the provider refuses.
+            app.aws.invoke(&refresh_keys, &json!({})).await.unwrap();
+            app.aws.set_variables(&authorizer, &of_authorizer).await;
+            app.aws.set_variables(&authorizer, &with_both).await;
+            assert_eq!(app.vote(&poll, &second, &[0]).await.status, 201);
+        },
+        async {
+            app.aws.set_variables(&authorizer, &of_authorizer).await;
+            app.aws.set_variables(&refresh_keys, &of_refresh_keys).await;
+            // Nothing of the providers stays stored.
+            app.aws.invoke(&refresh_keys, &json!({})).await.unwrap();
+        },
+    )
+    .await;
 }
 
 /// One test and not six, for what takes long are the 30 s between two fetches of keys, and all wait for them together.

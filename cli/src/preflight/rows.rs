@@ -1,6 +1,7 @@
 //! Facts and parameters in, rows out: what an account has, what a deploy needs, and whether it would go through.
 
 use indicatif::HumanCount;
+use landslide_identity::{issuers, key_sets::Reach};
 
 use super::facts::{Concurrency, Facts, Gateway, Reading, Unread, Warm};
 use super::state::State;
@@ -41,7 +42,7 @@ pub enum Verdict {
     Ok,
     /// The deploy goes through, and the account will throttle or nobody knows.
     Warning,
-    /// CloudFormation would refuse the deploy.
+    /// CloudFormation would refuse the deploy, or it would shut out the users of an issuer.
     Stops,
     /// The stack's state takes no deploy.
     Stuck,
@@ -122,6 +123,7 @@ pub fn name_row(name: &str) -> Row {
 pub fn rows(wanted: &Wanted<'_>, facts: &Facts) -> Vec<Row> {
     let mut rows = vec![state_row(facts), environment_row(wanted)];
     rows.extend(wanted.refused.iter().map(|(name, takes)| refused_row(wanted, name, takes)));
+    rows.extend(issuer_rows(wanted));
     rows.extend(concurrency_rows(wanted, &facts.concurrency));
     rows.push(tally_row(wanted));
     rows.extend(gateway_rows(wanted, &facts.gateway));
@@ -164,6 +166,18 @@ fn refused_row(wanted: &Wanted<'_>, name: &str, takes: &str) -> Row {
         value.to_owned()
     };
     row(name, &has, takes, "", Verdict::Stops, "another value: the top of template.yaml says which")
+}
+
+/// One row for each entry of `Issuers` that the authorizer would leave out.
+fn issuer_rows(wanted: &Wanted<'_>) -> Vec<Row> {
+    let reach = if wanted.text("LoopbackIssuers") == "true" { Reach::PublicAndLoopback } else { Reach::Public };
+    let problems = issuers::problems(wanted.text("Issuers"), reach).into_iter();
+    let rows = problems.map(|issuers::Problem { entry, field, wrong }| {
+        let has: String = entry.chars().take(SHOWN_MAX).collect();
+        let remedy = format!("{field:?} {wrong}: docs/identity.md says how");
+        row("Issuers", &has, "what can be used", "", Verdict::Stops, &remedy)
+    });
+    rows.collect()
 }
 
 fn concurrency_rows(wanted: &Wanted<'_>, concurrency: &Reading<Concurrency>) -> Vec<Row> {

@@ -7,8 +7,8 @@ use landslide_aws::{config, log_limit::LogLimit, sdk};
 use landslide_domain::{caller::Caller, time::Timestamp};
 use landslide_identity::{
     device_keys::read_device_keys,
-    issuers::{Refusal, Verifier},
-    key_sets::{HttpFetch, KeysUnavailable, Reach},
+    issuers::{Issuers, Refusal, Verifier},
+    key_sets::{HttpFetch, KeySetsSecret, KeysUnavailable, Reach},
 };
 use serde::{Deserialize, Serialize};
 
@@ -22,11 +22,16 @@ pub struct App {
 }
 
 impl App {
-    /// The authorizer as the environment sets it, its keys of devices read.
+    /// The authorizer as the environment sets it, its keys of devices read, and those of issuers that are stored.
     pub async fn from_env() -> Result<Self, lambda_runtime::Error> {
-        let device_keys = read_device_keys(&sdk::sdk_config()?, &config::text("DEVICE_SECRET")?).await?;
+        let aws = sdk::sdk_config()?;
+        let device_secret = config::text("DEVICE_SECRET")?;
+        let key_sets = KeySetsSecret::new(&aws, config::text("KEY_SETS_SECRET")?);
         let reach = if config::value("LOOPBACK_ISSUERS")? { Reach::PublicAndLoopback } else { Reach::Public };
-        Ok(Self::new(Verifier::new(&config::text("ISSUERS")?, &device_keys, HttpFetch::new(reach))))
+        let issuers = Issuers::read(&config::text("ISSUERS")?, reach);
+        let device_keys = read_device_keys(&aws, &device_secret);
+        let (device_keys, ()) = tokio::join!(device_keys, recall(&issuers, &key_sets));
+        Ok(Self::new(Verifier::new(issuers, &device_keys?, HttpFetch::new(reach))))
     }
 
     /// An authorizer over a verifier.
@@ -40,6 +45,17 @@ impl App {
             let (issuer, kid) = (refusal.issuer.as_deref(), refusal.key_id.as_deref());
             tracing::info!(issuer, kid, reason = %refusal.reason, left_out, "token refused: {}", refusal.reason);
         }
+    }
+}
+
+/// Begins with the stored keys of issuers, where there are any. Without them each issuer is asked at its first token.
+async fn recall(issuers: &Issuers, key_sets: &KeySetsSecret) {
+    if issuers.fetched().next().is_none() {
+        return;
+    }
+    match key_sets.read().await {
+        Ok(stored) => issuers.recall(&stored),
+        Err(error) => tracing::warn!(%error, "stored keys of issuers can't be read"),
     }
 }
 

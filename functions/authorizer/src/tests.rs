@@ -1,19 +1,17 @@
 mod provider;
 
-use std::{
-    collections::HashMap,
-    io::Write,
-    sync::{Arc, Mutex},
-};
+use std::collections::HashMap;
 
-use landslide_aws::clock;
+use landslide_aws::{
+    clock,
+    testing::{Answer, Calls, Log, stub},
+};
 use landslide_identity::{
     device_keys::DeviceKeys,
     key_sets::{FRESH_JITTER_MS, FRESH_MS, REFETCH_MS, STALE_MS},
     token::DeviceIssuer,
 };
 use serde_json::{Value, json};
-use tracing::subscriber::DefaultGuard;
 
 use self::provider::{Provider, Signer};
 use super::*;
@@ -26,7 +24,8 @@ fn device_keys() -> DeviceKeys {
 }
 
 fn app(issuers: &Value) -> App {
-    App::new(Verifier::new(&issuers.to_string(), &device_keys(), HttpFetch::new(Reach::PublicAndLoopback)))
+    let reach = Reach::PublicAndLoopback;
+    App::new(Verifier::new(Issuers::read(&issuers.to_string(), reach), &device_keys(), HttpFetch::new(reach)))
 }
 
 fn request(headers: &[(&str, &str)]) -> AuthorizerRequest {
@@ -130,30 +129,49 @@ async fn without_an_issuers_keys_there_is_neither_allow_nor_deny() {
     assert_eq!(fare(&app, "alice", now).await, "Deny");
 }
 
-/// What is logged, as text.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
+/// The secret of stored keys as it answers.
+fn key_sets_secret(answer: Answer) -> (KeySetsSecret, Calls) {
+    let (aws, calls) = stub(move |_, _| answer.clone());
+    (KeySetsSecret::new(&aws, "key-sets".to_owned()), calls)
+}
 
-impl Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().write(bytes)
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
+#[tokio::test]
+async fn without_stored_keys_an_issuers_keys_are_fetched() {
+    for answer in [
+        Answer::Refused("ResourceNotFoundException", json!({})),
+        Answer::Refused("AccessDeniedException", json!({})),
+        Answer::Lost,
+        Answer::Ok(json!({"SecretString": ""})),
+        Answer::Ok(json!({"SecretString": "{\"issuers\": 7}"})),
+        Answer::Ok(json!({"SecretString": "{\"issuers\": {}}"})),
+    ] {
+        let (signer, now) = (Signer::new("1"), clock::now());
+        let provider = Provider::start(&[&signer]).await;
+        let issuers = json!([{"issuer": provider.issuer(), "audience": "landslide", "jwks_uri": provider.jwks_uri()}]);
+        let issuers = Issuers::read(&issuers.to_string(), Reach::PublicAndLoopback);
+        recall(&issuers, &key_sets_secret(answer.clone()).0).await;
+        let verifier = Verifier::new(issuers, &device_keys(), HttpFetch::new(Reach::PublicAndLoopback));
+        let token = signer.sign(&provider.issuer(), "alice");
+        assert_eq!(fare(&App::new(verifier), &token, now).await, "Allow", "{answer:?}");
+        assert_eq!(provider.requests(), 1);
     }
 }
 
-impl Log {
-    /// Until the guard is dropped.
-    fn is_written_to(&self) -> DefaultGuard {
-        let log = self.clone();
-        let format = tracing_subscriber::fmt().without_time().with_ansi(false).with_writer(move || log.clone());
-        tracing::subscriber::set_default(format.finish())
-    }
-
-    fn lines(&self) -> Vec<String> {
-        String::from_utf8(self.0.lock().unwrap().clone()).unwrap().lines().map(str::to_owned).collect()
+#[tokio::test]
+async fn stored_keys_are_read_where_keys_are_fetched_and_only_there() {
+    const URI: &str = "https://id.example.org/jwks";
+    let (signer, now) = (Signer::new("1"), clock::now());
+    let set = json!({"jwks_uri": URI, "fetched_at": now, "keys": [signer.jwk()]});
+    let text = json!({"issuers": {"https://id.example.org": set}}).to_string();
+    for (keys, reads) in [(json!({"jwks_uri": URI}), 1), (json!({"jwks": {"keys": [signer.jwk()]}}), 0)] {
+        let mut issuer = json!({"issuer": "https://id.example.org", "audience": "landslide"});
+        issuer.as_object_mut().unwrap().extend(keys.as_object().unwrap().clone());
+        let issuers = Issuers::read(&json!([issuer]).to_string(), Reach::Public);
+        let (secret, calls) = key_sets_secret(Answer::Ok(json!({"SecretString": text})));
+        recall(&issuers, &secret).await;
+        assert_eq!(calls.operations(), vec!["GetSecretValue"; reads]);
+        let app = App::new(Verifier::new(issuers, &device_keys(), HttpFetch::new(Reach::Public)));
+        assert_eq!(fare(&app, &signer.sign("https://id.example.org", "alice"), now).await, "Allow");
     }
 }
 

@@ -1,8 +1,8 @@
 //! A stub in the place of AWS: answers calls as a test says, and remembers them. For what no emulator shows:
-//! throttling, conflicts, answers that get lost. And a clock that only a test moves.
+//! throttling, conflicts, answers that get lost. And what is logged, and a clock that only a test moves.
 
 use std::{
-    fmt,
+    fmt, io,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -20,6 +20,7 @@ use aws_smithy_types::body::SdkBody;
 use aws_types::SdkConfig;
 use landslide_domain::time::Timestamp;
 use serde_json::{Value, json};
+use tracing::subscriber::DefaultGuard;
 
 use crate::{clock::Clock, sdk::sdk_config_over};
 
@@ -130,6 +131,35 @@ fn respond(answer: Answer) -> Result<HttpResponse, ConnectorError> {
     };
     let status = StatusCode::try_from(status).map_err(|error| ConnectorError::other(error.into(), None))?;
     Ok(HttpResponse::new(status, SdkBody::from(body.to_string())))
+}
+
+/// What is logged, as text.
+#[derive(Clone, Default)]
+pub struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Log {
+    /// Writes down what this thread logs until the guard is dropped.
+    pub fn is_written_to(&self) -> DefaultGuard {
+        let log = self.clone();
+        let format = tracing_subscriber::fmt().without_time().with_ansi(false).with_writer(move || log.clone());
+        tracing::subscriber::set_default(format.finish())
+    }
+
+    /// The lines so far.
+    pub fn lines(&self) -> Vec<String> {
+        let bytes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        String::from_utf8_lossy(&bytes).lines().map(str::to_owned).collect()
+    }
+}
+
+impl io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// A clock that goes on by what is slept, and when it is told to.

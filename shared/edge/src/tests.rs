@@ -1,6 +1,7 @@
-use std::{sync::Mutex, time::SystemTime};
+use std::time::SystemTime;
 
 use base64::{Engine, prelude::BASE64_STANDARD};
+use landslide_aws::testing::Log;
 use landslide_domain::testing::poll_asked_for;
 use landslide_domain::{
     ballot::{OPTIONS_MAX, SentBallot},
@@ -11,7 +12,6 @@ use proptest::prelude::*;
 use saphyr::{LoadableYamlNode, Yaml};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tracing_subscriber::fmt::MakeWriter;
 
 use super::{request::TOKEN_NEEDED, *};
 
@@ -398,46 +398,16 @@ proptest! {
 #[test]
 fn a_storm_of_failures_is_one_log_line_and_one_answer_each() {
     let log = Log::default();
-    let subscriber = tracing_subscriber::fmt().with_writer(log.clone()).finish();
-    tracing::subscriber::with_default(subscriber, || {
-        let edge = Edge::new("*".to_owned());
-        for _ in 0..1_000 {
-            let response = edge.respond("r-1", Err(Failure::Unavailable("the table is away".to_owned()).into()));
-            assert_eq!(serde_json::to_value(response).unwrap()["statusCode"], 503);
-        }
-        edge.respond("r-2", Err(Failure::Internal("no permission".to_owned()).into()));
-    });
-    let text = log.text();
-    assert_eq!(text.lines().count(), 2, "{text}");
+    let _logged = log.is_written_to();
+    let edge = Edge::new("*".to_owned());
+    for _ in 0..1_000 {
+        let response = edge.respond("r-1", Err(Failure::Unavailable("the table is away".to_owned()).into()));
+        assert_eq!(serde_json::to_value(response).unwrap()["statusCode"], 503);
+    }
+    edge.respond("r-2", Err(Failure::Internal("no permission".to_owned()).into()));
+    let (lines, text) = (log.lines().len(), log.lines().join("\n"));
+    assert_eq!(lines, 2, "{text}");
     assert!(text.contains("the table is away") && text.contains("no permission"), "{text}");
-}
-
-/// What was logged.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Log {
-    fn text(&self) -> String {
-        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
-    }
-}
-
-impl std::io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().write(bytes)
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-impl MakeWriter<'_> for Log {
-    type Writer = Self;
-
-    fn make_writer(&self) -> Self {
-        self.clone()
-    }
 }
 
 /// The gateway answers in our place where it has to; for one problem a caller reads one text.

@@ -9,25 +9,31 @@ use std::{collections::HashMap, sync::Arc};
 
 use landslide_domain::{caller::Caller, time::Timestamp};
 
-use self::config::{Entry, Keys, Problem, Settings};
+pub use self::config::Problem;
+use self::config::{Entry, Keys, Settings};
 use crate::{
     device_keys::DeviceKeys,
-    key_sets::{Fetch, FetchedKeys, HttpFetch, KeysUnavailable},
+    key_sets::{Fetch, FetchedKeys, HttpFetch, KeysUnavailable, Reach, StoredKeySets},
     token::{DEVICE_ISSUER, KeySet, Refused, Token},
 };
 
 /// The longest name of a stranger that is logged, in characters.
 const LOGGED_CHARS_MAX: usize = 200;
 
+/// Those whose tokens are taken, by each of their names.
+pub struct Issuers(HashMap<String, Arc<Source>>);
+
 /// Verifies tokens.
 pub struct Verifier<F = HttpFetch> {
-    /// By each of an issuer's names.
-    issuers: HashMap<String, Arc<Source>>,
+    issuers: Issuers,
+    device_keys: KeySet,
     fetch: F,
 }
 
 /// Where an issuer's keys are.
 enum Source {
+    /// The verifier has them: devices' tokens are our own.
+    Devices,
     Inline(KeySet),
     Fetched(FetchedKeys),
     /// Nowhere, as it is configured.
@@ -58,17 +64,48 @@ impl Refusal {
     }
 }
 
-impl<F: Fetch> Verifier<F> {
-    /// A verifier of the tokens of the issuers in a JSON text, and of devices' tokens by their keys. Nothing is
-    /// fetched yet. What can't be used is logged and left out.
-    pub fn new(issuers: &str, device_keys: &DeviceKeys, fetch: F) -> Self {
-        let device = Arc::new(Source::Inline(KeySet::of_devices(device_keys)));
-        let mut known = HashMap::from([(DEVICE_ISSUER.to_owned(), device)]);
-        match config::read(issuers, fetch.reach()) {
-            Ok(entries) => entries.into_iter().for_each(|entry| add(&mut known, entry)),
-            Err(problem) => tracing::error!(%problem, "no issuer can be used as configured"),
+impl Issuers {
+    /// The issuers in a JSON text, and devices. Nothing is fetched yet. What can't be used is logged and left out.
+    pub fn read(text: &str, reach: Reach) -> Self {
+        let (issuers, problems) = Self::read_with_problems(text, reach);
+        for problem in problems {
+            tracing::error!(%problem, "left out, as it can't be used as configured: {problem}");
         }
-        Self { issuers: known, fetch }
+        issuers
+    }
+
+    fn read_with_problems(text: &str, reach: Reach) -> (Self, Vec<Problem>) {
+        let mut known = HashMap::from([(DEVICE_ISSUER.to_owned(), Arc::new(Source::Devices))]);
+        let problems = match config::read(text, reach) {
+            Ok(entries) => entries.into_iter().filter_map(|entry| add(&mut known, entry)).collect(),
+            Err(problem) => vec![problem],
+        };
+        (Self(known), problems)
+    }
+
+    /// Each issuer whose keys are fetched, once.
+    pub fn fetched(&self) -> impl Iterator<Item = &FetchedKeys> {
+        self.0.iter().filter_map(|(name, source)| match &**source {
+            Source::Fetched(keys) if keys.name() == name => Some(keys),
+            _ => None,
+        })
+    }
+
+    /// Begins with the keys that are stored, where these are of an issuer as it is configured.
+    pub fn recall(&self, stored: &StoredKeySets) {
+        self.fetched().for_each(|keys| keys.recall(stored));
+    }
+}
+
+/// What is wrong with the issuers in a JSON text, as `Issuers::read` would log it.
+pub fn problems(text: &str, reach: Reach) -> Vec<Problem> {
+    Issuers::read_with_problems(text, reach).1
+}
+
+impl<F: Fetch> Verifier<F> {
+    /// A verifier of these issuers' tokens, and of devices' tokens by their keys.
+    pub fn new(issuers: Issuers, device_keys: &DeviceKeys, fetch: F) -> Self {
+        Self { issuers, device_keys: KeySet::of_devices(device_keys), fetch }
     }
 
     /// The caller that a token names, or why it is refused, as the issuer's keys decide; an error if they can't be
@@ -91,8 +128,9 @@ impl<F: Fetch> Verifier<F> {
         token: &Token<'_>,
         now: Timestamp,
     ) -> Result<Result<Caller, Refused>, KeysUnavailable> {
-        match self.issuers.get(token.issuer()).map(|source| &**source) {
+        match self.issuers.0.get(token.issuer()).map(|source| &**source) {
             None => Ok(Err(self.unknown_issuer(token.issuer()))),
+            Some(Source::Devices) => Ok(self.device_keys.verify(token)),
             Some(Source::Inline(keys)) => Ok(keys.verify(token)),
             Some(_) if !token.has_account_algorithm() => Ok(Err(Refused::UnknownKey)),
             Some(Source::Fetched(keys)) => self.verify_by_fetched(keys, token, now).await,
@@ -116,12 +154,13 @@ impl<F: Fetch> Verifier<F> {
     /// Refused either way; but the log should say what is easily overlooked.
     fn unknown_issuer(&self, name: &str) -> Refused {
         let other = name.strip_suffix('/').map_or_else(|| format!("{name}/"), str::to_owned);
-        if self.issuers.contains_key(&other) { Refused::SlashAtEnd(other) } else { Refused::UnknownIssuer }
+        if self.issuers.0.contains_key(&other) { Refused::SlashAtEnd(other) } else { Refused::UnknownIssuer }
     }
 }
 
-/// A name of an issuer stands there once: a second entry would be another issuer of the same voters.
-fn add(known: &mut HashMap<String, Arc<Source>>, entry: Entry) {
+/// Adds an entry, and returns what is wrong with it. A name of an issuer stands there once: a second entry would be
+/// another issuer of the same voters.
+fn add(known: &mut HashMap<String, Arc<Source>>, entry: Entry) -> Option<Problem> {
     let taken = entry.names.iter().enumerate().find(|(index, name)| {
         known.contains_key(*name) || entry.names.iter().take(*index).any(|earlier| earlier == *name)
     });
@@ -133,17 +172,15 @@ fn add(known: &mut HashMap<String, Arc<Source>>, entry: Entry) {
         }),
         None => entry.settings,
     };
-    let source = match settings.and_then(source) {
-        Ok(source) => source,
-        Err(problem) => {
-            tracing::error!(%problem, "issuer can't be used as configured, and is left out");
-            Source::Unusable(problem)
-        }
+    let (source, problem) = match settings.and_then(source) {
+        Ok(source) => (source, None),
+        Err(problem) => (Source::Unusable(problem.clone()), Some(problem)),
     };
     let source = Arc::new(source);
     for name in entry.names {
         known.entry(name).or_insert_with(|| source.clone());
     }
+    problem
 }
 
 fn source(settings: Settings) -> Result<Source, Problem> {

@@ -5,18 +5,22 @@
 
 mod address;
 mod fetch;
+mod secret;
+mod stored;
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use self::{
     address::{AddressError, Reach, check_uri},
     fetch::{Fetch, FetchError, HttpFetch, KEY_SET_BYTES_MAX},
+    secret::{KeySetsError, KeySetsSecret},
+    stored::{STORED_BYTES_MAX, StoredKeySet, StoredKeySets},
 };
 use landslide_aws::cache::Cached;
 use landslide_domain::time::{DAY_MS, MINUTE_MS, Timestamp};
@@ -53,9 +57,11 @@ impl KeysUnavailable {
 }
 
 /// Where an issuer's keys are.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum KeysAt {
     /// The address of its key set.
+    #[serde(rename = "jwks_uri")]
     Uri(String),
     /// The address of the document that says where its key set is (OpenID Connect Discovery, section 4).
     Discovery(String),
@@ -93,7 +99,7 @@ pub struct FetchedKeys {
 
 #[derive(Default)]
 struct Known {
-    /// The keys of the last fetch that succeeded.
+    /// The keys of the last fetch that succeeded, this process's or the one whose keys were stored.
     keys: Option<Cached<Arc<KeySet>>>,
     /// For how long they are fresh.
     fresh_ms: u64,
@@ -101,10 +107,30 @@ struct Known {
     last: Option<Cached<Result<Arc<KeySet>, String>>>,
 }
 
+impl Known {
+    fn have(&mut self, keys: Arc<KeySet>, read_at: Timestamp) {
+        self.keys = Some(Cached { value: keys, read_at });
+        self.fresh_ms = FRESH_MS + fastrand::u64(0..FRESH_JITTER_MS);
+    }
+}
+
 impl FetchedKeys {
     /// The keys of an issuer, none of them fetched yet.
     pub fn new(expected: Arc<Expected>, at: KeysAt) -> Self {
         Self { expected, at, known: Mutex::default(), fetching: tokio::sync::Mutex::default() }
+    }
+
+    /// The issuer's name.
+    pub fn name(&self) -> &str {
+        &self.expected.issuer
+    }
+
+    /// Takes the issuer's stored keys for ones that were fetched when these were. Does nothing if there are none, or
+    /// if they come from another address.
+    pub fn recall(&self, stored: &StoredKeySets) {
+        let Some(stored) = stored.of(self.name(), &self.at) else { return };
+        let keys = KeySet::of_accounts(self.expected.clone(), &stored.keys);
+        self.lock().have(Arc::new(keys), stored.fetched_at);
     }
 
     /// The keys as they are remembered, fetched if they are not fresh, stale if that fails.
@@ -131,19 +157,24 @@ impl FetchedKeys {
                 outcome
             }
         };
-        outcome.map_err(|cause| KeysUnavailable { issuer: self.expected.issuer.clone(), cause })
+        outcome.map_err(|cause| self.unavailable(cause))
+    }
+
+    fn unavailable(&self, cause: String) -> KeysUnavailable {
+        KeysUnavailable { issuer: self.expected.issuer.clone(), cause }
     }
 
     async fn fetch(&self, fetch: &impl Fetch) -> Result<KeySet, KeySetError> {
-        let keys =
-            tokio::time::timeout(FETCH_TIMEOUT, self.published(fetch)).await.map_err(|_| KeySetError::Slow)??;
-        if keys.len() > KEYS_MAX {
-            return Err(KeySetError::TooManyKeys(keys.len()));
-        }
-        Ok(KeySet::of_accounts(self.expected.clone(), &keys))
+        Ok(KeySet::of_accounts(self.expected.clone(), &self.published(fetch).await?))
     }
 
+    /// The keys that the issuer publishes, usable or not.
     async fn published(&self, fetch: &impl Fetch) -> Result<Vec<Value>, KeySetError> {
+        let keys = tokio::time::timeout(FETCH_TIMEOUT, self.listed(fetch)).await.map_err(|_| KeySetError::Slow)??;
+        if keys.len() > KEYS_MAX { Err(KeySetError::TooManyKeys(keys.len())) } else { Ok(keys) }
+    }
+
+    async fn listed(&self, fetch: &impl Fetch) -> Result<Vec<Value>, KeySetError> {
         let uri = match &self.at {
             KeysAt::Uri(uri) => uri.clone(),
             KeysAt::Discovery(uri) => self.discovered(&fetch.fetch(uri).await?, fetch.reach())?,
@@ -179,8 +210,7 @@ impl FetchedKeys {
                 if keys.is_empty() {
                     tracing::warn!(issuer = self.expected.issuer, at = ?self.at, "issuer has no key that can be used");
                 }
-                known.keys = Some(Cached { value: keys.clone(), read_at: now });
-                known.fresh_ms = FRESH_MS + fastrand::u64(0..FRESH_JITTER_MS);
+                known.have(keys.clone(), now);
             }
             (Err(cause), Some(before)) => {
                 let age_seconds = now.millis_apart(before.read_at) / 1_000;

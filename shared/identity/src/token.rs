@@ -10,7 +10,7 @@ use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, crypto, encode};
 use serde::{Deserialize, Serialize, de::IgnoredAny};
 use serde_json::Value;
 
-pub use self::jwk::Unusable;
+pub use self::jwk::{Unusable, reduced};
 use landslide_domain::{
     caller::{Caller, TokenKind},
     time::{DAY_MS, Timestamp},
@@ -64,7 +64,7 @@ pub enum Refused {
     #[error("it is not valid yet")]
     NotYetValid,
     /// It is meant for others.
-    #[error("its {0} does not name the configured audience")]
+    #[error("its {0} does not name a configured audience")]
     Audience(String),
     /// A subject that is empty, too long, or has control characters.
     #[error("its subject is empty, too long or has control characters")]
@@ -157,8 +157,8 @@ pub struct Expected {
     pub issuer: String,
     /// Other names under which the same issuer signs.
     pub aliases: Vec<String>,
-    /// For whom the tokens must be.
-    pub audience: String,
+    /// For whom the tokens may be: each must be for one of these.
+    pub audiences: Vec<String>,
     /// The claim that says for whom a token is.
     pub audience_claim: String,
 }
@@ -207,7 +207,7 @@ impl KeySet {
         let expected = Expected {
             issuer: DEVICE_ISSUER.to_owned(),
             aliases: vec![],
-            audience: DEVICE_ISSUER.to_owned(),
+            audiences: vec![DEVICE_ISSUER.to_owned()],
             audience_claim: AUDIENCE_CLAIM.to_owned(),
         };
         let keys = keys.all().map(|key| Key {
@@ -229,7 +229,7 @@ impl KeySet {
     }
 
     /// The caller that a token names, if it is signed by one of the keys with that key's algorithm, by their issuer
-    /// for their audience, and valid at this time (give or take a minute).
+    /// for one of their audiences, and valid at this time (give or take a minute).
     pub fn verify(&self, token: &Token<'_>) -> Result<Caller, Refused> {
         let mut refused = Refused::UnknownKey;
         for key in self.keys.iter().filter(|key| key.fits(&token.header)) {

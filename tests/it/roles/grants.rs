@@ -4,7 +4,7 @@
 pub type Grant = (&'static str, &'static [&'static str]);
 
 /// What each function may do.
-pub const MAY: [(&str, &[Grant]); 13] = [
+pub const MAY: [(&str, &[Grant]); 14] = [
     (
         "create-poll",
         &[("Polls", &["dynamodb:Query", "dynamodb:PutItem"]), ("PollIdSecret", &["secretsmanager:GetSecretValue"])],
@@ -25,7 +25,11 @@ pub const MAY: [(&str, &[Grant]); 13] = [
             ("Votes", &["dynamodb:GetItem"]),
         ],
     ),
-    ("authorizer", &[("DeviceSecret", &["secretsmanager:GetSecretValue"])]),
+    (
+        "authorizer",
+        &[("DeviceSecret", &["secretsmanager:GetSecretValue"]), ("KeySets", &["secretsmanager:GetSecretValue"])],
+    ),
+    ("refresh-keys", &[("KeySets", &["secretsmanager:GetSecretValue", "secretsmanager:PutSecretValue"])]),
     (
         "relay-votes",
         &[

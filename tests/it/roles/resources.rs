@@ -41,9 +41,11 @@ pub async fn all(app: &App) -> Vec<Resource> {
         let url = app.stack.output(&format!("{name}Url")).to_owned();
         add(name, app.aws.queue_arn(&url).await, url, SQS);
     }
-    for (name, function, variable) in
-        [("DeviceSecret", "register-device", "DEVICE_SECRET"), ("PollIdSecret", "create-poll", "POLL_ID_SECRET")]
-    {
+    for (name, function, variable) in [
+        ("DeviceSecret", "register-device", "DEVICE_SECRET"),
+        ("PollIdSecret", "create-poll", "POLL_ID_SECRET"),
+        ("KeySets", "refresh-keys", "KEY_SETS_SECRET"),
+    ] {
         let function = app.aws.function(&app.stack.function(function)).await;
         let arn = function["Environment"]["Variables"][variable].as_str().unwrap().to_owned();
         add(name, arn.clone(), arn, SECRETS);

@@ -8,7 +8,8 @@ use std::{
 };
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
-use http::{Method, header};
+use http::{Method, StatusCode, header};
+use landslide_runtime::Answer;
 use reqwest::{RequestBuilder, Response, redirect};
 use serde_json::{Value, json};
 
@@ -28,6 +29,8 @@ pub struct OpenIdProvider {
     address: String,
     http: reqwest::Client,
     server: Option<Server>,
+    /// Answers in the place of its process.
+    refusing: Option<landslide_runtime::Server>,
 }
 
 /// Its process, which ends when this is dropped.
@@ -38,7 +41,7 @@ impl OpenIdProvider {
     pub fn new(algorithm: &'static str) -> Self {
         let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
         let http = reqwest::Client::builder().redirect(redirect::Policy::none()).build().unwrap();
-        Self { algorithm, address, http, server: None }
+        Self { algorithm, address, http, server: None, refusing: None }
     }
 
     /// Its `iss`.
@@ -78,6 +81,17 @@ impl OpenIdProvider {
     /// Ends it; nobody answers at its address then.
     pub fn stop(&mut self) {
         self.server = None;
+    }
+
+    /// Ends it, and answers 429 at its address from then on, as a provider does that is asked too often.
+    pub async fn throttle(&mut self) {
+        self.stop();
+        let throttled = async |_| {
+            let mut answer = Answer::default();
+            *answer.status_mut() = StatusCode::TOO_MANY_REQUESTS;
+            Ok(answer)
+        };
+        self.refusing = Some(landslide_runtime::Server::start(&self.address, throttled).await.unwrap());
     }
 
     /// Starts it anew: under another key, the old one gone.

@@ -191,11 +191,37 @@ fn nobody_who_hears_the_alarms_is_a_warning() {
 
 #[test]
 fn an_environment_over_four_kilobytes_stops() {
-    let issuers = format!(r#"["{}"]"#, "x".repeat(4_090));
+    let issuers = format!(r#"[{{"issuer":"x","audience":"{}","jwks_uri":"https://x.org/"}}]"#, "x".repeat(4_090));
     let found = troubles(&account(), &[("Issuers", &issuers)]);
     let stopped: Vec<&str> = found.iter().map(|(what, ..)| what.as_str()).collect();
     assert_eq!(stopped, ["environment of Authorizer", "Issuers"], "{found:?}");
     assert!(found.iter().all(|(.., verdict)| *verdict == Verdict::Stops));
+}
+
+#[test]
+fn an_entry_of_issuers_that_can_not_be_used_stops() {
+    let good = r#"{"issuer":"https://a.org","audience":"web","jwks_uri":"https://a.org/jwks"}"#;
+    for (issuers, has, wrong) in [
+        ("", "all issuers", "\"Issuers\" is no JSON"),
+        ("https://id.example.org", "all issuers", "\"Issuers\" is no JSON"),
+        (good, "all issuers", "\"Issuers\" is no JSON list"),
+        (r#"["https://a.org"]"#, "entry 1", "\"Issuers\" must list JSON objects"),
+        (r#"[{"audience":"web"}]"#, "entry 1", "\"issuer\" is missing"),
+        (r#"[{"issuer":"https://a.org"}]"#, "issuer \"https://a.org\"", "\"audience\" is missing"),
+        (&format!("[{good},{good}]"), "issuer \"https://a.org\"", "\"issuer\" has \"https://a.org\", which is there"),
+    ] {
+        let rows = judged(&account(), &[("Issuers", issuers)]);
+        let rows: Vec<&Row> = rows.iter().filter(|row| row.what == "Issuers").collect();
+        assert_eq!(rows.len(), 1, "{rows:?}");
+        assert_eq!((rows[0].has.as_str(), rows[0].verdict), (has, Verdict::Stops));
+        assert!(rows[0].remedy.starts_with(wrong), "{rows:?}");
+    }
+    for issuers in ["[]", &format!("[{good}]")] {
+        assert_eq!(troubles(&account(), &[("Issuers", issuers)]), []);
+    }
+    let here = r#"[{"issuer":"x","audience":"web","jwks_uri":"http://localhost:9/jwks"}]"#;
+    assert_eq!(troubles(&account(), &[("Issuers", here)]), [trouble("Issuers", "", Verdict::Stops)]);
+    assert_eq!(troubles(&account(), &[("Issuers", here), ("LoopbackIssuers", "true")]), []);
 }
 
 #[test]

@@ -37,7 +37,7 @@ impl Signer {
         encode(&header, &claims, &self.key).unwrap()
     }
 
-    fn jwk(&self) -> Value {
+    pub fn jwk(&self) -> Value {
         let mut jwk = serde_json::to_value(Jwk::from_encoding_key(&self.key, Algorithm::ES256).unwrap()).unwrap();
         jwk["kid"] = json!(self.id);
         jwk

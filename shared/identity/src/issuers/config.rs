@@ -118,7 +118,7 @@ impl Fields {
     }
 
     fn settings(&mut self, issuer: String, aliases: Vec<String>, reach: Reach) -> Result<Settings, Problem> {
-        let audience = self.text("audience")?.ok_or_else(|| self.problem("audience", "is missing"))?;
+        let audiences = self.audiences()?;
         let audience_claim = self.text("audience_claim")?.unwrap_or_else(|| AUDIENCE_CLAIM.to_owned());
         if OTHER_CLAIMS.contains(&audience_claim.as_str()) {
             return Err(self.problem("audience_claim", "names a claim that does not say for whom a token is"));
@@ -127,7 +127,20 @@ impl Fields {
         if let Some(unknown) = self.members.keys().next() {
             return Err(self.problem(unknown, "is not known"));
         }
-        Ok(Settings { expected: Expected { issuer, aliases, audience, audience_claim }, keys })
+        Ok(Settings { expected: Expected { issuer, aliases, audiences, audience_claim }, keys })
+    }
+
+    /// One or several: a provider may have several clients whose users are the same.
+    fn audiences(&mut self) -> Result<Vec<String>, Problem> {
+        let audiences = match self.take("audience") {
+            None => return Err(self.problem("audience", "is missing")),
+            Some(Value::String(one)) => vec![one],
+            Some(several) => serde_json::from_value(several).unwrap_or_default(),
+        };
+        if audiences.is_empty() || audiences.iter().any(String::is_empty) {
+            return Err(self.problem("audience", "must be a text or a list of texts, none of them empty"));
+        }
+        Ok(audiences)
     }
 
     fn keys(&mut self, reach: Reach) -> Result<Keys, Problem> {

@@ -34,7 +34,7 @@ fn claims(issuer: &str) -> Value {
 }
 
 fn verifier(issuers: &Value) -> Verifier<FakeFetch> {
-    Verifier::new(&issuers.to_string(), &device_keys(), FakeFetch::default())
+    Verifier::new(Issuers::read(&issuers.to_string(), Reach::Public), &device_keys(), FakeFetch::default())
 }
 
 fn by_uri() -> Verifier<FakeFetch> {
@@ -195,6 +195,42 @@ async fn an_issuer_that_is_silent_or_down_hurts_no_other() {
     }
 }
 
+/// The promise of the stored key sets: a provider may refuse a new process's fetch.
+#[tokio::test(start_paused = true)]
+async fn a_new_process_takes_a_good_token_by_stored_keys_while_its_issuer_answers_429() {
+    const HOUR_MS: u64 = 60 * 60 * 1_000;
+    let (known, unknown) = (Signer::new(Algorithm::RS256, "1"), Signer::new(Algorithm::RS256, "2"));
+    let (old_process, fetched_at) = (by_uri(), clock::now());
+    old_process.fetch.publish(URI, &[&known]);
+    let stored =
+        StoredKeySets::default().refreshed(old_process.issuers.fetched(), &old_process.fetch, fetched_at).await;
+
+    let now = fetched_at.plus_millis(HOUR_MS);
+    for (stored, expected) in [(&StoredKeySets::default(), "unavailable"), (&stored, "taken")] {
+        let process = by_uri();
+        process.fetch.set(URI, Answer::Status(429));
+        process.issuers.recall(stored);
+        assert_eq!(verdict(&process, &known.sign(&claims(ISSUER)), now).await, expected);
+        let later = now.plus_millis(1);
+        assert_eq!(verdict(&process, &known.sign(&claims(ISSUER)), later).await, expected, "{later:?}");
+        assert_eq!(verdict(&process, &unknown.sign(&claims(ISSUER)), later).await, "unavailable", "nobody knows");
+        assert_eq!(verdict(&process, &known.sign(&claims(OTHER)), now).await, "unavailable", "another issuer's");
+        assert_eq!(process.fetch.fetches(URI), 1);
+    }
+}
+
+#[test]
+fn each_issuer_whose_keys_are_fetched_is_there_once() {
+    let issuers = json!([
+        {"issuer": ISSUER, "aliases": ["id.example.org"], "audience": AUDIENCE, "jwks_uri": URI},
+        {"issuer": ISSUER, "audience": AUDIENCE, "jwks_uri": OTHER_URI},
+        {"issuer": OTHER, "audience": AUDIENCE, "jwks": {"keys": [Signer::new(Algorithm::ES256, "k").jwk]}},
+        {"issuer": "https://misconfigured.example.org", "jwks_uri": OTHER_URI},
+    ]);
+    let issuers = Issuers::read(&issuers.to_string(), Reach::Public);
+    assert_eq!(issuers.fetched().map(FetchedKeys::name).collect::<Vec<_>>(), [ISSUER]);
+}
+
 /// What is wrong with a configuration of one issuer, in words.
 fn problem(issuer: &Value) -> String {
     let entries = config::read(&json!([issuer]).to_string(), Reach::Public).unwrap();
@@ -212,8 +248,10 @@ fn a_configuration_error_names_issuer_and_field() {
     };
     let is_about = |field: &str, wrong: &str| format!("issuer \"{ISSUER}\": \"{field}\" {wrong}");
     assert_eq!(with("audience", json!(null)), is_about("audience", "is missing"));
-    assert_eq!(with("audience", json!("")), is_about("audience", "must be a text that is not empty"));
-    assert_eq!(with("audience", json!(7)), is_about("audience", "must be a text that is not empty"));
+    for audience in [json!(""), json!(7), json!([]), json!(["web", ""]), json!(["web", 7]), json!({})] {
+        let wrong = "must be a text or a list of texts, none of them empty";
+        assert_eq!(with("audience", audience), is_about("audience", wrong));
+    }
     assert_eq!(with("audiences", json!([])), is_about("audiences", "is not known"));
     assert_eq!(
         with("jwks_uri", json!("http://id.example.org/jwks")),
@@ -272,7 +310,7 @@ fn what_is_wrong_is_said_without_what_could_be_a_secret() {
 
 fn expected() -> Expected {
     let audience_claim = AUDIENCE_CLAIM.to_owned();
-    Expected { issuer: ISSUER.to_owned(), aliases: vec![], audience: AUDIENCE.to_owned(), audience_claim }
+    Expected { issuer: ISSUER.to_owned(), aliases: vec![], audiences: vec![AUDIENCE.to_owned()], audience_claim }
 }
 
 #[tokio::test]
@@ -294,7 +332,8 @@ async fn an_issuer_that_can_not_be_used_takes_no_other_down() {
         assert_eq!(verdict(&verifier, &signer.sign(&claims(ISSUER)), now).await, "unavailable", "{bad}");
     }
     for unreadable in ["[", "{}"] {
-        let verifier = Verifier::new(unreadable, &device_keys(), FakeFetch::default());
+        let issuers = Issuers::read(unreadable, Reach::Public);
+        let verifier = Verifier::new(issuers, &device_keys(), FakeFetch::default());
         assert_eq!(verdict(&verifier, &device, now).await, "taken");
     }
 }
@@ -334,6 +373,18 @@ async fn aliases_are_one_caller() {
     assert_eq!(callers[0].issuer, ISSUER);
     assert_eq!((&callers[0].issuer, &callers[0].subject), (&callers[1].issuer, &callers[1].subject));
     assert_eq!(verifier.fetch.fetches(URI), 1);
+}
+
+#[tokio::test]
+async fn the_users_of_several_clients_are_one_issuers() {
+    let (signer, now) = (Signer::new(Algorithm::ES256, "1"), clock::now());
+    let issuer = json!({"issuer": ISSUER, "audience": ["web", "app"], "jwks": {"keys": [signer.jwk]}});
+    let verifier = verifier(&json!([issuer]));
+    for (audience, expected) in [("web", "taken"), ("app", "taken"), ("admin", "refused")] {
+        let mut claims = claims(ISSUER);
+        claims["aud"] = json!(audience);
+        assert_eq!(verdict(&verifier, &signer.sign(&claims), now).await, expected, "{audience}");
+    }
 }
 
 #[tokio::test]

@@ -15,6 +15,7 @@ use crate::token::signer::Signer;
 pub enum Answer {
     Body(Vec<u8>),
     Down,
+    Status(u16),
     /// No end of waiting.
     Silent,
 }
@@ -56,6 +57,7 @@ impl Fetch for FakeFetch {
         match answer {
             Answer::Body(body) => Ok(body),
             Answer::Down => Err(FetchError::NoAnswer("connection refused".to_owned())),
+            Answer::Status(status) => Err(FetchError::Status(status)),
             Answer::Silent => std::future::pending().await,
         }
     }

@@ -17,17 +17,31 @@ const ISSUER: &str = "https://id.example.org";
 const URI: &str = "https://id.example.org/jwks";
 
 fn issuer() -> FetchedKeys {
-    keys_at(KeysAt::Uri(URI.to_owned()))
+    keys_at(at_uri())
 }
 
 fn keys_at(at: KeysAt) -> FetchedKeys {
     let expected = Expected {
         issuer: ISSUER.to_owned(),
         aliases: vec![],
-        audience: "landslide".to_owned(),
+        audiences: vec!["landslide".to_owned()],
         audience_claim: AUDIENCE_CLAIM.to_owned(),
     };
     FetchedKeys::new(Arc::new(expected), at)
+}
+
+/// What is stored of the issuer when these signers' keys were fetched.
+fn stored(at: KeysAt, signers: &[&Signer], fetched_at: Timestamp) -> StoredKeySets {
+    let mut keys = vec![json!({"kty": "RSA", "kid": "too short", "n": "AQAB", "e": "AQAB"})];
+    keys.extend(signers.iter().map(|signer| signer.jwk.clone()));
+    let mut set = serde_json::to_value(at).unwrap();
+    set["fetched_at"] = json!(fetched_at);
+    set["keys"] = json!(keys);
+    StoredKeySets::parse(&json!({"issuers": {ISSUER: set}}).to_string()).unwrap()
+}
+
+fn at_uri() -> KeysAt {
+    KeysAt::Uri(URI.to_owned())
 }
 
 fn signer(id: &str) -> Signer {
@@ -250,4 +264,63 @@ async fn processes_that_fetch_together_do_not_ask_again_together() {
     }
     let second_fetches = fetch.fetches(URI) - processes.len();
     assert!((10..90).contains(&second_fetches), "{second_fetches}");
+}
+
+#[tokio::test]
+async fn stored_keys_that_are_fresh_need_no_fetch() {
+    let (issuer, fetch, now, first, second) = (issuer(), FakeFetch::default(), clock::now(), signer("1"), signer("2"));
+    fetch.publish(URI, &[&second]);
+    issuer.recall(&stored(at_uri(), &[&first], now));
+    for age_ms in [0, REFETCH_MS, FRESH_MS - 1] {
+        let keys = issuer.keys(&fetch, now.plus_millis(age_ms)).await.unwrap();
+        assert!(has(&keys, &first));
+        assert_eq!(keys.left_out().len(), 1, "each stored key is checked as a fetched one is");
+    }
+    assert_eq!(fetch.fetches(URI), 0);
+    let keys = issuer.keys(&fetch, now.plus_millis(FRESH_MS + FRESH_JITTER_MS)).await.unwrap();
+    assert!(has(&keys, &second) && !has(&keys, &first));
+}
+
+#[tokio::test]
+async fn processes_that_begin_together_with_stored_keys_do_not_ask_together() {
+    let (fetch, now, signer) = (FakeFetch::default(), clock::now(), signer("1"));
+    fetch.publish(URI, &[&signer]);
+    let stored = stored(at_uri(), &[&signer], now);
+    for _ in 0..100 {
+        let process = issuer();
+        process.recall(&stored);
+        process.keys(&fetch, now.plus_millis(FRESH_MS + FRESH_JITTER_MS / 2)).await.unwrap();
+    }
+    assert!((10..90).contains(&fetch.fetches(URI)), "{}", fetch.fetches(URI));
+}
+
+#[tokio::test]
+async fn a_key_that_is_not_stored_is_looked_for_at_the_issuer() {
+    let (issuer, fetch, now, first, second) = (issuer(), FakeFetch::default(), clock::now(), signer("1"), signer("2"));
+    issuer.recall(&stored(at_uri(), &[&first], now));
+    fetch.publish(URI, &[&first, &second]);
+    assert!(has(&issuer.latest_keys(&fetch, now).await.unwrap(), &second));
+}
+
+#[tokio::test]
+async fn stored_keys_serve_for_a_day_while_the_issuer_is_down_and_no_longer() {
+    for (age_ms, is_there) in [(FRESH_MS + FRESH_JITTER_MS, true), (STALE_MS - 1, true), (STALE_MS, false)] {
+        let (issuer, fetch, now, signer) = (issuer(), FakeFetch::default(), clock::now(), signer("1"));
+        fetch.set(URI, Answer::Status(429));
+        issuer.recall(&stored(at_uri(), &[&signer], now));
+        let keys = issuer.keys(&fetch, now.plus_millis(age_ms)).await;
+        assert_eq!(keys.is_ok_and(|keys| has(&keys, &signer)), is_there, "{age_ms}");
+        assert_eq!(fetch.fetches(URI), 1, "the issuer is asked first");
+    }
+}
+
+#[tokio::test]
+async fn keys_that_were_stored_of_another_address_are_not_used() {
+    let elsewhere = KeysAt::Uri("https://id.example.org/old-jwks".to_owned());
+    for at in [elsewhere, KeysAt::Discovery(URI.to_owned())] {
+        let (issuer, fetch, now, signer) = (issuer(), FakeFetch::default(), clock::now(), signer("1"));
+        fetch.set(URI, Answer::Down);
+        issuer.recall(&stored(at, &[&signer], now));
+        assert!(issuer.keys(&fetch, now).await.is_err());
+    }
 }

@@ -35,10 +35,11 @@ enum Audience {
 }
 
 impl Audience {
-    fn names(&self, audience: &str) -> bool {
+    /// Whether one of these is among its recipients.
+    fn names(&self, audiences: &[String]) -> bool {
         match self {
-            Self::One(one) => one == audience,
-            Self::Several(several) => several.iter().any(|one| one == audience),
+            Self::One(one) => audiences.contains(one),
+            Self::Several(several) => several.iter().any(|one| audiences.contains(one)),
         }
     }
 }
@@ -92,19 +93,19 @@ fn check_time(expires: Option<u64>, not_before: Option<u64>, now: u64) -> Result
     Ok(Timestamp::EPOCH.plus_millis(taken_until.saturating_mul(1_000)))
 }
 
-/// The configured claim must name the audience. An `aud` beside it that names others alone means that the token is not
+/// The configured claim must name an audience of the issuer's. An `aud` beside it that names others alone means that the token is not
 /// for us (RFC 7519, section 4.1.3).
 fn check_audience(aud: Option<&Audience>, claims: &[u8], expected: &Expected) -> Result<(), Refused> {
     let claim = &expected.audience_claim;
     if claim != AUDIENCE_CLAIM {
         let named = named_audience(claims, claim)?;
-        if !named.names(&expected.audience) {
+        if !named.names(&expected.audiences) {
             return Err(Refused::Audience(claim.clone()));
         }
     } else if aud.is_none() {
         return Err(missing(AUDIENCE_CLAIM));
     }
-    if aud.is_some_and(|aud| !aud.names(&expected.audience)) {
+    if aud.is_some_and(|aud| !aud.names(&expected.audiences)) {
         return Err(Refused::Audience(AUDIENCE_CLAIM.to_owned()));
     }
     Ok(())

@@ -19,6 +19,8 @@ const RSA_EXPONENT_BITS_MAX: usize = 33;
 const P256_BYTES: usize = 32;
 /// The length of a public key of Ed25519, in bytes (RFC 8037).
 const ED25519_BYTES: usize = 32;
+/// What says how a key verifies signatures, and which.
+const MEMBERS_OF_USE: [&str; 10] = ["kty", "kid", "use", "key_ops", "alg", "crv", "n", "e", "x", "y"];
 /// What only a private or a shared key has (RFC 7518, section 6; RFC 8037).
 const SECRET_MEMBERS: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
 /// With and without padding.
@@ -77,6 +79,13 @@ pub fn read(published: &Value) -> Result<Key, Unusable> {
         Some(name) if algorithm_of(name) != Some(algorithm) => Err(Unusable::OtherAlgorithm),
         _ => Ok(Key { id, algorithm, key }),
     }
+}
+
+/// The key without what verifying does not need, such as certificates; `None` if it can't be used.
+pub fn reduced(published: &Value) -> Option<Value> {
+    read(published).ok()?;
+    let members = published.as_object()?.iter().filter(|(name, _)| MEMBERS_OF_USE.contains(&name.as_str()));
+    Some(members.map(|(name, value)| (name.clone(), value.clone())).collect())
 }
 
 struct Members<'a>(&'a Map<String, Value>);

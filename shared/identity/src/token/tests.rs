@@ -40,7 +40,7 @@ fn expected(audience_claim: &str) -> Expected {
     Expected {
         issuer: ISSUER.to_owned(),
         aliases: vec![ALIAS.to_owned()],
-        audience: AUDIENCE.to_owned(),
+        audiences: vec![AUDIENCE.to_owned()],
         audience_claim: audience_claim.to_owned(),
     }
 }
@@ -180,6 +180,31 @@ fn the_configured_claim_must_name_the_audience_and_aud_must_not_name_others() {
 }
 
 #[test]
+fn a_token_is_for_one_of_several_audiences_and_for_no_other() {
+    let signer = Signer::new(Algorithm::ES256, "k");
+    for claim in ["aud", "client_id"] {
+        let expected = Expected { audiences: vec!["web".to_owned(), "app".to_owned()], ..expected(claim) };
+        let verifier = Verifier(KeySet::of_accounts(Arc::new(expected), std::slice::from_ref(&signer.jwk)));
+        let mut claims = claims();
+        claims.as_object_mut().unwrap().remove("aud");
+        for (audience, is_taken) in [
+            (json!("web"), true),
+            (json!("app"), true),
+            (json!(["other", "app"]), true),
+            (json!("we"), false),
+            (json!("web app"), false),
+            (json!(["other"]), false),
+            (json!([]), false),
+        ] {
+            claims[claim] = audience.clone();
+            let verdict = verifier.verify(&signer.sign(&claims)).map(|caller| caller.subject);
+            let refused = Err(Refused::Audience(claim.to_owned()));
+            assert_eq!(verdict, if is_taken { Ok("alice".to_owned()) } else { refused }, "{claim} {audience}");
+        }
+    }
+}
+
+#[test]
 fn a_refusal_says_which_claim_it_is_about_and_not_what_it_holds() {
     let signer = Signer::new(Algorithm::ES256, "k");
     let verifier = verifier(&[&signer]);
@@ -191,7 +216,7 @@ fn a_refusal_says_which_claim_it_is_about_and_not_what_it_holds() {
     assert_eq!(reason("nbf", json!(-1)), "its nbf is not of the right form");
     assert_eq!(reason("exp", json!(seconds_from_now(-600))), "it has expired");
     assert_eq!(reason("nbf", json!(seconds_from_now(600))), "it is not valid yet");
-    assert_eq!(reason("aud", json!("another")), "its aud does not name the configured audience");
+    assert_eq!(reason("aud", json!("another")), "its aud does not name a configured audience");
 }
 
 #[test]

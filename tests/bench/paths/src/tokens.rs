@@ -5,7 +5,12 @@
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use landslide_aws::clock;
-use landslide_identity::{device_keys::DeviceKeys, issuers::Verifier, key_sets::HttpFetch, token::DeviceIssuer};
+use landslide_identity::{
+    device_keys::DeviceKeys,
+    issuers::{Issuers, Verifier},
+    key_sets::{HttpFetch, Reach},
+    token::DeviceIssuer,
+};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -54,5 +59,5 @@ pub fn device() -> String {
 
 /// A verifier of all these tokens.
 pub fn verifier() -> Verifier {
-    Verifier::new(&issuers(), &device_keys(), HttpFetch::default())
+    Verifier::new(Issuers::read(&issuers(), Reach::Public), &device_keys(), HttpFetch::default())
 }

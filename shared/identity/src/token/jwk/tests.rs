@@ -154,3 +154,20 @@ fn what_is_no_key_is_called_that() {
     assert_eq!(why(&json!({"kty": "RSA", "e": "AQAB"})), Unusable::NotText("n"));
     assert_eq!(why(&json!({"kty": "OKP", "crv": "Ed25519", "x": "AQAB"})), Unusable::Number("x"));
 }
+
+#[test]
+fn a_reduced_key_verifies_the_same_and_has_no_certificate() {
+    for algorithm in [Algorithm::RS256, Algorithm::ES256, Algorithm::EdDSA] {
+        let signer = Signer::new(algorithm, "k");
+        let mut published = with(&signer, "x5c", json!(["MII…"]));
+        published["key_ops"] = json!(["verify"]);
+        published["ext"] = json!(true);
+        let reduced = reduced(&published).unwrap();
+        assert_eq!(verifies(&reduced, &signer), Ok(true));
+        assert_eq!((&reduced["kid"], &reduced["key_ops"]), (&json!("k"), &json!(["verify"])));
+        assert!(reduced.get("x5c").is_none() && reduced.get("ext").is_none(), "{reduced}");
+    }
+    for unusable in [with(&rsa(), "use", json!("enc")), with(&rsa(), "d", json!("AQAB")), json!("k")] {
+        assert_eq!(reduced(&unusable), None, "{unusable}");
+    }
+}

@@ -1,0 +1,48 @@
+//! Stores the keys of all issuers that have an address for them, every ten minutes, so that a new process of the
+//! authorizer can begin with them.
+//!
+//! A second run, or two at once, only fetch again: each stores whole key sets with the time of their fetch, and the
+//! authorizer takes either. It fails only if nothing can be stored; an issuer that does not answer is a warning.
+
+use landslide_aws::{config, sdk};
+use landslide_domain::time::Timestamp;
+use landslide_identity::{
+    issuers::Issuers,
+    key_sets::{Fetch, HttpFetch, KeySetsError, KeySetsSecret, Reach, StoredKeySets},
+};
+
+/// What a refresh needs.
+pub struct App<F = HttpFetch> {
+    issuers: Issuers,
+    fetch: F,
+    secret: KeySetsSecret,
+}
+
+impl App {
+    /// As the environment sets it.
+    pub fn from_env() -> Result<Self, lambda_runtime::Error> {
+        let reach = if config::value("LOOPBACK_ISSUERS")? { Reach::PublicAndLoopback } else { Reach::Public };
+        let issuers = Issuers::read(&config::text("ISSUERS")?, reach);
+        let secret = KeySetsSecret::new(&sdk::sdk_config()?, config::text("KEY_SETS_SECRET")?);
+        Ok(Self { issuers, fetch: HttpFetch::new(reach), secret })
+    }
+}
+
+/// Fetches and stores; `now` is a time before this call.
+pub async fn refresh<F: Fetch>(app: &App<F>, now: Timestamp) -> Result<(), KeySetsError> {
+    let stored = match app.secret.read().await {
+        Ok(stored) => Some(stored),
+        Err(error @ KeySetsError::Form { .. }) => {
+            tracing::error!(%error, "stored keys of issuers can't be read, and are replaced");
+            None
+        }
+        // Overwritten, the keys of an issuer that does not answer now would be lost.
+        Err(error) => return Err(error),
+    };
+    let none = StoredKeySets::default();
+    let refreshed = stored.as_ref().unwrap_or(&none).refreshed(app.issuers.fetched(), &app.fetch, now).await;
+    if stored.as_ref() == Some(&refreshed) { Ok(()) } else { app.secret.write(&refreshed).await }
+}
+
+#[cfg(test)]
+mod tests;
