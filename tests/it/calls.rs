@@ -68,6 +68,7 @@ impl Scene {
         let request = Request::new(serde_json::from_value(event).unwrap(), SystemTime::now());
         let outcome = match handle(self.votes.clone(), request).await {
             Ok(reply) => format!("{reply:?}").split(',').next().unwrap().replace("Reply { status: ", ""),
+            Err(landslide_edge::Error::UseCase(failure)) => format!("{failure:?}"),
             Err(error) => format!("{error:?}"),
         };
         (outcome, self.calls.operations().split_off(before))
