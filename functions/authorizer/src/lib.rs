@@ -3,17 +3,22 @@
 //! Deny is a value. Its answer is cached by token for all methods, so the policy covers the whole stage. Where an
 //! issuer's keys can't be had it has no answer: it fails, and the gateway says 503.
 
+use std::time::Duration;
+
 use landslide_aws::{config, log_limit::LogLimit, sdk};
 use landslide_domain::{caller::Caller, time::Timestamp};
 use landslide_identity::{
     device_keys::read_device_keys,
     issuers::{Issuers, Refusal, Verifier},
-    key_sets::{HttpFetch, KeySetsSecret, KeysUnavailable, Reach},
+    key_sets::{HttpFetch, KeySetsError, KeySetsSecret, KeysUnavailable, Reach, StoredKeySets},
 };
 use serde::{Deserialize, Serialize};
 
 /// The scheme of `Authorization` (RFC 6750).
 const SCHEME: &str = "bearer";
+
+/// How long a start waits for stored keys, which it can do without.
+const RECALL_TIME_MAX: Duration = Duration::from_secs(1);
 
 /// What the authorizer needs.
 pub struct App {
@@ -30,7 +35,7 @@ impl App {
         let reach = if config::value("LOOPBACK_ISSUERS")? { Reach::PublicAndLoopback } else { Reach::Public };
         let issuers = Issuers::read(&config::text("ISSUERS")?, reach);
         let device_keys = read_device_keys(&aws, &device_secret);
-        let (device_keys, ()) = tokio::join!(device_keys, recall(&issuers, &key_sets));
+        let (device_keys, ()) = tokio::join!(device_keys, recall(&issuers, key_sets.read()));
         Ok(Self::new(Verifier::new(issuers, &device_keys?, HttpFetch::new(reach))))
     }
 
@@ -49,13 +54,14 @@ impl App {
 }
 
 /// Begins with the stored keys of issuers, where there are any. Without them each issuer is asked at its first token.
-async fn recall(issuers: &Issuers, key_sets: &KeySetsSecret) {
+async fn recall(issuers: &Issuers, stored: impl Future<Output = Result<StoredKeySets, KeySetsError>>) {
     if issuers.fetched().next().is_none() {
         return;
     }
-    match key_sets.read().await {
-        Ok(stored) => issuers.recall(&stored),
-        Err(error) => tracing::warn!(%error, "stored keys of issuers can't be read"),
+    match tokio::time::timeout(RECALL_TIME_MAX, stored).await {
+        Ok(Ok(stored)) => issuers.recall(&stored),
+        Ok(Err(error)) => tracing::warn!(%error, "stored keys of issuers can't be read: {error}"),
+        Err(_) => tracing::warn!("stored keys of issuers were not read within {} ms", RECALL_TIME_MAX.as_millis()),
     }
 }
 

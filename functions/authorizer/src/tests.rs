@@ -149,12 +149,22 @@ async fn without_stored_keys_an_issuers_keys_are_fetched() {
         let provider = Provider::start(&[&signer]).await;
         let issuers = json!([{"issuer": provider.issuer(), "audience": "landslide", "jwks_uri": provider.jwks_uri()}]);
         let issuers = Issuers::read(&issuers.to_string(), Reach::PublicAndLoopback);
-        recall(&issuers, &key_sets_secret(answer.clone()).0).await;
+        recall(&issuers, key_sets_secret(answer.clone()).0.read()).await;
         let verifier = Verifier::new(issuers, &device_keys(), HttpFetch::new(Reach::PublicAndLoopback));
         let token = signer.sign(&provider.issuer(), "alice");
         assert_eq!(fare(&App::new(verifier), &token, now).await, "Allow", "{answer:?}");
         assert_eq!(provider.requests(), 1);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_start_waits_a_second_for_stored_keys_and_no_longer() {
+    let issuer =
+        json!({"issuer": "https://id.example.org", "audience": "landslide", "jwks_uri": "https://id.example.org/jwks"});
+    let issuers = Issuers::read(&json!([issuer]).to_string(), Reach::Public);
+    let start = tokio::time::Instant::now();
+    recall(&issuers, std::future::pending()).await;
+    assert_eq!(start.elapsed(), RECALL_TIME_MAX);
 }
 
 #[tokio::test]
@@ -168,7 +178,7 @@ async fn stored_keys_are_read_where_keys_are_fetched_and_only_there() {
         issuer.as_object_mut().unwrap().extend(keys.as_object().unwrap().clone());
         let issuers = Issuers::read(&json!([issuer]).to_string(), Reach::Public);
         let (secret, calls) = key_sets_secret(Answer::Ok(json!({"SecretString": text})));
-        recall(&issuers, &secret).await;
+        recall(&issuers, secret.read()).await;
         assert_eq!(calls.operations(), vec!["GetSecretValue"; reads]);
         let app = App::new(Verifier::new(issuers, &device_keys(), HttpFetch::new(Reach::Public)));
         assert_eq!(fare(&app, &signer.sign("https://id.example.org", "alice"), now).await, "Allow");
