@@ -2,15 +2,14 @@
 
 use std::fmt;
 
+use landslide_sim::summary::group_thousands;
+
 use crate::{
-    summary::group_thousands,
-    viral::{
-        measures::{Counts, Lags, Limit, Met, Second, backlog},
-        model::Model,
-        parameters::Parameters,
-        prices::{Part, Prices, Units, parts},
-        scenarios::Scenario,
-    },
+    measures::{Counts, Lags, Limit, Met, Second, backlog},
+    model::Model,
+    parameters::Parameters,
+    prices::{Part, Prices, Units, parts},
+    scenarios::Scenario,
 };
 
 /// Lags in milliseconds.
@@ -282,7 +281,7 @@ mod tests {
 
     #[test]
     fn the_documented_parameters_are_those_in_force() {
-        let documented = include_str!("../../../../docs/viral.md");
+        let documented = include_str!("../../../docs/viral.md");
         for row in parameters_table().lines() {
             assert!(
                 documented.contains(row),

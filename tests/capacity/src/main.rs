@@ -1,7 +1,11 @@
-//! The viral model: the whole path of votes under load, in virtual time, by counts.
+//! The capacity model: the whole path of votes under load, in virtual time, by counts. `make viral` runs it, and `make costs`
+//! computes what a million votes cost.
 //!
 //! Votes are numbers here, not items: how many of which lane, stored when. Sizes are measured on what the real code
 //! writes, limits and policies are its constants; `docs/viral.md` says what is modelled and what is not.
+
+// A model is a test: it fails by panicking.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod allowance;
 mod fifo;
@@ -24,6 +28,7 @@ mod votes_table;
 
 use std::{
     path::{Path, PathBuf},
+    process::ExitCode,
     rc::Rc,
     sync::{
         Mutex, PoisonError,
@@ -32,9 +37,9 @@ use std::{
     thread,
 };
 
-use clap::Args;
+use clap::Parser;
 
-use self::{
+use crate::{
     model::Model,
     parameters::Parameters,
     prices::Prices,
@@ -43,9 +48,13 @@ use self::{
     tally::Processes,
 };
 
-/// What `viral` is asked for.
-#[derive(Args)]
-pub struct Arguments {
+/// A run allocates all the time, which the C library does slowly.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// The path of a viral poll under load, in virtual time, by counts.
+#[derive(Parser)]
+struct Arguments {
     /// Names of the scenarios; all, if none is given.
     names: Vec<String>,
     /// Where the plots go, one a scenario.
@@ -65,8 +74,16 @@ pub struct Arguments {
     parameters: bool,
 }
 
+fn main() -> ExitCode {
+    let is_well = show(&Arguments::parse()).unwrap_or_else(|error| {
+        eprintln!("{error}");
+        false
+    });
+    if is_well { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
 /// Runs scenarios, prints what came of them and draws it; whether each came out as it has to.
-pub fn main(arguments: &Arguments) -> Result<bool, Box<dyn std::error::Error>> {
+fn show(arguments: &Arguments) -> Result<bool, Box<dyn std::error::Error>> {
     if arguments.parameters {
         println!("{}", report::parameters_table());
         return Ok(true);

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use plotters::prelude::*;
 
-use crate::viral::{
+use crate::{
     measures::{Second, backlog},
     report::Report,
 };

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, rc::Rc};
 
 use landslide_aws::sdk::{ATTEMPTS_MAX, FIRST_PAUSE};
 
-use crate::viral::{
+use crate::{
     allowance::Allowance,
     measures::{Limit, add},
     model::Model,

@@ -5,7 +5,9 @@ use std::{
     collections::{BTreeMap, VecDeque},
 };
 
-use crate::{channel::Signal, viral::allowance::Allowance};
+use landslide_sim::channel::Signal;
+
+use crate::allowance::Allowance;
 
 /// Votes of one lane that were stored at the same time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fs::File, io::BufReader, path::Path};
 
 use serde_json::Value;
 
-use crate::viral::model::Model;
+use crate::model::Model;
 
 /// The region's list prices, in dollars for one of each.
 pub struct Prices(BTreeMap<String, f64>);
@@ -82,7 +82,7 @@ fn function(invocations: f64, ms: f64, gigabytes: f64) -> Vec<Units> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::viral::parameters::Parameters;
+    use crate::parameters::Parameters;
 
     #[test]
     fn a_million_votes_cost_what_the_list_says() {

@@ -6,7 +6,7 @@ use std::{
     rc::Rc,
 };
 
-use crate::viral::{
+use crate::{
     allowance::Allowance,
     fifo::Votes,
     measures::{Limit, add},

@@ -1,6 +1,6 @@
 //! The scenarios by name: what each is told, and what has to come of it.
 
-use crate::viral::{
+use crate::{
     parameters::{Logical, Parameters, Placement, Stalled},
     report::Report,
 };
@@ -144,7 +144,7 @@ pub const SCENARIOS: &[Scenario] = &[
     },
 ];
 
-/// Issue 7, point 3.
+/// Lag and drain keep within their limits.
 fn keeps_up(report: &Report) -> Result<(), String> {
     if report.steady_lag_ms.p99 > LAG_P99_MS {
         return Err(format!("lag p99 of {} ms in the steady state is over {LAG_P99_MS} ms", report.steady_lag_ms.p99));

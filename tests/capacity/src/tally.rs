@@ -17,7 +17,7 @@ use landslide_domain::{
     time::MINUTE_MS,
 };
 
-use crate::viral::{
+use crate::{
     fifo::{Message, Portion, Votes},
     measures::{Limit, add},
     model::{Model, ModelClock},
@@ -143,7 +143,7 @@ pub async fn read_queue(model: Rc<Model>, processes: Rc<Processes>, starts_ms: u
 fn bill_receive(model: &Model, batch: &[Portion]) {
     let bytes: u64 = batch.iter().flat_map(|portion| &portion.messages).map(|message| message.bytes).sum();
     // And the call that deletes.
-    add(&model.measures.counts.queue_requests, bytes.div_ceil(crate::viral::relay::BILLED_BYTES) + 1);
+    add(&model.measures.counts.queue_requests, bytes.div_ceil(crate::relay::BILLED_BYTES) + 1);
 }
 
 fn notice_late(model: &Model, batch: &[Portion]) {
@@ -335,7 +335,7 @@ fn note_heat(model: &Model, process: &Process, lane: u8, messages: usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::viral::parameters::Parameters;
+    use crate::parameters::Parameters;
 
     fn votes(stored_ms: u64, count: u64) -> Votes {
         Votes { stored_ms, count }

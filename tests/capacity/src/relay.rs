@@ -8,7 +8,7 @@ use landslide_aws::{
     queue::{BATCHES_AT_ONCE, PAUSE_MS, batches},
 };
 
-use crate::viral::{
+use crate::{
     fifo::{Message, Votes},
     measures::{Limit, add},
     model::{Model, ModelClock},
@@ -139,7 +139,7 @@ pub const BILLED_BYTES: u64 = 64 * 1024;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::viral::parameters::Parameters;
+    use crate::parameters::Parameters;
 
     #[test]
     fn a_batch_is_folded_into_one_message_a_lane_or_more_where_one_is_too_long() {

@@ -14,6 +14,7 @@ use aws_sdk_dynamodb::operation::{
 use landslide_aws::store::{DynamoDb, LaneStore, Outcome, TallyStore, VoteStore};
 use landslide_domain::{
     ballot::Ballot,
+    caller::{Caller, TokenKind},
     change::{Change, VoteId},
     fold::fold,
     ids::{PollId, VoterKey},
@@ -24,13 +25,11 @@ use landslide_domain::{
     time::{MINUTE_MS, Timestamp},
     vote::Vote,
 };
-use serde_json::json;
-
-use crate::{
+use landslide_sim::{
     database::{Item, item_bytes, stream_record, write_units},
     executor::Executor,
-    owners::owner,
 };
+use serde_json::json;
 
 /// What Lambda's record of a stream has besides what the simulation's has, in bytes.
 const RECORD_ENVELOPE: &str = concat!(
@@ -124,7 +123,13 @@ fn rules() -> Rules {
     let body = json!({"question": "?", "options": ["a", "b"]});
     let asked: CreatePoll = serde_json::from_value(body).expect("a poll's body");
     let new = asked.validate().expect("a valid poll");
-    new.create(poll(), &owner(), [0; 32], 1, at(0)).expect("a poll that opens").rules
+    let owner = Caller {
+        issuer: "https://id.example.org".to_owned(),
+        subject: "owner".to_owned(),
+        kind: TokenKind::Account,
+        expires_at: at(1),
+    };
+    new.create(poll(), &owner, [0; 32], 1, at(0)).expect("a poll that opens").rules
 }
 
 fn lane() -> LaneKey {

@@ -6,7 +6,9 @@ use std::{
     rc::Rc,
 };
 
-use crate::{channel::Signal, viral::fifo::Votes};
+use landslide_sim::channel::Signal;
+
+use crate::fifo::Votes;
 
 /// Votes of one lane in a shard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -8,16 +8,14 @@ use std::{
 
 use landslide_aws::sdk::{ATTEMPT_TIMEOUT, ATTEMPTS_MAX, CALL_TIMEOUT, FIRST_PAUSE};
 use landslide_domain::lane::LANES_MAX;
+use landslide_sim::database::{read_units, write_units};
 
 use crate::{
-    database::{read_units, write_units},
-    viral::{
-        allowance::Allowance,
-        fifo::Votes,
-        measures::{Limit, add},
-        model::Model,
-        parameters::{Parameters, Stalled},
-    },
+    allowance::Allowance,
+    fifo::Votes,
+    measures::{Limit, add},
+    model::Model,
+    parameters::{Parameters, Stalled},
 };
 
 /// For how long a partition lets unused units gather, in milliseconds.

@@ -12,17 +12,15 @@ use landslide_domain::{
     lease::CONFIG_LEASE_MS,
     time::Timestamp,
 };
+use landslide_sim::executor::Executor;
 
 use crate::{
-    executor::Executor,
-    viral::{
-        fifo::Fifo,
-        measures::{Limit, Measures},
-        parameters::{Parameters, Stalled},
-        sizes::Sizes,
-        tallies::Tallies,
-        votes_table::VotesTable,
-    },
+    fifo::Fifo,
+    measures::{Limit, Measures},
+    parameters::{Parameters, Stalled},
+    sizes::Sizes,
+    tallies::Tallies,
+    votes_table::VotesTable,
 };
 
 /// When every run begins, in milliseconds since the epoch: at a full minute.

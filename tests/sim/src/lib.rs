@@ -1,0 +1,32 @@
+//! The deterministic simulation: the real code of voting, relaying, counting and editing over models of DynamoDB, its
+//! stream, SQS, Lambda and clocks, driven by one seed.
+//!
+//! Public is what the program needs, and what the capacity model (`tests/capacity`) shares: virtual time, lengths of items, and
+//! a run without faults.
+
+// A simulation is a test: it fails by panicking.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+pub mod channel;
+mod client;
+mod cloud;
+pub mod database;
+pub mod executor;
+mod faults;
+mod lambda;
+mod ledger;
+mod operator;
+mod owners;
+pub mod plain;
+mod queue;
+mod readers;
+pub mod run;
+mod scenario;
+pub mod shrink;
+pub mod spec;
+mod stream;
+pub mod summary;
+#[cfg(test)]
+mod tests;
+mod voters;
+mod world;
