@@ -41,8 +41,6 @@ RUST_FOLDERS_NOT_YET_CLEAN: tuple[str, ...] = ("cli/", "functions/", "shared/", 
 
 NOT_YET: tuple[str, ...] = (
     "tests: roles::actions, roles::resources need each other",
-    "tests/capacity: model, relay, tallies, votes_table need each other",
-    "tests/capacity: report, scenarios need each other",
     "tests/sim: cloud, operator, owners need each other",
     "tests/sim: ledger, world need each other",
     "tests/it/promises.rs:",

@@ -25,6 +25,7 @@ mod tally;
 mod tests;
 mod voters;
 mod votes_table;
+mod world;
 
 use std::{
     path::{Path, PathBuf},
@@ -143,7 +144,8 @@ fn run_all(told: &[(&'static Scenario, Parameters)], prices: &Prices) -> Vec<Rep
     let reports = Mutex::new(Vec::new());
     let work = || {
         while let Some((scenario, parameters)) = told.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let report = Report::of(scenario, &run(parameters.clone()), prices);
+            let (model, title) = (run(parameters.clone()), (scenario.name, scenario.about));
+            let report = Report::of(title, &model, prices, scenario.demand);
             reports.lock().unwrap_or_else(PoisonError::into_inner).push(report);
         }
     };
@@ -158,16 +160,16 @@ fn run_all(told: &[(&'static Scenario, Parameters)], prices: &Prices) -> Vec<Rep
 fn run(parameters: Parameters) -> Rc<Model> {
     let model = Model::new(parameters);
     for shard in model.votes.shards() {
-        model.executor.spawn(relay::read_shard(model.clone(), shard));
+        model.world.executor.spawn(relay::read_shard(model.clone(), shard));
     }
     let processes = Rc::<Processes>::default();
-    for reader in 0..model.parameters.tally_concurrency {
-        let later = reader.saturating_sub(model.parameters.tally_readers_at_first - 1) as u64;
-        let starts_ms = later * 1_000 / model.parameters.tally_readers_more_a_second;
-        model.executor.spawn(tally::read_queue(model.clone(), processes.clone(), starts_ms));
+    for reader in 0..model.world.parameters.tally_concurrency {
+        let later = reader.saturating_sub(model.world.parameters.tally_readers_at_first - 1) as u64;
+        let starts_ms = later * 1_000 / model.world.parameters.tally_readers_more_a_second;
+        model.world.executor.spawn(tally::read_queue(model.clone(), processes.clone(), starts_ms));
     }
-    model.executor.spawn(voters::come(model.clone()));
-    assert!(model.executor.run(u64::MAX), "nothing bounds the polls");
-    model.executor.clear();
+    model.world.executor.spawn(voters::come(model.clone()));
+    assert!(model.world.executor.run(u64::MAX), "nothing bounds the polls");
+    model.world.executor.clear();
     model
 }

@@ -114,6 +114,21 @@ impl Parameters {
             Logical::Number(number) => number,
         }
     }
+
+    /// When nobody new comes any more, in milliseconds since the beginning.
+    pub fn peak_ends_ms(&self) -> u64 {
+        (self.ramp_s + self.peak_s) * 1_000
+    }
+
+    /// How many new voters come a second at a time.
+    pub fn rate_at(&self, now_ms: u64) -> f64 {
+        let peak = self.peak_votes_per_second;
+        match now_ms {
+            now if now >= self.peak_ends_ms() => 0.0,
+            now if now < self.ramp_s * 1_000 => peak * now as f64 / (self.ramp_s * 1_000) as f64,
+            _ => peak,
+        }
+    }
 }
 
 /// How many logical partitions a poll has.

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fs::File, io::BufReader, path::Path};
 
 use serde_json::Value;
 
-use crate::model::Model;
+use crate::world::World;
 
 /// The region's list prices, in dollars for one of each.
 pub struct Prices(BTreeMap<String, f64>);
@@ -53,13 +53,13 @@ pub type Units = (&'static str, f64);
 pub type Part = (&'static str, Vec<Units>);
 
 /// By part of the path, all that a run took.
-pub fn parts(model: &Model) -> Vec<Part> {
-    let counts = &model.measures.counts;
+pub fn parts(world: &World) -> Vec<Part> {
+    let counts = &world.measures.counts;
     let many = |count: &std::cell::Cell<u64>| count.get() as f64;
     let requests = many(&counts.through_gateway);
-    let request = function(requests, requests * model.parameters.request_ms as f64, REQUEST_GB);
+    let request = function(requests, requests * world.parameters.request_ms as f64, REQUEST_GB);
     let through_gateway = ("api_rest_request", requests);
-    let devices = if model.parameters.new_devices { [request.clone(), vec![through_gateway]].concat() } else { vec![] };
+    let devices = if world.parameters.new_devices { [request.clone(), vec![through_gateway]].concat() } else { vec![] };
     vec![
         ("gateway", vec![through_gateway]),
         ("authorizer", request.clone()),
@@ -87,10 +87,10 @@ mod tests {
     #[test]
     fn a_million_votes_cost_what_the_list_says() {
         let prices = Prices::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../infra/prices.json")).unwrap();
-        let model = Model::new(Parameters::default());
-        model.measures.counts.through_gateway.set(1_000_000);
-        model.measures.counts.vote_units.set(1_000_000);
-        let parts: BTreeMap<_, _> = parts(&model).into_iter().collect();
+        let world = World::new(Parameters::default());
+        world.measures.counts.through_gateway.set(1_000_000);
+        world.measures.counts.vote_units.set(1_000_000);
+        let parts: BTreeMap<_, _> = parts(&world).into_iter().collect();
         let in_cents = |part: &str| (prices.cost(&parts[part]) * 100.0).round();
         assert_eq!(["gateway", "votes' writes", "cast-vote", "queue"].map(in_cents), [350.0, 63.0, 23.0, 0.0]);
     }

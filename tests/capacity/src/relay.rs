@@ -11,9 +11,10 @@ use landslide_aws::{
 use crate::{
     fifo::{Message, Votes},
     measures::{Limit, add},
-    model::{Model, ModelClock},
+    model::Model,
     parameters::Stalled,
     stream::{Records, Shard},
+    world::{World, WorldClock},
 };
 
 /// A record that waits longer than this for the relay, and a message for the tally, is late. In milliseconds.
@@ -25,7 +26,7 @@ pub async fn read_shard(model: Rc<Model>, shard: Rc<Shard>) {
         while !(parent.is_over() && parent.is_relayed.get()) {
             parent.changed.wait().await;
         }
-        model.executor.sleep(model.draw(model.parameters.shard_found_ms)).await;
+        model.world.executor.sleep(model.world.draw(model.world.parameters.shard_found_ms)).await;
     }
     loop {
         while shard.is_empty() {
@@ -35,61 +36,64 @@ pub async fn read_shard(model: Rc<Model>, shard: Rc<Shard>) {
             }
             shard.changed.wait().await;
         }
-        let batch = gather(&model, &shard).await;
+        let batch = gather(&model.world, &shard).await;
         relay(&model, batch).await;
     }
 }
 
 /// Reads at the next turn and on until the window is over or the batch is full.
-async fn gather(model: &Model, shard: &Shard) -> Vec<Records> {
-    let parameters = &model.parameters;
+async fn gather(world: &World, shard: &Shard) -> Vec<Records> {
+    let parameters = &world.parameters;
     let turn_ms = 1_000 / parameters.stream_polls_per_second;
-    let most = parameters.stream_batch_records.min(parameters.stream_batch_bytes / model.sizes.record);
-    model.executor.sleep(model.draw(turn_ms)).await;
-    let ends = model.now_ms() + parameters.relay_window_ms;
+    let most = parameters.stream_batch_records.min(parameters.stream_batch_bytes / world.sizes.record);
+    world.executor.sleep(world.draw(turn_ms)).await;
+    let ends = world.now_ms() + parameters.relay_window_ms;
     let (mut batch, mut left) = (Vec::new(), most);
     loop {
         let read = shard.read(left.min(parameters.stream_records_a_read));
         left -= read.iter().map(|records| records.votes.count).sum::<u64>();
         batch.extend(read);
-        let now = model.now_ms();
+        let now = world.now_ms();
         if left == 0 || now >= ends {
             return batch;
         }
-        model.executor.sleep(turn_ms.min(ends - now)).await;
+        world.executor.sleep(turn_ms.min(ends - now)).await;
     }
 }
 
 async fn relay(model: &Rc<Model>, batch: Vec<Records>) {
-    model.wait_for(Stalled::Relay).await;
-    let began = model.now_ms();
+    model.world.wait_for(Stalled::Relay).await;
+    let began = model.world.now_ms();
     let votes: u64 = batch.iter().map(|records| records.votes.count).sum();
     let late = batch.iter().filter(|records| began - records.votes.stored_ms > LATE_MS);
     let late: u64 = late.map(|records| records.votes.count).sum();
     if late > 0 {
-        model.met(Limit::Shard, late);
+        model.world.met(Limit::Shard, late);
     }
-    let parameters = &model.parameters;
-    model.wait(parameters.relay_invocation_ms as f64 + votes as f64 * parameters.relay_us_a_record / 1_000.0).await;
-    let messages = fold(model, batch);
+    let parameters = &model.world.parameters;
+    model
+        .world
+        .wait(parameters.relay_invocation_ms as f64 + votes as f64 * parameters.relay_us_a_record / 1_000.0)
+        .await;
+    let messages = fold(&model.world, batch);
     stream::iter(batches(&messages, |message| message.bytes as usize))
         .for_each_concurrent(BATCHES_AT_ONCE, |batch| send(model, batch))
         .await;
-    add(&model.measures.counts.relays, 1);
-    add(&model.measures.counts.relay_ms, model.now_ms() - began);
+    add(&model.world.measures.counts.relays, 1);
+    add(&model.world.measures.counts.relay_ms, model.world.now_ms() - began);
 }
 
 /// Messages of a batch, as `fold` makes them of its records.
-fn fold(model: &Model, batch: Vec<Records>) -> Vec<Message> {
+fn fold(world: &World, batch: Vec<Records>) -> Vec<Message> {
     let mut lanes: BTreeMap<u8, Vec<Votes>> = BTreeMap::new();
     for records in batch {
         lanes.entry(records.lane).or_default().push(records.votes);
     }
     let parts = lanes.into_iter().flat_map(|(lane, votes)| {
-        split(votes, model.sizes.message_votes_max).into_iter().map(move |votes| (lane, votes))
+        split(votes, world.sizes.message_votes_max).into_iter().map(move |votes| (lane, votes))
     });
     let message = |(lane, votes): (u8, Vec<Votes>)| {
-        let bytes = model.sizes.body(votes.iter().map(|votes| votes.count).sum());
+        let bytes = world.sizes.body(votes.iter().map(|votes| votes.count).sum());
         Message { lane, votes, counted: 0, bytes, sent_ms: 0, receives: 0 }
     };
     parts.map(message).collect()
@@ -118,16 +122,16 @@ async fn send(model: &Rc<Model>, batch: &[Message]) {
     let bytes: u64 = batch.iter().map(|message| message.bytes).sum();
     let mut attempt = 0;
     loop {
-        model.queue_call().await;
-        if model.queue.send(batch, model.now_ms()) {
+        model.world.queue_call().await;
+        if model.queue.send(batch, model.world.now_ms()) {
             break;
         }
         // Given up after some tries, the batch of the stream would come again at once, and try again.
-        model.met(Limit::GroupCalls, 1);
+        model.world.met(Limit::GroupCalls, 1);
         attempt = (attempt + 1).min(4);
-        ModelClock(model.clone()).back_off(PAUSE_MS, attempt).await;
+        WorldClock(model.world.clone()).back_off(PAUSE_MS, attempt).await;
     }
-    let counts = &model.measures.counts;
+    let counts = &model.world.measures.counts;
     add(&counts.messages, batch.len() as u64);
     add(&counts.message_bytes, bytes);
     add(&counts.queue_requests, bytes.div_ceil(BILLED_BYTES));
@@ -144,9 +148,9 @@ mod tests {
     #[test]
     fn a_batch_is_folded_into_one_message_a_lane_or_more_where_one_is_too_long() {
         let model = Model::new(Parameters::default());
-        let most = model.sizes.message_votes_max;
+        let most = model.world.sizes.message_votes_max;
         let records = |lane, count| Records { lane, votes: Votes { stored_ms: 3, count } };
-        let messages = fold(&model, vec![records(1, most), records(0, 5), records(1, 2), records(0, 1)]);
+        let messages = fold(&model.world, vec![records(1, most), records(0, 5), records(1, 2), records(0, 1)]);
         let counts: Vec<(u8, u64)> = messages.iter().map(|message| (message.lane, message.total())).collect();
         assert_eq!(counts, [(0, 6), (1, most), (1, 2)]);
     }

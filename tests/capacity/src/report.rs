@@ -9,7 +9,6 @@ use crate::{
     model::Model,
     parameters::Parameters,
     prices::{Part, Prices, Units, parts},
-    scenarios::Scenario,
 };
 
 /// Lags in milliseconds.
@@ -28,6 +27,9 @@ impl From<Lags> for LagMs {
         Self { p50: lags.quantile_ms(0.5), p99: lags.quantile_ms(0.99), most: lags.most_ms() }
     }
 }
+
+/// What has to be besides that nothing is lost; the reason if it is not.
+pub type Demand = fn(&Report) -> Result<(), String>;
 
 /// What a run came to.
 pub struct Report {
@@ -50,24 +52,24 @@ pub struct Report {
 }
 
 impl Report {
-    /// The report of a run.
-    pub fn of(scenario: &Scenario, model: &Model, prices: &Prices) -> Self {
-        let (measures, parts) = (&model.measures, parts(model));
+    /// The report of a run of a scenario, by its name and what it is about, which is to come out as demanded.
+    pub fn of((name, about): (&'static str, &'static str), model: &Model, prices: &Prices, demand: Demand) -> Self {
+        let (measures, parts) = (&model.world.measures, parts(&model.world));
         let mut report = Self {
-            name: scenario.name,
-            about: scenario.about,
+            name,
+            about,
             seconds: measures.seconds(),
             counts: measures.counts.clone(),
             steady_lag_ms: measures.steady_lags().into(),
             lag_ms: measures.lags().into(),
-            drain_ms: measures.last_counted_ms().saturating_sub(model.parameters.peak_ends_ms()),
+            drain_ms: measures.last_counted_ms().saturating_sub(model.world.parameters.peak_ends_ms()),
             limits: measures.limits(),
             lanes: model.lanes(),
             costs: parts.iter().map(|(part, units)| (*part, prices.cost(units))).collect(),
             parts,
             outcome: Ok(()),
         };
-        report.outcome = report.lost().and_then(|()| (scenario.demand)(&report));
+        report.outcome = report.lost().and_then(|()| demand(&report));
         report
     }
 

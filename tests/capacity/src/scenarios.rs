@@ -2,7 +2,7 @@
 
 use crate::{
     parameters::{Logical, Parameters, Placement, Stalled},
-    report::Report,
+    report::{Demand, Report},
 };
 
 /// The longest lag of 99 of 100 votes of the steady state, in milliseconds.
@@ -22,7 +22,7 @@ pub struct Scenario {
     /// What the model is told.
     pub parameters: fn() -> Parameters,
     /// What has to be besides that nothing is lost; the reason if it is not.
-    pub demand: fn(&Report) -> Result<(), String>,
+    pub demand: Demand,
 }
 
 /// All of them.

@@ -3,7 +3,6 @@
 use std::{
     cell::RefCell,
     collections::{BTreeMap, HashMap},
-    rc::Rc,
 };
 
 use landslide_aws::sdk::{ATTEMPT_TIMEOUT, ATTEMPTS_MAX, CALL_TIMEOUT, FIRST_PAUSE};
@@ -14,8 +13,8 @@ use crate::{
     allowance::Allowance,
     fifo::Votes,
     measures::{Limit, add},
-    model::Model,
-    parameters::{Parameters, Stalled},
+    parameters::Stalled,
+    world::World,
 };
 
 /// For how long a partition lets unused units gather, in milliseconds.
@@ -68,8 +67,10 @@ pub enum Call {
 
 impl Tallies {
     /// An empty table, its lanes laid on partitions by their hashes.
-    pub fn new(parameters: &Parameters, random: &mut fastrand::Rng) -> Self {
-        let homes: Vec<usize> = (0..LANES_MAX).map(|_| random.usize(..parameters.tallies_partitions)).collect();
+    pub fn new(world: &World) -> Self {
+        let parameters = &world.parameters;
+        let homes: Vec<usize> =
+            (0..LANES_MAX).map(|_| world.draw(parameters.tallies_partitions as u64) as usize).collect();
         let partition = |home: &usize| {
             let writes = Allowance::new(parameters.partition_write_units, BURST_MS);
             (*home, Partition { writes, reads: Allowance::new(parameters.partition_read_units, BURST_MS) })
@@ -84,35 +85,35 @@ impl Tallies {
     }
 
     /// A call as the SDK makes it: tried again, with pauses, while it is refused or not answered, within its time.
-    pub async fn call(&self, model: &Rc<Model>, lane: u8, call: Call) -> Result<(), Failed> {
-        let ends = model.now_ms() + CALL_TIMEOUT.as_millis() as u64;
+    pub async fn call(&self, world: &World, lane: u8, call: Call) -> Result<(), Failed> {
+        let ends = world.now_ms() + CALL_TIMEOUT.as_millis() as u64;
         for attempt in 0..ATTEMPTS_MAX {
             if attempt > 0 {
-                model.executor.sleep(model.draw((FIRST_PAUSE.as_millis() as u64) << (attempt - 1))).await;
+                world.executor.sleep(world.draw((FIRST_PAUSE.as_millis() as u64) << (attempt - 1))).await;
             }
-            if model.is_stalled(Stalled::Tallies) {
-                let left = ends.saturating_sub(model.now_ms());
-                model.executor.sleep(left.min(ATTEMPT_TIMEOUT.as_millis() as u64)).await;
-            } else if self.attempt(model, lane, call).await {
+            if world.is_stalled(Stalled::Tallies) {
+                let left = ends.saturating_sub(world.now_ms());
+                world.executor.sleep(left.min(ATTEMPT_TIMEOUT.as_millis() as u64)).await;
+            } else if self.attempt(world, lane, call).await {
                 return Ok(());
             }
-            if model.now_ms() >= ends {
+            if world.now_ms() >= ends {
                 break;
             }
         }
         Err(Failed)
     }
 
-    async fn attempt(&self, model: &Rc<Model>, lane: u8, call: Call) -> bool {
-        let (parameters, counts) = (&model.parameters, &model.measures.counts);
+    async fn attempt(&self, world: &World, lane: u8, call: Call) -> bool {
+        let (parameters, counts) = (&world.parameters, &world.measures.counts);
         let partition = &self.partitions[&self.homes[usize::from(lane)]];
         let (ms, bytes, takes, limit) = match call {
             Call::Read(bytes) => {
                 let units = read_units(bytes);
-                let takes = partition.reads.takes(units, model.now_ms());
+                let takes = partition.reads.takes(units, world.now_ms());
                 add(&counts.tally_read_units, if takes { units } else { 0 });
                 (
-                    model.draw_between(parameters.read_ms_least, parameters.read_ms_most),
+                    world.draw_between(parameters.read_ms_least, parameters.read_ms_most),
                     bytes,
                     takes,
                     Limit::TalliesReads,
@@ -120,10 +121,10 @@ impl Tallies {
             }
             Call::Write(bytes, former) => {
                 let units = write_units(bytes.max(former));
-                let takes = partition.writes.takes(units, model.now_ms());
+                let takes = partition.writes.takes(units, world.now_ms());
                 add(&counts.tally_units, if takes { units } else { 0 });
                 (
-                    model.draw_between(parameters.write_ms_least, parameters.write_ms_most),
+                    world.draw_between(parameters.write_ms_least, parameters.write_ms_most),
                     bytes,
                     takes,
                     Limit::TalliesWrites,
@@ -131,11 +132,11 @@ impl Tallies {
             }
         };
         if !takes {
-            model.met(limit, 1);
-            model.executor.sleep(ms).await;
+            world.met(limit, 1);
+            world.executor.sleep(ms).await;
             return false;
         }
-        model.wait(ms as f64 + parameters.database_ms_a_kb * bytes as f64 / 1_024.0).await;
+        world.wait(ms as f64 + parameters.database_ms_a_kb * bytes as f64 / 1_024.0).await;
         true
     }
 }
@@ -143,18 +144,20 @@ impl Tallies {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::parameters::Parameters;
 
     #[test]
     fn a_call_is_given_up_after_its_tries_and_spends_no_units_then() {
-        let model = Model::new(Parameters { partition_write_units: 0, ..Parameters::default() });
-        let again = model.clone();
-        model.executor.spawn(async move {
-            assert!(again.tallies.call(&again, 0, Call::Write(2_000, 0)).await.is_err());
-            assert!(again.tallies.call(&again, 0, Call::Read(8_192)).await.is_ok());
+        let world = World::new(Parameters { partition_write_units: 0, ..Parameters::default() });
+        let tallies = Tallies::new(&world);
+        let again = world.clone();
+        world.executor.spawn(async move {
+            assert!(tallies.call(&again, 0, Call::Write(2_000, 0)).await.is_err());
+            assert!(tallies.call(&again, 0, Call::Read(8_192)).await.is_ok());
         });
-        assert!(model.executor.run(u64::MAX));
-        let counts = &model.measures.counts;
+        assert!(world.executor.run(u64::MAX));
+        let counts = &world.measures.counts;
         assert_eq!((counts.tally_units.get(), counts.tally_read_units.get()), (0, 2));
-        assert_eq!(model.measures.limits()[0].1.times, u64::from(ATTEMPTS_MAX));
+        assert_eq!(world.measures.limits()[0].1.times, u64::from(ATTEMPTS_MAX));
     }
 }

@@ -20,10 +20,11 @@ use landslide_domain::{
 use crate::{
     fifo::{Message, Portion, Votes},
     measures::{Limit, add},
-    model::{Model, ModelClock},
+    model::Model,
     parameters::{Placement, Stalled},
     relay::{LATE_MS, split},
     tallies::{Call, Failed},
+    world::{World, WorldClock},
 };
 
 /// The longest page of a query, in bytes.
@@ -76,17 +77,17 @@ pub struct Processes {
 
 impl Processes {
     /// A process for a batch, and whether it is to be started first.
-    fn place(&self, model: &Model, first_lane: u8) -> (Rc<Process>, bool) {
+    fn place(&self, world: &World, first_lane: u8) -> (Rc<Process>, bool) {
         let mut idle = self.idle.borrow_mut();
-        let may_start = self.started.get() < model.parameters.tally_concurrency;
-        let hops = model.parameters.tally_placement == Placement::Hop;
+        let may_start = self.started.get() < world.parameters.tally_concurrency;
+        let hops = world.parameters.tally_placement == Placement::Hop;
         if idle.is_empty() || (hops && may_start) {
             self.started.set(self.started.get() + 1);
-            add(&model.measures.counts.cold_processes, 1);
+            add(&world.measures.counts.cold_processes, 1);
             return (Rc::default(), true);
         }
-        let chosen = match model.parameters.tally_placement {
-            Placement::Any => model.draw(idle.len() as u64) as usize,
+        let chosen = match world.parameters.tally_placement {
+            Placement::Any => world.draw(idle.len() as u64) as usize,
             Placement::Hop => (0..idle.len()).min_by_key(|place| idle[*place].knows_of(first_lane)).unwrap_or_default(),
         };
         (idle.swap_remove(chosen), false)
@@ -95,63 +96,63 @@ impl Processes {
 
 impl Processes {
     /// Whether a lane's batch fails now: once for each lane, from a time on.
-    fn fails(&self, model: &Model, lane: u8) -> bool {
-        let parameters = &model.parameters;
-        let may_fail = parameters.lanes_fail_once && model.now_ms() >= parameters.stall_at_s * 1_000;
+    fn fails(&self, world: &World, lane: u8) -> bool {
+        let parameters = &world.parameters;
+        let may_fail = parameters.lanes_fail_once && world.now_ms() >= parameters.stall_at_s * 1_000;
         may_fail && self.failed.borrow_mut().insert(lane)
     }
 }
 
 /// Receives from the queue and counts, batch by batch.
 pub async fn read_queue(model: Rc<Model>, processes: Rc<Processes>, starts_ms: u64) {
-    model.executor.sleep(starts_ms).await;
-    let parameters = &model.parameters;
+    model.world.executor.sleep(starts_ms).await;
+    let parameters = &model.world.parameters;
     loop {
-        model.wait_for(Stalled::Tally).await;
+        model.world.wait_for(Stalled::Tally).await;
         let batch = model.queue.receive(parameters.queue_batch_messages, parameters.queue_batch_bytes);
         if batch.is_empty() {
             model.queue.changed.wait().await;
             continue;
         }
-        notice_late(&model, &batch);
-        let received = model.now_ms();
-        bill_receive(&model, &batch);
-        model.queue_call().await;
-        let (process, is_cold) = processes.place(&model, batch[0].lane);
-        let began = model.now_ms();
+        notice_late(&model.world, &batch);
+        let received = model.world.now_ms();
+        bill_receive(&model.world, &batch);
+        model.world.queue_call().await;
+        let (process, is_cold) = processes.place(&model.world, batch[0].lane);
+        let began = model.world.now_ms();
         if is_cold {
-            model.executor.sleep(parameters.tally_cold_ms).await;
+            model.world.executor.sleep(parameters.tally_cold_ms).await;
         }
-        model.executor.sleep(parameters.tally_invocation_ms).await;
+        model.world.executor.sleep(parameters.tally_invocation_ms).await;
         let groups = batch.into_iter().map(|portion| async {
-            if processes.fails(&model, portion.lane) {
+            if processes.fails(&model.world, portion.lane) {
                 return (portion.lane, portion.messages);
             }
             count_group(&model, &process, portion).await
         });
         let outcomes = join_all(groups).await;
         processes.idle.borrow_mut().push(process);
-        add(&model.measures.counts.tallies, 1);
-        add(&model.measures.counts.tally_ms, model.now_ms() - began);
-        model.queue_call().await;
+        add(&model.world.measures.counts.tallies, 1);
+        add(&model.world.measures.counts.tally_ms, model.world.now_ms() - began);
+        model.world.queue_call().await;
         for (lane, again) in outcomes {
             settle(&model, lane, again, received);
         }
     }
 }
 
-fn bill_receive(model: &Model, batch: &[Portion]) {
+fn bill_receive(world: &World, batch: &[Portion]) {
     let bytes: u64 = batch.iter().flat_map(|portion| &portion.messages).map(|message| message.bytes).sum();
     // And the call that deletes.
-    add(&model.measures.counts.queue_requests, bytes.div_ceil(crate::relay::BILLED_BYTES) + 1);
+    add(&world.measures.counts.queue_requests, bytes.div_ceil(crate::relay::BILLED_BYTES) + 1);
 }
 
-fn notice_late(model: &Model, batch: &[Portion]) {
-    let now = model.now_ms();
+fn notice_late(world: &World, batch: &[Portion]) {
+    let now = world.now_ms();
     let messages = batch.iter().flat_map(|portion| &portion.messages);
     let late = messages.filter(|message| now - message.sent_ms > LATE_MS).count();
     if late > 0 {
-        model.met(Limit::Lane, late as u64);
+        world.met(Limit::Lane, late as u64);
     }
 }
 
@@ -160,25 +161,25 @@ fn settle(model: &Rc<Model>, lane: u8, again: Vec<Message>, received_ms: u64) {
     if again.is_empty() {
         return model.queue.settle(lane, again);
     }
-    add(&model.measures.counts.redelivered, again.len() as u64);
+    add(&model.world.measures.counts.redelivered, again.len() as u64);
     let model = model.clone();
-    let left = if model.parameters.tally_changes_visibility {
-        add(&model.measures.counts.queue_requests, 1);
+    let left = if model.world.parameters.tally_changes_visibility {
+        add(&model.world.measures.counts.queue_requests, 1);
         pause_before_next_receive(again[0].receives).as_millis() as u64
     } else {
-        (received_ms + model.parameters.visibility_ms).saturating_sub(model.now_ms())
+        (received_ms + model.world.parameters.visibility_ms).saturating_sub(model.world.now_ms())
     };
     let queue_of = model.clone();
-    model.executor.after(left, move || queue_of.queue.settle(lane, again));
+    model.world.executor.after(left, move || queue_of.queue.settle(lane, again));
 }
 
 /// Counts a group; what is to come again of it.
 async fn count_group(model: &Rc<Model>, process: &Process, portion: Portion) -> (u8, Vec<Message>) {
     let (lane, received) = (portion.lane, portion.messages.len());
     let messages = RefCell::new(portion.messages);
-    let counted = ModelClock(model.clone()).within(GROUP_TIME_MAX, apply(model, process, lane, &messages)).await;
+    let counted = WorldClock(model.world.clone()).within(GROUP_TIME_MAX, apply(model, process, lane, &messages)).await;
     if counted.is_none() {
-        model.met(Limit::GroupTime, 1);
+        model.world.met(Limit::GroupTime, 1);
     }
     if !matches!(counted, Some(Ok(()))) {
         return (lane, messages.into_inner());
@@ -195,7 +196,7 @@ async fn apply(model: &Rc<Model>, process: &Process, lane: u8, messages: &RefCel
             return outcome;
         }
         attempt += 1;
-        ModelClock(model.clone()).back_off(PAUSE_MS, attempt).await;
+        WorldClock(model.world.clone()).back_off(PAUSE_MS, attempt).await;
     }
 }
 
@@ -209,14 +210,15 @@ async fn try_apply(
         let items = model.tallies.lane(lane).borrow();
         (items.version, items.recent.values().sum::<u64>(), items.head_bytes)
     };
-    model.tallies.call(model, lane, Call::Read(head_bytes)).await?;
+    model.tallies.call(&model.world, lane, Call::Read(head_bytes)).await?;
     let votes: u64 = messages.borrow().iter().map(Message::total).sum();
     let minutes = minutes_of(&messages.borrow());
     let read = try_join_all(minutes.iter().map(|minute| catch_up(model, process, lane, *minute, version))).await?;
     let ids = recent_ids + read.iter().sum::<u64>();
-    add(&model.measures.counts.ids_read, ids);
-    let cpu_us = votes as f64 * model.parameters.tally_us_a_vote + ids as f64 * model.parameters.tally_us_an_id;
-    model.wait(cpu_us / 1_000.0).await;
+    add(&model.world.measures.counts.ids_read, ids);
+    let cpu_us =
+        votes as f64 * model.world.parameters.tally_us_a_vote + ids as f64 * model.world.parameters.tally_us_an_id;
+    model.world.wait(cpu_us / 1_000.0).await;
     let fresh = messages.borrow().iter().flat_map(fresh_of).collect();
     for flush in split(fresh, FLUSH_CHANGES_MAX as u64) {
         commit(model, process, lane, &flush).await?;
@@ -262,11 +264,11 @@ async fn catch_up(model: &Rc<Model>, process: &Process, lane: u8, minute: u64, v
     let (ids, bytes) = {
         let items = model.tallies.lane(lane).borrow();
         let rows = items.rows.get(&minute).into_iter().flatten().filter(|(version, _)| *version > high_water);
-        rows.fold((0, 0), |(ids, bytes), (_, more)| (ids + more, bytes + model.sizes.row_with(*more)))
+        rows.fold((0, 0), |(ids, bytes), (_, more)| (ids + more, bytes + model.world.sizes.row_with(*more)))
     };
     let pages = bytes.div_ceil(PAGE_BYTES_MAX).max(1);
     for _ in 0..pages {
-        model.tallies.call(model, lane, Call::Read(bytes / pages)).await?;
+        model.tallies.call(&model.world, lane, Call::Read(bytes / pages)).await?;
     }
     process.remember(minute, lane, version - 1, ids);
     Ok(ids)
@@ -280,17 +282,17 @@ async fn commit(model: &Rc<Model>, process: &Process, lane: u8, flush: &[Votes])
     };
     let spills = before.values().sum::<u64>() > RECENT_IDS_MAX as u64;
     if spills {
-        let put = |ids: &u64| model.tallies.call(model, lane, Call::Write(model.sizes.row_with(*ids), 0));
+        let put = |ids: &u64| model.tallies.call(&model.world, lane, Call::Write(model.world.sizes.row_with(*ids), 0));
         try_join_all(before.values().map(put)).await?;
-        add(&model.measures.counts.spills, before.len() as u64);
+        add(&model.world.measures.counts.spills, before.len() as u64);
     }
     let mut recent = if spills { BTreeMap::new() } else { before.clone() };
     for votes in flush {
         *recent.entry(votes.stored_ms / MINUTE_MS).or_default() += votes.count;
     }
-    let bytes = model.sizes.head_with(&recent);
-    model.tallies.call(model, lane, Call::Write(bytes, former_bytes)).await?;
-    add(&model.measures.counts.heads, 1);
+    let bytes = model.world.sizes.head_with(&recent);
+    model.tallies.call(&model.world, lane, Call::Write(bytes, former_bytes)).await?;
+    add(&model.world.measures.counts.heads, 1);
     let mut items = model.tallies.lane(lane).borrow_mut();
     if spills {
         for (minute, ids) in before {
@@ -309,23 +311,23 @@ async fn commit(model: &Rc<Model>, process: &Process, lane: u8, flush: &[Votes])
 
 /// Writes COUNT; from then on readers see what is in HEAD.
 async fn copy(model: &Rc<Model>, lane: u8) -> Result<(), Failed> {
-    model.tallies.call(model, lane, Call::Write(model.sizes.copy, model.sizes.copy)).await?;
-    add(&model.measures.counts.copies, 1);
+    model.tallies.call(&model.world, lane, Call::Write(model.world.sizes.copy, model.world.sizes.copy)).await?;
+    add(&model.world.measures.counts.copies, 1);
     let seen = std::mem::take(&mut model.tallies.lane(lane).borrow_mut().unseen);
-    seen.iter().for_each(|votes| model.measures.counted(votes.stored_ms, votes.count, model.now_ms()));
+    seen.iter().for_each(|votes| model.world.measures.counted(votes.stored_ms, votes.count, model.world.now_ms()));
     Ok(())
 }
 
 /// Has the lanes double where the process finds this one too hot, if they may.
 fn note_heat(model: &Model, process: &Process, lane: u8, messages: usize) {
-    if !model.parameters.lanes_grow {
+    if !model.world.parameters.lanes_grow {
         return;
     }
     let progress = {
         let items = model.tallies.lane(lane).borrow();
-        Progress { ballots: items.ballots as i64, as_of: model.timestamp(items.as_of_ms) }
+        Progress { ballots: items.ballots as i64, as_of: model.world.timestamp(items.as_of_ms) }
     };
-    let is_full = messages >= model.parameters.queue_batch_messages;
+    let is_full = messages >= model.world.parameters.queue_batch_messages;
     let hot_since = process.heats.borrow_mut().entry(lane).or_default().note(progress, is_full, &HEAT_LIMITS);
     if let Some(hot_since) = hot_since {
         model.double_lanes(hot_since);
@@ -356,20 +358,20 @@ mod tests {
     fn another_process_reads_what_the_first_has_written_and_the_first_does_not() {
         let model = Model::new(Parameters::default());
         let again = model.clone();
-        model.executor.spawn(async move {
+        model.world.executor.spawn(async move {
             let (first, second) = (Process::default(), Process::default());
             for (process, ids) in [(&first, 0), (&first, 0), (&first, 0), (&second, 400)] {
-                let before = again.measures.counts.ids_read.get();
+                let before = again.world.measures.counts.ids_read.get();
                 let message =
                     Message { lane: 0, votes: vec![votes(0, 200)], counted: 0, bytes: 0, sent_ms: 0, receives: 0 };
                 let recent: u64 = again.tallies.lane(0).borrow().recent.values().sum();
                 assert!(apply(&again, process, 0, &RefCell::new(vec![message])).await.is_ok());
-                assert_eq!(again.measures.counts.ids_read.get() - before - recent, ids);
+                assert_eq!(again.world.measures.counts.ids_read.get() - before - recent, ids);
             }
         });
-        assert!(model.executor.run(u64::MAX));
-        assert_eq!(model.measures.counts.heads.get(), 4);
-        assert_eq!(model.measures.counts.spills.get(), 3);
-        assert_eq!(model.measures.counts.counted.get(), 800);
+        assert!(model.world.executor.run(u64::MAX));
+        assert_eq!(model.world.measures.counts.heads.get(), 4);
+        assert_eq!(model.world.measures.counts.spills.get(), 3);
+        assert_eq!(model.world.measures.counts.counted.get(), 800);
     }
 }

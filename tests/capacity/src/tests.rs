@@ -23,7 +23,7 @@ fn the_model_counts_as_many_messages_writes_and_units_as_the_real_code_makes() {
         shards: SHARDS,
         queue_readers: READERS,
     });
-    let counts = &model.measures.counts;
+    let counts = &model.world.measures.counts;
     let pairs = [
         ("votes", counts.counted.get(), real.votes, 0.03),
         ("messages", counts.messages.get(), real.messages, 0.05),
@@ -45,7 +45,7 @@ fn the_model_counts_as_many_messages_writes_and_units_as_the_real_code_makes() {
 fn the_same_parameters_give_the_same_run() {
     let told =
         || Parameters { peak_votes_per_second: 500.0, ramp_s: 2, peak_s: 5, partitions: 8, ..Parameters::default() };
-    let numbers = |model: Rc<Model>| format!("{:?} {:?}", model.measures.counts, model.measures.seconds());
+    let numbers = |model: Rc<Model>| format!("{:?} {:?}", model.world.measures.counts, model.world.measures.seconds());
     assert_eq!(numbers(run(told())), numbers(run(told())));
 }
 

@@ -9,6 +9,8 @@ use crate::{
     measures::{Limit, add},
     model::Model,
     parameters::Parameters,
+    relay,
+    world::World,
 };
 
 /// For how long the gateway lets unused requests gather, in milliseconds.
@@ -23,23 +25,6 @@ struct Group {
     refusals: usize,
     /// How often their write was refused in this request.
     attempts: u32,
-}
-
-impl Parameters {
-    /// When nobody new comes any more, in milliseconds since the beginning.
-    pub fn peak_ends_ms(&self) -> u64 {
-        (self.ramp_s + self.peak_s) * 1_000
-    }
-
-    /// How many new voters come a second at a time.
-    pub fn rate_at(&self, now_ms: u64) -> f64 {
-        let peak = self.peak_votes_per_second;
-        match now_ms {
-            now if now >= self.peak_ends_ms() => 0.0,
-            now if now < self.ramp_s * 1_000 => peak * now as f64 / (self.ramp_s * 1_000) as f64,
-            _ => peak,
-        }
-    }
 }
 
 /// Environments of the functions of a request.
@@ -57,62 +42,64 @@ impl Environments {
     }
 
     /// How many of so many requests of a tick find an environment; those that are missing are started.
-    fn take(&mut self, model: &Model, wanted: u64) -> u64 {
-        let per_second = model.parameters.environment_requests_per_second;
-        let needed = (wanted * 1_000).div_ceil(model.parameters.tick_ms * per_second).min(self.most);
-        self.started += self.more.take_up_to(needed.saturating_sub(self.started), model.now_ms());
-        wanted.min(self.started * per_second * model.parameters.tick_ms / 1_000)
+    fn take(&mut self, world: &World, wanted: u64) -> u64 {
+        let per_second = world.parameters.environment_requests_per_second;
+        let needed = (wanted * 1_000).div_ceil(world.parameters.tick_ms * per_second).min(self.most);
+        self.started += self.more.take_up_to(needed.saturating_sub(self.started), world.now_ms());
+        wanted.min(self.started * per_second * world.parameters.tick_ms / 1_000)
     }
 }
 
 /// Lets the voters come, until the last has voted or given up.
 pub async fn come(model: Rc<Model>) {
-    let parameters = &model.parameters;
+    let parameters = &model.world.parameters;
     let gateway = Allowance::new(parameters.gateway_per_second, BURST_MS);
     let mut environments = Environments::new(parameters);
     // Who does something next, by when.
     let mut asking: BTreeMap<u64, Vec<Group>> = BTreeMap::new();
     let mut writing: BTreeMap<u64, Vec<Group>> = BTreeMap::new();
     loop {
-        let now = model.now_ms();
-        let mut crowd = newcomers(&model, now);
+        let now = model.world.now_ms();
+        let mut crowd = newcomers(&model.world, now);
         crowd.extend(due(&mut asking, now));
         let requests = size(&crowd);
-        add(&model.measures.counts.requests, requests);
-        model.measures.at(now, |second| second.requests += requests);
+        add(&model.world.measures.counts.requests, requests);
+        model.world.measures.at(now, |second| second.requests += requests);
 
-        let (through, refused) = admit(&model, crowd, gateway.take_up_to(requests, now), Limit::Gateway);
-        come_again(&model, &mut asking, refused);
-        add(&model.measures.counts.through_gateway, size(&through));
-        let served = environments.take(&model, size(&through));
-        let (mut writers, refused) = admit(&model, through, served, Limit::Environments);
-        come_again(&model, &mut asking, refused);
+        let (through, refused) = admit(&model.world, crowd, gateway.take_up_to(requests, now), Limit::Gateway);
+        come_again(&model.world, &mut asking, refused);
+        add(&model.world.measures.counts.through_gateway, size(&through));
+        let served = environments.take(&model.world, size(&through));
+        let (mut writers, refused) = admit(&model.world, through, served, Limit::Environments);
+        come_again(&model.world, &mut asking, refused);
 
         writers.extend(due(&mut writing, now));
-        for group in turned(writers, model.draw(parameters.logical() as u64) as usize) {
-            let count = model.votes.store(&model, group.logical, group.count);
+        for group in turned(writers, model.world.draw(parameters.logical() as u64) as usize) {
+            let count = model.votes.store(&model.world, (group.logical, model.lane_of(group.logical)), group.count);
             let refused = Group { count, attempts: group.attempts + 1, ..group };
             if count > 0 && refused.attempts < ATTEMPTS_MAX {
-                let pause = model.draw((FIRST_PAUSE.as_millis() as u64) << group.attempts);
+                let pause = model.world.draw((FIRST_PAUSE.as_millis() as u64) << group.attempts);
                 writing.entry(now + parameters.tick_ms.max(pause)).or_default().push(refused);
             } else if count > 0 {
-                come_again(&model, &mut asking, vec![refused]);
+                come_again(&model.world, &mut asking, vec![refused]);
             }
         }
-        model.votes.after_tick(&model, parameters.tick_ms);
+        model.votes.after_tick(&model.world, parameters.tick_ms, |shard| {
+            model.world.executor.spawn(relay::read_shard(model.clone(), shard));
+        });
         if now >= parameters.peak_ends_ms() && asking.is_empty() && writing.is_empty() {
             return model.votes.shards().iter().for_each(|shard| shard.close());
         }
-        model.executor.sleep(parameters.tick_ms).await;
+        model.world.executor.sleep(parameters.tick_ms).await;
     }
 }
 
-fn newcomers(model: &Model, now_ms: u64) -> Vec<Group> {
-    let expected = model.parameters.rate_at(now_ms) * model.parameters.tick_ms as f64 / 1_000.0;
-    let logical = model.parameters.logical();
+fn newcomers(world: &World, now_ms: u64) -> Vec<Group> {
+    let expected = world.parameters.rate_at(now_ms) * world.parameters.tick_ms as f64 / 1_000.0;
+    let logical = world.parameters.logical();
     let mut counts = vec![0; logical];
-    for _ in 0..model.draw_poisson(expected) {
-        counts[model.draw(logical as u64) as usize] += 1;
+    for _ in 0..world.draw_poisson(expected) {
+        counts[world.draw(logical as u64) as usize] += 1;
     }
     let groups = counts.into_iter().enumerate().filter(|(_, count)| *count > 0);
     groups.map(|(logical, count)| Group { logical, count, refusals: 0, attempts: 0 }).collect()
@@ -147,33 +134,33 @@ fn turned(mut groups: Vec<Group>, by: usize) -> Vec<Group> {
 }
 
 /// Who gets past a limit that lets so many through, and who does not: all groups alike.
-fn admit(model: &Model, crowd: Vec<Group>, most: u64, limit: Limit) -> (Vec<Group>, Vec<Group>) {
+fn admit(world: &World, crowd: Vec<Group>, most: u64, limit: Limit) -> (Vec<Group>, Vec<Group>) {
     let total = size(&crowd);
     if total <= most {
         return (crowd, Vec::new());
     }
-    model.met(limit, total - most);
+    world.met(limit, total - most);
     let share = most as f64 / total as f64;
     crowd
         .into_iter()
         .map(|group| {
-            let count = model.round(group.count as f64 * share).min(group.count);
+            let count = world.round(group.count as f64 * share).min(group.count);
             (Group { count, ..group }, Group { count: group.count - count, ..group })
         })
         .unzip()
 }
 
 /// Has the refused come again after a while, but for those who have had enough.
-fn come_again(model: &Model, asking: &mut BTreeMap<u64, Vec<Group>>, refused: Vec<Group>) {
-    let now = model.now_ms();
+fn come_again(world: &World, asking: &mut BTreeMap<u64, Vec<Group>>, refused: Vec<Group>) {
+    let now = world.now_ms();
     for group in refused.into_iter().filter(|group| group.count > 0) {
-        model.measures.at(now, |second| second.refused += group.count);
+        world.measures.at(now, |second| second.refused += group.count);
         let again = Group { refusals: group.refusals + 1, attempts: 0, ..group };
-        if again.refusals < model.parameters.voter_tries {
-            let pause = model.parameters.voter_pause_ms + model.draw(model.parameters.voter_pause_ms);
+        if again.refusals < world.parameters.voter_tries {
+            let pause = world.parameters.voter_pause_ms + world.draw(world.parameters.voter_pause_ms);
             asking.entry(now + pause).or_default().push(again);
         } else {
-            add(&model.measures.counts.given_up, group.count);
+            add(&world.measures.counts.given_up, group.count);
         }
     }
 }
@@ -193,7 +180,7 @@ mod tests {
     fn a_limit_admits_all_groups_alike_and_loses_nobody() {
         let model = Model::new(Parameters::default());
         let group = |logical| Group { logical, count: 1_000, refusals: 0, attempts: 0 };
-        let (through, refused) = admit(&model, vec![group(1), group(2)], 500, Limit::Gateway);
+        let (through, refused) = admit(&model.world, vec![group(1), group(2)], 500, Limit::Gateway);
         assert_eq!(size(&through) + size(&refused), 2_000);
         assert!(through.iter().all(|group| group.count.abs_diff(250) <= 1));
     }
@@ -201,9 +188,9 @@ mod tests {
     #[test]
     fn whoever_is_refused_comes_again_and_gives_up_in_the_end() {
         let model = Model::new(Parameters { gateway_per_second: 0, ramp_s: 0, peak_s: 1, ..Parameters::default() });
-        model.executor.spawn(come(model.clone()));
-        assert!(model.executor.run(u64::MAX));
-        let counts = &model.measures.counts;
+        model.world.executor.spawn(come(model.clone()));
+        assert!(model.world.executor.run(u64::MAX));
+        let counts = &model.world.measures.counts;
         let voters = counts.given_up.get();
         assert!(voters.abs_diff(60_000) < 2_000, "{voters}");
         assert_eq!((counts.requests.get(), counts.accepted.get()), (voters * 4, 0));

@@ -10,10 +10,8 @@ use crate::{
     allowance::Allowance,
     fifo::Votes,
     measures::{Limit, add},
-    model::Model,
-    parameters::Parameters,
-    relay,
     stream::{Records, Shard},
+    world::World,
 };
 
 /// For how long a partition lets unused writes gather, in milliseconds.
@@ -51,10 +49,11 @@ impl Physical {
 
 impl VotesTable {
     /// A table on so many physical partitions of equal ranges of hashes.
-    pub fn new(parameters: &Parameters, random: &mut fastrand::Rng) -> Self {
+    pub fn new(world: &World) -> Self {
+        let parameters = &world.parameters;
         let mut holds = vec![Vec::new(); parameters.partitions];
         for logical in 0..parameters.logical() {
-            holds[random.usize(..parameters.partitions)].push((logical, 1.0));
+            holds[world.draw(parameters.partitions as u64) as usize].push((logical, 1.0));
         }
         let new = |holds| Physical::new(holds, parameters.partition_write_units, None);
         let table = Self {
@@ -71,51 +70,51 @@ impl VotesTable {
         self.physical.borrow().iter().map(|physical| physical.shard.clone()).collect()
     }
 
-    /// Stores votes of a logical partition; how many were refused.
-    pub fn store(&self, model: &Model, logical: usize, votes: u64) -> u64 {
-        let (now, units) = (model.now_ms(), model.sizes.vote_units);
+    /// Stores votes of a logical partition, which a lane is to count; how many were refused.
+    pub fn store(&self, world: &World, (logical, lane): (usize, u8), votes: u64) -> u64 {
+        let (now, units) = (world.now_ms(), world.sizes.vote_units);
         let granted = votes.min(self.quota.left(now) / units);
         if granted < votes {
-            model.met(Limit::TableQuota, votes - granted);
+            world.met(Limit::TableQuota, votes - granted);
         }
         let (mut left, mut stored) = (granted, 0);
         let physical = self.physical.borrow();
         let homes = self.homes.borrow();
         for (number, (place, share)) in homes[logical].iter().enumerate() {
             let is_last = number + 1 == homes[logical].len();
-            let wanted = if is_last { left } else { model.round(granted as f64 * share).min(left) };
+            let wanted = if is_last { left } else { world.round(granted as f64 * share).min(left) };
             left -= wanted;
-            stored += physical[*place].store(model, logical, wanted);
+            stored += physical[*place].store(world, lane, wanted);
         }
         self.quota.take_up_to(stored * units, now);
-        add(&model.measures.counts.accepted, stored);
-        add(&model.measures.counts.vote_units, stored * units);
-        model.measures.at(now, |second| second.accepted += stored);
+        add(&world.measures.counts.accepted, stored);
+        add(&world.measures.counts.vote_units, stored * units);
+        world.measures.at(now, |second| second.accepted += stored);
         votes - stored
     }
 
-    /// Splits what has been hot for too long, after a tick of the voters.
-    pub fn after_tick(&self, model: &Rc<Model>, tick_ms: u64) {
+    /// Splits what has been hot for too long, after a tick of the voters. Each new shard is handed to `reader`.
+    pub fn after_tick(&self, world: &World, tick_ms: u64, reader: impl Fn(Rc<Shard>)) {
         let places = self.physical.borrow().len();
         for place in 0..places {
             let is_too_hot =
-                self.physical.borrow()[place].cool_or_heat(tick_ms) >= model.parameters.split_after_s * 1_000;
-            if is_too_hot && model.parameters.split_for_heat {
-                self.split(model, place);
+                self.physical.borrow()[place].cool_or_heat(tick_ms) >= world.parameters.split_after_s * 1_000;
+            if is_too_hot && world.parameters.split_for_heat {
+                self.split(world, place, &reader);
             }
         }
     }
 
-    fn split(&self, model: &Rc<Model>, place: usize) {
+    fn split(&self, world: &World, place: usize, reader: impl Fn(Rc<Shard>)) {
         let (halves, old) = {
             let physical = &self.physical.borrow()[place];
             (halves(&physical.holds), physical.shard.clone())
         };
         let [kept, moved] =
-            halves.map(|holds| Physical::new(holds, model.parameters.partition_write_units, Some(old.clone())));
+            halves.map(|holds| Physical::new(holds, world.parameters.partition_write_units, Some(old.clone())));
         let next = self.physical.borrow().len();
         for shard in [&kept.shard, &moved.shard] {
-            model.executor.spawn(relay::read_shard(model.clone(), shard.clone()));
+            reader(shard.clone());
         }
         for (logical, _) in &self.physical.borrow()[place].holds {
             self.homes.borrow_mut()[*logical].retain(|(home, _)| *home != place);
@@ -125,7 +124,7 @@ impl VotesTable {
         self.settle_in(place);
         self.settle_in(next);
         old.close();
-        add(&model.measures.counts.splits, 1);
+        add(&world.measures.counts.splits, 1);
     }
 
     /// Notes where the votes of what a physical partition holds go, by the shares of what is held there in all.
@@ -138,16 +137,16 @@ impl VotesTable {
 }
 
 impl Physical {
-    fn store(&self, model: &Model, logical: usize, wanted: u64) -> u64 {
-        let now = model.now_ms();
-        let stored = self.writes.take_up_to(wanted * model.sizes.vote_units, now) / model.sizes.vote_units;
+    fn store(&self, world: &World, lane: u8, wanted: u64) -> u64 {
+        let now = world.now_ms();
+        let stored = self.writes.take_up_to(wanted * world.sizes.vote_units, now) / world.sizes.vote_units;
         if stored < wanted {
             self.refused.set(true);
-            model.met(Limit::VotesPartition, wanted - stored);
+            world.met(Limit::VotesPartition, wanted - stored);
         }
         if stored > 0 {
             let votes = Votes { stored_ms: now, count: stored };
-            self.shard.append(Records { lane: model.lane_of(logical), votes });
+            self.shard.append(Records { lane, votes });
         }
         stored
     }
@@ -174,29 +173,32 @@ fn halves(holds: &[(usize, f64)]) -> [Vec<(usize, f64)>; 2] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::parameters::Parameters;
 
-    fn model(partitions: usize) -> Rc<Model> {
-        Model::new(Parameters { partitions, split_after_s: 1, ..Parameters::default() })
+    fn world(partitions: usize) -> Rc<World> {
+        World::new(Parameters { partitions, split_after_s: 1, ..Parameters::default() })
     }
 
     #[test]
     fn a_physical_partition_takes_what_its_units_allow() {
-        let model = model(1);
-        assert_eq!(model.votes.store(&model, 0, 1_500), 500);
-        assert_eq!(model.measures.counts.accepted.get(), 1_000);
-        assert_eq!(model.measures.limits()[0].0, Limit::VotesPartition);
+        let world = world(1);
+        let table = VotesTable::new(&world);
+        assert_eq!(table.store(&world, (0, 0), 1_500), 500);
+        assert_eq!(world.measures.counts.accepted.get(), 1_000);
+        assert_eq!(world.measures.limits()[0].0, Limit::VotesPartition);
     }
 
     #[test]
     fn what_stays_hot_is_split_and_no_vote_loses_its_home() {
-        let model = model(1);
+        let world = world(1);
+        let table = VotesTable::new(&world);
         for _ in 0..20 {
-            assert!(model.votes.store(&model, 0, 2_000) > 0);
-            model.votes.after_tick(&model, 50);
+            assert!(table.store(&world, (0, 0), 2_000) > 0);
+            table.after_tick(&world, 50, drop);
         }
-        assert_eq!(model.measures.counts.splits.get(), 1);
-        assert_eq!(model.votes.physical.borrow().len(), 2);
-        for homes in model.votes.homes.borrow().iter() {
+        assert_eq!(world.measures.counts.splits.get(), 1);
+        assert_eq!(table.physical.borrow().len(), 2);
+        for homes in table.homes.borrow().iter() {
             assert_eq!(homes.iter().map(|(_, share)| share).sum::<f64>(), 1.0);
         }
     }
