@@ -77,27 +77,39 @@ fn no_objects() -> Vec<Bad> {
     ]
 }
 
-#[tokio::test]
-async fn a_bad_body_makes_no_poll() {
-    let app = App::new();
-    let subject = someone();
-    let owner = app.account(&subject);
-    let good = "\"question\":\"Q\",\"options\":[\"a\",\"b\"]";
-    let long = |chars: usize| format!("\"{}\"", "\u{1F5F3}".repeat(chars));
-    let labels = |count: usize| json!((0..count).map(|n| n.to_string()).collect::<Vec<_>>()).to_string();
-    let mut bad = no_objects();
-    bad.extend([
-        ("an empty object", text("{}"), &["/question"] as &[&str]),
-        ("a zero byte after it", text(format!("{{{good}}}\0")), &[]),
+/// Two fields that make a poll.
+const GOOD: &str = "\"question\":\"Q\",\"options\":[\"a\",\"b\"]";
+
+/// Text of so many characters, in JSON.
+fn long(chars: usize) -> String {
+    format!("\"{}\"", "\u{1F5F3}".repeat(chars))
+}
+
+/// Objects that are no poll, whatever their fields say.
+fn bad_objects() -> Vec<Bad> {
+    vec![
+        ("an empty object", text("{}"), &["/question"]),
+        ("a zero byte after it", text(format!("{{{GOOD}}}\0")), &[]),
         ("no options", text("{\"question\":\"Q\"}"), &["/options"]),
         ("no question", text("{\"options\":[\"a\",\"b\"]}"), &["/question"]),
-        ("more after it", text(format!("{{{good}}} x")), &[]),
-        ("two objects", text(format!("{{{good}}}{{}}")), &[]),
-        ("a trailing comma", text(format!("{{{good},}}")), &[]),
-        ("a question twice", text(format!("{{{good},\"question\":\"R\"}}")), &["/question"]),
+        ("more after it", text(format!("{{{GOOD}}} x")), &[]),
+        ("two objects", text(format!("{{{GOOD}}}{{}}")), &[]),
+        ("a trailing comma", text(format!("{{{GOOD},}}")), &[]),
+        ("a question twice", text(format!("{{{GOOD},\"question\":\"R\"}}")), &["/question"]),
         ("an unknown field", poll_with("colour", "1"), &["/colour"]),
         ("an unknown field of odd name", poll_with("a/b~c", "1"), &["/a~1b~0c"]),
         ("a field that only we set", poll_with("poll_id", "\"mine\""), &["/poll_id"]),
+        (
+            "three bad fields",
+            text("{\"question\":\"\",\"options\":[\"a\",\"a\"],\"peak_votes_per_second\":0}"),
+            &["/question", "/options/1", "/peak_votes_per_second"],
+        ),
+    ]
+}
+
+/// Polls of a question that is none.
+fn bad_questions() -> Vec<Bad> {
+    vec![
         ("a question that is a number", poll_with("question", "7"), &["/question"]),
         ("a question that is null", poll_with("question", "null"), &["/question"]),
         ("a blank question", poll_with("question", "\" \\t \""), &["/question"]),
@@ -112,7 +124,6 @@ async fn a_bad_body_makes_no_poll() {
         ("a question of tags", poll_with("question", "\"\\udb40\\udc61\""), &["/question"]),
         ("an override", poll_with("question", "\"a\\u202eb\\u202c\""), &["/question"]),
         ("an isolate that is not closed", poll_with("question", "\"a\\u2067b\""), &["/question"]),
-        ("a label that closes what it did not open", poll_with("options", "[\"a\",\"b\\u2069\"]"), &["/options/1"]),
         ("a raw control character", poll_with("question", "\"a\u{1}b\""), &["/question"]),
         ("half a surrogate pair", poll_with("question", "\"\\ud800\""), &["/question"]),
         ("a replacement character", poll_with("question", "\"a\u{fffd}b\""), &[]),
@@ -122,6 +133,14 @@ async fn a_bad_body_makes_no_poll() {
             poll_with("question", &format!("{}{}", "[".repeat(2_000), "]".repeat(2_000))),
             &["/question"],
         ),
+    ]
+}
+
+/// Polls of options that are none.
+fn bad_options() -> Vec<Bad> {
+    let labels = |count: usize| json!((0..count).map(|n| n.to_string()).collect::<Vec<_>>()).to_string();
+    vec![
+        ("a label that closes what it did not open", poll_with("options", "[\"a\",\"b\\u2069\"]"), &["/options/1"]),
         ("options that are text", poll_with("options", "\"ab\""), &["/options"]),
         ("options that are an object", poll_with("options", "{\"a\":1}"), &["/options"]),
         ("no option", poll_with("options", "[]"), &["/options"]),
@@ -145,6 +164,12 @@ async fn a_bad_body_makes_no_poll() {
         ("a label twice in kinds of space", poll_with("options", "[\"a b\",\"a\\u00a0 b\"]"), &["/options/1"]),
         ("a label twice in full width", poll_with("options", "[\"ab\",\"\\uff41\\uff42\"]"), &["/options/1"]),
         ("two bad labels", poll_with("options", "[\"\",\"b\",\"c\\u0001\"]"), &["/options/0", "/options/2"]),
+    ]
+}
+
+/// Polls of settings that there are not.
+fn bad_settings() -> Vec<Bad> {
+    vec![
         ("an unknown kind", poll_with("kind", "\"ranked\""), &["/kind"]),
         ("a kind that is a number", poll_with("kind", "1"), &["/kind"]),
         ("a kind that is null", poll_with("kind", "null"), &["/kind"]),
@@ -163,6 +188,12 @@ async fn a_bad_body_makes_no_poll() {
         ("a peak of zero", poll_with("peak_votes_per_second", "0"), &["/peak_votes_per_second"]),
         ("a peak too high", poll_with("peak_votes_per_second", "250001"), &["/peak_votes_per_second"]),
         ("a peak with an exponent", poll_with("peak_votes_per_second", "1e3"), &["/peak_votes_per_second"]),
+    ]
+}
+
+/// Polls of times that are none, or in the wrong order.
+fn bad_times() -> Vec<Bad> {
+    vec![
         ("a time that is none", poll_with("opens_at", "\"tomorrow\""), &["/opens_at"]),
         ("a time without a zone", poll_with("opens_at", "\"2099-01-01T00:00:00\""), &["/opens_at"]),
         ("a time that is a number", poll_with("closes_at", "4070908800"), &["/closes_at"]),
@@ -171,16 +202,20 @@ async fn a_bad_body_makes_no_poll() {
         ("a closing in the past", poll_with("closes_at", "\"2020-01-01T00:00:00Z\""), &["/closes_at"]),
         (
             "a closing before the opening",
-            text(format!("{{{good},\"opens_at\":\"{}\",\"closes_at\":\"{}\"}}", in_ms(7_200_000), in_ms(3_600_000))),
+            text(format!("{{{GOOD},\"opens_at\":\"{}\",\"closes_at\":\"{}\"}}", in_ms(7_200_000), in_ms(3_600_000))),
             &["/closes_at"],
         ),
-        (
-            "three bad fields",
-            text("{\"question\":\"\",\"options\":[\"a\",\"a\"],\"peak_votes_per_second\":0}"),
-            &["/question", "/options/1", "/peak_votes_per_second"],
-        ),
-    ]);
-    each_is_invalid(&app, "/v1/polls", &owner, bad).await;
+    ]
+}
+
+#[tokio::test]
+async fn a_bad_body_makes_no_poll() {
+    let app = App::new();
+    let subject = someone();
+    let owner = app.account(&subject);
+    for bad in [no_objects(), bad_objects(), bad_questions(), bad_options(), bad_settings(), bad_times()] {
+        each_is_invalid(&app, "/v1/polls", &owner, bad).await;
+    }
     assert_eq!(app.aws.polls_of(&app.issuer.owner(&subject)).await, 0);
 }
 

@@ -94,104 +94,145 @@ impl Asker {
 type Step<'a> = (&'static str, u16, &'a str, Option<&'a str>, &'a [(&'a str, &'a str)], Option<String>);
 
 const JSON: (&str, &str) = ("Content-Type", "application/json");
+/// Headers of requests.
+const JSON_ONLY: [(&str, &str); 1] = [JSON];
+const KEY: [(&str, &str); 2] = [JSON, ("Idempotency-Key", "caching")];
+const ANY: [(&str, &str); 2] = [JSON, ("If-Match", "*")];
+const OTHER: [(&str, &str); 2] = [JSON, ("If-Match", "\"7\"")];
+const WEAK: [(&str, &str); 2] = [JSON, ("If-Match", "W/\"1\"")];
+const KNOWN: [(&str, &str); 1] = [("If-None-Match", "*")];
 
-#[tokio::test]
-async fn every_answer_of_every_operation_says_who_may_keep_it() {
-    let app = App::new();
-    let (owner, voter, stranger) = (app.account(&someone()), app.account(&someone()), app.account(&someone()));
-    let device = app.device().await;
-    let colours = json!({"question": "Best colour?", "options": ["Red", "Blue"]});
-    let with = |fields: Value| {
-        let mut body = colours.clone();
-        body.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
-        body
-    };
-    let hidden = app.poll_of(&owner, with(json!({"results": "after_vote", "vote_change": "until_close"}))).await;
-    let accounts = app.poll_of(&owner, with(json!({"identity": "account"}))).await;
-    let closing = app.poll_of(&owner, colours.clone()).await;
-    let scheduled = app.poll_of(&owner, with(json!({"opens_at": in_ms(3_600_000)}))).await;
-    assert_eq!(app.vote(&hidden, &voter, &[1]).await.status, 201);
-    assert_eq!(app.vote(&accounts, &voter, &[1]).await.status, 201);
-    let mut asker = Asker { app, reached: BTreeMap::new(), wrong: Vec::new() };
+/// Colours to choose from, with these fields besides.
+fn colours_with(fields: Value) -> Value {
+    let mut body = json!({"question": "Best colour?", "options": ["Red", "Blue"]});
+    body.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+    body
+}
 
-    // Everyone asks everything.
-    let body_of = |operation: &str| match operation {
-        "createPoll" => Some(colours.to_string()),
+/// A good body of an operation, if it has one.
+fn body_of(operation: &str) -> Option<String> {
+    match operation {
+        "createPoll" => Some(colours_with(json!({})).to_string()),
         "updatePoll" => Some(json!({"peak_votes_per_second": 2_000}).to_string()),
         "castVote" => Some(json!({"choices": [1]}).to_string()),
         _ => None,
-    };
-    let change = [JSON, ("If-Match", "*")];
-    let callers = [None, Some("a.b.c"), Some(&*device), Some(&*stranger), Some(&*voter), Some(&*owner)];
+    }
+}
+
+/// Who asks, by their tokens, and polls that they ask of.
+struct Scene {
+    owner: String,
+    voter: String,
+    stranger: String,
+    device: String,
+    /// Its results are for those who have voted, and votes may change.
+    hidden: String,
+    /// Only accounts vote in it.
+    accounts: String,
+    closing: String,
+    scheduled: String,
+}
+
+impl Scene {
+    /// The voter has voted in two of the polls.
+    async fn new(app: &App) -> Self {
+        let (owner, voter, stranger) = (app.account(&someone()), app.account(&someone()), app.account(&someone()));
+        let poll = async |fields: Value| app.poll_of(&owner, colours_with(fields)).await;
+        let scene = Self {
+            hidden: poll(json!({"results": "after_vote", "vote_change": "until_close"})).await,
+            accounts: poll(json!({"identity": "account"})).await,
+            closing: poll(json!({})).await,
+            scheduled: poll(json!({"opens_at": in_ms(3_600_000)})).await,
+            device: app.device().await,
+            voter,
+            stranger,
+            owner: owner.clone(),
+        };
+        for poll in [&scene.hidden, &scene.accounts] {
+            assert_eq!(app.vote(poll, &scene.voter, &[1]).await.status, 201);
+        }
+        scene
+    }
+}
+
+/// Everyone asks everything, of a poll that is there and of one that nobody has.
+async fn everyone_asks_everything(asker: &mut Asker, scene: &Scene) {
+    let Scene { owner, voter, stranger, device, .. } = scene;
+    let callers = [None, Some("a.b.c"), Some(device), Some(stranger), Some(voter), Some(owner)];
     for (operation, ..) in &OPERATIONS {
-        let poll = if *operation == "closePoll" { &closing } else { &hidden };
-        let headers = if *operation == "updatePoll" { &change[..] } else { &change[..1] };
+        let poll = if *operation == "closePoll" { &scene.closing } else { &scene.hidden };
+        let headers = if *operation == "updatePoll" { &ANY[..] } else { &JSON_ONLY };
         for token in callers {
             let body = body_of(operation);
             asker.ask(operation, Extra { poll, token, headers, body, ..Extra::default() }).await;
         }
-        // A poll that nobody has.
         let body = body_of(operation);
-        asker.ask(operation, Extra { poll: "nobody", token: Some(&owner), headers, body, ..Extra::default() }).await;
+        asker.ask(operation, Extra { poll: "nobody", token: Some(owner), headers, body, ..Extra::default() }).await;
     }
+}
 
-    // The rest, each for its status.
-    let (as_owner, as_voter, as_device) = (Some(&*owner), Some(&*voter), Some(&*device));
+/// What brings about the other statuses, in this order.
+fn steps(scene: &Scene) -> Vec<Step<'_>> {
+    let Scene { owner, voter, device, hidden, accounts, closing, scheduled, .. } = scene;
+    let (as_owner, as_voter, as_device) = (Some(&**owner), Some(&**voter), Some(&**device));
     let text = |text: &str| Some(text.to_owned());
     let large = || Some(" ".repeat(600_000));
-    let key = [JSON, ("Idempotency-Key", "caching")];
-    let (weak, other, any) = ([JSON, ("If-Match", "W/\"1\"")], [JSON, ("If-Match", "\"7\"")], &change);
-    let known = [("If-None-Match", "*")];
-    let json = &change[..1];
-    let extras: [Step; 37] = [
-        ("createPoll", 201, "", as_owner, &key, body_of("createPoll")),
-        ("createPoll", 200, "", as_owner, &key, body_of("createPoll")),
-        ("createPoll", 409, "", as_owner, &key, Some(with(json!({"question": "Worst?"})).to_string())),
-        ("createPoll", 400, "", as_owner, json, text("{}")),
-        ("createPoll", 413, "", as_owner, json, large()),
+    vec![
+        ("createPoll", 201, "", as_owner, &KEY, body_of("createPoll")),
+        ("createPoll", 200, "", as_owner, &KEY, body_of("createPoll")),
+        ("createPoll", 409, "", as_owner, &KEY, Some(colours_with(json!({"question": "Worst?"})).to_string())),
+        ("createPoll", 400, "", as_owner, &JSON_ONLY, text("{}")),
+        ("createPoll", 413, "", as_owner, &JSON_ONLY, large()),
         ("createPoll", 415, "", as_owner, &[], body_of("createPoll")),
-        ("updatePoll", 400, &hidden, as_owner, &weak, text("{}")),
-        ("updatePoll", 409, &hidden, as_owner, any, text("{\"question\":\"Worst?\"}")),
-        ("updatePoll", 412, &hidden, as_owner, &other, text("{}")),
-        ("updatePoll", 413, &hidden, as_owner, any, large()),
-        ("updatePoll", 415, &hidden, as_owner, &any[1..], text("{}")),
-        ("updatePoll", 428, &hidden, as_owner, json, text("{}")),
-        ("closePoll", 400, &closing, as_owner, json, text("{\"now\":true}")),
-        ("closePoll", 409, &scheduled, as_owner, &[], None),
-        ("closePoll", 413, &closing, as_owner, json, large()),
-        ("closePoll", 415, &closing, as_owner, &[], text("{}")),
-        ("castVote", 201, &accounts, as_owner, json, body_of("castVote")),
-        ("castVote", 200, &accounts, as_owner, json, body_of("castVote")),
-        ("castVote", 400, &hidden, as_voter, json, text("{}")),
-        ("castVote", 403, &accounts, as_device, json, body_of("castVote")),
-        ("castVote", 409, &accounts, as_voter, json, text("{\"choices\":[0]}")),
-        ("castVote", 412, &hidden, as_owner, &other, text("{\"choices\":[0]}")),
-        ("castVote", 413, &hidden, as_voter, json, large()),
-        ("castVote", 415, &hidden, as_voter, &[], body_of("castVote")),
-        ("castVote", 422, &hidden, as_voter, json, text("{\"choices\":[7]}")),
-        ("getPoll", 304, &hidden, None, &known, None),
-        ("getVote", 403, &accounts, as_device, &[], None),
-        ("getVote", 200, &accounts, as_voter, &[], None),
-        ("retractVote", 400, &hidden, as_owner, &weak[1..], None),
-        ("retractVote", 403, &accounts, as_device, &[], None),
-        ("retractVote", 409, &accounts, as_voter, &[], None),
-        ("getResults", 200, &accounts, None, &[], None),
-        ("getResults", 304, &accounts, None, &known, None),
-        ("getMyResults", 304, &hidden, as_owner, &known, None),
-        ("registerDevice", 400, "", None, json, text("{\"id\":1}")),
-        ("registerDevice", 413, "", None, json, large()),
+        ("updatePoll", 400, hidden, as_owner, &WEAK, text("{}")),
+        ("updatePoll", 409, hidden, as_owner, &ANY, text("{\"question\":\"Worst?\"}")),
+        ("updatePoll", 412, hidden, as_owner, &OTHER, text("{}")),
+        ("updatePoll", 413, hidden, as_owner, &ANY, large()),
+        ("updatePoll", 415, hidden, as_owner, &ANY[1..], text("{}")),
+        ("updatePoll", 428, hidden, as_owner, &JSON_ONLY, text("{}")),
+        ("closePoll", 400, closing, as_owner, &JSON_ONLY, text("{\"now\":true}")),
+        ("closePoll", 409, scheduled, as_owner, &[], None),
+        ("closePoll", 413, closing, as_owner, &JSON_ONLY, large()),
+        ("closePoll", 415, closing, as_owner, &[], text("{}")),
+        ("castVote", 201, accounts, as_owner, &JSON_ONLY, body_of("castVote")),
+        ("castVote", 200, accounts, as_owner, &JSON_ONLY, body_of("castVote")),
+        ("castVote", 400, hidden, as_voter, &JSON_ONLY, text("{}")),
+        ("castVote", 403, accounts, as_device, &JSON_ONLY, body_of("castVote")),
+        ("castVote", 409, accounts, as_voter, &JSON_ONLY, text("{\"choices\":[0]}")),
+        ("castVote", 412, hidden, as_owner, &OTHER, text("{\"choices\":[0]}")),
+        ("castVote", 413, hidden, as_voter, &JSON_ONLY, large()),
+        ("castVote", 415, hidden, as_voter, &[], body_of("castVote")),
+        ("castVote", 422, hidden, as_voter, &JSON_ONLY, text("{\"choices\":[7]}")),
+        ("getPoll", 304, hidden, None, &KNOWN, None),
+        ("getVote", 403, accounts, as_device, &[], None),
+        ("getVote", 200, accounts, as_voter, &[], None),
+        ("retractVote", 400, hidden, as_owner, &WEAK[1..], None),
+        ("retractVote", 403, accounts, as_device, &[], None),
+        ("retractVote", 409, accounts, as_voter, &[], None),
+        ("getResults", 200, accounts, None, &[], None),
+        ("getResults", 304, accounts, None, &KNOWN, None),
+        ("getMyResults", 304, hidden, as_owner, &KNOWN, None),
+        ("registerDevice", 400, "", None, &JSON_ONLY, text("{\"id\":1}")),
+        ("registerDevice", 413, "", None, &JSON_ONLY, large()),
         ("registerDevice", 415, "", None, &[], text("{}")),
-    ];
-    for (operation, status, poll, token, headers, body) in extras {
+    ]
+}
+
+#[tokio::test]
+async fn every_answer_of_every_operation_says_who_may_keep_it() {
+    let app = App::new();
+    let scene = Scene::new(&app).await;
+    let mut asker = Asker { app, reached: BTreeMap::new(), wrong: Vec::new() };
+    everyone_asks_everything(&mut asker, &scene).await;
+    for (operation, status, poll, token, headers, body) in steps(&scene) {
         let answer = asker.ask(operation, Extra { poll, token, headers, body, query: "" }).await;
         assert_eq!(answer.status, status, "{operation}: {answer}");
     }
-    let list = Extra { token: as_owner, query: "?limit=0", ..Extra::default() };
-    assert_eq!(asker.ask("listPolls", list).await.status, 400);
-    let cast = Extra { poll: &hidden, token: as_owner, headers: json, body: body_of("castVote"), query: "" };
-    asker.ask("castVote", cast).await;
-    let retract = Extra { poll: &hidden, token: as_owner, headers: &other[1..], ..Extra::default() };
-    assert_eq!(asker.ask("retractVote", retract).await.status, 412);
+    let as_owner = Extra { token: Some(&scene.owner), ..Extra::default() };
+    assert_eq!(asker.ask("listPolls", Extra { query: "?limit=0", ..as_owner }).await.status, 400);
+    let of_hidden = || Extra { poll: &scene.hidden, token: Some(&scene.owner), ..Extra::default() };
+    asker.ask("castVote", Extra { headers: &JSON_ONLY, body: body_of("castVote"), ..of_hidden() }).await;
+    assert_eq!(asker.ask("retractVote", Extra { headers: &OTHER[1..], ..of_hidden() }).await.status, 412);
 
     assert!(asker.wrong.is_empty(), "{:#?}", asker.wrong);
     let mut expected = documented();

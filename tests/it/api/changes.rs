@@ -182,7 +182,7 @@ async fn of_changes_of_one_revision_that_race_one_lands() {
 }
 
 #[tokio::test]
-async fn one_voters_racing_changes_and_retractions_count_as_the_vote_that_stands_at_the_end() {
+async fn racing_changes_and_retractions_of_one_voter_count_as_the_vote_that_stands() {
     const ROUNDS: u64 = 5;
     const RACING: u64 = 12;
     let app = App::new();
@@ -231,7 +231,7 @@ fn steps(voter: u64) -> [u64; 3] {
 }
 
 #[tokio::test]
-async fn a_crowd_that_changes_its_mind_is_counted_exactly_and_every_count_on_the_way_adds_up() {
+async fn a_crowd_that_changes_its_mind_is_counted_exactly_and_adds_up_on_the_way() {
     const VOTERS: u64 = 96;
     let app = App::new();
     let poll = changing_poll(&app).await;

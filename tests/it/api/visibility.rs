@@ -155,7 +155,7 @@ async fn results_after_close_are_the_owners_before_and_anyones_from_the_closing_
 }
 
 #[tokio::test]
-async fn a_closing_that_was_set_shows_results_after_close_by_itself_once_every_clock_has_reached_it() {
+async fn results_after_close_show_by_themselves_once_every_clock_has_reached_the_closing() {
     let app = App::new();
     let closes_at = now_ms() + 6_000;
     let in_api = Timestamp::EPOCH.plus_millis(closes_at);

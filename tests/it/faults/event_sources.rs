@@ -25,7 +25,7 @@ async fn redrive(app: &App) {
 }
 
 #[tokio::test]
-async fn messages_that_are_tried_too_often_are_dead_letters_and_count_once_when_given_back() {
+async fn messages_tried_too_often_are_dead_letters_and_count_once_when_redriven() {
     let app = App::alone();
     let poll = app.single_choice_poll().await;
     app.votes_for(&poll, vec![0; 5]).await;
@@ -53,7 +53,7 @@ async fn messages_that_are_tried_too_often_are_dead_letters_and_count_once_when_
 
 /// For the queue, a message that failed is hidden until tomorrow: if it is counted, tally-votes has had it come again.
 #[tokio::test]
-async fn a_batch_that_fails_for_a_moment_is_counted_long_before_its_queue_would_give_it_again() {
+async fn a_batch_that_fails_for_a_moment_is_counted_long_before_its_visibility_ends() {
     const HIDDEN_S: &str = "43200";
     let app = App::alone();
     let poll = app.single_choice_poll().await;
@@ -135,7 +135,7 @@ async fn a_relay_that_fails_batch_after_batch_loses_none() {
 }
 
 #[tokio::test]
-async fn what_the_relay_failed_with_too_often_lies_whole_in_the_bucket_and_counts_once_relayed_again() {
+async fn what_the_relay_gave_up_lies_whole_in_the_bucket_and_counts_once_relayed_again() {
     const WITHOUT_END: i64 = -1;
     let app = App::alone();
     if app.stack.lacks("stream-failure-destination") {

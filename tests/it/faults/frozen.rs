@@ -81,7 +81,7 @@ async fn a_process_that_sleeps_through_an_early_closing_takes_no_vote_when_it_wa
 }
 
 #[tokio::test]
-async fn a_process_that_sleeps_while_its_write_is_on_the_way_has_cast_it_before_the_closing() {
+async fn a_vote_whose_process_sleeps_while_it_is_written_is_cast_before_the_closing() {
     let Some(scene) = Scene::of(json!({})).await else { return };
     let voter = someone();
     let write = scene.process.hold("PutItem");

@@ -38,7 +38,7 @@ async fn vote_again(app: &App, poll: &str, token: &str, body: &Value) -> Answer 
 }
 
 #[tokio::test]
-async fn who_asks_again_after_the_closing_learns_that_the_vote_stands_and_nobody_else_gets_in() {
+async fn a_retry_after_the_closing_learns_that_the_vote_stands_and_nobody_else_gets_in() {
     let app = App::new();
     if app.stack.lacks("plain-http") {
         return;

@@ -82,7 +82,7 @@ async fn an_audit_of_counted_votes_is_exact_however_it_is_read() {
 }
 
 #[tokio::test]
-async fn a_poll_created_for_a_large_peak_has_4_096_partitions_and_a_raised_one_keeps_its_512() {
+async fn a_poll_for_a_large_peak_has_4_096_partitions_and_a_raised_one_keeps_its_512() {
     let app = App::new();
     let owner = app.account(&someone());
     let poll_of_peak = async |peak: u64| {
@@ -185,7 +185,7 @@ async fn an_id_that_only_the_counters_still_have_is_found_and_not_sent_again() {
 }
 
 #[tokio::test]
-async fn a_removed_vote_is_found_and_taken_out_once_the_poll_is_closed_and_later_messages_change_nothing() {
+async fn a_removed_vote_is_taken_out_once_the_poll_is_closed_and_stays_out() {
     let app = App::new();
     let poll = counted_poll(&app).await;
     let votes = app.aws.votes_of(&poll).await;
@@ -294,7 +294,7 @@ async fn dead_letters_that_can_be_read_are_given_back_past_those_that_stay() {
 }
 
 #[tokio::test]
-async fn records_in_the_failure_bucket_are_relayed_again_in_both_forms_and_what_is_none_stays() {
+async fn records_in_the_bucket_are_relayed_again_in_both_forms_and_what_is_none_stays() {
     let app = App::alone();
     let poll = counted_poll(&app).await;
     let bucket = app.stack.output("RelayFailuresBucket");

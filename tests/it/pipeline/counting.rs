@@ -76,7 +76,7 @@ async fn processes_that_count_one_lane_at_once_count_each_vote_once() {
 }
 
 #[tokio::test]
-async fn a_message_that_can_not_be_decoded_is_a_dead_letter_and_the_lanes_other_votes_count() {
+async fn a_message_that_can_not_be_decoded_is_a_dead_letter_and_its_lane_goes_on() {
     let app = App::new();
     let poll = app.single_choice_poll().await;
     let group = format!("{poll}#0");
@@ -95,7 +95,7 @@ async fn a_message_that_can_not_be_decoded_is_a_dead_letter_and_the_lanes_other_
 }
 
 #[tokio::test]
-async fn a_stream_record_that_can_not_be_read_is_a_dead_letter_and_the_rest_of_its_batch_counts() {
+async fn a_record_that_can_not_be_read_is_a_dead_letter_and_the_rest_of_its_batch_counts() {
     let app = App::new();
     let poll = app.single_choice_poll().await;
     let mut broken = new_record(&poll, 0);
@@ -202,7 +202,7 @@ async fn a_message_redriven_with_new_deduplication_ids_is_counted_once() {
 
 /// The hint of a surprise success: no revision, nothing shown, in force within a lease; the next one only once it is felt.
 #[tokio::test]
-async fn a_poll_that_gets_more_votes_than_its_lane_takes_well_gets_more_lanes_and_counts_exactly() {
+async fn a_poll_too_hot_for_its_lane_gets_more_lanes_and_counts_exactly() {
     const VOTES: u64 = 12_000;
     let app = App::new();
     let owner = app.account("surprised");
