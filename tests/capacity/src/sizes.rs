@@ -26,8 +26,8 @@ use landslide_domain::{
     vote::Vote,
 };
 use landslide_sim::{
-    database::{Item, item_bytes, stream_record, write_units},
     executor::Executor,
+    item::{Item, item_bytes, stream_record, write_units},
 };
 use serde_json::json;
 

@@ -7,7 +7,7 @@ use std::{
 
 use landslide_aws::sdk::{ATTEMPT_TIMEOUT, ATTEMPTS_MAX, CALL_TIMEOUT, FIRST_PAUSE};
 use landslide_domain::lane::LANES_MAX;
-use landslide_sim::database::{read_units, write_units};
+use landslide_sim::item::{read_units, write_units};
 
 use crate::{
     allowance::Allowance,

@@ -37,10 +37,12 @@ use landslide_aws::{
 };
 
 use crate::{
-    database::{Item, Written, item_bytes, outline},
+    database::Written,
     faults::Fault,
+    item::{Item, item_bytes, outline},
+    names::TALLY_QUEUE,
     queue::Sent,
-    world::{Process, TALLY_QUEUE, World, count},
+    world::{Process, World, count},
 };
 
 /// The longest that a call is under way, each way, in milliseconds: longer than its caller waits, and shorter than a

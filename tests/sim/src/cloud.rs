@@ -25,12 +25,14 @@ use landslide_stream::StreamEvent;
 
 use crate::{
     client::{Client, handle},
+    events::Event,
     faults::Fault,
     lambda::{Function, NoOutcome, Work},
+    names::{POLLS, RELAY_DLQ, TALLIES, TALLY_DLQ, TALLY_QUEUE, VOTES},
     operator::Program,
     queue::{Message, Receipt, Sent},
     stream::{Record, Shard},
-    world::{POLLS, Process, ProcessClock, RELAY_DLQ, TALLIES, TALLY_DLQ, TALLY_QUEUE, VOTES, World, count},
+    world::{Process, ProcessClock, World, count},
 };
 
 /// Timeouts as in `template.yaml`, in milliseconds.
@@ -228,7 +230,7 @@ impl Cloud {
         let letters = self.world.tally_dlq.drain();
         let (put_aside, given_up): (Vec<Sent>, Vec<Sent>) = letters
             .into_iter()
-            .partition(|letter| letter.reason.is_some() || self.world.ledger.is_garbage(&letter.body));
+            .partition(|letter| letter.reason.is_some() || self.world.ledger().is_garbage(&letter.body));
         put_aside.into_iter().for_each(|letter| self.world.tally_dlq.append(letter));
         let is_mended = !batches.is_empty() || !given_up.is_empty();
         for letter in given_up {
@@ -303,7 +305,7 @@ async fn read_shard(cloud: Rc<Cloud>, shard: Rc<Shard>) {
 fn next_batch(world: &World, shard: &Shard) -> Vec<Record> {
     // Behind a lost checkpoint they may be gone, and are no loss: they lie in the bucket already.
     if shard.skip(|record| world.executor.now_ms() - record.at_ms > RECORD_LIFE_MS) {
-        world.ledger.breach("C2", "the stream lost records before anybody gave them up");
+        world.observe(&Event::RecordsLost);
     }
     let most = world.scenario.batch_records_max;
     shard.next(if world.scenario.is_plain { most } else { 1 + world.draw_index(most) })
@@ -381,10 +383,8 @@ fn give_up(world: &World, message: Message) {
     let pause_ms = |receives| pause_before_next_receive(receives).as_millis() as u64;
     let pauses = (1..=message.receives).map(|receives| pause_ms(receives).min(world.scenario.visibility_ms));
     let is_seen_early = world.scenario.rates[Fault::SeenTwice as usize] > 0.0;
-    if !is_seen_early && now - message.first_received_ms < pauses.sum() {
-        let tried_for = now - message.first_received_ms;
-        world.ledger.breach("C3", format!("a message is a dead letter after {tried_for} ms already"));
-    }
+    let least_ms = if is_seen_early { 0 } else { pauses.sum() };
+    world.observe(&Event::DeadLetter { after_ms: now - message.first_received_ms, least_ms });
     world.tell("queue", || format!("gives up message {} of {}", message.id, message.sent.group));
     world.tally_dlq.send(message.sent, now);
 }

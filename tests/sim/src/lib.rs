@@ -8,13 +8,18 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 pub mod channel;
+mod checkers;
 mod client;
 mod cloud;
-pub mod database;
+mod database;
+mod events;
 pub mod executor;
+mod facts;
 mod faults;
+pub mod item;
 mod lambda;
 mod ledger;
+mod names;
 mod operator;
 mod owners;
 pub mod plain;

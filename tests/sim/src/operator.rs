@@ -19,12 +19,14 @@ use crate::{
     channel::Signal,
     client::Client,
     cloud::Cloud,
-    database::{Item, number, outline},
+    events::Event,
     executor::Doom,
     faults::Fault,
+    item::{Item, number, outline},
     lambda::Work,
+    names::{POLLS, TALLIES, VOTES},
     owners,
-    world::{POLLS, Process, ProcessClock, TALLIES, VOTES, World, count},
+    world::{Process, ProcessClock, World, count},
 };
 
 /// How many partitions are read at once: as many as the program reads by itself.
@@ -185,7 +187,7 @@ fn tamper(world: &World, poll: &str) {
     for before in counts.iter().filter(|_| world.once_in(2)) {
         let item = tampered(world, before);
         world.tell("somebody", || format!("makes it {}", outline(&item)));
-        world.ledger.tampered(tallies.key(&item).0);
+        world.observe(&Event::Tampered { lane: tallies.key(&item).0 });
         tallies.seed(item);
     }
 }

@@ -19,7 +19,9 @@ use serde_json::{Value, json};
 use crate::{
     client::Client,
     cloud::{Cloud, PollChangesApp},
-    world::{POLLS, Process, World, timestamp},
+    events::Event,
+    names::POLLS,
+    world::{Process, World, timestamp},
 };
 
 /// The most that an owner does with a poll; and that a busy one does, with pauses so many times as short.
@@ -144,13 +146,13 @@ fn higher_peak(world: &World, poll: &Poll, haste: u64) -> u64 {
 
 /// Whether all of the poll may still be changed.
 fn opens_later(world: &World, poll: &Poll) -> bool {
-    let opens_at = world.ledger.times_now(poll.rules.settings.poll_id.as_str()).opens_at;
+    let opens_at = world.ledger().poll(poll.rules.settings.poll_id.as_str()).times_now().opens_at;
     opens_at.is_some_and(|opens_at| opens_at > world.executor.now_ms() + PROPAGATION_MS)
 }
 
 /// Waits until some seconds before the poll closes, if it does.
 async fn wait_until_it_closes_soon(world: &World, poll: &Poll) {
-    let closes_at = world.ledger.times_now(poll.rules.settings.poll_id.as_str()).closes_at;
+    let closes_at = world.ledger().poll(poll.rules.settings.poll_id.as_str()).times_now().closes_at;
     let left = closes_at.map_or(0, |closes_at| closes_at.saturating_sub(world.executor.now_ms()));
     world.executor.sleep(left.saturating_sub(world.draw(SOON_MS))).await;
 }
@@ -183,7 +185,7 @@ async fn ask(cloud: &Rc<Cloud>, poll: &Poll, wish: &Wish) -> bool {
         }
         Wish::Edit(body) => {
             let edit: EditPoll = serde_json::from_value(body.clone()).expect("a change's body");
-            let seen = world.ledger.revision_of_poll(id.as_str()).to_string();
+            let seen = world.ledger().poll(id.as_str()).revision.to_string();
             let expected = if world.once_in(2) { Revisions::Any } else { Revisions::Of(vec![seen]) };
             let edit = async move |changes: Rc<PollChangesApp>| changes.edit(&id, &owner(), &expected, &edit).await;
             cloud.numbered_request(invocation, &cloud.poll_changes, edit).await
@@ -193,24 +195,16 @@ async fn ask(cloud: &Rc<Cloud>, poll: &Poll, wish: &Wish) -> bool {
         (Wish::Close, _) => format!("closes the poll: {}", told(&answer)),
         (Wish::Edit(body), _) => format!("changes the poll by {body}: {}", told(&answer)),
     });
-    let id = poll.rules.settings.poll_id.as_str();
-    match answer {
-        None | Some(Err(Error::Unavailable(_))) => false,
+    let poll = poll.rules.settings.poll_id.as_str();
+    match &answer {
+        None | Some(Err(Error::Unavailable(_))) => return false,
         Some(Ok(changed)) => {
             let closes_at = changed.rules.settings.spec.closes_at.map(|closes_at| closes_at.as_millis());
-            world.ledger.told_of_closing(id, closes_at);
-            true
+            world.observe(&Event::OwnerTold { poll, closes_at });
         }
-        // A closing before the opening is not valid.
-        Some(Err(Error::NotEditable(_) | Error::PollNotOpen | Error::RevisionMismatch | Error::InvalidFields(_))) => {
-            world.ledger.refused(id, invocation);
-            true
-        }
-        Some(Err(other)) => {
-            world.ledger.breach("C7", format!("an owner was refused: {other:?}"));
-            true
-        }
+        Some(Err(refusal)) => world.observe(&Event::OwnerRefused { poll, by: invocation, refusal }),
     }
+    true
 }
 
 fn told(answer: &Option<Result<Poll, Error>>) -> String {

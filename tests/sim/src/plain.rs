@@ -63,7 +63,7 @@ pub fn run(plain: &Plain) -> Counted {
     world.executor.clear();
     let numbers = &world.numbers;
     Counted {
-        votes: world.ledger.votes.get(),
+        votes: world.ledger().votes(),
         messages: numbers.messages.get(),
         heads: numbers.flushes.get(),
         seen_rows: numbers.spills.get(),

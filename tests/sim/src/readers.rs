@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use landslide_domain::poll::{Poll, ResultsVisibility};
 
-use crate::cloud::Cloud;
+use crate::{cloud::Cloud, events::Event};
 
 /// How often somebody looks in all.
 const LOOKS_MAX: u64 = 12;
@@ -21,14 +21,14 @@ pub async fn look(cloud: Rc<Cloud>, poll: Rc<Poll>) {
     }
     world.executor.sleep(world.draw(world.scenario.span_ms)).await;
     for _ in 0..LOOKS_MAX {
-        let closes_at = world.ledger.times_now(settings.poll_id.as_str()).closes_at;
+        let closes_at = world.ledger().poll(settings.poll_id.as_str()).times_now().closes_at;
         let left = closes_at.map_or(0, |closes_at| closes_at.saturating_sub(NEAR_MS + world.executor.now_ms()));
         world.executor.sleep(left + world.draw(PAUSE_MS)).await;
         let (id, again) = (settings.poll_id.clone(), world.clone());
         let shown = cloud.request(&cloud.showing, async move |showing| {
             let is_public = showing.results_are_public(&id).await?;
             if is_public {
-                again.ledger.published(id.as_str(), again.executor.now_ms());
+                again.observe(&Event::ResultsShown { poll: id.as_str(), at: again.executor.now_ms() });
             }
             Ok(is_public)
         });

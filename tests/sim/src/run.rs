@@ -6,14 +6,16 @@ use landslide_counting::tallies::rebuild::LANDED_MS;
 use landslide_domain::{poll::Poll, tally::COUNTABLE_AGE_MS, time::DAY_MS};
 
 use crate::{
+    checkers::Verdict,
     cloud::Cloud,
-    database::Item,
-    faults::Fault,
-    ledger::Verdict,
+    events::{Drained, Event},
+    faults::{Fault, SKEW_MS},
+    item::Item,
+    names::{TALLIES, VOTES},
     operator, owners, readers,
     scenario::Scenario,
     voters::Person,
-    world::{SKEW_MS, TALLIES, VOTES, World},
+    world::World,
 };
 
 /// Polls of tasks after which a run counts as hanging: so many, and so many more a voter.
@@ -96,7 +98,7 @@ fn go_on(world: &World) {
     let of_rebuilds = if world.scenario.rebuilds { POLLS_MAX_OF_REBUILDS } else { 0 };
     let polls_max = POLLS_MAX + POLLS_MAX_A_VOTER * world.scenario.voters as u64 + of_rebuilds;
     if !world.executor.run(polls_max) {
-        world.ledger.breach("C3", "the pipeline never drains");
+        world.observe(&Event::Stuck("the pipeline never drains"));
     }
 }
 
@@ -109,7 +111,7 @@ fn drain(world: &Rc<World>, cloud: &Rc<Cloud>) {
         }
         go_on(world);
     }
-    world.ledger.breach("C3", "the dead letters never end");
+    world.observe(&Event::Stuck("the dead letters never end"));
 }
 
 /// Old batches come again after four weeks; just as their votes pass the age at which they are not counted any more; after a
@@ -145,22 +147,23 @@ fn delete_votes(world: &Rc<World>) {
     gone.iter().for_each(|vote| world.write_record(Some(vote), None));
 }
 
+/// Holds all that was stored against all that was counted.
 fn check(world: &World) {
-    world.ledger.check_garbage(|text| world.relay_dlq.hold(text) || world.tally_dlq.holds(text));
-    if !world.queue.is_empty() {
-        world.ledger.breach("C3", "the queue is not empty");
-    }
     let tables = world.tables.borrow();
     let tallies = tables.of(Some(TALLIES));
-    let of_kind = |kind: &str| -> Vec<Rc<Item>> {
-        tallies.all().filter(|item| item["item"].as_s().is_ok_and(|item| item == kind)).cloned().collect()
+    let of_kind = |kind: &str| -> Vec<&Rc<Item>> {
+        tallies.all().filter(|item| item["item"].as_s().is_ok_and(|item| item == kind)).collect()
     };
-    let (heads, counts) = (of_kind("HEAD"), of_kind("COUNT"));
-    let lanes = heads.iter().map(|head| {
-        let count = counts.iter().find(|count| count["poll_lane"] == head["poll_lane"]);
-        (&**head, count.map(|count| &**count))
-    });
-    world.ledger.hold_against(lanes);
+    let counts = of_kind("COUNT");
+    let count_of = |head: &Item| counts.iter().find(|count| count["poll_lane"] == head["poll_lane"]);
+    let heads = of_kind("HEAD").into_iter();
+    let expected = world.ledger().recount();
+    world.observe(&Event::Drained(Drained {
+        lanes: heads.map(|head| (&**head, count_of(head).map(|count| &***count))).collect(),
+        expected,
+        is_put_aside: &|text| world.relay_dlq.hold(text) || world.tally_dlq.holds(text),
+        is_queue_empty: world.queue.is_empty(),
+    }));
 }
 
 fn report(world: &World) -> Report {
@@ -169,9 +172,9 @@ fn report(world: &World) -> Report {
     faults[Fault::Crash as usize] = world.executor.drops();
     faults[Fault::HoldUp as usize] = world.executor.hold_ups();
     Report {
-        verdict: world.ledger.verdict(),
+        verdict: world.verdict(),
         numbers: vec![
-            ("votes", world.ledger.votes.get()),
+            ("votes", world.ledger().votes()),
             ("requests", numbers.requests.get()),
             ("timeouts", numbers.timeouts.get()),
             ("throttled invocations", numbers.throttled.get()),

@@ -4,9 +4,10 @@ use aws_sdk_dynamodb::{operation::put_item::PutItemInput, types::AttributeValue}
 use serde_json::value::RawValue;
 
 use crate::{
-    database::{Item, Keys, Table, Written, number},
+    database::{Keys, Table, Written},
     executor::{Doom, Executor},
     faults::Fault,
+    item::{Item, number},
     queue::{FifoQueue, Sent},
     run::run,
     scenario::Scenario,

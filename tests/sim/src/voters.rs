@@ -16,9 +16,9 @@ use landslide_service::votes::{StandingVote, Wish};
 
 use crate::{
     cloud::Cloud,
+    events::{Event, VoterTold},
+    facts::Voter,
     faults::Fault,
-    ledger::{Revision, Voter},
-    world::SKEW_MS,
 };
 
 /// How often a voter tries again.
@@ -31,8 +31,6 @@ const RETRY_PAUSE_MS: u64 = 4_000;
 const WISH_PAUSE_MS: u64 = 10_000;
 /// How near to its closing or opening some of a poll's voters come, in milliseconds.
 const RUSH_MS: u64 = 3_000;
-/// How old a poll may be by which a vote is refused, in milliseconds: a fresh read, and the skew within.
-const REFUSAL_AGE_MS: u64 = 1_000 + 2 * SKEW_MS;
 
 /// One who votes in one poll.
 pub struct Person {
@@ -126,7 +124,7 @@ impl Person {
         let tries = 1 + world.draw(TRIES_MAX);
         for _ in 0..tries {
             let began = world.executor.now_ms();
-            let before = world.ledger.standing(&self.voter);
+            let before = world.ledger().standing(&self.voter);
             let (id, caller) = (self.poll.rules.settings.poll_id.clone(), self.caller.clone());
             let only_over = over.map(|revision| Revisions::Of(vec![revision.to_string()]));
             let wish = choices.map_or(Wish::Retract, |ballot| Wish::Cast(sent(ballot)));
@@ -136,18 +134,15 @@ impl Person {
             let answer = request.await;
             world.tell("voter", || format!("{:032x} asks for {choices:?}: {answer:?}", self.voter.key));
             let is_over = match &answer {
-                Some(Ok(settled)) => {
-                    self.hold_to(choices, over, settled, began);
-                    if world.once_in(8) {
-                        self.see_own_vote(settled).await;
-                    }
-                    true
-                }
                 Some(Err(Error::Unavailable(_))) | None => false,
-                Some(Err(refusal)) => {
-                    // Whoever named a revision may be told that it stands no more, also by an earlier try of this wish.
-                    if over.is_none() || !matches!(refusal, Error::RevisionMismatch) {
-                        self.check_refusal(refusal, choices, before.as_ref(), began);
+                Some(answer) => {
+                    let time = (began, world.executor.now_ms());
+                    let (voter, answer) = (&self.voter, answer.as_ref());
+                    world.observe(&Event::VoterTold(VoterTold { voter, asked: choices, over, time, before, answer }));
+                    if let Ok(standing) = answer
+                        && world.once_in(8)
+                    {
+                        self.see_own_vote(standing).await;
                     }
                     true
                 }
@@ -159,79 +154,15 @@ impl Person {
         }
     }
 
-    /// C1, C2: what a 2xx says is stored, and no two requests are told that they wrote it.
-    fn hold_to(&self, choices: Option<Ballot>, over: Option<u64>, settled: &StandingVote, began: u64) {
-        let ledger = &self.cloud.world.ledger;
-        let number = u64::from(settled.vote.revision);
-        let stored = ledger.revision(&self.voter, number);
-        let is_as_told = stored.as_ref().is_some_and(|stored| {
-            stored.choices == bits(settled.vote.ballot) && stored.cast_at == settled.vote.cast_at.as_millis()
-        });
-        if !is_as_told || settled.vote.ballot != choices {
-            ledger.breach(
-                "C2",
-                format!("{:?} asked for {choices:?}, was told {settled:?}, stored is {stored:?}", self.voter),
-            );
-        }
-        if settled.is_new && over.is_some_and(|over| number != over + 1) {
-            ledger.breach(
-                "C2",
-                format!("{:?} asked for a change over {over:?} only, and was told {settled:?}", self.voter),
-            );
-        }
-        if settled.is_new && ledger.was_published_before(&self.voter.poll, began) {
-            ledger.breach("C6", format!("{:?} voted at {began}, when the results after closing were out", self.voter));
-        }
-        if settled.is_new && !ledger.claim(&self.voter, number) {
-            ledger.breach("C1", format!("{:?}: two requests were told that they wrote revision {number}", self.voter));
-        }
-    }
-
-    /// C4: voters see their own vote at once.
-    async fn see_own_vote(&self, settled: &StandingVote) {
+    /// Looks at their own vote, who was just told that it stands.
+    async fn see_own_vote(&self, told: &StandingVote) {
         let world = &self.cloud.world;
         let (id, caller) = (self.poll.rules.settings.poll_id.clone(), self.caller.clone());
         let shown = self.cloud.request(&self.cloud.votes, async move |votes| votes.stored_vote(&id, &caller).await);
-        if let Some(Ok(shown)) = shown.await
-            && shown.is_none_or(|shown| shown.revision < settled.vote.revision)
-        {
-            world.ledger.breach("C4", format!("{:?} was told {settled:?}, and saw {shown:?} then", self.voter));
+        if let Some(Ok(shown)) = shown.await {
+            world.observe(&Event::OwnVoteShown { voter: &self.voter, told, shown });
         }
     }
-
-    /// C2, C6: nobody is refused without a reason, nor for what stands already.
-    fn check_refusal(&self, refusal: &Error, choices: Option<Ballot>, before: Option<&Revision>, began: u64) {
-        let world = &self.cloud.world;
-        let standing = world.ledger.standing(&self.voter);
-        let now = world.executor.now_ms();
-        let times = world.ledger.times_since(&self.voter.poll, began.saturating_sub(REFUSAL_AGE_MS));
-        let stood_all_along = before.is_some() && before == standing.as_ref();
-        let is_repeat = stood_all_along && before.is_some_and(|before| before.choices == bits(choices));
-        let is_right = !is_repeat
-            && match refusal {
-                Error::AlreadyVoted => self.is_fixed() && standing.is_some() && choices.is_some(),
-                Error::VoteChangeNotAllowed => self.is_fixed() && standing.is_some() && choices.is_none(),
-                // Whatever the poll said before: one that is closed stays closed.
-                Error::PollClosed => world
-                    .ledger
-                    .times_now(&self.voter.poll)
-                    .closes_at
-                    .is_some_and(|closes_at| closes_at <= now + SKEW_MS),
-                Error::PollNotOpen => {
-                    times.iter().any(|times| times.opens_at.is_some_and(|opens_at| opens_at + SKEW_MS > began))
-                }
-                Error::NoVote => choices.is_none() && before.is_none(),
-                _ => false,
-            };
-        if !is_right {
-            let what = format!("{:?} asked for {choices:?} and was refused: {refusal:?}; {before:?} stood", self.voter);
-            world.ledger.breach("C2", what);
-        }
-    }
-}
-
-fn bits(ballot: Option<Ballot>) -> Option<u128> {
-    ballot.map(|Ballot::Choices(choices)| choices.bits())
 }
 
 fn sent(Ballot::Choices(choices): Ballot) -> SentBallot {

@@ -1,25 +1,26 @@
 //! All that there is in one run: time, faults, the tables and queues, and the ledger that knows better.
 
 use std::{
-    cell::{Cell, RefCell},
+    cell::{Cell, Ref, RefCell},
     hash::{DefaultHasher, Hash, Hasher},
     rc::Rc,
     time::Duration,
 };
 
 use landslide_aws::clock::Clock;
-use landslide_domain::{
-    lease::CLOCK_SKEW_MS,
-    time::{MINUTE_MS, Timestamp},
-};
+use landslide_domain::time::{MINUTE_MS, Timestamp};
 use rustc_hash::FxHashMap;
 
 use crate::{
     channel::Signal,
-    database::{Item, Keys, Table, item_bytes, outline, read_units, stream_record, write_units},
+    checkers::{self, Breach, Verdict},
+    database::{Keys, Table},
+    events::Event,
     executor::Executor,
-    faults::{Fault, Faults},
+    faults::{Fault, Faults, SKEW_MS},
+    item::{Item, item_bytes, outline, read_units, stream_record, write_units},
     ledger::Ledger,
+    names::{POLLS, RELAY_DLQ, TALLIES, TALLY_DLQ, VOTES},
     queue::{DeadLetters, FifoQueue, Sent},
     scenario::Scenario,
     stream::{Record, Stream},
@@ -30,22 +31,6 @@ const BEGINNING_MS: u64 = 1_790_000_000_000;
 
 /// Read units a second that a partition has for each write unit: 3,000 for 1,000.
 const READ_UNITS_A_WRITE_UNIT: u64 = 3;
-
-/// By how much a clock is ahead or behind at most, in milliseconds: two of them differ by `CLOCK_SKEW_MS` at most.
-pub const SKEW_MS: u64 = CLOCK_SKEW_MS / 2;
-
-/// The Polls table.
-pub const POLLS: &str = "polls";
-/// The Votes table.
-pub const VOTES: &str = "votes";
-/// The Tallies table.
-pub const TALLIES: &str = "tallies";
-/// The tally queue.
-pub const TALLY_QUEUE: &str = "tally-queue";
-/// Its dead letters.
-pub const TALLY_DLQ: &str = "tally-dlq";
-/// The relay's.
-pub const RELAY_DLQ: &str = "relay-dlq";
 
 /// The three tables.
 pub struct Tables {
@@ -110,8 +95,8 @@ pub struct World {
     pub relay_dlq: DeadLetters,
     /// Rings when a poll's lanes are about to be doubled.
     pub doubling: Signal,
-    /// What is true.
-    pub ledger: Ledger,
+    ledger: RefCell<Ledger>,
+    breaches: RefCell<Vec<Breach>>,
     began_ms: u64,
     invocations: Cell<u64>,
     random: RefCell<fastrand::Rng>,
@@ -198,13 +183,30 @@ impl World {
             tally_dlq: FifoQueue::default(),
             relay_dlq: DeadLetters::default(),
             doubling: Signal::default(),
-            ledger: Ledger::default(),
+            ledger: RefCell::default(),
+            breaches: RefCell::default(),
             invocations: Cell::new(0),
             debts: RefCell::default(),
             read_debts: RefCell::default(),
             began_ms,
             scenario,
         })
+    }
+
+    /// Has the checkers look at what happens, and the ledger keep it.
+    pub fn observe(&self, event: &Event<'_>) {
+        checkers::check(&self.ledger.borrow(), event, &mut self.breaches.borrow_mut());
+        self.ledger.borrow_mut().note(event);
+    }
+
+    /// What is true.
+    pub fn ledger(&self) -> Ref<'_, Ledger> {
+        self.ledger.borrow()
+    }
+
+    /// How the run came out, once everything is drained.
+    pub fn verdict(&self) -> Verdict {
+        Verdict::of(&self.ledger.borrow(), &self.breaches.borrow())
     }
 
     /// A number below a bound, drawn. 0 below 1.
@@ -291,26 +293,17 @@ impl World {
         self.landed(by, table, None, item);
     }
 
-    /// Has the stream and the ledger know of an item that an invocation has written.
+    /// Has the stream and the checkers know of an item that an invocation has written.
     pub fn landed(&self, by: u64, table: &str, former: Option<&Item>, item: &Item) {
-        let now = self.executor.now_ms();
-        let is = |kind: &str| item.get("item").and_then(|item| item.as_s().ok()).is_some_and(|item| item == kind);
-        match table {
-            POLLS if is("RULES") => self.ledger.poll_landed(item, now, by),
-            POLLS => self.ledger.labels_landed(item, by),
-            VOTES => {
-                self.ledger.vote_landed(item, now);
-                self.write_record(former, Some(item));
-            }
-            TALLIES if is("HEAD") => {
-                count(&self.numbers.flushes);
-                self.ledger.head_landed(former, item);
-            }
-            TALLIES if is("COUNT") => {
-                count(&self.numbers.copies);
-                self.ledger.count_landed(former, item);
-            }
-            TALLIES => count(&self.numbers.spills),
+        let event = Event::of_write(table, former, item, self.executor.now_ms(), by);
+        if let Some(event) = &event {
+            self.observe(event);
+        }
+        match event {
+            Some(Event::VoteWritten { .. }) => self.write_record(former, Some(item)),
+            Some(Event::HeadWritten { .. }) => count(&self.numbers.flushes),
+            Some(Event::CountWritten { .. }) => count(&self.numbers.copies),
+            None if table == TALLIES => count(&self.numbers.spills),
             _ => {}
         }
     }
@@ -322,7 +315,7 @@ impl World {
         self.append_record(place, stream_record(self.stream.next_sequence(), former, now));
         if self.faults.strikes(Fault::Garbage) {
             let garbage = format!(r#"{{"eventName":"INSERT","dynamodb":{{"Garbage":{}}}}}"#, self.draw(1 << 40));
-            self.ledger.garbage(&garbage);
+            self.observe(&Event::GarbageMade { text: &garbage });
             self.append_record(place, garbage);
         }
     }
@@ -394,7 +387,7 @@ impl World {
             // Layout version 7, which waits for its deployment until the queue gives it up.
             _ => format!("BwAA{:08}", self.draw(100_000_000)),
         };
-        self.ledger.garbage(&body);
+        self.observe(&Event::GarbageMade { text: &body });
         Sent { body: body.into(), group, deduplication: None, reason: None }
     }
 
