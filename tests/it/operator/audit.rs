@@ -224,7 +224,7 @@ async fn another_number_in_head_is_found_and_rebuilt_once_the_poll_is_closed() {
 }
 
 /// For how long a repair is left to run, by the time that an audit takes: it audits, mends, and audits again. The simulation
-/// (tests/sim/src/actors/operator.rs) has it crash anywhere.
+/// (tests/sim/src/program.rs) has it crash anywhere.
 const KILLED_AFTER: [f64; 6] = [0.5, 0.9, 1.1, 1.6, 2.0, 3.0];
 
 #[tokio::test]

@@ -40,7 +40,7 @@ pub enum Event<'a> {
     ResultsShown { poll: &'a str, at: u64 },
     /// The stream dropped records that its reader had not given up.
     RecordsLost,
-    /// A message became a dead letter so long after it was first handed out, and not before it had that long, in milliseconds.
+    /// A message is a dead letter `after_ms` since it was first handed out. Its pauses alone take `least_ms`.
     DeadLetter { after_ms: u64, least_ms: u64 },
     /// The run does not come to its end.
     Stuck(&'static str),

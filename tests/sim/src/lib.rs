@@ -7,31 +7,27 @@
 // A simulation is a test: it fails by panicking.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+mod actors;
 pub mod channel;
 mod checkers;
-mod client;
 mod cloud;
-mod database;
+mod event_sources;
 mod events;
 pub mod executor;
 mod facts;
 mod faults;
 pub mod item;
-mod lambda;
 mod ledger;
+mod models;
 mod names;
-mod operator;
-mod owners;
+mod numbers;
 pub mod plain;
-mod queue;
-mod readers;
+mod program;
 pub mod run;
 mod scenario;
 pub mod shrink;
 pub mod spec;
-mod stream;
 pub mod summary;
 #[cfg(test)]
 mod tests;
-mod voters;
 mod world;

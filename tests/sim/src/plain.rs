@@ -14,7 +14,7 @@ use landslide_domain::{
 use landslide_service::votes::Wish;
 use serde_json::json;
 
-use crate::{cloud::Cloud, faults::Fault, owners, scenario::Scenario, world::World};
+use crate::{actors::owners, cloud::Cloud, event_sources, faults::Fault, scenario::Scenario, world::World};
 
 /// What comes, and on how much of a cloud.
 pub struct Plain {
@@ -53,9 +53,9 @@ pub fn run(plain: &Plain) -> Counted {
     let peak = plain.declared_votes_per_second;
     let body = json!({"question": "Which?", "options": ["A", "B", "C", "D"], "peak_votes_per_second": peak});
     let poll = Rc::new(owners::make_poll(&world, 0, body));
-    world.executor.spawn(owners::create(world.clone(), poll.clone()));
+    world.executor.spawn(owners::create(cloud.account.clone(), poll.clone()));
     assert!(world.executor.run(1_000));
-    cloud.start();
+    event_sources::start(&cloud);
     (0..plain.votes_per_second * plain.seconds).for_each(|voter| {
         world.executor.spawn(vote(cloud.clone(), poll.clone(), voter));
     });

@@ -13,7 +13,9 @@ use crate::{
     channel::one_value,
     executor::Doom,
     faults::Fault,
-    world::{Process, ProcessClock, World, count},
+    models::process::{Process, ProcessClock},
+    numbers::count,
+    world::World,
 };
 
 /// A crash or a hold-up comes at one of the first so many awaits of an invocation, or at one of fewer.

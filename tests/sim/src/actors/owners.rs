@@ -17,11 +17,11 @@ use landslide_domain::{
 use serde_json::{Value, json};
 
 use crate::{
-    client::Client,
     cloud::{Cloud, PollChangesApp},
     events::Event,
+    models::{account::Account, client::Client, process::Process},
     names::POLLS,
-    world::{Process, World, timestamp},
+    world::{World, timestamp},
 };
 
 /// The most that an owner does with a poll; and that a busy one does, with pauses so many times as short.
@@ -92,9 +92,9 @@ pub fn make_poll(world: &World, number: usize, body: Value) -> Poll {
 }
 
 /// Stores a poll, however often it takes.
-pub async fn create(world: Rc<World>, poll: Rc<Poll>) {
+pub async fn create(account: Rc<Account>, poll: Rc<Poll>) {
     let process = Process::new("create-poll");
-    let polls = PollStore::over(Client { world, process }, POLLS.to_owned());
+    let polls = PollStore::over(Client { account, process }, POLLS.to_owned());
     while polls.create(&poll).await.is_err() {}
 }
 
@@ -130,7 +130,7 @@ pub async fn act(cloud: Rc<Cloud>, poll: Rc<Poll>) {
 pub async fn raise_beside_doublings(cloud: Rc<Cloud>, poll: Rc<Poll>) {
     let world = &cloud.world;
     for _ in 0..BUSY_ACTS_MAX {
-        world.doubling.wait().await;
+        cloud.account.doubling.wait().await;
         let wish = Wish::Edit(json!({"peak_votes_per_second": higher_peak(world, &poll, BUSY)}));
         ask(&cloud, &poll, &wish).await;
     }

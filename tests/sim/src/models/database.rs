@@ -11,10 +11,52 @@ use aws_sdk_dynamodb::{
     types::AttributeValue,
 };
 
-use crate::item::{Item, number};
+use crate::{
+    item::{Item, number},
+    names::{POLLS, TALLIES, VOTES},
+};
 
 /// Names of a table's partition key and sort key.
 pub struct Keys(pub &'static str, pub &'static str);
+
+/// The three tables.
+pub struct Tables {
+    polls: Table,
+    votes: Table,
+    tallies: Table,
+}
+
+impl Default for Tables {
+    fn default() -> Self {
+        Self {
+            polls: Table::new(Keys("poll_id", "item")),
+            votes: Table::new(Keys("poll_partition", "voter")),
+            tallies: Table::new(Keys("poll_lane", "item")),
+        }
+    }
+}
+
+impl Tables {
+    /// A table by its name.
+    pub fn of(&self, name: Option<&str>) -> &Table {
+        match name {
+            Some(POLLS) => &self.polls,
+            Some(VOTES) => &self.votes,
+            Some(TALLIES) => &self.tallies,
+            other => panic!("there is no table {other:?}"),
+        }
+    }
+
+    /// A table by its name, to be written.
+    pub fn of_mut(&mut self, name: &str) -> &mut Table {
+        match name {
+            POLLS => &mut self.polls,
+            VOTES => &mut self.votes,
+            TALLIES => &mut self.tallies,
+            other => panic!("there is no table {other:?}"),
+        }
+    }
+}
 
 /// A table.
 pub struct Table {

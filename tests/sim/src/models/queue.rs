@@ -229,3 +229,14 @@ impl DeadLetters {
         self.0.borrow().iter().any(|letter| &*letter.body == body)
     }
 }
+
+/// The handle of a message that was handed out by a receipt.
+pub fn handle(receipt: u64, id: u64) -> String {
+    format!("{receipt}-{id}")
+}
+
+/// The receipt and the message of such a handle.
+pub fn read_handle(handle: &str) -> (u64, u64) {
+    let (receipt, id) = handle.split_once('-').expect("our handle");
+    (receipt.parse().expect("our receipt"), id.parse().expect("our id"))
+}
