@@ -6,6 +6,8 @@ mod exactness;
 mod freshness;
 mod monotonicity;
 mod rejection;
+#[cfg(test)]
+mod tests;
 mod uniqueness;
 
 use std::fmt;
