@@ -51,7 +51,7 @@ CARGO_FLAGS := --profile fast
 # The simulation runs the shared code all the time, and the budgets count its instructions. In one unit the simulation itself
 # takes twice as long to build, and a quarter less to run.
 SIM_FLAGS := $(foreach crate,landslide-aws landslide-counting landslide-domain landslide-edge landslide-identity landslide-service landslide-stream relay-votes tally-votes,--config profile.fast.package.$(crate).opt-level=3) \
-	--config profile.fast.package.landslide-sim.codegen-units=1
+	$(foreach crate,landslide-capacity landslide-sim,--config profile.fast.package.$(crate).codegen-units=1)
 CARGO_MUTANTS := 27.1.0
 # Of `mutants`: some fill the memory without end, which is to end the test and not the machine.
 MUTANT_KB_MAX := 4194304
@@ -143,10 +143,10 @@ mutants: ## breaks the domain on purpose at every place that cargo-mutants finds
 ## --- models and figures
 
 viral: ## the path of 60,000 votes/s and more in virtual time, by counts, and plots of it (SCENARIOS='steady wide')
-	cargo run --quiet $(CARGO_FLAGS) $(SIM_FLAGS) --bin landslide-sim -- viral $(SCENARIOS) $(ARGS)
+	cargo run --quiet $(CARGO_FLAGS) $(SIM_FLAGS) --bin landslide-capacity -- $(SCENARIOS) $(ARGS)
 
 costs: ## what a million votes cost, by units that are counted and infra/prices.json; fails where docs/figures.md says otherwise
-	cargo run --quiet $(CARGO_FLAGS) $(SIM_FLAGS) --bin landslide-sim -- viral steady new-devices lone --costs-in docs/figures.md
+	cargo run --quiet $(CARGO_FLAGS) $(SIM_FLAGS) --bin landslide-capacity -- steady new-devices lone --costs-in docs/figures.md
 
 bench: ## the functions as they ship, each as a process, by a floor in the same run; the hot paths by time (ARGS='--rounds 3')
 	@$(LOCAL) package --arch $(HOST_ARCH)

@@ -1,17 +1,14 @@
-//! The promises of the design (section 1), each by name.
+//! The promises C1 to C7, each by name.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_util::future::join_all;
-use landslide_domain::{
-    ballot::Ballot,
-    change::{Change, VoteId},
-    ids::VoterKey,
-    time::Timestamp,
-};
+use landslide_domain::{change::Change, time::Timestamp};
 use serde_json::{Value, json};
 
-use crate::support::{App, assert_problem, eventually, in_ms, now_ms, someone, votes_by_option};
+use crate::support::{
+    App, assert_problem, eventually, in_ms, made_up_votes, message, now_ms, replay, someone, votes_by_option,
+};
 
 #[tokio::test]
 async fn c1_fifty_racing_requests_of_one_voter_are_one_vote() {
@@ -63,7 +60,7 @@ async fn c3_the_counts_are_a_recount_of_the_votes_whatever_comes_twice() {
     .await;
     assert!(votes.iter().all(|vote| vote.status == 201));
     app.results_settle_at(&poll, 60).await;
-    crate::counting::replay(&app, &poll, 3).await;
+    replay(&app, &poll, 3).await;
     let results = app.nothing_more_is_counted_than(&poll, 60).await;
     app.assert_recounted(&poll, &results).await;
 }
@@ -87,8 +84,8 @@ async fn c4_as_of_is_when_the_newest_counted_vote_was_cast_and_never_goes_down()
     }
     let stored = stored_counts(&app, &poll, 1).await;
     let repeats_late_votes_and_changes = async {
-        crate::counting::replay(&app, &poll, 2).await;
-        let late = crate::counting::message(&poll, 0, (0..3).map(|_| vote_of_a_minute_ago(2)).collect());
+        replay(&app, &poll, 2).await;
+        let late = message(&poll, 0, (0..3).map(|_| vote_of_a_minute_ago(2)).collect());
         app.aws.send(app.stack.output("TallyQueueUrl"), &format!("{poll}#0"), &late).await;
         app.results_settle_at(&poll, 8).await;
         for voter in &voters {
@@ -102,14 +99,10 @@ async fn c4_as_of_is_when_the_newest_counted_vote_was_cast_and_never_goes_down()
     assert!(stored_counts(&app, &poll, 1).await[0].as_of > stored[0].as_of);
 }
 
-/// A made-up first vote that comes to be counted after newer ones.
+/// A made-up first vote of a minute ago, which is counted after newer ones.
 fn vote_of_a_minute_ago(option: u64) -> Change {
-    Change {
-        id: VoteId::new(&VoterKey::from_bytes(fastrand::u128(..).to_be_bytes()), 1),
-        cast_at: Timestamp::from_millis(now_ms() - 60_000).unwrap(),
-        from: None,
-        to: Ballot::of_options(&[option]),
-    }
+    let cast_at = Timestamp::from_millis(now_ms() - 60_000).unwrap();
+    Change { cast_at, ..made_up_votes([option])[0] }
 }
 
 /// The readers' copy of a lane's tally.

@@ -11,7 +11,14 @@ from landslide_local import paths, venvs
 from landslide_local.stages import Failure, stage
 
 PROFILE = "fast"
-PROGRAMS_OF_TESTS = ("landslide-bench", "landslide-floor", "landslide-load", "landslide-paths", "landslide-sim")
+PROGRAMS_OF_TESTS = (
+    "landslide-bench",
+    "landslide-capacity",
+    "landslide-floor",
+    "landslide-load",
+    "landslide-paths",
+    "landslide-sim",
+)
 """Packages of `tests/` with programs that a running stack does not need."""
 TARGET = Path(os.environ.get("CARGO_TARGET_DIR") or paths.ROOT / "target").resolve()
 TRIPLES = {"arm64": "aarch64-unknown-linux-gnu", "x86_64": "x86_64-unknown-linux-gnu"}

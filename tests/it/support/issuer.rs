@@ -8,7 +8,7 @@ use jsonwebtoken::{
 };
 use serde_json::{Value, json};
 
-use super::now_ms;
+use super::time::now_ms;
 
 /// As in cli/src/issuer.rs.
 const ISSUER: &str = "https://issuer.landslide.local";

@@ -13,7 +13,7 @@ use landslide_runtime::Answer;
 use reqwest::{RequestBuilder, Response, redirect};
 use serde_json::{Value, json};
 
-use super::{eventually, now_ms};
+use super::time::{eventually, now_ms};
 
 /// The program, whose packages infra/local installs before the tests.
 const PROGRAM: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../infra/local/openid-provider/serve.mjs");

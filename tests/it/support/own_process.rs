@@ -15,7 +15,7 @@ use landslide_runtime::{ANY_PORT, Answer, Lambda, NoAnswer, Server};
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
-use super::{App, eventually};
+use super::{app::App, time::eventually};
 
 /// How long an answer is waited for.
 const ANSWER_MAX: Duration = Duration::from_secs(60);

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, path::Path, process::Command};
 
-use super::Stack;
+use super::{app::App, stack::Stack};
 
 /// A process of a function.
 pub struct Process {
@@ -51,5 +51,14 @@ impl Process {
 
     fn signal(&self, name: &str) -> bool {
         Command::new("kill").args([format!("-{name}"), self.id.to_string()]).output().unwrap().status.success()
+    }
+}
+
+/// Fails if fewer than two processes of cast-vote run, where that can be seen.
+pub fn assert_several_processes(app: &App) {
+    if app.stack.has("function-processes") {
+        let processes = Process::of(&app.stack);
+        let casting = processes.iter().filter(|process| process.function == app.stack.function("cast-vote")).count();
+        assert!(casting >= 2, "{casting} process of cast-vote: this shows nothing of processes that remember a poll");
     }
 }

@@ -1,5 +1,5 @@
 //! Load for a running stack: voters over HTTP, how soon their votes count, and what the counting costs. The chaos test
-//! (tests/it/chaos) uses the same voters, and the same way between functions and their cloud.
+//! (tests/it/faults/chaos) uses the same voters, and the same way between functions and their cloud.
 
 pub mod lag;
 pub mod meter;

@@ -2,6 +2,11 @@
 
 use std::cell::{Cell, RefCell};
 
+use landslide_domain::lease::CLOCK_SKEW_MS;
+
+/// By how much a clock is ahead or behind at most, in milliseconds: two of them differ by `CLOCK_SKEW_MS` at most.
+pub const SKEW_MS: u64 = CLOCK_SKEW_MS / 2;
+
 macro_rules! faults {
     ($($variant:ident $name:literal $doc:literal,)*) => {
         /// A kind of fault.

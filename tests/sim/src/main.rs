@@ -1,34 +1,7 @@
-//! The deterministic simulation: the real code of voting, relaying, counting and editing over models of DynamoDB, its
-//! stream, SQS, Lambda and clocks, driven by one seed.
-//!
-//! `make sim SEEDS=n SEED_START=m` runs it. Its last line says how many votes were lost and how many counted twice.
+//! Runs the simulation: `make sim SEEDS=n SEED_START=m`. The last line says how many votes were lost and how many counted twice.
 
 // A simulation is a test: it fails by panicking.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
-
-mod channel;
-mod client;
-mod cloud;
-mod database;
-mod executor;
-mod faults;
-mod lambda;
-mod ledger;
-mod operator;
-mod owners;
-mod queue;
-mod readers;
-mod run;
-mod scenario;
-mod shrink;
-mod spec;
-mod stream;
-mod summary;
-#[cfg(test)]
-mod tests;
-mod viral;
-mod voters;
-mod world;
 
 use std::{
     process::ExitCode,
@@ -39,10 +12,9 @@ use std::{
     thread,
 };
 
-use clap::{Parser, Subcommand};
-
-use crate::{
-    run::run,
+use clap::Parser;
+use landslide_sim::{
+    run::{Report, run},
     shrink::{breaks_a_promise, shrink},
     spec::Spec,
     summary::{Summary, group_thousands},
@@ -59,10 +31,7 @@ const BREACHES_MAX: usize = 5;
 
 /// Runs the real code over models of AWS, seed by seed, and holds every promise against what came of it.
 #[derive(Parser)]
-#[command(args_conflicts_with_subcommands = true)]
 struct Arguments {
-    #[command(subcommand)]
-    command: Option<Command>,
     /// How many seeds.
     #[arg(long, default_value_t = 1_000)]
     seeds: u64,
@@ -80,21 +49,11 @@ struct Arguments {
     no_shrink: bool,
 }
 
-#[derive(Subcommand)]
-enum Command {
-    /// The viral model: the whole path under load, in virtual time, by counts
-    Viral(viral::Arguments),
-}
-
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let is_well = match (&arguments.command, &arguments.seed) {
-        (Some(Command::Viral(asked)), _) => viral::main(asked).unwrap_or_else(|error| {
-            eprintln!("{error}");
-            false
-        }),
-        (None, Some(spec)) => show(spec),
-        (None, None) => run_all(&arguments),
+    let is_well = match &arguments.seed {
+        Some(spec) => show(spec),
+        None => run_all(&arguments),
     };
     if is_well { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
@@ -158,7 +117,7 @@ fn show(spec: &Spec) -> bool {
     !breaks_a_promise(&report)
 }
 
-fn print_run(spec: &Spec) -> run::Report {
+fn print_run(spec: &Spec) -> Report {
     let report = run(&spec.scenario(), true);
     let lines = report.trace.len();
     if lines > TRACE_LINES_MAX {
@@ -169,7 +128,7 @@ fn print_run(spec: &Spec) -> run::Report {
     report
 }
 
-fn print_breaches(report: &run::Report) {
+fn print_breaches(report: &Report) {
     let breaches = &report.verdict.breaches;
     breaches.iter().take(BREACHES_MAX).for_each(|breach| println!("  {breach}"));
     if breaches.len() > BREACHES_MAX {

@@ -6,14 +6,17 @@ use landslide_counting::tallies::rebuild::LANDED_MS;
 use landslide_domain::{poll::Poll, tally::COUNTABLE_AGE_MS, time::DAY_MS};
 
 use crate::{
+    actors::{operator, owners, readers, voters::Person},
+    checkers::Verdict,
     cloud::Cloud,
-    database::Item,
-    faults::Fault,
-    ledger::Verdict,
-    operator, owners, readers,
+    event_sources,
+    events::{Drained, Event},
+    faults::{Fault, SKEW_MS},
+    item::Item,
+    models::account::Account,
+    names::{TALLIES, VOTES},
     scenario::Scenario,
-    voters::Person,
-    world::{SKEW_MS, TALLIES, VOTES, World},
+    world::World,
 };
 
 /// Polls of tasks after which a run counts as hanging: so many, and so many more a voter.
@@ -46,15 +49,15 @@ pub fn run(scenario: &Scenario, is_traced: bool) -> Report {
     let cloud = Cloud::new(&world);
     let polls: Vec<Rc<Poll>> = (0..scenario.polls).map(|number| Rc::new(owners::draw_poll(&world, number))).collect();
     for poll in &polls {
-        world.executor.spawn(owners::create(world.clone(), poll.clone()));
+        world.executor.spawn(owners::create(cloud.account.clone(), poll.clone()));
     }
     go_on(&world);
     begin(&world, &cloud, &polls);
     drain(&world, &cloud);
-    check(&world);
+    check(&cloud);
     if scenario.months_pass {
         pass_months(&world, &cloud);
-        check(&world);
+        check(&cloud);
     }
     let report = report(&world);
     world.executor.clear();
@@ -62,7 +65,7 @@ pub fn run(scenario: &Scenario, is_traced: bool) -> Report {
 }
 
 fn begin(world: &Rc<World>, cloud: &Rc<Cloud>, polls: &[Rc<Poll>]) {
-    cloud.start();
+    event_sources::start(cloud);
     for number in 0..world.scenario.voters {
         let poll = &polls[world.draw_index(polls.len())];
         world.executor.spawn(Person::new(cloud, poll, number).live());
@@ -96,7 +99,7 @@ fn go_on(world: &World) {
     let of_rebuilds = if world.scenario.rebuilds { POLLS_MAX_OF_REBUILDS } else { 0 };
     let polls_max = POLLS_MAX + POLLS_MAX_A_VOTER * world.scenario.voters as u64 + of_rebuilds;
     if !world.executor.run(polls_max) {
-        world.ledger.breach("C3", "the pipeline never drains");
+        world.observe(&Event::Stuck("the pipeline never drains"));
     }
 }
 
@@ -104,12 +107,12 @@ fn go_on(world: &World) {
 fn drain(world: &Rc<World>, cloud: &Rc<Cloud>) {
     go_on(world);
     for _ in 0..MENDINGS_MAX {
-        if !cloud.mend() {
+        if !operator::mend(cloud) {
             return;
         }
         go_on(world);
     }
-    world.ledger.breach("C3", "the dead letters never end");
+    world.observe(&Event::Stuck("the dead letters never end"));
 }
 
 /// Old batches come again after four weeks; just as their votes pass the age at which they are not counted any more; after a
@@ -121,46 +124,49 @@ fn pass_months(world: &Rc<World>, cloud: &Rc<Cloud>) {
     for (step, since_beginning) in times.into_iter().enumerate() {
         world.executor.skip(since_beginning.saturating_sub(world.elapsed_ms()));
         let now = world.executor.now_ms();
-        world.tables.borrow_mut().of_mut(TALLIES).expire(now);
+        cloud.account.tables.borrow_mut().of_mut(TALLIES).expire(now);
         if step == deleted_at {
-            delete_votes(world);
+            delete_votes(&cloud.account);
         }
-        cloud.repeat_the_past();
+        event_sources::repeat_the_past(cloud);
         drain(world, cloud);
     }
 }
 
 /// Gives every vote a time to live that is over, and takes it out: two records each that are no votes.
-fn delete_votes(world: &Rc<World>) {
-    let votes: Vec<Rc<Item>> = world.tables.borrow().of(Some(VOTES)).all().cloned().collect();
+fn delete_votes(account: &Account) {
+    let votes: Vec<Rc<Item>> = account.tables.borrow().of(Some(VOTES)).all().cloned().collect();
     for vote in votes {
         let mut expiring = Item::clone(&vote);
-        let expires_at = aws_sdk_dynamodb::types::AttributeValue::N((world.executor.now_ms() / 1_000).to_string());
+        let expires_at =
+            aws_sdk_dynamodb::types::AttributeValue::N((account.world.executor.now_ms() / 1_000).to_string());
         expiring.insert("expires_at".to_owned(), expires_at);
-        world.tables.borrow_mut().of_mut(VOTES).seed(expiring.clone());
-        world.write_record(Some(&vote), Some(&expiring));
+        account.tables.borrow_mut().of_mut(VOTES).seed(expiring.clone());
+        account.write_record(Some(&vote), Some(&expiring));
     }
-    let now = world.executor.now_ms();
-    let gone = world.tables.borrow_mut().of_mut(VOTES).expire(now);
-    gone.iter().for_each(|vote| world.write_record(Some(vote), None));
+    let now = account.world.executor.now_ms();
+    let gone = account.tables.borrow_mut().of_mut(VOTES).expire(now);
+    gone.iter().for_each(|vote| account.write_record(Some(vote), None));
 }
 
-fn check(world: &World) {
-    world.ledger.check_garbage(|text| world.relay_dlq.hold(text) || world.tally_dlq.holds(text));
-    if !world.queue.is_empty() {
-        world.ledger.breach("C3", "the queue is not empty");
-    }
-    let tables = world.tables.borrow();
+/// Holds all that was stored against all that was counted.
+fn check(cloud: &Cloud) {
+    let (world, account) = (&cloud.world, &cloud.account);
+    let tables = account.tables.borrow();
     let tallies = tables.of(Some(TALLIES));
-    let of_kind = |kind: &str| -> Vec<Rc<Item>> {
-        tallies.all().filter(|item| item["item"].as_s().is_ok_and(|item| item == kind)).cloned().collect()
+    let of_kind = |kind: &str| -> Vec<&Rc<Item>> {
+        tallies.all().filter(|item| item["item"].as_s().is_ok_and(|item| item == kind)).collect()
     };
-    let (heads, counts) = (of_kind("HEAD"), of_kind("COUNT"));
-    let lanes = heads.iter().map(|head| {
-        let count = counts.iter().find(|count| count["poll_lane"] == head["poll_lane"]);
-        (&**head, count.map(|count| &**count))
-    });
-    world.ledger.hold_against(lanes);
+    let counts = of_kind("COUNT");
+    let count_of = |head: &Item| counts.iter().find(|count| count["poll_lane"] == head["poll_lane"]);
+    let heads = of_kind("HEAD").into_iter();
+    let expected = world.ledger().recount();
+    world.observe(&Event::Drained(Drained {
+        lanes: heads.map(|head| (&**head, count_of(head).map(|count| &***count))).collect(),
+        expected,
+        is_put_aside: &|text| account.relay_dlq.hold(text) || account.tally_dlq.holds(text),
+        is_queue_empty: account.queue.is_empty(),
+    }));
 }
 
 fn report(world: &World) -> Report {
@@ -169,9 +175,9 @@ fn report(world: &World) -> Report {
     faults[Fault::Crash as usize] = world.executor.drops();
     faults[Fault::HoldUp as usize] = world.executor.hold_ups();
     Report {
-        verdict: world.ledger.verdict(),
+        verdict: world.verdict(),
         numbers: vec![
-            ("votes", world.ledger.votes.get()),
+            ("votes", world.ledger().votes()),
             ("requests", numbers.requests.get()),
             ("timeouts", numbers.timeouts.get()),
             ("throttled invocations", numbers.throttled.get()),

@@ -4,14 +4,17 @@ use aws_sdk_dynamodb::{operation::put_item::PutItemInput, types::AttributeValue}
 use serde_json::value::RawValue;
 
 use crate::{
-    database::{Item, Keys, Table, Written, number},
     executor::{Doom, Executor},
     faults::Fault,
-    queue::{FifoQueue, Sent},
+    item::{Item, number},
+    models::{
+        database::{Keys, Table, Written},
+        queue::{FifoQueue, Receipt, Sent},
+        stream::{PLACES, Record, Stream},
+    },
     run::run,
     scenario::Scenario,
     spec::{Change, Spec},
-    stream::{PLACES, Record, Stream},
     summary::group_thousands,
 };
 
@@ -71,7 +74,7 @@ fn a_deduplication_id_holds_for_five_minutes_in_its_group() {
 fn a_group_is_in_one_hand_at_a_time_and_keeps_its_order() {
     let queue = FifoQueue::default();
     assert!(["1", "2", "3"].iter().all(|body| queue.send(message("a", body), 0)));
-    let bodies = |receipt: &crate::queue::Receipt| -> Vec<String> {
+    let bodies = |receipt: &Receipt| -> Vec<String> {
         receipt.messages.iter().map(|message| message.sent.body.to_string()).collect()
     };
     let wanted = [("a".into(), 2)];

@@ -1,0 +1,220 @@
+//! The scenarios by name: what each is told, and what has to come of it.
+
+use crate::{
+    parameters::{Logical, Parameters, Placement, Stalled},
+    report::{Demand, Report},
+};
+
+/// The longest lag of 99 of 100 votes of the steady state, in milliseconds.
+const LAG_P99_MS: u64 = 5_000;
+/// The longest until all is counted after the peak, in milliseconds.
+const DRAIN_MS: u64 = 30_000;
+
+/// Of so many voters fewer than one gives up where a poll is served.
+const VOTERS_A_LOSS: u64 = 1_000;
+
+/// A scenario.
+pub struct Scenario {
+    /// Its name.
+    pub name: &'static str,
+    /// What it is about.
+    pub about: &'static str,
+    /// What the model is told.
+    pub parameters: fn() -> Parameters,
+    /// What has to be besides that nothing is lost; the reason if it is not.
+    pub demand: Demand,
+}
+
+/// All of them.
+pub const SCENARIOS: &[Scenario] = &[
+    Scenario {
+        name: "steady",
+        about: "60,000 votes/s for 10 minutes on 8 lanes, as declared",
+        parameters: Parameters::default,
+        demand: keeps_up,
+    },
+    Scenario {
+        name: "new-devices",
+        about: "the same, each voter with a device that registers first",
+        parameters: || Parameters { new_devices: true, ..Parameters::default() },
+        demand: keeps_up,
+    },
+    Scenario { name: "lone", about: "a vote every five seconds, on a new table", parameters: lone, demand: keeps_up },
+    Scenario {
+        name: "wide",
+        about: "a table of 256 shards, and a poll of one lane and 1,000 votes/s",
+        parameters: wide,
+        demand: keeps_up,
+    },
+    Scenario {
+        name: "wide-full",
+        about: "a table of 512 shards, and the 8,000 votes/s that one lane is meant for",
+        parameters: wide_full,
+        demand: |_| Ok(()),
+    },
+    Scenario {
+        name: "wide-full-4",
+        about: "the same, and MinLanes is 4",
+        parameters: || Parameters { lanes_min: 4, ..wide_full() },
+        demand: keeps_up,
+    },
+    Scenario {
+        name: "wide-full-grown",
+        about: "the same with MinLanes 1, and lanes grow by themselves",
+        parameters: || Parameters { lanes_grow: true, ..wide_full() },
+        demand: keeps_up,
+    },
+    Scenario {
+        name: "new-tallies",
+        about: "as steady, on a Tallies table that is new (4 partitions)",
+        parameters: || Parameters { tallies_partitions: 4, ..Parameters::default() },
+        demand: |_| Ok(()),
+    },
+    Scenario {
+        name: "cold",
+        about: "60,000 votes/s at once on a new table (4 partitions) and no environment",
+        parameters: || Parameters { ramp_s: 1, partitions: 4, tallies_partitions: 4, ..Parameters::default() },
+        demand: |_| Ok(()),
+    },
+    Scenario {
+        name: "hop",
+        about: "as steady, each batch counted by the process that knows least of its lane",
+        parameters: || Parameters { tally_placement: Placement::Hop, ..Parameters::default() },
+        demand: keeps_up,
+    },
+    Scenario {
+        name: "stall",
+        about: "as steady, and no batch is counted for 60 s",
+        parameters: || Parameters { stalled: Stalled::Tally, ..Parameters::default() },
+        demand: |_| Ok(()),
+    },
+    Scenario {
+        name: "stall-relay",
+        about: "as steady, and no batch is relayed for 60 s",
+        parameters: || Parameters { stalled: Stalled::Relay, ..Parameters::default() },
+        demand: |_| Ok(()),
+    },
+    Scenario {
+        name: "stall-tallies",
+        about: "as steady, and the Tallies table gives no answer for 60 s",
+        parameters: || Parameters { stalled: Stalled::Tallies, ..Parameters::default() },
+        demand: |_| Ok(()),
+    },
+    Scenario {
+        name: "fail-once-60",
+        about: "as steady, a batch of each lane fails once, and comes again after the queue's 60 s",
+        parameters: || Parameters { tally_changes_visibility: false, ..fail_once() },
+        demand: |_| Ok(()),
+    },
+    Scenario {
+        name: "fail-once",
+        about: "the same, and tally-votes has it come again after a second",
+        parameters: fail_once,
+        demand: keeps_up,
+    },
+    Scenario {
+        name: "aim",
+        about: "250,000 votes/s on 32 lanes and 4,096 logical partitions, as declared",
+        parameters: aim,
+        demand: serves_nearly_all,
+    },
+    Scenario {
+        name: "aim-raised",
+        about: "100,000 votes/s on the same stack, in a poll that was created for 60,000 and raised later, so on 512 logical ones",
+        parameters: aim_raised,
+        demand: serves_nearly_all,
+    },
+    Scenario {
+        name: "tenfold",
+        about: "600,000 votes/s on a stack set up for 60,000, all quotas raised tenfold",
+        parameters: tenfold,
+        demand: |_| Ok(()),
+    },
+    Scenario {
+        name: "surprise",
+        about: "declared at 1,000 votes/s, so of one lane, and 60,000 come",
+        parameters: surprise,
+        demand: |_| Ok(()),
+    },
+    Scenario {
+        name: "surprise-grown",
+        about: "the same, and lanes grow by themselves",
+        parameters: || Parameters { lanes_grow: true, ..surprise() },
+        demand: keeps_up,
+    },
+];
+
+/// Lag and drain keep within their limits.
+fn keeps_up(report: &Report) -> Result<(), String> {
+    if report.steady_lag_ms.p99 > LAG_P99_MS {
+        return Err(format!("lag p99 of {} ms in the steady state is over {LAG_P99_MS} ms", report.steady_lag_ms.p99));
+    }
+    if report.drain_ms > DRAIN_MS {
+        return Err(format!("drained {} ms after the peak, over {DRAIN_MS} ms", report.drain_ms));
+    }
+    Ok(())
+}
+
+/// Keeps up, and hardly a voter gives up.
+fn serves_nearly_all(report: &Report) -> Result<(), String> {
+    let (gave_up, came) = report.gave_up();
+    if gave_up * VOTERS_A_LOSS >= came {
+        return Err(format!("{gave_up} of {came} voters gave up, not fewer than 1 in {VOTERS_A_LOSS}"));
+    }
+    keeps_up(report)
+}
+
+fn lone() -> Parameters {
+    Parameters {
+        peak_votes_per_second: 0.2,
+        peak_s: 50_000,
+        declared_votes_per_second: 1_000,
+        partitions: 4,
+        tallies_partitions: 4,
+        ..Parameters::default()
+    }
+}
+
+fn wide() -> Parameters {
+    Parameters { peak_votes_per_second: 1_000.0, declared_votes_per_second: 1_000, ramp_s: 10, ..Parameters::default() }
+}
+
+fn wide_full() -> Parameters {
+    Parameters { peak_votes_per_second: 8_000.0, declared_votes_per_second: 8_000, partitions: 512, ..wide() }
+}
+
+fn fail_once() -> Parameters {
+    Parameters { lanes_fail_once: true, ..Parameters::default() }
+}
+
+fn surprise() -> Parameters {
+    Parameters { declared_votes_per_second: 1_000, ..Parameters::default() }
+}
+
+fn aim() -> Parameters {
+    Parameters {
+        peak_votes_per_second: 250_000.0,
+        declared_votes_per_second: 250_000,
+        ramp_s: 300,
+        gateway_per_second: 300_000,
+        account_concurrency: 80_000,
+        table_write_units: 400_000,
+        partitions: 512,
+        tallies_partitions: 512,
+        ..Parameters::default()
+    }
+}
+
+fn aim_raised() -> Parameters {
+    Parameters { peak_votes_per_second: 100_000.0, logical_partitions: Logical::Number(512), ..aim() }
+}
+
+fn tenfold() -> Parameters {
+    Parameters {
+        peak_votes_per_second: 600_000.0,
+        gateway_per_second: 750_000,
+        account_concurrency: 200_000,
+        table_write_units: 1_000_000,
+        ..Parameters::default()
+    }
+}

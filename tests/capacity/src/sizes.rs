@@ -1,0 +1,254 @@
+//! How long things are: measured on what the real code writes, so that the model has no layout of its own.
+
+use std::{cell::RefCell, collections::BTreeMap, rc::Rc};
+
+use aws_sdk_dynamodb::operation::{
+    get_item::{GetItemError, GetItemOutput, builders::GetItemInputBuilder},
+    put_item::{PutItemError, PutItemOutput, builders::PutItemInputBuilder},
+    query::{QueryError, QueryOutput, builders::QueryInputBuilder},
+    transact_write_items::{
+        TransactWriteItemsError, TransactWriteItemsOutput, builders::TransactWriteItemsInputBuilder,
+    },
+    update_item::{UpdateItemError, UpdateItemOutput, builders::UpdateItemInputBuilder},
+};
+use landslide_aws::store::{DynamoDb, LaneStore, Outcome, TallyStore, VoteStore};
+use landslide_domain::{
+    ballot::Ballot,
+    caller::{Caller, TokenKind},
+    change::{Change, VoteId},
+    fold::fold,
+    ids::{PollId, VoterKey},
+    lane::LaneKey,
+    poll::Rules,
+    poll::request::CreatePoll,
+    tally::{Counters, Head, Minute, SeenRow},
+    time::{MINUTE_MS, Timestamp},
+    vote::Vote,
+};
+use landslide_sim::{
+    executor::Executor,
+    item::{Item, item_bytes, stream_record, write_units},
+};
+use serde_json::json;
+
+/// What Lambda's record of a stream has besides what the simulation's has, in bytes.
+const RECORD_ENVELOPE: &str = concat!(
+    r#","eventVersion":"1.1","awsRegion":"us-east-1","ApproximateCreationDateTime":1790000000,"SizeBytes":400,"#,
+    r#""StreamViewType":"NEW_AND_OLD_IMAGES","Keys":{"poll_partition":{"S":"AAAAAAAAAAAAAAAAAAAAAA#000"},"#,
+    r#""voter":{"S":"00000000000000000000000000000000"}},"eventSourceARN":"arn:aws:dynamodb:us-east-1:"#,
+    r#"000000000000:table/landslide-Votes-XXXXXXXXXXXXX/stream/2026-11-24T00:00:00.000""#,
+    "0123456789abcdef0123456789abcdef012345678901234567890"
+);
+/// Votes over which lengths a vote are measured.
+const SAMPLE: usize = 1_000;
+/// More votes than a message takes.
+const TOO_MANY: usize = 10_000;
+
+/// Lengths, in bytes if nothing else is said.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sizes {
+    /// Write units of a vote.
+    pub vote_units: u64,
+    /// A first vote's record in the stream, as the relay gets it.
+    pub record: u64,
+    /// A message without votes.
+    pub message: u64,
+    /// A vote in a message.
+    pub message_vote: f64,
+    /// The most votes of a message.
+    pub message_votes_max: u64,
+    /// HEAD without ids.
+    pub head: u64,
+    /// A minute in HEAD, without its ids.
+    pub head_minute: u64,
+    /// An id, in HEAD and in a SEEN row.
+    pub id: u64,
+    /// A SEEN row without ids.
+    pub row: u64,
+    /// COUNT.
+    pub copy: u64,
+}
+
+impl Sizes {
+    /// Measures them.
+    pub fn measure() -> Self {
+        let body = |votes| message(votes).first().map_or(0, |message| message.encode().len());
+        let (empty, full) = (body(1), body(SAMPLE + 1));
+        let message_vote = (full - empty) as f64 / SAMPLE as f64;
+        let head = tally_item(async |store| store.put_head(&lane(), &head_of(0, 0), 4_999).await.expect("no failure"));
+        let one_minute =
+            tally_item(async |store| store.put_head(&lane(), &head_of(1, SAMPLE), 4_999).await.expect("no failure"));
+        let two_minutes =
+            tally_item(async |store| store.put_head(&lane(), &head_of(2, SAMPLE), 4_999).await.expect("no failure"));
+        let copy = tally_item(async |store| store.put_count(&lane(), &head_of(0, 0)).await.expect("no failure"));
+        let row = |ids| tally_item(async move |store| store.put_seen(&lane(), &row_of(ids)).await.expect("no failure"));
+        let vote = vote_item();
+        let id = (row(1 + SAMPLE) - row(1)) / SAMPLE as u64;
+        Self {
+            vote_units: write_units(item_bytes(&vote)),
+            record: (stream_record(1, None, Some(&vote)).len() + RECORD_ENVELOPE.len()) as u64,
+            message: empty as u64 - message_vote as u64,
+            message_vote,
+            message_votes_max: message(TOO_MANY).first().map_or(0, |message| message.changes.len() as u64),
+            head,
+            head_minute: two_minutes - one_minute - SAMPLE as u64 * id,
+            id,
+            row: row(1) - id,
+            copy,
+        }
+    }
+
+    /// A message's body.
+    pub fn body(&self, votes: u64) -> u64 {
+        self.message + (self.message_vote * votes as f64) as u64
+    }
+
+    /// HEAD with ids by minute.
+    pub fn head_with(&self, recent: &BTreeMap<u64, u64>) -> u64 {
+        self.head + recent.values().map(|ids| self.head_minute + ids * self.id).sum::<u64>()
+    }
+
+    /// A SEEN row.
+    pub fn row_with(&self, ids: u64) -> u64 {
+        self.row + ids * self.id
+    }
+}
+
+fn poll() -> PollId {
+    PollId::from_bytes([7; 16])
+}
+
+/// The poll; what is stored of a vote is as long whatever its settings are.
+fn rules() -> Rules {
+    let body = json!({"question": "?", "options": ["a", "b"]});
+    let asked: CreatePoll = serde_json::from_value(body).expect("a poll's body");
+    let new = asked.validate().expect("a valid poll");
+    let owner = Caller {
+        issuer: "https://id.example.org".to_owned(),
+        subject: "owner".to_owned(),
+        kind: TokenKind::Account,
+        expires_at: at(1),
+    };
+    new.create(poll(), &owner, [0; 32], 1, at(0)).expect("a poll that opens").rules
+}
+
+fn lane() -> LaneKey {
+    LaneKey { poll: poll(), lane: 3 }
+}
+
+fn at(minute: usize) -> Timestamp {
+    Timestamp::EPOCH.plus_millis(1_790_000_000_000 + minute as u64 * MINUTE_MS)
+}
+
+fn id(number: usize) -> VoteId {
+    VoteId::new(&VoterKey::from_bytes((number as u128).to_be_bytes()), 1)
+}
+
+fn message(votes: usize) -> Vec<landslide_domain::message::Message> {
+    let change = |number| Change { id: id(number), cast_at: at(0), from: None, to: Ballot::of_bits(2) };
+    fold((0..votes).map(|number| (lane(), change(number))))
+}
+
+/// A HEAD of a poll with four options and millions of votes, with so many ids in each of some minutes.
+fn head_of(minutes: usize, ids: usize) -> Head {
+    let counters = ["ballots", "o0", "o1", "o2", "o3"].map(|name| (name.to_owned(), 3_456_789));
+    Head {
+        version: 5_000,
+        as_of: Some(at(0)),
+        counters: Counters::from_entries(counters),
+        recent: (0..minutes).map(|minute| (Minute::of(at(minute)), (0..ids).map(id).collect())).collect(),
+        sealed: false,
+    }
+}
+
+fn row_of(ids: usize) -> SeenRow {
+    SeenRow { minute: Minute::of(at(0)), version: 5_000, ids: (0..ids).map(id).collect() }
+}
+
+/// Bytes of the item that a call of the Tallies table writes.
+fn tally_item(write: impl AsyncFnOnce(TallyStore<Recorder>) + 'static) -> u64 {
+    item_bytes(&written(async |recorder| write(TallyStore::over(recorder, String::new())).await))
+}
+
+fn vote_item() -> Item {
+    let vote = Vote { ballot: Ballot::of_bits(2), revision: 1, cast_at: at(0), lane: 3, nonce: 3_456_789_012 };
+    written(async move |recorder| {
+        let votes = VoteStore::over(recorder, String::new());
+        votes.put(&rules(), &VoterKey::from_bytes([7; 16]), &vote).await.expect("no failure");
+    })
+}
+
+/// The item that some code writes.
+fn written(write: impl AsyncFnOnce(Recorder) + 'static) -> Item {
+    let recorder = Recorder::default();
+    let executor = Executor::new(1, 0);
+    let item = recorder.item.clone();
+    executor.spawn(async move { write(recorder).await });
+    assert!(executor.run(100), "a write that waits for nothing");
+    item.take()
+}
+
+/// A database that keeps the item that was put last.
+#[derive(Clone, Default)]
+struct Recorder {
+    item: Rc<RefCell<Item>>,
+}
+
+impl DynamoDb for Recorder {
+    async fn get_item(&self, _: GetItemInputBuilder) -> Outcome<GetItemOutput, GetItemError> {
+        Ok(GetItemOutput::builder().build())
+    }
+
+    async fn put_item(&self, call: PutItemInputBuilder) -> Outcome<PutItemOutput, PutItemError> {
+        *self.item.borrow_mut() = call.get_item().clone().expect("a put has an item");
+        Ok(PutItemOutput::builder().build())
+    }
+
+    async fn update_item(&self, _: UpdateItemInputBuilder) -> Outcome<UpdateItemOutput, UpdateItemError> {
+        Ok(UpdateItemOutput::builder().build())
+    }
+
+    async fn query(&self, _: QueryInputBuilder) -> Outcome<QueryOutput, QueryError> {
+        Ok(QueryOutput::builder().build())
+    }
+
+    async fn put_item_once(&self, call: PutItemInputBuilder) -> Outcome<PutItemOutput, PutItemError> {
+        self.put_item(call).await
+    }
+
+    async fn transact(
+        &self,
+        _: TransactWriteItemsInputBuilder,
+    ) -> Outcome<TransactWriteItemsOutput, TransactWriteItemsError> {
+        Ok(TransactWriteItemsOutput::builder().build())
+    }
+
+    async fn transact_once(
+        &self,
+        call: TransactWriteItemsInputBuilder,
+    ) -> Outcome<TransactWriteItemsOutput, TransactWriteItemsError> {
+        self.transact(call).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_message_and_a_full_head_keep_to_their_limits_by_these_sizes() {
+        let sizes = Sizes::measure();
+        let limit = landslide_domain::message::MESSAGE_BYTES_MAX as u64;
+        assert!(sizes.body(sizes.message_votes_max) <= limit);
+        assert!(sizes.body(sizes.message_votes_max + 2) > limit);
+        assert_eq!((sizes.id, sizes.vote_units), (16, 1));
+    }
+
+    #[test]
+    fn a_head_of_two_minutes_is_as_long_as_its_parts_say() {
+        let sizes = Sizes::measure();
+        let real =
+            tally_item(async |store| store.put_head(&lane(), &head_of(2, 700), 4_999).await.expect("no failure"));
+        assert_eq!(sizes.head_with(&BTreeMap::from([(0, 700), (1, 700)])), real);
+    }
+}

@@ -1,0 +1,79 @@
+//! The model against the real code: the same arrivals through both.
+
+use std::rc::Rc;
+
+use landslide_sim::plain::{self, Plain};
+
+use crate::{model::Model, parameters::Parameters, run};
+
+const VOTES_PER_SECOND: u64 = 2_000;
+const SECONDS: u64 = 20;
+const SHARDS: usize = 16;
+const READERS: usize = 4;
+/// Two lanes.
+const DECLARED: u64 = 16_000;
+
+#[test]
+fn the_model_counts_as_many_messages_writes_and_units_as_the_real_code_makes() {
+    let model = run(same_in_the_model());
+    let real = plain::run(&Plain {
+        votes_per_second: VOTES_PER_SECOND,
+        declared_votes_per_second: DECLARED,
+        seconds: SECONDS,
+        shards: SHARDS,
+        queue_readers: READERS,
+    });
+    let counts = &model.world.measures.counts;
+    let pairs = [
+        ("votes", counts.counted.get(), real.votes, 0.03),
+        ("messages", counts.messages.get(), real.messages, 0.05),
+        ("HEADs", counts.heads.get(), real.heads, 0.10),
+        ("SEEN rows", counts.spills.get(), real.seen_rows, 0.10),
+        ("COUNTs", counts.copies.get(), real.counts, 0.10),
+        ("write units", counts.tally_units.get(), real.tally_units, 0.10),
+    ];
+    for (what, modelled, real, tolerance) in pairs {
+        println!("{what:<12} model {modelled:>8}  real {real:>8}");
+        assert!(
+            real > 0 && modelled.abs_diff(real) as f64 <= tolerance * real as f64,
+            "{what}: {modelled}, real {real}"
+        );
+    }
+}
+
+#[test]
+fn the_same_parameters_give_the_same_run() {
+    let told =
+        || Parameters { peak_votes_per_second: 500.0, ramp_s: 2, peak_s: 5, partitions: 8, ..Parameters::default() };
+    let numbers = |model: Rc<Model>| format!("{:?} {:?}", model.world.measures.counts, model.world.measures.seconds());
+    assert_eq!(numbers(run(told())), numbers(run(told())));
+}
+
+/// The simulation's cloud, which takes no time but for its calls to DynamoDB, told to the model.
+fn same_in_the_model() -> Parameters {
+    Parameters {
+        // Few shards would else be read in step.
+        tick_ms: 5,
+        peak_votes_per_second: VOTES_PER_SECOND as f64,
+        declared_votes_per_second: DECLARED,
+        ramp_s: 0,
+        peak_s: SECONDS,
+        partitions: SHARDS,
+        relay_invocation_ms: 0,
+        relay_us_a_record: 0.0,
+        queue_ms_least: 0,
+        queue_ms_most: 0,
+        tally_concurrency: READERS,
+        tally_readers_at_first: READERS,
+        tally_cold_ms: 0,
+        tally_invocation_ms: 0,
+        tally_us_a_vote: 0.0,
+        tally_us_an_id: 0.0,
+        read_ms_least: 0,
+        read_ms_most: 10,
+        write_ms_least: 0,
+        write_ms_most: 10,
+        database_ms_a_kb: 0.0,
+        ..Parameters::default()
+    }
+}

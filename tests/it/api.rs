@@ -1,0 +1,17 @@
+//! The API as its callers use it: requests, answers, and what closing and opening promise them.
+
+mod bad_input;
+mod caching;
+mod changes;
+mod closing;
+mod devices;
+mod identity;
+mod leaks;
+mod opening;
+mod owners;
+mod polls;
+mod races;
+mod results;
+mod tokens;
+mod visibility;
+mod votes;

@@ -1,0 +1,243 @@
+//! Who may keep an answer: every operation of infra/openapi.yaml, asked by everyone, in every status of the document that
+//! a test can bring about. What is about one caller is kept by nobody.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use http::Method;
+use serde_json::{Value, json};
+
+use crate::support::{Answer, App, assert_headers_of_all, in_ms, someone};
+
+const DOCUMENT: &str = include_str!("../../../infra/openapi.yaml");
+
+const PRIVATE: &str = "private, no-store";
+
+/// Each operation: how it is asked, and what is said of an answer that went well. Problems are always private.
+const OPERATIONS: [(&str, Method, &str, &str); 11] = [
+    ("listPolls", Method::GET, "/v1/polls", PRIVATE),
+    ("createPoll", Method::POST, "/v1/polls", PRIVATE),
+    ("getPoll", Method::GET, "/v1/polls/{poll_id}", "public, max-age=2"),
+    ("updatePoll", Method::PATCH, "/v1/polls/{poll_id}", PRIVATE),
+    ("closePoll", Method::POST, "/v1/polls/{poll_id}/close", PRIVATE),
+    ("castVote", Method::POST, "/v1/polls/{poll_id}/votes", PRIVATE),
+    ("getVote", Method::GET, "/v1/polls/{poll_id}/votes/mine", PRIVATE),
+    ("retractVote", Method::DELETE, "/v1/polls/{poll_id}/votes/mine", PRIVATE),
+    ("getResults", Method::GET, "/v1/polls/{poll_id}/results", "public, max-age=1"),
+    ("getMyResults", Method::GET, "/v1/polls/{poll_id}/results/mine", PRIVATE),
+    ("registerDevice", Method::POST, "/v1/devices", "no-store"),
+];
+
+/// What no test brings about: faults, and what only a gateway would say that finds a parameter missing.
+const OUT_OF_REACH: [(&str, u16); 4] = [("getPoll", 400), ("getVote", 400), ("getResults", 400), ("getMyResults", 400)];
+const FAULTS: [u16; 3] = [429, 500, 503];
+
+/// Statuses by operation, as the document has them, but for HEAD, which answers as GET does, and for preflights: those the
+/// gateway answers to browsers, which keep them by `Access-Control-Max-Age`.
+fn documented() -> BTreeMap<&'static str, BTreeSet<u16>> {
+    let mut operations = BTreeMap::<_, BTreeSet<u16>>::new();
+    let mut operation = "";
+    for line in DOCUMENT.lines() {
+        if let Some(id) = line.strip_prefix("      operationId: ") {
+            operation = id;
+            operations.entry(operation).or_default();
+        }
+        if let Some((status, _)) = line.strip_prefix("        '").and_then(|line| line.split_once("':")) {
+            operations.entry(operation).or_default().extend(status.parse::<u16>());
+        }
+    }
+    operations.retain(|operation, _| !operation.starts_with("preflight") && !operation.starts_with("head"));
+    operations
+}
+
+/// Asks, checks each answer, and notes which statuses have come.
+struct Asker {
+    app: App,
+    reached: BTreeMap<&'static str, BTreeSet<u16>>,
+    wrong: Vec<String>,
+}
+
+/// What a request may have besides its operation.
+#[derive(Default)]
+struct Extra<'a> {
+    poll: &'a str,
+    token: Option<&'a str>,
+    query: &'a str,
+    headers: &'a [(&'a str, &'a str)],
+    body: Option<String>,
+}
+
+impl Asker {
+    async fn ask(&mut self, operation: &'static str, extra: Extra<'_>) -> Answer {
+        let (_, method, path, good) = OPERATIONS.iter().find(|(name, ..)| *name == operation).unwrap();
+        let path = format!("{}{}", path.replace("{poll_id}", extra.poll), extra.query);
+        let mut request = self.app.request(method.clone(), &path);
+        for (name, value) in extra.headers {
+            request = request.header(*name, *value);
+        }
+        if let Some(token) = extra.token {
+            request = request.bearer_auth(token);
+        }
+        let answer = Answer::of(request.body(extra.body.unwrap_or_default())).await;
+        let expected = if answer.status < 400 { good } else { PRIVATE };
+        let found = answer.headers.get("cache-control").map(|value| value.to_str().unwrap());
+        if found != Some(expected) {
+            self.wrong.push(format!("{operation}: {found:?}, should be {expected}: {answer}"));
+        }
+        // Any origin gets the same answer, so that it need not say which one it varies with.
+        assert_headers_of_all(&answer);
+        self.reached.entry(operation).or_default().insert(answer.status);
+        answer
+    }
+}
+
+/// Operation, the status that is to come, poll, token, headers and body.
+type Step<'a> = (&'static str, u16, &'a str, Option<&'a str>, &'a [(&'a str, &'a str)], Option<String>);
+
+const JSON: (&str, &str) = ("Content-Type", "application/json");
+/// Headers of requests.
+const JSON_ONLY: [(&str, &str); 1] = [JSON];
+const KEY: [(&str, &str); 2] = [JSON, ("Idempotency-Key", "caching")];
+const ANY: [(&str, &str); 2] = [JSON, ("If-Match", "*")];
+const OTHER: [(&str, &str); 2] = [JSON, ("If-Match", "\"7\"")];
+const WEAK: [(&str, &str); 2] = [JSON, ("If-Match", "W/\"1\"")];
+const KNOWN: [(&str, &str); 1] = [("If-None-Match", "*")];
+
+/// Colours to choose from, with these fields besides.
+fn colours_with(fields: Value) -> Value {
+    let mut body = json!({"question": "Best colour?", "options": ["Red", "Blue"]});
+    body.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+    body
+}
+
+/// A good body of an operation, if it has one.
+fn body_of(operation: &str) -> Option<String> {
+    match operation {
+        "createPoll" => Some(colours_with(json!({})).to_string()),
+        "updatePoll" => Some(json!({"peak_votes_per_second": 2_000}).to_string()),
+        "castVote" => Some(json!({"choices": [1]}).to_string()),
+        _ => None,
+    }
+}
+
+/// Who asks, by their tokens, and polls that they ask of.
+struct Scene {
+    owner: String,
+    voter: String,
+    stranger: String,
+    device: String,
+    /// Its results are for those who have voted, and votes may change.
+    hidden: String,
+    /// Only accounts vote in it.
+    accounts: String,
+    closing: String,
+    scheduled: String,
+}
+
+impl Scene {
+    /// The voter has voted in two of the polls.
+    async fn new(app: &App) -> Self {
+        let (owner, voter, stranger) = (app.account(&someone()), app.account(&someone()), app.account(&someone()));
+        let poll = async |fields: Value| app.poll_of(&owner, colours_with(fields)).await;
+        let scene = Self {
+            hidden: poll(json!({"results": "after_vote", "vote_change": "until_close"})).await,
+            accounts: poll(json!({"identity": "account"})).await,
+            closing: poll(json!({})).await,
+            scheduled: poll(json!({"opens_at": in_ms(3_600_000)})).await,
+            device: app.device().await,
+            voter,
+            stranger,
+            owner: owner.clone(),
+        };
+        for poll in [&scene.hidden, &scene.accounts] {
+            assert_eq!(app.vote(poll, &scene.voter, &[1]).await.status, 201);
+        }
+        scene
+    }
+}
+
+/// Everyone asks everything, of a poll that is there and of one that nobody has.
+async fn everyone_asks_everything(asker: &mut Asker, scene: &Scene) {
+    let Scene { owner, voter, stranger, device, .. } = scene;
+    let callers = [None, Some("a.b.c"), Some(device), Some(stranger), Some(voter), Some(owner)];
+    for (operation, ..) in &OPERATIONS {
+        let poll = if *operation == "closePoll" { &scene.closing } else { &scene.hidden };
+        let headers = if *operation == "updatePoll" { &ANY[..] } else { &JSON_ONLY };
+        for token in callers {
+            let body = body_of(operation);
+            asker.ask(operation, Extra { poll, token, headers, body, ..Extra::default() }).await;
+        }
+        let body = body_of(operation);
+        asker.ask(operation, Extra { poll: "nobody", token: Some(owner), headers, body, ..Extra::default() }).await;
+    }
+}
+
+/// What brings about the other statuses, in this order.
+fn steps(scene: &Scene) -> Vec<Step<'_>> {
+    let Scene { owner, voter, device, hidden, accounts, closing, scheduled, .. } = scene;
+    let (as_owner, as_voter, as_device) = (Some(&**owner), Some(&**voter), Some(&**device));
+    let text = |text: &str| Some(text.to_owned());
+    let large = || Some(" ".repeat(600_000));
+    vec![
+        ("createPoll", 201, "", as_owner, &KEY, body_of("createPoll")),
+        ("createPoll", 200, "", as_owner, &KEY, body_of("createPoll")),
+        ("createPoll", 409, "", as_owner, &KEY, Some(colours_with(json!({"question": "Worst?"})).to_string())),
+        ("createPoll", 400, "", as_owner, &JSON_ONLY, text("{}")),
+        ("createPoll", 413, "", as_owner, &JSON_ONLY, large()),
+        ("createPoll", 415, "", as_owner, &[], body_of("createPoll")),
+        ("updatePoll", 400, hidden, as_owner, &WEAK, text("{}")),
+        ("updatePoll", 409, hidden, as_owner, &ANY, text("{\"question\":\"Worst?\"}")),
+        ("updatePoll", 412, hidden, as_owner, &OTHER, text("{}")),
+        ("updatePoll", 413, hidden, as_owner, &ANY, large()),
+        ("updatePoll", 415, hidden, as_owner, &ANY[1..], text("{}")),
+        ("updatePoll", 428, hidden, as_owner, &JSON_ONLY, text("{}")),
+        ("closePoll", 400, closing, as_owner, &JSON_ONLY, text("{\"now\":true}")),
+        ("closePoll", 409, scheduled, as_owner, &[], None),
+        ("closePoll", 413, closing, as_owner, &JSON_ONLY, large()),
+        ("closePoll", 415, closing, as_owner, &[], text("{}")),
+        ("castVote", 201, accounts, as_owner, &JSON_ONLY, body_of("castVote")),
+        ("castVote", 200, accounts, as_owner, &JSON_ONLY, body_of("castVote")),
+        ("castVote", 400, hidden, as_voter, &JSON_ONLY, text("{}")),
+        ("castVote", 403, accounts, as_device, &JSON_ONLY, body_of("castVote")),
+        ("castVote", 409, accounts, as_voter, &JSON_ONLY, text("{\"choices\":[0]}")),
+        ("castVote", 412, hidden, as_owner, &OTHER, text("{\"choices\":[0]}")),
+        ("castVote", 413, hidden, as_voter, &JSON_ONLY, large()),
+        ("castVote", 415, hidden, as_voter, &[], body_of("castVote")),
+        ("castVote", 422, hidden, as_voter, &JSON_ONLY, text("{\"choices\":[7]}")),
+        ("getPoll", 304, hidden, None, &KNOWN, None),
+        ("getVote", 403, accounts, as_device, &[], None),
+        ("getVote", 200, accounts, as_voter, &[], None),
+        ("retractVote", 400, hidden, as_owner, &WEAK[1..], None),
+        ("retractVote", 403, accounts, as_device, &[], None),
+        ("retractVote", 409, accounts, as_voter, &[], None),
+        ("getResults", 200, accounts, None, &[], None),
+        ("getResults", 304, accounts, None, &KNOWN, None),
+        ("getMyResults", 304, hidden, as_owner, &KNOWN, None),
+        ("registerDevice", 400, "", None, &JSON_ONLY, text("{\"id\":1}")),
+        ("registerDevice", 413, "", None, &JSON_ONLY, large()),
+        ("registerDevice", 415, "", None, &[], text("{}")),
+    ]
+}
+
+#[tokio::test]
+async fn every_answer_of_every_operation_says_who_may_keep_it() {
+    let app = App::new();
+    let scene = Scene::new(&app).await;
+    let mut asker = Asker { app, reached: BTreeMap::new(), wrong: Vec::new() };
+    everyone_asks_everything(&mut asker, &scene).await;
+    for (operation, status, poll, token, headers, body) in steps(&scene) {
+        let answer = asker.ask(operation, Extra { poll, token, headers, body, query: "" }).await;
+        assert_eq!(answer.status, status, "{operation}: {answer}");
+    }
+    let as_owner = Extra { token: Some(&scene.owner), ..Extra::default() };
+    assert_eq!(asker.ask("listPolls", Extra { query: "?limit=0", ..as_owner }).await.status, 400);
+    let of_hidden = || Extra { poll: &scene.hidden, token: Some(&scene.owner), ..Extra::default() };
+    asker.ask("castVote", Extra { headers: &JSON_ONLY, body: body_of("castVote"), ..of_hidden() }).await;
+    assert_eq!(asker.ask("retractVote", Extra { headers: &OTHER[1..], ..of_hidden() }).await.status, 412);
+
+    assert!(asker.wrong.is_empty(), "{:#?}", asker.wrong);
+    let mut expected = documented();
+    for (operation, statuses) in &mut expected {
+        statuses.retain(|status| !FAULTS.contains(status) && !OUT_OF_REACH.contains(&(operation, *status)));
+    }
+    assert_eq!(asker.reached, expected, "what was asked for, and what the document has");
+}

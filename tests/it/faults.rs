@@ -1,0 +1,7 @@
+//! What holds while parts fail, freeze, are killed, or give no answer.
+
+mod chaos;
+mod crashes;
+mod event_sources;
+mod frozen;
+mod lost_answers;

@@ -1,0 +1,4 @@
+//! From the stream to the counts.
+
+mod counting;
+mod hot_lane;

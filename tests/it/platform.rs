@@ -1,0 +1,6 @@
+//! What is relied on in AWS: tables, the gateway, roles, and the calls that a vote costs.
+
+mod calls;
+mod dynamodb;
+mod gateway;
+mod roles;

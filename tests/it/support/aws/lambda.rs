@@ -1,0 +1,73 @@
+//! Lambda: invocations, settings and event sources of functions.
+
+use serde_json::{Value, json};
+
+use super::client::Aws;
+use crate::support::time::eventually;
+
+/// What a function failed with.
+#[derive(Debug)]
+pub struct FunctionError(#[expect(dead_code, reason = "shown by Debug where a test fails")] pub Value);
+
+impl Aws {
+    /// Calls a function with an event; what it answers.
+    pub async fn invoke(&self, function: &str, event: &Value) -> Result<Value, FunctionError> {
+        let path = format!("/2015-03-31/functions/{function}/invocations");
+        let (headers, answer) = self.call("lambda", "POST", &path, &[], event.to_string()).await;
+        let answer = serde_json::from_str(&answer).unwrap_or(Value::String(answer));
+        if headers.contains_key("x-amz-function-error") { Err(FunctionError(answer)) } else { Ok(answer) }
+    }
+
+    /// A function's settings.
+    pub async fn function(&self, function: &str) -> Value {
+        let path = format!("/2015-03-31/functions/{function}/configuration");
+        let (_, answer) = self.call("lambda", "GET", &path, &[], String::new()).await;
+        serde_json::from_str(&answer).unwrap()
+    }
+
+    /// The variables of a function's environment.
+    pub async fn variables(&self, function: &str) -> Value {
+        self.function(function).await["Environment"]["Variables"].take()
+    }
+
+    /// Gives a function other variables, all of them, and waits until it has them.
+    pub async fn set_variables(&self, function: &str, variables: &Value) {
+        let path = format!("/2015-03-31/functions/{function}/configuration");
+        let body = json!({"Environment": {"Variables": variables}});
+        self.call("lambda", "PUT", &path, &[("content-type", "application/json")], body.to_string()).await;
+        eventually("update of the function", async || {
+            let settings = self.function(function).await;
+            if settings["LastUpdateStatus"] == "InProgress" { Err(settings.to_string()) } else { Ok(()) }
+        })
+        .await;
+    }
+
+    /// Sets how often a failed batch of a function's stream is tried again; -1: without end.
+    pub async fn set_stream_retries(&self, function: &str, retries: i64) {
+        self.set_event_source(function, &json!({"MaximumRetryAttempts": retries}), "Enabled").await;
+    }
+
+    /// Lets a function get events from its queue or stream, or none.
+    pub async fn enable_event_source(&self, function: &str, enabled: bool) {
+        let state = if enabled { "Enabled" } else { "Disabled" };
+        self.set_event_source(function, &json!({"Enabled": enabled}), state).await;
+    }
+
+    /// Changes a function's event source mapping, and waits until it has that state.
+    async fn set_event_source(&self, function: &str, change: &Value, state: &str) {
+        let path = "/2015-03-31/event-source-mappings/";
+        let (_, answer) =
+            self.call("lambda", "GET", &format!("{path}?FunctionName={function}"), &[], String::new()).await;
+        let listed: Value = serde_json::from_str(&answer).unwrap();
+        let mapping =
+            listed["EventSourceMappings"][0]["UUID"].as_str().unwrap_or_else(|| panic!("{listed}")).to_owned();
+        let headers = [("content-type", "application/json")];
+        self.call("lambda", "PUT", &format!("{path}{mapping}"), &headers, change.to_string()).await;
+        eventually("state of the mapping", async || {
+            let (_, answer) = self.call("lambda", "GET", &format!("{path}{mapping}"), &[], String::new()).await;
+            let mapping: Value = serde_json::from_str(&answer).unwrap();
+            if mapping["State"] == state { Ok(()) } else { Err(mapping.to_string()) }
+        })
+        .await;
+    }
+}

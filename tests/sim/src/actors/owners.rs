@@ -1,0 +1,216 @@
+//! Owners: they make polls, raise the peak, move the closing and close early.
+
+use std::rc::Rc;
+
+use landslide_aws::store::PollStore;
+use landslide_domain::{
+    caller::{Caller, TokenKind},
+    error::Error,
+    ids::PollId,
+    lease::PROPAGATION_MS,
+    poll::Poll,
+    poll::edit::EditPoll,
+    poll::request::{CreatePoll, PEAK_VOTES_PER_SECOND_MAX},
+    time::Timestamp,
+    vote::Revisions,
+};
+use serde_json::{Value, json};
+
+use crate::{
+    cloud::{Cloud, PollChangesApp},
+    events::Event,
+    models::{account::Account, client::Client, process::Process},
+    names::POLLS,
+    world::{World, timestamp},
+};
+
+/// The most that an owner does with a poll; and that a busy one does, with pauses so many times as short.
+const ACTS_MAX: u64 = 8;
+const BUSY_ACTS_MAX: u64 = 40;
+const BUSY: u64 = 20;
+/// How long before its opening a poll is made whose owner still changes all of it, in milliseconds.
+const AHEAD_MS: std::ops::Range<u64> = 10_000..30_000;
+/// How long after the voters' time every poll is open, by any clock, in milliseconds.
+pub const OPENED_MS: u64 = 1_000 + AHEAD_MS.end;
+/// How long before a closing an owner changes it in the last moment, in milliseconds.
+const SOON_MS: u64 = 7_000;
+/// How often an owner tries again.
+const TRIES_MAX: u64 = 5;
+/// The longest pause before the next try, in milliseconds.
+const RETRY_PAUSE_MS: u64 = 3_000;
+
+/// The owner of all polls.
+pub fn owner() -> Caller {
+    Caller {
+        issuer: "https://id.example.org".to_owned(),
+        subject: "owner".to_owned(),
+        kind: TokenKind::Account,
+        expires_at: Timestamp::EPOCH.plus_millis(u64::MAX),
+    }
+}
+
+/// A poll as one of the run's owners wishes it.
+pub fn draw_poll(world: &World, number: usize) -> Poll {
+    let span = world.scenario.span_ms;
+    let now = world.executor.now_ms();
+    let options = 2 + world.draw_index(5);
+    let opens_in = match world.draw(10) {
+        0 | 1 => Some(100 + world.draw(span / 3)),
+        2 | 3 if world.scenario.owners_act => Some(AHEAD_MS.start + world.draw(AHEAD_MS.end - AHEAD_MS.start)),
+        _ => None,
+    };
+    let opens_at = opens_in.map(|opens_in| timestamp(now + opens_in));
+    let closes_in = 100 + span / 2 + world.draw(span) + opens_in.unwrap_or_default();
+    let closes_at = world.once_in(3).then(|| timestamp(now + closes_in));
+    let labels: Vec<String> = (0..options).map(|option| format!("Option {option}")).collect();
+    let body = json!({
+        "question": "Which?",
+        "options": labels,
+        "kind": if world.once_in(2) { "multiple" } else { "single" },
+        "results": if world.once_in(3) { "after_close" } else { "always" },
+        "vote_change": if world.scenario.votes_change && world.once_in(2) { "until_close" } else { "never" },
+        "opens_at": opens_at,
+        "closes_at": closes_at,
+        "peak_votes_per_second": peak(world),
+    });
+    make_poll(world, number, body)
+}
+
+/// A peak, now and then so high that the poll has 4,096 partitions.
+fn peak(world: &World) -> u64 {
+    if world.once_in(4) { 60_001 + world.draw(190_000) } else { 1 + world.draw(20_000) }
+}
+
+/// The n-th poll, as a body asks for it.
+pub fn make_poll(world: &World, number: usize, body: Value) -> Poll {
+    let asked: CreatePoll = serde_json::from_value(body).expect("a poll's body");
+    let mut salt = [0; 32];
+    salt[..8].copy_from_slice(&world.draw(u64::MAX).to_be_bytes());
+    let id = PollId::parse(&format!("poll-{number}")).expect("a poll's id");
+    let poll = asked.validate().expect("a valid poll").create(id, &owner(), salt, 1, world.now());
+    poll.expect("a poll that opens")
+}
+
+/// Stores a poll, however often it takes.
+pub async fn create(account: Rc<Account>, poll: Rc<Poll>) {
+    let process = Process::new("create-poll");
+    let polls = PollStore::over(Client { account, process }, POLLS.to_owned());
+    while polls.create(&poll).await.is_err() {}
+}
+
+/// Acts on a poll now and then.
+pub async fn act(cloud: Rc<Cloud>, poll: Rc<Poll>) {
+    let world = &cloud.world;
+    let (acts_max, haste) = if world.once_in(4) { (BUSY_ACTS_MAX, BUSY) } else { (ACTS_MAX, 1) };
+    for _ in 0..1 + world.draw(acts_max) {
+        let pause = if opens_later(world, &poll) { AHEAD_MS.start / 2 } else { world.scenario.span_ms / haste };
+        world.executor.sleep(world.draw(pause)).await;
+        let in_time = || timestamp(world.executor.now_ms() + 8_000 + world.draw(30_000));
+        let wish = match world.draw(6) {
+            0 if world.once_in(haste) => Wish::Close,
+            0 | 1 => Wish::Edit(json!({"peak_votes_per_second": higher_peak(world, &poll, haste)})),
+            2 => Wish::Edit(json!({"closes_at": in_time()})),
+            3 => Wish::Edit(json!({"options": relabelled(&poll, world.draw(1_000))})),
+            4 => Wish::Edit(json!({"options": relabelled(&poll, world.draw(1_000)), "closes_at": in_time()})),
+            _ => {
+                wait_until_it_closes_soon(world, &poll).await;
+                Wish::Edit(json!({"closes_at": world.once_in(2).then(in_time)}))
+            }
+        };
+        for _ in 0..1 + world.draw(TRIES_MAX) {
+            if ask(&cloud, &poll, &wish).await {
+                break;
+            }
+            world.executor.sleep(world.draw(RETRY_PAUSE_MS)).await;
+        }
+    }
+}
+
+/// Raises the peak a little just when the lanes of some poll are doubled, again and again.
+pub async fn raise_beside_doublings(cloud: Rc<Cloud>, poll: Rc<Poll>) {
+    let world = &cloud.world;
+    for _ in 0..BUSY_ACTS_MAX {
+        cloud.account.doubling.wait().await;
+        let wish = Wish::Edit(json!({"peak_votes_per_second": higher_peak(world, &poll, BUSY)}));
+        ask(&cloud, &poll, &wish).await;
+    }
+}
+
+/// A peak for the poll, perhaps a higher one; in haste just a little higher, which leaves it lanes to grow by itself.
+fn higher_peak(world: &World, poll: &Poll, haste: u64) -> u64 {
+    let declared = u64::from(poll.rules.settings.spec.peak_votes_per_second);
+    let peak =
+        if haste > 1 { declared + world.draw(BUSY * 10) } else { 1 + world.draw(u64::from(PEAK_VOTES_PER_SECOND_MAX)) };
+    peak.min(u64::from(PEAK_VOTES_PER_SECOND_MAX))
+}
+
+/// Whether all of the poll may still be changed.
+fn opens_later(world: &World, poll: &Poll) -> bool {
+    let opens_at = world.ledger().poll(poll.rules.settings.poll_id.as_str()).times_now().opens_at;
+    opens_at.is_some_and(|opens_at| opens_at > world.executor.now_ms() + PROPAGATION_MS)
+}
+
+/// Waits until some seconds before the poll closes, if it does.
+async fn wait_until_it_closes_soon(world: &World, poll: &Poll) {
+    let closes_at = world.ledger().poll(poll.rules.settings.poll_id.as_str()).times_now().closes_at;
+    let left = closes_at.map_or(0, |closes_at| closes_at.saturating_sub(world.executor.now_ms()));
+    world.executor.sleep(left.saturating_sub(world.draw(SOON_MS))).await;
+}
+
+/// Closes a poll, however often it takes.
+pub async fn close(cloud: &Rc<Cloud>, poll: &Poll) {
+    let world = &cloud.world;
+    while !ask(cloud, poll, &Wish::Close).await {
+        world.executor.sleep(world.draw(RETRY_PAUSE_MS)).await;
+    }
+}
+
+enum Wish {
+    Close,
+    Edit(Value),
+}
+
+fn relabelled(poll: &Poll, number: u64) -> Vec<String> {
+    poll.options.iter().map(|label| format!("{label} ({number})")).collect()
+}
+
+/// Whether there was an answer.
+async fn ask(cloud: &Rc<Cloud>, poll: &Poll, wish: &Wish) -> bool {
+    let world = &cloud.world;
+    let (id, invocation) = (poll.rules.settings.poll_id.clone(), world.next_invocation());
+    let answer = match wish {
+        Wish::Close => {
+            let close = async move |changes: Rc<PollChangesApp>| changes.close(&id, &owner()).await;
+            cloud.numbered_request(invocation, &cloud.poll_changes, close).await
+        }
+        Wish::Edit(body) => {
+            let edit: EditPoll = serde_json::from_value(body.clone()).expect("a change's body");
+            let seen = world.ledger().poll(id.as_str()).revision.to_string();
+            let expected = if world.once_in(2) { Revisions::Any } else { Revisions::Of(vec![seen]) };
+            let edit = async move |changes: Rc<PollChangesApp>| changes.edit(&id, &owner(), &expected, &edit).await;
+            cloud.numbered_request(invocation, &cloud.poll_changes, edit).await
+        }
+    };
+    world.tell("owner", || match (wish, &answer) {
+        (Wish::Close, _) => format!("closes the poll: {}", told(&answer)),
+        (Wish::Edit(body), _) => format!("changes the poll by {body}: {}", told(&answer)),
+    });
+    let poll = poll.rules.settings.poll_id.as_str();
+    match &answer {
+        None | Some(Err(Error::Unavailable(_))) => return false,
+        Some(Ok(changed)) => {
+            let closes_at = changed.rules.settings.spec.closes_at.map(|closes_at| closes_at.as_millis());
+            world.observe(&Event::OwnerTold { poll, closes_at });
+        }
+        Some(Err(refusal)) => world.observe(&Event::OwnerRefused { poll, by: invocation, refusal }),
+    }
+    true
+}
+
+fn told(answer: &Option<Result<Poll, Error>>) -> String {
+    match answer {
+        None => "no answer".to_owned(),
+        Some(Ok(poll)) => format!("closes_at {:?}", poll.rules.settings.spec.closes_at),
+        Some(Err(error)) => format!("{error:?}"),
+    }
+}

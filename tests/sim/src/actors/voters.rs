@@ -1,0 +1,170 @@
+//! Voters: they vote, say it again, change their minds, take it back, race themselves, come late, and try again when
+//! no answer comes. What they are told is held against the ledger.
+
+use std::rc::Rc;
+
+use futures_util::future::join_all;
+use landslide_domain::{
+    ballot::{Ballot, SentBallot},
+    caller::{Caller, TokenKind},
+    error::Error,
+    poll::{Kind, Poll, VoteChange},
+    time::Timestamp,
+    vote::Revisions,
+};
+use landslide_service::votes::{StandingVote, Wish};
+
+use crate::{
+    cloud::Cloud,
+    events::{Event, VoterTold},
+    facts::Voter,
+    faults::Fault,
+};
+
+/// How often a voter tries again.
+const TRIES_MAX: u64 = 6;
+/// The most wishes of one whose vote can't change: all but the first come to little.
+const FIXED_WISHES_MAX: u64 = 2;
+/// The longest pause before the next try, in milliseconds.
+const RETRY_PAUSE_MS: u64 = 4_000;
+/// The longest pause between two wishes, in milliseconds.
+const WISH_PAUSE_MS: u64 = 10_000;
+/// How near to its closing or opening some of a poll's voters come, in milliseconds.
+const RUSH_MS: u64 = 3_000;
+
+/// One who votes in one poll.
+pub struct Person {
+    cloud: Rc<Cloud>,
+    poll: Rc<Poll>,
+    caller: Caller,
+    voter: Voter,
+}
+
+impl Person {
+    /// The n-th voter of a poll.
+    pub fn new(cloud: &Rc<Cloud>, poll: &Rc<Poll>, number: usize) -> Self {
+        let caller = Caller {
+            issuer: "landslide".to_owned(),
+            subject: format!("device {number}"),
+            kind: TokenKind::Device,
+            expires_at: Timestamp::EPOCH.plus_millis(u64::MAX),
+        };
+        let key = u128::from_be_bytes(poll.rules.voter(&caller).bytes());
+        let voter = Voter { poll: poll.rules.settings.poll_id.to_string(), key };
+        Self { cloud: cloud.clone(), poll: poll.clone(), caller, voter }
+    }
+
+    /// Comes at some time, and has some wishes.
+    pub async fn live(self) {
+        let world = &self.cloud.world;
+        world.executor.sleep(self.arrival_ms()).await;
+        let wishes_max = if self.is_fixed() { FIXED_WISHES_MAX } else { u64::MAX };
+        let wishes = 1 + world.draw(wishes_max.min(world.scenario.wishes_max as u64));
+        let mut last = self.some_choices();
+        self.ask(Some(last), None).await;
+        for _ in 1..wishes {
+            world.executor.sleep(world.draw(WISH_PAUSE_MS)).await;
+            match world.draw(6) {
+                0 => self.ask(Some(last), None).await,
+                1 => self.ask(None, None).await,
+                2 => {
+                    last = self.some_choices();
+                    self.ask(Some(last), None).await;
+                }
+                // Over a revision that may stand no more: a tab that was left open.
+                3 => {
+                    last = self.some_choices();
+                    let revision = 1 + world.draw(3);
+                    join_all((0..1 + world.draw(2)).map(|_| self.ask(Some(last), Some(revision)))).await;
+                }
+                4 => {
+                    last = self.some_choices();
+                    join_all((0..2 + world.draw(3)).map(|_| self.ask(Some(last), None))).await;
+                }
+                _ => {
+                    let several: Vec<_> = (0..2 + world.draw(3)).map(|_| self.some_choices()).collect();
+                    join_all(several.into_iter().map(|choices| self.ask(Some(choices), None))).await;
+                }
+            }
+        }
+    }
+
+    /// When the voter comes: any time, or just when the poll opens or closes.
+    fn arrival_ms(&self) -> u64 {
+        let world = &self.cloud.world;
+        let settings = &self.poll.rules.settings;
+        let rush = match world.draw(6) {
+            0 => settings.spec.closes_at,
+            1 => settings.spec.opens_at,
+            _ => None,
+        };
+        let Some(rush) = rush else { return world.draw(world.scenario.span_ms) };
+        let from = rush.as_millis().saturating_sub(RUSH_MS).saturating_sub(world.executor.now_ms());
+        from + world.draw(2 * RUSH_MS)
+    }
+
+    fn is_fixed(&self) -> bool {
+        self.poll.rules.settings.spec.vote_change == VoteChange::Never
+    }
+
+    fn some_choices(&self) -> Ballot {
+        let world = &self.cloud.world;
+        let options = u64::from(self.poll.rules.options);
+        let mut bits = 1u128 << world.draw(options);
+        if self.poll.rules.settings.spec.kind == Kind::Multiple {
+            bits |= u128::from(world.draw(1 << options));
+        }
+        Ballot::of_bits(bits).expect("choices of the poll")
+    }
+
+    /// Asks for choices to stand (none: to be taken back), only over a revision if one is named, until there is an
+    /// answer, or patience is over.
+    async fn ask(&self, choices: Option<Ballot>, over: Option<u64>) {
+        let world = &self.cloud.world;
+        let tries = 1 + world.draw(TRIES_MAX);
+        for _ in 0..tries {
+            let began = world.executor.now_ms();
+            let before = world.ledger().standing(&self.voter);
+            let (id, caller) = (self.poll.rules.settings.poll_id.clone(), self.caller.clone());
+            let only_over = over.map(|revision| Revisions::Of(vec![revision.to_string()]));
+            let wish = choices.map_or(Wish::Retract, |ballot| Wish::Cast(sent(ballot)));
+            let request = self
+                .cloud
+                .request(&self.cloud.votes, async move |votes| votes.submit(&id, &caller, only_over, &wish).await);
+            let answer = request.await;
+            world.tell("voter", || format!("{:032x} asks for {choices:?}: {answer:?}", self.voter.key));
+            let is_over = match &answer {
+                Some(Err(Error::Unavailable(_))) | None => false,
+                Some(answer) => {
+                    let time = (began, world.executor.now_ms());
+                    let (voter, answer) = (&self.voter, answer.as_ref());
+                    world.observe(&Event::VoterTold(VoterTold { voter, asked: choices, over, time, before, answer }));
+                    if let Ok(standing) = answer
+                        && world.once_in(8)
+                    {
+                        self.see_own_vote(standing).await;
+                    }
+                    true
+                }
+            };
+            if is_over && !world.faults.strikes(Fault::ResponseLost) {
+                return;
+            }
+            world.executor.sleep(world.draw(RETRY_PAUSE_MS)).await;
+        }
+    }
+
+    /// Looks at their own vote, who was just told that it stands.
+    async fn see_own_vote(&self, told: &StandingVote) {
+        let world = &self.cloud.world;
+        let (id, caller) = (self.poll.rules.settings.poll_id.clone(), self.caller.clone());
+        let shown = self.cloud.request(&self.cloud.votes, async move |votes| votes.stored_vote(&id, &caller).await);
+        if let Some(Ok(shown)) = shown.await {
+            world.observe(&Event::OwnVoteShown { voter: &self.voter, told, shown });
+        }
+    }
+}
+
+fn sent(Ballot::Choices(choices): Ballot) -> SentBallot {
+    SentBallot { choices: choices.iter().map(u64::from).collect() }
+}

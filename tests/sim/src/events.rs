@@ -1,0 +1,114 @@
+//! What happens that a promise is about: items as they are written, and answers as callers get them.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use landslide_domain::{ballot::Ballot, error::Error, vote::Vote};
+use landslide_service::votes::StandingVote;
+
+use crate::{
+    facts::{Expected, Revision, Times, Voter, VoterKey, poll_of},
+    item::{Item, number, text},
+    names::{POLLS, TALLIES, VOTES},
+};
+
+/// Something that happened.
+pub enum Event<'a> {
+    /// An invocation wrote a poll's item RULES.
+    RulesWritten { poll: &'a str, rules: &'a Item, times: Times, by: u64 },
+    /// An invocation wrote a poll's item OPTIONS.
+    OptionsWritten { poll: &'a str, labels: Option<&'a AttributeValue>, by: u64 },
+    /// A vote's item was written.
+    VoteWritten { poll: &'a str, voter: VoterKey, revision: Revision },
+    /// A HEAD replaced another.
+    HeadWritten { former: Option<&'a Item>, head: &'a Item },
+    /// A COUNT replaced another.
+    CountWritten { former: Option<&'a Item>, count: &'a Item },
+    /// Someone changes a lane's counts by hand, which may go down when they are made right.
+    Tampered { lane: &'a str },
+    /// A text was made that nobody can read. It must end in a dead-letter queue.
+    GarbageMade { text: &'a str },
+    /// A voter was told what became of a wish.
+    VoterTold(VoterTold<'a>),
+    /// A voter, who was told that a vote stands, was shown their own vote.
+    OwnVoteShown { voter: &'a Voter, told: &'a StandingVote, shown: Option<Vote> },
+    /// An owner was told when the poll closes.
+    OwnerTold { poll: &'a str, closes_at: Option<u64> },
+    /// An invocation told an owner that nothing was changed.
+    OwnerRefused { poll: &'a str, by: u64, refusal: &'a Error },
+    /// Results were shown that are public once the poll is closed.
+    ResultsShown { poll: &'a str, at: u64 },
+    /// The stream dropped records that its reader had not given up.
+    RecordsLost,
+    /// A message is a dead letter `after_ms` since it was first handed out. Its pauses alone take `least_ms`.
+    DeadLetter { after_ms: u64, least_ms: u64 },
+    /// The run does not come to its end.
+    Stuck(&'static str),
+    /// Nothing is under way any more.
+    Drained(Drained<'a>),
+}
+
+/// A voter's wish, and what the voter was told.
+pub struct VoterTold<'a> {
+    /// Who.
+    pub voter: &'a Voter,
+    /// What is to stand; none: the vote is to be retracted.
+    pub asked: Option<Ballot>,
+    /// The revision over which alone it is to stand.
+    pub over: Option<u64>,
+    /// When the request began and ended, in milliseconds since the epoch.
+    pub time: (u64, u64),
+    /// What stood when it began.
+    pub before: Option<Revision>,
+    /// What stands now, or why the wish was refused.
+    pub answer: Result<&'a StandingVote, &'a Error>,
+}
+
+/// What is there once nothing is under way.
+pub struct Drained<'a> {
+    /// HEAD and COUNT, lane by lane.
+    pub lanes: Vec<(&'a Item, Option<&'a Item>)>,
+    /// What each lane must say.
+    pub expected: BTreeMap<String, Expected>,
+    /// Whether a text lies in a dead-letter queue.
+    pub is_put_aside: &'a dyn Fn(&str) -> bool,
+    /// Whether the tally queue is empty.
+    pub is_queue_empty: bool,
+}
+
+impl<'a> Event<'a> {
+    /// The event that an item is which an invocation has written; none of an item that no promise is about.
+    pub fn of_write(table: &str, former: Option<&'a Item>, item: &'a Item, at: u64, by: u64) -> Option<Self> {
+        let is = |kind: &str| item.get("item").and_then(|item| item.as_s().ok()).is_some_and(|item| item == kind);
+        match table {
+            POLLS if is("RULES") => {
+                let times = Times::of(item, at);
+                Some(Self::RulesWritten { poll: text(item, "poll_id"), rules: item, times, by })
+            }
+            POLLS => Some(Self::OptionsWritten { poll: text(item, "poll_id"), labels: item.get("labels"), by }),
+            VOTES => Some(vote_written(item, at)),
+            TALLIES if is("HEAD") => Some(Self::HeadWritten { former, head: item }),
+            TALLIES if is("COUNT") => Some(Self::CountWritten { former, count: item }),
+            _ => None,
+        }
+    }
+}
+
+fn vote_written(item: &Item, at: u64) -> Event<'_> {
+    let voter = u128::from_str_radix(text(item, "voter"), 16).expect("hex digits");
+    let choices = item.get("choices").map(|list| {
+        list.as_l().expect("a list").iter().fold(0, |choices, id| {
+            let bit = 1 << id.as_n().expect("a number").parse::<u32>().expect("an option's id");
+            assert_eq!(choices & bit, 0, "an option that is named twice");
+            choices | bit
+        })
+    });
+    let revision = Revision {
+        number: number(item, "revision"),
+        choices,
+        cast_at: number(item, "cast_at"),
+        lane: number(item, "lane"),
+        stored_at: at,
+    };
+    Event::VoteWritten { poll: poll_of(text(item, "poll_partition")), voter, revision }
+}

@@ -1,0 +1,346 @@
+//! DynamoDB as the SDK shows it: conditions, pages, transactions and their errors.
+
+use std::{ops::Bound, rc::Rc};
+
+use aws_sdk_dynamodb::{
+    error::SdkError,
+    operation::{
+        get_item::{GetItemError, GetItemOutput, builders::GetItemInputBuilder},
+        put_item::{PutItemError, PutItemInput, PutItemOutput, builders::PutItemInputBuilder},
+        query::{QueryError, QueryInput, QueryOutput, builders::QueryInputBuilder},
+        transact_write_items::{
+            TransactWriteItemsError, TransactWriteItemsOutput, builders::TransactWriteItemsInputBuilder,
+        },
+        update_item::{UpdateItemError, UpdateItemInput, UpdateItemOutput, builders::UpdateItemInputBuilder},
+    },
+    types::{
+        CancellationReason, ReturnValuesOnConditionCheckFailure,
+        error::{ConditionalCheckFailedException, TransactionCanceledException, TransactionConflictException},
+    },
+};
+use aws_smithy_runtime_api::{client::orchestrator::HttpResponse, http::StatusCode};
+use aws_smithy_types::body::SdkBody;
+use landslide_aws::{
+    sdk::ATTEMPT_TIMEOUT,
+    store::{DynamoDb, Outcome},
+};
+
+use super::{Busy, Client, USUAL_MS};
+use crate::{
+    faults::Fault,
+    item::{Item, item_bytes, outline},
+    models::{account::Account, database::Written, process::Process},
+    numbers::count,
+};
+
+/// When a transaction that stalls has landed, in milliseconds since it was sent. Its items are locked until then.
+const STALLED_MS: std::ops::Range<u64> = 5_000..7_000;
+/// The most items of a page.
+const PAGE_ROWS_MAX: usize = 4;
+/// SEEN rows of a page that is not to be short: of some hundred ids each, about as many as a megabyte takes.
+const FULL_PAGE_ROWS: usize = 100;
+/// After all sort keys.
+const LAST_KEY: &str = "~";
+
+/// The refusal that a service itself makes.
+fn refused<E>(error: E) -> SdkError<E, HttpResponse> {
+    SdkError::service_error(error, HttpResponse::new(StatusCode::try_from(400).expect("a status"), SdkBody::empty()))
+}
+
+/// No answer after all tries.
+fn given_up<E>() -> SdkError<E, HttpResponse> {
+    SdkError::timeout_error("the model gave no answer")
+}
+
+fn whole(item: &Rc<Item>) -> Item {
+    Item::clone(item)
+}
+
+impl DynamoDb for Client {
+    async fn get_item(&self, call: GetItemInputBuilder) -> Outcome<GetItemOutput, GetItemError> {
+        let call = call.build().expect("a call is whole");
+        let found = self.call("get item", move |account| {
+            if account.is_table_out(call.table_name()) {
+                return Err(Busy);
+            }
+            let tables = account.tables.borrow();
+            let table = tables.of(call.table_name());
+            let key = table.key(call.key().expect("a key"));
+            let bytes = table.get(key).map_or(0, |item| item_bytes(&item));
+            if !account.partition_serves(call.table_name(), key.0, bytes) {
+                return Err(Busy);
+            }
+            // An eventually consistent read sees what stood before, now and then.
+            let is_stale = call.consistent_read() != Some(true) && account.world.once_in(3);
+            Ok(if is_stale { table.get_stale(key) } else { table.get(key) })
+        });
+        let item = found.await.ok_or_else(given_up)?;
+        Ok(GetItemOutput::builder().set_item(item.as_ref().map(whole)).build())
+    }
+
+    async fn put_item(&self, call: PutItemInputBuilder) -> Outcome<PutItemOutput, PutItemError> {
+        let put = Rc::new(self.put(call));
+        let again = put.clone();
+        let written = self.call("put item", move |account| write(account, &again)).await;
+        put.outcome(written.ok_or_else(given_up)?)
+    }
+
+    async fn put_item_once(&self, call: PutItemInputBuilder) -> Outcome<PutItemOutput, PutItemError> {
+        let put = Rc::new(self.put(call));
+        let again = put.clone();
+        let act = Rc::new(move |account: &Rc<Account>| write(account, &again));
+        match self.attempt("put item once", ATTEMPT_TIMEOUT.as_millis() as u64, act).await {
+            Some(Ok(written)) => put.outcome(written),
+            Some(Err(Busy)) | None => Err(given_up()),
+        }
+    }
+
+    async fn update_item(&self, call: UpdateItemInputBuilder) -> Outcome<UpdateItemOutput, UpdateItemError> {
+        let call = call.build().expect("a call is whole");
+        let (who, by) = (self.process.clone(), self.process.invocation.get());
+        self.account.doubling.ring();
+        let written = self.call("update item", move |account| double_lanes(account, &who, by, &call)).await;
+        match written.ok_or_else(given_up)? {
+            Written::ConditionFailed(_) => {
+                let failed = ConditionalCheckFailedException::builder().build();
+                Err(refused(UpdateItemError::ConditionalCheckFailedException(failed)))
+            }
+            Written::Conflict => Err(refused(UpdateItemError::TransactionConflictException(
+                TransactionConflictException::builder().build(),
+            ))),
+            Written::Done(_) => Ok(UpdateItemOutput::builder().build()),
+        }
+    }
+
+    async fn query(&self, call: QueryInputBuilder) -> Outcome<QueryOutput, QueryError> {
+        let call = call.build().expect("a call is whole");
+        let page = self.call("query", move |account| {
+            if account.is_table_out(call.table_name()) { Err(Busy) } else { page_served(account, &call) }
+        });
+        let page = page.await.ok_or_else(given_up)?;
+        let (items, last) = page;
+        let items = items.iter().map(whole).collect();
+        Ok(QueryOutput::builder().set_items(Some(items)).set_last_evaluated_key(last).build())
+    }
+
+    async fn transact(
+        &self,
+        call: TransactWriteItemsInputBuilder,
+    ) -> Outcome<TransactWriteItemsOutput, TransactWriteItemsError> {
+        self.transact_in(call, None).await
+    }
+
+    async fn transact_once(
+        &self,
+        call: TransactWriteItemsInputBuilder,
+    ) -> Outcome<TransactWriteItemsOutput, TransactWriteItemsError> {
+        let stalls = self.account.world.faults.strikes(Fault::Stalled);
+        self.transact_in(
+            call,
+            stalls.then(|| STALLED_MS.start + self.account.world.draw(STALLED_MS.end - STALLED_MS.start)),
+        )
+        .await
+    }
+}
+
+impl Client {
+    fn put(&self, call: PutItemInputBuilder) -> Put {
+        let mut call = call.build().expect("a call is whole");
+        let item = Rc::new(call.item.take().expect("a put has an item"));
+        Put { call, item, who: self.process.clone(), by: self.process.invocation.get() }
+    }
+
+    /// One try of a transaction; of one that stalls nobody hears, and it lands after that many milliseconds.
+    async fn transact_in(
+        &self,
+        call: TransactWriteItemsInputBuilder,
+        stalled_ms: Option<u64>,
+    ) -> Outcome<TransactWriteItemsOutput, TransactWriteItemsError> {
+        let call = call.build().expect("a call is whole");
+        let by = self.process.invocation.get();
+        let puts: Vec<PutItemInput> = call.transact_items().iter().map(as_put).collect();
+        let time_max = ATTEMPT_TIMEOUT.as_millis() as u64;
+        if let Some(stalled_ms) = stalled_ms {
+            let again = self.account.clone();
+            let there = self.account.world.draw(USUAL_MS);
+            self.account.world.executor.after(there, move || {
+                begin_transaction(&again, by, &puts, stalled_ms - there);
+            });
+            self.account.world.executor.sleep(time_max).await;
+            return Err(given_up());
+        }
+        let act = Rc::new(move |account: &Rc<Account>| Ok(begin_transaction(account, by, &puts, 0)));
+        match self.attempt("transact", time_max, act).await {
+            Some(Ok(None)) => Ok(TransactWriteItemsOutput::builder().build()),
+            Some(Ok(Some(code))) => {
+                let reason = CancellationReason::builder().code(code).build();
+                let cancelled = TransactionCanceledException::builder().cancellation_reasons(reason).build();
+                Err(refused(TransactWriteItemsError::TransactionCanceledException(cancelled)))
+            }
+            Some(Err(Busy)) | None => Err(given_up()),
+        }
+    }
+}
+
+/// A put on its way.
+struct Put {
+    call: PutItemInput,
+    item: Rc<Item>,
+    who: Rc<Process>,
+    /// The invocation that sent it.
+    by: u64,
+}
+
+impl Put {
+    #[expect(clippy::result_large_err, reason = "it is what the SDK's own calls return")]
+    fn outcome(&self, written: Written) -> Outcome<PutItemOutput, PutItemError> {
+        let shows_what_stands =
+            self.call.return_values_on_condition_check_failure == Some(ReturnValuesOnConditionCheckFailure::AllOld);
+        match written {
+            Written::ConditionFailed(stands) => {
+                let stands = stands.filter(|_| shows_what_stands).as_ref().map(whole);
+                let failed = ConditionalCheckFailedException::builder().set_item(stands).build();
+                Err(refused(PutItemError::ConditionalCheckFailedException(failed)))
+            }
+            Written::Conflict => Err(refused(PutItemError::TransactionConflictException(
+                TransactionConflictException::builder().build(),
+            ))),
+            Written::Done(_) => Ok(PutItemOutput::builder().build()),
+        }
+    }
+}
+
+/// Does a put, and has the stream and the ledger know.
+fn write(account: &Rc<Account>, put: &Put) -> Result<Written, Busy> {
+    let Put { call, item, who, by } = put;
+    let table = call.table_name().expect("a table");
+    if account.is_table_out(Some(table)) || !account.partition_takes(table, item) {
+        return Err(Busy);
+    }
+    let written = account.tables.borrow_mut().of_mut(table).put(call, item);
+    match &written {
+        Written::Done(former) => {
+            account.spent(table, former.as_deref(), item);
+            account.landed(*by, table, former.as_deref(), item);
+            account.world.tell(&who.name, || format!("writes {}", outline(item)));
+        }
+        Written::ConditionFailed(_) | Written::Conflict => {
+            count(&account.world.numbers.conflicts);
+            account.world.tell(&who.name, || format!("comes too late to write {}", outline(item)));
+        }
+    }
+    Ok(written)
+}
+
+fn double_lanes(account: &Rc<Account>, who: &Process, by: u64, call: &UpdateItemInput) -> Result<Written, Busy> {
+    let written = account.tables.borrow_mut().of_mut(call.table_name().expect("a table")).double_lanes(call);
+    match &written {
+        Written::Done(former) => {
+            count(&account.world.numbers.doublings);
+            account.world.tell(&who.name, || "doubles the poll's lanes".to_owned());
+            let table = call.table_name().expect("a table");
+            let key = call.key().expect("an update has a key");
+            let item = {
+                let tables = account.tables.borrow();
+                let table = tables.of(Some(table));
+                table.get(table.key(key))
+            };
+            account.landed(by, table, former.as_deref(), &item.expect("it was just updated"));
+        }
+        Written::ConditionFailed(_) => account.world.tell(&who.name, || "finds the poll's lanes doubled".to_owned()),
+        Written::Conflict => account.world.tell(&who.name, || "finds the poll in a transaction".to_owned()),
+    }
+    Ok(written)
+}
+
+/// A page of a query, if its partition has the read units for it now.
+fn page_served(account: &Rc<Account>, call: &QueryInput) -> Result<(Vec<Rc<Item>>, Option<Item>), Busy> {
+    let (rows, last) = page(account, call);
+    let bytes = rows.iter().map(|row| item_bytes(row)).sum();
+    let values = call.expression_attribute_values().expect("values");
+    let partition = values.get(":lane").and_then(|lane| lane.as_s().ok());
+    let is_served = partition.is_none_or(|lane| account.partition_serves(call.table_name(), lane, bytes));
+    if is_served { Ok((rows, last)) } else { Err(Busy) }
+}
+
+/// A page of a query: by a partition alone, or by a range of sort keys in it.
+fn page(account: &Rc<Account>, call: &QueryInput) -> (Vec<Rc<Item>>, Option<Item>) {
+    let values = call.expression_attribute_values().expect("values");
+    let text = |name: &str| values[name].as_s().expect("keys are strings").as_str();
+    let tables = account.tables.borrow();
+    let table = tables.of(call.table_name());
+    let (partition, first, last) = match call.key_condition_expression() {
+        Some("#poll_id = :poll_id") => {
+            return (table.range(text(":poll_id"), Bound::Unbounded, LAST_KEY, usize::MAX), None);
+        }
+        Some("#partition = :partition") => (text(":partition"), Bound::Unbounded, LAST_KEY),
+        Some("#lane = :lane AND #item BETWEEN :first AND :last") => {
+            (text(":lane"), Bound::Included(text(":first")), text(":last"))
+        }
+        other => panic!("the model does not know the query {other:?}"),
+    };
+    let after = call.exclusive_start_key().map(|key| table.key(key).1);
+    let full = account.world.scenario.is_plain.then_some(FULL_PAGE_ROWS);
+    let rows_max = full.unwrap_or_else(|| 1 + account.world.draw_index(PAGE_ROWS_MAX));
+    let mut rows = table.range(partition, after.map_or(first, Bound::Excluded), last, rows_max + 1);
+    let has_more = rows.len() > rows_max;
+    rows.truncate(rows_max);
+    let last = rows.last().filter(|_| has_more).map(|row| table.key_attributes(row));
+    (rows, last)
+}
+
+fn as_put(item: &aws_sdk_dynamodb::types::TransactWriteItem) -> PutItemInput {
+    let put = item.put().expect("a transaction of puts");
+    PutItemInput::builder()
+        .table_name(put.table_name())
+        .set_item(Some(put.item().clone()))
+        .set_condition_expression(put.condition_expression().map(str::to_owned))
+        .set_expression_attribute_names(put.expression_attribute_names().cloned())
+        .set_expression_attribute_values(put.expression_attribute_values().cloned())
+        .build()
+        .expect("a put is whole")
+}
+
+/// Begins a transaction, which lands at once, or item by item where the fault strikes, or not before `stalled_ms`, with
+/// its first item at any time until then. The code of its cancellation, if it is cancelled.
+fn begin_transaction(account: &Rc<Account>, by: u64, puts: &[PutItemInput], stalled_ms: u64) -> Option<&'static str> {
+    let mut tables = account.tables.borrow_mut();
+    for (place, put) in puts.iter().enumerate() {
+        let code = match tables.of_mut(put.table_name().expect("a table")).lock(put) {
+            Written::Done(_) => continue,
+            Written::ConditionFailed(_) => "ConditionalCheckFailed",
+            Written::Conflict => "TransactionConflict",
+        };
+        count(&account.world.numbers.conflicts);
+        puts[..place].iter().for_each(|put| tables.of_mut(put.table_name().expect("a table")).unlock(put));
+        return Some(code);
+    }
+    drop(tables);
+    let is_torn = account.world.faults.strikes(Fault::TornRead);
+    let mut order: Vec<&PutItemInput> = puts.iter().collect();
+    if (is_torn || stalled_ms > 0) && account.world.once_in(2) {
+        order.reverse();
+    }
+    let mut delay = if stalled_ms > 0 { account.world.draw(stalled_ms) } else { 0 };
+    for put in order {
+        let (again, put) = (account.clone(), put.clone());
+        let land = move || again.land(by, put.table_name().expect("a table"), put.item().expect("an item"));
+        if delay == 0 {
+            land()
+        } else {
+            account.world.executor.after(delay, land)
+        }
+        delay = if stalled_ms > 0 { stalled_ms } else { delay + if is_torn { 1 + account.world.draw(30) } else { 0 } };
+    }
+    let (again, puts) = (account.clone(), puts.to_vec());
+    let end = move || {
+        let mut tables = again.tables.borrow_mut();
+        puts.iter().for_each(|put| tables.of_mut(put.table_name().expect("a table")).unlock(put));
+    };
+    if delay == 0 {
+        end()
+    } else {
+        account.world.executor.after(delay, end)
+    }
+    None
+}

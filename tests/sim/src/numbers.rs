@@ -1,0 +1,53 @@
+//! What happened, in numbers.
+
+use std::cell::Cell;
+
+/// Counts of what happened.
+#[derive(Default)]
+pub struct Numbers {
+    /// Requests of voters and owners, retries included.
+    pub requests: Cell<u64>,
+    /// Calls that were done after their caller had given them up.
+    pub late_calls: Cell<u64>,
+    /// Refusals of a condition because somebody else came first.
+    pub conflicts: Cell<u64>,
+    /// Doublings of a poll's lanes.
+    pub doublings: Cell<u64>,
+    /// SEEN rows written.
+    pub spills: Cell<u64>,
+    /// HEADs written.
+    pub flushes: Cell<u64>,
+    /// COUNTs written.
+    pub copies: Cell<u64>,
+    /// Write units of the Tallies table, of writes that were done.
+    pub tally_units: Cell<u64>,
+    /// Messages that the tally queue took.
+    pub messages: Cell<u64>,
+    /// Messages delivered again.
+    pub redeliveries: Cell<u64>,
+    /// Messages that the queue's deduplication dropped.
+    pub deduplicated: Cell<u64>,
+    /// Messages that came back from dead letters.
+    pub redriven: Cell<u64>,
+    /// Batches that the stream's readers gave up, and an operator replayed.
+    pub replayed: Cell<u64>,
+    /// Messages that were put aside because their votes were too old.
+    pub too_old: Cell<u64>,
+    /// Rebuilds of a poll's counts that were done.
+    pub rebuilds: Cell<u64>,
+    /// Tries of a rebuild that came to nothing.
+    pub rebuild_failures: Cell<u64>,
+    /// Invocations that ran out of time.
+    pub timeouts: Cell<u64>,
+    /// Calls refused because a partition had too much to do.
+    pub partition_throttles: Cell<u64>,
+    /// Invocations refused because a function had as many as it may have.
+    pub throttled: Cell<u64>,
+    /// Messages that a function had come again at another time than the queue's.
+    pub hidden: Cell<u64>,
+}
+
+/// Adds one.
+pub fn count(number: &Cell<u64>) {
+    number.set(number.get() + 1);
+}
