@@ -1,4 +1,4 @@
-//! Who calls, as the authorizer vouches for it.
+//! The caller of a request, as the authorizer vouches for it.
 
 use serde::{Deserialize, Serialize};
 
@@ -23,7 +23,7 @@ impl TokenKind {
         }
     }
 
-    /// The kind of a word, `None` for any other word.
+    /// Parses such a word. Returns `None` for any other.
     pub fn parse(word: &str) -> Option<Self> {
         match word {
             "account" => Some(TokenKind::Account),
@@ -33,21 +33,21 @@ impl TokenKind {
     }
 }
 
-/// Who calls: an identity (issuer and subject) that a verified token names.
+/// The identity behind a request: issuer and subject of a verified token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Caller {
     /// The token's `iss`.
     pub issuer: String,
     /// The token's `sub`, unique within the issuer.
     pub subject: String,
-    /// What kind of token it was.
+    /// Which kind of token it was.
     pub kind: TokenKind,
     /// When the token expires.
     pub expires_at: Timestamp,
 }
 
 impl Caller {
-    /// The identity as the owner of a poll: issuer and subject. An issuer is a URL and has no space.
+    /// The identity as stored for a poll's owner: issuer, space, subject. An issuer is a URL, so it has no space.
     pub fn owner(&self) -> String {
         format!("{} {}", self.issuer, self.subject)
     }

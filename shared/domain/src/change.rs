@@ -1,17 +1,17 @@
-//! Changes of votes: what is counted.
+//! The change that one write of a vote makes: the unit of counting.
 
 use super::{ballot::Ballot, ids::VoterKey, time::Timestamp};
 
 /// Bytes of a vote id.
 pub const VOTE_ID_BYTES: usize = 20;
 
-/// One revision of one voter's vote in a poll: 16 bytes of voter, 4 bytes of revision (big-endian). What must
-/// be counted once.
+/// One revision of one voter's vote in a poll, which must be counted once: 16 bytes voter, 4 bytes revision
+/// (big-endian).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct VoteId([u8; VOTE_ID_BYTES]);
 
 impl VoteId {
-    /// The id of a voter's revision.
+    /// The id for a voter's revision.
     pub fn new(voter: &VoterKey, revision: u32) -> Self {
         let mut bytes = [0; VOTE_ID_BYTES];
         let (voters, revisions) = bytes.split_at_mut(VOTE_ID_BYTES - size_of::<u32>());
@@ -25,13 +25,13 @@ impl VoteId {
         Self(bytes)
     }
 
-    /// Whose vote it is.
+    /// The voter who cast it.
     pub fn voter(&self) -> VoterKey {
         let [voter @ .., _, _, _, _] = self.0;
         VoterKey::from_bytes(voter)
     }
 
-    /// Which revision of it.
+    /// The vote's revision.
     pub fn revision(&self) -> u32 {
         let [.., a, b, c, d] = self.0;
         u32::from_be_bytes([a, b, c, d])
@@ -49,16 +49,16 @@ impl std::fmt::Debug for VoteId {
     }
 }
 
-/// What one revision changed: the old and the new image of one stream record.
+/// What one revision changed: the old and the new image in one stream record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Change {
-    /// Whose, and which revision.
+    /// Voter and revision.
     pub id: VoteId,
     /// When the vote was cast.
     pub cast_at: Timestamp,
-    /// What stood before; none: nothing, or taken back.
+    /// The ballot before. If `None`, there was no vote, or it was retracted.
     pub from: Option<Ballot>,
-    /// What stands now; none: taken back.
+    /// The ballot now. If `None`, the vote is retracted.
     pub to: Option<Ballot>,
 }
 

@@ -1,17 +1,17 @@
-//! Every outcome other than success that a use case of polls and votes has. Whoever serves it decides how to say it.
+//! Every failure of a use case, as an outcome. The HTTP edge maps each to a status and a text.
 
 use crate::field_error::FieldError;
 
 /// Why a use case failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Error {
-    /// Fields of what was asked for are not valid.
+    /// Some fields are not valid.
     InvalidFields(Vec<FieldError>),
-    /// The cursor is not one of this list.
+    /// The cursor does not belong to this list.
     UnknownCursor,
-    /// The poll is another account's.
+    /// The poll belongs to another account.
     NotOwner,
-    /// The poll takes votes of accounts only.
+    /// The poll takes votes from accounts only.
     AccountRequired,
     /// The caller may not see the results, or not yet.
     ResultsHidden,
@@ -25,19 +25,19 @@ pub enum Error {
     PollNotOpen,
     /// The poll is closed.
     PollClosed,
-    /// The idempotency key was used for another request.
+    /// The idempotency key was already used for another request.
     IdempotencyConflict,
     /// Votes in the poll can't be retracted.
     VoteChangeNotAllowed,
-    /// The poll can't be changed like that, or not any more.
+    /// The poll can't be changed like that, or not any longer.
     NotEditable(String),
-    /// Another revision stands than the caller expects.
+    /// The revision differs from the one that the caller expects.
     RevisionMismatch,
     /// The poll does not take these choices.
     InvalidChoice(String),
-    /// Our own fault. The cause is for the log only.
+    /// A fault on our side. Only the log shows the cause.
     Internal(String),
-    /// Something that we need is unavailable for now; trying again helps. The cause is for the log only. For a write, it is
-    /// unknown whether it took place.
+    /// A dependency is unavailable for now; a retry may succeed. Only the log shows the cause. For a write, it is
+    /// unknown whether it took effect.
     Unavailable(String),
 }

@@ -1,13 +1,13 @@
-//! What is wrong with a field of a body.
+//! What is wrong with one field in a body.
 
 use serde::Serialize;
 
-/// The most characters of a pointer that an error repeats: no field of ours has half as long a name.
+/// The most characters of a pointer that an error repeats. Our own field names are less than half as long.
 const POINTER_CHARS_MAX: usize = 100;
-/// The most characters of the reason why a field is refused.
+/// The most characters in a reason.
 const REASON_CHARS_MAX: usize = 300;
 
-/// A field of a body that is to blame, and why.
+/// A field that is not valid, and why.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct FieldError {
     /// Where the field is: a JSON pointer (RFC 6901), such as `/options/2`.
@@ -17,7 +17,7 @@ pub struct FieldError {
 }
 
 impl FieldError {
-    /// A field error of a pointer and a reason. A long one is cut off: the pointer may hold a name of any length.
+    /// Makes a field error. Cuts both texts, as a pointer may hold a name of any length.
     pub fn new(pointer: impl Into<String>, detail: impl std::fmt::Display) -> Self {
         Self {
             pointer: shortened(pointer.into(), POINTER_CHARS_MAX),
@@ -26,7 +26,7 @@ impl FieldError {
     }
 }
 
-/// The text, with `…` in the place of what is more than `chars_max` characters.
+/// Cuts the text to `chars_max` characters; `…` stands for the rest.
 pub fn shortened(mut text: String, chars_max: usize) -> String {
     if let Some((end, _)) = text.char_indices().nth(chars_max) {
         text.truncate(end);

@@ -1,4 +1,4 @@
-//! Folding: from stream records to as few messages as can be.
+//! Folds stream records into as few messages as possible.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -9,13 +9,13 @@ use super::{
     tally::{Minute, by_minute},
 };
 
-/// The most minutes of a message that is folded by time. Who counts a message reads all ids counted in its minutes: of these,
-/// some 2,000,000 in a full lane, about two portions.
+/// The most minutes in a message folded by time. Counting reads all ids counted in a message's minutes: in a full lane
+/// some 2,000,000, about two portions.
 pub const MESSAGE_MINUTES_MAX: usize = 4;
 
-/// One message for each lane, or several where one would pass `MESSAGE_BYTES_MAX`. Lanes come in the order in
-/// which they first appear, changes in their own. The same records give the same messages, so a batch that is
-/// sent again meets the queue's deduplication.
+/// Folds into one message per lane, or into several where one would pass `MESSAGE_BYTES_MAX`. Lanes keep the order of
+/// their first records, changes their own order. The same records give the same messages, so the queue's deduplication
+/// recognises a batch that is sent again.
 pub fn fold(records: impl IntoIterator<Item = (LaneKey, Change)>) -> Vec<Message> {
     let mut lanes: Vec<Message> = Vec::new();
     let mut places: HashMap<LaneKey, usize> = HashMap::new();
@@ -31,8 +31,8 @@ pub fn fold(records: impl IntoIterator<Item = (LaneKey, Change)>) -> Vec<Message
     lanes.into_iter().flat_map(split).collect()
 }
 
-/// Messages of each lane that reach over `MESSAGE_MINUTES_MAX` minutes at most, in the order of time: for votes of long ago, of which
-/// one message could else touch every minute that its lane has counted.
+/// Folds into messages that span at most `MESSAGE_MINUTES_MAX` minutes, in time order. Meant for old votes: one message
+/// could otherwise touch every minute that its lane has counted.
 pub fn fold_by_time(records: impl IntoIterator<Item = (LaneKey, Change)>) -> Vec<Message> {
     let mut lanes: BTreeMap<LaneKey, Vec<Change>> = BTreeMap::new();
     for (lane, change) in records {
@@ -41,7 +41,7 @@ pub fn fold_by_time(records: impl IntoIterator<Item = (LaneKey, Change)>) -> Vec
     lanes.into_iter().flat_map(|(lane, changes)| spans(&lane, changes)).flat_map(split).collect()
 }
 
-/// A lane's changes in the order of time, a message for each few minutes, however long it is.
+/// Splits one lane's changes into messages for a few minutes each, in time order. A message may have any length.
 fn spans(lane: &LaneKey, mut changes: Vec<Change>) -> Vec<Message> {
     changes.sort_by_key(|change| (change.cast_at, change.id));
     let minutes: Vec<(Minute, Vec<Change>)> = by_minute(&changes).into_iter().collect();
@@ -52,7 +52,7 @@ fn spans(lane: &LaneKey, mut changes: Vec<Change>) -> Vec<Message> {
     minutes.chunks(MESSAGE_MINUTES_MAX).map(message).collect()
 }
 
-/// The message itself, or several that are short enough.
+/// Splits a message that is too long.
 fn split(message: Message) -> Vec<Message> {
     let records_max = ChoiceField::for_all(&message.changes).records_max();
     if message.changes.len() <= records_max {
@@ -101,7 +101,7 @@ mod tests {
         }
 
         #[test]
-        fn folding_by_time_loses_nothing_and_adds_nothing_and_each_message_is_of_few_minutes_after_the_last(
+        fn folding_by_time_keeps_each_change_once_in_messages_of_few_minutes(
             records in proptest::collection::vec((0u8..3, a_change(), 0u64..40 * 60_000), 0..300)
         ) {
             let at = |offset| Timestamp::from_millis(1_790_000_000_000 + offset).unwrap();

@@ -1,9 +1,9 @@
-//! When a lane gets more than it takes well, so that its poll needs more of them.
+//! Decides when a lane gets more than it counts well, so that its poll needs more lanes.
 
 use super::{lane::LANE_VOTES_PER_SECOND, time::Timestamp};
 
-/// What a process has noticed of a lane. Votes and `as_of` come from the lane's HEAD, which all processes share: so the
-/// rate is the true one over the votes' own time, whoever counted them, and a backlog that is worked off does not look hot.
+/// What a process has noticed about a lane. Votes and `as_of` come from HEAD, which all processes share. So the rate is
+/// the true one over the votes' own time, and a backlog does not look hot while it is worked off.
 #[derive(Clone, Debug, Default)]
 pub struct Heat {
     since: Option<Progress>,
@@ -13,31 +13,31 @@ pub struct Heat {
 /// How far a lane's count has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Progress {
-    /// Votes that stand.
+    /// Votes that stand now.
     pub ballots: i64,
     /// `cast_at` of the newest vote counted.
     pub as_of: Timestamp,
 }
 
-/// From when on a lane is too hot.
+/// The limits from which a lane is too hot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HeatLimits {
     /// Votes a second.
     pub votes_per_second: u64,
-    /// Batches one after the other that are full of the lane's messages: they come faster than they are counted.
+    /// Consecutive batches filled by one lane's messages: they arrive faster than they are counted.
     pub full_batches: u32,
 }
 
-/// 70 % of what a lane is meant to count; and 8 batches, some seconds where few processes take turns.
+/// 70 % of a lane's rated votes a second; and 8 batches, which take some seconds where few processes take turns.
 pub const HEAT_LIMITS: HeatLimits =
     HeatLimits { votes_per_second: LANE_VOTES_PER_SECOND as u64 * 7 / 10, full_batches: 8 };
 
-/// The shortest time over which a rate is measured, by `cast_at`, in milliseconds.
+/// The shortest time over which a rate is measured: `cast_at`, in milliseconds.
 const MEASURE_MS: u64 = 2_000;
 
 impl Heat {
-    /// Takes in how far a batch brought the lane, and whether the batch was full of its messages. If that shows that the
-    /// lane is too hot: since when. Then all begins anew.
+    /// Takes in a lane's progress after a batch, and whether its messages filled the batch. If the lane is too hot,
+    /// returns since when, and starts measuring from scratch.
     pub fn note(&mut self, now: Progress, is_full: bool, limits: &HeatLimits) -> Option<Timestamp> {
         let since = *self.since.get_or_insert(now);
         self.full_batches = if is_full { self.full_batches + 1 } else { 0 };
@@ -63,7 +63,7 @@ mod tests {
         Progress { ballots, as_of: Timestamp::EPOCH.plus_millis(ms) }
     }
 
-    /// Notes batches, each with its ballots and its time; which of them showed that the lane is too hot, and since when.
+    /// Notes batches, each with its ballots and its time. Returns which of them showed heat, and since when.
     fn hot(batches: &[(i64, u64, bool)]) -> Vec<(usize, u64)> {
         let mut heat = Heat::default();
         let noted = batches.iter().map(|(ballots, ms, is_full)| {
@@ -82,7 +82,7 @@ mod tests {
     #[test]
     fn a_rate_is_measured_over_two_seconds_of_the_votes_own_time() {
         assert_eq!(hot(&[(0, 0, false), (30_000, 1_999, false)]), []);
-        // A backlog of ten quiet minutes, counted in one go.
+        // A backlog from ten quiet minutes, counted at once.
         assert_eq!(hot(&[(0, 0, false), (60_000, 600_000, false)]), []);
     }
 

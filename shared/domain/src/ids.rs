@@ -1,4 +1,4 @@
-//! Ids of polls and of voters: short, opaque, and told only by who knows a secret.
+//! Ids of polls and voters: short, opaque, and computable only with a secret.
 
 use hmac::{Hmac, KeyInit, Mac};
 use serde::Serialize;
@@ -14,21 +14,21 @@ const POLL_ID_CHARS_MAX: usize = 40;
 pub struct PollId(String);
 
 impl PollId {
-    /// The id that a text is, `None` if it is none.
+    /// Parses a poll id. Returns `None` if the text is not one.
     pub fn parse(text: &str) -> Option<Self> {
         let valid = (1..=POLL_ID_CHARS_MAX).contains(&text.len())
             && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
         valid.then(|| Self(text.to_owned()))
     }
 
-    /// The id of 16 bytes: 22 characters.
+    /// The id made from 16 bytes: 22 characters.
     pub fn from_bytes(bytes: [u8; 16]) -> Self {
         use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
         Self(BASE64_URL_SAFE_NO_PAD.encode(bytes))
     }
 
-    /// The id of the poll that `owner` makes with an idempotency key. Only who knows the service's secret can
-    /// tell it, so nobody guesses the ids of others.
+    /// The id for a poll that `owner` makes with an idempotency key. Computing it takes the service's secret, so nobody
+    /// can guess another owner's ids.
     pub fn of_idempotency_key(secret: &[u8], owner: &str, key: &str) -> Self {
         Self::from_bytes(keyed_hash(secret, owner, key))
     }
@@ -45,13 +45,13 @@ impl std::fmt::Display for PollId {
     }
 }
 
-/// A voter within one poll: the first 16 bytes of HMAC-SHA256(poll's salt, issuer ‖ 0 ‖ subject). It can't be
-/// told across polls, and not turned back into an identity.
+/// A voter within one poll: the first 16 bytes of HMAC-SHA256(poll's salt, issuer ‖ 0 ‖ subject). It can't be linked
+/// across polls, or turned back into an identity.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct VoterKey([u8; 16]);
 
 impl VoterKey {
-    /// The caller as a voter of the poll of that salt.
+    /// The caller as a voter in the poll with this salt.
     pub fn of(caller: &Caller, salt: &[u8; 32]) -> Self {
         Self(keyed_hash(salt, &caller.issuer, &caller.subject))
     }
@@ -61,7 +61,7 @@ impl VoterKey {
         Self(bytes)
     }
 
-    /// A voter from 32 hex digits, lower case.
+    /// Parses 32 hex digits in lower case.
     pub fn parse(hex: &str) -> Option<Self> {
         let (pairs, []) = hex.as_bytes().as_chunks() else { return None };
         let pairs: &[[u8; 2]; 16] = pairs.try_into().ok()?;
@@ -87,7 +87,7 @@ fn hex_digit(digit: u8) -> Option<u8> {
 }
 
 impl std::fmt::Display for VoterKey {
-    /// 32 hex digits, as in the table.
+    /// 32 hex digits, as in the Votes table.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{:032x}", u128::from_be_bytes(self.0))
     }
@@ -101,7 +101,7 @@ impl std::fmt::Debug for VoterKey {
 
 /// The first 16 bytes of HMAC-SHA256(key, first ‖ 0 ‖ second).
 fn keyed_hash(key: &[u8], first: &str, second: &str) -> [u8; 16] {
-    // A key of any length is one for HMAC, so the error can't come up.
+    // HMAC takes keys of any length, so this never fails.
     let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key) else { return [0; 16] };
     mac.update(first.as_bytes());
     mac.update(&[0]);

@@ -1,4 +1,4 @@
-//! Every key string and attribute name of the tables. Nothing else builds one.
+//! Every key string and attribute name in the tables. No other module builds one.
 
 use crate::{
     ids::PollId,
@@ -17,16 +17,16 @@ pub const POLL_PARTITION: &str = "poll_partition";
 pub const VOTER: &str = "voter";
 /// The partition key of Tallies.
 pub const POLL_LANE: &str = "poll_lane";
-/// The time to live of all tables that have one, in seconds since the epoch.
+/// The time to live, in seconds since the epoch, in all tables that have one.
 pub const EXPIRES_AT: &str = "expires_at";
 
-/// The item of a poll with all that a vote needs.
+/// The poll's item with everything a vote needs.
 pub const RULES: &str = "RULES";
-/// The item of a poll with its labels.
+/// The poll's item with its labels.
 pub const OPTIONS: &str = "OPTIONS";
-/// The item of a lane that is its truth.
+/// The lane's item that is its truth.
 pub const HEAD: &str = "HEAD";
-/// The item of a lane that readers read.
+/// The lane's item that readers read.
 pub const COUNT: &str = "COUNT";
 
 /// `poll_id#sss`: where all votes of a logical partition lie.
@@ -44,10 +44,10 @@ pub fn seen(minute: Minute, version: u64) -> String {
     format!("{SEEN_PREFIX}{:015}#{version:020}", minute.start().as_millis())
 }
 
-/// What the keys of all SEEN rows begin with.
+/// The prefix that all SEEN rows share.
 pub const SEEN_PREFIX: &str = "SEEN#";
 
-/// The minute and the version of a SEEN row, by its key.
+/// Parses the key of a SEEN row into its minute and version.
 pub fn read_seen(key: &str) -> Option<(Minute, u64)> {
     let (minute, version) = key.strip_prefix(SEEN_PREFIX)?.split_once('#')?;
     Some((Minute::of(Timestamp::from_millis(minute.parse().ok()?)?), version.parse().ok()?))
@@ -58,7 +58,7 @@ pub fn owner_order(created_at: Timestamp, poll: &PollId) -> String {
     format!("{:015}#{poll}", created_at.as_millis())
 }
 
-/// The poll of a key `poll_id#sss`.
+/// Parses the poll's id from a key `poll_id#sss`.
 pub fn poll_of_partition(key: &str) -> Option<PollId> {
     key.split_once('#').and_then(|(poll, _)| PollId::parse(poll))
 }

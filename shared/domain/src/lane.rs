@@ -5,16 +5,16 @@ use super::{
     lease::{CLOCK_SKEW_MS, CONFIG_LEASE_MS},
 };
 
-/// The highest announced peak for which 512 partitions are enough, in votes a second. Above it too many votes would
-/// meet a physical partition of the table that holds several of them.
+/// The highest announced peak, in votes a second, for which 512 partitions are enough. Above it, a physical partition
+/// that holds several of them would get too many votes.
 const FEW_PARTITIONS_PEAK_MAX: u32 = 60_000;
 /// The most lanes that count one poll.
 pub const LANES_MAX: u8 = 32;
-/// What one lane is meant to count: votes a second. A third of its partition's write units.
+/// The votes a second that one lane is meant to count: a third of its partition's write units.
 pub const LANE_VOTES_PER_SECOND: u32 = 8_000;
 
-/// How many logical partitions a poll's votes lie in, each good for 1,000 writes a second. Fixed when the poll is
-/// created: with another number a voter's vote would be looked for, and written, where it does not lie.
+/// How many logical partitions hold a poll's votes, each good for 1,000 writes a second. Fixed when the poll is
+/// created: with another number, a vote would be looked up and written in the wrong place.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Partitions {
     /// 512.
@@ -25,7 +25,7 @@ pub enum Partitions {
 }
 
 impl Partitions {
-    /// Those of a poll that is created with this peak, in votes a second.
+    /// The partitions for a new poll with this peak, in votes a second.
     pub fn for_peak(peak_votes_per_second: u32) -> Self {
         if peak_votes_per_second > FEW_PARTITIONS_PEAK_MAX { Self::Many } else { Self::Few }
     }
@@ -43,7 +43,7 @@ impl Partitions {
         }
     }
 
-    /// The partition that a voter's vote lies in.
+    /// The partition that holds a voter's vote.
     pub fn of(self, voter: &VoterKey) -> Partition {
         let [first, second, ..] = voter.bytes();
         Partition(u16::from_be_bytes([first, second]) % self.number())
@@ -55,18 +55,18 @@ impl Partitions {
     }
 }
 
-/// A logical partition of a poll's votes: the voter's first two bytes modulo the number of partitions.
+/// A logical partition of a poll's votes: the voter's first two bytes modulo the partition count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Partition(u16);
 
 impl Partition {
-    /// Its number, below 4,096.
+    /// The partition's number, below 4,096.
     pub fn number(self) -> u16 {
         self.0
     }
 
-    /// The lane that counts this partition, of a poll with that many lanes (at least 1). Lanes are a power of two, at most
-    /// 32, so a voter's lane is the same whichever number of partitions the poll has.
+    /// The lane that counts this partition in a poll with `lanes` lanes (at least 1). Lane counts are powers of two, at
+    /// most 32, so a voter's lane does not depend on the partition count.
     pub fn lane(self, lanes: u8) -> u8 {
         // Below `lanes`, so it fits.
         (self.0 % u16::from(lanes.max(1))) as u8
@@ -79,8 +79,8 @@ impl std::fmt::Display for Partition {
     }
 }
 
-/// The lanes for a poll that expects that many votes a second: the least power of two that gives each lane at
-/// most 8,000, at least `lanes_min`, at most 32.
+/// The lanes for a poll that expects this many votes a second: the smallest power of two that gives each lane at most
+/// 8,000; at least `lanes_min`, at most 32.
 pub fn lanes_for(peak_votes_per_second: u32, lanes_min: u8) -> u8 {
     let needed = peak_votes_per_second.div_ceil(LANE_VOTES_PER_SECOND).max(u32::from(lanes_min)).max(1);
     u8::try_from(needed.next_power_of_two()).unwrap_or(LANES_MAX).min(LANES_MAX)
@@ -89,12 +89,12 @@ pub fn lanes_for(peak_votes_per_second: u32, lanes_min: u8) -> u8 {
 /// After a poll gains lanes, processes may use the old count for this long: one lease plus clock skew, in milliseconds.
 pub const LANE_PROPAGATION_MS: u64 = CONFIG_LEASE_MS + CLOCK_SKEW_MS;
 
-/// One lane of one poll: the unit that has its own tally, and its own group in the queue.
+/// One lane of one poll: it has its own tally, and its own group in the queue.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LaneKey {
     /// The poll.
     pub poll: PollId,
-    /// Which of its lanes, below 32.
+    /// The lane's number, below 32.
     pub lane: u8,
 }
 

@@ -1,4 +1,4 @@
-//! The queue's messages: changes of one lane in a compact layout of fixed-width records, as text.
+//! Queue messages: one lane's changes in a compact layout of fixed-width records, as text.
 //!
 //! Layout, version 1, big-endian, in base64 (RFC 4648, no padding). It never reads as JSON, so no broker
 //! re-serialises it.
@@ -23,13 +23,13 @@ use super::{
     time::Timestamp,
 };
 
-/// The longest body that is sent, in bytes: three fit a batch of SQS (1 MiB), ten an event of Lambda (6 MB).
+/// The longest body that is sent, in bytes: three fit into an SQS batch (1 MiB), ten into a Lambda event (6 MB).
 pub const MESSAGE_BYTES_MAX: usize = 256 * 1024;
-/// The layout that is written. Readers of an earlier one wait for their deployment.
+/// The layout that is written. Readers that know only an earlier one wait for their deployment.
 const LAYOUT_VERSION: u8 = 1;
 /// Bytes of `cast_at`: enough until the year 10889.
 const CAST_AT_BYTES: usize = 6;
-/// Bytes before the records, at most.
+/// The most bytes before the records.
 const HEADER_BYTES_MAX: usize = 1 + 1 + 40 + 1 + 1 + 4;
 /// The widest bit set of choices, in bytes.
 const CHOICE_BYTES_MAX: u8 = 16;
@@ -39,32 +39,32 @@ const CHOICE_BYTES_MAX: u8 = 16;
 pub struct Message {
     /// Which lane counts them.
     pub lane: LaneKey,
-    /// What is to be counted.
+    /// The changes to count.
     pub changes: Vec<Change>,
 }
 
-/// Why a body is not read.
+/// Why a body can't be decoded.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
-    /// Not a message of ours, and never will be.
+    /// It is not one of our messages, and never will be.
     #[error("malformed message: {0}")]
     Malformed(&'static str),
-    /// A layout of a later version: wait for the deployment that knows it.
+    /// Its layout is of a later version. Wait for the deployment that knows it.
     #[error("message layout version {0} is not known yet")]
     UnknownVersion(u8),
 }
 
-/// How choices are written in one message.
+/// How a message writes choices.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ChoiceField {
     /// One byte: option id + 1, or 0.
     Index,
-    /// A bit set of that many bytes.
+    /// A bit set with this many bytes.
     Bits(u8),
 }
 
 impl ChoiceField {
-    /// The narrowest that takes all these changes.
+    /// The narrowest field that fits all these changes.
     pub(super) fn for_all<'a>(changes: impl IntoIterator<Item = &'a Change>) -> Self {
         let sets = changes.into_iter().flat_map(|change| [change.from, change.to]).flatten();
         let (mut all_single, mut highest) = (true, 0);
@@ -101,7 +101,7 @@ impl ChoiceField {
         VOTE_ID_BYTES + CAST_AT_BYTES + 2 * self.width()
     }
 
-    /// How many records a message takes.
+    /// How many records fit into one message.
     pub(super) fn records_max(self) -> usize {
         (MESSAGE_BYTES_MAX / 4 * 3 - HEADER_BYTES_MAX) / self.record_bytes()
     }
@@ -135,7 +135,7 @@ impl ChoiceField {
 }
 
 impl Message {
-    /// The message's text, at most `MESSAGE_BYTES_MAX` for what `fold` makes.
+    /// The message as text; at most `MESSAGE_BYTES_MAX` long if `fold` made it.
     pub fn encode(&self) -> String {
         let field = ChoiceField::for_all(&self.changes);
         let poll = self.lane.poll.as_str();
@@ -155,7 +155,7 @@ impl Message {
         BASE64_STANDARD_NO_PAD.encode(bytes)
     }
 
-    /// Reads a message's text.
+    /// Parses a message's text.
     pub fn decode(body: &str) -> Result<Self, DecodeError> {
         let bytes = BASE64_STANDARD_NO_PAD.decode(body).map_err(|_| DecodeError::Malformed("not base64"))?;
         let mut input = Reader(&bytes);
@@ -196,7 +196,7 @@ fn read_change(field: ChoiceField, input: &mut Reader<'_>) -> Result<Change, Dec
     Ok(Change { id: VoteId::from_bytes(id), cast_at, from, to })
 }
 
-/// What is left of a message's bytes.
+/// The bytes that are still to be read.
 struct Reader<'a>(&'a [u8]);
 
 impl<'a> Reader<'a> {

@@ -1,4 +1,4 @@
-//! Polls: what their owner asks for, and what a vote needs to know of them.
+//! Polls: their settings, and the rules that a vote needs.
 
 pub mod closing;
 pub mod cursor;
@@ -21,15 +21,15 @@ use crate::{
     time::Timestamp,
 };
 
-/// Where a poll stands at some time.
+/// Where a poll stands at a given time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
-    /// Not open yet.
+    /// It is not open yet.
     Scheduled,
-    /// Takes votes.
+    /// It takes votes.
     Open,
-    /// Takes votes no more.
+    /// It no longer takes votes.
     Closed,
 }
 
@@ -47,12 +47,12 @@ impl Status {
     }
 }
 
-/// A poll's settings, and what the API shows of it besides its options' labels.
+/// A poll's settings, and what else the API shows besides labels.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Settings {
     /// The poll's id.
     pub poll_id: PollId,
-    /// What its owner wants.
+    /// What its owner chose.
     #[serde(flatten)]
     pub spec: PollSpec,
     /// How often it was written: 1, 2, …
@@ -61,7 +61,7 @@ pub struct Settings {
     pub created_at: Timestamp,
 }
 
-/// A poll's place among its owner's: newest first, by id where two were made in one millisecond.
+/// A poll's place in its owner's list: newest first, then by id.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OwnerOrder {
     /// When it was made.
@@ -71,7 +71,7 @@ pub struct OwnerOrder {
 }
 
 impl Settings {
-    /// Where the poll stands at a time.
+    /// Where the poll stands at `now`.
     pub fn status(&self, now: Timestamp) -> Status {
         if self.spec.closes_at.is_some_and(|closes_at| closes_at <= now) {
             Status::Closed
@@ -82,59 +82,59 @@ impl Settings {
         }
     }
 
-    /// The entity tag of the poll as the API shows it at a time: `<revision>-<status>`.
+    /// The poll's entity tag at `now`: `<revision>-<status>`.
     pub fn tag(&self, now: Timestamp) -> String {
         format!("{}-{}", self.revision, self.status(now).name())
     }
 
-    /// The settings as the API shows them at a time, without the options.
+    /// The settings as the API shows them at `now`, without the options.
     pub fn view(&self, now: Timestamp) -> PollView<'_> {
         PollView { status: self.status(now), options: None, settings: self }
     }
 }
 
-/// All that a vote needs to know of a poll.
+/// Everything that a vote needs to know about a poll.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Rules {
-    /// What its owner wishes.
+    /// What its owner chose.
     pub settings: Settings,
-    /// Whose it is: issuer and subject.
+    /// Its owner: issuer and subject.
     pub owner: String,
     /// How many options there are.
     pub options: u8,
-    /// The revision in which the options' labels were written.
+    /// The revision that wrote the options' labels.
     pub options_revision: u64,
-    /// The logical partitions that its votes lie in, fixed when it was created.
+    /// The logical partitions that hold its votes, fixed when it was created.
     pub partitions: Partitions,
     /// How many lanes count it.
     pub lanes: u8,
-    /// When they were last doubled because one of them got too much.
+    /// When the lanes were last doubled, because one got too much.
     pub lanes_doubled_at: Option<Timestamp>,
-    /// What voters are hashed with. Never leaves the service.
+    /// The salt that voters are hashed with. It never leaves the service.
     pub salt: [u8; 32],
-    /// SHA-256 of the request that made it.
+    /// SHA-256 of the request that created it.
     pub request_hash: [u8; 32],
 }
 
 impl std::fmt::Debug for Rules {
-    /// Without the salt, so that no log can show it.
+    /// Leaves the salt out, so that no log can show it.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Rules").field("settings", &self.settings).finish_non_exhaustive()
     }
 }
 
 impl Rules {
-    /// Where the poll stands at a time.
+    /// Where the poll stands at `now`.
     pub fn status(&self, now: Timestamp) -> Status {
         self.settings.status(now)
     }
 
-    /// The ballot that was sent, if this poll takes it.
+    /// Checks the ballot that was sent against this poll.
     pub fn ballot(&self, sent: &SentBallot) -> Result<Ballot, BallotError> {
         Ballot::parse(sent, self.options, self.settings.spec.max_choices)
     }
 
-    /// The caller as a voter of this poll.
+    /// The caller as a voter in this poll.
     pub fn voter(&self, caller: &Caller) -> VoterKey {
         VoterKey::of(caller, &self.salt)
     }
@@ -144,7 +144,7 @@ impl Rules {
         self.owner == caller.owner()
     }
 
-    /// Fails if the poll is another account's.
+    /// Fails if the poll belongs to another account.
     pub fn must_be_of(&self, caller: &Caller) -> Result<(), Error> {
         if self.is_owned_by(caller) { Ok(()) } else { Err(Error::NotOwner) }
     }
@@ -158,13 +158,13 @@ impl Rules {
         }
     }
 
-    /// Whether no process accepts a vote any more, whichever clock it goes by.
+    /// Whether no process, by any clock, accepts a vote any more.
     fn is_closed_by_every_clock(&self, now: Timestamp) -> bool {
         self.settings.spec.closes_at.is_some_and(|closes_at| closes_at.plus_millis(CLOCK_SKEW_MS) <= now)
     }
 }
 
-/// A poll whole: its rules and its options' labels.
+/// A poll with its rules and its options' labels.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Poll {
     /// What a vote needs.
@@ -197,14 +197,14 @@ pub struct PollView<'a> {
 }
 
 impl Poll {
-    /// Whether both are one poll in one state, however many lanes each knows of: these grow without a revision.
+    /// Whether both are one poll in one state. Lanes don't count: they grow without a revision.
     pub fn is_but_for_lanes(&self, other: &Poll) -> bool {
         let Rules { lanes, lanes_doubled_at, .. } = other.rules;
         let rules = Rules { lanes, lanes_doubled_at, ..self.rules.clone() };
         rules == other.rules && self.options == other.options
     }
 
-    /// The poll as the API shows it at a time.
+    /// The poll as the API shows it at `now`.
     pub fn view(&self, now: Timestamp) -> PollView<'_> {
         let options = self.options.iter().enumerate().map(|(id, label)| OptionView { id, label }).collect();
         PollView { options: Some(options), ..self.rules.settings.view(now) }
@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn results_are_public_as_the_owner_wishes_and_after_the_closing_once_no_clock_lets_a_vote_in() {
+    fn results_are_public_as_set_and_after_close_only_once_no_vote_gets_in() {
         let just_before = Timestamp::EPOCH.plus_millis(at(21).as_millis() - 1);
         for (results, while_open, once_closed) in [
             (ResultsVisibility::Always, true, true),

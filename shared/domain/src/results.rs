@@ -1,4 +1,4 @@
-//! Results: a poll and the tallies of its lanes, summed up for readers.
+//! Results: a poll and its lanes' tallies, summed up for readers.
 
 use serde::Serialize;
 
@@ -26,7 +26,7 @@ struct OptionResult<'a> {
     votes: i64,
 }
 
-/// The results of a poll from the counts of its lanes.
+/// Sums up a poll's lanes.
 pub fn results<'a>(poll: &'a Poll, counts: &[Count], now: Timestamp) -> ResultsView<'a> {
     let mut total = Counters::default();
     counts.iter().for_each(|count| total.merge(&count.counters));
@@ -40,7 +40,7 @@ pub fn results<'a>(poll: &'a Poll, counts: &[Count], now: Timestamp) -> ResultsV
     }
 }
 
-/// The entity tag of those results, from the poll's revision and status and each lane's version.
+/// The results' entity tag: the poll's revision and status, and each lane's version.
 pub fn results_tag(poll: &Poll, counts: &[Count], now: Timestamp) -> String {
     let versions: Vec<String> = counts.iter().map(|count| count.version.to_string()).collect();
     let status = match poll.rules.status(now) {
@@ -51,7 +51,7 @@ pub fn results_tag(poll: &Poll, counts: &[Count], now: Timestamp) -> String {
     format!("{}-{status}-{}", poll.rules.settings.revision, versions.join("."))
 }
 
-/// With votes out of order a counter may be negative for a while.
+/// A counter may be negative for a while if votes arrive out of order.
 fn shown(count: i64) -> i64 {
     count.max(0)
 }

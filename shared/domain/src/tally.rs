@@ -1,7 +1,7 @@
 //! Counting is set union: each vote id is applied once, whatever comes twice, late or out of order.
 //!
 //! A tally's truth is its HEAD: counters, and `recent`, the ids that the newest flushes counted. Ids that leave
-//! `recent` are first written to SEEN rows. `plan` says which rows and which HEADs are to be written, in order.
+//! `recent` are first written to SEEN rows. `plan` decides which rows and HEADs to write, in order.
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
@@ -16,38 +16,38 @@ use super::{
 
 /// The most changes that one flush counts.
 pub const FLUSH_CHANGES_MAX: usize = 8_000;
-/// The most minutes (minutes) of one portion, so that a replay of old votes gets on by small steps.
+/// The most minutes in one portion, so that a replay of old votes advances in small steps.
 pub const PORTION_MINUTES_MAX: usize = 256;
-/// How many counted ids are read for one portion before it is committed: about two minutes of a full lane, 16 MB, 4,000 read
-/// units. A partition serves that within two of the seconds that a lane has in one invocation. A portion has one minute at
-/// least, however many ids that minute has.
+/// How many counted ids are read for one portion before it is committed: about two minutes of a full lane, 16 MB, 4,000
+/// read units. A partition serves that in two of the seconds that a lane has per invocation. A portion has at least one
+/// minute, however many ids that minute has.
 pub const PORTION_IDS_MAX: usize = 1_000_000;
-/// HEAD keeps its ids over a flush while there are at most so many of them.
+/// The most ids that HEAD keeps over a flush.
 pub const RECENT_IDS_MAX: usize = 32;
-/// The most ids in one SEEN row: 256 KB of an item's 400, and 384 KB where no two are of one revision.
+/// The most ids in one SEEN row: 256 KB of an item's 400, and 384 KB if all revisions differ.
 pub const SEEN_ROW_IDS_MAX: usize = 16_384;
 /// How long a SEEN row lives after its minute, in milliseconds.
 pub const SEEN_LIFE_MS: u64 = 30 * DAY_MS;
-/// A vote cast longer ago than this is not counted, as its SEEN row may be gone. In milliseconds.
+/// A vote older than this is not counted, as its SEEN row may be gone. In milliseconds.
 pub const COUNTABLE_AGE_MS: u64 = 29 * DAY_MS;
 
-// What HEAD holds, and so what a row is written from, can't pass a row's limit.
+// HEAD is what rows are written from, so it can't exceed a row's limit.
 const _: () = assert!(RECENT_IDS_MAX + FLUSH_CHANGES_MAX <= SEEN_ROW_IDS_MAX);
 
-/// The counter of votes that stand.
+/// The counter for votes that stand.
 const BALLOTS: &str = "ballots";
 
-/// A bag of named counters. Signed: with votes out of order one may be negative for a while.
+/// A bag of named counters. Signed: one may be negative for a while if votes arrive out of order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Counters(BTreeMap<String, i64>);
 
 impl Counters {
-    /// A bag of these counters.
+    /// A bag with these counters.
     pub fn from_entries(entries: impl IntoIterator<Item = (String, i64)>) -> Self {
         Self(entries.into_iter().collect())
     }
 
-    /// Every counter that was ever touched, by name.
+    /// Every counter that was ever changed, by name.
     pub fn iter(&self) -> impl Iterator<Item = (&str, i64)> {
         self.0.iter().map(|(name, count)| (name.as_str(), *count))
     }
@@ -57,12 +57,12 @@ impl Counters {
         self.get(BALLOTS)
     }
 
-    /// Votes that name the option.
+    /// Votes that name this option.
     pub fn option(&self, id: u8) -> i64 {
         self.get(&option_counter(id))
     }
 
-    /// Adds all of another bag's counters.
+    /// Adds another bag's counters.
     pub fn merge(&mut self, other: &Counters) {
         for (name, count) in other.iter() {
             self.add(name, count);
@@ -85,7 +85,7 @@ fn option_counter(id: u8) -> String {
     format!("o{id}")
 }
 
-/// What a set of changes adds to a tally, before it has names.
+/// What some changes add to a tally, before counters have names.
 struct Deltas {
     ballots: i64,
     options: [i64; 128],
@@ -121,7 +121,7 @@ impl Deltas {
     }
 }
 
-/// The counters of votes that stand, each given once: what a tally must come to.
+/// The counters for votes that stand, each given once: what a tally must equal.
 pub(super) fn counters_of(votes: impl IntoIterator<Item = Ballot>) -> Counters {
     let mut deltas = Deltas { ballots: 0, options: [0; 128] };
     for ballot in votes {
@@ -132,12 +132,12 @@ pub(super) fn counters_of(votes: impl IntoIterator<Item = Ballot>) -> Counters {
     counters
 }
 
-/// A minute of `cast_at`, by which SEEN rows are found: the same for every repeat of a change.
+/// A minute of `cast_at`, by which SEEN rows are found. Every repeat of a change has the same one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Minute(Timestamp);
 
 impl Minute {
-    /// The minute of a change cast at that time.
+    /// The minute that holds this `cast_at`.
     pub fn of(cast_at: Timestamp) -> Self {
         Self(cast_at.minute())
     }
@@ -151,28 +151,28 @@ impl Minute {
 /// Ids by minute.
 pub type Ids = BTreeMap<Minute, Vec<VoteId>>;
 
-/// The truth of a lane: replaced whole, under its version.
+/// A lane's truth, always replaced whole, under its version.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Head {
-    /// How often it was written; 0: never.
+    /// How often it was written. 0 if never.
     pub version: u64,
     /// `cast_at` of the newest vote counted.
     pub as_of: Option<Timestamp>,
     /// The counts.
     pub counters: Counters,
-    /// The ids that the newest flushes counted and that no SEEN row holds yet.
+    /// Ids that the newest flushes counted, and that no SEEN row holds yet.
     pub recent: Ids,
-    /// Whether the counts were made anew from the vote items of a closed poll: no message changes them any more.
+    /// Whether a rebuild wrote the counts from a closed poll's vote items. No message changes them any more.
     pub sealed: bool,
 }
 
 impl Head {
-    /// The same HEAD, one version on: whoever has read the former can't write any more.
+    /// The same HEAD, one version later. A process that has read the earlier one can't write any more.
     pub fn again(&self) -> Self {
         Self { version: self.version + 1, ..self.clone() }
     }
 
-    /// What readers see of it.
+    /// The copy that readers see.
     pub fn count(&self) -> Count {
         Count { version: self.version, as_of: self.as_of, counters: self.counters.clone() }
     }
@@ -182,10 +182,10 @@ impl Head {
     }
 }
 
-/// A copy of what HEAD counts, for readers. It may be behind.
+/// The readers' copy of HEAD's counters. It may lag behind.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Count {
-    /// HEAD's version when it was copied; 0 if it never was.
+    /// HEAD's version when it was copied. 0 if never.
     pub version: u64,
     /// `cast_at` of the newest vote counted.
     pub as_of: Option<Timestamp>,
@@ -193,10 +193,10 @@ pub struct Count {
     pub counters: Counters,
 }
 
-/// A row of ids that have left HEAD. All of them are counted.
+/// Ids that have left HEAD. All of them are counted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SeenRow {
-    /// The minute in which all of them were cast.
+    /// The minute in which all were cast.
     pub minute: Minute,
     /// HEAD's version when they left it.
     pub version: u64,
@@ -205,29 +205,29 @@ pub struct SeenRow {
 }
 
 impl SeenRow {
-    /// When nobody needs the row any more: no change of its minute is counted then.
+    /// When the row is no longer needed: changes of its minute are too old to be counted.
     pub fn expires_at(&self) -> Timestamp {
         self.minute.start().plus_millis(SEEN_LIFE_MS)
     }
 }
 
-/// Ids known to be counted, by minute: at least those of all SEEN rows of the minutes that are asked for. Shared with the cache.
+/// Ids known to be counted, by minute: at least those in all SEEN rows of the requested minutes. Shared with the cache.
 pub type Seen = HashMap<Minute, Arc<HashSet<VoteId>>>;
 
-/// One step of counting: the rows first, then HEAD, if it still has the version before.
+/// One counting step: first the rows, then HEAD, if it still has the previous version.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Flush {
-    /// Rows to be durable before HEAD is written.
+    /// Rows that must be durable before HEAD is written.
     pub spill: Vec<SeenRow>,
-    /// HEAD to be written, one version on.
+    /// The HEAD to write, one version later.
     pub head: Head,
     /// How many changes it counts.
     pub counted: usize,
-    /// When the oldest of these was cast.
+    /// When the oldest change was cast.
     pub oldest: Option<Timestamp>,
 }
 
-/// The changes by the minutes in which they were cast, the oldest first.
+/// Groups changes by the minute in which they were cast, oldest first.
 pub fn by_minute(changes: &[Change]) -> BTreeMap<Minute, Vec<Change>> {
     let mut minutes: BTreeMap<Minute, Vec<Change>> = BTreeMap::new();
     for change in changes {
@@ -287,7 +287,7 @@ mod tests {
     };
     use proptest::prelude::*;
 
-    /// Plans batch after batch over a model of the table, without any cache.
+    /// Plans batch after batch over a table model, without a cache.
     fn count_all(batches: impl IntoIterator<Item = Vec<Change>>) -> Head {
         let portions = |batch: Vec<Change>| {
             let minutes: Vec<Vec<Change>> = by_minute(&batch).into_values().collect();
@@ -335,7 +335,8 @@ mod tests {
                 from: None,
                 to: Ballot::of_bits(1),
             }).collect();
-            // A plan copies HEAD's ids at every flush: batches of one or two would take minutes, and show nothing more.
+            // A plan copies HEAD's ids at every flush. Batches with one or two changes would take minutes, and show
+            // nothing more.
             let head = count_all(changes.chunks(batch.max(count / 100 + 1)).map(<[Change]>::to_vec));
             prop_assert_eq!(head.counters.ballots(), count as i64);
         }
@@ -367,7 +368,7 @@ mod tests {
         assert_eq!(row.expires_at(), time("2026-12-24T20:15:00Z"));
     }
 
-    /// A HEAD in which nothing is as it is in an empty one.
+    /// A HEAD with no field at its default.
     fn sealed_head() -> Head {
         let change = changes_of(&[vec![Ballot::of_bits(1)]]).remove(0);
         Head { sealed: true, ..count_all([vec![change]]) }

@@ -1,4 +1,4 @@
-//! A time, an account, a poll and histories of votes to try things on.
+//! Fixtures for tests: a time, an account, a poll, and histories of votes.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 use proptest::prelude::*;
@@ -15,7 +15,7 @@ use crate::{
     time::Timestamp,
 };
 
-/// So many seconds after a time in 2026 at which tests may begin.
+/// This many seconds after a fixed time in 2026.
 pub fn at(seconds: u64) -> Timestamp {
     Timestamp::EPOCH.plus_millis(1_790_000_000_000 + seconds * 1_000)
 }
@@ -30,7 +30,7 @@ pub fn account(subject: &str) -> Caller {
     }
 }
 
-/// A poll `p1` of the account `owner`, as the body of a request asks for it, made at a time; or what is wrong with the body.
+/// A poll `p1` that the account `owner` made from a request's body. Fails with what is wrong with the body.
 pub fn poll_asked_for(body: Value, created_at: Timestamp) -> Result<Poll, String> {
     let asked: CreatePoll = serde_json::from_value(body).map_err(|error| error.to_string())?;
     let valid = asked.validate().map_err(|errors| format!("{errors:?}"))?;
@@ -38,7 +38,7 @@ pub fn poll_asked_for(body: Value, created_at: Timestamp) -> Result<Poll, String
     valid.create(id, &account("owner"), [7; 32], 1, created_at).map_err(|error| format!("{error:?}"))
 }
 
-/// Votes of voters over time: each voter's choices, revision by revision; `None` where retracted.
+/// Votes over time: each voter's choices, revision by revision; `None` where retracted.
 pub fn histories() -> impl Strategy<Value = Vec<Vec<Option<Ballot>>>> {
     let choices = proptest::option::weighted(0.8, (1u128..1 << 6).prop_map(|bits| Ballot::of_bits(bits).unwrap()));
     proptest::collection::vec(proptest::collection::vec(choices, 1..4), 1..40)
@@ -62,12 +62,12 @@ pub fn changes_of(histories: &[Vec<Option<Ballot>>]) -> Vec<Change> {
     changes
 }
 
-/// What stands of each voter at the end.
+/// Each voter's ballot at the end, if it stands.
 pub fn last_choices(histories: &[Vec<Option<Ballot>>]) -> impl Iterator<Item = Ballot> {
     histories.iter().filter_map(|history| *history.last().unwrap())
 }
 
-/// Changes in an order drawn from the seed, some twice or more often.
+/// Changes in an order drawn from the seed, some of them repeated.
 pub fn disorder(changes: &[Change], repeats: usize, seed: u64) -> Vec<Change> {
     let mut random = fastrand::Rng::with_seed(seed);
     let mut sent = changes.to_vec();

@@ -3,16 +3,16 @@
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use time::{OffsetDateTime, UtcDateTime, format_description::well_known::Rfc3339};
 
-/// Milliseconds of a minute.
+/// Milliseconds in a minute.
 pub const MINUTE_MS: u64 = 60_000;
-/// Milliseconds of a day.
+/// Milliseconds in a day.
 pub const DAY_MS: u64 = 24 * 60 * MINUTE_MS;
 /// The last millisecond of the year 9999, the last that RFC 3339 can write.
 const LATEST_MS: u64 = 253_402_300_799_999;
 
 /// Milliseconds since the Unix epoch, from 1970 to 9999.
 ///
-/// In JSON a string of RFC 3339 in UTC with milliseconds; on the way in any offset is taken.
+/// In JSON it is an RFC 3339 string in UTC with milliseconds. Any offset is accepted on input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(u64);
 
@@ -20,7 +20,7 @@ impl Timestamp {
     /// The Unix epoch.
     pub const EPOCH: Timestamp = Timestamp(0);
 
-    /// A time from milliseconds since the Unix epoch, `None` past the year 9999.
+    /// Returns `None` past the year 9999.
     pub fn from_millis(millis: u64) -> Option<Self> {
         (millis <= LATEST_MS).then_some(Self(millis))
     }
@@ -30,28 +30,27 @@ impl Timestamp {
         self.0
     }
 
-    /// This time and some milliseconds more (at most the end of the year 9999).
+    /// Adds milliseconds, up to the end of the year 9999.
     pub fn plus_millis(self, millis: u64) -> Self {
         Self(self.0.saturating_add(millis).min(LATEST_MS))
     }
 
-    /// Milliseconds from `earlier` to this time, 0 if `earlier` is later.
+    /// Milliseconds since `earlier`. 0 if `earlier` is later.
     pub fn millis_since(self, earlier: Timestamp) -> u64 {
         self.0.saturating_sub(earlier.0)
     }
 
-    /// Milliseconds between this time and another, whichever is later.
+    /// Milliseconds between both times, whichever is later.
     pub fn millis_apart(self, other: Timestamp) -> u64 {
         self.0.abs_diff(other.0)
     }
 
-    /// The minute that this time lies in.
+    /// The start of this time's minute.
     pub fn minute(self) -> Timestamp {
         Self(self.0 - self.0 % MINUTE_MS)
     }
 
-    /// Reads a time as RFC 3339 writes it; digits past milliseconds are dropped. `None` if it is none, or
-    /// before 1970.
+    /// Parses RFC 3339; digits past milliseconds are dropped. Returns `None` if it is not valid, or before 1970.
     pub fn parse(text: &str) -> Option<Self> {
         let at = OffsetDateTime::parse(text, &Rfc3339).ok()?;
         let millis = at.unix_timestamp_nanos().div_euclid(1_000_000);

@@ -1,4 +1,4 @@
-//! Votes: what, when, and what becomes of one more.
+//! Votes, and what one more request of the same voter does (`decide`).
 
 use serde::Serialize;
 
@@ -14,11 +14,11 @@ use super::{
 pub struct Vote {
     /// What the voter said. If `None`, the vote is retracted.
     pub ballot: Option<Ballot>,
-    /// 1 at the first cast, one more with each change.
+    /// 1 for the first vote, one more with each change.
     pub revision: u32,
-    /// When the check was made that let it in.
+    /// When the vote was checked and let in.
     pub cast_at: Timestamp,
-    /// The lane that counts it, fixed at the first cast.
+    /// The lane that counts it, fixed by the first vote.
     pub lane: u8,
     /// Random per request, so a retried write can tell that the stored vote is its own.
     pub nonce: u32,
@@ -34,39 +34,39 @@ pub struct VoteView<'a> {
 }
 
 impl Vote {
-    /// The vote as its voter sees it, `None` if it is retracted.
+    /// The vote as its voter sees it. `None` if it is retracted.
     pub fn view<'a>(&self, poll_id: &'a PollId) -> Option<VoteView<'a>> {
         let Ballot::Choices(choices) = self.ballot?;
         Some(VoteView { poll_id, choices, revision: self.revision, cast_at: self.cast_at })
     }
 }
 
-/// What a voter asks for.
+/// A voter's request to cast, change or retract.
 #[derive(Clone, Debug)]
 pub struct VoteRequest {
-    /// Who.
+    /// The voter.
     pub voter: VoterKey,
-    /// What is to stand. If `None`, no vote is: it is retracted.
+    /// The ballot that is to stand. If `None`, the vote is to be retracted.
     pub ballot: Option<Ballot>,
-    /// Only if the vote that stands has one of these revisions; none: whatever stands.
+    /// The revisions over which it may be written. If `None`, over any.
     pub only_over: Option<Revisions>,
-    /// When the poll was found to take it.
+    /// When the poll was checked.
     pub cast_at: Timestamp,
-    /// A random number of this request.
+    /// Random per request.
     pub nonce: u32,
 }
 
-/// Revisions that a request names (`If-Match`).
+/// The revisions in a request's `If-Match`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Revisions {
-    /// Any that exists.
+    /// Any revision.
     Any,
-    /// One of these, as they are written.
+    /// One of these, as written in the header.
     Of(Vec<String>),
 }
 
 impl Revisions {
-    /// Whether a revision is named.
+    /// Whether the revision is named.
     pub fn include(&self, revision: u64) -> bool {
         match self {
             Revisions::Any => true,
@@ -74,7 +74,7 @@ impl Revisions {
         }
     }
 
-    /// Whether a poll's revision is named, alone or as the entity tag of the poll in any status.
+    /// Whether a poll's revision is named, alone or as its entity tag in any status.
     pub fn include_poll(&self, revision: u64) -> bool {
         match self {
             Revisions::Any => true,
@@ -83,7 +83,7 @@ impl Revisions {
     }
 }
 
-/// A poll's entity tag without the status that it ends in.
+/// A poll's entity tag without its status.
 fn without_status(tag: &str) -> &str {
     match tag.rsplit_once('-') {
         Some((revision, status)) if Status::ALL.iter().any(|known| known.name() == status) => revision,
@@ -91,26 +91,26 @@ fn without_status(tag: &str) -> &str {
     }
 }
 
-/// What is to be done about what a voter asks for.
+/// What to do with a voter's request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Decision {
-    /// Write this vote, over the revision before its own (none for the first).
+    /// Write this vote over its previous revision. For the first revision there must be no vote.
     Write(Vote),
-    /// This very request has written it before, and the answer was lost.
+    /// This very request wrote the vote before, and its response was lost.
     OwnWrite(Vote),
-    /// It stands already.
+    /// The vote already stands.
     Repeat(Vote),
-    /// Another vote stands, and votes in this poll can't change.
+    /// Another vote stands, and this poll's votes can't change.
     AlreadyVoted,
-    /// It would take back a vote that can't be taken back.
+    /// It would retract a vote that can't be retracted.
     ChangeNotAllowed,
-    /// Another revision stands than the request names.
+    /// The vote's revision is not one that the request names.
     RevisionMismatch,
-    /// There is nothing to take back.
+    /// There is nothing to retract.
     NeverVoted,
 }
 
-/// Weighs what is asked for against what stands.
+/// Decides on a request, given the stored vote.
 pub fn decide(stored: Option<&Vote>, asked: &VoteRequest, rules: &Rules) -> Decision {
     let Some(stored) = stored else { return decide_first(asked, rules) };
     if stored.ballot == asked.ballot {

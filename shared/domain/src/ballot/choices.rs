@@ -3,34 +3,34 @@
 /// The most options that a poll can have.
 pub const OPTIONS_MAX: usize = 100;
 
-/// A set of one option or more, by their ids (0 to 99), kept as one bit each.
+/// A set of at least one option id (0 to 99), kept as one bit each.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Choices(u128);
 
-/// Why ids are no choices of any poll.
+/// Why ids are no valid choices.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BallotError {
-    /// No id at all.
+    /// There is no id.
     #[error("The vote names no option.")]
     Empty,
-    /// An id that no option of the poll has.
+    /// No option of the poll has this id.
     #[error("The vote names option {0}, which the poll does not have.")]
     Unknown(u64),
-    /// One id twice.
+    /// This id is there twice.
     #[error("The vote names option {0} twice.")]
     Repeated(u64),
-    /// More than the poll lets a voter choose.
+    /// There are more ids than a voter may choose.
     #[error("The vote names {named} options, and this poll takes at most {max}.")]
     TooMany {
-        /// How many ids were given.
+        /// How many ids were sent.
         named: usize,
-        /// How many the poll takes.
+        /// How many the poll allows.
         max: u8,
     },
 }
 
 impl Choices {
-    /// A set from ids in any order, each below `options`, none twice, at most `max` of them.
+    /// A set from ids in any order: each below `options`, none twice, at most `max`.
     pub fn parse(ids: &[u64], options: u8, max: u8) -> Result<Self, BallotError> {
         let mut bits = 0u128;
         for &id in ids {
@@ -47,12 +47,12 @@ impl Choices {
         Self::from_bits(bits).ok_or(BallotError::Empty)
     }
 
-    /// A set from stored ids: any ids below 100, one at least, none twice.
+    /// A set from stored ids: each below 100, at least one, none twice.
     pub fn of_ids(ids: &[u64]) -> Option<Self> {
         Self::parse(ids, OPTIONS_MAX as u8, OPTIONS_MAX as u8).ok()
     }
 
-    /// A set from its bits, bit n for option n. `None` for no bits, or for one past the last option.
+    /// A set from bits, bit n for option n. Returns `None` if no bit is set, or one past the last option.
     pub fn from_bits(bits: u128) -> Option<Self> {
         (bits != 0 && bits >> OPTIONS_MAX == 0).then_some(Self(bits))
     }
@@ -76,7 +76,7 @@ impl Choices {
         })
     }
 
-    /// The id, if there is just one.
+    /// The id, if there is exactly one.
     pub fn only(self) -> Option<u8> {
         (self.0.count_ones() == 1).then(|| self.0.trailing_zeros() as u8)
     }

@@ -1,9 +1,9 @@
 //! Closing a poll, and why it is strict.
 //!
-//! Processes remember a poll for a lease. Every process knows of a change only after that lease, the clocks' skew and the
-//! time that the change takes to land: 9 s together. So a poll closes 9 s ahead at the earliest, and from 9 s before it
-//! opens only its closing and its peak may change. A closing that is seconds away stays, so that a poll that anyone was
-//! told is closed never opens again.
+//! Processes remember a poll for a lease. A change is known everywhere only after that lease, the clocks' skew and the
+//! time until its write lands: 9 s together. So a poll closes 9 s ahead at the earliest. From 9 s before it opens, only
+//! its closing and its peak may change. A closing that is seconds away can't move: a poll that was once shown as closed
+//! never opens again.
 
 use super::{Poll, Settings};
 use crate::{
@@ -11,13 +11,13 @@ use crate::{
     time::Timestamp,
 };
 
-/// Whether the poll is closed, or so nearly that a change of its closing might land after it.
+/// Whether the poll is closed, or so close to it that a changed closing might land too late.
 pub(super) fn is_fixed(current: &Settings, now: Timestamp) -> bool {
     current.spec.closes_at.is_some_and(|closes_at| closes_at <= now.plus_millis(CLOSING_FIXED_MS))
 }
 
-/// The poll closed as early as can be: 9 s from now, unless it closes before; the very poll if it does. `again` as
-/// for `edit::EditPoll::apply`.
+/// Closes the poll as early as possible: 9 s from now. If it already closes before that, returns the very poll. `again`
+/// is explained at `edit::EditPoll::apply`.
 pub fn close(poll: &Poll, now: Timestamp, again: bool) -> Poll {
     let earliest = now.plus_millis(PROPAGATION_MS);
     let mut closed = poll.clone();
@@ -31,7 +31,7 @@ pub fn close(poll: &Poll, now: Timestamp, again: bool) -> Poll {
     closed
 }
 
-/// The very poll under its next revision: once it is stored, no write over the one before can land any more.
+/// The very poll under its next revision. Once it is stored, no write over the previous revision can land.
 pub fn fence(poll: &Poll) -> Poll {
     let mut fenced = poll.clone();
     fenced.rules.settings.revision += 1;

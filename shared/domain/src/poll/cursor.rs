@@ -1,17 +1,17 @@
-//! Cursors of an owner's list of polls: where the last page ended, and whose list it was.
+//! Cursors of an owner's list: where the last page ended, and whose list it was.
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use sha2::{Digest, Sha256};
 
 use crate::{ids::PollId, poll::OwnerOrder, time::Timestamp};
 
-/// The cursor of the page that follows the poll. It holds a hash of the owner, never the owner.
+/// The cursor for the page after `last`. It holds a hash of the owner, never the owner.
 pub fn cursor(owner: &str, last: &OwnerOrder) -> String {
     let text = format!("{}.{}.{}", last.created_at.as_millis(), last.poll_id, owner_hash(owner));
     BASE64_URL_SAFE_NO_PAD.encode(text)
 }
 
-/// Where a cursor of this owner's list points, `None` for any other text.
+/// Parses a cursor of this owner's list. Returns `None` for any other text.
 pub fn read_cursor(owner: &str, cursor: &str) -> Option<OwnerOrder> {
     let text = String::from_utf8(BASE64_URL_SAFE_NO_PAD.decode(cursor).ok()?).ok()?;
     let mut parts = text.split('.');

@@ -1,20 +1,20 @@
-//! Changes of a poll: what an owner asks for, and whether it may be.
+//! What an owner may change of a poll, and until when.
 
 use serde::Deserialize;
 
 use super::{Changeable, Poll, Settings, closing::is_fixed, request::NewPoll, spec::SentSettings};
 use crate::{error::Error, field_error::FieldError, lease::PROPAGATION_MS, time::Timestamp};
 
-/// The body of `PATCH /v1/polls/{poll_id}`: what is absent stays. Null clears a time.
+/// The body of `PATCH /v1/polls/{poll_id}`. An absent field stays as it is; null clears a time.
 #[derive(Clone, Debug, Deserialize)]
 pub struct EditPoll(SentSettings);
 
-/// Why a change is refused.
+/// Why an edit is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EditRefused {
-    /// The fields are no poll's.
+    /// The fields are not valid.
     Invalid(Vec<FieldError>),
-    /// It may not be changed, or not any more.
+    /// The field can't be changed, or not any longer.
     NotEditable(String),
 }
 
@@ -32,10 +32,10 @@ fn not_editable(detail: impl Into<String>) -> EditRefused {
 }
 
 impl EditPoll {
-    /// The poll with the change, one revision on; the very poll if nothing changes.
+    /// Returns the poll with the change, one revision later; the very poll if nothing changes.
     ///
-    /// `again` says that the poll is an earlier try at this very change, which may have landed late: then its closing
-    /// moves away while it may, so that every process knows of it before it is reached.
+    /// `again` says that the poll is an earlier try at this very change, which may have landed late. Its closing then
+    /// moves away while it may, so that every process knows it in time.
     pub fn apply(&self, poll: &Poll, now: Timestamp, again: bool) -> Result<Poll, EditRefused> {
         let current = &poll.rules.settings;
         if self.0.changes_what_never_does(&current.spec.as_sent()) {
@@ -68,13 +68,14 @@ impl EditPoll {
         Ok(edited)
     }
 
-    /// The poll with the fields that are given, checked as if it were a new one; but texts that stay are not judged again, as
-    /// they may be older than a rule.
+    /// The poll with the fields that were sent, checked like a new one. Texts that stay are not judged again: they may
+    /// be older than a rule.
     fn merged(&self, poll: &Poll) -> Result<Poll, EditRefused> {
         let mut errors = Vec::new();
         let sent = self.0.clone().with_valid_texts(&mut errors);
         let mut current = SentSettings { options: Some(poll.options.clone()), ..poll.rules.settings.spec.as_sent() };
-        // The default of max_choices follows the number of options, unless it was set lower. A single poll's is always lower.
+        // The default of max_choices follows the option count, unless it was set lower. A single poll's is always
+        // lower.
         if poll.rules.settings.spec.max_choices == poll.rules.options && sent.options.is_some() {
             current.max_choices = None;
         }
@@ -83,7 +84,7 @@ impl EditPoll {
     }
 }
 
-/// Whether the closing may be moved there now.
+/// Fails if the closing can't move there now.
 fn may_close_at(current: &Settings, closes_at: Option<Timestamp>, now: Timestamp) -> Result<(), EditRefused> {
     if is_fixed(current, now) {
         return Err(not_editable("The poll is closed or closes within 4 s: its closing stays as it is."));
@@ -94,7 +95,7 @@ fn may_close_at(current: &Settings, closes_at: Option<Timestamp>, now: Timestamp
     Ok(())
 }
 
-/// Whether anything differs that may not change while the poll is open.
+/// Whether anything differs that can't change while the poll is open.
 fn differs_in_substance(poll: &Poll, edited: &Poll) -> bool {
     let mut differences = poll.rules.settings.spec.differences(&edited.rules.settings.spec);
     poll.options != edited.options || differences.any(|changes| changes != Changeable::WhileOpen)
@@ -193,7 +194,7 @@ mod tests {
         assert!(edit(&open, 100, json!({"closes_at": at(109)})).is_ok());
         for closes_at in [json!(at(300)), Value::Null] {
             assert!(edit(&open, 195, json!({"closes_at": closes_at})).is_ok());
-            // A write that is sent now might land just after somebody was told that the poll is closed.
+            // A write sent now might land just after someone was told that the poll is closed.
             for now in [196, 199, 200, 300] {
                 assert!(is_refused(edit(&open, now, json!({"closes_at": closes_at}))), "{closes_at} at {now}");
             }

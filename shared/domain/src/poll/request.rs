@@ -1,4 +1,4 @@
-//! What owners ask for: a new poll, a change of one. Everything that is wrong is reported at once, with its place.
+//! Bodies of create and change requests, checked; every mistake is reported at once with its place.
 
 use std::collections::HashSet;
 
@@ -16,21 +16,21 @@ use crate::{
     time::Timestamp,
 };
 
-/// The fewest options that make a poll.
+/// The fewest options in a poll.
 pub const OPTIONS_MIN: usize = 2;
-/// The most characters of a question.
+/// The most characters in a question.
 pub const QUESTION_CHARS_MAX: usize = 500;
-/// The most characters of an option's label.
+/// The most characters in a label.
 pub const LABEL_CHARS_MAX: usize = 200;
-/// The highest peak that a poll may announce, in votes a second.
+/// The highest peak a poll may announce, in votes a second.
 pub const PEAK_VOTES_PER_SECOND_MAX: u32 = 250_000;
-/// The peak of a poll that announces none, in votes a second.
+/// The peak if none is announced, in votes a second.
 pub const PEAK_VOTES_PER_SECOND_DEFAULT: u32 = 1_000;
 
-/// Why a label is refused that people can't tell from another.
+/// The reason given for a label that people can't tell from another.
 const REPEATED: &str = "repeats an earlier label, or looks like it";
 
-/// The body of `POST /v1/polls`, as sent: right types and all that is required, nothing else looked at.
+/// The body of `POST /v1/polls` as sent: the types are right, nothing else is checked.
 #[derive(Clone, Debug)]
 pub struct CreatePoll(SentSettings);
 
@@ -47,7 +47,7 @@ impl<'de> Deserialize<'de> for CreatePoll {
     }
 }
 
-/// A poll as its owner asks for it, valid but for its times.
+/// A poll that its owner asks for, valid except for its times.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewPoll {
     spec: PollSpec,
@@ -55,7 +55,7 @@ pub struct NewPoll {
 }
 
 impl CreatePoll {
-    /// Checks every field but the times against the clock, and reports all that is wrong at once.
+    /// Checks every field except the times against the clock, and reports everything that is wrong at once.
     pub fn validate(self) -> Result<NewPoll, Vec<FieldError>> {
         let mut errors = Vec::new();
         let sent = self.0.with_valid_texts(&mut errors);
@@ -64,7 +64,7 @@ impl CreatePoll {
 }
 
 impl SentSettings {
-    /// The same with texts as they are to be kept, empty where they are to blame.
+    /// The same request with texts as they will be stored. A text with an error is empty.
     pub(super) fn with_valid_texts(self, errors: &mut Vec<FieldError>) -> Self {
         Self {
             question: self.question.map(|question| valid_question(&question, errors)),
@@ -75,7 +75,7 @@ impl SentSettings {
 }
 
 impl NewPoll {
-    /// Checks settings whose texts are as they are to be kept, or to blame already. What is absent gets its default.
+    /// Checks settings whose texts are already checked. An absent setting gets its default.
     pub(super) fn of(sent: SentSettings, mut errors: Vec<FieldError>) -> Result<Self, Vec<FieldError>> {
         let labels = sent.options.unwrap_or_default();
         let kind = sent.kind.unwrap_or_default();
@@ -108,13 +108,13 @@ fn valid_peak(given: Option<u64>, errors: &mut Vec<FieldError>) -> u32 {
     peak
 }
 
-/// The question as it is to be kept, empty if it is to blame.
+/// The question as it will be stored; empty if it has an error.
 fn valid_question(raw: &str, errors: &mut Vec<FieldError>) -> String {
     let question = normalise(raw, QUESTION_CHARS_MAX);
     question.map_err(|error| errors.push(FieldError::new("/question", error))).unwrap_or_default()
 }
 
-/// The labels as they are to be kept, none if one is to blame: one that is refused, or looks like an earlier one.
+/// The labels as they will be stored; empty if any has an error, or looks like an earlier one.
 fn valid_options(raw: &[String], errors: &mut Vec<FieldError>) -> Vec<String> {
     if !(OPTIONS_MIN..=OPTIONS_MAX).contains(&raw.len()) {
         errors.push(FieldError::new("/options", format!("must have {OPTIONS_MIN} to {OPTIONS_MAX} labels")));
@@ -135,7 +135,7 @@ fn valid_options(raw: &[String], errors: &mut Vec<FieldError>) -> Vec<String> {
 
 fn valid_max_choices(kind: Kind, given: Option<u64>, options: usize, errors: &mut Vec<FieldError>) -> u8 {
     if options == 0 {
-        // The options are to blame, and named already.
+        // The options already have an error.
         return 1;
     }
     let (max, default) = match kind {
@@ -157,15 +157,15 @@ fn valid_max_choices(kind: Kind, given: Option<u64>, options: usize, errors: &mu
 }
 
 impl NewPoll {
-    /// SHA-256 of the poll as asked for, defaults filled in: equal for two bodies that ask for the same.
+    /// SHA-256 of the poll with defaults filled in, so that equal requests have equal hashes.
     pub fn hash(&self) -> [u8; 32] {
         // Strings, numbers and unit variants: nothing in it can fail to serialise.
         let canonical = serde_json::to_vec(self).unwrap_or_default();
         Sha256::digest(canonical).into()
     }
 
-    /// An existing poll with these settings in the place of its own: id, owner, salt, partitions and revision stay, and
-    /// it never has fewer lanes.
+    /// Replaces an existing poll's settings. Id, owner, salt, partitions and revision stay, and lanes never become
+    /// fewer.
     pub(super) fn in_place_of(self, poll: &Poll) -> Poll {
         let rules = Rules {
             options: self.labels.len() as u8,
@@ -176,7 +176,7 @@ impl NewPoll {
         Poll { rules, options: self.labels }
     }
 
-    /// The poll, made by `owner` at `now`. Refused if it would never be open.
+    /// Creates the poll for `owner` at `now`. Fails if it would never be open.
     pub fn create(
         self,
         poll_id: PollId,
@@ -250,7 +250,7 @@ mod tests {
 
     #[test]
     fn the_hash_of_a_request_is_what_it_always_was() {
-        // Stored with each poll: were it another one, a repeat of a request from before would be a conflict.
+        // It is stored with each poll. A different hash would turn a repeated older request into a conflict.
         let hash = |peak| {
             let poll =
                 validate(json!({"question": "Q", "options": ["a", "b"], "peak_votes_per_second": peak})).unwrap();

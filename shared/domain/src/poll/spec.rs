@@ -1,5 +1,5 @@
-//! What an owner may set of a poll. Each setting is declared once, in the table below, and what creates, edits, stores and
-//! shows polls follows from it.
+//! What an owner may set in a poll. Each setting is declared once, in the table below; creating, editing, storing and
+//! showing polls follow from it.
 
 use serde::{
     Deserialize, Serialize,
@@ -19,7 +19,7 @@ pub enum Kind {
     Multiple,
 }
 
-/// What a voter must show.
+/// Which token a voter must show.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Identity {
@@ -31,7 +31,7 @@ pub enum Identity {
 }
 
 impl Identity {
-    /// Whether a token of that kind may vote.
+    /// Whether this kind of token may vote.
     pub fn admits(self, token: TokenKind) -> bool {
         match (self, token) {
             (Identity::Account, TokenKind::Device) => false,
@@ -66,35 +66,35 @@ pub enum ResultsVisibility {
     Owner,
 }
 
-/// Until when a setting may change.
+/// How long a setting may change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Changeable {
     /// It never changes.
     Never,
     /// Until 9 s before the poll opens.
     UntilOpen,
-    /// While the poll is open too, by a rule of its own.
+    /// While the poll is open too, under its own rule.
     WhileOpen,
 }
 
-/// A setting as a table's item holds it.
+/// A setting as a table item holds it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Stored {
-    /// Text, or the word of an enum's variant.
+    /// Text, or the word for an enum's variant.
     Text(String),
-    /// A whole number; of a time, its milliseconds.
+    /// A whole number. For a time, its milliseconds.
     Number(u64),
 }
 
-/// A stored setting that can't be read, by its name.
+/// The name of a stored setting that can't be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UnreadableSetting(pub &'static str);
 
-/// The type of a setting.
+/// The type that a setting has.
 trait Setting: Sized {
-    /// As an item holds it. If `None`, the item has no such attribute.
+    /// The value for an item. If `None`, the item has no such attribute.
     fn stored(&self) -> Option<Stored>;
-    /// From what an item holds. Returns `None` if that is no such setting.
+    /// Parses what an item holds. Returns `None` if it is not valid.
     fn read(stored: Option<Stored>) -> Option<Self>;
 }
 
@@ -104,14 +104,14 @@ macro_rules! poll_settings {
         labels;
         $($(#[$doc:meta])* $name:ident: $type:ty, sent as $sent:ty, changes $changes:ident;)*
     ) => {
-        /// All settings of a poll, as its owner wants them.
+        /// All settings that a poll's owner chooses.
         #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
         pub struct PollSpec {
             $(#[$text_doc])* pub $text: $text_type,
             $($(#[$doc])* pub $name: $type,)*
         }
 
-        /// Settings and labels as they are sent: right types, nothing else looked at. What is absent is `None`.
+        /// Settings and labels as sent: the types are right, nothing else is checked. If `None`, the field is absent.
         #[cfg(any(test, feature = "text"))]
         #[derive(Clone, Debug, Default, Deserialize)]
         #[serde(deny_unknown_fields, default)]
@@ -127,13 +127,13 @@ macro_rules! poll_settings {
             /// The names of all settings, in the API and in the table.
             pub const NAMES: &[&str] = &[stringify!($text), $(stringify!($name)),*];
 
-            /// The settings as an item holds them, by name.
+            /// The settings by name, as an item holds them.
             pub fn stored(&self) -> impl Iterator<Item = (&'static str, Stored)> {
                 let all = [(stringify!($text), self.$text.stored()), $((stringify!($name), self.$name.stored())),*];
                 all.into_iter().filter_map(|(name, stored)| Some((name, stored?)))
             }
 
-            /// The settings from what an item holds, by name.
+            /// Parses the settings that an item holds, by name.
             pub fn read<E: From<UnreadableSetting>>(
                 item: impl Fn(&'static str) -> Result<Option<Stored>, E>,
             ) -> Result<Self, E> {
@@ -143,7 +143,7 @@ macro_rules! poll_settings {
                 })
             }
 
-            /// Until when those settings may change that the other spec has otherwise.
+            /// How long the settings that differ between both may change.
             pub fn differences(&self, other: &Self) -> impl Iterator<Item = Changeable> {
                 let all = [
                     (self.$text != other.$text, Changeable::$text_changes),
@@ -156,7 +156,7 @@ macro_rules! poll_settings {
         #[cfg(any(test, feature = "text"))]
         #[allow(clippy::useless_conversion, reason = "most settings are kept as they are sent")]
         impl PollSpec {
-            /// The settings as somebody would send them, without labels.
+            /// The settings as a request would send them, without labels.
             pub(super) fn as_sent(&self) -> SentSettings {
                 SentSettings {
                     $text: Some(self.$text.clone().into()),
@@ -165,7 +165,7 @@ macro_rules! poll_settings {
                 }
             }
 
-            /// Writes the settings and the labels as the entries of a JSON object, in the order of the table.
+            /// Writes settings and labels into a JSON object, in the table's order.
             pub(super) fn write<M: serde::ser::SerializeMap>(&self, labels: &[String], map: &mut M) -> Result<(), M::Error> {
                 map.serialize_entry(stringify!($text), &self.$text)?;
                 map.serialize_entry("options", labels)?;
@@ -176,7 +176,7 @@ macro_rules! poll_settings {
 
         #[cfg(any(test, feature = "text"))]
         impl SentSettings {
-            /// What is sent, and of the rest what `others` has.
+            /// What is sent, completed with `others`.
             pub(super) fn or(self, others: Self) -> Self {
                 Self {
                     $text: self.$text.or(others.$text),
@@ -185,7 +185,7 @@ macro_rules! poll_settings {
                 }
             }
 
-            /// Whether a setting is sent that never changes, and `others` has it otherwise.
+            /// Whether a setting that never changes is sent with another value than in `others`.
             pub(super) fn changes_what_never_does(&self, others: &Self) -> bool {
                 let mut all = [
                     (Changeable::$text_changes, self.$text.is_some() && self.$text != others.$text),
@@ -198,8 +198,8 @@ macro_rules! poll_settings {
     };
 }
 
-// The order is that of answers and of what is hashed. The JSON of all settings and labels is hashed to recognise a request that
-// is repeated (`NewPoll::hash`): a new setting must be left out of it at its default, or a repeat across that deployment is a
+// The order is that of responses and of the hashed JSON. `NewPoll::hash` covers all settings and labels, to recognise a
+// repeated request. So a new setting must be left out at its default, or a repeat across that deployment becomes a
 // conflict.
 poll_settings! {
     /// What is asked.
@@ -207,13 +207,13 @@ poll_settings! {
     labels;
     /// How many options a voter chooses.
     kind: Kind, sent as Kind, changes Never;
-    /// The most options that a vote may name.
+    /// The most options a vote may name.
     max_choices: u8, sent as u64, changes UntilOpen;
-    /// From when on the poll takes votes. If `None`, from its creation.
+    /// When the poll starts to take votes. If `None`, when it is created.
     opens_at: Option<Timestamp>, sent as Option<Timestamp>, changes UntilOpen;
-    /// From when on the poll takes no votes. If `None`, it stays open.
+    /// When the poll stops taking votes. If `None`, it stays open.
     closes_at: Option<Timestamp>, sent as Option<Timestamp>, changes WhileOpen;
-    /// What a voter must show.
+    /// Which token a voter must show.
     identity: Identity, sent as Identity, changes Never;
     /// Whether votes may change.
     vote_change: VoteChange, sent as VoteChange, changes UntilOpen;
@@ -223,7 +223,7 @@ poll_settings! {
     peak_votes_per_second: u32, sent as u64, changes WhileOpen;
 }
 
-/// A field that may be absent but, unless its type says otherwise, not null.
+/// A field that may be absent but, unless its type allows it, not null.
 #[cfg(any(test, feature = "text"))]
 fn given<'de, D: serde::Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
     T::deserialize(deserializer).map(Some)
@@ -279,7 +279,7 @@ impl Setting for Option<Timestamp> {
     }
 }
 
-/// Enums are stored as the words that the API has for their variants.
+/// Enums are stored as the API's words for their variants.
 macro_rules! stored_as_words {
     ($($enum:ty),*) => {
         $(impl Setting for $enum {
