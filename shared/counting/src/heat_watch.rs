@@ -1,4 +1,4 @@
-//! Watches lanes for heat, and has their polls get more of them.
+//! Watches lanes for heat, and gives hot polls more lanes.
 
 use std::time::Duration;
 
@@ -12,14 +12,14 @@ use landslide_domain::{
     lane::LaneKey,
 };
 
-/// The most messages of a batch (`BatchSize`).
+/// The most messages in a batch (`BatchSize`).
 const BATCH_MESSAGES_MAX: usize = 10;
-/// How many lanes a process watches for heat.
+/// How many lanes a process watches.
 const WATCHED_LANES_MAX: usize = 1_000;
-/// How long a hint that a poll needs more lanes may keep its votes' messages from being done.
+/// Time limit for the write that adds lanes. The batch is not acknowledged until it ends.
 const HINT_TIME_MAX: Duration = Duration::from_secs(1);
 
-/// The polls whose lanes are counted, and what this process has noticed of these.
+/// The Polls table, and what this process has noticed about their lanes.
 pub struct HeatWatch<D = DynamoDbClient> {
     polls: PollStore<D>,
     limits: HeatLimits,
@@ -27,13 +27,13 @@ pub struct HeatWatch<D = DynamoDbClient> {
 }
 
 impl<D: DynamoDb> HeatWatch<D> {
-    /// Watches lanes of polls in that table; a lane is too hot from these limits on.
+    /// Watches lanes in this table. `limits` say when a lane is too hot.
     pub fn new(polls: PollStore<D>, limits: HeatLimits) -> Self {
         Self { polls, limits, heats: Cache::new(WATCHED_LANES_MAX) }
     }
 
-    /// Notes a counted batch of a lane's messages, and has the poll get more lanes if it shows that this one is too hot.
-    /// That is a hint: where it fails, the votes are counted all the same, and the next batches will show it again.
+    /// Notes a counted batch of a lane's messages. If the lane is too hot, the poll gets more lanes. That write is a
+    /// hint: if it fails, the votes are still counted, and the next batches will show the heat again.
     pub(crate) async fn note(&self, lane: &LaneKey, progress: Progress, messages: usize, clock: &impl Clock) {
         let now = clock.now();
         let mut heat = self.heats.get(lane).map(|known| known.value).unwrap_or_default();
@@ -41,10 +41,16 @@ impl<D: DynamoDb> HeatWatch<D> {
         self.heats.put(lane, heat, now);
         let Some(hot_since) = hot_since else { return };
         match clock.within(HINT_TIME_MAX, self.polls.double_lanes(&lane.poll, hot_since, now)).await {
-            Some(Ok(true)) => tracing::info!(%lane, "the poll gets twice as many lanes"),
+            Some(Ok(true)) => {
+                tracing::info!(poll = %lane.poll, %lane, "lane {lane} is hot: its poll has twice as many lanes now")
+            }
             Some(Ok(false)) => {}
-            Some(Err(error)) => tracing::warn!(%lane, %error, "the poll did not get more lanes"),
-            None => tracing::warn!(%lane, "the poll did not get more lanes in time"),
+            Some(Err(error)) => {
+                tracing::warn!(poll = %lane.poll, %lane, %error, "lane {lane} is hot, but its poll got no more lanes: {error}")
+            }
+            None => {
+                tracing::warn!(poll = %lane.poll, %lane, "lane {lane} is hot, but its poll got no more lanes in time")
+            }
         }
     }
 }

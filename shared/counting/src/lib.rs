@@ -1,4 +1,4 @@
-//! Counting, exactly: from the votes' stream to the tally queue, and from there into the lanes' tallies.
+//! Exact counting: from the votes' stream to the tally queue, and from there into the lanes' tallies.
 
 #[cfg(any(test, feature = "tally"))]
 pub mod heat_watch;

@@ -1,7 +1,7 @@
-//! Relays the votes' stream to the tally queue: a batch of records folded into one message a poll and lane.
+//! Relays the votes' stream to the tally queue: folds a batch of records into one message per poll and lane.
 //!
 //! Running it twice on the same records is safe: every change carries its vote id, and tally-votes applies each id
-//! once. A batch fails whole or not at all: if the queue does not take every message, the stream gives it again.
+//! once. A batch fails whole or not at all: if the queue does not take every message, the stream delivers it again.
 
 use landslide_aws::{
     clock::{Clock, SystemClock},
@@ -15,14 +15,14 @@ pub use landslide_stream::StreamEvent;
 use landslide_stream::{UnreadableRecord, outline};
 use serde_json::value::RawValue;
 
-/// The relay between its two queues.
+/// The relay, and the two queues it sends to.
 pub struct Relay<S = Sqs, C = SystemClock> {
     tally_queue: Queue<S, C>,
     relay_dlq: Queue<S, C>,
 }
 
 impl Relay {
-    /// The relay as the environment sets it.
+    /// The relay that the environment configures.
     pub fn from_env() -> Result<Self, ConfigError> {
         let aws = sdk::sdk_config()?;
         let tally_queue = Queue::from_env(&aws, "TALLY_QUEUE_URL")?;
@@ -31,14 +31,14 @@ impl Relay {
 }
 
 impl<S: SendBatch, C: Clock> Relay<S, C> {
-    /// A relay between queues.
+    /// A relay that sends to these queues.
     pub fn new(tally_queue: Queue<S, C>, relay_dlq: Queue<S, C>) -> Self {
         Self { tally_queue, relay_dlq }
     }
 
-    /// Sends on all votes of a batch, and to the dead-letter queue what can't be read, so that it blocks nobody. Votes first:
-    /// the tally queue drops a repeat and counting recognises it, while each dead letter that is sent again is a further one
-    /// for an operator to look at.
+    /// Sends all votes to the tally queue, and unreadable records to the dead-letter queue, so that they block nobody.
+    /// Votes go first: a repeated vote is dropped by the queue or recognised by counting, but a repeated dead letter is
+    /// one more for an operator to look at.
     pub async fn relay(&self, event: StreamEvent) -> Result<Relayed, SendError> {
         let folded = Folded::of(event);
         self.tally_queue.send_all(&folded.messages).await?;
@@ -48,23 +48,23 @@ impl<S: SendBatch, C: Clock> Relay<S, C> {
     }
 }
 
-/// A batch of the stream, ready to be sent.
+/// A folded stream batch, ready to be sent.
 pub struct Folded {
     /// How many votes there are.
     pub votes: usize,
-    /// When the oldest of them was cast.
+    /// When the oldest vote was cast.
     pub oldest: Option<Timestamp>,
-    /// Their messages, for the tally queue.
+    /// The votes' messages, for the tally queue.
     pub messages: Vec<Outgoing>,
-    /// What can't be read, for the dead-letter queue.
+    /// Unreadable records, for the dead-letter queue.
     pub unreadable: Vec<Outgoing>,
 }
 
 impl Folded {
-    /// All votes of a batch as few messages, and what in it can't be read.
+    /// Folds a batch's votes into as few messages as possible, and sets unreadable records apart.
     pub fn of(event: StreamEvent) -> Self {
         let letter = |(record, error): &(Box<RawValue>, UnreadableRecord)| {
-            tracing::error!(%error, "stream record can't be read and goes to the dead-letter queue");
+            tracing::error!(%error, "stream record can't be read and goes to the dead-letter queue: {error}");
             let whole = Outgoing::dead_letter(record.get().to_owned(), None, &error.to_string());
             if whole.fits() { whole } else { Outgoing { body: outline(record), ..whole } }
         };
@@ -77,7 +77,7 @@ impl Folded {
     }
 }
 
-/// What became of a relayed batch.
+/// The outcome of a relayed batch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Relayed {
     votes: usize,
@@ -86,7 +86,8 @@ pub struct Relayed {
     dead_letters: usize,
 }
 
-/// The metrics of a batch of `records` records. If `relayed` is `None`, the batch failed, and the stream delivers it whole again.
+/// The metrics for a batch of `records` records. If `relayed` is `None`, the batch failed, and the stream delivers it
+/// again.
 pub fn metrics_of(records: usize, relayed: Option<Relayed>, now: Timestamp) -> Vec<Metric> {
     let failed = if relayed.is_some() { 0 } else { records };
     let Relayed { votes, oldest, messages, dead_letters } = relayed.unwrap_or_default();

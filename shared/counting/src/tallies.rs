@@ -1,8 +1,8 @@
-//! Tallies a lane over its store, portion by portion, the oldest minutes first: catch up, plan, commit, begin again.
+//! Counts lanes in their store, portion by portion, oldest minutes first: catch up, plan, commit, repeat.
 //!
-//! Exact because HEAD's counters and the ids that they contain change together in one conditional write; because
-//! an id leaves HEAD only after a SEEN row that holds it is durable; and because HEAD is read before the rows, so
-//! whoever reads finds each counted id in one of them. A process that was overtaken fails at the version.
+//! This is exact for three reasons. HEAD's counters and the ids they contain change together in one conditional write.
+//! An id leaves HEAD only after a SEEN row with it is durable. HEAD is read before the rows, so a reader finds each
+//! counted id in one of them. A process that was overtaken fails at HEAD's version.
 
 use std::{collections::BTreeMap, sync::Mutex};
 
@@ -23,16 +23,17 @@ pub mod rebuild;
 mod seen_cache;
 use seen_cache::{Known, SeenCache};
 
-/// How often one lane's changes are tried in one invocation before their messages go back to the queue.
+/// How often an invocation tries a lane's changes before their messages return to the queue.
 pub const ATTEMPTS_MAX: u32 = 6;
 /// The pause before the n-th further attempt is drawn at random below this times 2ⁿ.
 pub const PAUSE_MS: u64 = 12;
-/// How many SEEN reads or writes of one lane are under way at once.
+/// How many SEEN reads or writes of one lane run at once.
 const SEEN_CALLS_AT_ONCE: usize = 16;
-/// How many minutes are begun at once at first, and after some that had more than a page of rows. Twice as many after others.
+/// How many minutes are started at once: first, and after minutes with more than one page of rows. The number doubles
+/// after others.
 const MINUTES_AT_FIRST: usize = 2;
 
-/// How much a process counts and remembers in one go.
+/// Limits for what a process reads and remembers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TallyLimits {
     /// The most bytes of counted ids that are remembered.
@@ -42,7 +43,7 @@ pub struct TallyLimits {
 }
 
 impl TallyLimits {
-    /// The usual portions, and that many bytes of remembered ids.
+    /// The usual portions, with this many bytes of remembered ids.
     pub fn remembering(cache_bytes_max: usize) -> Self {
         Self { cache_bytes_max, portion_ids_max: PORTION_IDS_MAX }
     }
@@ -51,29 +52,29 @@ impl TallyLimits {
 /// A part of the changes, counted and shown to readers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Portion {
-    /// All changes of this minute and of those before it are counted.
+    /// All changes up to and including this minute are counted.
     pub through: Minute,
-    /// What counting them came to.
+    /// The outcome of counting them.
     pub applied: Applied,
 }
 
-/// What counting some changes came to.
+/// The outcome of counting some changes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Applied {
-    /// Changes counted now.
+    /// Changes that were counted now.
     pub counted: usize,
-    /// Changes that were counted before, came twice, or are of a sealed lane.
+    /// Changes that were counted before, were sent twice, or belong to a sealed lane.
     pub repeated: usize,
-    /// Flushes written.
+    /// Flushes that were written.
     pub flushes: usize,
-    /// When the oldest of the changes counted now was cast.
+    /// When the oldest change that was counted now was cast.
     pub oldest: Option<Timestamp>,
-    /// How far the lane's count has come, by whomever; nothing where nothing is counted yet.
+    /// How far the lane's count has come, no matter who counted. `None` if nothing is counted yet.
     pub progress: Option<Progress>,
 }
 
 impl Applied {
-    /// Adds what counting further changes of the lane came to.
+    /// Adds the outcome of counting further changes in the lane.
     pub fn add(&mut self, other: Applied) {
         self.counted += other.counted;
         self.repeated += other.repeated;
@@ -83,7 +84,7 @@ impl Applied {
     }
 }
 
-/// Counts lanes over a store, remembering ids that it has read.
+/// Counts lanes in a store, and remembers ids that it has read.
 pub struct Tallies<S, C> {
     store: S,
     clock: C,
@@ -92,22 +93,22 @@ pub struct Tallies<S, C> {
 }
 
 impl<S: LaneStore, C: Clock> Tallies<S, C> {
-    /// Tallies over `store`.
+    /// Tallies in this store.
     pub fn new(store: S, limits: TallyLimits, clock: C) -> Self {
         let TallyLimits { cache_bytes_max, portion_ids_max } = limits;
         Self { store, clock, portion_ids_max, cache: Mutex::new(SeenCache::new(cache_bytes_max)) }
     }
 
-    /// Counts each of the lane's changes that is not counted yet. Calling again with the same changes is safe, at any time
-    /// and from any process.
+    /// Counts each of the lane's changes that is not counted yet. Calling it again with the same changes is safe, at
+    /// any time and from any process.
     pub async fn apply(&self, lane: &LaneKey, changes: &[Change]) -> Result<Applied, LaneStoreError> {
         let mut applied = Applied::default();
         self.apply_by_portions(lane, changes, |portion| applied.add(portion.applied)).await?;
         Ok(applied)
     }
 
-    /// The same, and `note` hears of each portion as soon as it is counted. After an error, or where the call is dropped,
-    /// it is unknown which of the later changes are counted.
+    /// Like `apply`, and reports each counted portion to `note` at once. If it fails or is dropped, it is unknown which
+    /// later changes are counted.
     pub async fn apply_by_portions(
         &self,
         lane: &LaneKey,
@@ -133,7 +134,7 @@ impl<S: LaneStore, C: Clock> Tallies<S, C> {
             match self.try_apply(lane, waiting).await {
                 Err(error) if attempt + 1 < ATTEMPTS_MAX && !matches!(error, LaneStoreError::Broken(_)) => {
                     attempt += 1;
-                    tracing::debug!(%lane, attempt, %error, "lane begins again");
+                    tracing::debug!(%lane, attempt, %error, "lane {lane} is tried again: {error}");
                     self.clock.back_off(PAUSE_MS, attempt).await;
                 }
                 outcome => return outcome,
@@ -141,7 +142,7 @@ impl<S: LaneStore, C: Clock> Tallies<S, C> {
         }
     }
 
-    /// Counts the oldest of the minutes that wait, as many as there is reading for.
+    /// Counts the oldest waiting minutes, as many as one portion's reads allow.
     async fn try_apply(
         &self,
         lane: &LaneKey,
@@ -152,7 +153,7 @@ impl<S: LaneStore, C: Clock> Tallies<S, C> {
         let (seen, through) = self.catch_up(lane, &head, &minutes).await?;
         let changes: Vec<Change> = waiting.range(..=through).flat_map(|(_, changes)| changes).copied().collect();
         let flushes = plan(&head, &seen, &changes);
-        // Before the cache gets what is spilled: it would have to copy what is shared with it.
+        // Drop it before the cache gets the spill, which would otherwise copy what it shares.
         drop(seen);
         let mut applied = Applied { flushes: flushes.len(), ..Applied::default() };
         for flush in flushes {
@@ -164,15 +165,15 @@ impl<S: LaneStore, C: Clock> Tallies<S, C> {
         applied.repeated = changes.len() - applied.counted;
         applied.progress = head.as_of.map(|as_of| Progress { ballots: head.counters.ballots(), as_of });
         if head.version > 0 {
-            // Also when nothing was fresh: an earlier try may have died just here.
+            // Written even if no change was new: an earlier try may have died before this write.
             self.store.put_count(lane, &head).await?;
         }
         Ok(Portion { through, applied })
     }
 
-    /// All ids counted in the oldest of these minutes, but for those that HEAD holds, and the last of these minutes: the first
-    /// one in any case, and the next ones until `portion_ids_max` ids were read. Some minutes are begun at once, as most have one
-    /// page; those that have more are read to their ends one by one, so that the oldest is complete first.
+    /// Reads all ids counted in the oldest minutes, except those that HEAD holds. Returns them with the last minute it
+    /// read: at least the first one, and more until `portion_ids_max` ids were read. Several minutes start at once, as
+    /// most have one page. Minutes with more pages are finished one by one, so that the oldest is complete first.
     async fn catch_up(
         &self,
         lane: &LaneKey,
@@ -181,7 +182,7 @@ impl<S: LaneStore, C: Clock> Tallies<S, C> {
     ) -> Result<(Seen, Minute), LaneStoreError> {
         let mut through =
             minutes.first().copied().ok_or_else(|| LaneStoreError::Broken("nothing to count".to_owned()))?;
-        // Rows of lower versions than HEAD's are all there. Not those of that version itself, as others may be writing these.
+        // All rows below HEAD's version exist. Rows with that very version may still be in writing by others.
         let complete = head.version.saturating_sub(1);
         let (mut seen, mut ids_read, mut at_once, mut rest) = (Seen::new(), 0, MINUTES_AT_FIRST, minutes);
         while let Some((begun, later)) = rest.split_at_checked(at_once.min(rest.len()))
@@ -209,7 +210,7 @@ impl<S: LaneStore, C: Clock> Tallies<S, C> {
         Ok((seen, through))
     }
 
-    /// Reads the first page of what is not known of each of these minutes: what is known then, and how many ids were read.
+    /// Reads the first unknown page of each of these minutes. Returns what is known then, and how many ids were read.
     async fn begin(
         &self,
         lane: &LaneKey,
@@ -224,8 +225,8 @@ impl<S: LaneStore, C: Clock> Tallies<S, C> {
         stream::iter(minutes).map(begin).buffered(SEEN_CALLS_AT_ONCE).try_collect().await
     }
 
-    /// Reads a page of what is not known of a minute, if anything is not, and has the cache keep it at once: it is not lost if
-    /// the next page fails, or the call is dropped. How many ids it had.
+    /// Reads the next unknown page of a minute, if there is one. The cache keeps it at once, so that it survives a
+    /// failing next page or a dropped call. Returns how many ids it had.
     async fn read_on(
         &self,
         lane: &LaneKey,
@@ -253,7 +254,7 @@ impl<S: LaneStore, C: Clock> Tallies<S, C> {
         Ok(())
     }
 
-    /// A poisoned lock means a panic in the cache's plain code; what it holds is then dropped, never trusted.
+    /// A poisoned lock means a panic in the cache's own code. Its content is then dropped, never trusted.
     fn cache<T>(&self, use_it: impl FnOnce(&mut SeenCache) -> T) -> T {
         let mut cache = self.cache.lock().unwrap_or_else(|poisoned| {
             let mut cache = poisoned.into_inner();

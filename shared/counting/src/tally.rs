@@ -1,8 +1,8 @@
 //! Counts the messages of the tally queue into the lanes' tallies.
 //!
-//! Running it twice on the same messages is safe: a vote id that is counted already is dropped, whoever counted it
-//! and whenever. A group (a lane) that fails half-way has only those messages come again of which something is not counted;
-//! other groups are spared.
+//! Running it twice on the same messages is safe: a vote id that is already counted is dropped, no matter which process
+//! counted it or when. If a group (a lane) fails half-way, only its messages with uncounted changes return to the
+//! queue. Other groups are not affected.
 
 use std::{cell::Cell, time::Duration};
 
@@ -32,15 +32,15 @@ use crate::{
     tallies::{Applied, Portion, Tallies, TallyLimits},
 };
 
-/// How many bytes of counted ids a process remembers: less than half of the function's memory (1,769 MB), which is
-/// a full minute of some 25 full lanes.
+/// How many bytes of counted ids a process remembers: less than half of the function's memory (1,769 MB), which holds a
+/// full minute of some 25 full lanes.
 pub const SEEN_CACHE_BYTES_MAX: usize = 640 * 1024 * 1024;
-/// How long a group may take: less than the function's 10 s, so that one lane that hangs spares the others.
+/// Time limit for a group: less than the function's 10 s, so that one hanging lane spares the others.
 pub const GROUP_TIME_MAX: Duration = Duration::from_secs(8);
-/// How long it may take to say when a group's failed messages come again: both times leave a second of the function's 10.
+/// Time limit for telling the queue when failed messages return. Both limits leave one of the function's 10 seconds.
 const COME_AGAIN_TIME_MAX: Duration = Duration::from_secs(1);
 
-/// The counter of a queue's messages.
+/// Counts the queue's messages.
 pub struct Tally<L = TallyStore, D = DynamoDbClient, S = Sqs, C = SystemClock> {
     tallies: Tallies<L, C>,
     tally_queue: Queue<S, C>,
@@ -50,7 +50,7 @@ pub struct Tally<L = TallyStore, D = DynamoDbClient, S = Sqs, C = SystemClock> {
 }
 
 impl Tally {
-    /// The counter as the environment sets it, its connection made.
+    /// The counter that the environment configures, with its connection open.
     pub async fn from_env() -> Result<Self, ConfigError> {
         let aws = sdk::sdk_config()?;
         let store = TallyStore::from_env(&aws)?;
@@ -64,41 +64,41 @@ impl Tally {
     }
 }
 
-/// The queues of a counter.
+/// The queues that a counter needs.
 pub struct Queues<S = Sqs, C = SystemClock> {
-    /// From which its messages come, and to which they are handed back.
+    /// Where its messages are received from, and where failed ones return to.
     pub tally_queue: Queue<S, C>,
-    /// For what can't be counted.
+    /// Where messages go that can't be counted.
     pub tally_dlq: Queue<S, C>,
 }
 
 impl<L: LaneStore, D: DynamoDb, S: SendBatch + ChangeVisibility, C: Clock + Clone> Tally<L, D, S, C> {
-    /// A counter over a store.
+    /// A counter that counts into this store.
     pub fn new(store: L, heat_watch: HeatWatch<D>, queues: Queues<S, C>, limits: TallyLimits, clock: C) -> Self {
         let Queues { tally_queue, tally_dlq } = queues;
         Self { tallies: Tallies::new(store, limits, clock.clone()), tally_queue, tally_dlq, heat_watch, clock }
     }
 }
 
-/// What became of a batch.
+/// The outcome of a batch.
 pub struct Tallied {
     messages: usize,
     groups: Vec<GroupOutcome>,
 }
 
-/// What became of a group.
+/// The outcome of a group.
 #[derive(Default)]
 struct GroupOutcome {
     /// What was counted.
     applied: Applied,
-    /// How many dead letters were put aside.
+    /// How many dead letters were sent.
     dead_letters: usize,
-    /// The messages that are to come again, in their order.
+    /// Messages that return to the queue, in their order.
     failed: Vec<Receipt>,
 }
 
 impl Tallied {
-    /// The messages that are to come again.
+    /// The messages that return to the queue.
     pub fn report(&self) -> BatchReport {
         BatchReport::of(self.groups.iter().flat_map(|group| &group.failed).map(|failed| failed.message_id.clone()))
     }
@@ -134,29 +134,33 @@ impl<L: LaneStore, D: DynamoDb, S: SendBatch + ChangeVisibility, C: Clock> Tally
         match self.clock.within(GROUP_TIME_MAX, self.count_changes(&triage, &progress)).await {
             Some(Ok(())) => {}
             Some(Err(GroupError::DeadLetters(error))) => {
-                tracing::error!(group, %error, "dead letters of group {group} were not taken")
+                tracing::error!(group, %error, "dead letters of group {group} could not be sent: {error}")
             }
-            Some(Err(GroupError::Lane(error))) => tracing::error!(group, %error, "lane {group} was not counted"),
+            Some(Err(GroupError::Lane(error))) => {
+                tracing::error!(group, %error, "lane {group} was not counted: {error}")
+            }
             None => tracing::error!(group, "lane {group} was not counted in time"),
         }
         let failed = triage.unfinished(&progress);
-        self.return_to_queue(&failed).await;
+        self.return_to_queue(&group, &failed).await;
         let dead_letters = if progress.is_put_aside.get() { triage.dead_letters.len() } else { 0 };
         GroupOutcome { applied: progress.applied.get(), dead_letters, failed }
     }
 
-    /// Says when a group's messages that failed come again: all at once, by how often the first of them was received, as its group waits
-    /// for all of them. If that can't be said, they come when the queue's own time is over.
-    async fn return_to_queue(&self, failed: &[Receipt]) {
+    /// Tells the queue when a group's failed messages return: all at once, as the group waits for all of them. The
+    /// pause depends on how often the first was received. If the queue can't be told, its own timeout applies.
+    async fn return_to_queue(&self, group: &str, failed: &[Receipt]) {
         let Some(first) = failed.first() else { return };
         let handles: Vec<&str> = failed.iter().map(|receipt| receipt.handle.as_str()).collect();
         let said = self.tally_queue.come_again_after(pause_before_next_receive(first.receives), &handles);
         match self.clock.within(COME_AGAIN_TIME_MAX, said).await {
             Some(Ok(())) => {}
             Some(Err(error)) => {
-                tracing::warn!(%error, "messages that failed come again only when the queue's time is over")
+                tracing::warn!(group, %error, "failed messages of group {group} wait for the queue's timeout: {error}")
             }
-            None => tracing::warn!("it was not said in time when messages that failed come again"),
+            None => {
+                tracing::warn!(group, "the queue was not told in time when failed messages of group {group} return")
+            }
         }
     }
 
@@ -167,7 +171,7 @@ impl<L: LaneStore, D: DynamoDb, S: SendBatch + ChangeVisibility, C: Clock> Tally
         let counted = self.tallies.apply_by_portions(lane, &triage.changes, |portion| progress.note(portion)).await;
         counted.map_err(GroupError::Lane)?;
         let applied = progress.applied.get();
-        tracing::debug!(%lane, applied.counted, applied.repeated, applied.flushes, "lane counted");
+        tracing::debug!(%lane, applied.counted, applied.repeated, applied.flushes, "lane {lane} counted");
         if let Some(progress) = applied.progress {
             self.heat_watch.note(lane, progress, triage.read, &self.clock).await;
         }
@@ -175,9 +179,9 @@ impl<L: LaneStore, D: DynamoDb, S: SendBatch + ChangeVisibility, C: Clock> Tally
     }
 }
 
-/// Why a group is not counted.
+/// Why a group was not counted.
 enum GroupError {
-    /// What can't be counted could not be put aside, so nothing was tried.
+    /// Its dead letters could not be sent, so nothing was counted.
     DeadLetters(SendError),
     /// The store failed.
     Lane(LaneStoreError),
@@ -186,11 +190,11 @@ enum GroupError {
 /// How far a group has come, also if it fails or runs out of time.
 #[derive(Default)]
 struct Progress {
-    /// Whether what can't be counted is put aside.
+    /// Whether the group's dead letters were sent.
     is_put_aside: Cell<bool>,
-    /// All changes of this minute and of those before it are counted.
+    /// All changes up to and including this minute are counted.
     through: Cell<Option<Minute>>,
-    /// What became of them.
+    /// The outcome of counting them.
     applied: Cell<Applied>,
 }
 
@@ -203,25 +207,26 @@ impl Progress {
     }
 }
 
-/// A group's messages, and what is to be done with them.
+/// A group's messages, and what to do with each.
 #[derive(Default)]
 struct Triage {
     lane: Option<LaneKey>,
     changes: Vec<Change>,
-    /// What can't be counted, ever.
+    /// Messages that can never be counted.
     dead_letters: Vec<Outgoing>,
     /// How many messages could be read.
     read: usize,
-    /// All of them, in order, and when each is done.
+    /// All messages in order, and when each is done.
     messages: Vec<(Receipt, Done)>,
 }
 
-/// When a message is done. Not before what of its group can't be counted is put aside.
+/// When a message is done. Never before its group's dead letters are sent.
 #[derive(Clone, Copy)]
 enum Done {
-    /// Once all is counted up to the minute of its newest change; if it has no change that can be counted, at once.
+    /// Once everything up to its newest change's minute is counted. If no change in it can be counted, at once.
     Counted(Option<Minute>),
-    /// Not now: it is of an unknown layout, or behind one that is, and waits for the deployment that knows it.
+    /// Not now: its layout is unknown, or that of an earlier message. It waits for the deployment that knows the
+    /// layout.
     Later,
 }
 
@@ -261,7 +266,7 @@ impl Triage {
         }
     }
 
-    /// Takes a message's changes, but for those whose SEEN rows may be gone. The newest minute of those that it takes.
+    /// Takes a message's changes, except those whose SEEN rows may be gone. Returns the newest minute among them.
     fn take(&mut self, message: Message, now: Timestamp) -> Option<Minute> {
         let is_old = |change: &Change| now.millis_since(change.cast_at) > COUNTABLE_AGE_MS;
         let (old, countable): (Vec<Change>, Vec<Change>) = message.changes.into_iter().partition(is_old);
@@ -284,10 +289,10 @@ impl Triage {
         self.dead_letters.push(Outgoing::dead_letter(body, Some(group.to_owned()), reason));
     }
 
-    /// The messages that are not done, in order.
+    /// The messages that are not done, in their order.
     fn unfinished(&self, progress: &Progress) -> Vec<Receipt> {
         let is_done = |done: &Done| match done {
-            // `None`, nothing is counted or to be counted, is less than any minute.
+            // `None` (nothing is counted, or nothing can be) is less than any minute.
             Done::Counted(newest) => progress.is_put_aside.get() && *newest <= progress.through.get(),
             Done::Later => false,
         };

@@ -1,10 +1,10 @@
-//! Counts made anew from the vote items of a poll that takes no votes any more, where messages can't mend them.
+//! Recomputes a closed poll's counts from its votes, where messages can't repair them.
 //!
-//! First every lane is sealed, in a new version of HEAD: from there on no message changes it, and a process that has read
-//! HEAD before fails at its version. Then the votes are read, and each lane gets the counts that they come to, sealed
-//! still. Each step is one conditional write, and finds what an earlier try has done: whoever dies on the way begins
-//! again from the first step. All votes must have landed before the lanes' votes are read: what lands later is not
-//! counted, until the next rebuild.
+//! First, every lane is sealed in a new version of HEAD. From then on no message changes it, and a process that read
+//! HEAD before fails at its version. Then the votes are read, and each lane's counts are replaced by the recount, still
+//! sealed. Each step is one conditional write that recognises an earlier try's work, so a rebuild that was cut off
+//! starts from the first step. All votes must have landed before they are read: a vote that lands later is not counted
+//! until the next rebuild.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -25,21 +25,22 @@ use landslide_domain::{
 
 /// How long after closing the last votes may land, with a wide margin: a function's timeout is seconds.
 pub const LANDED_MS: u64 = 5 * MINUTE_MS;
-/// How long vote items are kept after closing, at least.
+/// The shortest time that vote items are kept after closing.
 pub const VOTES_KEPT_MS: u64 = 60 * DAY_MS;
-/// How far a version goes past COUNT's that was ahead of HEAD: more flushes than a copy can be behind.
+/// Gap left above a COUNT that is ahead of HEAD, so that the new version can't equal one the lost HEAD had.
 const VERSIONS_PASSED: u64 = 1_000_000;
-/// How often a lane is tried that others write at the same time.
+/// How often a lane is tried while others write it.
 const ATTEMPTS_MAX: u32 = 20;
 /// The pause before the n-th further attempt, times n.
 const ATTEMPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// Whether a poll is closed so long that the last of its votes have landed, and not so long that vote items may be gone.
+/// Whether the poll closed long enough ago for its last votes to have landed, and recently enough for its vote items to
+/// be there.
 pub fn may_be_rebuilt(settings: &Settings, now: Timestamp) -> bool {
     settings.spec.closes_at.is_some_and(|closed_at| (LANDED_MS..VOTES_KEPT_MS).contains(&now.millis_since(closed_at)))
 }
 
-/// Why a poll was not rebuilt. To begin again is safe.
+/// Why a poll was not rebuilt. Trying again is safe.
 #[derive(Debug, thiserror::Error)]
 pub enum RebuildError {
     /// A lane could not be sealed or written.
@@ -50,31 +51,31 @@ pub enum RebuildError {
     Votes(#[from] StoreError),
 }
 
-/// What a lane's votes come to.
+/// What a lane's votes sum to.
 #[derive(Default)]
 struct LaneRecount {
     counters: Counters,
     newest: Option<Timestamp>,
 }
 
-/// By lane; none for one without votes.
+/// By lane. A lane without votes has no entry.
 type Recount = BTreeMap<u8, LaneRecount>;
 
-/// What a rebuild works on.
+/// A rebuild's stores and limits.
 pub struct Rebuild<'a, S, D, C> {
     /// The lanes' tallies.
     pub tallies: &'a S,
     /// The votes.
     pub votes: &'a VoteStore<D>,
-    /// By which it waits where others write a lane.
+    /// The clock that pauses between tries.
     pub clock: C,
-    /// Partitions that are read at once.
+    /// How many partitions are read at once.
     pub partitions_at_once: usize,
 }
 
 impl<S: LaneStore, D: DynamoDb, C: Clock> Rebuild<'_, S, D, C> {
-    /// Seals all lanes of a poll that may be rebuilt, recounts, and writes what the votes come to. Whatever a try has done
-    /// that died on the way, this finds and goes on from. `is_read` is told of each partition whose votes are read.
+    /// Seals all lanes, recounts the votes, and writes the result. The poll must allow a rebuild (`may_be_rebuilt`).
+    /// Continues an earlier try that was cut off. Calls `is_read` once for each partition read.
     pub async fn run(&self, poll: &Rules, is_read: impl Fn()) -> Result<(), RebuildError> {
         let sealed = self.seal_all(&poll.settings.poll_id, poll.lanes).await?;
         let mut recount = self.recount(poll, is_read).await?;
@@ -122,8 +123,8 @@ impl<S: LaneStore, D: DynamoDb, C: Clock> Rebuild<'_, S, D, C> {
     }
 }
 
-/// When the newest counted vote was cast, by the newest stored one and by what the lane says. Where votes change that may have
-/// been an earlier revision, by a clock that was ahead: its time stands in the tallies alone, and readers have seen it.
+/// When the newest counted vote was cast: the newest stored one, or the time that the lane shows. Where votes change,
+/// that time may belong to an earlier revision from a fast clock. Only the tallies have it, and readers have seen it.
 fn newest_counted(change: VoteChange, stored: Option<Timestamp>, told: Option<Timestamp>) -> Option<Timestamp> {
     match change {
         VoteChange::Never => stored,
@@ -131,7 +132,7 @@ fn newest_counted(change: VoteChange, stored: Option<Timestamp>, told: Option<Ti
     }
 }
 
-/// What some votes come to. Items that are no votes count nothing.
+/// Sums up some votes. Items that are no votes count nothing.
 fn recount_page(votes: &[StoredVote]) -> Recount {
     let mut lanes: BTreeMap<u8, (Vec<Ballot>, Option<Timestamp>)> = BTreeMap::new();
     for (_, vote) in votes.iter().flatten() {
@@ -165,7 +166,8 @@ pub async fn try_again<T>(
     }
 }
 
-/// Seals a lane, unless it is; its HEAD from there on. `Conflict` if it was counted meanwhile: try again.
+/// Seals a lane if it is not sealed yet, and returns its HEAD. Fails with `Conflict` if the lane was counted meanwhile;
+/// the caller tries again.
 pub async fn seal(store: &impl LaneStore, lane: &LaneKey) -> Result<Head, LaneStoreError> {
     let head = store.read_head(lane).await?;
     if head.sealed {
@@ -176,8 +178,8 @@ pub async fn seal(store: &impl LaneStore, lane: &LaneKey) -> Result<Head, LaneSt
     Ok(sealed)
 }
 
-/// Gives a sealed lane, of that HEAD and COUNT, the counts that its votes come to, which were read after it was sealed, and
-/// shows them to readers. `Conflict` if another rebuild came first: seal and read again.
+/// Replaces a sealed lane's counts and shows them to readers. The votes must have been read after the lane was sealed.
+/// Fails with `Conflict` if another rebuild came first; seal and read again then.
 pub async fn replace(
     store: &impl LaneStore,
     lane: &LaneKey,
@@ -192,13 +194,13 @@ pub async fn replace(
     store.put_count(lane, &rebuilt).await
 }
 
-/// The version after these of HEAD and COUNT. COUNT is ahead where HEAD is gone, or put back as it was before: then it is one
-/// that the lost HEAD never had either, though its copy may have been some flushes behind.
+/// The version after both HEAD's and COUNT's. COUNT is ahead if HEAD was lost or restored from a backup. The new
+/// version must then be one that the lost HEAD never had, even if COUNT was some flushes behind.
 fn next_version(head: u64, count: u64) -> Option<u64> {
     if count > head { count.checked_add(VERSIONS_PASSED) } else { head.checked_add(1) }
 }
 
-/// Writes what HEAD says once more, as a version of its own, so that the readers' copy is written anew.
+/// Writes HEAD again under its next version, so that the readers' copy is rewritten.
 pub async fn publish(store: &impl LaneStore, lane: &LaneKey, head: &Head) -> Result<(), LaneStoreError> {
     let again = head.again();
     store.put_head(lane, &again, head.version).await?;

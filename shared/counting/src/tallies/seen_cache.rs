@@ -1,4 +1,4 @@
-//! What a process remembers of SEEN rows, so that it reads only what others wrote since.
+//! What a process remembers of SEEN rows, so that it reads only what others have written since.
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
@@ -11,18 +11,18 @@ use landslide_domain::{
     tally::{Minute, SeenRow},
 };
 
-/// Bytes that a remembered minute takes besides its ids, with its share of the lane's maps: the most, for a lane's only one.
+/// The most bytes that a remembered minute takes besides its ids, for a lane with only one minute.
 const MINUTE_BYTES: usize = 1_024;
-/// Bytes that a place for an id takes: the id, and the set's own byte.
+/// Bytes per set entry: the id, and the set's own byte.
 const PLACE_BYTES: usize = VOTE_ID_BYTES + 1;
 
-/// The newest minutes of the lanes served last, within a bound.
+/// The newest minutes of the most recently used lanes, within a byte limit.
 pub struct SeenCache {
     bytes_max: usize,
     bytes: usize,
     uses: u64,
     lanes: HashMap<LaneKey, LaneView>,
-    /// Lanes by their last use, the longest ago first.
+    /// Lanes by their last use, oldest first.
     by_use: BTreeMap<u64, LaneKey>,
 }
 
@@ -32,17 +32,17 @@ struct LaneView {
     minutes: BTreeMap<Minute, Known>,
 }
 
-/// What is known of a minute. The reader keeps it besides the cache, which may drop it at any time.
+/// What is known about a minute. The reader holds it too, as the cache may drop it at any time.
 #[derive(Clone, Default)]
 pub struct Known {
     /// Ids that are counted.
     pub ids: Arc<HashSet<VoteId>>,
-    /// Every row of this version and below is in `ids`; 0: none is.
+    /// All rows up to and including this version are in `ids`. 0 if none is.
     pub high_water: u64,
 }
 
 impl SeenCache {
-    /// An empty cache that holds at most that many bytes.
+    /// An empty cache with this byte limit.
     pub fn new(bytes_max: usize) -> Self {
         Self { bytes_max, bytes: 0, uses: 0, lanes: HashMap::new(), by_use: BTreeMap::new() }
     }
@@ -54,16 +54,16 @@ impl SeenCache {
         self.bytes = 0;
     }
 
-    /// What is known of a minute. If nothing is, no ids and high water 0.
+    /// What is known about a minute. If nothing is, no ids and high water 0.
     pub fn known(&self, lane: &LaneKey, minute: Minute) -> Known {
         let known = self.lanes.get(lane).and_then(|view| view.minutes.get(&minute));
         known.cloned().unwrap_or_default()
     }
 
-    /// Adds to `known`, which came from here, ids that were read since; all rows up to `high_water` are then among its ids.
-    /// Keeps it, so that nobody reads them again if the caller is dropped now.
+    /// Adds newly read ids to `known`, which came from here. All rows up to `high_water` are then among its ids. Keeps
+    /// it, so that nobody reads them again if the caller is dropped now.
     pub fn extend(&mut self, lane: &LaneKey, minute: Minute, known: &mut Known, ids: Vec<VoteId>, high_water: u64) {
-        // Let go of our copy first: a set that is shared would be copied whole.
+        // Drop our copy first: a shared set would be copied whole.
         self.remove(lane, minute);
         Arc::make_mut(&mut known.ids).extend(ids);
         known.high_water = known.high_water.max(high_water);
@@ -83,8 +83,8 @@ impl SeenCache {
         }
     }
 
-    /// Notes our own flush, which made HEAD's version `head_version`: minutes that had all rows up to the one
-    /// before now have these too.
+    /// Notes our own flush, which made HEAD's version `head_version`. Minutes that had all rows up to the previous
+    /// version now have these too.
     pub fn spilled(&mut self, lane: &LaneKey, head_version: u64, spill: &[SeenRow]) {
         let Some(view) = self.lanes.get_mut(lane) else { return };
         let before = head_version.saturating_sub(2);
@@ -98,7 +98,7 @@ impl SeenCache {
         self.shrink();
     }
 
-    /// Drops the oldest minutes of the lanes that were served longest ago.
+    /// Drops the oldest minutes of the least recently used lanes.
     fn shrink(&mut self) {
         while self.bytes > self.bytes_max {
             let Some(longest_ago) = self.by_use.first_entry() else { return };
@@ -115,7 +115,7 @@ impl SeenCache {
 
 impl Known {
     fn bytes(&self) -> usize {
-        // A hash set keeps a quarter to half of its places free.
+        // A hash set leaves a quarter to half of its entries free.
         MINUTE_BYTES + self.ids.capacity() * 8 / 7 * PLACE_BYTES
     }
 }
@@ -140,7 +140,7 @@ mod tests {
         numbers.map(|number| VoteId::new(&VoterKey::from_bytes(number.to_be_bytes()), 1)).collect()
     }
 
-    /// Keeps ids of a minute of which nothing was known.
+    /// Stores ids for a minute about which nothing was known.
     fn keep(cache: &mut SeenCache, number: u8, minute: u64, numbers: std::ops::Range<u128>, high_water: u64) {
         cache.remove(&lane(number), nth_minute(minute));
         cache.extend(&lane(number), nth_minute(minute), &mut Known::default(), ids(numbers), high_water);
@@ -192,7 +192,7 @@ mod tests {
         cache.spilled(&lane(0), 6, std::slice::from_ref(&row));
         let known = cache.known(&lane(0), nth_minute(0));
         assert_eq!((known.high_water, known.ids.len()), (5, 4));
-        // One that was not caught up stays as it was.
+        // A minute that was not caught up stays unchanged.
         keep(&mut cache, 0, 0, 0..2, 2);
         cache.spilled(&lane(0), 6, &[row]);
         assert_eq!(cache.known(&lane(0), nth_minute(0)).high_water, 2);

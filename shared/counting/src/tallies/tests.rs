@@ -24,12 +24,12 @@ use serde_json::json;
 
 use super::{rebuild::Rebuild, *};
 
-/// Two minutes of some dozens of ids: far less than any test below counts.
+/// Two minutes with some dozens of ids: far fewer than any test below counts.
 const TINY_CACHE_BYTES: usize = 4 * 1024;
-/// SEEN rows of a page.
+/// SEEN rows per page.
 const PAGE_ROWS: usize = 2;
 
-/// Portions of some dozens of ids.
+/// Portions with some dozens of ids.
 fn remembering(cache_bytes_max: usize) -> TallyLimits {
     TallyLimits { cache_bytes_max, portion_ids_max: 40 }
 }
@@ -45,12 +45,12 @@ struct Table {
     ids_left: Option<usize>,
 }
 
-/// One table, used by several processes that take turns at every call, with answers that get lost.
+/// One table, used by several processes in turn, with lost answers.
 #[derive(Clone)]
 struct Model {
     table: Rc<RefCell<Table>>,
     random: Rc<RefCell<fastrand::Rng>>,
-    /// One call in so many fails, half of them after it has done its work; 0: none does.
+    /// One in this number of calls fails, half of those after their work is done. 0 if none fails.
     fault_every: usize,
 }
 
@@ -142,7 +142,7 @@ fn lane(number: u8) -> LaneKey {
     LaneKey { poll: PollId::parse("poll").unwrap(), lane: number }
 }
 
-/// A clock whose pauses let the others go on; it notes before which attempts.
+/// A clock whose pauses let other processes run. It notes the attempts after which it paused.
 #[derive(Default)]
 struct Turns(RefCell<Vec<u32>>);
 
@@ -165,7 +165,7 @@ fn run<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
 }
 
-/// Applies a batch as the queue would: again and again until it is done.
+/// Applies a batch as the queue would: until it succeeds.
 async fn deliver(process: &Tallies<Model, Turns>, lane: &LaneKey, batch: &[Change]) {
     for _ in 0..1_000 {
         if process.apply(lane, batch).await.is_ok() {
@@ -209,7 +209,7 @@ proptest! {
         let process = Tallies::new(model.clone(), remembering(TINY_CACHE_BYTES), Turns::default());
         let votes: Vec<(LaneKey, Change)> = voters.iter().enumerate().map(|(number, bytes)| {
             let voter = VoterKey::from_bytes(*bytes);
-            // A vote keeps the lane of the time when it was cast; the poll is widened from 1 to 2 to 8 meanwhile.
+            // A vote keeps the lane that it was cast in, while the poll grows from 1 to 2 to 8 lanes.
             let lanes = [1, 2, 8][number * 3 / voters.len()];
             let cast_at = Timestamp::from_millis(1_790_000_000_000 + number as u64 * 900).unwrap();
             let change = Change { id: VoteId::new(&voter, 1), cast_at, from: None, to: Ballot::of_bits(1 << (number % 3)) };
@@ -238,7 +238,7 @@ proptest! {
     }
 }
 
-/// Rebuilds a lane as an operator does who begins again whenever a step fails: crashed, overtaken, or its answer lost.
+/// Rebuilds a lane like an operator who starts over whenever a step fails.
 async fn rebuild_until_done(store: &Model, lane: &LaneKey, counters: &Counters, as_of: Option<Timestamp>) {
     for _ in 0..1_000 {
         tokio::task::yield_now().await;
@@ -253,7 +253,7 @@ async fn rebuild_until_done(store: &Model, lane: &LaneKey, counters: &Counters, 
 
 proptest! {
     #[test]
-    fn a_rebuild_that_fails_at_any_step_while_two_processes_count_leaves_a_recount_that_nothing_changes(
+    fn a_rebuild_that_fails_at_any_step_still_ends_in_a_recount_that_stays(
         histories in histories(), repeats in 0usize..150, seed in any::<u64>(), batch in 1usize..60, lost in 0usize..4, fault_every in prop_oneof![Just(0usize), 6usize..40],
     ) {
         let changes = changes_of(&histories);
@@ -262,7 +262,7 @@ proptest! {
         let sent = disorder(&changes, repeats, seed);
         let model = Model::new(seed, fault_every);
         let processes = [(); 2].map(|()| Tallies::new(model.clone(), remembering(TINY_CACHE_BYTES), Turns::default()));
-        // Some batches are lost for good, as a rebuild is for, and some come when it is over.
+        // Some batches are lost, as a rebuild is meant to mend; others arrive once it is over.
         let batches: Vec<(LaneKey, Vec<Change>)> =
             sent.chunks(batch).map(|part| (lane(0), part.to_vec())).skip(lost).collect();
         let rebuilt = lane(0);
@@ -282,8 +282,8 @@ proptest! {
     }
 }
 
-/// A poll of one lane whose only vote was changed by a clock that was behind, rebuilt where HEAD has counted the former
-/// revision, or is gone and COUNT alone shows it; the readers' copy then.
+/// Rebuilds a one-lane poll whose only vote was changed by a slow clock. HEAD has counted the earlier revision, or is
+/// lost and only COUNT shows it. Returns the readers' copy.
 fn rebuilt_after_a_change(vote_change: &str, is_in_head: bool) -> Count {
     let (earlier, later) = (at(5), at(9));
     let poll = json!({"question": "Q", "options": ["a", "b"], "vote_change": vote_change});
@@ -344,7 +344,7 @@ fn a_copy_past_which_there_is_no_version_is_an_error() {
 
 #[test]
 fn a_rebuild_takes_the_time_from_the_votes_where_they_do_not_change() {
-    // One that no vote has can only have come into HEAD by hand.
+    // A time that no vote has can only have reached HEAD by hand.
     assert_eq!(rebuilt_after_a_change("never", true).as_of, Some(at(5)));
 }
 
@@ -380,15 +380,15 @@ fn a_process_that_serves_a_lane_alone_reads_each_minute_once() {
     assert_eq!(model.table.borrow().ids_read, written, "one that takes it over reads once what the other wrote");
 }
 
-/// Minutes of the lane below, rows of a minute, and ids of a row.
+/// Minutes in the lane below, rows per minute, and ids per row.
 const MINUTES: u64 = 60;
 const ROWS: u64 = 10;
 const ROW_IDS: u64 = 20;
-/// Ids of all rows of the lane.
+/// Ids in all the lane's rows.
 const HOT_IDS: usize = (MINUTES * ROWS * ROW_IDS) as usize;
 
-/// A lane that has counted many votes in each minute of an hour, of which only HEAD's version and rows of ids are left; and a
-/// late vote for each minute, in no order.
+/// A lane that has counted many votes in each minute of an hour, reduced to HEAD's version and rows of ids; and one
+/// late vote per minute, in random order.
 fn hot_lane() -> (Model, Vec<Change>) {
     let model = Model::new(1, 0);
     let mut table = model.table.borrow_mut();
@@ -404,7 +404,8 @@ fn hot_lane() -> (Model, Vec<Change>) {
     (model, late.collect())
 }
 
-/// Counts changes in calls that may read a limited number of ids each, and go on where the store says no more; the minutes after each call.
+/// Counts changes in calls that may each read a limited number of ids, and go on where the store stops. Returns the
+/// minutes after each call.
 fn count_in_calls(
     model: &Model,
     process: &Tallies<Model, Turns>,
@@ -439,7 +440,7 @@ fn a_message_over_an_hour_of_a_hot_lane_is_counted_though_no_call_can_read_the_h
     assert_eq!(table.counts[&lane(0)].counters.ballots(), MINUTES as i64);
     assert_eq!(table.ids_read, HOT_IDS, "each id is read once, whichever call reads it");
     assert!(through.len() - 1 <= 11, "{} calls", through.len() - 1);
-    // Each call has committed what it could.
+    // Each call committed what it could.
     assert!(through.windows(2).all(|calls| calls[0] < calls[1]), "{through:?}");
 }
 
@@ -448,11 +449,11 @@ fn a_process_that_can_remember_nothing_gets_through_the_hour_by_what_it_commits(
     let (model, mut waiting) = hot_lane();
     let process = Tallies::new(model.clone(), TallyLimits { cache_bytes_max: 0, portion_ids_max: 1 }, Turns::default());
     for calls in 1..=MINUTES {
-        // Enough for the first minute beside one page of each that is read beside it.
+        // Enough for the first minute, and for one page of each minute that is read beside it.
         model.table.borrow_mut().ids_left = Some(3 * (ROWS * ROW_IDS) as usize);
         let mut through = None;
         let outcome = run(process.apply_by_portions(&lane(0), &waiting, |portion| through = Some(portion.through)));
-        // The queue gives again what is not counted.
+        // The queue delivers again what is not counted.
         waiting.retain(|change| Some(Minute::of(change.cast_at)) > through);
         assert_eq!(outcome.is_ok(), waiting.is_empty());
         if waiting.is_empty() {
@@ -486,7 +487,7 @@ fn what_a_call_has_read_is_kept_when_it_is_dropped() {
             }
         }
     });
-    // A page that is on its way when the call is dropped is read again: at most one a minute that is under way.
+    // A page in flight when the call is dropped is read again: at most one per minute being read.
     let wasted = model.table.borrow().ids_read - HOT_IDS;
     let page = PAGE_ROWS * ROW_IDS as usize;
     assert!(drops >= 5 && wasted <= drops * SEEN_CALLS_AT_ONCE * page, "{drops} drops, {wasted} ids read twice");

@@ -36,7 +36,7 @@ fn message_received(receives: u32, id: &str, lane: u8, body: String) -> Value {
     json!({"messageId": id, "receiptHandle": format!("handle of {id}"), "body": body, "attributes": attributes})
 }
 
-/// A counter over a store and a dead-letter queue that answer as told.
+/// A counter whose store and dead-letter queue answer as told.
 fn app_over(answer: impl Fn(&Call, usize) -> Answer + Send + Sync + 'static) -> (Tally, Calls) {
     app_with(TallyLimits::remembering(SEEN_CACHE_BYTES_MAX), answer)
 }
@@ -50,19 +50,19 @@ fn app_with(limits: TallyLimits, answer: impl Fn(&Call, usize) -> Answer + Send 
     (Tally::new(store, heat_watch, queues, limits, SystemClock), calls)
 }
 
-/// Has messages counted.
+/// Counts these messages.
 fn run(counter: &Tally, messages: Value) -> Tallied {
     let event = serde_json::from_value(json!({"Records": messages})).unwrap();
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(counter.count(event))
 }
 
-/// The ids of the messages that are to come again.
+/// The ids of the messages that return to the queue.
 fn failed(tallied: &Tallied) -> Vec<Value> {
     let report = serde_json::to_value(tallied.report()).unwrap();
     report["batchItemFailures"].as_array().unwrap().iter().map(|failed| failed["itemIdentifier"].clone()).collect()
 }
 
-/// Counts messages over a store and a dead-letter queue that answer as told; the ids of those that failed.
+/// Counts messages with a store and a dead-letter queue that answer as told. Returns the ids of failed ones.
 fn tally_over(messages: Value, answer: impl Fn(&Call, usize) -> Answer + Send + Sync + 'static) -> (Value, Calls) {
     let (app, calls) = app_over(answer);
     (failed(&run(&app, messages)).into(), calls)
@@ -114,14 +114,14 @@ fn a_lane_that_can_not_be_counted_fails_whole_and_spares_the_others() {
     assert_eq!(failed, json!(["a", "c"]));
 }
 
-/// A body of so many votes, cast at one time, by voters that no other body has.
+/// A body with `number` votes cast at one time, by voters that no other body has.
 fn votes(number: u32, cast_at: Timestamp) -> String {
     let voter = |n: u32| VoterKey::from_bytes((u128::from(cast_at.as_millis()) << 32 | u128::from(n)).to_be_bytes());
     let change = |n| Change { id: VoteId::new(&voter(n), 1), cast_at, from: None, to: Ballot::of_options(&[1]) };
     body(0, (0..number).map(change).collect())
 }
 
-/// Has one process count a batch for each list of bodies; the updates of RULES, and the ids of messages that failed.
+/// One process counts one batch per list of bodies. Returns the updates of RULES, and the ids of failed messages.
 fn count_batches(
     batches: Vec<Vec<String>>,
     answer: impl Fn(&Call, usize) -> Answer + Send + Sync + 'static,
@@ -200,7 +200,7 @@ fn a_malformed_message_goes_to_the_dead_letters_and_its_lane_goes_on() {
 
 #[test]
 fn an_unknown_layout_stops_its_group_there_and_waits() {
-    // Version 2 in base64.
+    // Layout version 2 in base64.
     let later = format!("Ag{}", &vote(0, 9)[2..]);
     let messages = json!([
         message("a", 0, vote(0, 1)),
@@ -261,7 +261,7 @@ fn nothing_is_forgotten_if_the_dead_letters_are_not_taken() {
     assert_eq!(failed, json!(["a", "b"]));
 }
 
-/// The handles and seconds of the calls that say when messages come again.
+/// The handles and seconds in calls that tell the queue when messages return.
 fn come_again(calls: &Calls) -> Vec<Vec<(String, i64)>> {
     let of_queue = |call: &Call| call.operation == "ChangeMessageVisibilityBatch";
     let entry = |entry: &Value| {
@@ -307,7 +307,8 @@ fn messages_are_reported_also_if_it_can_not_be_said_when_they_come_again() {
     }
 }
 
-/// Messages of a lane whose minutes are counted two by two, of which the one from `minutes_ago` can't be written; what fails.
+/// Messages of a lane whose minutes are counted in pairs. The minute from `minutes_ago` can't be written. Returns what
+/// fails.
 fn fail_at(minutes_ago: u64) -> (Value, Calls) {
     let at = |minutes_ago: u64| Timestamp::from_millis(clock::now().as_millis() - minutes_ago * 60_000).unwrap();
     let cast = |voter, all: &[u64]| {
@@ -333,7 +334,7 @@ fn fail_at(minutes_ago: u64) -> (Value, Calls) {
 }
 
 #[test]
-fn of_a_lane_that_fails_half_way_only_messages_with_something_left_to_count_come_again() {
+fn when_a_lane_fails_half_way_only_messages_with_uncounted_changes_return() {
     assert_eq!(fail_at(9).0, json!([]));
     for minutes_ago in [3, 2] {
         assert_eq!(fail_at(minutes_ago).0, json!(["newest", "over all", "oldest"]), "{minutes_ago}");
