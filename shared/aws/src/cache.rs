@@ -1,4 +1,4 @@
-//! What a process remembers for a while: a bounded number of values, each with the time from which it counts.
+//! A bounded cache: each value with the time before it was read.
 
 use std::{
     collections::HashMap,
@@ -8,40 +8,40 @@ use std::{
 
 use landslide_domain::time::Timestamp;
 
-/// A value, and the time before it was asked for.
+/// A cached value and when it was read, sampled before the read was sent.
 #[derive(Clone)]
 pub struct Cached<V> {
     /// The value.
     pub value: V,
-    /// By the wall clock, from before the read was sent.
+    /// By the wall clock, sampled before the read was sent.
     pub read_at: Timestamp,
 }
 
 impl<V> Cached<V> {
-    /// Whether it is younger than `age_ms`. A clock that was set back makes it old at once.
+    /// Whether it is younger than `age_ms`. If the clock was set back, it counts as old.
     pub fn is_younger_than(&self, age_ms: u64, now: Timestamp) -> bool {
         now >= self.read_at && now.millis_since(self.read_at) < age_ms
     }
 }
 
-/// Values by key, at most so many.
+/// Values by key, with a limit on their number.
 pub struct Cache<K, V> {
     entries_max: usize,
     entries: Mutex<HashMap<K, Cached<V>>>,
 }
 
 impl<K: Clone + Eq + Hash, V: Clone> Cache<K, V> {
-    /// An empty memory for at most that many values.
+    /// An empty cache for at most `entries_max` values.
     pub fn new(entries_max: usize) -> Self {
         Self { entries_max, entries: Mutex::default() }
     }
 
-    /// What is remembered of a key, whatever its age.
+    /// Returns a key's value, whatever its age.
     pub fn get(&self, key: &K) -> Option<Cached<V>> {
         self.lock().get(key).cloned()
     }
 
-    /// Remembers a value. A full memory forgets everything else first: which key comes again soon, nobody knows.
+    /// Stores a value. A full cache drops everything else first, as nobody knows which key is asked for next.
     pub fn put(&self, key: &K, value: V, read_at: Timestamp) {
         let mut entries = self.lock();
         if entries.len() >= self.entries_max && !entries.contains_key(key) {
@@ -50,7 +50,7 @@ impl<K: Clone + Eq + Hash, V: Clone> Cache<K, V> {
         entries.insert(key.clone(), Cached { value, read_at });
     }
 
-    /// Whole entries are put in and taken out, so what a panic left behind is as good as any.
+    /// Entries are always inserted and removed whole, so a panic can't leave half of one.
     fn lock(&self) -> MutexGuard<'_, HashMap<K, Cached<V>>> {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -1,4 +1,4 @@
-//! The wall clock. A frozen environment's monotonic clock may stand still, so nothing here counts by it.
+//! The wall clock. A frozen environment's monotonic clock may stand still, so nothing here relies on one.
 
 use std::{
     future::Future,
@@ -15,7 +15,7 @@ pub fn now() -> Timestamp {
     Timestamp::EPOCH.plus_millis(u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX))
 }
 
-/// Time as one process has it: the machine's, or the simulation's.
+/// A process's time: the machine's, or the simulation's.
 pub trait Clock {
     /// The time now, by the wall clock.
     fn now(&self) -> Timestamp;
@@ -23,12 +23,12 @@ pub trait Clock {
     /// Waits that long.
     fn sleep(&self, time: Duration) -> impl Future<Output = ()>;
 
-    /// Waits before the n-th further attempt at something: a time drawn at random below `pause_ms` times 2ⁿ.
+    /// Waits before the n-th further attempt, for a random time below `pause_ms` times 2ⁿ.
     fn back_off(&self, pause_ms: u64, attempt: u32) -> impl Future<Output = ()> {
         self.sleep(Duration::from_millis(fastrand::u64(..pause_ms << attempt)))
     }
 
-    /// What `work` comes to, `None` if it takes longer than `time`: it is dropped then, where it waits.
+    /// Runs `work` for at most `time`. Returns `None` if it takes longer; it is then dropped where it waits.
     fn within<T>(&self, time: Duration, work: impl Future<Output = T>) -> impl Future<Output = Option<T>> {
         async move {
             match select(pin!(work), pin!(self.sleep(time))).await {

@@ -2,20 +2,20 @@
 
 use std::str::FromStr;
 
-/// A variable that is missing or can't be read. The function does not start.
+/// A variable that is missing or not valid. The function then does not start.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
-    /// Not set, or empty.
+    /// The variable is not set, or empty.
     #[error("environment variable {0} is not set")]
     Missing(&'static str),
-    /// Set to what it can't be.
+    /// The variable's value is not valid.
     #[error("environment variable {name} is {value:?}: {reason}")]
     Invalid {
-        /// The variable.
+        /// The variable's name.
         name: &'static str,
         /// Its value.
         value: String,
-        /// What is wrong with it.
+        /// Why it is not valid.
         reason: String,
     },
 }
@@ -25,7 +25,7 @@ pub fn text(name: &'static str) -> Result<String, ConfigError> {
     std::env::var(name).ok().filter(|value| !value.is_empty()).ok_or(ConfigError::Missing(name))
 }
 
-/// A variable's value of some type.
+/// A variable's value, parsed.
 pub fn value<T: FromStr<Err: std::fmt::Display>>(name: &'static str) -> Result<T, ConfigError> {
     let value = text(name)?;
     value.parse().map_err(|error: T::Err| ConfigError::Invalid { name, value, reason: error.to_string() })

@@ -1,4 +1,4 @@
-//! AWS as a function needs it, and what else a process has: its clock, randomness, environment, log, metrics and caches.
+//! AWS as a function needs it, and its process: clock, randomness, environment, log, metrics and caches.
 
 pub mod cache;
 pub mod clock;

@@ -1,4 +1,4 @@
-//! At most one log line a minute of a kind, so that a storm of failures does not become a bill for logs.
+//! Limits log lines of one kind to one a minute, so that a storm of failures costs little.
 
 use std::hash::Hash;
 
@@ -6,12 +6,12 @@ use landslide_domain::time::Timestamp;
 
 use crate::cache::Cache;
 
-/// How long a line keeps others of its kind out of the log, in milliseconds.
+/// How long a line keeps others of its kind out of the log. In milliseconds.
 const QUIET_MS: u64 = 60_000;
 /// The most kinds that a process remembers.
 const KINDS_MAX: usize = 100;
 
-/// What a process has logged lately, by kind.
+/// What a process has logged recently, by kind.
 pub struct LogLimit<K>(Cache<K, u64>);
 
 impl<K: Clone + Eq + Hash> Default for LogLimit<K> {
@@ -21,7 +21,8 @@ impl<K: Clone + Eq + Hash> Default for LogLimit<K> {
 }
 
 impl<K: Clone + Eq + Hash> LogLimit<K> {
-    /// Returns how many lines of the kind were left out since its last one, or `None` if this one is to be left out too.
+    /// Returns how many lines of this kind were suppressed since the last one. `None` if this one is to be suppressed
+    /// too.
     pub fn admit(&self, kind: &K, now: Timestamp) -> Option<u64> {
         let last = self.0.get(kind);
         let left_out = last.as_ref().map_or(0, |last| last.value);

@@ -1,5 +1,5 @@
-//! What an invocation came to, as metrics: one line of CloudWatch's embedded metric format on standard output, from which
-//! CloudWatch takes the figures, so that no call is made for them.
+//! Writes an invocation's metrics as one log line in CloudWatch's embedded metric format. CloudWatch reads the figures
+//! from there, so that no API call is needed.
 //!
 //! <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html>
 
@@ -9,10 +9,10 @@ use landslide_domain::time::Timestamp;
 use serde::{Serialize, Serializer, ser::SerializeMap};
 
 const NAMESPACE: &str = "Landslide";
-/// The one dimension: each value of each dimension is a metric that is paid for.
+/// The only dimension. Each value in each dimension is a metric that costs money.
 const DIMENSION: &str = "FunctionName";
 
-/// A figure of an invocation.
+/// One figure of an invocation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Metric {
@@ -29,28 +29,28 @@ enum Unit {
 }
 
 impl Metric {
-    /// How many.
+    /// A count.
     pub fn count(name: &'static str, value: usize) -> Self {
         Self { name, unit: Unit::Count, value: value as u64 }
     }
 
-    /// How long, in milliseconds.
+    /// A duration, in milliseconds.
     pub fn millis(name: &'static str, value: u64) -> Self {
         Self { name, unit: Unit::Milliseconds, value }
     }
 }
 
-/// An invocation's metrics: its counts, and how long ago the oldest of its votes was cast, if there is one.
+/// An invocation's metrics: its counts, and the age of its oldest vote if it has one.
 pub fn with_vote_age<const N: usize>(counts: [Metric; N], oldest: Option<Timestamp>, now: Timestamp) -> Vec<Metric> {
     let age = oldest.map(|oldest| Metric::millis("VoteAge", now.millis_since(oldest)));
     counts.into_iter().chain(age).collect()
 }
 
-/// Writes an invocation's metrics, as one line. Where that fails, the invocation is none the worse.
+/// Writes an invocation's metrics as one line. If that fails, the invocation goes on.
 pub fn write(function: &str, now: Timestamp, metrics: &[Metric]) {
     let written = line(function, now, metrics).and_then(|line| io::stdout().lock().write_all(&line));
     if let Err(error) = written {
-        tracing::warn!(%error, "metrics are not written");
+        tracing::warn!(function, %error, "metrics of {function} were not written: {error}");
     }
 }
 

@@ -1,4 +1,4 @@
-//! Sending to SQS so that nothing is lost without a word: every entry taken, or an error.
+//! Sends to SQS: every message is taken, or the call fails.
 
 pub mod batch;
 
@@ -22,15 +22,15 @@ use crate::{
     sdk::describe,
 };
 
-/// The most messages of a batch (SQS).
+/// The most messages in a batch (SQS).
 const BATCH_MESSAGES_MAX: usize = 10;
-/// The most bytes of a message, and of a batch in total: 1 MiB (SQS), less some for attributes.
+/// The most bytes in a message, and in a whole batch: 1 MiB (SQS), less some for attributes.
 const BATCH_BYTES_MAX: usize = 1024 * 1024 - 16 * 1024;
-/// How many batches are under way at once: a batch of the stream may be for thousands of polls.
+/// How many batches are in flight at once. A stream batch may hold votes for thousands of polls.
 pub const BATCHES_AT_ONCE: usize = 16;
-/// The most characters of a reason.
+/// The most characters in a reason.
 const REASON_CHARS_MAX: usize = 256;
-/// How often entries that SQS did not take are sent again.
+/// How often entries that SQS did not take are sent.
 const SENDS_MAX: u32 = 4;
 /// The pause before the n-th further try is drawn at random below this times 2ⁿ.
 pub const PAUSE_MS: u64 = 40;
@@ -38,21 +38,21 @@ pub const PAUSE_MS: u64 = 40;
 /// A message on its way to a queue.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outgoing {
-    /// The text.
+    /// The message's text.
     pub body: String,
-    /// The FIFO group; none for a standard queue.
+    /// The FIFO group. `None` for a standard queue.
     pub group: Option<String>,
-    /// Why it is sent, as the message attribute `reason`; for dead letters.
+    /// Why it is sent, as the message attribute `reason`. Only for dead letters.
     pub reason: Option<String>,
 }
 
 impl Outgoing {
-    /// A tally message: its group is its lane.
+    /// A tally message. Its lane is its group.
     pub fn tally(message: &Message) -> Self {
         Self { body: message.encode(), group: Some(message.lane.to_string()), reason: None }
     }
 
-    /// A message that can't be worked on, passed on whole. A long reason is cut.
+    /// A message that can't be processed, forwarded whole. A long reason is cut.
     pub fn dead_letter(body: String, group: Option<String>, reason: &str) -> Self {
         Self { body, group, reason: Some(reason.chars().take(REASON_CHARS_MAX).collect()) }
     }
@@ -83,14 +83,14 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Not every message was taken. Which were is unknown.
+/// Not every message was taken. It is unknown which ones were.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct SendError(pub String);
 
-/// Who takes batches: SQS, or the simulation's model of it.
+/// Sends batches: to SQS, or to the simulation's model.
 pub trait SendBatch {
-    /// Sends entries once. The answer says which were taken; after an error nobody knows.
+    /// Sends entries once. The response says which were taken. After an error that is unknown.
     fn send_batch(
         &self,
         queue_url: &str,
@@ -109,14 +109,14 @@ impl SendBatch for Sqs {
     }
 }
 
-/// When a message comes again was not changed, or not of every message. Which is unknown; the queue's own time applies there.
+/// The visibility of some messages was not changed. It is unknown of which; the queue's own timeout applies to those.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct VisibilityError(pub String);
 
-/// Who hands out messages: SQS, or the simulation's model of it.
+/// Changes when messages return: in SQS, or in the simulation's model.
 pub trait ChangeVisibility {
-    /// Asks once that messages come again after other times. The answer says which do; after an error nobody knows.
+    /// Changes message visibility once. The response says which were changed. After an error that is unknown.
     fn change_visibility(
         &self,
         queue_url: &str,
@@ -135,7 +135,7 @@ impl ChangeVisibility for Sqs {
     }
 }
 
-/// A queue to send to, or to hand messages back to.
+/// A queue that messages are sent to, or returned to.
 pub struct Queue<S = Sqs, C = SystemClock> {
     sender: S,
     url: String,
@@ -143,7 +143,7 @@ pub struct Queue<S = Sqs, C = SystemClock> {
 }
 
 impl Queue {
-    /// The queue that a variable names.
+    /// The queue whose URL is in this variable.
     pub fn from_env(aws: &SdkConfig, variable: &'static str) -> Result<Self, ConfigError> {
         Ok(Self::new(aws, config::text(variable)?))
     }
@@ -155,13 +155,13 @@ impl Queue {
 }
 
 impl<S: SendBatch, C: Clock> Queue<S, C> {
-    /// A queue by its URL, over who takes its batches.
+    /// A queue by its URL, with its own sender.
     pub fn over(sender: S, url: String, clock: C) -> Self {
         Self { sender, url, clock }
     }
 
-    /// Sends all messages, in batches as large as SQS takes and in any order. What SQS refuses of a batch is sent
-    /// again a bounded number of times.
+    /// Sends all messages, in batches as large as SQS takes and in any order. Entries that SQS refuses are sent again a
+    /// bounded number of times.
     pub async fn send_all(&self, messages: &[Outgoing]) -> Result<(), SendError> {
         stream::iter(batches(messages, |message| message.body.len()).map(Ok))
             .try_for_each_concurrent(BATCHES_AT_ONCE, |batch| self.send_until_taken(batch))
@@ -173,7 +173,7 @@ impl<S: SendBatch, C: Clock> Queue<S, C> {
         let mut attempt = 0;
         loop {
             let answer = self.sender.send_batch(&self.url, waiting.clone()).await?;
-            // Told by what was taken, so that an entry which the answer leaves out is sent again.
+            // Goes by what was taken, so that an entry missing in the response is sent again.
             waiting.retain(|entry| !answer.successful().iter().any(|taken| taken.id() == entry.id()));
             if waiting.is_empty() {
                 return Ok(());
@@ -190,8 +190,8 @@ impl<S: SendBatch, C: Clock> Queue<S, C> {
 }
 
 impl<S: ChangeVisibility, C> Queue<S, C> {
-    /// Has messages of one delivery come again after that time from now, told by their receipt handles: at most ten, as many as a
-    /// FIFO queue hands out at once.
+    /// Lets messages of one delivery return after `pause`. They are named by receipt handle: at most ten, the most that
+    /// a FIFO queue delivers at once.
     pub async fn come_again_after(&self, pause: Duration, handles: &[&str]) -> Result<(), VisibilityError> {
         let broken = |error: &dyn std::fmt::Display| VisibilityError(format!("change visibility: {error}"));
         let seconds = i32::try_from(pause.as_secs()).map_err(|error| broken(&error))?;
@@ -211,7 +211,7 @@ impl<S: ChangeVisibility, C> Queue<S, C> {
     }
 }
 
-/// Runs of messages that a batch takes each, by the bytes of their bodies.
+/// Splits messages into runs that each fit a batch, by body size.
 pub fn batches<M>(messages: &[M], bytes_of: impl Fn(&M) -> usize) -> impl Iterator<Item = &[M]> {
     let mut rest = messages;
     std::iter::from_fn(move || {
@@ -220,7 +220,7 @@ pub fn batches<M>(messages: &[M], bytes_of: impl Fn(&M) -> usize) -> impl Iterat
             bytes += bytes_of(message);
             bytes <= BATCH_BYTES_MAX
         });
-        // One at least: a message that is too long alone must fail at SQS, not turn in circles here.
+        // At least one: a message that is too long must fail at SQS, rather than loop here.
         let (batch, after) = rest.split_at_checked(fits.count().max(1))?;
         rest = after;
         Some(batch)
@@ -234,7 +234,7 @@ mod tests {
     use proptest::prelude::*;
     use serde_json::{Value, json};
 
-    /// Sends five messages to a queue that takes, at each call, what `takes` says of the ids.
+    /// Sends five messages to a queue that takes, at each call, the ids that `takes` accepts.
     fn send_five(takes: fn(usize, &str) -> bool) -> (Result<(), SendError>, Calls) {
         let (aws, calls) = stub(move |call, before| {
             let ids = call.body["Entries"].as_array().unwrap().iter().map(|entry| entry["Id"].as_str().unwrap());

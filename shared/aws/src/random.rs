@@ -2,7 +2,7 @@
 
 use landslide_domain::error::Error;
 
-/// The operating system gave no random bytes.
+/// The operating system returned no random bytes.
 #[derive(Debug, thiserror::Error)]
 #[error("draw random bytes: {0}")]
 pub struct NoRandomness(getrandom::Error);
@@ -13,7 +13,7 @@ impl From<NoRandomness> for Error {
     }
 }
 
-/// `N` random bytes.
+/// Draws `N` random bytes.
 pub fn bytes<const N: usize>() -> Result<[u8; N], NoRandomness> {
     let mut bytes = [0; N];
     getrandom::fill(&mut bytes).map_err(NoRandomness)?;

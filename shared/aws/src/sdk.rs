@@ -1,4 +1,4 @@
-//! AWS clients for a function: built from Lambda's own environment, without any search for settings.
+//! AWS clients for a function, configured from Lambda's environment alone.
 
 use std::time::Duration;
 
@@ -19,21 +19,21 @@ use aws_types::{SdkConfig, region::Region};
 
 use crate::config::{self, ConfigError};
 
-/// How long a connection may take to be made.
+/// Time limit for opening a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
-/// How long one attempt of a call may take.
+/// Time limit for one attempt at a call.
 pub const ATTEMPT_TIMEOUT: Duration = Duration::from_millis(1_500);
-/// How long a call may take, all attempts together.
+/// Time limit for a call, all attempts together.
 pub const CALL_TIMEOUT: Duration = Duration::from_millis(4_000);
-/// How often a call is tried where AWS throttles it, fails or does not answer.
+/// How often a call is tried if AWS throttles it, fails or does not respond.
 pub const ATTEMPTS_MAX: u32 = 4;
-/// The first pause between two attempts, doubled at each and drawn at random below that.
+/// The first pause between two attempts. It doubles each time, and the pause is random below it.
 pub const FIRST_PAUSE: Duration = Duration::from_millis(50);
 
-/// The roots of Amazon Trust Services, all five that <https://www.amazontrust.com/repository/> asks trust stores to hold.
+/// All five roots of Amazon Trust Services that <https://www.amazontrust.com/repository/> asks trust stores to hold.
 const AMAZON_ROOTS: &[u8] = include_bytes!("sdk/amazon-roots.pem");
 
-/// What every client of a function is built from.
+/// The configuration for every client in a function.
 pub fn sdk_config() -> Result<SdkConfig, ConfigError> {
     let region = config::text("AWS_REGION")?;
     let endpoint = config::text("AWS_ENDPOINT_URL").ok();
@@ -41,7 +41,7 @@ pub fn sdk_config() -> Result<SdkConfig, ConfigError> {
     Ok(sdk_config_over(http_client, region, endpoint, FIRST_PAUSE))
 }
 
-/// An HTTP client that keeps its connections, and trusts whom this machine trusts.
+/// An HTTP client that keeps connections open, and uses this machine's trusted roots.
 pub fn https_client() -> SharedHttpClient {
     https_client_that_trusts(TrustStore::default())
 }
@@ -51,8 +51,9 @@ fn https_client_that_trusts(trusted: TrustStore) -> SharedHttpClient {
     Builder::new().tls_provider(Provider::Rustls(CryptoMode::AwsLc)).tls_context(tls).build_https()
 }
 
-/// Amazon alone where only Amazon answers: reading the machine's 150 roots takes nine tenths of a cold start. The machine's where an
-/// endpoint of one's own speaks TLS, and outside AWS's commercial regions, whose certificates may come from others.
+/// Returns only Amazon's roots where only Amazon responds: reading the machine's 150 roots takes nine tenths of a cold
+/// start. Returns the machine's roots for a custom endpoint with TLS, and outside AWS's commercial regions, where
+/// certificates may come from others.
 fn trusted(region: &str, endpoint: Option<&str>) -> TrustStore {
     if has_roots_of_amazon(region) && !endpoint.is_some_and(|url| url.starts_with("https:")) {
         TrustStore::empty().with_pem_certificate(AMAZON_ROOTS)
@@ -61,13 +62,14 @@ fn trusted(region: &str, endpoint: Option<&str>) -> TrustStore {
     }
 }
 
-/// Of the commercial partition, such as `eu-central-1`; not `cn-north-1`, `eusc-de-east-1` or `us-gov-west-1`.
+/// Whether the region is a commercial one, such as `eu-central-1`. Not `cn-north-1`, `eusc-de-east-1` or
+/// `us-gov-west-1`.
 fn has_roots_of_amazon(region: &str) -> bool {
     let parts: Vec<&str> = region.split('-').collect();
     matches!(parts.as_slice(), [area, _, _] if area.len() == 2 && *area != "cn")
 }
 
-/// The same settings over any HTTP client and first pause: what tests put in the place of AWS.
+/// The same settings with another HTTP client and first pause, for tests.
 pub fn sdk_config_over(
     http_client: impl Into<SharedHttpClient>,
     region: String,
@@ -92,12 +94,12 @@ pub fn sdk_config_over(
     builder.build()
 }
 
-/// An error with all of its causes, for the log.
+/// An error with all its causes, for the log.
 pub fn describe<E: std::error::Error>(error: &E) -> String {
     DisplayErrorContext(error).to_string()
 }
 
-/// The credentials that Lambda puts into the environment, read again whenever they are asked for.
+/// The credentials in Lambda's environment, read again each time.
 #[derive(Debug)]
 struct LambdaCredentials;
 
@@ -124,7 +126,7 @@ impl ProvideCredentials for LambdaCredentials {
 mod tests {
     use super::*;
 
-    /// Whether the clients of a function would read this machine's roots.
+    /// Whether a function's clients would read this machine's roots.
     fn reads_the_machines_roots(region: &str, endpoint: Option<&str>) -> bool {
         format!("{:?}", trusted(region, endpoint)).contains("enable_native_roots: true")
     }
@@ -141,7 +143,7 @@ mod tests {
         }
     }
 
-    /// The TLS library parses them when it first connects, and panics where it can't.
+    /// The TLS library parses them when it first connects, and panics if it can't.
     #[tokio::test]
     async fn the_roots_of_amazon_can_be_read() {
         assert_eq!(String::from_utf8_lossy(AMAZON_ROOTS).matches("BEGIN CERTIFICATE").count(), 5);

@@ -1,4 +1,4 @@
-//! The service's own secrets, from Secrets Manager.
+//! The service's secrets in Secrets Manager.
 
 use aws_sdk_secretsmanager::{
     Client,
@@ -9,50 +9,50 @@ use aws_types::SdkConfig;
 
 use crate::sdk::describe;
 
-/// The fewest bytes that make a secret worth its name.
+/// The fewest bytes that a secret must have.
 const SECRET_BYTES_MIN: usize = 32;
 
-/// Why a secret is not there.
+/// Why a secret can't be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum SecretError {
-    /// Secrets Manager did not give it.
+    /// Secrets Manager did not return it.
     #[error("read secret {id}: {cause}")]
     Unavailable {
-        /// Its name or ARN.
+        /// The secret's name or ARN.
         id: String,
-        /// What was said.
+        /// What Secrets Manager said.
         cause: String,
     },
-    /// It is too short to be one.
+    /// The secret is too short.
     #[error("secret {0} has fewer than {SECRET_BYTES_MIN} bytes")]
     TooShort(String),
-    /// Secrets Manager did not take a new text.
+    /// Secrets Manager did not store a new text.
     #[error("write secret {id}: {cause}")]
     NotWritten {
-        /// Its name or ARN.
+        /// The secret's name or ARN.
         id: String,
-        /// What was said.
+        /// What Secrets Manager said.
         cause: String,
     },
 }
 
-/// A secret that is one key: the bytes of its text, by its name or ARN.
+/// Reads a secret that is one key, by name or ARN: the bytes of its text.
 pub async fn read(aws: &SdkConfig, id: &str) -> Result<Vec<u8>, SecretError> {
     let text = read_text(aws, id).await?;
     if text.len() < SECRET_BYTES_MIN { Err(SecretError::TooShort(id.to_owned())) } else { Ok(text.into_bytes()) }
 }
 
-/// A secret's text, by its name or ARN.
+/// Reads a secret's text, by name or ARN.
 pub async fn read_text(aws: &SdkConfig, id: &str) -> Result<String, SecretError> {
     let answer = get(aws, id).await.map_err(|error| unavailable(id, describe(&error)))?;
     answer.secret_string.ok_or_else(|| unavailable(id, "it holds no text".to_owned()))
 }
 
-/// A secret's text, by its name or ARN; empty as long as nothing was put there.
+/// Reads a secret's text, by name or ARN. Empty if nothing was stored yet.
 pub async fn read_text_if_any(aws: &SdkConfig, id: &str) -> Result<String, SecretError> {
     match get(aws, id).await {
         Ok(answer) => Ok(answer.secret_string.unwrap_or_default()),
-        // Said of a secret without a version, too.
+        // Secrets Manager says this about a secret without a version, too.
         Err(error) if error.as_service_error().is_some_and(GetSecretValueError::is_resource_not_found_exception) => {
             Ok(String::new())
         }
@@ -60,8 +60,8 @@ pub async fn read_text_if_any(aws: &SdkConfig, id: &str) -> Result<String, Secre
     }
 }
 
-/// Gives a secret another text. That makes a version of it, and Secrets Manager keeps all versions of a day: so no more
-/// than one in ten minutes for long (its quotas).
+/// Replaces a secret's text with a new version. Secrets Manager keeps all versions for a day, so it allows one every
+/// ten minutes in the long run (its quotas).
 pub async fn write_text(aws: &SdkConfig, id: &str, text: String) -> Result<(), SecretError> {
     let answer = Client::new(aws).put_secret_value().secret_id(id).secret_string(text).send().await;
     answer.map(drop).map_err(|error| SecretError::NotWritten { id: id.to_owned(), cause: describe(&error) })

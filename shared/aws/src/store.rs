@@ -1,4 +1,4 @@
-//! DynamoDB: one store a table (and one for results, which are read from two), each call bounded in time and tries.
+//! DynamoDB: one store per table (and one for results, which reads two), each call bounded in time and tries.
 
 mod dynamodb;
 mod item;
@@ -29,14 +29,13 @@ pub use self::{
     votes::{PutVote, StoredVote, VotePage, VoteStore},
 };
 
-/// Why a call came to nothing.
+/// Why a call failed.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// Throttled, failing or silent after all tries: the caller may try again. For a write: it is unknown whether
-    /// it took place.
+    /// Throttled, failing or silent after all tries. The caller may retry. If it was a write, it may have taken effect.
     #[error("{0}")]
     Unavailable(String),
-    /// Not to be mended by trying again: a permission, a table's name, an item that is not ours.
+    /// A retry can't help: a permission, a table name, an item that is not ours.
     #[error("{0}")]
     Broken(String),
 }
@@ -50,7 +49,7 @@ impl From<StoreError> for Error {
     }
 }
 
-/// What DynamoDB says when it has too much to do, or is ill; all else that it says is not mended by trying again.
+/// DynamoDB's errors when it is overloaded or failing. A retry can't help with any other.
 const PASSING_ERRORS: [&str; 8] = [
     "InternalServerError",
     "LimitExceededException",
@@ -62,7 +61,7 @@ const PASSING_ERRORS: [&str; 8] = [
     "TransactionInProgressException",
 ];
 
-/// The store error of a failed call. `doing` says what was tried, in the present tense.
+/// The store error for a failed call. `doing` says what was tried, in the present tense.
 fn store_error<E>(doing: &str, error: SdkError<E, HttpResponse>) -> StoreError
 where
     E: std::error::Error + ProvideErrorMetadata + 'static,
@@ -74,7 +73,7 @@ where
                 || answer.err().code().is_some_and(|code| PASSING_ERRORS.contains(&code))
         }
         SdkError::ConstructionFailure(_) => false,
-        // Time-outs, connections, answers that can't be read.
+        // Timeouts, connection failures, responses that can't be read.
         _ => true,
     };
     if passing { StoreError::Unavailable(text) } else { StoreError::Broken(text) }

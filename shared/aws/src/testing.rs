@@ -1,5 +1,5 @@
-//! A stub in the place of AWS: answers calls as a test says, and remembers them. For what no emulator shows:
-//! throttling, conflicts, answers that get lost. And what is logged, and a clock that only a test moves.
+//! A stub of AWS for tests: answers calls as a test says, and remembers them. It shows what no emulator does:
+//! throttling, conflicts, lost answers. Also captures the log, and has a clock that only a test moves.
 
 use std::{
     fmt, io,
@@ -24,7 +24,7 @@ use tracing::subscriber::DefaultGuard;
 
 use crate::{clock::Clock, sdk::sdk_config_over};
 
-/// A call as AWS would get it.
+/// A call as AWS would receive it.
 #[derive(Clone, Debug)]
 pub struct Call {
     /// The operation, such as `PutItem`.
@@ -33,30 +33,30 @@ pub struct Call {
     pub body: Value,
 }
 
-/// How a call is answered.
+/// The answer to a call.
 #[derive(Clone, Debug)]
 pub enum Answer {
     /// 200 with a body.
     Ok(Value),
-    /// 400 with an error's code, and further fields of its body.
+    /// 400 with an error code, and more fields for its body.
     Refused(&'static str, Value),
     /// The connection breaks before an answer comes.
     Lost,
 }
 
 impl Answer {
-    /// The refusal of a condition, with the item that stands there.
+    /// A failed condition, with the item that exists.
     pub fn condition_failed(item: Value) -> Self {
         Self::Refused("ConditionalCheckFailedException", json!({"Item": item}))
     }
 
-    /// What DynamoDB says when a partition has too much to do.
+    /// DynamoDB's answer when a partition is overloaded.
     pub fn throttled() -> Self {
         Self::Refused("ProvisionedThroughputExceededException", json!({}))
     }
 }
 
-/// The calls that a stub has had.
+/// The calls that a stub has received.
 #[derive(Clone, Default)]
 pub struct Calls(Arc<Mutex<Vec<Call>>>);
 
@@ -71,7 +71,7 @@ impl Calls {
         self.all().into_iter().map(|call| call.operation).collect()
     }
 
-    /// Notes a call; how many came before it.
+    /// Records a call. Returns how many came before it.
     fn note(&self, call: Call) -> usize {
         let mut calls = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         calls.push(call);
@@ -79,7 +79,7 @@ impl Calls {
     }
 }
 
-/// Settings under which every call of every client is answered by `answer`, which gets the call and how many came
+/// A configuration whose clients all get their answers from `answer`, which receives the call and the number of calls
 /// before it.
 pub fn stub(answer: impl Fn(&Call, usize) -> Answer + Send + Sync + 'static) -> (SdkConfig, Calls) {
     let calls = Calls::default();
@@ -133,12 +133,12 @@ fn respond(answer: Answer) -> Result<HttpResponse, ConnectorError> {
     Ok(HttpResponse::new(status, SdkBody::from(body.to_string())))
 }
 
-/// What is logged, as text.
+/// The captured log, as text.
 #[derive(Clone, Default)]
 pub struct Log(Arc<Mutex<Vec<u8>>>);
 
 impl Log {
-    /// Writes down what this thread logs until the guard is dropped.
+    /// Captures this thread's log until the guard is dropped.
     pub fn is_written_to(&self) -> DefaultGuard {
         let log = self.clone();
         let format = tracing_subscriber::fmt().without_time().with_ansi(false).with_writer(move || log.clone());
@@ -162,7 +162,7 @@ impl io::Write for Log {
     }
 }
 
-/// A clock that goes on by what is slept, and when it is told to.
+/// A clock that moves when someone sleeps, and when it is told to.
 #[derive(Clone)]
 pub struct VirtualClock(Arc<Mutex<Timestamp>>);
 
@@ -172,7 +172,7 @@ impl VirtualClock {
         Self(Arc::new(Mutex::new(now)))
     }
 
-    /// Goes on by that many milliseconds.
+    /// Moves on by that many milliseconds.
     pub fn go_on(&self, millis: u64) {
         let mut now = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         *now = now.plus_millis(millis);

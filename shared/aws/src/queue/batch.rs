@@ -1,24 +1,24 @@
-//! Batches of queue messages, reported message by message. Later messages of a FIFO group may be done while an earlier one
-//! comes again: counting is a set union, so their order does not matter.
+//! Batches of queue messages, reported one by one. Later messages of a FIFO group may succeed while an earlier one
+//! returns: counting is a set union, so their order does not matter.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// The longest that a message waits after it failed, in seconds: the queue's own `VisibilityTimeout`.
+/// The longest pause before a failed message returns, in seconds: the queue's own `VisibilityTimeout`.
 const PAUSE_MAX_S: u64 = 60;
 
-/// How long a message that failed waits until it comes again, by how often it was received: 1, 2, 4 … seconds, 60 at most. What
-/// fails for a moment holds its group back for a moment, and what fails for long is tried once a minute.
+/// The pause before a failed message returns, by its receive count: 1, 2, 4 … seconds, at most 60. A short failure
+/// holds the group up for a moment, and a long one is retried once a minute.
 pub fn pause_before_next_receive(receives: u32) -> Duration {
     let doublings = receives.saturating_sub(1).min(PAUSE_MAX_S.ilog2() + 1);
     Duration::from_secs((1 << doublings).min(PAUSE_MAX_S))
 }
 
-/// An event of a queue.
+/// An SQS event.
 #[derive(Debug, Deserialize)]
 pub struct QueueEvent {
-    /// Its messages, in each group in the order in which they were sent.
+    /// The messages. Each group's are in the order in which they were sent.
     #[serde(rename = "Records")]
     pub records: Vec<QueueMessage>,
 }
@@ -40,28 +40,28 @@ struct MessageAttributes {
     approximate_receive_count: String,
 }
 
-/// By what the queue knows a message that it handed out.
+/// How the queue identifies a message that it delivered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Receipt {
     /// The message's id.
     pub message_id: String,
-    /// The handle of this delivery.
+    /// The receipt handle for this delivery.
     pub handle: String,
-    /// How often the message was received, this time included.
+    /// How often the message was received, including this time.
     pub receives: u32,
 }
 
 impl QueueMessage {
-    /// By what the queue knows it, and its text.
+    /// The message's receipt and its text.
     pub fn into_parts(self) -> (Receipt, String) {
         let Self { message_id, receipt_handle: handle, body, attributes } = self;
-        // A count that can't be read is no reason to fail; the first pause is the shortest.
+        // A count that can't be read must not fail the message. The first pause is the shortest.
         let receives = attributes.approximate_receive_count.parse().unwrap_or(1);
         (Receipt { message_id, handle, receives }, body)
     }
 }
 
-/// The messages of one FIFO group.
+/// One FIFO group's messages.
 #[derive(Debug)]
 pub struct Group {
     /// The group's id.
@@ -71,7 +71,7 @@ pub struct Group {
 }
 
 impl QueueEvent {
-    /// The event's messages by group, groups in the order of their first messages.
+    /// Groups the messages. Groups are in the order of their first messages.
     pub fn into_groups(self) -> Vec<Group> {
         let mut groups: Vec<Group> = Vec::new();
         for message in self.records {
@@ -85,7 +85,7 @@ impl QueueEvent {
     }
 }
 
-/// Which messages of a batch failed; the queue forgets all others.
+/// The messages that failed. The queue deletes all others.
 #[derive(Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct BatchReport {
@@ -99,7 +99,7 @@ struct FailedMessage {
 }
 
 impl BatchReport {
-    /// A report of the ids of the messages that failed.
+    /// A report with the ids of failed messages.
     pub fn of(failed: impl IntoIterator<Item = String>) -> Self {
         let failures = failed.into_iter().map(|item_identifier| FailedMessage { item_identifier });
         Self { batch_item_failures: failures.collect() }
@@ -110,10 +110,10 @@ impl BatchReport {
 mod tests {
     use super::*;
 
-    /// `TallyMaxReceives` as the template has it: its default, and the least that may be set.
+    /// `TallyMaxReceives` in the template: its default and its minimum.
     const RECEIVES: [u32; 2] = [100, 10];
 
-    /// From a message's first receive until the queue gives it up instead of a further one, if it fails at once each time.
+    /// The time from a message's first receive until the queue gives it up, if it fails at once each time.
     fn tried_for(receives_max: u32) -> Duration {
         (1..=receives_max).map(pause_before_next_receive).sum()
     }
@@ -126,12 +126,12 @@ mod tests {
     }
 
     #[test]
-    fn a_message_is_no_dead_letter_before_90_minutes_nor_by_any_setting_while_its_repeats_are_dropped() {
+    fn a_message_is_tried_for_90_minutes_and_at_any_setting_for_five() {
         let template = include_str!("../../../../template.yaml");
         let parameter = template.split("  TallyMaxReceives:").nth(1).unwrap();
         let set = |name: &str| parameter.split(name).nth(1).unwrap().split_whitespace().next().unwrap();
         assert_eq!([set("Default:"), set("MinValue:")], RECEIVES.map(|receives| receives.to_string()));
-        // SQS drops the repeat of a message for five minutes.
+        // SQS drops a repeated message for five minutes.
         assert_eq!(RECEIVES.map(|receives| tried_for(receives).as_secs()), [95 * 60 + 3, 5 * 60 + 3]);
     }
 }

@@ -1,4 +1,4 @@
-//! The calls of DynamoDB that votes and their counting make: by the SDK's client, or by the simulation's model.
+//! The DynamoDB calls that votes and counting make, served by the SDK's client or by the simulation's model.
 
 use std::future::Future;
 
@@ -19,29 +19,28 @@ use aws_sdk_dynamodb::{
 
 use crate::sdk::ATTEMPT_TIMEOUT;
 
-/// What a call comes to.
+/// The outcome of a call.
 pub type Outcome<O, E> = Result<O, SdkError<E, HttpResponse>>;
 
-/// Whoever takes these calls. Each is tried again where DynamoDB throttles it, fails or does not answer, but for those
-/// that say `once`.
+/// Serves these calls. Each is retried if DynamoDB throttles it, fails or does not respond, except those named `once`.
 pub trait DynamoDb {
-    /// Reads an item.
+    /// Reads one item.
     fn get_item(&self, call: GetItemInputBuilder) -> impl Future<Output = Outcome<GetItemOutput, GetItemError>>;
 
-    /// Writes an item, or not, by its condition.
+    /// Writes an item, if its condition holds.
     fn put_item(&self, call: PutItemInputBuilder) -> impl Future<Output = Outcome<PutItemOutput, PutItemError>>;
 
-    /// The same, tried once: what it writes holds for a while only. No answer within `ATTEMPT_TIMEOUT` is an error, and
-    /// the write may land all the same.
+    /// Like `put_item`, but tried once, as what it writes holds only for a while. No response within `ATTEMPT_TIMEOUT`
+    /// is an error, and the write may still land.
     fn put_item_once(&self, call: PutItemInputBuilder) -> impl Future<Output = Outcome<PutItemOutput, PutItemError>>;
 
-    /// Changes an item, or not, by its condition.
+    /// Updates an item, if its condition holds.
     fn update_item(
         &self,
         call: UpdateItemInputBuilder,
     ) -> impl Future<Output = Outcome<UpdateItemOutput, UpdateItemError>>;
 
-    /// Reads a page of items.
+    /// Reads one page of items.
     fn query(&self, call: QueryInputBuilder) -> impl Future<Output = Outcome<QueryOutput, QueryError>>;
 
     /// Writes all items or none.
@@ -50,14 +49,15 @@ pub trait DynamoDb {
         call: TransactWriteItemsInputBuilder,
     ) -> impl Future<Output = Outcome<TransactWriteItemsOutput, TransactWriteItemsError>>;
 
-    /// The same, tried once, as `put_item_once` is.
+    /// Like `transact`, but tried once, as `put_item_once` is.
     fn transact_once(
         &self,
         call: TransactWriteItemsInputBuilder,
     ) -> impl Future<Output = Outcome<TransactWriteItemsOutput, TransactWriteItemsError>>;
 }
 
-// Boxed, for the SDK's futures are kilobytes: else every future around them is copied with theirs, also where no call is made.
+// Boxed, as the SDK's futures are kilobytes. Otherwise every future around them is copied with them, even if no call is
+// made.
 impl DynamoDb for Client {
     async fn get_item(&self, call: GetItemInputBuilder) -> Outcome<GetItemOutput, GetItemError> {
         Box::pin(call.send_with(self)).await
@@ -94,7 +94,7 @@ impl DynamoDb for Client {
     }
 }
 
-/// The same client, over the same connections, that tries a call once.
+/// The same client, over the same connections, that tries each call once.
 fn that_tries_once(client: &Client) -> Client {
     let once = client
         .config()

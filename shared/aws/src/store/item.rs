@@ -1,4 +1,4 @@
-//! Reading and writing the attributes of an item.
+//! Reads and writes item attributes.
 
 use std::{collections::HashMap, str::FromStr};
 
@@ -10,7 +10,7 @@ use landslide_domain::{
 
 use super::StoreError;
 
-/// An item as DynamoDB gives and takes it.
+/// An item as DynamoDB stores it.
 pub type Item = HashMap<String, AttributeValue>;
 
 /// A string attribute.
@@ -23,7 +23,7 @@ pub fn number(number: impl ToString) -> AttributeValue {
     AttributeValue::N(number.to_string())
 }
 
-/// A time attribute: a number of milliseconds.
+/// A time attribute: its milliseconds.
 pub fn time(at: Timestamp) -> AttributeValue {
     number(at.as_millis())
 }
@@ -41,7 +41,7 @@ pub fn attribute(setting: Stored) -> AttributeValue {
     }
 }
 
-/// The attributes of an item that must be there. Errors name the attribute.
+/// An item's required attributes. Errors name the attribute.
 pub struct Attributes<'a>(pub &'a Item);
 
 fn unreadable(name: &str) -> StoreError {
@@ -65,14 +65,14 @@ impl<'a> Attributes<'a> {
         self.optional_number(name)?.ok_or_else(|| unreadable(name))
     }
 
-    /// A number that may be absent.
+    /// A number, or `None` if the attribute is absent.
     pub fn optional_number<T: FromStr>(&self, name: &str) -> Result<Option<T>, StoreError> {
         let Some(value) = self.0.get(name) else { return Ok(None) };
         let number = value.as_n().ok().and_then(|number| number.parse().ok());
         number.map(Some).ok_or_else(|| unreadable(name))
     }
 
-    /// A time that may be absent.
+    /// A time, or `None` if the attribute is absent.
     pub fn optional_time(&self, name: &str) -> Result<Option<Timestamp>, StoreError> {
         let millis: Option<u64> = self.optional_number(name)?;
         millis.map(|millis| Timestamp::from_millis(millis).ok_or_else(|| unreadable(name))).transpose()
@@ -83,13 +83,13 @@ impl<'a> Attributes<'a> {
         self.optional_time(name)?.ok_or_else(|| unreadable(name))
     }
 
-    /// Bytes of a fixed number.
+    /// A fixed number of bytes.
     pub fn bytes<const N: usize>(&self, name: &str) -> Result<[u8; N], StoreError> {
         let bytes = self.0.get(name).and_then(|value| value.as_b().ok());
         bytes.and_then(|bytes| bytes.as_ref().try_into().ok()).ok_or_else(|| unreadable(name))
     }
 
-    /// A poll's setting that may be absent.
+    /// A poll's setting, or `None` if the attribute is absent.
     pub fn setting(&self, name: &'static str) -> Result<Option<Stored>, StoreError> {
         match self.0.get(name) {
             Some(AttributeValue::S(text)) => Ok(Some(Stored::Text(text.clone()))),
@@ -98,7 +98,7 @@ impl<'a> Attributes<'a> {
         }
     }
 
-    /// A list.
+    /// A list, or `None` if the attribute is absent.
     pub fn optional_list(&self, name: &str) -> Result<Option<&'a [AttributeValue]>, StoreError> {
         let Some(value) = self.0.get(name) else { return Ok(None) };
         value.as_l().map(|list| Some(list.as_slice())).map_err(|_| unreadable(name))

@@ -1,4 +1,4 @@
-//! What counting asks of the Tallies table.
+//! The trait by which counting reads and writes a lane's tally.
 
 use std::future::Future;
 
@@ -8,32 +8,32 @@ use landslide_domain::{
     tally::{Count, Head, Minute, SeenRow},
 };
 
-/// Why a call to the store did not do what it should.
+/// Why a call failed.
 #[derive(Debug, thiserror::Error)]
 pub enum LaneStoreError {
-    /// HEAD has another version than the one it was to replace.
+    /// HEAD's version is not the expected one.
     #[error("the lane was counted by another process")]
     Conflict,
-    /// It failed, or nobody knows whether it did.
+    /// The call failed, or its outcome is unknown.
     #[error("{0}")]
     Unavailable(String),
-    /// Not to be mended by trying again: a permission, a table's name, an item that is not ours.
+    /// A retry can't help: a permission, a table name, an item that is not ours.
     #[error("{0}")]
     Broken(String),
 }
 
-/// Where a lane's tally is kept. All reads are strongly consistent.
+/// Stores lanes' tallies. All reads are strongly consistent.
 pub trait LaneStore {
     /// HEAD, or the default (version 0) before the first flush.
     fn read_head(&self, lane: &LaneKey) -> impl Future<Output = Result<Head, LaneStoreError>>;
-    /// A page of the ids in the minute's SEEN rows of versions above `above`, in the order of their versions.
+    /// Reads one page of the minute's SEEN rows with versions above `above`, in version order.
     fn read_seen(
         &self,
         lane: &LaneKey,
         minute: Minute,
         above: u64,
     ) -> impl Future<Output = Result<SeenIds, LaneStoreError>>;
-    /// All ids of these rows.
+    /// Reads all ids in these rows.
     fn read_all_seen(
         &self,
         lane: &LaneKey,
@@ -50,21 +50,22 @@ pub trait LaneStore {
             Ok(ids)
         }
     }
-    /// Writes a SEEN row, whether or not it is there: every writer gives it the same content.
+    /// Writes a SEEN row, whether it exists or not: all writers give it the same content.
     fn put_seen(&self, lane: &LaneKey, row: &SeenRow) -> impl Future<Output = Result<(), LaneStoreError>>;
-    /// Writes HEAD, of a higher version, if the stored one has the version `over` (0: if there is none); else `Conflict`.
+    /// Writes a HEAD with a higher version, if the stored one has version `over` (0: if there is none). Else fails with
+    /// `Conflict`.
     fn put_head(&self, lane: &LaneKey, head: &Head, over: u64) -> impl Future<Output = Result<(), LaneStoreError>>;
-    /// The readers' copy of HEAD, without ids and never sealed; the default (version 0) before the first flush.
+    /// Reads the readers' copy of HEAD. Returns the default (version 0) before the first flush.
     fn read_count(&self, lane: &LaneKey) -> impl Future<Output = Result<Count, LaneStoreError>>;
-    /// Writes the readers' copy of HEAD unless it is as new already.
+    /// Writes the readers' copy of HEAD, unless the stored copy is as new.
     fn put_count(&self, lane: &LaneKey, head: &Head) -> impl Future<Output = Result<(), LaneStoreError>>;
 }
 
-/// A page of the ids of a minute's SEEN rows.
+/// One page of the ids in a minute's SEEN rows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SeenIds {
     /// The ids.
     pub ids: Vec<VoteId>,
-    /// The version of the last row that was read, if there may be more rows after it.
+    /// The version of the last row read. If `None`, there are no more rows.
     pub up_to: Option<u64>,
 }

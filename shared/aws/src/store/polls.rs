@@ -1,4 +1,4 @@
-//! The Polls table: an item RULES and an item OPTIONS a poll.
+//! The Polls table: two items per poll, RULES and OPTIONS.
 
 use std::collections::HashMap;
 
@@ -33,49 +33,49 @@ use crate::{
     config::{self, ConfigError},
 };
 
-/// What became of a poll's creation.
+/// The outcome of creating a poll.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Created {
-    /// It is there now.
+    /// The poll was created.
     New,
-    /// A poll of that id was there already; nothing was written.
+    /// A poll with this id already exists. Nothing was written.
     Exists,
 }
 
-/// What became of a poll's change.
+/// The outcome of changing a poll.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Replaced {
-    /// It is stored.
+    /// The change is stored.
     Done,
-    /// The poll has another revision than the one before the new one's, or a transaction holds it; nothing was written.
+    /// The poll's revision is not the one before the new one, or a transaction holds the poll. Nothing was written.
     Overtaken,
 }
 
-/// A page of an owner's polls, newest first.
+/// One page of an owner's polls, newest first.
 #[derive(Debug)]
 pub struct Page {
     /// The polls, without owner, options and salt.
     pub polls: Vec<Settings>,
-    /// Whether there are older ones.
+    /// Whether there are older polls.
     pub has_more: bool,
 }
 
-/// What a read of a poll's two items found. A read of several items is not isolated from a transaction.
+/// The outcome of reading a poll's two items. Such a read is not isolated from a transaction.
 pub(super) enum Read<T> {
-    /// Items that go together, or none.
+    /// Both items belong together, or there is none.
     Whole(T),
-    /// One item from before a change, and one from after it.
+    /// One item is from before a change, and one from after it.
     Torn,
 }
 
-/// How often a poll's items are read until they go together. A transaction usually lands within milliseconds; one that
-/// stalls holds up readers for 2.2 s of pauses on average, 4.5 s at most.
+/// How often a poll's items are read until they belong together. A transaction usually lands within milliseconds. One
+/// that stalls delays readers by 2.2 s on average, 4.5 s at most.
 const READS_MAX: u32 = 12;
 /// The pause before the n-th further read is drawn at random below this times 2ⁿ, up to n = `READ_PAUSE_DOUBLINGS`.
 const READ_PAUSE_MS: u64 = 10;
 const READ_PAUSE_DOUBLINGS: u32 = 6;
 
-/// Reads a poll's items until they go together.
+/// Reads a poll's items until they belong together.
 pub(super) async fn read_whole<T, R>(clock: &impl Clock, read: impl Fn() -> R) -> Result<T, StoreError>
 where
     R: Future<Output = Result<Read<T>, StoreError>>,
@@ -91,15 +91,15 @@ where
     Err(StoreError::Unavailable("read poll: a change of it does not end".to_owned()))
 }
 
-/// The attribute of the labels' revision.
+/// The attribute with the labels' revision.
 const OPTIONS_REVISION: &str = "options_revision";
-/// The attribute of how many logical partitions the poll's votes lie in; absent: 512.
+/// The attribute with the number of logical partitions. If absent, 512.
 const PARTITIONS: &str = "partitions";
-/// The attribute of how many lanes there are.
+/// The attribute with the number of lanes.
 const LANES: &str = "lanes";
-/// The attribute of when they were last doubled, if ever.
+/// The attribute with the time when the lanes were last doubled, if ever.
 const LANES_DOUBLED_AT: &str = "lanes_doubled_at";
-/// The index of polls by owner.
+/// The owner index.
 const BY_OWNER: &str = "by-owner";
 
 /// The Polls table.
@@ -109,7 +109,7 @@ pub struct PollStore<D = Client> {
 }
 
 impl PollStore {
-    /// The table that the environment names.
+    /// The table in the environment's variable.
     pub fn from_env(aws: &SdkConfig) -> Result<Self, ConfigError> {
         Ok(Self::new(aws, config::text("POLLS_TABLE")?))
     }
@@ -119,8 +119,7 @@ impl PollStore {
         Self::over(Client::new(aws), table)
     }
 
-    /// A page of at most `limit` polls of an owner, older than the poll of the sort key `after`. Eventually
-    /// consistent, as indexes are.
+    /// Reads at most `limit` polls of an owner, older than `after`. Eventually consistent, as the index is.
     pub async fn page(&self, owner: &str, after: Option<&OwnerOrder>, limit: usize) -> Result<Page, StoreError> {
         let start = after.map(|after| {
             Item::from([
@@ -140,7 +139,7 @@ impl PollStore {
             .expression_attribute_values(":owner", string(owner))
             .scan_index_forward(false)
             .set_exclusive_start_key(start)
-            // One more than asked for tells whether there is another page, so that none is empty.
+            // One more than requested shows whether there is another page, so that no page is empty.
             .limit(i32::try_from(limit + 1).unwrap_or(i32::MAX))
             .send()
             .await
@@ -153,12 +152,12 @@ impl PollStore {
 }
 
 impl<D: DynamoDb> PollStore<D> {
-    /// A table by name, in a database.
+    /// A table by name, in any database.
     pub fn over(db: D, table: String) -> Self {
         Self { db, table }
     }
 
-    /// A poll's rules, by a strongly consistent read.
+    /// Reads a poll's rules, strongly consistent.
     pub async fn rules(&self, poll: &PollId) -> Result<Option<Rules>, StoreError> {
         let get = GetItemInput::builder()
             .table_name(&self.table)
@@ -169,7 +168,7 @@ impl<D: DynamoDb> PollStore<D> {
         answer.item().map(read_rules).transpose()
     }
 
-    /// A poll whole, by a strongly consistent query of its two items, made again where a change landed between them.
+    /// Reads a whole poll by a strongly consistent query for both items. Reads again if a change landed between them.
     pub async fn poll(&self, poll: &PollId, clock: &impl Clock) -> Result<Option<Poll>, StoreError> {
         read_whole(clock, || self.poll_items(poll)).await
     }
@@ -185,9 +184,8 @@ impl<D: DynamoDb> PollStore<D> {
         read_poll(answer.items())
     }
 
-    /// Writes a changed poll over the revision before its own, by one attempt: what it says holds for a while only, so
-    /// nothing is sent again blindly. One conditional write of RULES, or a transaction of both items if the labels are
-    /// of the new revision too.
+    /// Replaces a poll's previous revision, in one attempt: a change holds only for a while, so it must not be retried
+    /// blindly. Writes RULES conditionally, or both items in a transaction if the labels changed too.
     pub async fn replace(&self, poll: &Poll) -> Result<Replaced, StoreError> {
         if poll.rules.options_revision == poll.rules.settings.revision {
             return self.replace_both(poll).await;
@@ -219,7 +217,7 @@ impl<D: DynamoDb> PollStore<D> {
         Ok(if written("change poll", outcome)? { Replaced::Done } else { Replaced::Overtaken })
     }
 
-    /// Writes a poll's two items in one transaction, unless there is one of that id.
+    /// Creates a poll's two items in one transaction, unless the id is taken.
     pub async fn create(&self, poll: &Poll) -> Result<Created, StoreError> {
         let both = TransactWriteItemsInput::builder()
             .transact_items(transact(self.put_new(rules_item(&poll.rules)))?)
@@ -236,21 +234,21 @@ impl<D: DynamoDb> PollStore<D> {
             .expression_attribute_names("#poll_id", keys::POLL_ID)
     }
 
-    /// Doubles a poll's lanes, up to the most that there may be, because votes cast from `hot_since` on were too many for
-    /// one of them. Whether it did: not if they were doubled so shortly before that this was not felt by then, nor if there is
-    /// no such poll. No new revision: nobody is shown how many lanes there are.
+    /// Doubles a poll's lanes, up to `LANES_MAX`, because one got too many votes from `hot_since` on. Returns whether
+    /// it did: not if an earlier doubling had not taken effect everywhere by then, nor if there is no such poll. The
+    /// revision stays, as nobody is shown the lane count.
     pub async fn double_lanes(&self, poll: &PollId, hot_since: Timestamp, now: Timestamp) -> Result<bool, StoreError> {
-        let felt = hot_since.as_millis().saturating_sub(LANE_PROPAGATION_MS);
+        let propagated = hot_since.as_millis().saturating_sub(LANE_PROPAGATION_MS);
         let update = UpdateItemInput::builder()
             .table_name(&self.table)
             .key(keys::POLL_ID, string(poll.as_str()))
             .key(keys::ITEM, string(keys::RULES))
             .update_expression("SET #lanes = #lanes + #lanes, #doubled_at = :now")
-            .condition_expression("#lanes < :most AND (attribute_not_exists(#doubled_at) OR #doubled_at < :felt)")
+            .condition_expression("#lanes < :most AND (attribute_not_exists(#doubled_at) OR #doubled_at < :propagated)")
             .expression_attribute_names("#lanes", LANES)
             .expression_attribute_names("#doubled_at", LANES_DOUBLED_AT)
             .expression_attribute_values(":most", number(LANES_MAX))
-            .expression_attribute_values(":felt", number(felt))
+            .expression_attribute_values(":propagated", number(propagated))
             .expression_attribute_values(":now", time(now));
         match self.db.update_item(update).await {
             Ok(_) => Ok(true),
@@ -259,17 +257,17 @@ impl<D: DynamoDb> PollStore<D> {
         }
     }
 
-    /// Sends one read, so that the connection and its keys are there before the first request.
+    /// Sends one read, so that connection and keys are there before the first request.
     pub async fn prime(&self) {
         if let Some(nobody) = PollId::parse("prime")
             && let Err(error) = self.poll_items(&nobody).await
         {
-            tracing::warn!(%error, "prime polls table");
+            tracing::warn!(%error, "the connection to the Polls table was not opened ahead: {error}");
         }
     }
 }
 
-/// Lanes may have been doubled since, without a revision; they never become fewer.
+/// Lanes may have doubled meanwhile, under the same revision. They never become fewer.
 const OVER_THE_REVISION_BEFORE: &str = "#revision = :before AND #lanes <= :lanes";
 
 fn names_of_condition() -> HashMap<String, String> {
@@ -296,7 +294,8 @@ fn transact(put: PutBuilder) -> Result<TransactWriteItem, StoreError> {
     Ok(TransactWriteItem::builder().put(put).build())
 }
 
-/// Whether a transaction was written; false if another one came first: a condition failed, or it is under way.
+/// Whether a transaction was written. False if another came first: a condition failed, or the other is still in
+/// progress.
 fn written(
     doing: &str,
     outcome: Outcome<TransactWriteItemsOutput, TransactWriteItemsError>,
@@ -343,7 +342,7 @@ fn rules_item(rules: &Rules) -> Item {
         .collect()
 }
 
-/// What the index of owners knows of a poll, and its item RULES as well.
+/// Parses the settings, which both the owner index and the item RULES hold.
 fn read_settings(item: &Item) -> Result<Settings, StoreError> {
     let attributes = Attributes(item);
     let id = attributes.string(keys::POLL_ID)?;
@@ -355,12 +354,12 @@ fn read_settings(item: &Item) -> Result<Settings, StoreError> {
     })
 }
 
-/// A poll's rules from its item RULES.
+/// Parses a poll's rules from its item RULES.
 pub(super) fn read_rules(item: &Item) -> Result<Rules, StoreError> {
     let attributes = Attributes(item);
     let settings = read_settings(item)?;
     Ok(Rules {
-        // Absent where both items were always written together.
+        // Absent if both items were always written together.
         options_revision: attributes.optional_number(OPTIONS_REVISION)?.unwrap_or(settings.revision),
         settings,
         owner: attributes.string("owner")?.to_owned(),
@@ -375,7 +374,7 @@ pub(super) fn read_rules(item: &Item) -> Result<Rules, StoreError> {
 
 fn read_partitions(attributes: &Attributes) -> Result<Partitions, StoreError> {
     let Some(number) = attributes.optional_number(PARTITIONS)? else { return Ok(Partitions::default()) };
-    // By any other number votes would be looked for where they do not lie.
+    // With any other number, votes would be looked up in the wrong place.
     Partitions::from_number(number)
         .ok_or_else(|| StoreError::Broken(format!("read item: no poll has {number} partitions")))
 }
@@ -390,7 +389,7 @@ fn options_item(poll: &Poll) -> Item {
     ])
 }
 
-/// A poll from its items, `None` if they are not both there.
+/// Parses a poll from its items. `None` unless both are there.
 pub(super) fn read_poll(items: &[Item]) -> Result<Read<Option<Poll>>, StoreError> {
     let of_kind = |kind: &str| items.iter().find(|item| Attributes(item).string(keys::ITEM).ok() == Some(kind));
     let (Some(rules), Some(options)) = (of_kind(keys::RULES), of_kind(keys::OPTIONS)) else {

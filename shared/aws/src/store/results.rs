@@ -1,4 +1,4 @@
-//! What results are made of: a poll and the COUNT items of its lanes, from two tables by one batch read.
+//! Reads what results are made from: a poll and its lanes' COUNT items, from two tables in one batch.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -18,17 +18,17 @@ use crate::{
     config::{self, ConfigError},
 };
 
-/// How often a batch is asked for again because DynamoDB left keys unread.
+/// How often a batch is repeated because DynamoDB left keys unread.
 const BATCHES_MAX: usize = 5;
 /// The pause before the n-th further batch is drawn at random below this times 2ⁿ.
 const PAUSE_MS: u64 = 25;
 
-/// A poll and the counts of its lanes, as they were read.
+/// A poll and its lanes' counts.
 #[derive(Debug)]
 pub struct Snapshot {
     /// The poll.
     pub poll: Poll,
-    /// COUNT of each lane, lane by lane; version 0 for one that has counted nothing yet.
+    /// Each lane's COUNT, in lane order. Version 0 if it has counted nothing yet.
     pub counts: Vec<Count>,
 }
 
@@ -40,7 +40,7 @@ pub struct ResultsStore {
 }
 
 impl ResultsStore {
-    /// The tables that the environment names.
+    /// The tables in the environment's variables.
     pub fn from_env(aws: &SdkConfig) -> Result<Self, ConfigError> {
         Ok(Self::new(aws, config::text("POLLS_TABLE")?, config::text("TALLIES_TABLE")?))
     }
@@ -50,17 +50,17 @@ impl ResultsStore {
         Self { client: Client::new(aws), polls_table, tallies_table }
     }
 
-    /// Sends one read, so that the connection is there before the first request.
+    /// Sends one read, so that the connection is open before the first request.
     pub async fn prime(&self) {
         if let Some(nobody) = PollId::parse("prime")
             && let Err(error) = self.read(&nobody, 1).await
         {
-            tracing::warn!(%error, "prime results' tables");
+            tracing::warn!(%error, "the connection to the results' tables was not opened ahead: {error}");
         }
     }
 
-    /// A poll and its counts, by strongly consistent reads, so that counts never go back. One batch where the poll
-    /// has no more lanes than `lanes`, which is as many as the caller knows of; else one more.
+    /// Reads a poll and its counts, strongly consistent, so that counts never go back. Takes one batch if the poll has
+    /// at most `lanes` lanes, the number that the caller knows; otherwise one more.
     pub async fn read(&self, poll_id: &PollId, lanes: u8) -> Result<Option<Snapshot>, StoreError> {
         read_whole(&SystemClock, || self.snapshot(poll_id, lanes)).await
     }
@@ -89,7 +89,7 @@ impl ResultsStore {
         Ok(Read::Whole(Some(Snapshot { poll, counts })))
     }
 
-    /// Items by table.
+    /// Reads items by table.
     async fn batch(&self, tables: HashMap<String, Vec<Item>>) -> Result<HashMap<String, Vec<Item>>, StoreError> {
         let mut wanted = HashMap::new();
         for (table, keys) in tables {

@@ -1,4 +1,4 @@
-//! The Tallies table: HEAD, SEEN rows and COUNT of each lane.
+//! The Tallies table: each lane's HEAD, SEEN rows and COUNT.
 
 use std::collections::BTreeMap;
 
@@ -28,20 +28,20 @@ use super::{
 };
 use crate::config::{self, ConfigError};
 
-/// Attributes of HEAD and COUNT that are no counters.
+/// Attributes of HEAD and COUNT that are not counters.
 const NOT_COUNTERS: [&str; 6] = [keys::POLL_LANE, keys::ITEM, "version", "as_of", "recent", SEALED];
-/// The attribute that is true in a sealed HEAD, and absent in any other. A version that does not know it can't read
-/// such a HEAD, and leaves it alone.
+/// The attribute that is true in a sealed HEAD, and absent otherwise. Code that does not know it can't read a sealed
+/// HEAD, and leaves it alone.
 const SEALED: &str = "sealed";
 
-/// Which of a lane's SEEN rows: its minute, and the version in its key.
+/// Identifies one SEEN row of a lane: its minute, and the version in its key.
 pub type SeenPlace = (Minute, u64);
 
-/// Some of a lane's SEEN rows.
+/// One page of a lane's SEEN rows.
 pub struct SeenPage {
     /// The rows.
     pub rows: Vec<SeenRow>,
-    /// After which row the next page begins; none: there is no further one.
+    /// The row after which the next page begins. If `None`, this is the last page.
     pub next: Option<SeenPlace>,
 }
 
@@ -52,7 +52,7 @@ pub struct TallyStore<D = Client> {
 }
 
 impl TallyStore {
-    /// The table that the environment names.
+    /// The table in the environment's variable.
     pub fn from_env(aws: &SdkConfig) -> Result<Self, ConfigError> {
         Ok(Self::new(aws, config::text("TALLIES_TABLE")?))
     }
@@ -64,23 +64,23 @@ impl TallyStore {
 }
 
 impl<D: DynamoDb> TallyStore<D> {
-    /// A table by name, in a database.
+    /// A table by name, in any database.
     pub fn over(db: D, table: String) -> Self {
         Self { db, table }
     }
 
-    /// Sends one read, so that the connection is there before the first event.
+    /// Sends one read, so that the connection is open before the first event.
     pub async fn prime(&self) {
         let nobody = landslide_domain::ids::PollId::parse("prime").map(|poll| LaneKey { poll, lane: 0 });
         if let Some(nobody) = nobody
             && let Err(error) = self.read_head(&nobody).await
         {
-            tracing::warn!(%error, "prime tallies table");
+            tracing::warn!(%error, "the connection to the Tallies table was not opened ahead: {error}");
         }
     }
 
-    /// A page of a lane's SEEN rows in the order of their minutes, after the row of that minute and version (none: from
-    /// the first), by a strongly consistent read. Also whether others follow: an empty page may have a next one.
+    /// Reads one page of a lane's SEEN rows in minute order, strongly consistent. Starts after the row `after`; if
+    /// `None`, with the first. An empty page may be followed by others.
     pub async fn seen_page(&self, lane: &LaneKey, after: Option<SeenPlace>) -> Result<SeenPage, StoreError> {
         let key = |(minute, version): SeenPlace| {
             Item::from([
@@ -113,7 +113,7 @@ impl<D: DynamoDb> TallyStore<D> {
         Ok(answer.item)
     }
 
-    /// Puts an item; false if the condition failed.
+    /// Writes an item. Returns false if the condition failed.
     async fn put_if(&self, doing: &str, item: Item, condition: &str, version: Option<u64>) -> Result<bool, StoreError> {
         let put = PutItemInput::builder()
             .table_name(&self.table)
@@ -202,7 +202,7 @@ impl<D: DynamoDb> LaneStore for TallyStore<D> {
     async fn put_count(&self, lane: &LaneKey, head: &Head) -> Result<(), LaneStoreError> {
         let item = count_item(lane, keys::COUNT, head);
         let condition = "attribute_not_exists(#version) OR #version < :version";
-        // Where the condition fails, another process has written one as new.
+        // If the condition fails, another process has written one that is as new.
         self.put_if("write COUNT", item, condition, Some(head.version)).await?;
         Ok(())
     }
@@ -217,7 +217,7 @@ fn read_row(item: &Item) -> Result<SeenRow, StoreError> {
     Ok(SeenRow { minute, version, ids: read_ids(item.get("ids"))? })
 }
 
-/// HEAD without its ids, as one of the two items.
+/// HEAD without its ids, as either of the two items.
 fn count_item(lane: &LaneKey, kind: &str, head: &Head) -> Item {
     let mut item: Item = head.counters.iter().map(|(name, count)| (name.to_owned(), number(count))).collect();
     item.insert(keys::POLL_LANE.to_owned(), string(keys::poll_lane(lane)));
@@ -235,7 +235,7 @@ fn read_head(item: &Item) -> Result<Head, StoreError> {
     Ok(Head { version, as_of, counters, recent, sealed: item.contains_key(SEALED) })
 }
 
-/// COUNT, or what HEAD counts.
+/// Parses COUNT, or HEAD's counts.
 pub(super) fn read_count(item: &Item) -> Result<Count, StoreError> {
     let attributes = Attributes(item);
     let names = item.keys().filter(|name| !NOT_COUNTERS.contains(&name.as_str()));

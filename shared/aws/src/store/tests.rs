@@ -1,4 +1,4 @@
-//! What no emulator shows: throttling, conflicts, outcomes that nobody knows.
+//! What no emulator shows: throttling, conflicts, unknown outcomes.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use landslide_domain::{
@@ -38,7 +38,7 @@ fn stored(call: &Call) -> Value {
 }
 
 fn run<T>(future: impl Future<Output = T>) -> T {
-    // The SDK's sleeps between attempts must not be waited for.
+    // The SDK's pauses between attempts must not take real time.
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
 }
 
@@ -94,7 +94,7 @@ fn a_polls_creation_tells_a_poll_that_exists_from_passing_trouble() {
     assert!(matches!(create(cancelled("ValidationError")), Err(StoreError::Broken(_))));
 }
 
-/// The two items of a poll as a store writes them.
+/// A poll's two items as a store writes them.
 fn items_of(poll: &Poll) -> [Value; 2] {
     let (aws, calls) = stub(|_, _| Answer::Ok(json!({})));
     run(PollStore::new(&aws, "polls".to_owned()).create(poll)).unwrap();
@@ -102,13 +102,13 @@ fn items_of(poll: &Poll) -> [Value; 2] {
     [0, 1].map(|place| written[place]["Put"]["Item"].clone())
 }
 
-/// A poll that is created for that many votes a second.
+/// A poll created for this peak, in votes a second.
 fn poll_of_peak(peak_votes_per_second: u32) -> Poll {
     let body = json!({"question": "Q", "options": ["a", "b"], "peak_votes_per_second": peak_votes_per_second});
     poll_asked_for(body, at(0)).unwrap()
 }
 
-/// The rules of the poll that these items are.
+/// The rules read from these items.
 fn read_back(items: [Value; 2]) -> Result<Option<Rules>, StoreError> {
     let (aws, _) = stub(move |_, _| Answer::Ok(json!({"Item": items[0]})));
     run(PollStore::new(&aws, "polls".to_owned()).rules(&poll_id()))
@@ -161,7 +161,7 @@ fn a_vote_in_another_partition_than_its_own_is_no_vote() {
     assert_eq!(read(Partitions::Few.of(&voter)), [Err(voter.to_string())]);
 }
 
-/// A poll before and after an edit of its labels, and the items that a read finds which falls between them.
+/// A poll with edited labels, the items that a read finds while the edit lands, and those after it.
 fn torn() -> (Poll, Vec<Value>, Vec<Value>) {
     let before = poll(None);
     let mut after = before.clone();
@@ -220,7 +220,7 @@ fn a_poll_that_is_never_found_whole_is_unavailable() {
     assert_eq!(calls.operations(), ["Query"; 12]);
 }
 
-/// A stub of the Polls table that holds one poll, of these times.
+/// A stub Polls table with one poll that has these times.
 fn holding(times: Value) -> (PollCache, crate::testing::Calls) {
     let items = std::sync::Arc::new(std::sync::Mutex::new(Value::Null));
     let written = items.clone();
@@ -253,7 +253,7 @@ fn a_poll_is_read_once_a_lease() {
     assert_eq!(calls.all().len(), 1);
     assert!(read_at(5_000));
     assert_eq!(calls.all().len(), 2);
-    // A clock that was set back makes it old at once.
+    // If the clock was set back, the poll counts as old.
     assert!(read_at(4_000));
     assert_eq!(calls.all().len(), 3);
 }
@@ -339,7 +339,7 @@ fn lane() -> LaneKey {
 }
 
 #[test]
-fn a_head_that_was_overtaken_is_a_conflict_and_one_whose_outcome_is_unknown_is_unavailable() {
+fn an_overtaken_head_is_a_conflict_and_one_of_unknown_outcome_is_unavailable() {
     let put = |answer: fn() -> Answer| {
         let (aws, _) = stub(move |_, _| answer());
         let head = Head { version: 4, ..Head::default() };

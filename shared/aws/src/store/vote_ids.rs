@@ -1,5 +1,5 @@
-//! Vote ids as they lie in HEAD and in SEEN rows. Nearly all ids of a minute have the same revision, so it is written once
-//! for all that have it. Ascending, for each revision: the revision (4 bytes, big-endian), how many voters (the same), and
+//! How vote ids are written in HEAD and SEEN rows: the revision once, then its voters. Nearly all ids of a minute share
+//! one revision. For each revision, ascending: the revision (4 bytes, big-endian), the number of voters (the same), and
 //! the voters (16 bytes each).
 
 use landslide_domain::{change::VoteId, ids::VoterKey};
@@ -7,7 +7,7 @@ use landslide_domain::{change::VoteId, ids::VoterKey};
 const NUMBER_BYTES: usize = size_of::<u32>();
 const VOTER_BYTES: usize = 16;
 
-/// The ids' bytes.
+/// The ids as bytes.
 pub fn encode(ids: &[VoteId]) -> Vec<u8> {
     let mut ids = ids.to_vec();
     ids.sort_by_key(VoteId::revision);
@@ -21,7 +21,7 @@ pub fn encode(ids: &[VoteId]) -> Vec<u8> {
     bytes
 }
 
-/// The ids that lie in these bytes, in their order. None: they can't be read.
+/// Parses ids, in their order. Returns `None` if the bytes can't be read.
 pub fn decode(mut bytes: &[u8]) -> Option<Vec<VoteId>> {
     let mut ids = Vec::with_capacity(bytes.len() / VOTER_BYTES);
     while !bytes.is_empty() {

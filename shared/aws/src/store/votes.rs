@@ -1,4 +1,4 @@
-//! The Votes table: an item a voter and poll.
+//! The Votes table: one item per voter and poll.
 
 use aws_sdk_dynamodb::{
     Client,
@@ -26,23 +26,23 @@ use super::{
 };
 use crate::config::{self, ConfigError};
 
-/// What became of a vote.
+/// The outcome of writing a vote.
 #[derive(Debug, PartialEq, Eq)]
 pub enum PutVote {
-    /// It is stored.
+    /// The vote is stored.
     Stored,
-    /// Another one stands than it was to replace; nothing was written.
+    /// Another vote stands than the one it was to replace. Nothing was written.
     Exists(Vote),
 }
 
-/// A vote and whose it is; or the sort key of an item that is no vote, or lies where it does not belong.
+/// A vote and its voter; or the sort key of an item that is no vote, or is in the wrong place.
 pub type StoredVote = Result<(VoterKey, Vote), String>;
 
-/// Some of a partition's votes.
+/// One page of a partition's votes.
 pub struct VotePage {
     /// The votes.
     pub votes: Vec<StoredVote>,
-    /// After which voter the next page begins; none: there is no further one.
+    /// The voter after whom the next page begins. If `None`, this is the last page.
     pub next: Option<String>,
 }
 
@@ -53,7 +53,7 @@ pub struct VoteStore<D = Client> {
 }
 
 impl VoteStore {
-    /// The table that the environment names.
+    /// The table in the environment's variable.
     pub fn from_env(aws: &SdkConfig) -> Result<Self, ConfigError> {
         Ok(Self::new(aws, config::text("VOTES_TABLE")?))
     }
@@ -65,13 +65,13 @@ impl VoteStore {
 }
 
 impl<D: DynamoDb> VoteStore<D> {
-    /// A table by name, in a database.
+    /// A table by name, in any database.
     pub fn over(db: D, table: String) -> Self {
         Self { db, table }
     }
 
-    /// Stores a vote over the revision before its own (none for the first) by one conditional write, which decides
-    /// every race.
+    /// Stores a vote over its previous revision, by one conditional write that decides every race. For the first
+    /// revision there must be no vote.
     pub async fn put(&self, poll: &Rules, voter: &VoterKey, vote: &Vote) -> Result<PutVote, StoreError> {
         let put = PutItemInput::builder()
             .table_name(&self.table)
@@ -98,8 +98,8 @@ impl<D: DynamoDb> VoteStore<D> {
         }
     }
 
-    /// A page of a partition's votes in the order of their voters, after that voter (none: from the first), by a
-    /// strongly consistent read.
+    /// Reads one page of a partition's votes in voter order, strongly consistent. Starts after the voter `after`; if
+    /// `None`, with the first.
     pub async fn page(&self, poll: &Rules, partition: Partition, after: Option<&str>) -> Result<VotePage, StoreError> {
         let poll_partition = keys::poll_partition(&poll.settings.poll_id, partition);
         let key = |voter: &str| {
@@ -121,7 +121,7 @@ impl<D: DynamoDb> VoteStore<D> {
         Ok(VotePage { votes: page.items().iter().map(|item| read_stored(poll, partition, item)).collect(), next })
     }
 
-    /// A voter's vote, by a strongly consistent read.
+    /// Reads a voter's vote, strongly consistent.
     pub async fn vote(&self, poll: &Rules, voter: &VoterKey) -> Result<Option<Vote>, StoreError> {
         let get = GetItemInput::builder()
             .table_name(&self.table)
@@ -133,7 +133,7 @@ impl<D: DynamoDb> VoteStore<D> {
     }
 }
 
-/// The key of the partition that a voter's vote lies in.
+/// The key of the partition that holds a voter's vote.
 fn partition_of(poll: &Rules, voter: &VoterKey) -> String {
     keys::poll_partition(&poll.settings.poll_id, poll.partitions.of(voter))
 }
@@ -171,7 +171,7 @@ fn read_vote(item: &Item) -> Result<Vote, StoreError> {
         revision: attributes.number("revision")?,
         cast_at: attributes.time("cast_at")?,
         lane: attributes.number("lane")?,
-        // Absent in items that were seeded by other means than a cast.
+        // Absent in seeded items that no cast wrote.
         nonce: attributes.optional_number("nonce")?.unwrap_or(0),
     })
 }

@@ -156,8 +156,8 @@ fn a_lane_that_gets_too_many_votes_gives_its_poll_more_lanes() {
     let (updates, failed) = count_batches(seconds(5_600), |_, _| Answer::Ok(json!({})));
     assert_eq!((updates.len(), failed.len()), (1, 0));
     assert_eq!(updates[0]["Key"], json!({"poll_id": {"S": "poll"}, "item": {"S": "RULES"}}));
-    let felt = start.as_millis() - 6_000;
-    assert_eq!(updates[0]["ExpressionAttributeValues"][":felt"]["N"], felt.to_string());
+    let propagated = start.as_millis() - 6_000;
+    assert_eq!(updates[0]["ExpressionAttributeValues"][":propagated"]["N"], propagated.to_string());
     assert_eq!(updates[0]["ExpressionAttributeValues"][":most"]["N"], "32");
     assert_eq!(count_batches(seconds(5_599), |_, _| Answer::Ok(json!({}))).0, [] as [Value; 0]);
 }
