@@ -23,7 +23,7 @@ impl TokenKind {
         }
     }
 
-    /// Parses such a word. Returns `None` for any other.
+    /// Parses that word. Returns `None` for any other.
     pub fn parse(word: &str) -> Option<Self> {
         match word {
             "account" => Some(TokenKind::Account),

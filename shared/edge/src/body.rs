@@ -1,19 +1,20 @@
-//! JSON bodies, and what is wrong with one in the words of JSON: of what was sent, an error names the place and repeats
-//! nothing else.
+//! Reads JSON bodies, and explains errors in JSON's own words. An error names the place and repeats nothing else of the
+//! body.
 
 use landslide_domain::field_error::FieldError;
 use serde::de::DeserializeOwned;
 
 use super::Error;
 
-/// The text without the byte order mark that some editors begin a file with (RFC 8259, section 8.1, lets a reader skip it).
+/// The text without the byte order mark that some editors write at the start. RFC 8259, section 8.1, allows readers to
+/// skip it.
 pub fn without_byte_order_mark(text: &str) -> &str {
     text.strip_prefix('\u{feff}').unwrap_or(text)
 }
 
-/// Reads a JSON object.
+/// Parses a JSON object.
 pub fn parse<T: DeserializeOwned>(text: &str) -> Result<T, Error> {
-    // serde would take an array for a struct, field by field.
+    // serde would accept an array for a struct, field by field.
     if !text.trim_ascii_start().starts_with('{') {
         return Err(Error::invalid("The body must be a JSON object."));
     }
@@ -32,7 +33,7 @@ pub fn parse<T: DeserializeOwned>(text: &str) -> Result<T, Error> {
     Ok(body)
 }
 
-/// The field that is missing or there twice, and which of both: serde blames the object that it should be in.
+/// The field that is missing or duplicate, and which of the two. serde reports it at the object around it.
 fn field_of_its_parent(said: &str) -> Option<(&str, &'static str)> {
     let faults = [("missing field `", "is missing"), ("duplicate field `", "is there twice")];
     faults.into_iter().find_map(|(start, fault)| {
@@ -41,7 +42,7 @@ fn field_of_its_parent(said: &str) -> Option<(&str, &'static str)> {
     })
 }
 
-/// The JSON pointer (RFC 6901) of a path, empty for the whole body.
+/// The JSON pointer (RFC 6901) for a path. Empty for the whole body.
 fn pointer(path: &serde_path_to_error::Path) -> String {
     use serde_path_to_error::Segment;
     let mut pointer = String::new();
@@ -55,14 +56,14 @@ fn pointer(path: &serde_path_to_error::Path) -> String {
     pointer
 }
 
-/// What is wrong, without the value that is; and where in the text, if the text is no JSON at all.
+/// What is wrong, without the wrong value; and the place in the text, if it is not JSON at all.
 fn in_plain_words(error: &serde_json::Error) -> String {
     let said = error.to_string();
     if !error.is_data() {
         return said;
     }
     let said = said.rsplit_once(" at line ").map_or(said.as_str(), |(said, _)| said);
-    // What was sent stands before "expected", in quotes; what stands after it is ours.
+    // The input is quoted before "expected"; the words after it are ours.
     let expected = said.rsplit_once(", expected ").map(|(_, expected)| expected);
     match (said.split_once(' '), expected) {
         (Some(("unknown", rest)), Some(expected)) if rest.starts_with("field") => {
@@ -74,7 +75,7 @@ fn in_plain_words(error: &serde_json::Error) -> String {
     }
 }
 
-/// What serde expects, which it names by Rust's types.
+/// What serde expects, in JSON's words instead of Rust's types.
 fn in_words_of_json(expected: &str) -> &str {
     match expected {
         "u8" | "u16" | "u32" | "u64" | "usize" => "a whole number that is not negative",

@@ -1,60 +1,60 @@
-//! Every way in which a request can fail, and the one place that says which status and code that is.
+//! Every way in which a request can fail, and the one place that sets its status and code.
 
 use http::StatusCode;
 use landslide_domain::{error::Error as Failure, field_error::FieldError};
 
-/// Why a request fails.
+/// Why a request failed.
 #[derive(Debug)]
 pub enum Error {
-    /// 400: the request is not what the API takes, and no field is to blame.
+    /// 400: the request is not valid, and no single field is wrong.
     InvalidRequest(String),
-    /// 401: no token.
+    /// 401: there is no token.
     Unauthorized(&'static str),
-    /// 401: a token that is not valid now.
+    /// 401: the token is not valid now.
     InvalidToken(&'static str),
-    /// 403: a token that may not do this.
+    /// 403: the token may not do this.
     Forbidden(&'static str),
     /// 413: the body has more bytes than this.
     BodyTooLarge(usize),
-    /// 415: the body is of a form that is not taken.
+    /// 415: the body's form is not supported.
     Unsupported {
-        /// What about it is not.
+        /// What about it is not supported.
         what: Unsupported,
-        /// Whether the request is a `PATCH`, whose reply names what is taken (RFC 5789).
+        /// Whether the request is a `PATCH`. Its reply then names what is supported (RFC 5789).
         is_patch: bool,
     },
-    /// 428: a change must name the revision that it changes.
+    /// 428: a change must name the revision that it replaces.
     PreconditionRequired,
-    /// The request could be read, and what it asks for failed.
+    /// The request was valid, and its use case failed.
     UseCase(Failure),
 }
 
 /// What about a body is not supported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unsupported {
-    /// It is not JSON by its content type.
+    /// Its content type is not JSON.
     MediaType,
     /// It is compressed.
     Encoding,
 }
 
 impl Error {
-    /// A bad request without a field to blame.
+    /// A bad request where no single field is wrong.
     pub fn invalid(detail: impl Into<String>) -> Self {
         Self::InvalidRequest(detail.into())
     }
 
-    /// A bad request with the fields to blame.
+    /// A bad request with the fields that are wrong.
     pub fn invalid_fields(errors: Vec<FieldError>) -> Self {
         Self::UseCase(Failure::InvalidFields(errors))
     }
 
-    /// A fault of ours; its cause goes to the log only.
+    /// A fault on our side. Only the log shows its cause.
     pub fn internal(cause: impl Into<String>) -> Self {
         Self::UseCase(Failure::Internal(cause.into()))
     }
 
-    /// The fields to blame.
+    /// The fields that are wrong.
     pub(super) fn fields(&self) -> &[FieldError] {
         match self {
             Error::UseCase(Failure::InvalidFields(errors)) => errors,
@@ -62,7 +62,7 @@ impl Error {
         }
     }
 
-    /// What the log says about it, for failures of ours.
+    /// The cause for the log, for failures on our side.
     pub(super) fn cause(&self) -> Option<&str> {
         match self {
             Error::UseCase(Failure::Internal(cause) | Failure::Unavailable(cause)) => Some(cause),
@@ -77,12 +77,12 @@ impl Error {
         }
     }
 
-    /// The stable word for it.
+    /// The error code, which never changes.
     pub(super) fn code(&self) -> &'static str {
         self.kind().1
     }
 
-    /// Status and code: stable, part of the API.
+    /// Status and code. Both are part of the API and never change.
     pub(super) fn kind(&self) -> (StatusCode, &'static str) {
         match self {
             Error::InvalidRequest(_) => (StatusCode::BAD_REQUEST, "invalid_request"),
@@ -114,7 +114,7 @@ impl Error {
     }
 }
 
-/// Status and code of a failed use case.
+/// A failed use case's status and code.
 fn kind_of(failure: &Failure) -> (StatusCode, &'static str) {
     match failure {
         Failure::InvalidFields(_) | Failure::UnknownCursor => (StatusCode::BAD_REQUEST, "invalid_request"),

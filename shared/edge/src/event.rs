@@ -1,7 +1,9 @@
-//! The event of a request, as API Gateway hands it over (REST API, Lambda proxy integration): what the API reads of it, and no more.
+//! A request's event as API Gateway sends it (REST API, Lambda proxy integration): the parts that the API reads, and no
+//! more.
 //!
-//! Voters' functions read it here, by serde in one pass. Those that need all of a request (every header, binary bodies, forms, cookies)
-//! read it by `lambda_http`, in the crate `landslide-lambda-http`, which fills in the same type.
+//! Voters' functions parse it here, with serde in one pass. Functions that need a whole request (every header, binary
+//! bodies, forms, cookies) parse it with `lambda_http`, in the crate `landslide-lambda-http`, which fills in the same
+//! type.
 
 use std::{borrow::Cow, collections::HashMap, fmt};
 
@@ -19,22 +21,22 @@ const HEADERS: [&str; 5] = ["content-encoding", "content-type", "idempotency-key
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Event {
-    /// The headers, of which the gateway gives the last where a name comes twice.
+    /// The headers. If a name is repeated, the gateway sends its last value.
     #[serde(default)]
     pub headers: Option<Headers>,
-    /// The query's parameters, decoded; the last where a name comes twice.
+    /// The query's parameters, decoded. If a name is repeated, the last value.
     #[serde(default)]
     pub query_string_parameters: Option<HashMap<String, String>>,
     /// The path's parameters.
     #[serde(default)]
     pub path_parameters: Option<PathParameters>,
-    /// What the gateway and the authorizer know.
+    /// What the gateway and the authorizer add.
     #[serde(default)]
     pub request_context: RequestContext,
     /// The body.
     #[serde(default)]
     pub body: Option<Body>,
-    /// Whether a body of text is base64.
+    /// Whether the body's text is base64.
     #[serde(default)]
     pub is_base64_encoded: bool,
 }
@@ -46,11 +48,11 @@ pub struct PathParameters {
     pub poll_id: Option<String>,
 }
 
-/// What is known of a request.
+/// What the gateway knows about a request.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RequestContext {
-    /// The gateway's id of the request.
+    /// The gateway's request id.
     #[serde(default)]
     pub request_id: String,
     /// The request's method, such as `GET`.
@@ -59,12 +61,12 @@ pub struct RequestContext {
     /// The path with its parameters' names, such as `/v1/polls/{poll_id}`.
     #[serde(default)]
     pub resource_path: String,
-    /// What the authorizer says, where it was asked.
+    /// The authorizer's answer, if it was asked.
     #[serde(default)]
     pub authorizer: Option<Authorizer>,
 }
 
-/// What the authorizer says of the caller.
+/// What the authorizer says about the caller.
 #[derive(Debug, Deserialize)]
 #[allow(missing_docs, reason = "as the authorizer's own context has them")]
 pub struct Authorizer {
@@ -75,7 +77,7 @@ pub struct Authorizer {
 }
 
 impl Event {
-    /// The body, empty if there is none; none if it is not the base64 that it is said to be.
+    /// The body, empty if there is none. Returns `None` if it should be base64 and is not.
     pub fn body(&self) -> Option<Cow<'_, [u8]>> {
         match &self.body {
             Some(Body::Text(text)) if self.is_base64_encoded => BASE64_STANDARD.decode(text).ok().map(Cow::from),
@@ -90,7 +92,7 @@ impl Event {
 #[derive(Debug, Deserialize)]
 #[serde(from = "String")]
 pub enum Body {
-    /// As the gateway has it.
+    /// As the gateway sends it.
     Text(String),
     /// Decoded already.
     Bytes(Vec<u8>),
@@ -105,14 +107,14 @@ impl From<String> for Body {
 /// The headers of a request.
 #[derive(Debug)]
 pub enum Headers {
-    /// The values of [`HEADERS`] alone.
+    /// Only the values of [`HEADERS`].
     Few([Option<String>; HEADERS.len()]),
-    /// All, as `lambda_http` reads them.
+    /// All headers, as `lambda_http` parses them.
     All(HeaderMap),
 }
 
 impl Headers {
-    /// A header's value, by its name in lower case.
+    /// A header's value, by its lower-case name.
     pub fn get(&self, name: &str) -> Option<&str> {
         match self {
             Headers::Few(values) => {

@@ -1,4 +1,4 @@
-//! The HTTP edge: requests in, typed; replies and problem documents (RFC 9457) out.
+//! The HTTP edge: typed requests in; replies and problem documents (RFC 9457) out.
 
 mod body;
 mod error;
@@ -26,25 +26,25 @@ use landslide_aws::{
     log_limit::LogLimit,
 };
 
-/// What every response carries, whatever the endpoint.
+/// What every response needs, whatever the endpoint.
 pub struct Edge {
     allowed_origin: String,
     failures: LogLimit<&'static str>,
 }
 
 impl Edge {
-    /// The edge as the environment sets it.
+    /// The edge that the environment configures.
     pub fn from_env() -> Result<Self, ConfigError> {
         Ok(Self::new(config::text("ALLOWED_ORIGIN")?))
     }
 
-    /// An edge whose responses pages of that origin may read, or of any (`*`).
+    /// An edge whose responses this origin's pages may read, or all pages (`*`).
     pub fn new(allowed_origin: String) -> Self {
         Self { allowed_origin, failures: LogLimit::default() }
     }
 }
 
-/// Answers requests by the endpoint until the environment ends.
+/// Serves requests with the endpoint until the environment ends.
 pub async fn run<App, Answer>(
     edge: Edge,
     app: App,
@@ -57,7 +57,7 @@ where
     lambda_runtime::run(service(&edge, &Arc::new(app), &endpoint)).await
 }
 
-/// Answers one request of the gateway by the endpoint.
+/// Handles one gateway request with the endpoint.
 pub fn service<App, Endpoint, Answer>(
     edge: &Edge,
     app: &Arc<App>,
@@ -75,7 +75,7 @@ where
 }
 
 impl Edge {
-    /// Answers a request by the endpoint, within the time that Lambda leaves it.
+    /// Handles a request with the endpoint, within the time that Lambda leaves it.
     pub async fn answer<App, Answer>(
         &self,
         app: &Arc<App>,
@@ -90,8 +90,8 @@ impl Edge {
         self.respond(&id, outcome.unwrap_or_else(|_| Err(Failure::Unavailable("it took too long".to_owned()).into())))
     }
 
-    /// The response to a request. Our own failures are logged here with their cause, one of each code a minute; the
-    /// caller sees none of it.
+    /// The response to a request. Logs our own failures with their cause, one per code and minute; the caller never
+    /// sees the cause.
     fn respond(&self, request_id: &str, outcome: Result<Reply, Error>) -> Response {
         let reply = outcome.unwrap_or_else(|error| {
             if let Some(cause) = error.cause() {
@@ -104,7 +104,7 @@ impl Edge {
 
     fn log_failure(&self, request_id: &str, code: &'static str, cause: &str) {
         if let Some(left_out) = self.failures.admit(&code, clock::now()) {
-            tracing::error!(request_id, code, cause, left_out, "request {request_id} failed: {code}");
+            tracing::error!(request_id, code, cause, left_out, "request {request_id} failed with {code}: {cause}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Problem documents (RFC 9457): what a caller is told when a request fails.
+//! Problem documents (RFC 9457): the body when a request fails.
 
 use std::borrow::Cow;
 
@@ -11,9 +11,9 @@ use serde::Serialize;
 
 use super::{CacheControl, Error, Reply, Unsupported};
 
-/// Seconds after which a caller may try again.
+/// Seconds after which a caller may retry.
 const RETRY_AFTER: &str = "1";
-/// The most characters of a problem's detail, whatever was sent.
+/// The most characters in a problem's detail, whatever was sent.
 const DETAIL_CHARS_MAX: usize = 500;
 
 /// The body of a problem.
@@ -43,13 +43,13 @@ impl Error {
             request_id,
             errors: self.fields(),
         };
-        // Strings and numbers only: nothing in it can fail to serialise.
+        // It has only strings and numbers, so it always serialises.
         let body = serde_json::to_string(&problem).unwrap_or_default();
         let reply = Reply::with_body(status, "application/problem+json", body).cache(CacheControl::Private);
         self.headers().into_iter().fold(reply, |reply, (name, value)| reply.header(name, value))
     }
 
-    /// The headers that say what to do next.
+    /// Headers that tell the caller what to do next.
     fn headers(&self) -> Vec<(&'static str, Cow<'static, str>)> {
         match self {
             Error::Unauthorized(_) => vec![("www-authenticate", "Bearer".into())],
@@ -69,7 +69,7 @@ impl Error {
     }
 }
 
-/// The status's phrase in RFC 9110, where the `http` crate has one of an older RFC.
+/// The status's phrase from RFC 9110, where the `http` crate has an older one.
 fn title(status: StatusCode) -> &'static str {
     match status {
         StatusCode::PAYLOAD_TOO_LARGE => "Content Too Large",

@@ -11,18 +11,18 @@ use super::Error;
 /// Response headers that a browser's script may read.
 const EXPOSED_HEADERS: &str = "ETag, Location, Retry-After";
 
-/// How long and by whom a reply may be kept.
+/// Who may cache a reply, and for how long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CacheControl {
-    /// By anyone, for so many seconds.
+    /// Anyone may, for this many seconds.
     Public(u32),
-    /// By nobody but the caller, and not even there.
+    /// Only the caller may, and must revalidate.
     Private,
-    /// By nobody.
+    /// Nobody may.
     NoStore,
 }
 
-/// An answer.
+/// A reply, before common headers are added.
 #[derive(Debug)]
 pub struct Reply {
     status: StatusCode,
@@ -30,7 +30,7 @@ pub struct Reply {
     body: Option<String>,
 }
 
-/// The response, as the gateway takes it.
+/// The response in the gateway's format.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Response {
@@ -54,7 +54,7 @@ impl From<Response> for http::Response<String> {
     }
 }
 
-/// Names in lower case, each once, and values.
+/// Lower-case names, each once, and their values.
 #[derive(Debug, Default)]
 struct Headers(Vec<(&'static str, Cow<'static, str>)>);
 
@@ -76,7 +76,7 @@ impl Reply {
         Ok(Self::with_body(status, "application/json", text))
     }
 
-    /// A reply with JSON text that is there already.
+    /// A reply with ready JSON text.
     pub fn json_text(status: StatusCode, text: String) -> Self {
         Self::with_body(status, "application/json", text)
     }
@@ -90,7 +90,8 @@ impl Reply {
         Self::json(StatusCode::OK, body)
     }
 
-    /// A reply with a poll as it is at a time: its entity tag names just this body, as a poll's status moves without a revision.
+    /// A reply with the poll at `now`. Its entity tag names exactly this body, as the status changes without a
+    /// revision.
     pub fn poll(status: StatusCode, poll: &Poll, now: Timestamp) -> Result<Self, Error> {
         Ok(Self::json(status, &poll.view(now))?.etag(poll.rules.settings.tag(now)))
     }
@@ -100,23 +101,23 @@ impl Reply {
         Self::json(StatusCode::CREATED, body)
     }
 
-    /// Sets a header that is not there yet, by a name in lower case. Values are text of ours: ids, numbers, tags.
+    /// Adds a header that is not set yet. The name is in lower case; the value is our own text: an id, number or tag.
     pub(super) fn header(mut self, name: &'static str, value: impl Into<Cow<'static, str>>) -> Self {
         self.headers.0.push((name, value.into()));
         self
     }
 
-    /// Sets the entity tag: `tag` in quotes.
+    /// Sets the entity tag to `tag` in quotes.
     pub fn etag(self, tag: impl std::fmt::Display) -> Self {
         self.header("etag", format!("\"{tag}\""))
     }
 
-    /// Sets where the resource is, relative to the request, as a stage is part of the path.
+    /// Sets the resource's location, relative to the request, as a stage is part of the path.
     pub fn location(self, place: &str) -> Self {
         self.header("location", place.to_owned())
     }
 
-    /// Sets how the reply may be kept.
+    /// Sets who may cache the reply, and for how long.
     pub fn cache(self, cache: CacheControl) -> Self {
         let value = match cache {
             CacheControl::Public(seconds) => Cow::from(format!("public, max-age={seconds}")),
@@ -126,7 +127,7 @@ impl Reply {
         self.header("cache-control", value)
     }
 
-    /// The response, with the headers that let a browser's page of that origin read it, and no browser take it for a page.
+    /// Adds the headers that let this origin's pages read the response, and that stop browsers from guessing its type.
     pub(super) fn into_response(mut self, allowed_origin: &str) -> Response {
         if allowed_origin != "*" {
             self = self.header("vary", "Origin");

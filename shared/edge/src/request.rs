@@ -1,4 +1,4 @@
-//! A request as API Gateway hands it over, read into types that can't be wrong.
+//! Reads a gateway request into types that can't be wrong.
 
 use std::{
     borrow::Cow,
@@ -16,15 +16,15 @@ use serde::de::DeserializeOwned;
 
 use super::{Error, Unsupported, body, event::Event};
 
-/// The longest body of a poll, in bytes: the largest poll of all in the longest way to write it, and 32 KB for the rest. A
-/// character of the value is at most four of Unicode's largest decomposition, each of 6 bytes as JSON escapes it.
+/// The longest body for a poll, in bytes: the largest poll in its longest spelling, and 32 KB for the rest. A stored
+/// character takes at most four code points when decomposed, each 6 bytes as a JSON escape.
 pub const POLL_BODY_BYTES_MAX: usize = 512 * 1024;
-/// The longest body of anything else, in bytes.
+/// The longest of all other bodies, in bytes.
 pub const BODY_BYTES_MAX: usize = 4 * 1024;
-/// The most characters of an idempotency key.
+/// The most characters in an idempotency key.
 const IDEMPOTENCY_KEY_CHARS_MAX: usize = 255;
 
-/// What a caller without a token is told.
+/// The message for a caller without a token.
 pub(crate) const TOKEN_NEEDED: &str = "A valid bearer token is needed.";
 
 /// Time kept back to serialise and send the response before Lambda ends the process.
@@ -37,41 +37,41 @@ pub struct Request {
 }
 
 impl Request {
-    /// A request from its event, and the time at which Lambda ends the process.
+    /// A request from its event. `deadline` is when Lambda ends the process.
     pub fn new(event: Event, deadline: SystemTime) -> Self {
         Self { event, deadline }
     }
 
-    /// The gateway's id of the request.
+    /// The gateway's request id.
     pub fn id(&self) -> &str {
         &self.event.request_context.request_id
     }
 
-    /// How long the endpoint may take, so that there is time to answer before Lambda ends the process.
+    /// How long the endpoint may take, so that the response is sent before Lambda ends the process.
     pub fn time_left(&self) -> Duration {
         self.deadline.duration_since(SystemTime::now()).unwrap_or_default().saturating_sub(ANSWER_TIME)
     }
 
-    /// The poll of the path. An id that no poll can have is not found, as any other that none has.
+    /// The path's poll. An id that is not valid is reported as not found.
     pub fn poll_id(&self) -> Result<PollId, Error> {
         let parameters = self.event.path_parameters.as_ref();
         let poll_id = parameters.and_then(|parameters| parameters.poll_id.as_deref());
         poll_id.and_then(PollId::parse).ok_or(Error::UseCase(Failure::NoSuchPoll))
     }
 
-    /// A header's value, by a name in lower case.
+    /// A header's value, by its lower-case name.
     fn header(&self, name: &str) -> Option<&str> {
         self.event.headers.as_ref().and_then(|headers| headers.get(name))
     }
 
-    /// Whether the caller has the entity of that tag already (`If-None-Match`, compared weakly, RFC 9110).
+    /// Whether the caller already has this entity tag (`If-None-Match`, weak comparison, RFC 9110).
     pub fn has_current(&self, tag: &str) -> bool {
         let tags = self.header("if-none-match").unwrap_or_default().split(',').map(str::trim);
         let mut tags = tags.map(|known| known.strip_prefix("W/").unwrap_or(known));
         tags.any(|known| known == "*" || known.strip_prefix('"').and_then(|known| known.strip_suffix('"')) == Some(tag))
     }
 
-    /// The revisions that a change is for (`If-Match`): strong tags of numbers, or `*`; none if the header is absent.
+    /// The revisions in `If-Match`: strong tags with numbers, or `*`. `None` if the header is absent.
     pub fn if_match(&self) -> Result<Option<Revisions>, Error> {
         let Some(value) = self.header("if-match") else { return Ok(None) };
         let refused = || Error::invalid("The header If-Match takes * or strong entity tags, such as \"1\".");
@@ -81,17 +81,17 @@ impl Request {
         }
     }
 
-    /// A parameter of the query, if it is there; the last one of several.
+    /// A query parameter. If it is repeated, its last value.
     pub fn query(&self, name: &str) -> Option<&str> {
         self.event.query_string_parameters.as_ref().and_then(|all| all.get(name)).map(String::as_str)
     }
 
-    /// Whether the path is the caller's own view of a resource (`…/mine`).
+    /// Whether the path is the caller's own view (`…/mine`).
     pub fn is_mine(&self) -> bool {
         self.event.request_context.resource_path.ends_with("/mine")
     }
 
-    /// Who calls, as the authorizer vouches for it.
+    /// The caller, as the authorizer vouches for it.
     pub fn caller(&self, now: Timestamp) -> Result<Caller, Error> {
         let caller = || {
             let authorizer = self.event.request_context.authorizer.as_ref()?;
@@ -103,11 +103,11 @@ impl Request {
             })
         };
         let caller = caller().ok_or(Error::Unauthorized(TOKEN_NEEDED))?;
-        // The authorizer's answer is cached for longer than the token may live.
+        // The authorizer's answer may be cached for longer than the token is valid.
         if caller.expires_at <= now { Err(Error::InvalidToken("The token has expired.")) } else { Ok(caller) }
     }
 
-    /// Who calls, with an account token.
+    /// The caller, if it has an account token.
     pub fn account(&self, now: Timestamp) -> Result<Caller, Error> {
         match self.caller(now)? {
             caller if caller.kind == TokenKind::Account => Ok(caller),
@@ -115,7 +115,7 @@ impl Request {
         }
     }
 
-    /// The idempotency key, if there is one: 1 to 255 characters of visible ASCII.
+    /// The idempotency key, if there is one: 1 to 255 visible ASCII characters.
     pub fn idempotency_key(&self) -> Result<Option<&str>, Error> {
         let Some(key) = self.header("idempotency-key") else { return Ok(None) };
         let is_visible = key.bytes().all(|byte| byte.is_ascii_graphic());
@@ -125,14 +125,14 @@ impl Request {
         Err(Error::invalid("The header Idempotency-Key takes 1 to 255 characters of visible ASCII."))
     }
 
-    /// The JSON body, at most `bytes_max` long.
+    /// Parses the JSON body, which has at most `bytes_max` bytes.
     pub fn json<T: DeserializeOwned>(&self, bytes_max: usize) -> Result<T, Error> {
         let text = self.text(bytes_max)?;
         self.must_be_json()?;
         body::parse(body::without_byte_order_mark(&text))
     }
 
-    /// Refuses a body, unless it is an empty JSON object.
+    /// Fails unless the body is empty, or an empty JSON object.
     pub fn no_body(&self) -> Result<(), Error> {
         #[derive(serde::Deserialize)]
         #[serde(deny_unknown_fields)]
@@ -158,7 +158,7 @@ impl Request {
             Cow::Borrowed(bytes) => str::from_utf8(bytes).map(Cow::from).ok(),
             Cow::Owned(bytes) => String::from_utf8(bytes).map(Cow::from).ok(),
         };
-        // Gateways put U+FFFD for bytes that are not UTF-8.
+        // Gateways put U+FFFD in place of bytes that are not UTF-8.
         text.filter(|text| !text.contains(char::REPLACEMENT_CHARACTER)).ok_or_else(refused)
     }
 
@@ -170,7 +170,7 @@ impl Request {
         }
     }
 
-    /// Refuses a body that is compressed.
+    /// Fails if the body is compressed.
     fn must_be_as_it_is(&self) -> Result<(), Error> {
         match self.header("content-encoding").map(str::trim) {
             None => Ok(()),
@@ -184,7 +184,7 @@ impl Request {
     }
 }
 
-/// The entity tags of a list such as `"1", "2"`, `None` if it is none or has a weak one.
+/// The entity tags in a list such as `"1", "2"`. Returns `None` if it is not valid, or has a weak tag.
 fn strong_tags(list: &str) -> Option<Vec<String>> {
     let mut tags = Vec::new();
     let mut rest = list;

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use super::{request::TOKEN_NEEDED, *};
 
-/// A request as the gateway hands it over, with a body of JSON unless the headers say otherwise.
+/// A request as the gateway sends it. The body is JSON unless the headers say otherwise.
 fn request(headers: &[(&str, &str)], body: &str, authorizer: Value) -> Request {
     request_of("POST", headers, body, authorizer)
 }
@@ -43,14 +43,14 @@ fn at(millis: u64) -> Timestamp {
     Timestamp::from_millis(millis).unwrap()
 }
 
-/// What the gateway gets, and the body in it.
+/// The response that the gateway gets, and its parsed body.
 fn respond(outcome: Result<Reply, Error>) -> (Value, Value) {
     let response = serde_json::to_value(Edge::new("*".to_owned()).respond("r-1", outcome)).unwrap();
     let body = response["body"].as_str().map(|body| serde_json::from_str(body).unwrap()).unwrap_or_default();
     (response, body)
 }
 
-/// Status, code, and the pointer of the first field to blame.
+/// Status, code, and the first wrong field's pointer.
 fn refusal<T: for<'de> Deserialize<'de>>(request: &Request) -> (u64, String, String) {
     let Err(error) = request.json::<T>(BODY_BYTES_MAX) else { panic!("it was taken") };
     let (_, problem) = respond(Err(error));
@@ -152,7 +152,7 @@ fn a_problem_is_short_however_much_was_sent() {
 
 #[test]
 fn the_largest_poll_is_taken_in_the_longest_way_to_write_it() {
-    // Four code points that are one in NFC, as are three of Korean; each is six bytes as JSON escapes it.
+    // Four code points that are one in NFC, like three in Korean. Each takes six bytes as a JSON escape.
     let longest =
         |chars: usize, mark: &str| format!("{mark}{}", "\\u03b1\\u0313\\u0301\\u0345".repeat(chars - mark.len()));
     let labels: Vec<String> =
@@ -224,7 +224,7 @@ fn a_body_in_base64_is_read_as_the_bytes_that_it_is() {
     assert_eq!(outcome(&[0xff; BODY_BYTES_MAX + 1]), "body_too_large");
 }
 
-/// The code of a vote's refusal, or that it is taken.
+/// The code with which a vote is refused, or that it was accepted.
 fn refusal_or(request: &Request) -> String {
     match request.json::<SentBallot>(BODY_BYTES_MAX) {
         Ok(_) => "taken".to_owned(),
@@ -379,7 +379,7 @@ proptest! {
             let ids = object.get("choices")?.as_array()?.iter().map(Value::as_u64).collect::<Option<Vec<u64>>>();
             ids.filter(|_| object.len() == 1)
         });
-        // serde_json's Value lets the last of repeated fields win; ours refuses them.
+        // serde_json's Value keeps the last of repeated fields; ours refuses them.
         if body.matches("\"choices\"").count() < 2 {
             prop_assert_eq!(taken.ok(), expected);
         }
@@ -410,7 +410,7 @@ fn a_storm_of_failures_is_one_log_line_and_one_answer_each() {
     assert!(text.contains("the table is away") && text.contains("no permission"), "{text}");
 }
 
-/// The gateway answers in our place where it has to; for one problem a caller reads one text.
+/// Where the gateway responds for us, a caller reads the same text for the same problem.
 #[test]
 fn the_gateway_says_what_a_function_says() {
     let answers = include_str!("../../../infra/api/gateway-responses.yaml");

@@ -1,4 +1,4 @@
-//! The keys of device tokens, as the stack's secret holds them: the first signs, all verify.
+//! The keys for device tokens, as the stack's secret holds them: the first signs, all verify.
 
 use std::{collections::HashSet, fmt, iter};
 
@@ -7,106 +7,106 @@ use landslide_aws::secret::{self, SecretError};
 use landslide_domain::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
-/// The `kid` of the key that a stack begins with: a secret that is no JSON.
+/// The `kid` that a new stack's key has: its secret is plain text, not JSON.
 pub const ORIGINAL_KID: &str = "original";
-/// The fewest bytes of a key: as long as the hash of HS256 (RFC 7518, section 3.2).
+/// The fewest bytes in a key: the hash length of HS256 (RFC 7518, section 3.2).
 const KEY_BYTES_MIN: usize = 32;
-/// The most keys at a time. Each is a few hundred bytes at most, of a secret's 64 KiB.
+/// The most keys at a time. Each takes a few hundred bytes; a secret holds 64 KiB.
 pub const KEYS_MAX: usize = 8;
-/// The longest `kid`, in characters: each token carries it.
+/// The most characters in a `kid`. Every token carries it.
 const KID_CHARS_MAX: usize = 32;
 
-/// Why device keys can't be had.
+/// Why device keys can't be read.
 #[derive(Debug, thiserror::Error)]
 pub enum UnreadableKeys {
-    /// Their secret is not there.
+    /// Their secret can't be read.
     #[error(transparent)]
     Secret(#[from] SecretError),
-    /// Its text holds no device keys.
+    /// The secret holds no valid device keys.
     #[error("secret {id}: {cause}")]
     Text {
-        /// Its name or ARN.
+        /// The secret's name or ARN.
         id: String,
-        /// What is wrong with it.
+        /// What is wrong with its text.
         cause: DeviceKeysError,
     },
 }
 
-/// The keys of device tokens, by their secret's name or ARN.
+/// Reads the device keys, by their secret's name or ARN.
 pub async fn read_device_keys(aws: &SdkConfig, id: &str) -> Result<DeviceKeys, UnreadableKeys> {
     let text = secret::read_text(aws, id).await?;
     DeviceKeys::parse(&text).map_err(|cause| UnreadableKeys::Text { id: id.to_owned(), cause })
 }
 
-/// Device keys that can be used: each with a `kid` of its own, and no two alike.
+/// Valid device keys. No two have the same `kid` or the same text.
 #[derive(Debug, PartialEq, Eq)]
 pub struct DeviceKeys {
     signing: DeviceKey,
     others: Vec<DeviceKey>,
 }
 
-/// As the secret holds several.
+/// The secret's JSON.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Document<Keys> {
     keys: Keys,
 }
 
-/// One of them.
+/// One of the keys.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DeviceKey {
-    /// What its tokens carry in their header.
+    /// The `kid` in its tokens' headers.
     pub kid: String,
     /// The key itself.
     pub secret: String,
-    /// When its last token has expired. `None` while it signs, or if it never has.
+    /// When its last token expires. `None` while it signs, or if it has never signed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tokens_until: Option<Timestamp>,
 }
 
-/// Why a text holds no device keys. Says where, and repeats nothing of the text.
+/// Why a text holds no valid device keys. Says where, and repeats nothing from the text.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DeviceKeysError {
-    /// It is no JSON, or other JSON.
+    /// The text is not JSON, or has another form.
     #[error(
         "device keys are not of the form {{\"keys\":[{{\"kid\":\"…\",\"secret\":\"…\"}}]}} (line {line}, column {column})"
     )]
     Form {
-        /// Line of the text, from 1.
+        /// The line in the text, from 1.
         line: usize,
-        /// Column of the line, from 1.
+        /// The column in that line, from 1.
         column: usize,
     },
-    /// None, or too many.
+    /// There is no key, or there are too many.
     #[error("there are {0} device keys, not 1 to {KEYS_MAX}")]
     Count(usize),
-    /// A `kid` that no token should carry.
+    /// This key's `kid` is not valid.
     #[error("the kid of device key {0} is not 1 to {KID_CHARS_MAX} letters, digits, dots, hyphens and underscores")]
     Kid(usize),
-    /// A key that could be guessed.
+    /// This key could be guessed.
     #[error("device key {0} has fewer than {KEY_BYTES_MIN} bytes")]
     Short(usize),
-    /// A `kid` or a key that is there twice: taking out one of them would leave it in.
+    /// This key's `kid` or text repeats an earlier one. Removing one of the two would leave the other.
     #[error("device key {0} has the kid or the secret of an earlier one")]
     Twice(usize),
 }
 
 impl DeviceKeys {
-    /// Those of a secret's text: JSON, or the one key that a stack begins with.
+    /// Parses a secret's text: JSON, or the plain key of a new stack.
     pub fn parse(text: &str) -> Result<Self, DeviceKeysError> {
         if !is_json(text) {
             let original = DeviceKey { kid: ORIGINAL_KID.to_owned(), secret: text.to_owned(), tokens_until: None };
             return Self::new(original, Vec::new());
         }
-        // The error's own text quotes names and values.
+        // The error's own text would quote names and values.
         let form = |error: serde_json::Error| DeviceKeysError::Form { line: error.line(), column: error.column() };
         let mut keys = serde_json::from_str::<Document<Vec<DeviceKey>>>(text).map_err(form)?.keys.into_iter();
         let signing = keys.next().ok_or(DeviceKeysError::Count(0))?;
         Self::new(signing, keys.collect())
     }
 
-    /// The key that signs, and others that only verify.
+    /// The signing key, and others that only verify.
     pub fn new(signing: DeviceKey, others: Vec<DeviceKey>) -> Result<Self, DeviceKeysError> {
         let keys = Self { signing, others };
         let count = keys.all().count();
@@ -128,12 +128,12 @@ impl DeviceKeys {
         &self.signing
     }
 
-    /// Keys that only verify.
+    /// The keys that only verify.
     pub fn others(&self) -> &[DeviceKey] {
         &self.others
     }
 
-    /// All of them, the one that signs first.
+    /// All keys, the signing one first.
     pub fn all(&self) -> impl Iterator<Item = &DeviceKey> {
         iter::once(&self.signing).chain(&self.others)
     }
@@ -156,7 +156,7 @@ impl DeviceKey {
     }
 }
 
-/// Whether a text is meant as JSON. A generated key has letters and digits only.
+/// Whether a text is meant to be JSON. A generated key has letters and digits only.
 fn is_json(text: &str) -> bool {
     text.trim_start().starts_with(['{', '[', '"'])
 }
@@ -165,7 +165,7 @@ fn is_kid(kid: &str) -> bool {
     (1..=KID_CHARS_MAX).contains(&kid.len()) && kid.bytes().all(|b| b.is_ascii_alphanumeric() || b".-_".contains(&b))
 }
 
-/// Without the key.
+/// Leaves the key out.
 impl fmt::Debug for DeviceKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("DeviceKey").field("kid", &self.kid).finish_non_exhaustive()

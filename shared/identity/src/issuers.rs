@@ -1,7 +1,6 @@
-//! The issuers whose tokens are taken, and the verification of a token by the keys of its issuer.
+//! The issuers whose tokens are accepted; verifies a token by its issuer's keys.
 //!
-//! An issuer that can't be used as it is configured takes no other down: the log names it, and of its tokens nobody
-//! knows whether they are good.
+//! An issuer that is misconfigured does not affect the others. The log names it, and its tokens can't be judged.
 
 mod config;
 
@@ -17,10 +16,10 @@ use crate::{
     token::{DEVICE_ISSUER, KeySet, Refused, Token},
 };
 
-/// The longest name of a stranger that is logged, in characters.
+/// The most characters that are logged of a name in an unverified token.
 const LOGGED_CHARS_MAX: usize = 200;
 
-/// Those whose tokens are taken, by each of their names.
+/// Accepted issuers, by each of their names.
 pub struct Issuers(HashMap<String, Arc<Source>>);
 
 /// Verifies tokens.
@@ -32,27 +31,27 @@ pub struct Verifier<F = HttpFetch> {
 
 /// Where an issuer's keys are.
 enum Source {
-    /// The verifier has them: devices' tokens are our own.
+    /// In the verifier: device tokens are our own.
     Devices,
     Inline(KeySet),
     Fetched(FetchedKeys),
-    /// Nowhere, as it is configured.
+    /// Nowhere, as the issuer is misconfigured.
     Unusable(Problem),
 }
 
-/// A token that is refused: whose it says to be, and why.
+/// A refused token: the issuer it names, and why it was refused.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Refusal {
-    /// Its issuer, if it says one.
+    /// The issuer that the token names, if any.
     pub issuer: Option<String>,
-    /// Its key's id, if it says one.
+    /// The key id that the token names, if any.
     pub key_id: Option<String>,
-    /// Why.
+    /// Why it was refused.
     pub reason: Refused,
 }
 
 impl Refusal {
-    /// Refusals that are one for the log. What a stranger can invent without end makes no kind of its own.
+    /// Groups refusals for the log. Values that a stranger can invent endlessly make no group.
     pub fn kind(&self) -> String {
         let reason = &self.reason;
         match (&self.issuer, &self.key_id) {
@@ -65,11 +64,11 @@ impl Refusal {
 }
 
 impl Issuers {
-    /// The issuers in a JSON text, and devices. Nothing is fetched yet. What can't be used is logged and left out.
+    /// Reads issuers from JSON, and adds devices. Fetches nothing yet. Logs and skips what is misconfigured.
     pub fn read(text: &str, reach: Reach) -> Self {
         let (issuers, problems) = Self::read_with_problems(text, reach);
         for problem in problems {
-            tracing::error!(%problem, "left out, as it can't be used as configured: {problem}");
+            tracing::error!(%problem, "issuer left out, as its configuration is not valid: {problem}");
         }
         issuers
     }
@@ -91,25 +90,25 @@ impl Issuers {
         })
     }
 
-    /// Begins with the keys that are stored, where these are of an issuer as it is configured.
+    /// Starts with the stored keys, where they match an issuer's configuration.
     pub fn recall(&self, stored: &StoredKeySets) {
         self.fetched().for_each(|keys| keys.recall(stored));
     }
 }
 
-/// What is wrong with the issuers in a JSON text, as `Issuers::read` would log it.
+/// What is wrong with issuers in JSON, as `Issuers::read` would log it.
 pub fn problems(text: &str, reach: Reach) -> Vec<Problem> {
     Issuers::read_with_problems(text, reach).1
 }
 
 impl<F: Fetch> Verifier<F> {
-    /// A verifier of these issuers' tokens, and of devices' tokens by their keys.
+    /// A verifier for these issuers' tokens and for device tokens.
     pub fn new(issuers: Issuers, device_keys: &DeviceKeys, fetch: F) -> Self {
         Self { issuers, device_keys: KeySet::of_devices(device_keys), fetch }
     }
 
-    /// The caller that a token names, or why it is refused, as the issuer's keys decide; an error if they can't be
-    /// had. `now` is a time before this call.
+    /// Returns the caller that a token names, or why it is refused. Fails if the issuer's keys are unavailable. `now`
+    /// must be sampled before this call.
     pub async fn verify(&self, token: &str, now: Timestamp) -> Result<Result<Caller, Refusal>, KeysUnavailable> {
         let token = match Token::read(token) {
             Ok(token) => token,
@@ -145,21 +144,21 @@ impl<F: Fetch> Verifier<F> {
         now: Timestamp,
     ) -> Result<Result<Caller, Refused>, KeysUnavailable> {
         match issuer.keys(&self.fetch, now).await?.verify(token) {
-            // The issuer may have a new key.
+            // The issuer may have published a new key.
             Err(Refused::UnknownKey) => Ok(issuer.latest_keys(&self.fetch, now).await?.verify(token)),
             verdict => Ok(verdict),
         }
     }
 
-    /// Refused either way; but the log should say what is easily overlooked.
+    /// The token is refused either way, but the log should name a likely typing error.
     fn unknown_issuer(&self, name: &str) -> Refused {
         let other = name.strip_suffix('/').map_or_else(|| format!("{name}/"), str::to_owned);
         if self.issuers.0.contains_key(&other) { Refused::SlashAtEnd(other) } else { Refused::UnknownIssuer }
     }
 }
 
-/// Adds an entry, and returns what is wrong with it. A name of an issuer stands there once: a second entry would be
-/// another issuer of the same voters.
+/// Adds an entry. Returns what is wrong with it. Each issuer's name must be unique: a second entry would be another
+/// issuer with the same voters.
 fn add(known: &mut HashMap<String, Arc<Source>>, entry: Entry) -> Option<Problem> {
     let taken = entry.names.iter().enumerate().find(|(index, name)| {
         known.contains_key(*name) || entry.names.iter().take(*index).any(|earlier| earlier == *name)

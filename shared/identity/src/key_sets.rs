@@ -1,7 +1,7 @@
-//! Issuers' key sets (RFC 7517) by URI: fetched when they are needed, remembered, renewed, and bounded in all of it.
+//! Issuers' key sets (RFC 7517) fetched by URI, cached, renewed and bounded.
 //!
-//! A key that is remembered is enough to accept a token, even where its issuer does not answer. That a key is
-//! unknown is said only after a fetch that succeeded, half a minute ago at most: until then nobody knows.
+//! A cached key is enough to accept a token, even while its issuer does not respond. A key is reported as unknown only
+//! if a fetch within the last half minute succeeded without it; until then nobody knows.
 
 mod address;
 mod fetch;
@@ -27,21 +27,21 @@ use landslide_domain::time::{DAY_MS, MINUTE_MS, Timestamp};
 
 use crate::token::{Expected, KeySet};
 
-/// How long a key set is used without asking again, in milliseconds; at least.
+/// The shortest time for which a key set is used without fetching it again, in milliseconds.
 pub const FRESH_MS: u64 = 10 * MINUTE_MS;
-/// By how much longer it may be, in milliseconds. Each process draws it after each fetch, so that those which started
-/// together do not ask together for ever after.
+/// The most by which that time grows, in milliseconds. Each process draws it after each fetch, so that processes which
+/// started together do not fetch together forever.
 pub const FRESH_JITTER_MS: u64 = 2 * MINUTE_MS;
-/// The shortest time between two fetches of one issuer's keys, whatever they are for and however the first ended.
+/// The shortest time between two fetches for one issuer, whatever they are for and however the first ended.
 pub const REFETCH_MS: u64 = 30_000;
-/// How long a key set is used while its issuer does not answer, in milliseconds since it was fetched.
+/// How long a key set is used while its issuer does not respond, in milliseconds since it was fetched.
 pub const STALE_MS: u64 = DAY_MS;
-/// How long a fetch may take, from the connection to the last byte.
+/// Time limit for a fetch, from opening the connection to the last byte.
 pub const FETCH_TIMEOUT: Duration = Duration::from_secs(2);
-/// The most keys of a set, usable or not.
+/// The most keys in a set, usable or not.
 pub const KEYS_MAX: usize = 100;
 
-/// An issuer's keys can't be had now, so nobody knows whether its token is good.
+/// An issuer's keys are unavailable, so nobody knows whether its token is valid.
 #[derive(Debug, thiserror::Error)]
 #[error("keys of issuer {issuer:?} can't be had: {cause}")]
 pub struct KeysUnavailable {
@@ -50,7 +50,7 @@ pub struct KeysUnavailable {
 }
 
 impl KeysUnavailable {
-    /// Of an issuer that can't be used as it is configured.
+    /// The error for an issuer that is misconfigured.
     pub fn misconfigured(issuer: &str, problem: &impl std::fmt::Display) -> Self {
         Self { issuer: issuer.to_owned(), cause: problem.to_string() }
     }
@@ -60,14 +60,14 @@ impl KeysUnavailable {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum KeysAt {
-    /// The address of its key set.
+    /// At this address.
     #[serde(rename = "jwks_uri")]
     Uri(String),
-    /// The address of the document that says where its key set is (OpenID Connect Discovery, section 4).
+    /// At the address in this discovery document (OpenID Connect Discovery, section 4).
     Discovery(String),
 }
 
-/// Why a fetch gave no key set.
+/// Why a fetch returned no key set.
 #[derive(Debug, thiserror::Error)]
 enum KeySetError {
     #[error(transparent)]
@@ -88,22 +88,22 @@ enum KeySetError {
     Address(#[from] AddressError),
 }
 
-/// The key set of one issuer, by its address.
+/// One issuer's key set, by its address.
 pub struct FetchedKeys {
     expected: Arc<Expected>,
     at: KeysAt,
     known: Mutex<Known>,
-    /// Held while a fetch is under way.
+    /// Held during a fetch.
     fetching: tokio::sync::Mutex<()>,
 }
 
 #[derive(Default)]
 struct Known {
-    /// The keys of the last fetch that succeeded, this process's or the one whose keys were stored.
+    /// The keys from the last successful fetch, by this process or by the one that stored them.
     keys: Option<Cached<Arc<KeySet>>>,
-    /// For how long they are fresh.
+    /// How long they are fresh.
     fresh_ms: u64,
-    /// How the last fetch ended, and when it began.
+    /// How the last fetch ended, and when it started.
     last: Option<Cached<Result<Arc<KeySet>, String>>>,
 }
 
@@ -115,7 +115,7 @@ impl Known {
 }
 
 impl FetchedKeys {
-    /// The keys of an issuer, none of them fetched yet.
+    /// An issuer's keys, none of them fetched yet.
     pub fn new(expected: Arc<Expected>, at: KeysAt) -> Self {
         Self { expected, at, known: Mutex::default(), fetching: tokio::sync::Mutex::default() }
     }
@@ -125,15 +125,15 @@ impl FetchedKeys {
         &self.expected.issuer
     }
 
-    /// Takes the issuer's stored keys for ones that were fetched when these were. Does nothing if there are none, or
-    /// if they come from another address.
+    /// Uses the issuer's stored keys as if fetched when they were. Does nothing if there are none, or if they are from
+    /// another address.
     pub fn recall(&self, stored: &StoredKeySets) {
         let Some(stored) = stored.of(self.name(), &self.at) else { return };
         let keys = KeySet::of_accounts(self.expected.clone(), &stored.keys);
         self.lock().have(Arc::new(keys), stored.fetched_at);
     }
 
-    /// The keys as they are remembered, fetched if they are not fresh, stale if that fails.
+    /// The cached keys. Fetches them if they are not fresh, and returns stale ones if that fails.
     pub async fn keys(&self, fetch: &impl Fetch, now: Timestamp) -> Result<Arc<KeySet>, KeysUnavailable> {
         let fresh_ms = self.lock().fresh_ms;
         if let Some(keys) = self.remembered(fresh_ms, now) {
@@ -143,14 +143,14 @@ impl FetchedKeys {
         latest.or_else(|unavailable| self.remembered(STALE_MS, now).ok_or(unavailable))
     }
 
-    /// The keys as the issuer has them now, give or take [`REFETCH_MS`]: what a refusal for want of a key rests on.
+    /// The issuer's current keys, give or take [`REFETCH_MS`]. A token with an unknown key is refused by these only.
     pub async fn latest_keys(&self, fetch: &impl Fetch, now: Timestamp) -> Result<Arc<KeySet>, KeysUnavailable> {
         let _one_at_a_time = self.fetching.lock().await;
         let last = self.lock().last.clone().filter(|last| is_within(REFETCH_MS, last, now));
         let outcome = match last {
             Some(last) => last.value,
             None => {
-                // Counts even if whoever waits for it goes away.
+                // Set in advance, as the caller may be cancelled while it waits.
                 self.lock().last = Some(Cached { value: Err("the fetch was cut off".to_owned()), read_at: now });
                 let outcome = self.fetch(fetch).await.map(Arc::new).map_err(|error| error.to_string());
                 self.remember(outcome.clone(), now);
@@ -182,7 +182,7 @@ impl FetchedKeys {
         published_keys(&fetch.fetch(&uri).await?)
     }
 
-    /// Where the key set is, as the issuer's discovery document says.
+    /// The key set's address in the issuer's discovery document.
     fn discovered(&self, document: &[u8], reach: Reach) -> Result<String, KeySetError> {
         #[derive(Deserialize)]
         struct Discovery {
@@ -199,27 +199,28 @@ impl FetchedKeys {
     }
 
     fn remember(&self, outcome: Result<Arc<KeySet>, String>, now: Timestamp) {
+        let (issuer, at) = (&self.expected.issuer, &self.at);
         let mut known = self.lock();
         match (&outcome, &known.keys) {
             (Ok(keys), before) => {
                 let left_out_before = before.as_ref().map_or(&[][..], |before| before.value.left_out());
                 if keys.left_out() != left_out_before {
-                    log_left_out(&self.expected.issuer, keys);
+                    log_left_out(issuer, keys);
                 }
-                // Taken at its word: an issuer that withdraws all its keys has its reasons.
+                // Accepted: an issuer that withdraws all its keys has its reasons.
                 if keys.is_empty() {
-                    tracing::warn!(issuer = self.expected.issuer, at = ?self.at, "issuer has no key that can be used");
+                    tracing::warn!(issuer, ?at, "issuer {issuer:?} has no usable key");
                 }
                 known.have(keys.clone(), now);
             }
             (Err(cause), Some(before)) => {
                 let age_seconds = now.millis_apart(before.read_at) / 1_000;
                 tracing::warn!(
-                    issuer = self.expected.issuer,
-                    at = ?self.at,
+                    issuer,
+                    ?at,
                     cause,
                     age_seconds,
-                    "issuer's keys can't be fetched, those of before are used for a day at most"
+                    "keys of issuer {issuer:?} can't be fetched, its earlier ones serve for a day at most: {cause}"
                 );
             }
             (Err(_), None) => {}
@@ -231,13 +232,13 @@ impl FetchedKeys {
         self.lock().keys.as_ref().filter(|keys| is_within(age_ms, keys, now)).map(|keys| keys.value.clone())
     }
 
-    /// What is known changes whole, so what a panic left behind is as good as any.
+    /// The state is always replaced whole, so a panic can't leave half of it.
     fn lock(&self) -> MutexGuard<'_, Known> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// The keys that an issuer publishes.
+/// Parses the keys that an issuer publishes.
 fn published_keys(body: &[u8]) -> Result<Vec<Value>, KeySetError> {
     const CERTIFICATE: &str = "-----BEGIN CERTIFICATE-----";
     let Ok(Value::Object(mut document)) = serde_json::from_slice(body) else { return Err(KeySetError::NotAKeySet) };
@@ -249,15 +250,15 @@ fn published_keys(body: &[u8]) -> Result<Vec<Value>, KeySetError> {
     Err(if has_certificates { KeySetError::Certificates } else { KeySetError::NotAKeySet })
 }
 
-/// Most sets have keys for other things too, so this is no warning.
+/// Most sets also hold keys for other uses, so this is no warning.
 fn log_left_out(issuer: &str, keys: &KeySet) {
     for key in keys.left_out() {
         tracing::info!(issuer, "issuer {issuer:?}: published {key}; it is left out");
     }
 }
 
-/// Whether that was less than so long ago. Of two requests at once the one may remember what the other, a little
-/// earlier, then asks for; and a clock that was set back by hours must not stop the fetches for hours.
+/// Whether it was read within `age_ms`, before or after `now`. Of two concurrent requests, one may store what the
+/// other, which started a little earlier, then looks up. And a clock set back by hours must not stop fetches for hours.
 fn is_within<V>(age_ms: u64, remembered: &Cached<V>, now: Timestamp) -> bool {
     now.millis_apart(remembered.read_at) < age_ms
 }

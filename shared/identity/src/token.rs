@@ -1,4 +1,4 @@
-//! Tokens (RFC 7519): those of OpenID Providers verified, those of devices issued and verified.
+//! Tokens (RFC 7519): verifies those from OpenID Providers, issues and verifies those for devices.
 
 mod claims;
 mod jwk;
@@ -18,60 +18,60 @@ use landslide_domain::{
 
 use crate::device_keys::{DeviceKey, DeviceKeys};
 
-/// The longest token that is looked at, in bytes.
+/// The longest token that is parsed, in bytes.
 const TOKEN_BYTES_MAX: usize = 8 * 1024;
-/// How long a device's token lives, in milliseconds.
+/// How long a device token is valid, in milliseconds.
 pub const DEVICE_TOKEN_LIFE_MS: u64 = 400 * DAY_MS;
-/// Issuer and audience of devices' tokens.
+/// Issuer and audience in device tokens.
 pub const DEVICE_ISSUER: &str = "urn:landslide:device";
-/// The claim that says for whom a token is (RFC 7519, section 4.1.3).
+/// The claim that names a token's audience (RFC 7519, section 4.1.3).
 pub const AUDIENCE_CLAIM: &str = "aud";
 
-/// Why a token is refused. For logs; the caller learns only that it is.
+/// Why a token is refused. Only the log shows it.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
-    /// Longer than any token should be.
+    /// It is too long for a token.
     #[error("it has more than {TOKEN_BYTES_MAX} bytes")]
     TooLong,
-    /// Not three parts in base64, the first two JSON objects with what is needed.
+    /// It is not three base64 parts, with two JSON objects that have what is needed.
     #[error("its {0} can't be read")]
     Malformed(&'static str),
-    /// It has extensions that must be understood (RFC 7515, section 4.1.11), and we know none.
+    /// It has critical extensions (RFC 7515, section 4.1.11). We know none.
     #[error("it has critical extensions")]
     Critical,
-    /// Of an issuer that is not configured.
+    /// Its issuer is not configured.
     #[error("its issuer is not configured")]
     UnknownIssuer,
-    /// Of an issuer that is configured with a slash more or less.
+    /// Its issuer is configured with one slash more or less at the end.
     #[error("its issuer differs from the configured {0:?} by the slash at its end")]
     SlashAtEnd(String),
-    /// No key of the issuer has its id and algorithm, or it has no id and no key has signed it.
+    /// No key has its id and algorithm. Or it has no id, and no key has signed it.
     #[error("no key of the issuer has its id and algorithm, or has signed it")]
     UnknownKey,
-    /// Another key has signed it than it says, or its text was changed.
+    /// Its signature does not match the key that it names.
     #[error("its signature is not by the key that it names")]
     Signature,
-    /// A claim is needed and not there.
+    /// A required claim is missing.
     #[error("it has no {0}")]
     MissingClaim(String),
-    /// A claim is not of the form that it must have.
+    /// A claim is malformed.
     #[error("its {0} is not of the right form")]
     MalformedClaim(String),
-    /// Its time is over.
+    /// It has expired.
     #[error("it has expired")]
     Expired,
-    /// Its time has not come.
+    /// It is not valid yet.
     #[error("it is not valid yet")]
     NotYetValid,
-    /// It is meant for others.
+    /// It is meant for another audience.
     #[error("its {0} does not name a configured audience")]
     Audience(String),
-    /// A subject that is empty, too long, or has control characters.
+    /// Its subject is empty, too long, or has control characters.
     #[error("its subject is empty, too long or has control characters")]
     Subject,
 }
 
-/// What a device's token says.
+/// The claims of a device token.
 #[derive(Serialize)]
 struct Claims {
     iss: String,
@@ -87,9 +87,9 @@ struct DeviceClaims<'a> {
     claims: Claims,
 }
 
-/// A token that is worth a look: not verified, but short enough and of the right form.
+/// A parsed token: short enough and well-formed, but not verified.
 pub struct Token<'a> {
-    /// Header and claims, which are signed.
+    /// The signed part: header and claims.
     message: &'a str,
     signature: &'a str,
     header: TokenHeader,
@@ -97,7 +97,7 @@ pub struct Token<'a> {
     issuer: String,
 }
 
-/// What matters of a token's header. Unlike the crate's, it knows new names of the algorithms.
+/// The header fields that matter. Unlike the crate's type, it knows newer algorithm names.
 #[derive(Deserialize)]
 struct TokenHeader {
     alg: String,
@@ -106,7 +106,7 @@ struct TokenHeader {
 }
 
 impl<'a> Token<'a> {
-    /// Reads a token as far as it goes without a key.
+    /// Parses a token as far as possible without a key.
     pub fn read(text: &'a str) -> Result<Self, Refused> {
         #[derive(Deserialize)]
         struct Issuer {
@@ -126,17 +126,17 @@ impl<'a> Token<'a> {
         Ok(Self { message, signature, header, claims, issuer: iss })
     }
 
-    /// Who is said to have issued it. It only says whose keys are to be tried, and is checked with the signature.
+    /// The issuer that the token names. It only selects whose keys to try; the signature proves it.
     pub fn issuer(&self) -> &str {
         &self.issuer
     }
 
-    /// The id of the key that is said to have signed it.
+    /// The id of the key that the token names.
     pub fn key_id(&self) -> Option<&str> {
         self.header.kid.as_deref()
     }
 
-    /// Whether its algorithm is one that an account's token may have.
+    /// Whether an account token may have its algorithm.
     pub fn has_account_algorithm(&self) -> bool {
         jwk::algorithm_of(&self.header.alg).is_some()
     }
@@ -150,20 +150,20 @@ fn json_of<'de, T: Deserialize<'de>>(json: &'de [u8], name: &'static str) -> Res
     serde_json::from_slice(json).map_err(|_| Refused::Malformed(name))
 }
 
-/// What the tokens of one issuer must say, signed by whichever of its keys.
+/// What an issuer's tokens must say, whichever of its keys has signed them.
 #[derive(Debug)]
 pub struct Expected {
-    /// The issuer's name, which its callers get.
+    /// The issuer's name, as its callers get it.
     pub issuer: String,
-    /// Other names under which the same issuer signs.
+    /// Other names that the same issuer signs under.
     pub aliases: Vec<String>,
-    /// For whom the tokens may be: each must be for one of these.
+    /// Accepted audiences. A token must name one of them.
     pub audiences: Vec<String>,
-    /// The claim that says for whom a token is.
+    /// The claim that names a token's audience.
     pub audience_claim: String,
 }
 
-/// The keys of one issuer.
+/// One issuer's keys.
 pub struct KeySet {
     expected: Arc<Expected>,
     kind: TokenKind,
@@ -184,13 +184,13 @@ struct Key {
 pub struct LeftOut {
     /// Its place in the set, from 1.
     pub position: usize,
-    /// Why.
+    /// Why it can't.
     pub why: Unusable,
 }
 
 impl KeySet {
-    /// Those of an OpenID Provider's published keys that can be used. Each is read on its own: of kinds that we don't
-    /// know, there may be any (RFC 7517, section 5).
+    /// An OpenID Provider's usable keys. Each is parsed on its own, as a set may hold kinds that we do not know (RFC
+    /// 7517, section 5).
     pub fn of_accounts(expected: Arc<Expected>, published: &[Value]) -> Self {
         let mut set = Self { expected, kind: TokenKind::Account, keys: vec![], left_out: vec![] };
         for (index, key) in published.iter().enumerate() {
@@ -202,7 +202,7 @@ impl KeySet {
         set
     }
 
-    /// Our own keys, for devices' tokens. A token of before there were several has no `kid`: each key is tried.
+    /// Our own keys for device tokens. Older tokens have no `kid`; every key is tried for those.
     pub fn of_devices(keys: &DeviceKeys) -> Self {
         let expected = Expected {
             issuer: DEVICE_ISSUER.to_owned(),
@@ -218,25 +218,25 @@ impl KeySet {
         Self { expected: Arc::new(expected), kind: TokenKind::Device, keys: keys.collect(), left_out: vec![] }
     }
 
-    /// Whether no key is there that could verify anything.
+    /// Whether there is no usable key.
     pub fn is_empty(&self) -> bool {
         self.keys.is_empty()
     }
 
-    /// The published keys that can't be used.
+    /// The published keys that are not usable.
     pub fn left_out(&self) -> &[LeftOut] {
         &self.left_out
     }
 
-    /// The caller that a token names, if it is signed by one of the keys with that key's algorithm, by their issuer
-    /// for one of their audiences, and valid at this time (give or take a minute).
+    /// Returns the caller that a token names. The token must be signed by one of the keys with that key's algorithm,
+    /// name their issuer and one of their audiences, and be valid at this time (give or take a minute).
     pub fn verify(&self, token: &Token<'_>) -> Result<Caller, Refused> {
         let mut refused = Refused::UnknownKey;
         for key in self.keys.iter().filter(|key| key.fits(&token.header)) {
             if key.has_signed(token) {
                 return claims::check(&token.claims, &self.expected, self.kind);
             }
-            // Without an id on both sides this key was but a guess.
+            // If neither side has an id, this key was only a guess.
             if !key.is_a_guess(&token.header) {
                 refused = Refused::Signature;
             }
@@ -270,20 +270,20 @@ impl Key {
     }
 }
 
-/// Issues devices' tokens.
+/// Issues device tokens.
 pub struct DeviceIssuer {
     header: Header,
     key: EncodingKey,
 }
 
 impl DeviceIssuer {
-    /// An issuer that signs with one key.
+    /// An issuer that signs with this key.
     pub fn new(key: &DeviceKey) -> Self {
         let header = Header { kid: Some(key.kid.clone()), ..Header::new(Algorithm::HS256) };
         Self { header, key: EncodingKey::from_secret(key.secret.as_bytes()) }
     }
 
-    /// A token for a new device, and when it expires. `id` is the device's: 16 random bytes.
+    /// Issues a token for a new device. Returns it with its expiry. `id` is 16 random bytes.
     pub fn issue(&self, id: [u8; 16], now: Timestamp) -> Result<(String, Timestamp), jsonwebtoken::errors::Error> {
         let expires_at = now.plus_millis(DEVICE_TOKEN_LIFE_MS);
         let claims = Claims {

@@ -1,7 +1,7 @@
-//! Endpoints on `lambda_http`, which reads all of a request: every header, binary bodies, forms, cookies.
+//! Endpoints on `lambda_http`, which parses a whole request: every header, binary bodies, forms, cookies.
 //!
-//! The handlers are those of `landslide_edge`, whose own reader takes a part of the time and of the binary
-//! (docs/adr/0011): functions on the voters' path use that one, all others this.
+//! The handlers have the same form as those on `landslide_edge`, whose own parser is faster and smaller
+//! (docs/adr/0011). Functions on the voters' path use that one, all others this.
 
 use std::{future::Future, sync::Arc};
 
@@ -11,7 +11,7 @@ use lambda_http::{
 };
 use landslide_edge::{Edge, Event, Reply, Request};
 
-/// Answers requests by the endpoint until the environment ends.
+/// Serves requests with the endpoint until the environment ends.
 pub async fn run<App, Answer>(
     edge: Edge,
     app: App,
@@ -24,7 +24,7 @@ where
     lambda_http::run(service(&edge, &Arc::new(app), &endpoint)).await
 }
 
-/// Answers one request of the gateway by the endpoint.
+/// Handles one gateway request with the endpoint.
 pub fn service<App, Endpoint, Answer>(
     edge: &Edge,
     app: &Arc<App>,
@@ -41,10 +41,10 @@ where
     })
 }
 
-/// The request as endpoints know it.
+/// The request in the form that endpoints know.
 fn event(request: lambda_http::Request) -> Event {
     let query = request.query_string_parameters_ref();
-    // An iterator over a name that comes twice gives all its values, so that the last one stays.
+    // The iterator returns every value of a repeated name, so the last one stays.
     let query = query.map(|all| all.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect());
     let poll_id = request.path_parameters_ref().and_then(|all| all.first("poll_id")).map(str::to_owned);
     let request_context = match request.request_context_ref() {

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::*;
 
-/// A request of Alice's as the gateway hands it over.
+/// A request from Alice, as the gateway sends it.
 fn gateway_event() -> Value {
     json!({
         "resource": "/v1/polls/{poll_id}", "path": "/v1/polls/p1", "httpMethod": "PATCH",
@@ -28,14 +28,14 @@ fn gateway_event() -> Value {
     })
 }
 
-/// The request by this reader and by the one of `landslide_edge`.
+/// The request, parsed by this crate and by `landslide_edge`.
 fn read_by_both(event: &Value) -> [Request; 2] {
     let text = event.to_string();
     let all = self::event(lambda_http::request::from_str(&text).unwrap());
     [all, serde_json::from_str(&text).unwrap()].map(|event| Request::new(event, SystemTime::now()))
 }
 
-/// All that an endpoint may ask of a request.
+/// Everything that an endpoint may ask a request.
 fn seen(request: Request) -> Value {
     let caller = request.caller(Timestamp::EPOCH);
     json!({

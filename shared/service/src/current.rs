@@ -1,30 +1,30 @@
-//! What a process keeps of each poll for a second, for all who ask within it.
+//! What a process caches about each poll for a second, for everyone who asks within it.
 
 use std::{future::Future, sync::Arc};
 
 use landslide_aws::cache::Cache;
 use landslide_domain::{error::Error, ids::PollId, poll::Rules, time::Timestamp};
 
-/// Milliseconds for which a process keeps what it read, and that there was nothing.
+/// How long a process caches what it read, and that nothing was there. In milliseconds.
 const FRESH_MS: u64 = 1_000;
-/// The most ids kept that no poll has.
+/// The most ids cached that no poll has.
 pub(crate) const UNKNOWN_MAX: usize = 1_000;
 
-/// Something about each of some polls, at most a second old.
+/// A value per poll, at most a second old.
 pub(crate) struct Current<V> {
     kept: Cache<PollId, Arc<V>>,
-    /// Ids that no poll has. Apart, so that they never push out a poll.
+    /// Ids that no poll has. Kept apart, so that they never displace a poll.
     unknown: Cache<PollId, ()>,
 }
 
 impl<V: AsRef<Rules>> Current<V> {
-    /// Keeps at most `polls_max` polls.
+    /// Caches at most `polls_max` polls.
     pub(crate) fn new(polls_max: usize) -> Self {
         Self { kept: Cache::new(polls_max), unknown: Cache::new(UNKNOWN_MAX) }
     }
 
-    /// What may be shown of a poll at `now`, a time before this call: kept, or else read. `read` gets what is kept, however old,
-    /// and returns `None` if no poll has the id.
+    /// Returns a poll's value at `now`, which must be sampled before this call: cached, or read. `read` receives the
+    /// cached value, however old, and returns `None` if no poll has the id.
     pub(crate) async fn get<R>(
         &self,
         poll_id: &PollId,
@@ -40,7 +40,7 @@ impl<V: AsRef<Rules>> Current<V> {
         let kept = self.kept.get(poll_id);
         if let Some(kept) = &kept
             && kept.is_younger_than(FRESH_MS, now)
-            // Until it opens or closes its times may change: nobody is shown a closing that was moved away.
+            // Before it opens or closes, its times may change: nobody is shown a closing that was moved.
             && kept.value.as_ref().as_ref().status(kept.read_at) == kept.value.as_ref().as_ref().status(now)
         {
             return Ok(kept.value.clone());

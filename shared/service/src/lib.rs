@@ -1,4 +1,4 @@
-//! The use cases of polls and votes, without HTTP: each says in the domain's words what came of it.
+//! The use cases for polls and votes, without HTTP. Each reports its outcome in the domain's words.
 
 mod current;
 pub mod polls;

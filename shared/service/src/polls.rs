@@ -1,4 +1,4 @@
-//! Polls: made, changed and closed by their owners, listed for them, shown to anyone.
+//! Polls: created, changed, closed and listed by their owners, shown to anyone.
 
 mod change;
 #[cfg(any(test, feature = "text"))]

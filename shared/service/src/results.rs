@@ -1,4 +1,4 @@
-//! Results: what is counted, at most a second old, for those who may see it.
+//! Results, at most a second old, for callers who may see them.
 
 use std::sync::Arc;
 
@@ -18,21 +18,21 @@ use landslide_domain::{
 
 use crate::current::Current;
 
-/// The most polls whose results a process keeps.
+/// The most polls whose results a process caches.
 const POLLS_MAX: usize = 1_000;
 
-/// Results as they are, at most a second old.
+/// Results, at most a second old.
 pub struct CurrentResults {
     store: ResultsStore,
     votes: VoteStore,
     current: Current<ResultsDocument>,
 }
 
-/// A poll's results, written out once for all who ask within the second.
+/// A poll's results as text, written once for everyone who asks within the second.
 pub struct ResultsDocument {
     /// The results as JSON.
     pub text: String,
-    /// Names just this text: another one has another tag.
+    /// The entity tag. Another text has another tag.
     pub tag: String,
     rules: Rules,
 }
@@ -44,7 +44,7 @@ impl AsRef<Rules> for ResultsDocument {
 }
 
 impl CurrentResults {
-    /// The results in the tables that the environment names, their connection made.
+    /// Uses the tables in the environment's variables, with an open connection.
     pub async fn from_env() -> Result<Self, ConfigError> {
         let aws = sdk::sdk_config()?;
         let results = Self::new(ResultsStore::from_env(&aws)?, VoteStore::from_env(&aws)?);
@@ -52,12 +52,13 @@ impl CurrentResults {
         Ok(results)
     }
 
-    /// The results in some tables.
+    /// Uses these tables.
     pub fn new(store: ResultsStore, votes: VoteStore) -> Self {
         Self { store, votes, current: Current::new(POLLS_MAX) }
     }
 
-    /// A poll's results as the caller may see them at `now`, a time before this call. If the caller is `None`, as anyone may.
+    /// A poll's results at `now`, which must be sampled before this call, if the caller may see them. If the caller is
+    /// `None`, if anyone may.
     pub async fn document(
         &self,
         poll_id: &PollId,

@@ -1,4 +1,4 @@
-//! Casting, changing and retracting a vote: what the domain decides, over the two tables that it needs.
+//! Casts, changes and retracts votes: applies the domain's decision to two tables.
 
 use std::sync::Arc;
 
@@ -19,26 +19,26 @@ use landslide_domain::{
     vote::{Decision, Revisions, Vote, VoteRequest, decide},
 };
 
-/// How often one request is weighed anew because another one of the same voter came first.
+/// How often a request is decided again because another one from the same voter landed first.
 const WEIGHINGS_MAX: usize = 6;
 
-/// The polls, as remembered, and the votes.
+/// The polls, cached, and the votes.
 pub struct Votes<D = Client, C = SystemClock> {
     polls: PollCache<D>,
     votes: VoteStore<D>,
     clock: C,
 }
 
-/// What a voter wants to stand.
+/// What a voter wants.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Wish {
-    /// A vote with this content.
+    /// A vote with this ballot.
     Cast(SentBallot),
     /// No vote.
     Retract,
 }
 
-/// A vote that stands now.
+/// The vote that stands now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StandingVote {
     /// The vote.
@@ -48,7 +48,7 @@ pub struct StandingVote {
 }
 
 impl Wish {
-    /// The ballot that is to stand, if the poll takes it. If `None`, no vote is to stand.
+    /// Checks the ballot against the poll. If `None`, no vote is to stand.
     fn ballot(&self, rules: &Rules) -> Result<Option<Ballot>, Error> {
         match self {
             Wish::Cast(sent) => rules.ballot(sent).map(Some).map_err(|error| Error::InvalidChoice(error.to_string())),
@@ -58,7 +58,7 @@ impl Wish {
 }
 
 impl Votes {
-    /// Votes in the tables that the environment names, its connection made.
+    /// Uses the tables in the environment's variables, with open connections.
     pub async fn from_env() -> Result<Self, ConfigError> {
         let aws = sdk::sdk_config()?;
         let voting = Self::new(PollStore::from_env(&aws)?, VoteStore::from_env(&aws)?);
@@ -66,32 +66,32 @@ impl Votes {
         Ok(voting)
     }
 
-    /// Votes in two tables.
+    /// Uses these two tables.
     pub fn new(polls: PollStore, votes: VoteStore) -> Self {
         Self::over(polls, votes, SystemClock)
     }
 }
 
 impl<D: DynamoDb, C: Clock> Votes<D, C> {
-    /// Votes in two tables of any database, by any clock.
+    /// Uses two tables in any database, with any clock.
     pub fn over(polls: PollStore<D>, votes: VoteStore<D>, clock: C) -> Self {
         Self { polls: PollCache::new(polls), votes, clock }
     }
 
-    /// The caller's vote as it stands, by a strongly consistent read.
+    /// Reads the caller's vote, strongly consistent. Fails if there is none, or it is retracted.
     pub async fn vote_of(&self, poll_id: &PollId, caller: &Caller) -> Result<Vote, Error> {
         let stored = self.stored_vote(poll_id, caller).await?;
         stored.filter(|vote| vote.ballot.is_some()).ok_or(Error::NoVote)
     }
 
-    /// The caller's vote as it is stored, also if it is retracted.
+    /// Reads the caller's vote as stored, even if it is retracted.
     pub async fn stored_vote(&self, poll_id: &PollId, caller: &Caller) -> Result<Option<Vote>, Error> {
         let rules = self.polls.rules(poll_id, self.clock.now()).await?.ok_or(Error::NoSuchPoll)?;
         Ok(self.votes.vote(&rules, &voter(caller, &rules)?).await?)
     }
 
-    /// Makes the caller's wish stand, and returns what stands then. If `only_over` is given, only over a vote of one of these
-    /// revisions. A wish that stands already succeeds also after the poll's closing.
+    /// Carries out the caller's wish. Returns the vote that stands then. If `only_over` is given, the vote must have
+    /// one of these revisions. A wish that already stands succeeds even after the poll has closed.
     pub async fn submit(
         &self,
         poll_id: &PollId,
@@ -117,8 +117,8 @@ impl<D: DynamoDb, C: Clock> Votes<D, C> {
         }
     }
 
-    /// The rules by which a vote is judged, and the time at which they are: the lease, the poll's times and `cast_at`
-    /// go by one reading of the clock. A remembered poll never refuses: that takes a fresh read.
+    /// The rules for judging a vote, and the time to judge it by. The lease, the poll's times and `cast_at` all use
+    /// that one clock reading. A cached poll never refuses a vote: that takes a fresh read.
     async fn admission(&self, poll_id: &PollId) -> Result<(Arc<Rules>, Timestamp), Error> {
         let now = self.clock.now();
         let remembered = self.polls.rules(poll_id, now).await?.ok_or(Error::NoSuchPoll)?;
@@ -129,8 +129,8 @@ impl<D: DynamoDb, C: Clock> Votes<D, C> {
         Ok((fresh, now))
     }
 
-    /// Weighs and writes until what stands is what was decided. A first vote is written without any look: where there
-    /// is one already, the refusal brings it along.
+    /// Decides and writes until the write succeeds. A first vote is written without a read; if there already is one,
+    /// the failed condition returns it.
     async fn write(&self, rules: &Rules, asked: VoteRequest) -> Result<StandingVote, Error> {
         let looks_first = asked.ballot.is_none() || asked.only_over.is_some();
         let mut stored = if looks_first { self.votes.vote(rules, &asked.voter).await? } else { None };
@@ -153,7 +153,7 @@ impl<D: DynamoDb, C: Clock> Votes<D, C> {
     }
 }
 
-/// The caller as a voter of the poll, if the poll takes votes of such callers.
+/// The caller as a voter, if the poll accepts this kind of caller.
 fn voter(caller: &Caller, rules: &Rules) -> Result<VoterKey, Error> {
     if rules.settings.spec.identity.admits(caller.kind) { Ok(rules.voter(caller)) } else { Err(Error::AccountRequired) }
 }

@@ -1,4 +1,4 @@
-//! The votes' stream as Lambda hands it over: which records are votes, and what each changed.
+//! Parses Lambda's events of the votes' stream: which records are votes, and what each changed.
 
 use std::borrow::Cow;
 
@@ -15,19 +15,19 @@ use serde_json::value::RawValue;
 
 mod quick;
 
-/// A batch of the votes' stream: its votes, and whole what of it can't be read.
+/// One stream batch: its votes, and its unreadable records whole.
 #[derive(Debug, Default)]
 pub struct StreamEvent {
-    /// How many records came.
+    /// How many records it has.
     pub records: usize,
-    /// What the votes among them changed, in their order.
+    /// What its votes changed, in their order.
     pub votes: Vec<(LaneKey, Change)>,
-    /// The records that can't be read, as they came, and why.
+    /// The records that can't be read, and why.
     pub unreadable: Vec<(Box<RawValue>, UnreadableRecord)>,
 }
 
 impl StreamEvent {
-    /// Reads an event. It is an error only if it is none of a stream.
+    /// Parses an event. Fails only if it is not a stream event.
     pub fn read(event: &[u8]) -> Result<Self, serde_json::Error> {
         quick::read(event).map_or_else(|| Self::read_one_by_one(event), Ok)
     }
@@ -56,7 +56,7 @@ impl<'a> FromIterator<&'a RawValue> for StreamEvent {
     }
 }
 
-/// Why a record is neither a vote nor safely none.
+/// Why a record is neither a vote nor certainly something else.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct UnreadableRecord(String);
@@ -79,7 +79,7 @@ struct Images<'a> {
     old_image: Option<Image<'a>>,
 }
 
-/// The attributes that counting needs; others may come and go. Nothing is copied out of the record's text.
+/// The attributes that counting needs; others are ignored. Nothing is copied from the record's text.
 #[derive(Deserialize)]
 struct Image<'a> {
     #[serde(borrow)]
@@ -119,8 +119,8 @@ fn read_record(record: &RawValue) -> Result<Option<(LaneKey, Change)>, Unreadabl
     vote_of(record.map_err(|error| UnreadableRecord(format!("not a vote's record: {error}")))?)
 }
 
-/// What a record changed; `None` for one that is no vote: a removal (time to live, purge), or a change of other
-/// attributes than the vote's, under which the revision stays.
+/// What a record changed. Returns `None` if it is no vote: a removal (time to live, purge), or a change that leaves the
+/// revision as it is.
 fn vote_of(record: Record<'_>) -> Result<Option<(LaneKey, Change)>, UnreadableRecord> {
     let (new, old) = match record.event_name.as_ref() {
         "REMOVE" => return Ok(None),
@@ -173,7 +173,7 @@ impl Image<'_> {
     }
 }
 
-/// What a record that is too long for a queue is shortened to: enough to find it.
+/// Shortens a record that is too long for a queue to what is needed to find it.
 pub fn outline(record: &RawValue) -> String {
     #[derive(Deserialize)]
     #[serde(rename_all = "PascalCase")]
@@ -276,7 +276,7 @@ mod tests {
         }
     }
 
-    /// Records as the stream has them.
+    /// Records in the stream's format.
     fn event() -> Value {
         let record = |name: &str, new: Value, old: Value| {
             json!({
@@ -299,7 +299,7 @@ mod tests {
         json!({"Records": records})
     }
 
-    /// What an event holds: how many records, which votes, and how many records that can't be read.
+    /// An event's parts: how many records it has, its votes, and how many records can't be read.
     fn parts(event: StreamEvent) -> (usize, Vec<(LaneKey, Change)>, usize) {
         (event.records, event.votes, event.unreadable.len())
     }
@@ -332,7 +332,7 @@ mod tests {
         }
     }
 
-    /// Something written into an event's text, over so many bytes of it: anywhere, or before an object's first name.
+    /// Overwrites some bytes in an event's text: anywhere, or before an object's first name.
     fn an_edit() -> impl Strategy<Value = (proptest::sample::Index, bool, usize, &'static [u8])> {
         const ANYWHERE: [&[u8]; 18] = [
             b"",

@@ -1,17 +1,17 @@
-//! Reads an event of the votes' stream in one pass, if all of it has the usual form. Anything else it leaves to `serde_json`,
-//! which reads the same of what is read here, in twice the time and more.
+//! Parses an event of the votes' stream in one pass. Returns `None` for anything unusual; the caller then uses
+//! `serde_json`, which agrees but takes twice as long.
 
 use std::borrow::Cow;
 
 use super::{Image, Images, List, Number, Record, StreamEvent, Text, vote_of};
 
-/// How deep values lie that are skipped.
+/// How deeply skipped values may nest.
 const DEPTH_MAX: u32 = 8;
-/// Bytes that are looked at in one go.
+/// How many bytes are compared at once.
 const WORD_BYTES: usize = 8;
 const ONES: u64 = u64::MAX / 255;
 
-/// The event; none if any of it is unusual.
+/// The event. Returns `None` if any of it is unusual.
 pub(super) fn read(event: &[u8]) -> Option<StreamEvent> {
     let (mut input, mut read) = (Input(event), None);
     input.object(|input, name| if name == b"Records" { set(&mut read, records(input)?) } else { None })?;
@@ -83,7 +83,7 @@ fn numbers<'a>(input: &mut Input<'a>) -> Option<Vec<Number<'a>>> {
     Some(numbers)
 }
 
-/// Sets what a name stands for; none if it came before.
+/// Sets a field. Returns `None` if it was already set.
 fn set<T>(place: &mut Option<T>, value: T) -> Option<()> {
     if place.is_some() {
         return None;
@@ -92,11 +92,11 @@ fn set<T>(place: &mut Option<T>, value: T) -> Option<()> {
     Some(())
 }
 
-/// What is left of an event's JSON. Each reader gives none for what it does not know.
+/// The JSON that is still to be parsed. Each method returns `None` for anything unusual.
 struct Input<'a>(&'a [u8]);
 
 impl<'a> Input<'a> {
-    /// The next byte that is no white space.
+    /// The next byte that is not white space.
     fn peek(&mut self) -> Option<u8> {
         while let [b' ' | b'\n' | b'\r' | b'\t', rest @ ..] = self.0 {
             self.0 = rest;
@@ -121,7 +121,7 @@ impl<'a> Input<'a> {
         self.takes(byte).then_some(())
     }
 
-    /// An object; `value` is handed each name, and reads its value.
+    /// Parses an object. `value` receives each name, and parses its value.
     fn object(&mut self, mut value: impl FnMut(&mut Self, &'a [u8]) -> Option<()>) -> Option<()> {
         self.take(b'{')?;
         if self.takes(b'}') {
@@ -137,7 +137,7 @@ impl<'a> Input<'a> {
         }
     }
 
-    /// The value of an object that has only that name.
+    /// Parses an object with only this name, and returns its value.
     fn only<T>(&mut self, wanted: &[u8], read: impl Fn(&mut Self) -> Option<T>) -> Option<T> {
         self.take(b'{')?;
         if self.string()? != wanted {
@@ -172,7 +172,7 @@ impl<'a> Input<'a> {
         }
     }
 
-    /// A number without sign and exponent.
+    /// Skips a number without sign and exponent.
     fn skip_number(&mut self) -> Option<()> {
         let whole = self.digits()?;
         if whole.len() > 1 && whole.starts_with(b"0") {
@@ -183,7 +183,7 @@ impl<'a> Input<'a> {
         self.digits().map(drop)
     }
 
-    /// One digit or more.
+    /// Parses at least one digit.
     fn digits(&mut self) -> Option<&'a [u8]> {
         let length = self.0.iter().take_while(|byte| byte.is_ascii_digit()).count();
         let (digits, rest) = self.0.split_at_checked(length)?;
@@ -195,7 +195,7 @@ impl<'a> Input<'a> {
         str::from_utf8(self.string()?).ok().map(Cow::Borrowed)
     }
 
-    /// A string of ASCII that stands as it is.
+    /// Parses an ASCII string without escapes.
     fn string(&mut self) -> Option<&'a [u8]> {
         self.take(b'"')?;
         let (text, rest) = self.0.split_at_checked(plain_length(self.0))?;
@@ -204,7 +204,7 @@ impl<'a> Input<'a> {
     }
 }
 
-/// How many bytes come before the first that is a quote, a backslash, a control character or no ASCII.
+/// The number of bytes before the first quote, backslash, control character or non-ASCII byte.
 fn plain_length(bytes: &[u8]) -> usize {
     let (words, rest) = bytes.as_chunks::<WORD_BYTES>();
     let mut length = 0;
@@ -219,9 +219,9 @@ fn plain_length(bytes: &[u8]) -> usize {
     length + rest.iter().take_while(|byte| is_plain(byte)).count()
 }
 
-/// The high bit of each such byte in a word. Above the lowest of them other bits may be set as well, by a borrow.
+/// Sets the high bit of each such byte in a word. A borrow may also set bits above the lowest of them.
 fn odd_bytes(word: u64) -> u64 {
-    // Of ASCII, only what is below 0x20, and only what is 0, gets its high bit set.
+    // Among ASCII bytes, this sets the high bit only if a byte is below 0x20, and only if it is 0.
     let is_control = word.wrapping_sub(ONES * 0x20);
     let is = |byte: u8| (word ^ (ONES * u64::from(byte))).wrapping_sub(ONES);
     (word | is_control | is(b'"') | is(b'\\')) & ONES << 7

@@ -1,13 +1,13 @@
-//! Text that is written from right to left, and the characters that tell in which order to show it (UAX #9).
+//! Right-to-left text, and the characters that control its order (UAX #9).
 
 use icu_properties::{CodePointMapData, props::BidiClass};
 
-/// Whether the text would change the order of what stands around it: by an override, which shows letters in an order
-/// that nobody reads them in, or by an embedding or isolate that it does not open and close itself. Right-to-left
-/// letters, directional marks, and what is closed do not.
+/// Whether the text would reorder the text around it: by an override, which shows letters in an order that nobody reads
+/// them in, or by an embedding or isolate that it does not both open and close. Right-to-left letters, directional
+/// marks, and closed isolates do not.
 pub fn reorders_its_surroundings(text: &str) -> bool {
     let classes = CodePointMapData::<BidiClass>::new();
-    // What closes each of those that are open.
+    // The characters that close what is open.
     let mut open = Vec::new();
     for class in text.chars().map(|c| classes.get(c)) {
         match class {

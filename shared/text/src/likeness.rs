@@ -1,4 +1,4 @@
-//! Which texts look the same.
+//! Decides which texts look the same.
 
 use unicode_normalization::UnicodeNormalization;
 
@@ -6,16 +6,16 @@ use crate::properties::{is_emoji, is_emoji_modifier, is_invisible, is_space};
 
 /// Joins emojis into one, such as a woman and a computer.
 const ZERO_WIDTH_JOINER: char = '\u{200d}';
-/// Becomes the flag of a part of a country by the tags after it (UTS #51).
+/// The tags after it turn it into the flag of part of a country (UTS #51).
 const BLACK_FLAG: char = '\u{1f3f4}';
 const CANCEL_TAG: char = '\u{e007f}';
 
-/// What people see of a text, to compare it with others by: equal for two that differ only in compatibility forms
-/// (NFKC), in kinds and numbers of spaces, or in characters that show nothing. What makes one emoji of several is kept,
-/// as people do see it.
+/// A text's visible form, for comparing: equal for texts that differ only in compatibility forms (NFKC), in the kind
+/// and number of spaces, or in invisible characters. Characters that join several emojis into one are kept, as people
+/// see the difference.
 pub fn likeness(text: &str) -> String {
     let compatible: Vec<char> = text.nfkc().collect();
-    // What was removed may have stood between a letter and its mark.
+    // A removed character may have stood between a letter and its mark.
     visible(&compatible).nfkc().collect()
 }
 
@@ -46,7 +46,7 @@ fn visible(text: &[char]) -> String {
     seen
 }
 
-/// How many tags there are that make a flag of the black one before them: letters and digits, and the end.
+/// How many tags follow that turn the black flag into another: letters, digits and the end tag.
 fn tags_of_a_flag(text: &[char]) -> usize {
     let is_tag = |c: &&char| matches!(c, '\u{e0030}'..='\u{e0039}' | '\u{e0061}'..='\u{e007a}');
     let tags = text.iter().take_while(is_tag).count();

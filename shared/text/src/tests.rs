@@ -95,7 +95,7 @@ fn emojis_are_kept_as_they_are_and_told_apart() {
     {
         assert!(!look_alike(one, other), "{one} {other}");
     }
-    // Only how it is drawn, and what is no sequence: nobody sees the joiner, nor the tags.
+    // Only the rendering differs, or there is no sequence: nobody sees the joiner, nor the tags.
     for (one, other) in [
         ("❤\u{fe0f}", "❤"),
         ("👍\u{200d}", "👍"),

@@ -60,7 +60,7 @@ pub struct Page {
     pub has_more: bool,
 }
 
-/// The outcome of reading a poll's two items. Such a read is not isolated from a transaction.
+/// The outcome of reading a poll's two items. The read is not isolated from a transaction.
 pub(super) enum Read<T> {
     /// Both items belong together, or there is none.
     Whole(T),

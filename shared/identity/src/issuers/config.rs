@@ -1,5 +1,5 @@
-//! The issuers as the environment gives them, read entry by entry: what is wrong with one is said of that one, in words
-//! that repeat nothing of what it says, as that could be a secret.
+//! Parses the configured issuers, entry by entry. An error names its entry and repeats no value, which could be a
+//! secret.
 
 use serde_json::{Map, Value};
 
@@ -8,16 +8,16 @@ use crate::{
     token::{AUDIENCE_CLAIM, Expected},
 };
 
-/// Claims that say something else than for whom a token is.
+/// Claims that can't name an audience.
 const OTHER_CLAIMS: [&str; 6] = ["iss", "sub", "exp", "nbf", "iat", "jti"];
 
-/// What is wrong with the entry of an issuer.
+/// What is wrong with an issuer's entry.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{entry}: {field:?} {wrong}")]
 pub struct Problem {
     /// `issuer "https://…"`, or `entry 2` if it has no name.
     pub entry: String,
-    /// The field.
+    /// The field's name.
     pub field: String,
     /// What is wrong with it.
     pub wrong: String,
@@ -26,16 +26,16 @@ pub struct Problem {
 /// One issuer.
 #[derive(Debug)]
 pub struct Entry {
-    /// Its name and its aliases, as far as they can be read.
+    /// Its name and its aliases, as far as they are valid.
     pub names: Vec<String>,
-    /// The rest, or why it can't be used.
+    /// Its other settings, or why they are not valid.
     pub settings: Result<Settings, Problem>,
 }
 
 /// How an issuer's tokens are verified.
 #[derive(Debug)]
 pub struct Settings {
-    /// What they must say.
+    /// What its tokens must say.
     pub expected: Expected,
     /// Where its keys are.
     pub keys: Keys,
@@ -50,7 +50,7 @@ pub enum Keys {
     At(KeysAt),
 }
 
-/// The entries of the JSON list.
+/// Parses the entries of the JSON list.
 pub fn read(issuers: &str, reach: Reach) -> Result<Vec<Entry>, Problem> {
     let wrong =
         |wrong: &str| Problem { entry: "all issuers".to_owned(), field: "Issuers".to_owned(), wrong: wrong.to_owned() };
@@ -80,7 +80,7 @@ fn read_entry(position: usize, entry: Value, reach: Reach) -> Entry {
     Entry { names, settings }
 }
 
-/// An entry's fields that are not read yet.
+/// An entry's fields that are not parsed yet.
 struct Fields {
     entry: String,
     members: Map<String, Value>,
@@ -130,7 +130,7 @@ impl Fields {
         Ok(Settings { expected: Expected { issuer, aliases, audiences, audience_claim }, keys })
     }
 
-    /// One or several: a provider may have several clients whose users are the same.
+    /// One or several, as a provider may have several clients with the same users.
     fn audiences(&mut self) -> Result<Vec<String>, Problem> {
         let audiences = match self.take("audience") {
             None => return Err(self.problem("audience", "is missing")),
@@ -170,7 +170,7 @@ impl Fields {
 
 const NOT_A_NAME: &str = "must be a name without spaces";
 
-/// A space parts issuer and subject in a poll's owner.
+/// Without spaces, as one separates issuer and subject in a poll's owner.
 fn is_name(name: &str) -> bool {
     !name.is_empty() && !name.contains(char::is_whitespace)
 }

@@ -44,7 +44,7 @@ fn by_uri() -> Verifier<FakeFetch> {
     ]))
 }
 
-/// One word for how a token fares.
+/// One word for a token's verdict.
 async fn verdict(verifier: &Verifier<FakeFetch>, token: &str, now: Timestamp) -> &'static str {
     match verifier.verify(token, now).await {
         Ok(Ok(_)) => "taken",
@@ -115,7 +115,7 @@ async fn a_flood_of_unknown_keys_makes_two_fetches_a_minute() {
     for number in 0..600 {
         let header = Header { kid: Some(format!("k{number}")), ..Header::new(Algorithm::ES256) };
         let token = encode(&header, &claims(ISSUER), &unknown.key).unwrap();
-        // Ten a second for a minute: the first fetch, and one when 30 s have passed.
+        // Ten a second for a minute: the first fetch, and one after 30 s.
         assert_eq!(verdict(&verifier, &token, now.plus_millis(number * 100)).await, "refused");
     }
     assert_eq!(verifier.fetch.fetches(URI), 2);
@@ -167,7 +167,7 @@ async fn while_an_issuer_is_down_its_known_keys_serve_and_nothing_else_is_judged
         let token = signer.sign(&claims(ISSUER));
         assert_eq!(verdict(&verifier, &token, now.plus_millis(age_ms)).await, expected, "{age_ms}");
     }
-    // A forged or expired token is none of a known key's either way.
+    // A known key's forged or expired token is refused either way.
     let forged =
         encode(&Header { kid: Some("1".to_owned()), ..Header::new(Algorithm::ES256) }, &claims(ISSUER), &second.key);
     assert_eq!(verdict(&verifier, &forged.unwrap(), now.plus_millis(FRESH_MS)).await, "refused");
@@ -195,7 +195,7 @@ async fn an_issuer_that_is_silent_or_down_hurts_no_other() {
     }
 }
 
-/// The promise of the stored key sets: a provider may refuse a new process's fetch.
+/// What stored key sets promise: it does not matter if a provider refuses a new process's fetch.
 #[tokio::test(start_paused = true)]
 async fn a_new_process_takes_a_good_token_by_stored_keys_while_its_issuer_answers_429() {
     const HOUR_MS: u64 = 60 * 60 * 1_000;
@@ -231,7 +231,7 @@ fn each_issuer_whose_keys_are_fetched_is_there_once() {
     assert_eq!(issuers.fetched().map(FetchedKeys::name).collect::<Vec<_>>(), [ISSUER]);
 }
 
-/// What is wrong with a configuration of one issuer, in words.
+/// What is wrong with one issuer's configuration, in words.
 fn problem(issuer: &Value) -> String {
     let entries = config::read(&json!([issuer]).to_string(), Reach::Public).unwrap();
     let settings = entries.into_iter().next().unwrap().settings;

@@ -1,5 +1,5 @@
-//! Which addresses are asked for keys. Issuers give them, in configurations and discovery documents: none may lead to what
-//! only this process can reach.
+//! Decides which addresses may be asked for keys. They come from configurations and discovery documents: none may lead
+//! to what only this process can reach.
 
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, ToSocketAddrs},
@@ -17,31 +17,31 @@ const HTTPS_PORT: u16 = 443;
 /// How far requests may go.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Reach {
-    /// To public addresses, by https.
+    /// To public addresses, over https.
     #[default]
     Public,
-    /// Also to this machine, by http and on any port: for local clouds and tests.
+    /// Also to this machine, over http and to any port: for local clouds and tests.
     PublicAndLoopback,
 }
 
-/// Why an address is not asked. It does not repeat it, as there may be a password in it.
+/// Why an address is refused. Does not repeat it, as it may hold a password.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AddressError {
-    /// Not an absolute address.
+    /// It is not an absolute address.
     #[error("is no address")]
     NotAnAddress,
-    /// With a user, and perhaps a password.
+    /// It has a user, and perhaps a password.
     #[error("has a user in its address")]
     User,
-    /// By another protocol or on another port.
+    /// It has another protocol or port.
     #[error("is no https address on port 443")]
     NotHttps,
-    /// Its host is an IP address that is not public.
+    /// Its host is a non-public IP address.
     #[error("is an address that is not public")]
     NotPublic,
 }
 
-/// Blocks that are not public, from IANA's registries of special purposes, and multicast.
+/// Non-public blocks in IANA's special-purpose registries, and multicast.
 static IPV4_NOT_PUBLIC: LazyLock<Vec<Ipv4Net>> = LazyLock::new(|| {
     nets(&[
         "0.0.0.0/8",       // this network
@@ -64,9 +64,9 @@ static IPV4_NOT_PUBLIC: LazyLock<Vec<Ipv4Net>> = LazyLock::new(|| {
         "240.0.0.0/4",     // reserved, broadcast
     ])
 });
-/// All that is handed out as global unicast.
+/// Everything assigned as global unicast.
 static IPV6_GLOBAL: LazyLock<Vec<Ipv6Net>> = LazyLock::new(|| nets(&["2000::/3"]));
-/// Blocks of it that are not public.
+/// Non-public blocks within it.
 static IPV6_NOT_PUBLIC: LazyLock<Vec<Ipv6Net>> = LazyLock::new(|| {
     nets(&[
         "2001::/23",         // protocol assignments, Teredo
@@ -76,15 +76,15 @@ static IPV6_NOT_PUBLIC: LazyLock<Vec<Ipv6Net>> = LazyLock::new(|| {
         "3fff::/20",         // documentation
     ])
 });
-/// Addresses of IPv4 as NAT64 writes them (RFC 6052).
+/// The NAT64 prefix for IPv4 addresses (RFC 6052).
 const NAT64_PREFIX: [u16; 6] = [0x64, 0xff9b, 0, 0, 0, 0];
 
-/// A block that can't be parsed is found by the tests.
+/// The tests find a block that can't be parsed.
 fn nets<N: FromStr>(blocks: &[&str]) -> Vec<N> {
     blocks.iter().filter_map(|block| block.parse().ok()).collect()
 }
 
-/// Whether an address may be asked, as far as it says so itself.
+/// Fails if the address, judged by its text alone, may not be asked.
 pub fn check_uri(uri: &str, reach: Reach) -> Result<(), AddressError> {
     let uri: Uri = uri.parse().map_err(|_| AddressError::NotAnAddress)?;
     let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
@@ -100,7 +100,7 @@ pub fn check_uri(uri: &str, reach: Reach) -> Result<(), AddressError> {
         return Err(AddressError::NotHttps);
     }
     match literal(authority.host()) {
-        // The client asks no resolver for it.
+        // The client does not resolve it.
         Some(address) if !is_public(address) => Err(AddressError::NotPublic),
         _ => Ok(()),
     }
@@ -134,7 +134,7 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
     is_in(&IPV6_GLOBAL) && !is_in(&IPV6_NOT_PUBLIC)
 }
 
-/// The IPv4 address that an IPv6 address stands for.
+/// The IPv4 address inside an IPv6 address.
 fn embedded(address: Ipv6Addr) -> Option<Ipv4Addr> {
     if address.segments().starts_with(&NAT64_PREFIX) {
         let [.., a, b, c, d] = address.octets();
@@ -143,7 +143,7 @@ fn embedded(address: Ipv6Addr) -> Option<Ipv4Addr> {
     address.to_ipv4_mapped()
 }
 
-/// Resolves names, and fails where one leads to an address that is not public: what was checked is connected to.
+/// Resolves names, and fails if any address is not public. The client connects to the very addresses that were checked.
 #[derive(Clone, Debug)]
 pub struct CheckedResolver(pub Reach);
 

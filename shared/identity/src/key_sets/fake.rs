@@ -1,4 +1,4 @@
-//! Issuers that publish, hold back or spoil their keys as a test says.
+//! Fake issuers that publish, withhold or corrupt their keys as a test says.
 
 use std::{
     collections::HashMap,
@@ -10,17 +10,17 @@ use serde_json::json;
 use super::{Fetch, FetchError, Reach};
 use crate::token::signer::Signer;
 
-/// What an address gives.
+/// What an address returns.
 #[derive(Clone)]
 pub enum Answer {
     Body(Vec<u8>),
     Down,
     Status(u16),
-    /// No end of waiting.
+    /// It never responds.
     Silent,
 }
 
-/// Addresses, what each gives, and how often each was asked.
+/// Addresses, what each returns, and how often each was asked.
 #[derive(Default)]
 pub struct FakeFetch(Mutex<HashMap<String, (Answer, usize)>>);
 
@@ -52,7 +52,7 @@ impl Fetch for FakeFetch {
             *fetches += 1;
             answer.clone()
         };
-        // As on a network, others get their turn meanwhile.
+        // Let other tasks run, as a network would.
         tokio::task::yield_now().await;
         match answer {
             Answer::Body(body) => Ok(body),
@@ -63,7 +63,7 @@ impl Fetch for FakeFetch {
     }
 }
 
-/// A key set's body, with a key of a kind from the future among the others.
+/// A key set's body. It also holds a key with an unknown type.
 pub fn key_set(signers: &[&Signer]) -> Vec<u8> {
     let mut keys = vec![json!({"kty": "AKP", "alg": "ML-DSA-44", "pub": "AAAA", "kid": 7})];
     keys.extend(signers.iter().map(|signer| signer.jwk.clone()));

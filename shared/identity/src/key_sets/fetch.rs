@@ -1,4 +1,4 @@
-//! Key sets over HTTP, by the stack that the AWS clients link already.
+//! Fetches key sets with the HTTP stack that the AWS clients already link.
 
 use std::{error::Error, future::Future, sync::OnceLock};
 
@@ -11,36 +11,36 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 
 use super::address::{AddressError, CheckedResolver, Reach, check_uri};
 
-/// The longest body of a key set, in bytes.
+/// The longest body that is read, in bytes.
 pub const KEY_SET_BYTES_MAX: usize = 64 * 1024;
 
-/// Gets what an address holds.
+/// Fetches from an address.
 pub trait Fetch {
-    /// How far it goes.
+    /// Where it may go.
     fn reach(&self) -> Reach;
 
-    /// The body at an address, at most [`KEY_SET_BYTES_MAX`] long. It may take for ever; whoever asks sets the time.
+    /// Fetches a body with at most [`KEY_SET_BYTES_MAX`] bytes. It may never return; the caller sets a time limit.
     fn fetch(&self, uri: &str) -> impl Future<Output = Result<Vec<u8>, FetchError>> + Send;
 }
 
-/// Why there is no body.
+/// Why a fetch returned no body.
 #[derive(Debug, thiserror::Error)]
 pub enum FetchError {
-    /// The address is not asked.
+    /// The address may not be asked.
     #[error("the address {0}")]
     Address(#[from] AddressError),
-    /// No answer, or one that broke off.
+    /// There was no answer, or it broke off.
     #[error("no answer: {0}")]
     NoAnswer(String),
-    /// Anything but 200; redirects are not followed.
+    /// The status is not 200. Redirects are not followed.
     #[error("status {0}")]
     Status(u16),
-    /// The body is longer than a key set should be.
+    /// The body is too long for a key set.
     #[error("more than {KEY_SET_BYTES_MAX} bytes")]
     TooLarge,
 }
 
-/// Fetches by HTTP, a connection each time: one kept for minutes in a frozen process would be a dead one.
+/// Fetches over HTTP with a new connection each time. One kept for minutes in a frozen process would be dead.
 #[derive(Default)]
 pub struct HttpFetch {
     reach: Reach,
@@ -69,12 +69,12 @@ impl Fetch for HttpFetch {
 }
 
 impl HttpFetch {
-    /// Fetches as far as that.
+    /// Fetches within this reach.
     pub fn new(reach: Reach) -> Self {
         Self { reach, connector: OnceLock::new() }
     }
 
-    /// Made at the first fetch, for most processes never need it.
+    /// Created at the first fetch, as most processes never need it.
     fn connector(&self) -> &Connector {
         let provider = Provider::Rustls(CryptoMode::AwsLc);
         self.connector.get_or_init(|| {
@@ -84,7 +84,7 @@ impl HttpFetch {
     }
 }
 
-/// With the causes of the error, for the outermost says little.
+/// Includes the error's causes, as the outermost says little.
 fn no_answer(error: &(dyn Error + 'static)) -> FetchError {
     let mut text = error.to_string();
     let mut cause = error.source();
@@ -104,7 +104,7 @@ mod tests {
 
     use super::*;
 
-    /// Serves one response, word for word, and gives what is fetched.
+    /// Serves one response verbatim. Returns the outcome of fetching it, and the request.
     async fn fetch_of(response: Vec<u8>) -> (Result<Vec<u8>, FetchError>, String) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let uri = format!("http://{}/jwks", listener.local_addr().unwrap());
@@ -112,7 +112,7 @@ mod tests {
             let (mut stream, _) = listener.accept().await.unwrap();
             let mut request = vec![0; 4_096];
             let length = stream.read(&mut request).await.unwrap();
-            // A client that has had enough may hang up while this is written.
+            // A client may hang up early while this is written.
             stream.write_all(&response).await.ok();
             request.truncate(length);
             String::from_utf8(request).unwrap()
@@ -144,7 +144,7 @@ mod tests {
         for (status, code) in
             [("301 Moved Permanently", 301), ("302 Found", 302), ("204 No Content", 204), ("500 Oh", 500)]
         {
-            // Followed, it would end here again and hang.
+            // If it were followed, the test would hang.
             let (body, _) = fetch_of(response(status, "location: /jwks\r\ncontent-length: 0\r\n", b"")).await;
             assert!(matches!(body, Err(FetchError::Status(other)) if other == code), "{body:?}");
         }

@@ -1,6 +1,6 @@
-//! Issuers' key sets as one secret holds them: a new process begins with these, and needs no issuer to answer.
+//! Issuers' key sets as one secret stores them: a new process starts with these, and needs no issuer to respond.
 //!
-//! A scheduled function fetches them again and again. Each is used only for the issuer and the address that it is of.
+//! A scheduled function renews them. Each is used only for the issuer and address that it came from.
 
 use std::collections::BTreeMap;
 
@@ -12,45 +12,45 @@ use serde_json::Value;
 use super::{Fetch, FetchedKeys, KeysAt, KeysUnavailable, STALE_MS};
 use crate::token;
 
-/// The longest text of a secret, in bytes (Secrets Manager's quotas).
+/// The most bytes in a secret (Secrets Manager's quotas).
 pub const STORED_BYTES_MAX: usize = 65_536;
 
-/// The last good key set of each issuer, by its name.
+/// Each issuer's last good key set, by its name.
 #[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StoredKeySets {
     issuers: BTreeMap<String, StoredKeySet>,
 }
 
-/// The usable keys of one issuer.
+/// One issuer's usable keys.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StoredKeySet {
-    /// Where they come from.
+    /// Where they were fetched.
     #[serde(flatten)]
     pub at: KeysAt,
-    /// A time before they were fetched.
+    /// When they were fetched, sampled before the fetch.
     pub fetched_at: Timestamp,
-    /// The keys, with what verifying needs of them.
+    /// The keys, reduced to what verifying needs.
     pub keys: Vec<Value>,
 }
 
 impl StoredKeySets {
-    /// Those of a secret's text.
+    /// Parses a secret's text.
     pub fn parse(text: &str) -> serde_json::Result<Self> {
         serde_json::from_str(text)
     }
 
-    /// The text that `parse` reads.
+    /// The text for a secret.
     pub fn to_json(&self) -> serde_json::Result<String> {
         serde_json::to_string(self)
     }
 
-    /// The key set of an issuer, if it comes from where the issuer's keys are now.
+    /// An issuer's key set, if it came from the issuer's current address.
     pub fn of(&self, issuer: &str, at: &KeysAt) -> Option<&StoredKeySet> {
         self.issuers.get(issuer).filter(|set| set.at == *at)
     }
 
-    /// The key sets of these issuers as they are published now. An issuer that can't be asked keeps its stored one for
-    /// a day; of other issuers nothing stays.
+    /// Fetches these issuers' key sets. An issuer that does not respond keeps its stored one for a day. Other issuers'
+    /// sets are dropped.
     pub async fn refreshed<'a>(
         &self,
         issuers: impl IntoIterator<Item = &'a FetchedKeys>,
@@ -74,12 +74,13 @@ impl StoredKeySets {
         };
         let kept = self.of(issuer.name(), &issuer.at).filter(|set| now.millis_apart(set.fetched_at) < STALE_MS);
         let age_seconds = kept.map(|set| now.millis_apart(set.fetched_at) / 1_000);
-        let outcome = if kept.is_some() { "those stored are kept for a day at most" } else { "none are stored" };
+        let outcome =
+            if kept.is_some() { "its stored keys are kept for a day at most" } else { "it has no stored keys" };
         tracing::warn!(issuer = issuer.name(), age_seconds, "{unavailable}; {outcome}");
         kept.cloned()
     }
 
-    /// Leaves out what a secret has no room for: one issuer's keys must not cost the others theirs.
+    /// Skips a key set for which the secret has no room: one issuer's keys must not cost the others theirs.
     fn add(&mut self, issuer: &str, set: StoredKeySet) {
         let keys = set.keys.len();
         self.issuers.insert(issuer.to_owned(), set);
@@ -90,13 +91,13 @@ impl StoredKeySets {
         tracing::error!(
             issuer,
             keys,
-            "issuer {issuer:?}: its keys are not stored, as a secret has {STORED_BYTES_MAX} bytes at most"
+            "keys of issuer {issuer:?} are not stored, as a secret has at most {STORED_BYTES_MAX} bytes"
         );
     }
 }
 
 impl FetchedKeys {
-    /// The usable keys that the issuer publishes, with what verifying needs of them.
+    /// The usable keys that the issuer publishes, reduced to what verifying needs.
     async fn publication(&self, fetch: &impl Fetch, now: Timestamp) -> Result<StoredKeySet, KeysUnavailable> {
         let published = self.published(fetch).await.map_err(|error| self.unavailable(error.to_string()))?;
         let keys = published.iter().filter_map(token::reduced).collect();

@@ -30,7 +30,7 @@ fn keys_at(at: KeysAt) -> FetchedKeys {
     FetchedKeys::new(Arc::new(expected), at)
 }
 
-/// What is stored of the issuer when these signers' keys were fetched.
+/// The issuer's stored key set, with these signers' keys.
 fn stored(at: KeysAt, signers: &[&Signer], fetched_at: Timestamp) -> StoredKeySets {
     let mut keys = vec![json!({"kty": "RSA", "kid": "too short", "n": "AQAB", "e": "AQAB"})];
     keys.extend(signers.iter().map(|signer| signer.jwk.clone()));
@@ -48,7 +48,7 @@ fn signer(id: &str) -> Signer {
     Signer::new(Algorithm::ES256, id)
 }
 
-/// Whether a key set verifies what a signer signs.
+/// Whether a key set verifies this signer's tokens.
 fn has(keys: &KeySet, signer: &Signer) -> bool {
     let claims = json!({"iss": ISSUER, "aud": "landslide", "sub": "alice", "exp": seconds_from_now(600)});
     keys.verify(&Token::read(&signer.sign(&claims)).unwrap()).is_ok()
@@ -142,7 +142,7 @@ async fn first_tokens_at_once_make_one_fetch() {
     fetch.publish(URI, &[&signer]);
     let all = join_all((0..100).map(|age_ms| issuer.keys(&fetch, now.plus_millis(age_ms)))).await;
     assert!(all.into_iter().all(|keys| has(&keys.unwrap(), &signer)));
-    // Those who asked a moment before the fetch that they waited for are served by it too.
+    // Callers that asked a moment before the fetch they waited for are served by it too.
     let all = join_all((0..100).rev().map(|age_ms| issuer.latest_keys(&fetch, now.plus_millis(age_ms)))).await;
     assert!(all.into_iter().all(|keys| keys.is_ok()));
     assert_eq!(fetch.fetches(URI), 1);

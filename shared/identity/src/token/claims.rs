@@ -1,4 +1,4 @@
-//! What a token must say, once its signature is good.
+//! Checks a token's claims, once its signature is verified.
 
 use landslide_aws::clock;
 use landslide_domain::{
@@ -10,9 +10,9 @@ use serde_json::Value;
 
 use super::{AUDIENCE_CLAIM, Expected, Refused};
 
-/// The longest subject, in characters (OpenID Connect Core, section 2).
+/// The most characters in a subject (OpenID Connect Core, section 2).
 const SUBJECT_CHARS_MAX: usize = 255;
-/// By how much an issuer's clock and ours may differ, in seconds.
+/// The most that an issuer's clock may differ from ours, in seconds.
 const CLOCK_SKEW_SECONDS: u64 = 60;
 
 #[derive(Deserialize)]
@@ -35,7 +35,7 @@ enum Audience {
 }
 
 impl Audience {
-    /// Whether one of these is among its recipients.
+    /// Whether one of these audiences is a recipient.
     fn names(&self, audiences: &[String]) -> bool {
         match self {
             Self::One(one) => audiences.contains(one),
@@ -44,16 +44,16 @@ impl Audience {
     }
 }
 
-/// A NumericDate (RFC 7519, section 2), which may have a fraction; whole seconds of it.
+/// A NumericDate (RFC 7519, section 2) in whole seconds. It may be sent with a fraction.
 fn numeric_date<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
     match Option::<f64>::deserialize(deserializer)? {
         Some(seconds) if seconds < 0.0 => Err(D::Error::custom("a time before 1970")),
-        // Saturates.
+        // This cast saturates.
         seconds => Ok(seconds.map(|seconds| seconds as u64)),
     }
 }
 
-/// The caller that the claims of a signed token name, if they are what they must be now.
+/// Returns the caller that a signed token's claims name, if they are valid now.
 pub fn check(claims: &[u8], expected: &Expected, kind: TokenKind) -> Result<Caller, Refused> {
     let parsed: Claims = serde_json::from_slice(claims).map_err(|_| malformed(claims))?;
     check_issuer(parsed.iss, expected)?;
@@ -63,7 +63,7 @@ pub fn check(claims: &[u8], expected: &Expected, kind: TokenKind) -> Result<Call
     Ok(Caller { issuer: expected.issuer.clone(), subject, kind, expires_at })
 }
 
-/// Says which claim it is.
+/// Finds out which claim is malformed.
 fn malformed(claims: &[u8]) -> Refused {
     let mut json = serde_json::Deserializer::from_slice(claims);
     match serde_path_to_error::deserialize::<_, Claims>(&mut json) {
@@ -81,7 +81,7 @@ fn check_issuer(issuer: Option<String>, expected: &Expected) -> Result<(), Refus
     if issuer == expected.issuer || expected.aliases.contains(&issuer) { Ok(()) } else { Err(Refused::UnknownIssuer) }
 }
 
-/// When it expires, as long as it is taken here.
+/// Returns when the token expires. Fails if it is not valid now.
 fn check_time(expires: Option<u64>, not_before: Option<u64>, now: u64) -> Result<Timestamp, Refused> {
     let taken_until = expires.ok_or_else(|| missing("exp"))?.saturating_add(CLOCK_SKEW_SECONDS);
     if taken_until < now {
@@ -93,8 +93,8 @@ fn check_time(expires: Option<u64>, not_before: Option<u64>, now: u64) -> Result
     Ok(Timestamp::EPOCH.plus_millis(taken_until.saturating_mul(1_000)))
 }
 
-/// The configured claim must name an audience of the issuer's. An `aud` beside it that names others alone means that the token is not
-/// for us (RFC 7519, section 4.1.3).
+/// The configured claim must name one of the issuer's audiences. If there is also an `aud` that names only others, the
+/// token is not for us (RFC 7519, section 4.1.3).
 fn check_audience(aud: Option<&Audience>, claims: &[u8], expected: &Expected) -> Result<(), Refused> {
     let claim = &expected.audience_claim;
     if claim != AUDIENCE_CLAIM {

@@ -1,5 +1,5 @@
-//! One published key (RFC 7517), as providers really write it. What is the same number, curve or algorithm under another
-//! name or spelling is the same; a key that is not meant to verify signatures, or is not safe to, is not used.
+//! One published key (RFC 7517), in the spellings that providers really use. Different names for the same number, curve
+//! or algorithm are equal. A key is not used if it is unsafe, or not meant to verify signatures.
 
 use base64::{
     Engine,
@@ -11,54 +11,54 @@ use serde_json::{Map, Value};
 
 use super::Key;
 
-/// The sizes of RSA keys that are taken, in bits: RFC 7518, section 3.3, and what the crypto library verifies.
+/// Accepted RSA key sizes, in bits: RFC 7518, section 3.3, and what the crypto library verifies.
 const RSA_BITS: std::ops::RangeInclusive<usize> = 2_048..=8_192;
-/// The longest public exponent that the crypto library takes, in bits.
+/// The longest public exponent that the crypto library accepts, in bits.
 const RSA_EXPONENT_BITS_MAX: usize = 33;
-/// The length of a coordinate of P-256, in bytes.
+/// The length of a P-256 coordinate, in bytes.
 const P256_BYTES: usize = 32;
-/// The length of a public key of Ed25519, in bytes (RFC 8037).
+/// The length of an Ed25519 public key, in bytes (RFC 8037).
 const ED25519_BYTES: usize = 32;
-/// What says how a key verifies signatures, and which.
+/// The members that say how a key verifies signatures, and which.
 const MEMBERS_OF_USE: [&str; 10] = ["kty", "kid", "use", "key_ops", "alg", "crv", "n", "e", "x", "y"];
-/// What only a private or a shared key has (RFC 7518, section 6; RFC 8037).
+/// The members that only a private or shared key has (RFC 7518, section 6; RFC 8037).
 const SECRET_MEMBERS: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
-/// With and without padding.
+/// Accepts text with and without padding.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &URL_SAFE,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
-/// Why a key is not used. It never repeats what the key says.
+/// Why a key is not used. Never repeats its values.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unusable {
-    /// No JSON object.
+    /// It is not a JSON object.
     #[error("is no JSON object")]
     NotAnObject,
-    /// A private or shared key.
+    /// It is a private or shared key.
     #[error("is a private or shared key ({0:?}): replace it at the issuer, for it is no secret any more")]
     Secret(&'static str),
-    /// A member that must be a text is something else, or is missing.
+    /// A required text member is missing, or not text.
     #[error("has no text as its {0:?}")]
     NotText(&'static str),
-    /// For something else, as `use` or `key_ops` says.
+    /// It is for another use, as `use` or `key_ops` says.
     #[error("is not for verifying signatures ({0:?})")]
     OtherUse(&'static str),
-    /// Of a type or curve that is not known.
+    /// Its type or curve is not known.
     #[error("is of a type or curve other than RSA, P-256 and Ed25519")]
     OtherType,
-    /// For another algorithm than the one that keys of its type are used for.
+    /// It is for another algorithm than its type is used for here.
     #[error("is for an algorithm other than RS256, ES256 and EdDSA")]
     OtherAlgorithm,
-    /// A number that is none, or can't be one of such a key.
+    /// A number is malformed, or impossible for this kind of key.
     #[error("has an {0:?} that can't be one")]
     Number(&'static str),
-    /// An RSA key that is too short to be safe, or longer than can be verified.
+    /// It is an RSA key that is too short to be safe, or too long to be verified.
     #[error("has {0} bits, and an RSA key must have {min} to {max}", min = RSA_BITS.start(), max = RSA_BITS.end())]
     Bits(usize),
 }
 
-/// The algorithm that an account's token or key names; `Ed25519` is the name of EdDSA since RFC 9864.
+/// The algorithm that an account's token or key names. RFC 9864 renamed EdDSA to `Ed25519`.
 pub fn algorithm_of(name: &str) -> Option<Algorithm> {
     match name {
         "RS256" => Some(Algorithm::RS256),
@@ -68,7 +68,7 @@ pub fn algorithm_of(name: &str) -> Option<Algorithm> {
     }
 }
 
-/// The key, if tokens may be verified by it.
+/// Parses a key, if tokens may be verified with it.
 pub fn read(published: &Value) -> Result<Key, Unusable> {
     let members = Members(published.as_object().ok_or(Unusable::NotAnObject)?);
     members.refuse_secrets()?;
@@ -81,7 +81,7 @@ pub fn read(published: &Value) -> Result<Key, Unusable> {
     }
 }
 
-/// The key without what verifying does not need, such as certificates; `None` if it can't be used.
+/// The key without members that verifying does not need, such as certificates. `None` if it is not usable.
 pub fn reduced(published: &Value) -> Option<Value> {
     read(published).ok()?;
     let members = published.as_object()?.iter().filter(|(name, _)| MEMBERS_OF_USE.contains(&name.as_str()));
@@ -91,7 +91,7 @@ pub fn reduced(published: &Value) -> Option<Value> {
 struct Members<'a>(&'a Map<String, Value>);
 
 impl Members<'_> {
-    /// A member, unless it is missing or null.
+    /// A member's value, unless it is missing or null.
     fn get(&self, name: &str) -> Option<&Value> {
         self.0.get(name).filter(|value| !value.is_null())
     }
@@ -111,7 +111,7 @@ impl Members<'_> {
         }
     }
 
-    /// Either of the two may say what the key is for (RFC 7517, sections 4.2 and 4.3).
+    /// Either member may say what the key is for (RFC 7517, sections 4.2 and 4.3).
     fn refuse_other_uses(&self) -> Result<(), Unusable> {
         if self.text("use")?.is_some_and(|usage| usage != "sig") {
             return Err(Unusable::OtherUse("use"));
@@ -127,7 +127,7 @@ impl Members<'_> {
     fn key(&self) -> Result<(Algorithm, DecodingKey), Unusable> {
         match self.needed("kty")? {
             "RSA" => Ok((Algorithm::RS256, self.rsa()?)),
-            // As JOSE, SEC 2 and X9.62 call the one curve.
+            // JOSE, SEC 2 and X9.62 have different names for this curve.
             "EC" if matches!(self.needed("crv")?, "P-256" | "secp256r1" | "prime256v1") => {
                 Ok((Algorithm::ES256, self.p256()?))
             }
@@ -144,7 +144,7 @@ impl Members<'_> {
         if !is_odd(&modulus) {
             return Err(Unusable::Number("n"));
         }
-        // 1 would let anyone sign.
+        // With an exponent of 1, anyone could sign.
         if !is_odd(&exponent) || exponent == [1] || bits(&exponent) > RSA_EXPONENT_BITS_MAX {
             return Err(Unusable::Number("e"));
         }
@@ -167,13 +167,13 @@ impl Members<'_> {
         if key.len() == ED25519_BYTES { Ok(DecodingKey::from_ed_der(&key)) } else { Err(Unusable::Number("x")) }
     }
 
-    /// Base64 of either alphabet.
+    /// Decodes base64 in either alphabet.
     fn bytes(&self, name: &'static str) -> Result<Vec<u8>, Unusable> {
         let text = self.needed(name)?.replace('+', "-").replace('/', "_");
         BASE64.decode(text).map_err(|_| Unusable::Number(name))
     }
 
-    /// Without the zeros in front that some write and some leave out.
+    /// Without leading zeros, which only some providers write.
     fn integer(&self, name: &'static str) -> Result<Vec<u8>, Unusable> {
         let mut bytes = self.bytes(name)?;
         let zeros = bytes.iter().take_while(|byte| **byte == 0).count();
@@ -182,7 +182,7 @@ impl Members<'_> {
     }
 }
 
-/// Of an integer without zeros in front.
+/// The bit length of an integer without leading zeros.
 fn bits(integer: &[u8]) -> usize {
     integer.first().map_or(0, |first| integer.len() * 8 - first.leading_zeros() as usize)
 }

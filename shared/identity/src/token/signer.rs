@@ -1,4 +1,4 @@
-//! Signs tokens as an OpenID Provider does, for tests.
+//! Signs tokens like an OpenID Provider, for tests.
 
 use aws_lc_rs::{
     encoding::AsDer,
@@ -9,7 +9,7 @@ use jsonwebtoken::{Algorithm, EncodingKey, Header, encode, jwk::Jwk};
 use landslide_aws::clock;
 use serde_json::{Value, json};
 
-/// A signer of an issuer, and its public key as the issuer publishes it.
+/// An issuer's signer, and its public key as published.
 pub struct Signer {
     pub algorithm: Algorithm,
     pub key: EncodingKey,
@@ -40,13 +40,13 @@ impl Signer {
     }
 }
 
-/// The RSA private key in the form that the JWT crate takes: what PKCS #8 wraps, past its 26 bytes.
+/// The RSA private key in the JWT crate's form: the content of PKCS #8, after its first 26 bytes.
 fn pkcs1(pair: KeyPair) -> Vec<u8> {
     let pkcs8: aws_lc_rs::encoding::Pkcs8V1Der<'_> = pair.as_der().unwrap();
     pkcs8.as_ref()[26..].to_vec()
 }
 
-/// A time by the wall clock, as claims write it.
+/// A time relative to now, in the claims' format.
 pub fn seconds_from_now(seconds: i64) -> i64 {
     (clock::now().as_millis() / 1_000) as i64 + seconds
 }

@@ -22,7 +22,7 @@ fn with(name: &str, value: Value) -> Value {
     claims
 }
 
-/// What verifies the tokens of one issuer, or devices'.
+/// Verifies tokens from one issuer, or from devices.
 struct Verifier(KeySet);
 
 impl Verifier {
@@ -99,7 +99,7 @@ fn a_key_signs_with_its_own_algorithm_only() {
     let unsigned = format!("{}.{}.", part(&json!({"alg": "none", "typ": "JWT"})), part(&claims()));
     assert!(verifier.verify(&unsigned).is_err());
 
-    // The public key is public: as a secret it must be worth nothing.
+    // The public key is public, so it must be useless as a shared secret.
     let modulus = BASE64_URL_SAFE_NO_PAD.decode(signer.jwk["n"].as_str().unwrap()).unwrap();
     for secret in [modulus.as_slice(), signer.jwk["n"].as_str().unwrap().as_bytes(), signer.jwk.to_string().as_bytes()]
     {
@@ -108,7 +108,7 @@ fn a_key_signs_with_its_own_algorithm_only() {
         assert!(matches!(verifier.verify(&forged), Err(Refused::UnknownKey)));
     }
 
-    // Nor may it sign with another algorithm of its own family.
+    // Nor may it sign with another algorithm in its own family.
     let header = Header { kid: Some("k".to_owned()), ..Header::new(Algorithm::RS512) };
     let other = encode(&header, &claims(), &signer.key).unwrap();
     assert!(matches!(verifier.verify(&other), Err(Refused::UnknownKey)));
@@ -274,7 +274,7 @@ fn device_token(key: &DeviceKey) -> String {
     DeviceIssuer::new(key).issue([7; 16], clock::now()).unwrap().0
 }
 
-/// As a device got it before tokens had a `kid`.
+/// A device token from before tokens had a `kid`.
 fn device_token_without_kid(key: &DeviceKey) -> String {
     let expires_at = seconds_from_now(600);
     let claims =

@@ -1,5 +1,5 @@
-//! Changing a poll under its revision, so that a change lands when it says, or is written again or fenced off before
-//! anybody is told of it.
+//! Changes a poll under its revision. A change lands in time, or is rewritten or fenced off before anyone is told about
+//! it.
 
 use aws_sdk_dynamodb::Client;
 use landslide_aws::{
@@ -23,56 +23,55 @@ mod edit;
 mod tries;
 use tries::Tries;
 
-/// How often a change is tried: with 5.7 s of pauses on average, and 11.5 s at most. A transaction that stalls holds the
+/// How often a change is tried. The pauses add up to 5.7 s on average, 11.5 s at most. A stalled transaction holds the
 /// poll for as long.
 const ATTEMPTS_MAX: u32 = 16;
 /// The pause before the n-th further attempt is drawn at random below this times 2ⁿ, up to n = `PAUSE_DOUBLINGS`.
 const PAUSE_MS: u64 = 30;
 const PAUSE_DOUBLINGS: u32 = 5;
 
-/// The table of polls, to be changed by their owners.
+/// The Polls table, for owners who change their polls.
 pub struct PollChanges<D = Client, C = SystemClock> {
     polls: PollStore<D>,
     clock: C,
 }
 
 impl PollChanges {
-    /// Changes in the table that the environment names, its connection made.
+    /// Uses the table in the environment's variable, with an open connection.
     pub async fn from_env() -> Result<Self, ConfigError> {
         let polls = PollStore::from_env(&sdk::sdk_config()?)?;
         polls.prime().await;
         Ok(Self::new(polls))
     }
 
-    /// Changes in a table.
+    /// Uses this table.
     pub fn new(polls: PollStore) -> Self {
         Self::over(polls, SystemClock)
     }
 }
 
 impl<D: DynamoDb, C: Clock> PollChanges<D, C> {
-    /// Changes in a table of any database, by any clock.
+    /// Uses a table in any database, with any clock.
     pub fn over(polls: PollStore<D>, clock: C) -> Self {
         Self { polls, clock }
     }
 
-    /// Closes the caller's poll as early as can be strict. Closed already: the poll as it is.
+    /// Closes the caller's poll as early as possible. If it is already closed, returns it as it is.
     pub async fn close(&self, poll_id: &PollId, caller: &Caller) -> Result<Poll, Error> {
         self.change(poll_id, |poll, now, again| {
             poll.rules.must_be_of(caller)?;
             match poll.rules.status(now) {
                 Status::Scheduled => Err(Error::PollNotOpen),
                 Status::Closed if !again => Ok(poll.clone()),
-                // Closed by an earlier try of ours, that is: perhaps before everybody has read it.
+                // An earlier try of ours closed it, perhaps before every process had read that.
                 Status::Open | Status::Closed => Ok(close(poll, now, again)),
             }
         })
         .await
     }
 
-    /// Replaces a poll by what `edit` makes of it. `edit` gets the poll as it stands, the time, and whether the poll
-    /// that stands is an earlier try of ours, which may have landed late; it returns the very poll if there is nothing
-    /// to write.
+    /// Replaces a poll by the result of `edit`. `edit` receives the current poll, the time, and whether the current
+    /// poll is an earlier try of ours that may have landed late. It returns the very poll if there is nothing to write.
     async fn change(
         &self,
         poll_id: &PollId,
@@ -87,10 +86,10 @@ impl<D: DynamoDb, C: Clock> PollChanges<D, C> {
                 return outcome;
             }
         }
-        Err(Error::Unavailable("a poll's change did not land in time".to_owned()))
+        Err(Error::Unavailable("a change to the poll did not land in time".to_owned()))
     }
 
-    /// One attempt; `None` if there is to be another one.
+    /// One attempt. Returns `None` if another is needed.
     async fn attempt(
         &self,
         poll_id: &PollId,
@@ -100,11 +99,11 @@ impl<D: DynamoDb, C: Clock> PollChanges<D, C> {
         let current = match self.polls.poll(poll_id, &self.clock).await {
             Ok(Some(current)) => current,
             Ok(None) => return Some(Err(Error::NoSuchPoll)),
-            // What is under way must be fenced off before anybody is told that nothing was changed.
+            // Pending writes must be fenced off before anyone is told that nothing changed.
             Err(StoreError::Unavailable(_)) if tries.any() => return None,
             Err(error) => return Some(Err(error.into())),
         };
-        // After that look, however long it took: a process may die before it can write again what landed late.
+        // Sampled after that read, however long it took: a process may die before it can rewrite what landed late.
         let now = self.clock.now();
         let is_ours = tries.look_at(&current);
         if is_ours && tries.landed_by(now) {
@@ -112,11 +111,11 @@ impl<D: DynamoDb, C: Clock> PollChanges<D, C> {
         }
         match edit(&current, now, is_ours) {
             Ok(edited) if edited != current => self.write(edited, now, tries).await,
-            // Nothing is to be written, but what is under way might land after the answer.
+            // There is nothing to write, but a pending write might land after the response.
             settled if tries.may_still_land() => self.fence_off(&current, settled, tries).await,
             settled => {
                 if is_ours {
-                    tracing::warn!(poll = %poll_id, "a change of poll {poll_id} may have landed late, and stays: audit the poll");
+                    tracing::warn!(poll = %poll_id, "a change to poll {poll_id} may have landed late and stays as it is: audit the poll");
                 }
                 Some(tries.told(settled))
             }
@@ -135,7 +134,7 @@ impl<D: DynamoDb, C: Clock> PollChanges<D, C> {
         }
     }
 
-    /// Takes the next revision without a change, so that no earlier try can land any more.
+    /// Takes the next revision without a change, so that no earlier try can land.
     async fn fence_off(
         &self,
         current: &Poll,

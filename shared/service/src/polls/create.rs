@@ -1,4 +1,4 @@
-//! Making polls: by their id once, however often a caller repeats the request under one idempotency key.
+//! Creates polls: once per id, however often a caller repeats the request with one idempotency key.
 
 use landslide_aws::{
     clock::{Clock, SystemClock},
@@ -13,29 +13,30 @@ use landslide_domain::{
     poll::request::{CreatePoll, NewPoll},
 };
 
-/// The table of polls, and what a new one needs.
+/// The Polls table, and what a new poll needs.
 pub struct PollCreation {
     polls: PollStore,
     poll_id_secret: Vec<u8>,
     lanes_min: u8,
 }
 
-/// A poll that is there now.
+/// A poll that exists now.
 #[derive(Debug)]
 pub struct CreatedPoll {
-    /// The poll as it stands.
+    /// The poll as it is now.
     pub poll: Poll,
-    /// Whether this request made it.
+    /// Whether this request created it.
     pub is_new: bool,
 }
 
 impl PollCreation {
-    /// Polls are made in that table, with at least `lanes_min` lanes; the secret turns idempotency keys into ids.
+    /// Creates polls in this table, with at least `lanes_min` lanes. The secret turns idempotency keys into ids.
     pub fn new(polls: PollStore, poll_id_secret: Vec<u8>, lanes_min: u8) -> Self {
         Self { polls, poll_id_secret, lanes_min }
     }
 
-    /// Makes a poll for an owner. With an idempotency key that the owner has used, returns the poll made then, as it is now.
+    /// Creates a poll for an owner. If the owner has used the idempotency key before, returns the poll created then, as
+    /// it is now.
     pub async fn create(&self, owner: &Caller, key: Option<&str>, asked: CreatePoll) -> Result<CreatedPoll, Error> {
         let new = asked.validate().map_err(Error::InvalidFields)?;
         let request_hash = new.hash();
@@ -49,8 +50,8 @@ impl PollCreation {
         match self.polls.create(&poll).await? {
             Created::New => Ok(CreatedPoll { poll, is_new: true }),
             Created::Exists => {
-                // A query is not isolated from a transaction: the other one may still be landing.
-                let landing = || Error::Unavailable("a poll of this id is being made".to_owned());
+                // A query is not isolated from a transaction: the other create may still be landing.
+                let landing = || Error::Unavailable("a poll with this id is being created".to_owned());
                 let poll_id = &poll.rules.settings.poll_id;
                 repeated(self.polls.poll(poll_id, &SystemClock).await?.ok_or_else(landing)?, request_hash)
             }

@@ -1,4 +1,4 @@
-//! Listing an owner's polls, page by page.
+//! Lists an owner's polls, page by page.
 
 use landslide_aws::{config::ConfigError, sdk, store::PollStore};
 use landslide_domain::{
@@ -8,31 +8,31 @@ use landslide_domain::{
     poll::{OwnerOrder, Settings},
 };
 
-/// The table of polls, to be listed by owner.
+/// The Polls table, listed by owner.
 pub struct OwnerPolls {
     polls: PollStore,
 }
 
-/// Some of an owner's polls, newest first.
+/// One page of an owner's polls, newest first.
 pub struct PollPage {
     /// The polls, without their options.
     pub polls: Vec<Settings>,
-    /// Where the next page begins. If `None`, this is the last one.
+    /// The cursor of the next page. If `None`, this is the last one.
     pub next_cursor: Option<String>,
 }
 
 impl OwnerPolls {
-    /// The polls of the table that the environment names.
+    /// Uses the table in the environment's variable.
     pub fn from_env() -> Result<Self, ConfigError> {
         Ok(Self::new(PollStore::from_env(&sdk::sdk_config()?)?))
     }
 
-    /// The polls of a table.
+    /// Uses this table.
     pub fn new(polls: PollStore) -> Self {
         Self { polls }
     }
 
-    /// At most `limit` of the caller's polls, from a cursor of an earlier page on.
+    /// Returns at most `limit` of the caller's polls, starting at an earlier page's cursor.
     pub async fn page(&self, caller: &Caller, after: Option<&str>, limit: usize) -> Result<PollPage, Error> {
         let owner = caller.owner();
         let after = after.map(|after| read_cursor(&owner, after).ok_or(Error::UnknownCursor)).transpose()?;

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::*;
 
-/// Results in tables in which there is nothing.
+/// Results from empty tables.
 fn no_results() -> (CurrentResults, Calls) {
     let (aws, calls) = stub(|_, _| Answer::Ok(json!({})));
     let store = ResultsStore::new(&aws, "polls".to_owned(), "tallies".to_owned());

@@ -1,4 +1,4 @@
-//! What large providers publish and issue, as they write it: the keys, people and tenants are invented, the shapes are
+//! What large providers publish and issue, in their own spelling: keys, people and tenants are invented, shapes are
 //! real. `<n>`, `<e>`, `<x>` and `<y>` stand for a key's parameters, `<now>` and `<exp>` for times.
 
 use std::sync::LazyLock;
@@ -14,7 +14,7 @@ macro_rules! providers {
     ($($name:literal)*) => { [$(($name, include_str!(concat!("providers/", $name, ".json")))),*] };
 }
 
-/// Made once, for RSA keys take their time.
+/// Made once, as generating RSA keys takes time.
 static PROVIDERS: LazyLock<Vec<(&str, Provider)>> = LazyLock::new(providers);
 
 fn providers() -> Vec<(&'static str, Provider)> {
@@ -74,7 +74,7 @@ impl Provider {
     }
 }
 
-/// Puts the parameters of a key into the shape of one.
+/// Fills a key's parameters into its shape.
 fn fill(shape: &mut Value, key: &Value) {
     for (name, value) in shape.as_object_mut().unwrap() {
         if *value == format!("<{name}>") {
@@ -83,7 +83,7 @@ fn fill(shape: &mut Value, key: &Value) {
     }
 }
 
-/// The ways in which a provider's keys can be configured, each with a verifier that has them.
+/// The ways to configure a provider's keys, each with a verifier that has them.
 fn configured(provider: &Provider) -> [(&'static str, Verifier<FakeFetch>); 3] {
     let discovery_uri = format!("https://id.example.org{DISCOVERY_PATH}");
     let ways = [

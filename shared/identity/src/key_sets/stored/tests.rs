@@ -34,12 +34,12 @@ fn signer(id: &str) -> Signer {
     Signer::new(Algorithm::ES256, id)
 }
 
-/// Names of the issuers that are stored.
+/// The stored issuers' names.
 fn names(stored: &StoredKeySets) -> Vec<&str> {
     stored.issuers.keys().map(String::as_str).collect()
 }
 
-/// Ids of an issuer's stored keys.
+/// The ids of an issuer's stored keys.
 fn kids<'a>(stored: &'a StoredKeySets, issuer: &str) -> Vec<&'a str> {
     stored.issuers[issuer].keys.iter().map(|key| key["kid"].as_str().unwrap()).collect()
 }
@@ -107,7 +107,7 @@ async fn an_issuer_that_withdraws_its_keys_is_stored_without_any() {
     assert_eq!(later.issuers[ISSUER].keys, [Value::Null; 0]);
 }
 
-/// A key set's body whose reduced keys are as long as that, about.
+/// A key set's body whose reduced keys have about this many bytes.
 fn set_of_bytes(signer: &Signer, bytes: usize) -> Answer {
     let mut key = signer.jwk.clone();
     key["kid"] = json!("k".repeat(bytes));

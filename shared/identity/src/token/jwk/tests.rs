@@ -13,7 +13,7 @@ fn with(signer: &Signer, name: &str, value: Value) -> Value {
     key
 }
 
-/// Whether a published key verifies what the signer signs, or why it is not used.
+/// Whether a published key verifies this signer's tokens, or why it is not used.
 fn verifies(published: &Value, signer: &Signer) -> Result<bool, Unusable> {
     let signature = crypto::sign(MESSAGE, &signer.key, signer.algorithm).unwrap();
     let key = read(published)?;
@@ -28,7 +28,7 @@ fn rsa() -> Signer {
     Signer::new(Algorithm::RS256, "k")
 }
 
-/// A key of P-256 whose `x` begins with a zero byte, as one of 256 does.
+/// A P-256 key whose `x` begins with a zero byte, as one in 256 does.
 fn p256_with_a_zero_in_front() -> Signer {
     loop {
         let signer = Signer::new(Algorithm::ES256, "k");

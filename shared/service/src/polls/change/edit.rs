@@ -1,4 +1,4 @@
-//! Changing what a poll says.
+//! Edits what a poll says.
 
 use landslide_aws::{clock::Clock, store::DynamoDb};
 use landslide_domain::{caller::Caller, error::Error, ids::PollId, poll::Poll, poll::edit::EditPoll, vote::Revisions};
@@ -6,7 +6,7 @@ use landslide_domain::{caller::Caller, error::Error, ids::PollId, poll::Poll, po
 use super::PollChanges;
 
 impl<D: DynamoDb, C: Clock> PollChanges<D, C> {
-    /// Edits the caller's poll if its revision is one of those expected.
+    /// Edits the caller's poll, if its revision is one of those expected.
     pub async fn edit(
         &self,
         poll_id: &PollId,
@@ -16,7 +16,7 @@ impl<D: DynamoDb, C: Clock> PollChanges<D, C> {
     ) -> Result<Poll, Error> {
         self.change(poll_id, |poll, now, again| {
             poll.rules.must_be_of(caller)?;
-            // An earlier try of ours may be the revision that stands now.
+            // The current revision may be an earlier try of ours.
             let revision = poll.rules.settings.revision;
             if expected.include_poll(revision) || again && expected.include_poll(revision - 1) {
                 Ok(edit.apply(poll, now, again)?)

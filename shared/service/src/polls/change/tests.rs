@@ -14,30 +14,30 @@ use serde_json::{Value, json};
 
 use super::*;
 
-/// What becomes of a write.
+/// What happens to a write.
 #[derive(Clone, Copy, Debug)]
 enum Fate {
     Lands,
     LandsAndTheAnswerIsLost,
     LandsAndTheAnswerComesAfter(u64),
     IsLost,
-    /// It lands once so many further calls have been answered, if its condition holds then; nobody is told.
+    /// It lands after this many further calls, if its condition holds then. Nobody is told.
     LandsAfterCalls(usize),
-    /// The same of a transaction that stalls: other writes meet its locks until then.
+    /// The same for a stalled transaction: other writes conflict with its locks until then.
     StallsForCalls(usize),
-    /// And somebody else raises the peak to 2,000 over the same revision.
+    /// It is lost, and someone else raises the peak to 2,000 over the same revision.
     IsLostWhileAnotherLands,
-    /// And somebody else raises the peak to 2,000 over it.
+    /// It lands, and someone else raises the peak to 2,000 over it.
     LandsAndAnotherOverIt,
     LandsWhileLanesAreDoubled,
-    /// And the next read gets no answer either.
+    /// It is lost, and so is the next read's response.
     IsLostAndTheNextReadToo,
 }
 
-/// How long a caller waits for an answer that does not come.
+/// How long a caller waits for a response that never comes.
 const SILENCE_MS: u64 = 1_500;
 
-/// A table of one poll, and what is under way to it.
+/// A table with one poll, and pending writes to it.
 struct Table {
     items: Vec<Value>,
     clock: VirtualClock,
@@ -169,7 +169,8 @@ fn items_put(call: &Call) -> Vec<Value> {
     }
 }
 
-/// PollChanges over a table that holds `poll`, 10 s after `at(0)`; changes meet their fates in turn, then land.
+/// PollChanges over a table that holds `poll`, 10 s after `at(0)`. Writes meet these fates in turn, and land after
+/// that.
 fn editing(poll: &Poll, fates: &[Fate]) -> (PollChanges<Client, VirtualClock>, Shared) {
     let clock = VirtualClock::new(at(10));
     let fates = fates.iter().rev().copied().collect();
@@ -198,7 +199,7 @@ fn editing(poll: &Poll, fates: &[Fate]) -> (PollChanges<Client, VirtualClock>, S
     (PollChanges::over(PollStore::new(&aws, "polls".to_owned()), clock), table)
 }
 
-/// A poll of the account `owner`, made at `at(0)`.
+/// A poll that the account `owner` created at `at(0)`.
 fn poll(times: Value) -> Poll {
     let mut body = json!({"question": "Q", "options": ["a", "b"]});
     body.as_object_mut().unwrap().extend(times.as_object().unwrap().clone());
@@ -217,7 +218,7 @@ fn run<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
 }
 
-/// The poll as it is stored once everything that was under way has landed, or failed at its condition.
+/// The stored poll once all pending writes have landed, or failed at their conditions.
 fn stored(editing: &PollChanges<Client, VirtualClock>, table: &Shared) -> Poll {
     let mut table = table.lock().unwrap();
     table.reads_lost = 0;
@@ -228,7 +229,7 @@ fn stored(editing: &PollChanges<Client, VirtualClock>, table: &Shared) -> Poll {
     run(editing.polls.poll(&id(), &editing.clock)).unwrap().unwrap()
 }
 
-/// Closes the poll; what `edit` was told of earlier tries, and the poll then.
+/// Closes the poll. Returns what `edit` was told about earlier tries, and the outcome.
 fn close_it(editing: &PollChanges<Client, VirtualClock>) -> (Vec<bool>, Result<Poll, Error>) {
     let told = Mutex::new(Vec::new());
     let outcome = run(editing.change(&id(), |poll, now, again| {
@@ -243,7 +244,7 @@ fn edit_it(editing: &PollChanges<Client, VirtualClock>, body: Value) -> Result<P
     run(editing.edit(&id(), &account("owner"), &Revisions::Any, &edit))
 }
 
-/// When a poll closes, in milliseconds from the time at which these tests begin to change it.
+/// When a poll closes, in milliseconds from these tests' start.
 fn closes_in_ms(poll: &Poll) -> u64 {
     poll.rules.settings.spec.closes_at.unwrap().millis_since(at(10))
 }
@@ -320,7 +321,7 @@ fn a_change_that_never_lands_is_unavailable_in_the_end() {
     assert!(matches!(closed, Err(Error::Unavailable(_))));
 }
 
-/// 9.5 s ahead is far enough for the first try, and too near for a second one.
+/// A closing 9.5 s ahead is far enough for a first try, and too near for a second.
 fn close_near(fates: &[Fate]) -> (Result<Poll, Error>, Poll) {
     let (editing, table) = editing(&open_poll(), fates);
     let outcome = edit_it(&editing, json!({"closes_at": at(10).plus_millis(9_500)}));
@@ -362,7 +363,7 @@ fn a_refusal_waits_though_the_next_read_fails() {
 #[test]
 fn a_try_that_somebody_may_have_replaced_before_it_was_seen_is_no_refusal() {
     let (outcome, stored) = close_near(&[Fate::LandsAndAnotherOverIt]);
-    assert_eq!(outcome.unwrap(), stored, "the closing stands, whoever else changed the poll");
+    assert_eq!(outcome.unwrap(), stored, "the closing stands, though someone else changed the poll");
     assert_eq!((closes_in_ms(&stored), stored.rules.settings.spec.peak_votes_per_second), (9_500, 2_000));
     let (editing, _) = editing(&open_poll(), &[Fate::LandsAndAnotherOverIt]);
     let edit: EditPoll = serde_json::from_value(json!({"peak_votes_per_second": 3_000})).unwrap();
@@ -403,7 +404,7 @@ fn only_new_labels_take_a_transaction() {
 }
 
 #[test]
-fn a_look_that_takes_long_leaves_a_closing_as_much_time_to_be_felt() {
+fn a_slow_read_leaves_a_closing_as_much_time_to_propagate() {
     let (editing, table) = editing(&open_poll(), &[]);
     table.lock().unwrap().read_takes_ms = 4_000;
     let (_, closed) = close_it(&editing);

@@ -1,16 +1,16 @@
-//! The writes of one change whose outcome is unknown, or that were slow.
+//! One change's writes that were slow, or whose outcome is unknown.
 
 use landslide_domain::{error::Error, lease::CONFIG_WRITE_MS, poll::Poll, time::Timestamp};
 
-/// What one request has tried to write over a poll, and what is known of that.
+/// What one request has tried to write over a poll, and what is known about it.
 #[derive(Default)]
 pub struct Tries {
     tries: Vec<Try>,
-    /// When the try that stands was decided, by the last look.
+    /// When the try that now stands was decided, as of the last read.
     stands_since: Option<Timestamp>,
-    /// Whether one may still land: over the revision that stood at the last look.
+    /// Whether a try may still land, over the revision of the last read.
     may_still_land: bool,
-    /// Whether one may have landed and been replaced by somebody else's change before it was seen.
+    /// Whether a try may have landed and been replaced by someone else's change, unseen.
     is_lost_sight_of: bool,
 }
 
@@ -20,18 +20,18 @@ struct Try {
 }
 
 impl Tries {
-    /// Whether there is any.
+    /// Whether there is any try.
     pub fn any(&self) -> bool {
         !self.tries.is_empty()
     }
 
-    /// Notes a try that may land at any time, or landed late.
+    /// Records a try that may land at any time, or that landed late.
     pub fn note(&mut self, poll: Poll, decided_at: Timestamp) {
         self.tries.push(Try { poll, decided_at });
     }
 
-    /// Holds the poll that stands against the tries; whether it is one of them. One of a revision that stands is settled:
-    /// it landed, or never will.
+    /// Compares the current poll with the tries. Returns whether it is one of them. A try with a revision that now
+    /// stands is settled: it landed, or never will.
     pub fn look_at(&mut self, current: &Poll) -> bool {
         let revision = current.rules.settings.revision;
         let standing = self.tries.iter().find(|tried| tried.poll.is_but_for_lanes(current));
@@ -42,7 +42,7 @@ impl Tries {
         standing.is_some()
     }
 
-    /// Whether the try that stands landed by a time, soon enough after it was decided to hold as it says.
+    /// Whether the current try landed by `now`, soon enough after its decision to hold.
     pub fn landed_by(&self, now: Timestamp) -> bool {
         self.stands_since.is_some_and(|decided_at| now.millis_since(decided_at) <= CONFIG_WRITE_MS)
     }
@@ -52,11 +52,12 @@ impl Tries {
         self.may_still_land
     }
 
-    /// What the caller is told. A refusal says that nothing was changed; where that is not known, the change is unavailable.
+    /// What the caller is told. A refusal means that nothing changed; if that is not certain, the change is
+    /// unavailable.
     pub fn told(&self, settled: Result<Poll, Error>) -> Result<Poll, Error> {
         match settled {
             Err(_) if self.is_lost_sight_of || self.stands_since.is_some() => {
-                Err(Error::Unavailable("a poll's change may have landed before somebody else's".to_owned()))
+                Err(Error::Unavailable("a change to the poll may have landed before someone else's".to_owned()))
             }
             settled => settled,
         }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::current::UNKNOWN_MAX;
 
-/// Polls of a table in which `p1` is the only poll, which nobody has changed.
+/// A table in which `p1` is the only poll. Nobody changes it.
 fn polls() -> (CurrentPolls, Calls) {
     let (aws, calls) = stub(|_, _| Answer::Ok(json!({})));
     let poll = poll_asked_for(json!({"question": "Q", "options": ["a", "b"]}), at(0)).unwrap();
