@@ -1,7 +1,7 @@
-//! The gateway's Lambda authorizer: says who calls, or that nobody does.
+//! The gateway's Lambda authorizer: says who calls, or denies the call.
 //!
-//! Deny is a value. Its answer is cached by token for all methods, so the policy covers the whole stage. Where an
-//! issuer's keys can't be had it has no answer: it fails, and the gateway says 503.
+//! A denial is a normal response. Responses are cached by token for all methods, so the policy covers the whole stage.
+//! If an issuer's keys are unavailable, the authorizer fails, and the gateway responds with 503.
 
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ pub struct App {
 }
 
 impl App {
-    /// The authorizer as the environment sets it, its keys of devices read, and those of issuers that are stored.
+    /// The authorizer that the environment configures. Reads the device keys and the stored issuers' keys.
     pub async fn from_env() -> Result<Self, lambda_runtime::Error> {
         let aws = sdk::sdk_config()?;
         let device_secret = config::text("DEVICE_SECRET")?;
@@ -39,29 +39,32 @@ impl App {
         Ok(Self::new(Verifier::new(issuers, &device_keys?, HttpFetch::new(reach))))
     }
 
-    /// An authorizer over a verifier.
+    /// An authorizer with this verifier.
     pub fn new(verifier: Verifier) -> Self {
         Self { verifier, refusals: LogLimit::default() }
     }
 
-    /// Once a minute for each kind, or a storm of bad tokens would be a bill for logs.
+    /// Logs one line a minute per kind, so that a storm of bad tokens costs little.
     fn log(&self, refusal: &Refusal, now: Timestamp) {
         if let Some(left_out) = self.refusals.admit(&refusal.kind(), now) {
             let (issuer, kid) = (refusal.issuer.as_deref(), refusal.key_id.as_deref());
-            tracing::info!(issuer, kid, reason = %refusal.reason, left_out, "token refused: {}", refusal.reason);
+            let named = [("issuer", issuer), ("kid", kid)]
+                .map(|(name, value)| value.map(|value| format!(", {name} {value:?}")).unwrap_or_default())
+                .concat();
+            tracing::info!(issuer, kid, reason = %refusal.reason, left_out, "token refused: {}{named}", refusal.reason);
         }
     }
 }
 
-/// Begins with the stored keys of issuers, where there are any. Without them each issuer is asked at its first token.
+/// Starts with the stored issuers' keys, if there are any. Without them, each issuer is asked at its first token.
 async fn recall(issuers: &Issuers, stored: impl Future<Output = Result<StoredKeySets, KeySetsError>>) {
     if issuers.fetched().next().is_none() {
         return;
     }
     match tokio::time::timeout(RECALL_TIME_MAX, stored).await {
         Ok(Ok(stored)) => issuers.recall(&stored),
-        Ok(Err(error)) => tracing::warn!(%error, "stored keys of issuers can't be read: {error}"),
-        Err(_) => tracing::warn!("stored keys of issuers were not read within {} ms", RECALL_TIME_MAX.as_millis()),
+        Ok(Err(error)) => tracing::warn!(%error, "the stored issuers' keys can't be read: {error}"),
+        Err(_) => tracing::warn!("the stored issuers' keys were not read within {} ms", RECALL_TIME_MAX.as_millis()),
     }
 }
 
@@ -74,7 +77,7 @@ pub struct AuthorizerRequest {
     headers: Option<std::collections::HashMap<String, String>>,
 }
 
-/// The response: a policy, and who calls if it allows.
+/// The response: a policy, and the caller if it allows.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AuthorizerResponse {
@@ -99,7 +102,7 @@ struct Statement {
     resource: String,
 }
 
-/// What the functions are told. Values arrive there as strings.
+/// What the functions learn about the caller. All values arrive there as strings.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 struct Context {
     issuer: String,
@@ -108,7 +111,7 @@ struct Context {
     expires_at: String,
 }
 
-/// Answers the gateway; `now` is a time before this call.
+/// Handles a gateway request. `now` must be sampled before this call.
 pub async fn authorize(
     app: &App,
     request: &AuthorizerRequest,
@@ -134,7 +137,7 @@ impl AuthorizerRequest {
     }
 }
 
-/// All methods of the stage: `arn:…:<api>/<stage>/*` of `arn:…:<api>/<stage>/<verb>/<path>`.
+/// All methods in the stage: `arn:…:<api>/<stage>/*` from `arn:…:<api>/<stage>/<verb>/<path>`.
 fn stage_of(method_arn: &str) -> String {
     let parts: Vec<&str> = method_arn.split('/').take(2).collect();
     format!("{}/*", parts.join("/"))

@@ -82,7 +82,7 @@ async fn a_question_without_headers_is_denied() {
     assert_eq!(effect(&serde_json::to_value(answer).unwrap()), "Deny");
 }
 
-/// How a token of an issuer fares, `now` on: its effect, or that there is no answer.
+/// A token's effect at `now`, or why there is none.
 async fn fare(app: &App, token: &str, now: Timestamp) -> String {
     match authorize(app, &request(&[("Authorization", &format!("Bearer {token}"))]), now).await {
         Ok(answer) => effect(&serde_json::to_value(answer).unwrap()).to_owned(),
@@ -129,7 +129,7 @@ async fn without_an_issuers_keys_there_is_neither_allow_nor_deny() {
     assert_eq!(fare(&app, "alice", now).await, "Deny");
 }
 
-/// The secret of stored keys as it answers.
+/// The secret with the stored keys, which answers as told.
 fn key_sets_secret(answer: Answer) -> (KeySetsSecret, Calls) {
     let (aws, calls) = stub(move |_, _| answer.clone());
     (KeySetsSecret::new(&aws, "key-sets".to_owned()), calls)

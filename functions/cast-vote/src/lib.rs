@@ -1,4 +1,4 @@
-//! `POST /v1/polls/{poll_id}/votes`: stores a vote, once, by one conditional write.
+//! `POST /v1/polls/{poll_id}/votes`: stores a vote once, by one conditional write.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use landslide_aws::clock;
 use landslide_edge::{BODY_BYTES_MAX, CacheControl, Error, Reply, Request, StatusCode};
 use landslide_service::votes::{Votes, Wish};
 
-/// 201 with a first or changed vote, 200 with a repeat of the stored choices, also after closing.
+/// 201 with a new or changed vote; 200 if these choices are already stored, even after closing.
 pub async fn handle(votes: Arc<Votes>, request: Request) -> Result<Reply, Error> {
     let poll_id = request.poll_id()?;
     let caller = request.caller(clock::now())?;

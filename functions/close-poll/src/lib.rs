@@ -1,4 +1,4 @@
-//! `POST /v1/polls/{poll_id}/close`: closes a poll as early as can be strict, 9 s from now.
+//! `POST /v1/polls/{poll_id}/close`: closes a poll as early as every process can know it, 9 s from now.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use landslide_aws::clock;
 use landslide_edge::{CacheControl, Error, Reply, Request, StatusCode};
 use landslide_service::polls::PollChanges;
 
-/// 200 with the poll and its `closes_at`, and the same again.
+/// 200 with the poll and its `closes_at`; a repeat gets the same.
 pub async fn handle(changes: Arc<PollChanges>, request: Request) -> Result<Reply, Error> {
     let poll_id = request.poll_id()?;
     let caller = request.account(clock::now())?;

@@ -1,4 +1,4 @@
-//! `POST /v1/polls`: makes a poll for the account that calls.
+//! `POST /v1/polls`: creates a poll for the calling account.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use landslide_aws::{clock, config, sdk, secret, store::PollStore};
 use landslide_edge::{CacheControl, Error, POLL_BODY_BYTES_MAX, Reply, Request, StatusCode};
 use landslide_service::polls::PollCreation;
 
-/// Making polls as the environment sets it, its connections made.
+/// The service that the environment configures, with an open connection.
 pub async fn creation_from_env() -> Result<PollCreation, lambda_runtime::Error> {
     let aws = sdk::sdk_config()?;
     let poll_id_secret = secret::read(&aws, &config::text("POLL_ID_SECRET")?).await?;
@@ -15,7 +15,7 @@ pub async fn creation_from_env() -> Result<PollCreation, lambda_runtime::Error> 
     Ok(PollCreation::new(polls, poll_id_secret, config::value("MIN_LANES")?))
 }
 
-/// 201 with the new poll. With an `Idempotency-Key`, a repeat is 200 with the poll as it is now.
+/// 201 with the new poll. With an `Idempotency-Key`, a repeat gets 200 with the poll as it is now.
 pub async fn handle(creation: Arc<PollCreation>, request: Request) -> Result<Reply, Error> {
     let owner = request.account(clock::now())?;
     let created = creation.create(&owner, request.idempotency_key()?, request.json(POLL_BODY_BYTES_MAX)?).await?;

@@ -6,10 +6,10 @@ use landslide_aws::clock;
 use landslide_edge::{CacheControl, Error, Reply, Request, StatusCode};
 use landslide_service::polls::CurrentPolls;
 
-/// Seconds for which anyone may keep a poll: it is read as often as it is voted in.
+/// How long a response may be cached, in seconds. Polls are read as often as votes are cast.
 const MAX_AGE_SECONDS: u32 = 2;
 
-/// 200 with the poll, 304 if the caller has it as it is.
+/// 200 with the poll, or 304 if the caller's copy is current.
 pub async fn handle(polls: Arc<CurrentPolls>, request: Request) -> Result<Reply, Error> {
     let now = clock::now();
     let poll = polls.poll(&request.poll_id()?, now).await?;

@@ -1,5 +1,5 @@
-//! `GET /v1/polls/{poll_id}/results` and `…/results/mine`: what is counted, at most a second old, for anyone or for
-//! the caller.
+//! `GET /v1/polls/{poll_id}/results` and `…/results/mine`: shows counts, at most a second old, to anyone or to the
+//! caller.
 
 use std::sync::Arc;
 
@@ -7,10 +7,10 @@ use landslide_aws::clock;
 use landslide_edge::{CacheControl, Error, Reply, Request, StatusCode};
 use landslide_service::results::CurrentResults;
 
-/// Seconds for which anyone may keep results.
+/// How long public results may be cached, in seconds.
 const MAX_AGE_SECONDS: u32 = 1;
 
-/// 200 with the results, 304 if the caller has them, 403 if the caller may not see them.
+/// 200 with the results, 304 if the caller's copy is current, 403 if the caller may not see them.
 pub async fn handle(results: Arc<CurrentResults>, request: Request) -> Result<Reply, Error> {
     let (poll_id, now) = (request.poll_id()?, clock::now());
     let cache = if request.is_mine() { CacheControl::Private } else { CacheControl::Public(MAX_AGE_SECONDS) };

@@ -1,4 +1,4 @@
-//! `GET /v1/polls/{poll_id}/votes/mine`: shows voters their own vote, at once and always.
+//! `GET /v1/polls/{poll_id}/votes/mine`: shows voters their own vote at any time.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! `GET /v1/polls`: lists the polls of the account that calls, newest first, without their options.
+//! `GET /v1/polls`: lists the calling account's polls, newest first, without their options.
 
 use std::sync::Arc;
 
@@ -8,9 +8,9 @@ use landslide_edge::{CacheControl, Error, Reply, Request};
 use landslide_service::polls::OwnerPolls;
 use serde::Serialize;
 
-/// Polls of a page, unless `limit` says otherwise.
+/// Polls per page, unless `limit` says otherwise.
 const LIMIT_DEFAULT: usize = 20;
-/// The most polls of a page.
+/// The most polls per page.
 const LIMIT_MAX: usize = 100;
 
 #[derive(Serialize)]
@@ -19,7 +19,7 @@ struct Polls<'a> {
     next_cursor: Option<String>,
 }
 
-/// 200 with a page, and the cursor of the next if there is one.
+/// 200 with a page, and a cursor if there is a next one.
 pub async fn handle(owner_polls: Arc<OwnerPolls>, request: Request) -> Result<Reply, Error> {
     let now = clock::now();
     let owner = request.account(now)?;

@@ -1,8 +1,8 @@
-//! Stores the keys of all issuers that have an address for them, every ten minutes, so that a new process of the
-//! authorizer can begin with them.
+//! Stores the keys of all issuers with an address, every ten minutes, so that a new authorizer process can start with
+//! them.
 //!
-//! A second run, or two at once, only fetch again: each stores whole key sets with the time of their fetch, and the
-//! authorizer takes either. It fails only if nothing can be stored; an issuer that does not answer is a warning.
+//! Running it twice, or two at once, only fetches again: each run stores whole key sets with their fetch time, and the
+//! authorizer accepts either. It fails only if nothing can be stored; an issuer that does not respond is a warning.
 
 use landslide_aws::{config, sdk};
 use landslide_domain::time::Timestamp;
@@ -19,7 +19,7 @@ pub struct App<F = HttpFetch> {
 }
 
 impl App {
-    /// As the environment sets it.
+    /// The job that the environment configures.
     pub fn from_env() -> Result<Self, lambda_runtime::Error> {
         let reach = if config::value("LOOPBACK_ISSUERS")? { Reach::PublicAndLoopback } else { Reach::Public };
         let issuers = Issuers::read(&config::text("ISSUERS")?, reach);
@@ -28,15 +28,15 @@ impl App {
     }
 }
 
-/// Fetches and stores; `now` is a time before this call.
+/// Fetches and stores the keys. `now` must be sampled before this call.
 pub async fn refresh<F: Fetch>(app: &App<F>, now: Timestamp) -> Result<(), KeySetsError> {
     let stored = match app.secret.read().await {
         Ok(stored) => Some(stored),
         Err(error @ KeySetsError::Form { .. }) => {
-            tracing::error!(%error, "stored keys of issuers can't be read, and are replaced");
+            tracing::error!(%error, "the stored issuers' keys can't be read and are replaced: {error}");
             None
         }
-        // Overwritten, the keys of an issuer that does not answer now would be lost.
+        // Overwriting it would lose the keys of an issuer that does not respond now.
         Err(error) => return Err(error),
     };
     let none = StoredKeySets::default();

@@ -15,7 +15,7 @@ const ISSUER: &str = "https://id.example.org";
 const URI: &str = "https://id.example.org/jwks";
 const MINUTE_MS: u64 = 60_000;
 
-/// What each address gives; 429 at others.
+/// What each address returns; 429 for any other.
 #[derive(Clone, Default)]
 struct Published(Arc<Mutex<BTreeMap<&'static str, Value>>>);
 
@@ -34,7 +34,7 @@ fn key(kid: &str) -> Value {
     json!({"kty": "OKP", "crv": "Ed25519", "kid": kid, "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"})
 }
 
-/// A refresh over a secret that answers as AWS does: with what was put there last, if it can be read and written.
+/// A refresh with a secret that behaves like AWS: it returns what was stored last, if it can be read and written.
 fn app(begins_with: Answer, put: Answer) -> (App<Published>, Published, Calls) {
     let text = Mutex::new(begins_with);
     let (aws, calls) = stub(move |call: &Call, _| match call.operation.as_str() {
@@ -55,12 +55,12 @@ fn app(begins_with: Answer, put: Answer) -> (App<Published>, Published, Calls) {
     (app, published, calls)
 }
 
-/// What AWS says of a secret without a version, and of one that is gone.
+/// AWS's answer for a secret without a version, and for one that does not exist.
 fn empty() -> Answer {
     Answer::Refused("ResourceNotFoundException", json!({}))
 }
 
-/// What the secret was given last.
+/// What was stored last.
 fn written(calls: &Calls) -> Value {
     let mut puts = calls.all().into_iter().filter(|call| call.operation == "PutSecretValue");
     serde_json::from_str(puts.next_back().unwrap().body["SecretString"].as_str().unwrap()).unwrap()

@@ -1,4 +1,4 @@
-//! `POST /v1/devices`: a token for a new device, without any database.
+//! `POST /v1/devices`: issues a token for a new device, without a database.
 
 use std::sync::Arc;
 
@@ -14,13 +14,13 @@ pub struct App {
 }
 
 impl App {
-    /// The endpoint as the environment sets it, its keys read.
+    /// The endpoint that the environment configures, with its keys read.
     pub async fn from_env() -> Result<Self, lambda_runtime::Error> {
         let keys = read_device_keys(&sdk::sdk_config()?, &config::text("DEVICE_SECRET")?).await?;
         Ok(Self::new(DeviceIssuer::new(keys.signing())))
     }
 
-    /// The endpoint with who signs its tokens.
+    /// An endpoint with this issuer.
     pub fn new(issuer: DeviceIssuer) -> Self {
         Self { issuer }
     }

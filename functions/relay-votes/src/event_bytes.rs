@@ -1,4 +1,4 @@
-//! Events as the bytes in which they came, for a function that reads them itself.
+//! Hands a function its event as bytes, so that it can parse them itself.
 
 use std::{cell::RefCell, mem, rc::Rc};
 
@@ -7,8 +7,8 @@ use lambda_runtime::{
     tower::util::MapRequestLayer,
 };
 
-/// Runs a function whose handler is given each event's bytes. Lambda's runtime, which would read them by `serde_json`, is
-/// left a `null` to read.
+/// Runs a function whose handler receives each event's bytes. Lambda's runtime would parse them with `serde_json`; it
+/// gets a `null` instead.
 pub async fn run(handle: impl AsyncFn(&[u8], Context) -> Result<(), Error>) -> Result<(), Error> {
     let (event, of_handler) = (Rc::new(RefCell::default()), &handle);
     let of_runtime = event.clone();

@@ -1,4 +1,4 @@
-//! Relays the votes' stream to the tally queue: a batch of records folded into one message a poll and lane.
+//! Relays the votes' stream to the tally queue: folds a batch of records into one message per poll and lane.
 //!
 //! Running it twice on the same records is safe: every change carries its vote id, and tally-votes applies each id
 //! once. A batch fails whole or not at all: if the queue does not take every message, the stream delivers it again.
@@ -10,7 +10,7 @@ use landslide_stream::StreamEvent;
 
 pub mod event_bytes;
 
-/// An invocation: relays a batch, and writes what came of it as metrics.
+/// Relays one batch, and writes its metrics.
 pub async fn handle(relay: &Relay, event: &[u8], context: Context) -> Result<(), lambda_runtime::Error> {
     let event = StreamEvent::read(event)?;
     let records = event.records;

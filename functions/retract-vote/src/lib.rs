@@ -6,7 +6,7 @@ use landslide_aws::clock;
 use landslide_edge::{CacheControl, Error, Reply, Request, StatusCode};
 use landslide_service::votes::{Votes, Wish};
 
-/// 204, and 204 again once it is retracted, also after closing.
+/// 204, and 204 again for a repeat, even after closing.
 pub async fn handle(votes: Arc<Votes>, request: Request) -> Result<Reply, Error> {
     let poll_id = request.poll_id()?;
     let caller = request.caller(clock::now())?;

@@ -1,7 +1,7 @@
 //! Counts the messages of the tally queue into the lanes' tallies.
 //!
-//! Running it twice on the same messages is safe: a vote id that is counted already is dropped, no matter which process counted
-//! it or when.
+//! Running it twice on the same messages is safe: a vote id that is already counted is dropped, no matter which process
+//! counted it or when.
 
 use lambda_runtime::LambdaEvent;
 use landslide_aws::{
@@ -10,7 +10,7 @@ use landslide_aws::{
 };
 use landslide_counting::tally::Tally;
 
-/// An invocation: counts a batch, and writes what came of it as metrics.
+/// Counts one batch, and writes its metrics.
 pub async fn handle(tally: &Tally, event: LambdaEvent<QueueEvent>) -> BatchReport {
     let tallied = tally.count(event.payload).await;
     let now = clock::now();

@@ -1,4 +1,4 @@
-//! `PATCH /v1/polls/{poll_id}`: changes a poll under its revision.
+//! `PATCH /v1/polls/{poll_id}`: edits a poll under its revision.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use landslide_domain::poll::edit::EditPoll;
 use landslide_edge::{CacheControl, Error, POLL_BODY_BYTES_MAX, Reply, Request, StatusCode};
 use landslide_service::polls::PollChanges;
 
-/// 200 with the poll as it is then.
+/// 200 with the changed poll.
 pub async fn handle(changes: Arc<PollChanges>, request: Request) -> Result<Reply, Error> {
     let poll_id = request.poll_id()?;
     let caller = request.account(clock::now())?;

@@ -1,4 +1,4 @@
-//! An OpenID Provider as far as an authorizer sees one: it signs tokens, and serves its keys over HTTP.
+//! An OpenID Provider as an authorizer sees it: signs tokens, and serves its keys over HTTP.
 
 use std::{
     net::SocketAddr,
@@ -18,7 +18,7 @@ use tokio::{
     task::JoinHandle,
 };
 
-/// One of its keys.
+/// One of its signing keys.
 pub struct Signer {
     id: String,
     key: EncodingKey,
@@ -89,7 +89,7 @@ impl Provider {
         self.requests.load(Ordering::SeqCst)
     }
 
-    /// Returns once nobody listens any more.
+    /// Stops the server. Returns once it no longer listens.
     pub async fn stop(self) {
         self.server.abort();
         assert!(self.server.await.unwrap_err().is_cancelled());
