@@ -1,4 +1,4 @@
-//! The API as voters and owners use it: requests that are retried within bounds, answers that are checked.
+//! The API as voters and owners use it: requests with bounded retries, responses that are checked.
 
 use std::cell::Cell;
 use std::time::{Duration, Instant};
@@ -11,22 +11,22 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-/// How often one request is sent at most, unless more is asked for.
+/// The most attempts for one request, unless more are asked for.
 const ATTEMPTS_MAX: u32 = 12;
-/// The first request of all fails sooner, since a wrong URL is the likeliest cause.
+/// The very first request fails sooner, since a wrong URL is the likeliest cause.
 const FIRST_REQUEST_ATTEMPTS_MAX: u32 = 3;
-/// A longer Retry-After than this is an error rather than a wait.
+/// A longer Retry-After is an error rather than a wait.
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(60);
-/// The first wait without a Retry-After; each further one is twice as long.
+/// The first wait without a Retry-After. It doubles each time.
 const BACKOFF_BASE: Duration = Duration::from_millis(100);
 /// The longest wait without a Retry-After.
 const BACKOFF_MAX: Duration = Duration::from_secs(5);
-/// No answer after this time is an unknown outcome; API Gateway answers within 29 s.
+/// After this time without a response, the outcome is unknown. API Gateway responds within 29 s.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(35);
-/// How much of an unexpected answer's body a message shows.
+/// How many characters of an unexpected body a message shows.
 const BODY_SHOWN_CHARS: usize = 300;
 
-/// A stack's API and what calling it has cost.
+/// A stack's API, and counts of what calling it took.
 pub struct Api {
     http: reqwest::Client,
     base: String,
@@ -35,25 +35,25 @@ pub struct Api {
     retries: Retries,
 }
 
-/// Requests that were sent again, by cause.
+/// Requests that were retried, by cause.
 #[derive(Default)]
 pub struct Retries {
-    /// 429: the request was refused and did nothing.
+    /// 429: the request was refused and had no effect.
     pub throttled: Cell<u64>,
-    /// 503: what the request did is unknown.
+    /// 503: the request may have taken effect.
     pub unavailable: Cell<u64>,
-    /// No answer: what the request did is unknown.
+    /// No response: the request may have taken effect.
     pub unanswered: Cell<u64>,
 }
 
 impl Retries {
-    /// All of them.
+    /// All retries.
     pub fn total(&self) -> u64 {
         self.throttled.get() + self.unavailable.get() + self.unanswered.get()
     }
 }
 
-/// What the API says of a stored vote.
+/// A stored vote, as the API shows it.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Vote {
     poll_id: String,
@@ -63,14 +63,14 @@ pub struct Vote {
     pub cast_at: Timestamp,
 }
 
-/// A vote that was cast.
+/// A vote that was just cast.
 #[derive(Debug)]
 pub struct Cast {
-    /// As it is stored.
+    /// The vote as stored.
     pub vote: Vote,
-    /// 200 on a retry instead of 201: an earlier attempt whose outcome was unknown had stored it.
+    /// Whether it was 200 on a retry instead of 201: an earlier attempt with an unknown outcome had stored it.
     pub found_on_retry: bool,
-    /// From the sending of the attempt that was answered to its answer.
+    /// From sending the successful attempt to its response.
     pub took: Duration,
 }
 
@@ -97,13 +97,13 @@ struct Answer {
     status: StatusCode,
     body: Vec<u8>,
     took: Duration,
-    /// An attempt before this answer may have been carried out.
+    /// An earlier attempt may have taken effect.
     outcome_was_unknown: bool,
 }
 
 impl Api {
-    /// `url` is the stack's `ApiUrl`, `account` an account token; `connections` stay open, and one more for
-    /// the results.
+    /// `url` is the stack's `ApiUrl`, `account` an account token. Keeps `connections` open, and one more for the
+    /// results.
     pub fn new(url: &str, account: &str, connections: usize) -> Result<Self> {
         let base = url.trim().trim_end_matches('/').to_owned();
         let parsed = reqwest::Url::parse(&base).with_context(|| format!("the URL {base:?} is not valid"))?;
@@ -116,7 +116,7 @@ impl Api {
             .redirect(reqwest::redirect::Policy::none())
             .user_agent(concat!("landslide/", env!("CARGO_PKG_VERSION")));
         if is_loopback(&parsed) {
-            // A proxy set for the way out must not get what stays on this machine.
+            // A proxy for outgoing traffic must not see what stays on this machine.
             http = http.no_proxy();
         }
         let http = http.build().context("set up the HTTP client")?;
@@ -129,18 +129,18 @@ impl Api {
         })
     }
 
-    /// Sends each request so often at most, instead of 12 times.
+    /// Sends each request at most this often, instead of 12 times.
     #[must_use]
     pub fn with_attempts_max(self, attempts_max: u32) -> Self {
         Self { attempts_max, ..self }
     }
 
-    /// What was sent again so far.
+    /// What was retried so far.
     pub fn retries(&self) -> &Retries {
         &self.retries
     }
 
-    /// Creates a poll and returns its id. `key` makes a retry find the poll of an earlier attempt.
+    /// Creates a poll and returns its id. With the same `key`, a retry finds the poll that an earlier attempt created.
     pub async fn create_poll(&self, poll: &Value, key: &str) -> Result<String> {
         #[derive(Deserialize)]
         struct Poll {
@@ -170,12 +170,12 @@ impl Api {
         }
     }
 
-    /// Casts a voter's first vote, and checks that what was stored is this vote at its first revision.
+    /// Casts a voter's first vote, and checks that exactly this vote was stored, at revision 1.
     pub async fn cast_vote(&self, poll_id: &str, voter: &str, choice: usize) -> Result<Cast> {
         self.cast_revision(1, poll_id, voter, choice).await
     }
 
-    /// Changes a stored vote, and checks that what was stored is the change.
+    /// Changes a stored vote, and checks that exactly the change was stored.
     pub async fn change_vote(&self, poll_id: &str, voter: &str, choice: usize, stored: &Vote) -> Result<Cast> {
         self.cast_revision(stored.revision + 1, poll_id, voter, choice).await
     }
@@ -196,7 +196,7 @@ impl Api {
         Ok(Cast { vote, found_on_retry, took: answer.took })
     }
 
-    /// Sends a stored vote again; the answer must be the stored vote.
+    /// Sends a stored vote again. The response must be the stored vote.
     pub async fn repeat_vote(&self, poll_id: &str, device: &str, choice: usize, stored: &Vote) -> Result<()> {
         let request = self.vote_request(poll_id, device, choice);
         let answer = self.send("repeat a vote", request, self.attempts_max).await?;
@@ -208,7 +208,7 @@ impl Api {
         Ok(())
     }
 
-    /// Tries to vote for another option with a device that has voted; the answer must be 409 `already_voted`.
+    /// Tries to vote for another option after a first vote. The response must be 409 `already_voted`.
     pub async fn try_second_vote(&self, poll_id: &str, device: &str, choice: usize) -> Result<()> {
         let request = self.vote_request(poll_id, device, choice);
         let answer = self.send("try a second vote", request, self.attempts_max).await?;
@@ -218,7 +218,7 @@ impl Api {
         Err(answer.unexpected("409 already_voted"))
     }
 
-    /// The poll's results, as anyone sees them.
+    /// Reads the poll's results without a token.
     pub async fn results(&self, poll_id: &str) -> Result<Results> {
         let request = self.request(Method::GET, &format!("/v1/polls/{poll_id}/results"), None);
         let answer = self.send("read the results", request, self.attempts_max).await?;
@@ -241,8 +241,8 @@ impl Api {
         }
     }
 
-    /// Sends a request until it gets an answer other than 429 and 503. Every request here may be sent again with
-    /// the same body: a poll carries an idempotency key, a vote is idempotent by itself, a device costs nothing.
+    /// Sends a request until its response is neither 429 nor 503. Every request here can be retried safely: a poll has
+    /// an idempotency key, a vote is idempotent by itself, and a device costs nothing.
     async fn send(&self, what: &'static str, request: RequestBuilder, attempts_max: u32) -> Result<Answer> {
         let mut outcome_was_unknown = false;
         let mut attempt = 1;
@@ -275,7 +275,7 @@ impl Api {
                 wait.as_secs(),
                 RETRY_AFTER_MAX.as_secs()
             );
-            // Up to a fifth more, so that those refused together don't come back together.
+            // Adds up to a fifth, so that requests refused together do not return together.
             tokio::time::sleep(wait.mul_f64(1.0 + fastrand::f64() / 5.0)).await;
             retries.set(retries.get() + 1);
             attempt += 1;
@@ -289,7 +289,7 @@ impl Answer {
             .with_context(|| format!("{}: {} with a body that can't be read: {}", self.what, self.status, self.shown()))
     }
 
-    /// The `code` of a problem document.
+    /// The `code` in a problem document.
     fn code(&self) -> Option<String> {
         let problem: Value = serde_json::from_slice(&self.body).ok()?;
         problem.get("code")?.as_str().map(str::to_owned)
@@ -304,7 +304,7 @@ impl Answer {
     }
 }
 
-/// One attempt: status, Retry-After in seconds (its other form, a date, is taken as none), body.
+/// One attempt: status, Retry-After in seconds (a date there counts as absent), and body.
 async fn exchange(request: RequestBuilder) -> reqwest::Result<(StatusCode, Option<Duration>, Vec<u8>)> {
     let response = request.send().await?;
     let status = response.status();
@@ -318,12 +318,12 @@ async fn exchange(request: RequestBuilder) -> reqwest::Result<(StatusCode, Optio
     Ok((status, retry_after, body.to_vec()))
 }
 
-/// The wait after attempt 1, 2, … where the server named none.
+/// The wait after attempt 1, 2, … if the server named none.
 fn backoff(attempt: u32) -> Duration {
     BACKOFF_BASE.saturating_mul(2_u32.saturating_pow(attempt - 1)).min(BACKOFF_MAX)
 }
 
-/// An error of the client with its causes, of which the last says what happened.
+/// A client error with its causes. The last one says what happened.
 fn causes(error: &reqwest::Error) -> String {
     let mut text = format!("no answer ({error}");
     let mut cause = std::error::Error::source(error);

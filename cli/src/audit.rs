@@ -1,4 +1,4 @@
-//! `landslide audit`: recounts a poll from its vote items, and compares with what is counted.
+//! `landslide audit`: recounts a poll from its vote items, and compares the result with what is counted.
 
 mod compare;
 mod read;
@@ -22,45 +22,45 @@ use verdict::{Audit, Verdict};
 use crate::EXIT_LEFT_OVER;
 use crate::consent::Consent;
 
-/// How often a poll is read anew where votes that are changing hide its counters.
+/// How often a poll is read again because changing votes hide its counters.
 const READINGS_MAX: u32 = 3;
 /// The pause between two readings.
 const READING_PAUSE: Duration = Duration::from_secs(3);
-/// How often a repair goes on with what is left: each round sends a bounded number of votes.
+/// How many rounds a repair may take. Each round sends a bounded number of votes.
 const ROUNDS_MAX: u32 = 1_000;
-/// Exit code where no difference was found and some counters could not be compared.
+/// Exit code if no difference was found, but some counters could not be compared.
 const EXIT_UNDECIDED: u8 = 4;
-/// Exit code where counts are exact and some votes were cast outside the poll's times.
+/// Exit code if counts are exact, but some votes were cast outside the poll's times.
 const EXIT_UNTIMELY: u8 = 5;
 
-/// Recounts a poll from its vote items and compares with what is counted. Exit code 0: exact; 3: different;
-/// 4: votes that are changing hide some counters; 5: exact, but votes were cast before the poll opened or when it was closed;
-/// 1: the audit failed.
+/// Recounts a poll from its vote items and compares the result with what is counted. Exit code 0: exact; 3: different;
+/// 4: changing votes hide some counters; 5: exact, but votes were cast before the poll opened or after it closed; 1:
+/// the audit failed.
 #[derive(Args)]
 pub struct Arguments {
-    /// The poll.
+    /// The poll's id.
     #[arg(value_name = "POLL_ID", value_parser = poll_id, allow_hyphen_values = true)]
     poll: PollId,
     #[command(flatten)]
     tables: Tables,
-    /// Mend what can be mended: send missing votes again, or rebuild a closed poll's counts.
+    /// Repair what can be repaired: send missing votes again, or rebuild a closed poll's counts.
     #[arg(long)]
     repair: bool,
     #[command(flatten)]
     consent: Consent,
-    /// The stack's output `TallyQueueUrl`: where a repair sends missing votes.
+    /// The stack's output `TallyQueueUrl`, where a repair sends missing votes.
     #[arg(long, value_name = "URL", env = "TALLY_QUEUE_URL")]
     tally_queue_url: Option<String>,
     /// Print one JSON document instead of a table.
     #[arg(long)]
     json: bool,
-    /// How long after its cast a vote may be on its way before it is missed.
+    /// A vote older than this that is not counted is missing.
     #[arg(long, value_name = "SECONDS", default_value_t = 300)]
     on_their_way_seconds: u32,
-    /// Partitions of the poll that are read at once.
+    /// Partitions that are read at once.
     #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..=i64::from(Partitions::Many.number())))]
     partitions_at_once: u16,
-    /// Counted ids that are held in memory, at 21 bytes each; polls with more are read in several passes.
+    /// Counted ids held in memory, at 21 bytes each. Polls with more are read in several passes.
     #[arg(long, value_name = "N", default_value_t = 16_000_000, value_parser = clap::value_parser!(u32).range(1..))]
     ids_at_once: u32,
 }
@@ -69,7 +69,7 @@ fn poll_id(text: &str) -> Result<PollId, String> {
     PollId::parse(text).ok_or_else(|| "a poll's id is 1 to 40 of A-Z a-z 0-9 _ -".to_owned())
 }
 
-/// Audits, repairs if asked to, prints what it found at last.
+/// Audits, repairs if asked to, and prints the result.
 pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     stack::block_on(audit(arguments))
 }
@@ -81,7 +81,7 @@ async fn audit(arguments: &Arguments) -> Result<ExitCode> {
         on_their_way_ms: u64::from(arguments.on_their_way_seconds) * 1_000,
     };
     if arguments.repair {
-        let change = "mends what is counted of the poll";
+        let change = "repairs the poll's counts";
         arguments.consent.ask(&stack::aws()?, change, &arguments.tables.tallies_table).await?;
     }
     let reader = Reader::open(&arguments.tables, limits)?;
@@ -102,7 +102,7 @@ async fn audit(arguments: &Arguments) -> Result<ExitCode> {
     })
 }
 
-/// Reads the poll, and again while votes that are changing hide counters.
+/// Reads the poll, and again while changing votes hide counters.
 async fn read_decided(reader: &Reader, poll: &PollId) -> Result<Audit> {
     let mut audit = Audit::of(reader.read(poll).await?);
     for _ in 1..READINGS_MAX {
@@ -115,7 +115,7 @@ async fn read_decided(reader: &Reader, poll: &PollId) -> Result<Audit> {
     Ok(audit)
 }
 
-/// Mends round by round until nothing is left to mend; the audit after that.
+/// Repairs round by round until nothing is left to repair. Returns the last audit.
 async fn repair_all(reader: &Reader, mut audit: Audit, arguments: &Arguments) -> Result<Audit> {
     let queue = match &arguments.tally_queue_url {
         Some(url) => Some(Queue::new(&stack::aws()?, url.clone())),
@@ -124,14 +124,14 @@ async fn repair_all(reader: &Reader, mut audit: Audit, arguments: &Arguments) ->
     for _ in 0..ROUNDS_MAX {
         match repair::repair(reader, &audit, queue.as_ref()).await? {
             Repaired::Nothing(why) => {
-                eprintln!("repair: {why}");
+                eprintln!("Repair: {why}");
                 return Ok(audit);
             }
             Repaired::Mended { copies, votes } => {
-                eprintln!("repair: {copies} readers' copies written anew, {votes} votes sent again and counted");
+                eprintln!("Repair: rewrote {copies} readers' copies; sent {votes} votes again, and they are counted.");
             }
             Repaired::Rebuilt => {
-                eprintln!("repair: all lanes sealed, their counts made anew from the vote items");
+                eprintln!("Repair: sealed all lanes and recomputed their counts from the vote items.");
                 return read_decided(reader, &arguments.poll).await;
             }
         }
@@ -140,7 +140,7 @@ async fn repair_all(reader: &Reader, mut audit: Audit, arguments: &Arguments) ->
             return Ok(audit);
         }
     }
-    bail!("the repair does not come to an end: something undoes it")
+    bail!("The repair did not finish in {ROUNDS_MAX} rounds: something keeps undoing it. Audit the poll again later.")
 }
 
 #[cfg(test)]

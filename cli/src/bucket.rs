@@ -1,4 +1,4 @@
-//! A bucket of S3: list, read, delete, by signed requests. That is little enough to do without S3's own SDK.
+//! An S3 bucket: lists, reads and deletes objects by signed requests. That is too little to need S3's own SDK.
 
 use std::time::Duration;
 
@@ -9,14 +9,14 @@ use reqwest::{Method, StatusCode};
 
 use landslide_cli::stack;
 
-/// How long a request may take; an object has 6 MB and some.
+/// Time limit for a request. An object has a little more than 6 MB.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
-/// How often a request is sent that gets no answer, or that S3 is too busy for.
+/// The most attempts if S3 does not respond, or is too busy.
 const ATTEMPTS_MAX: u32 = 5;
 /// The pause before the n-th further attempt, times n.
 const ATTEMPT_PAUSE: Duration = Duration::from_millis(300);
 
-/// A bucket.
+/// An S3 bucket.
 pub struct Bucket {
     aws: SdkConfig,
     url: String,
@@ -32,19 +32,19 @@ impl Bucket {
         Ok(Self { url: format!("{}/{name}", host.trim_end_matches('/')), aws, http })
     }
 
-    /// The keys of up to 1,000 objects past that key, in order, as a URL has them.
+    /// Lists up to 1,000 object keys after `key`, in order, URL-encoded.
     pub async fn keys_after(&self, key: &str) -> Result<Vec<String>> {
         let listed = self.call(Method::GET, &format!("?list-type=2&encoding-type=url&start-after={key}")).await?;
         let keys = listed.split("<Key>").skip(1).filter_map(|rest| rest.split_once("</Key>"));
         Ok(keys.map(|(key, _)| key.to_owned()).collect())
     }
 
-    /// An object's text.
+    /// Reads an object's text.
     pub async fn read(&self, key: &str) -> Result<String> {
         self.call(Method::GET, &format!("/{key}")).await
     }
 
-    /// Deletes an object, whether it is there or not.
+    /// Deletes an object, whether it exists or not.
     pub async fn delete(&self, key: &str) -> Result<()> {
         self.call(Method::DELETE, &format!("/{key}")).await.map(drop)
     }
@@ -74,7 +74,7 @@ impl Bucket {
     }
 }
 
-/// Why a request failed, and whether another one may do better.
+/// Why a request failed, and whether another attempt may succeed.
 enum Attempt {
     Passing(anyhow::Error),
     Final(anyhow::Error),

@@ -1,4 +1,4 @@
-//! Asks before a command changes something in an account of AWS.
+//! Asks before a command changes something in an AWS account.
 
 use std::io::{IsTerminal, stdin};
 
@@ -11,14 +11,14 @@ use crate::signed::Api;
 /// Whether to ask.
 #[derive(Args)]
 pub struct Consent {
-    /// Change what is in an account of AWS without asking.
+    /// Change what is in an AWS account without asking.
     #[arg(long)]
     yes: bool,
 }
 
 impl Consent {
-    /// Shows account, region and what `change` is about to touch, and fails unless that is meant: by `--yes`, or by the
-    /// stack's name, typed in. Where AWS_ENDPOINT_URL leads elsewhere there is no account to ask for.
+    /// Shows account, region and what `change` is about to affect. Fails unless confirmed, by `--yes` or by typing the
+    /// stack's name. Asks nothing if AWS_ENDPOINT_URL is set, as there is no account then.
     pub async fn ask(&self, aws: &SdkConfig, change: &str, resource: &str) -> Result<()> {
         if aws.endpoint_url().is_some() {
             return Ok(());
@@ -30,7 +30,7 @@ impl Consent {
             return Ok(());
         }
         if !stdin().is_terminal() {
-            bail!("This {change}, and nobody is at a terminal to confirm it. If it is meant: --yes");
+            bail!("This {change}, and there is no terminal to confirm it at. To confirm it, add --yes.");
         }
         eprintln!("This {change}. To go on, type {name}:");
         let mut typed = String::new();
@@ -40,8 +40,8 @@ impl Consent {
     }
 }
 
-/// The stack's name, where CloudFormation has named a table, queue or bucket (`STACK-LogicalId-RANDOM`); else the last
-/// part of the name itself, which is all that a secret's ARN has.
+/// The stack's name, if CloudFormation has named a table, queue or bucket (`STACK-LogicalId-RANDOM`). Otherwise the
+/// last part of the name, which is all that a secret's ARN has.
 fn stack_or_self(resource: &str) -> &str {
     let name = resource.rsplit(['/', ':']).next().unwrap_or(resource);
     let mut parts = name.rsplitn(3, '-');

@@ -1,4 +1,4 @@
-//! `landslide demo`: a real election through a running stack, and its count held against the official one.
+//! `landslide demo`: runs a real election through a stack, and compares its count with the official one.
 
 mod election;
 mod plan;
@@ -21,15 +21,15 @@ use election::{BALLOTS, FIRST_CHOICES, QUESTION};
 use plan::{Afterwards, Ballot};
 use report::{Report, Turnout};
 
-/// Whose poll it is where the demo signs the token.
+/// The poll's owner if the demo signs the token.
 const SUBJECT: &str = "demo";
-/// Connections at most; each of them is a socket here and at the stack.
+/// The most connections. Each is a socket here and at the stack.
 const CONNECTIONS_MAX: u64 = 512;
-/// Time between two looks at the results while voters vote.
+/// Time between two reads of the results while voters vote.
 const WATCH_INTERVAL: Duration = Duration::from_secs(1);
-/// Time between two looks at the results once all have voted; the measured time is no finer than this.
+/// Time between two reads of the results once all have voted. The measured time is no finer than this.
 const COUNT_INTERVAL: Duration = Duration::from_millis(100);
-/// A complete count is looked at once more after this time: a vote counted twice would show late.
+/// A complete count is read again after this time, as a vote counted twice would show late.
 const COUNT_RECHECK: Duration = Duration::from_secs(2);
 
 /// Replays the 2009 mayoral election of Burlington, Vermont, through a running stack, and checks the count.
@@ -40,13 +40,13 @@ pub struct Arguments {
     url: String,
     #[command(flatten)]
     account: Account,
-    /// Voters; fewer than all are a proportional sample.
+    /// How many voters vote. Fewer than all are a proportional sample.
     #[arg(long, value_name = "N", default_value_t = BALLOTS, value_parser = clap::value_parser!(u64).range(1..=BALLOTS))]
     voters: u64,
-    /// Connections, each with one request at a time.
+    /// How many connections are used, each with one request at a time.
     #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u64).range(1..=CONNECTIONS_MAX))]
     connections: u64,
-    /// Decides the order of the ballots and who votes twice.
+    /// Determines the ballots' order and who votes twice.
     #[arg(long, value_name = "S", default_value_t = 2009)]
     seed: u64,
     /// How long the count may take after the last vote.
@@ -54,15 +54,15 @@ pub struct Arguments {
     count_wait_seconds: u64,
 }
 
-/// Who creates the poll.
+/// The account that creates the poll.
 #[derive(Args)]
 #[group(required = true)]
 struct Account {
     /// An account token.
     #[arg(long, value_name = "TOKEN", env = "LANDSLIDE_TOKEN", hide_env_values = true)]
     token: Option<String>,
-    /// The key of a local issuer, as `landslide issuer` makes it; the demo signs a token of its own, whatever
-    /// the environment holds.
+    /// The key of a local issuer, as `landslide issuer` creates it. The demo signs its own token with it, and ignores
+    /// one in the environment.
     #[arg(long, value_name = "FILE")]
     key: Option<PathBuf>,
 }
@@ -72,12 +72,12 @@ impl Account {
         match (&self.key, &self.token) {
             (Some(key), _) => token::local(&SigningKey::read(key)?, SUBJECT),
             (None, Some(token)) => Ok(token.clone()),
-            (None, None) => bail!("name a token or a key"),
+            (None, None) => bail!("Name a token by --token, or a key by --key."),
         }
     }
 }
 
-/// Runs the election. An error if a request gets an answer other than the one it must get, or a count differs.
+/// Runs the election. Fails if a response is not the expected one, or a count differs.
 pub fn run(arguments: &Arguments) -> Result<()> {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -128,7 +128,7 @@ struct Election<'a> {
 }
 
 impl Election<'_> {
-    /// Everyone votes, `connections` at a time. Returns what they were answered and when the last vote was.
+    /// Everyone votes, `connections` at a time. Returns the responses' summary, and when the last vote was answered.
     async fn vote(&self, ballots: &[Ballot], connections: u64) -> Result<(Turnout, Instant)> {
         let queue = Cell::new(ballots.iter());
         let turnout = Cell::new(Turnout::default());
@@ -171,7 +171,7 @@ impl Election<'_> {
         Ok(())
     }
 
-    /// Shows how far the count is, until the results can't be read.
+    /// Shows the count's progress, until the results can't be read.
     async fn watch(&self) -> anyhow::Error {
         loop {
             tokio::time::sleep(WATCH_INTERVAL).await;
@@ -182,18 +182,18 @@ impl Election<'_> {
         }
     }
 
-    /// Waits until `votes` are counted. Returns the results, looked at once more after a while, and when they were complete.
+    /// Waits until `votes` are counted. Returns the results, read once more after a while, and when they were complete.
     async fn await_count(&self, votes: u64, wait_max: Duration) -> Result<(Results, Instant)> {
         let started = Instant::now();
         let counted_at = loop {
             let ballots = self.api.results(self.poll_id).await?.ballots;
-            ensure!(ballots <= votes, "{} votes were cast, but {} are counted", grouped(votes), grouped(ballots));
+            ensure!(ballots <= votes, "{} votes were cast, but {} are counted.", grouped(votes), grouped(ballots));
             if ballots == votes {
                 break Instant::now();
             }
             if started.elapsed() >= wait_max {
                 bail!(
-                    "{} votes were cast, but only {} are counted {} s after the last one",
+                    "{} votes were cast, but only {} are counted {} s after the last one.",
                     grouped(votes),
                     grouped(ballots),
                     wait_max.as_secs()

@@ -1,6 +1,7 @@
-//! `landslide device-keys`: changes the key of device tokens without losing a token.
+//! `landslide device-keys`: rotates the key for device tokens without invalidating any token.
 //!
 //! A new key first only verifies. It is promoted once every authorizer has read it, and the old key is retired once its
+//! last token has expired. Keys themselves are never printed.
 //! last token has expired. Keys themselves are never printed.
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
@@ -17,12 +18,12 @@ use landslide_identity::{
 
 use crate::consent::Consent;
 
-/// Bytes of a new key: more than HS256 can use.
+/// Bytes in a new key: more than HS256 can use.
 const KEY_BYTES: usize = 48;
-/// For how long processes may go on signing with a key that no longer signs: until the operator has replaced them.
+/// How long processes may keep signing with a demoted key, until the operator has replaced them.
 const REPLACEMENT_MS: u64 = DAY_MS;
 
-/// Shows and changes the keys of device tokens, without ever printing one.
+/// Shows and changes the keys for device tokens. Never prints a key.
 #[derive(Args)]
 pub struct Arguments {
     /// The stack's output `DeviceSecret`.
@@ -38,28 +39,28 @@ pub struct Arguments {
 enum Action {
     /// Lists the keys.
     Show,
-    /// Adds a new key that verifies, and does not sign yet.
+    /// Adds a new key that verifies but does not sign yet.
     Add {
-        /// What its tokens will carry: 1 to 32 letters, digits, dots, hyphens and underscores. Default: the date.
+        /// The `kid` in its tokens: 1 to 32 letters, digits, dots, hyphens and underscores. Default: the date.
         #[arg(long)]
         kid: Option<String>,
     },
-    /// Lets a key sign. Every authorizer must have read it before.
+    /// Makes a key the signing one. Every authorizer must have read it before.
     Promote {
-        /// Of the key.
+        /// The key's `kid`.
         kid: String,
     },
     /// Removes a key that does not sign.
     Retire {
-        /// Of the key.
+        /// The key's `kid`.
         kid: String,
-        /// Retires it though tokens of it may be in use: they will be refused.
+        /// Retires it even if its tokens may be in use. They will be refused.
         #[arg(long)]
         lose_tokens: bool,
     },
 }
 
-/// Changes the keys, and prints what they are then.
+/// Changes the keys, and prints the result.
 pub fn run(arguments: &Arguments) -> Result<()> {
     stack::block_on(change(&arguments.device_secret, &arguments.action, &arguments.consent))
 }
@@ -127,7 +128,7 @@ fn retire(keys: DeviceKeys, kid: &str, lose_tokens: bool, now: Timestamp) -> Res
     Ok(DeviceKeys::new(keys.signing().clone(), others)?)
 }
 
-/// A key that does not sign, and the rest of those.
+/// Splits off a key that does not sign, and returns it with the remaining ones.
 fn taken_out(keys: &DeviceKeys, kid: &str) -> Result<(DeviceKey, Vec<DeviceKey>)> {
     let (mut taken, rest): (Vec<_>, Vec<_>) = keys.others().iter().cloned().partition(|key| key.kid == kid);
     let taken = taken.pop().with_context(|| format!("There is no device key {kid}. `device-keys show` lists them."))?;

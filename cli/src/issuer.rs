@@ -1,4 +1,4 @@
-//! `landslide issuer`: an OpenID issuer for one machine, as the stack's `Issuers` parameter takes it.
+//! `landslide issuer`: an OpenID issuer for one machine, in the form of the stack's `Issuers` parameter.
 
 use std::path::PathBuf;
 
@@ -9,15 +9,15 @@ use serde::Serialize;
 
 use crate::signing_key::SigningKey;
 
-/// The `iss` of local tokens.
+/// The `iss` in local tokens.
 pub const DEFAULT_ISSUER: &str = "https://issuer.landslide.local";
-/// The `aud` of local tokens.
+/// The `aud` in local tokens.
 pub const DEFAULT_AUDIENCE: &str = "landslide";
 
-/// Prints the value of the template's `Issuers` parameter for a local key, and makes the key if there is none.
+/// Prints an `Issuers` parameter for a local key. Creates the key if there is none.
 #[derive(Args)]
 pub struct Arguments {
-    /// The private key, PKCS#8 in PEM; made (RSA 2048, mode 0600) if the file is missing.
+    /// The private key, PKCS#8 in PEM. Created (RSA 2048, mode 0600) if the file is missing.
     #[arg(long, value_name = "FILE")]
     key: PathBuf,
     /// The issuer that its tokens name.

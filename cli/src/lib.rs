@@ -1,5 +1,5 @@
-//! What the operator's program shares with the load tool and the tests: the API's client, the local issuer's tokens, the
-//! stack's names, signed requests.
+//! The parts of the operator's program that the load tool and the tests use too: the API client, the local issuer's
+//! tokens, the stack's names, signed requests.
 
 pub mod api;
 pub mod issuer;

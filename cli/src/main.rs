@@ -1,4 +1,4 @@
-//! `landslide`, the operator's program. Each subcommand is a file of its own; what one prints on stdout can be piped.
+//! `landslide`, the operator's program. Each subcommand has its own file. What one prints to stdout can be piped.
 
 mod audit;
 mod bucket;
@@ -16,7 +16,7 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 use landslide_cli::{issuer, token};
 
-/// Exit code of what could be done only in part: a difference, or letters that stay.
+/// Exit code if a command could only do part of its work: a difference, or letters that stay.
 const EXIT_LEFT_OVER: u8 = 3;
 
 /// Works with a Landslide stack from the command line.

@@ -1,4 +1,4 @@
-//! `landslide preflight`: whether an account has what a deploy needs, before anything is built or changed.
+//! `landslide preflight`: checks whether an account has what a deploy needs, before anything is built or changed.
 
 mod facts;
 mod read;
@@ -31,7 +31,7 @@ pub struct Arguments {
     /// The stack's name.
     #[arg(long, default_value = "landslide")]
     stack: String,
-    /// A parameter of this deploy; those left out keep the stack's values, or have the template's defaults.
+    /// A parameter for this deploy. Others keep the stack's values, or the template's defaults.
     #[arg(long = "parameter", value_name = "KEY=VALUE", value_parser = key_and_value)]
     parameters: Vec<(String, String)>,
 }
@@ -65,11 +65,11 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     Ok(conclude(&rows))
 }
 
-/// The template's defaults, over them what the stack has now, over that what is given.
+/// The template's defaults, overridden by the stack's values, then by those given.
 fn parameters(template: &Template, facts: &Facts, given: &[(String, String)]) -> Result<Parameters> {
     let mut parameters = template.defaults();
     if let Some((unknown, _)) = given.iter().find(|(name, _)| !parameters.contains_key(name)) {
-        bail!("the template has no parameter {unknown}; all of them are at its top");
+        bail!("The template has no parameter {unknown}. Its top lists all of them.");
     }
     let now = facts.stack.as_ref().ok().and_then(Option::as_ref).map(|stack| stack.parameters.clone());
     let known = now.into_iter().flatten().filter(|(name, _)| parameters.contains_key(name)).collect::<Vec<_>>();

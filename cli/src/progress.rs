@@ -1,4 +1,4 @@
-//! How far a long command is: a bar on a terminal; of the vote of a demo, else a line every few seconds. Both go to stderr.
+//! Shows how far a long command is: a bar on a terminal, else a line every few seconds.
 
 use std::cell::Cell;
 use std::fmt;
@@ -8,20 +8,20 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 use landslide_domain::lane::Partitions;
 
-/// Time between two lines where there is no terminal.
+/// Time between two lines without a terminal.
 const LINE_INTERVAL: Duration = Duration::from_secs(5);
 
-/// What a terminal shows of a vote.
+/// A terminal's bar while voters vote.
 const VOTERS: &str = "{bar:40} {human_pos} of {human_len} voted · {msg} · {rate} · {eta} left";
-/// What a terminal shows while partitions are read.
+/// A terminal's bar while partitions are read.
 const PARTITIONS: &str = "{bar:40} {human_pos} of {human_len} partitions · {eta} left";
 
-/// The progress of a read of all partitions; nothing where there is no terminal.
+/// Progress of reading all partitions. Shows nothing without a terminal.
 pub fn of_partitions(partitions: Partitions) -> ProgressBar {
     bar(u64::from(partitions.number()), PARTITIONS, |style| style)
 }
 
-/// A bar by a template. One that can't be read leaves the default: a plainer bar, not a failed command.
+/// A bar with this template. If it can't be parsed, the bar is plainer; the command still runs.
 fn bar(total: u64, template: &str, with: impl FnOnce(ProgressStyle) -> ProgressStyle) -> ProgressBar {
     let bar = ProgressBar::new(total);
     if let Ok(style) = ProgressStyle::with_template(template) {
@@ -30,7 +30,7 @@ fn bar(total: u64, template: &str, with: impl FnOnce(ProgressStyle) -> ProgressS
     bar
 }
 
-/// The progress of `total` voters.
+/// Progress of `total` voters.
 pub struct Progress {
     total: u64,
     voted: Cell<u64>,
@@ -50,7 +50,7 @@ impl Progress {
         let display = if std::io::stderr().is_terminal() {
             let bar = bar(total, VOTERS, |style| {
                 style.with_key("rate", |state: &ProgressState, out: &mut dyn fmt::Write| {
-                    // Its only failure is the formatter's own, of which indicatif takes no notice either.
+                    // It fails only with the formatter's own error, which indicatif ignores too.
                     write!(out, "{:.0}/s", state.per_sec()).ok();
                 })
             });
@@ -62,7 +62,7 @@ impl Progress {
         Self { total, voted: Cell::new(0), started, display }
     }
 
-    /// One more voter is done.
+    /// Counts one more voter.
     pub fn voted(&self) {
         self.voted.set(self.voted.get() + 1);
         if let Display::Bar(bar) = &self.display {
@@ -70,7 +70,7 @@ impl Progress {
         }
     }
 
-    /// So many ballots are counted; called about once a second.
+    /// Shows how many ballots are counted. Called about once a second.
     pub fn counted(&self, ballots: u64) {
         match &self.display {
             Display::Bar(bar) => bar.set_message(format!("{} counted", grouped(ballots))),
@@ -106,7 +106,7 @@ impl Progress {
     }
 }
 
-/// A number with a comma between groups of three digits.
+/// A number with commas between groups of three digits.
 pub fn grouped(number: u64) -> String {
     indicatif::HumanCount(number).to_string()
 }

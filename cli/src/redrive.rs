@@ -1,8 +1,8 @@
-//! `landslide redrive`: dead letters given back, one by one, but for those that can't be counted.
+//! `landslide redrive`: returns dead letters to the counting, except those that can never be counted.
 //!
-//! A move task of SQS would give back all alike, so that what can't be counted comes to the dead letters again, and it keeps
-//! deduplication ids, for which it must wait for five minutes. Here each letter is read; it is sent on under a new
-//! deduplication id, and deleted after that: whoever is stopped in between sends it twice, and it is counted once.
+//! We do not use an SQS move task: it would also return letters that can never be counted, and it reuses deduplication
+//! ids, so it would have to wait five minutes. Here, each letter is read and sent again with a new deduplication id,
+//! and then deleted. If the program stops in between, the letter is sent twice and counted once.
 
 mod letters;
 
@@ -25,7 +25,7 @@ use crate::EXIT_LEFT_OVER;
 use crate::consent::Consent;
 use crate::replay::RelayQueues;
 
-/// Gives dead letters back. Exit code 3: some can't be counted; they are shown, and stay.
+/// Returns dead letters to the counting. Exit code 3: some can't be counted; they are shown, and stay.
 #[derive(Args)]
 pub struct Arguments {
     /// The stack's output `TallyDlqUrl`.
@@ -37,10 +37,10 @@ pub struct Arguments {
     consent: Consent,
 }
 
-/// How many of a queue's letters were given back, and how many stay.
+/// How many letters in a queue were returned, and how many stay.
 #[derive(Default)]
 struct Redriven {
-    given_back: u64,
+    returned: u64,
     left: u64,
 }
 
@@ -73,18 +73,18 @@ async fn redrive(arguments: &Arguments) -> Result<ExitCode> {
     Ok(if is_all { ExitCode::SUCCESS } else { ExitCode::from(EXIT_LEFT_OVER) })
 }
 
-/// Gives back what it can, and shows what stays. `give_back` says why a letter is to stay.
+/// Returns what it can, and shows what stays. `send_on` fails with the reason if a letter must stay.
 async fn empty(
     name: &str,
     letters: &Letters,
-    give_back: impl AsyncFn(&Letter) -> Result<Result<(), String>>,
+    send_on: impl AsyncFn(&Letter) -> Result<Result<(), String>>,
 ) -> Result<Redriven> {
     let progress = ProgressBar::new_spinner();
     let mut all = Redriven::default();
     while let Some(batch) = letters.next().await? {
         let done: Vec<bool> = stream::iter(&batch)
             .map(|letter| async {
-                match give_back(letter).await? {
+                match send_on(letter).await? {
                     Ok(()) => letters.delete(letter).await.map(|()| true),
                     Err(why) => {
                         println!("{name}: stays: {why}: {}", letter.outline());
@@ -95,25 +95,25 @@ async fn empty(
             .buffer_unordered(batch.len().max(1))
             .try_collect()
             .await?;
-        let given_back = done.iter().filter(|given_back| **given_back).count();
-        all.given_back += given_back as u64;
-        all.left += (done.len() - given_back) as u64;
-        progress.set_message(format!("{name}: {} given back, {} left", all.given_back, all.left));
+        let returned = done.iter().filter(|returned| **returned).count();
+        all.returned += returned as u64;
+        all.left += (done.len() - returned) as u64;
+        progress.set_message(format!("{name}: {} returned, {} left", all.returned, all.left));
         progress.tick();
     }
     progress.finish_and_clear();
-    println!("{name}: {} given back, {} left", all.given_back, all.left);
+    println!("{name}: {} returned, {} left", all.returned, all.left);
     Ok(all)
 }
 
-/// Whether tally-votes can count a letter, or else why it can't. What only a later layout knows was waiting for its
-/// deployment, and may have that now.
+/// Fails with the reason if tally-votes can't count a letter. A letter with a later layout was waiting for its
+/// deployment, which may be there now.
 fn readable(body: &str, group: &str, now: Timestamp) -> Result<(), String> {
     match Message::decode(body) {
-        Ok(message) if message.lane.to_string() != group => Err(format!("of another lane than its group {group}")),
+        Ok(message) if message.lane.to_string() != group => Err(format!("its lane is not that of its group {group}")),
         Ok(message) if message.changes.iter().all(|change| now.millis_since(change.cast_at) > COUNTABLE_AGE_MS) => {
             Err(format!(
-                "too old to be told from a repeat; once the poll is closed: landslide audit --repair {}",
+                "it is too old to be told from a repeat; once the poll is closed, run landslide audit --repair {}",
                 message.lane.poll
             ))
         }
@@ -122,7 +122,7 @@ fn readable(body: &str, group: &str, now: Timestamp) -> Result<(), String> {
     }
 }
 
-/// The event of a record that the relay could not read when it came.
+/// Parses a record that the relay could not read when it came.
 fn read_letter(body: &str) -> Result<StreamEvent> {
     let record: &RawValue = serde_json::from_str(body).context("not JSON")?;
     let mut event: StreamEvent = [record].into_iter().collect();

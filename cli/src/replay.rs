@@ -1,8 +1,8 @@
-//! `landslide replay`: what the relay had failed with for 23 hours, given to it again.
+//! `landslide replay`: hands the relay once more what it failed with for 23 hours.
 //!
-//! Each object of the failure bucket holds an invocation record with the stream's records, whole. They go through the relay's
-//! own code, here; an object is deleted once the queue has all of its votes. So a replay that was stopped goes on where
-//! it was, and what it sends twice is counted once.
+//! Each object in the failure bucket holds an invocation record with the stream's records, whole. They pass through the
+//! relay's own code, in this process; an object is deleted once the queue has all its votes. So an interrupted replay
+//! continues where it stopped, and what it sends twice is counted once.
 
 use std::process::ExitCode;
 
@@ -20,8 +20,8 @@ use crate::EXIT_LEFT_OVER;
 use crate::bucket::Bucket;
 use crate::consent::Consent;
 
-/// Gives the relay again what it had failed with for 23 hours. Exit code 3: some objects can't be read; they are
-/// shown, and stay.
+/// Hands the relay once more what it failed with for 23 hours. Exit code 3: some objects can't be read; they are shown,
+/// and stay.
 #[derive(Args)]
 pub struct Arguments {
     /// The stack's output `RelayFailuresBucket`.
@@ -52,7 +52,7 @@ impl RelayQueues {
     }
 }
 
-/// What Lambda writes of an invocation that it gave up.
+/// Lambda's record of a failed invocation.
 #[derive(Deserialize)]
 struct InvocationRecord {
     payload: Option<Box<RawValue>>,
@@ -92,11 +92,11 @@ async fn replay(arguments: &Arguments) -> Result<ExitCode> {
         }
     }
     progress.finish_and_clear();
-    println!("{objects} objects with {records} records relayed again, {unreadable} left");
+    println!("Relayed {objects} objects with {records} records again; {unreadable} objects are left.");
     Ok(if unreadable == 0 { ExitCode::SUCCESS } else { ExitCode::from(EXIT_LEFT_OVER) })
 }
 
-/// The event of an invocation record: its payload as JSON, or as a string of JSON.
+/// The event in an invocation record: its payload as JSON, or as a JSON string.
 fn read_event(object: &str) -> Result<StreamEvent> {
     let record: InvocationRecord = serde_json::from_str(object).context("not an invocation record")?;
     let payload = record.payload.context("an invocation record without the event")?;

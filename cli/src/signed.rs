@@ -1,4 +1,4 @@
-//! Signed requests of services that this program asks one thing or two. Their SDKs take two minutes to compile.
+//! Signed requests to services that this program calls once or twice; their SDKs take minutes to compile.
 
 use std::time::Duration;
 
@@ -11,14 +11,14 @@ use serde_json::Value;
 
 use landslide_cli::stack;
 
-/// How long one attempt may take.
+/// Time limit for one attempt.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
-/// How often a request is sent that gets no answer, or that the service is too busy for.
+/// The most attempts if the service does not respond, or is too busy.
 const ATTEMPTS_MAX: u32 = 4;
 /// The pause before the n-th further attempt, times n.
 const ATTEMPT_PAUSE: Duration = Duration::from_millis(300);
 
-/// AWS in a region, with somebody's credentials.
+/// AWS in one region, with credentials.
 pub struct Api {
     signer: Signer,
     http: reqwest::Client,
@@ -26,17 +26,17 @@ pub struct Api {
     region: String,
 }
 
-/// Why AWS did not do what it was asked for.
+/// Why AWS refused a call.
 #[derive(Debug)]
 pub struct Refused {
-    /// Its code, such as `AccessDeniedException`; empty where nobody answered.
+    /// The error code, such as `AccessDeniedException`. Empty if nobody responded.
     pub code: String,
-    /// Its words.
+    /// The message.
     pub message: String,
 }
 
 impl Api {
-    /// By an SDK's settings.
+    /// Uses an SDK's configuration.
     pub async fn of(aws: &SdkConfig) -> Result<Self> {
         Ok(Self {
             signer: Signer::of(aws).await?,
@@ -46,12 +46,12 @@ impl Api {
         })
     }
 
-    /// The region that is asked.
+    /// The region.
     pub fn region(&self) -> &str {
         &self.region
     }
 
-    /// Whose credentials these are: the number of the account. Fails where AWS does not take them.
+    /// The account number that these credentials belong to. Fails if AWS refuses them.
     pub async fn account(&self) -> Result<String> {
         let answer = self.query("sts", "Action=GetCallerIdentity&Version=2011-06-15").await;
         answer.and_then(|text| element(&text, "Account")).map_err(|Refused { code, message }| {
@@ -66,7 +66,7 @@ impl Api {
         })
     }
 
-    /// A call of a service that speaks JSON.
+    /// Calls a service that speaks JSON.
     pub async fn call(&self, service: &str, target: &str, body: &Value) -> Result<Value, Refused> {
         let version = if service == "dynamodb" { "1.0" } else { "1.1" };
         let headers =
@@ -74,13 +74,13 @@ impl Api {
         json(&self.send(service, "POST", "/", &headers, body.to_string()).await?)
     }
 
-    /// What a REST service has at a path.
+    /// Reads a path from a REST service.
     pub async fn get(&self, service: &str, path: &str) -> Result<Value, Refused> {
         let headers = [("accept", "application/json".to_owned())];
         json(&self.send(service, "GET", path, &headers, String::new()).await?)
     }
 
-    /// A call of a service that takes a form and answers in XML.
+    /// Calls a service that takes a form and responds with XML.
     pub async fn query(&self, service: &str, form: &str) -> Result<String, Refused> {
         let headers = [("content-type", "application/x-www-form-urlencoded".to_owned())];
         self.send(service, "POST", "/", &headers, form.to_owned()).await
@@ -127,7 +127,7 @@ impl Api {
     }
 }
 
-/// The answer's text; or what was refused, and whether another attempt may do better.
+/// The response's text, or the error, and whether another attempt may succeed.
 async fn read(answer: reqwest::Response) -> Result<String, (bool, Refused)> {
     let status = answer.status();
     let header = answer.headers().get("x-amzn-errortype").and_then(|value| value.to_str().ok()).map(str::to_owned);
@@ -150,7 +150,7 @@ fn refusal(status: StatusCode, header: Option<String>, text: &str) -> Refused {
     let of_xml = |name: &str| Document::parse(text).ok().and_then(|document| text_of(&document, name));
     let code = header.or_else(|| of_json(["__type", "code", "Code"])).or_else(|| of_xml("Code"));
     let code = code.unwrap_or_else(|| status.as_u16().to_string());
-    // Such as `com.amazonaws.servicequotas#NoSuchResourceException`, or with a colon and an address behind.
+    // Such as `com.amazonaws.servicequotas#NoSuchResourceException`, or followed by a colon and an address.
     let code = code.rsplit('#').next().and_then(|code| code.split(':').next()).unwrap_or_default().to_owned();
     let message = of_json(["message", "Message", "error"]).or_else(|| of_xml("Message")).unwrap_or_default();
     Refused { code, message }
@@ -161,7 +161,7 @@ fn element(text: &str, name: &str) -> Result<String, Refused> {
     found.ok_or_else(|| Refused { code: String::new(), message: format!("no {name} in the answer") })
 }
 
-/// The text of the first element of that name.
+/// The text of the first element with this name.
 pub fn text_of(document: &Document<'_>, name: &str) -> Option<String> {
     let element = document.descendants().find(|node| node.tag_name().name() == name)?;
     Some(element.text().unwrap_or_default().to_owned())

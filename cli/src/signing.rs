@@ -1,4 +1,4 @@
-//! Requests of AWS signed by hand (Signature Version 4), where no SDK of the service is at hand.
+//! Signs AWS requests (Signature Version 4) for services whose SDK is not linked.
 
 use std::time::SystemTime;
 
@@ -12,26 +12,26 @@ use aws_sigv4::sign::v4;
 use aws_types::SdkConfig;
 use http::Request;
 
-/// Whose requests they are, and of which region.
+/// Credentials and a region.
 pub struct Signer {
     credentials: Credentials,
     region: String,
 }
 
 impl Signer {
-    /// Of an SDK's settings.
+    /// Uses an SDK's configuration.
     pub async fn of(aws: &SdkConfig) -> Result<Self> {
         let region = aws.region().context("no region")?.to_string();
         let provider = aws.credentials_provider().context("no credentials")?;
         Ok(Self { credentials: provider.provide_credentials().await.context("no credentials")?, region })
     }
 
-    /// Of these credentials.
+    /// Uses these credentials.
     pub fn new(credentials: Credentials, region: String) -> Self {
         Self { credentials, region }
     }
 
-    /// Signs a request of a service such as `dynamodb`, with all headers that it has now; its URI must name the host.
+    /// Signs a request to a service such as `dynamodb`, with all headers it has now. Its URI must name the host.
     pub fn sign<Body: AsRef<[u8]>>(&self, service: &str, mut request: Request<Body>) -> Result<Request<Body>> {
         let identity = self.credentials.clone().into();
         let parameters = v4::SigningParams::builder()
@@ -54,7 +54,7 @@ fn settings(service: &str) -> SigningSettings {
     let mut settings = SigningSettings::default();
     if service == "s3" {
         settings.payload_checksum_kind = PayloadChecksumKind::XAmzSha256;
-        // Keys come in their URL's form, and S3 signs paths as they are.
+        // Keys are already URL-encoded, and S3 signs paths as they are.
         settings.percent_encoding_mode = PercentEncodingMode::Single;
         settings.uri_path_normalization_mode = UriPathNormalizationMode::Disabled;
     }

@@ -1,4 +1,4 @@
-//! The key of a local issuer: an RSA key in a PEM file, its public half as a JWK, and the tokens that it signs.
+//! A local issuer's key: an RSA key in a PEM file, its public half as a JWK, and the tokens it signs.
 
 use std::fs::{self, OpenOptions};
 use std::io::{ErrorKind, Write};
@@ -23,7 +23,7 @@ pub struct SigningKey {
 }
 
 impl SigningKey {
-    /// Reads a PKCS#8 PEM file, or makes a new 2048-bit key there (mode 0600) if the file is missing.
+    /// Reads a PKCS#8 PEM file. Creates a 2048-bit key there (mode 0600) if the file is missing.
     pub fn read_or_create(file: &Path) -> Result<Self> {
         match Self::read(file) {
             Err(error) if is_not_found(&error) => create(file).and_then(|()| Self::read(file)),
@@ -51,7 +51,7 @@ impl SigningKey {
         &self.jwk
     }
 
-    /// A signed token (JWS compact serialization) with `kid` in its header.
+    /// Signs a token (JWS compact serialization) with `kid` in its header.
     pub fn sign(&self, claims: &impl Serialize) -> Result<String> {
         let header = Header { kid: Some(self.id.clone()), ..Header::new(Algorithm::RS256) };
         jsonwebtoken::encode(&header, claims, &self.key).context("sign the token")
@@ -66,7 +66,7 @@ fn create(file: &Path) -> Result<()> {
     let pair = KeyPair::generate(KeySize::Rsa2048).context("generate an RSA key")?;
     let der = AsDer::<Pkcs8V1Der>::as_der(&pair).context("encode the key as PKCS#8")?;
     let pem = pem::encode(&pem::Pem::new("PRIVATE KEY", der.as_ref()));
-    // `create_new`: of two that race, one fails instead of replacing the other's key.
+    // `create_new`: if two processes race, one fails instead of replacing the other's key.
     OpenOptions::new()
         .write(true)
         .create_new(true)

@@ -1,4 +1,4 @@
-//! The stack that an operator works on: by the names that its functions know, and the operator's own credentials.
+//! The stack that an operator works on: the names in its functions' environments, and the operator's own credentials.
 
 use std::time::Duration;
 
@@ -8,14 +8,14 @@ use aws_types::SdkConfig;
 use clap::Args;
 use landslide_aws::{config, sdk};
 
-/// How long one call may take, all tries together: a page is 1 MB, and nobody waits at the other end.
+/// Time limit for one call, all tries together. A page has 1 MB, and nobody is waiting for a response.
 const CALL_TIMEOUT: Duration = Duration::from_secs(120);
-/// How long one try of a call may take.
+/// Time limit for one try.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(30);
-/// How often a call is tried: an audit reads fast enough to be throttled.
+/// The most tries for one call. An audit reads fast enough to be throttled.
 const ATTEMPTS_MAX: u32 = 10;
 
-/// The tables of a stack.
+/// A stack's tables.
 #[derive(Args)]
 pub struct Tables {
     /// The stack's output `PollsTable`.
@@ -29,27 +29,29 @@ pub struct Tables {
     pub tallies_table: String,
 }
 
-/// AWS by the environment: AWS_REGION, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN, AWS_ENDPOINT_URL.
+/// AWS as the environment configures it: AWS_REGION, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN,
+/// AWS_ENDPOINT_URL.
 pub fn aws() -> Result<SdkConfig> {
     for variable in ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"] {
-        config::text(variable)
-            .context("no credentials; of a profile: eval $(aws configure export-credentials --format env)")?;
+        config::text(variable).context(
+            "There are no credentials. Export a profile's: eval $(aws configure export-credentials --format env)",
+        )?;
     }
     let timeouts =
         TimeoutConfig::builder().operation_timeout(CALL_TIMEOUT).operation_attempt_timeout(ATTEMPT_TIMEOUT).build();
     let retries = RetryConfig::standard().with_max_attempts(ATTEMPTS_MAX);
-    // An operator's machine may reach AWS through a proxy with roots of its own.
+    // An operator's machine may reach AWS through a proxy with its own roots.
     let builder = sdk::sdk_config()?.into_builder().http_client(sdk::https_client());
     Ok(builder.timeout_config(timeouts).retry_config(retries).build())
 }
 
-/// A service's address in a region. China is a partition of its own, with a domain of its own.
+/// A service's address in a region. China is a separate partition with a separate domain.
 pub fn endpoint(service: &str, region: &str) -> String {
     let top_level = if region.starts_with("cn-") { "com.cn" } else { "com" };
     format!("https://{service}.{region}.amazonaws.{top_level}")
 }
 
-/// A failed call, with what it most likely means in front.
+/// A failed call, after its most likely meaning.
 pub fn explain(error: impl std::error::Error + Send + Sync + 'static, what: &str) -> anyhow::Error {
     let text = error.to_string();
     let meaning = if text.contains("ResourceNotFoundException")
@@ -68,7 +70,7 @@ pub fn explain(error: impl std::error::Error + Send + Sync + 'static, what: &str
     anyhow!(error).context(meaning)
 }
 
-/// Runs a command's work to its end.
+/// Runs a command to its end.
 pub fn block_on<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
     tokio::runtime::Builder::new_current_thread().enable_all().build().context("start the runtime")?.block_on(work)
 }

@@ -1,4 +1,4 @@
-//! `landslide token`: an account token signed by the local issuer.
+//! `landslide token`: signs an account token with the local issuer's key.
 
 use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -13,10 +13,10 @@ use crate::signing_key::SigningKey;
 /// Prints an account token, signed with a local issuer's key.
 #[derive(Args)]
 pub struct Arguments {
-    /// The issuer's private key, as `landslide issuer` makes it.
+    /// The issuer's private key, as `landslide issuer` creates it.
     #[arg(long, value_name = "FILE")]
     key: PathBuf,
-    /// Whose token it is.
+    /// The subject that the token names.
     #[arg(long, value_name = "SUBJECT", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     sub: String,
     /// The issuer that the token names.
@@ -25,7 +25,7 @@ pub struct Arguments {
     /// The audience that the token names.
     #[arg(long, value_name = "AUDIENCE", default_value = DEFAULT_AUDIENCE)]
     audience: String,
-    /// How long the token is valid; at most a year.
+    /// How many hours the token is valid; at most a year.
     #[arg(long, value_name = "HOURS", default_value_t = DEFAULT_TTL_HOURS, value_parser = clap::value_parser!(u64).range(1..=TTL_HOURS_MAX))]
     ttl_hours: u64,
 }
@@ -34,7 +34,7 @@ const DEFAULT_TTL_HOURS: u64 = 12;
 const TTL_HOURS_MAX: u64 = 366 * 24;
 const SECONDS_PER_HOUR: u64 = 3600;
 
-/// Registered claims (RFC 7519, section 4.1); times in seconds since the epoch.
+/// Registered claims (RFC 7519, section 4.1). Times are in seconds since the epoch.
 #[derive(Serialize)]
 struct Claims<'a> {
     iss: &'a str,
@@ -45,14 +45,14 @@ struct Claims<'a> {
     exp: u64,
 }
 
-/// Prints one line, the token.
+/// Prints the token in one line.
 pub fn run(arguments: &Arguments) -> Result<()> {
     let Arguments { key, sub, issuer, audience, ttl_hours } = arguments;
     println!("{}", sign(&SigningKey::read(key)?, issuer, audience, sub, *ttl_hours)?);
     Ok(())
 }
 
-/// A token of the local issuer as `landslide issuer` publishes it by default, for `DEFAULT_TTL_HOURS`.
+/// A token from the local issuer as `landslide issuer` publishes it by default, valid for `DEFAULT_TTL_HOURS`.
 pub fn local(key: &SigningKey, sub: &str) -> Result<String> {
     sign(key, DEFAULT_ISSUER, DEFAULT_AUDIENCE, sub, DEFAULT_TTL_HOURS)
 }

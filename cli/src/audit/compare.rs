@@ -1,8 +1,8 @@
-//! What is counted against what is stored, id by id. Pure.
+//! Compares what is counted with what is stored, id by id. Pure.
 //!
-//! Of each lane HEAD is read first; then its SEEN rows, of which those of versions below HEAD's hold, together with HEAD's
-//! own ids, exactly the ids that HEAD's counters contain; then the votes. So every counted id must find its vote, and a
-//! vote that is not counted either was on its way when HEAD was read, or is lost.
+//! Each lane's HEAD is read first, then its SEEN rows, then the votes. Rows with versions below HEAD's and HEAD's own
+//! ids together hold exactly the ids in HEAD's counters. So every counted id must have a vote; and a vote that is not
+//! counted was either on its way when HEAD was read, or is lost.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
@@ -19,17 +19,17 @@ use landslide_domain::{
     vote::Vote,
 };
 
-/// The most missing votes of a lane that are kept to be sent again; others are only counted.
+/// The most missing votes kept per lane, to be sent again. Others are only counted.
 pub const MISSING_KEPT_MAX: usize = 50_000;
-/// The most examples of a finding.
+/// The most examples kept per finding.
 const EXAMPLES_MAX: usize = 10;
-/// Rows that will live for less than this may be gone before they are read. In milliseconds.
+/// Rows that expire within this time may be gone before they are read. In milliseconds.
 const READING_MS: u64 = 60 * MINUTE_MS;
 
-/// An id that a lane has counted.
+/// An id that a lane has counted, and the lane.
 pub type CountedId = (VoteId, u8);
 
-/// The voters of some of a poll's partitions: those equal to `remainder` modulo `modulus`, a power of two.
+/// Some of a poll's partitions: those equal to `remainder` modulo `modulus`, a power of two.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Slice {
     of: Partitions,
@@ -38,24 +38,24 @@ pub struct Slice {
 }
 
 impl Slice {
-    /// All voters of a poll with these partitions.
+    /// All partitions.
     pub fn all(of: Partitions) -> Self {
         Self { of, remainder: 0, modulus: 1 }
     }
 
-    /// The two halves; none of a single partition.
+    /// Two halves. `None` if there is only one partition.
     pub fn halves(self) -> Option<(Slice, Slice)> {
         let modulus = self.modulus * 2;
         let upper = Slice { remainder: self.remainder + self.modulus, modulus, ..self };
         (self.modulus < self.of.number()).then_some((Slice { modulus, ..self }, upper))
     }
 
-    /// Its partitions.
+    /// The slice's partitions.
     pub fn partitions(self) -> impl Iterator<Item = Partition> {
         self.of.all().filter(move |partition| self.holds(*partition))
     }
 
-    /// Whether a voter's partition is one of these.
+    /// Whether the voter's partition is in the slice.
     pub fn holds_voter(self, voter: &VoterKey) -> bool {
         self.holds(self.of.of(voter))
     }
@@ -65,20 +65,20 @@ impl Slice {
     }
 }
 
-/// Counted ids of a slice, in the order in which votes are read: by partition, voter, revision.
+/// A slice's counted ids in the order in which votes are read: by partition, voter, revision.
 pub struct CountedIds {
     partitions: Partitions,
     ids: Vec<CountedId>,
 }
 
 impl CountedIds {
-    /// Puts ids of a poll with these partitions into their order.
+    /// Sorts ids by these partitions.
     pub fn sorted(partitions: Partitions, mut ids: Vec<CountedId>) -> Self {
         ids.sort_unstable_by_key(|(id, lane)| (partitions.of(&id.voter()), *id, *lane));
         Self { partitions, ids }
     }
 
-    /// Those of a partition.
+    /// One partition's ids.
     pub fn of(&self, partition: Partition) -> &[CountedId] {
         let place = |(id, _): &CountedId| self.partitions.of(&id.voter());
         let first = self.ids.partition_point(|id| place(id) < partition);
@@ -87,23 +87,25 @@ impl CountedIds {
     }
 }
 
-/// The times by which a vote that is not found among the counted is judged.
+/// The times that decide about a vote that is not counted.
 #[derive(Clone, Copy, Debug)]
 pub struct Cut {
-    /// Votes cast from here on may still be on their way.
+    /// Votes cast from this time on may still be on their way.
     pub on_their_way_from: Timestamp,
-    /// Ids of votes cast before may have expired from the SEEN rows: only counters tell whether they are counted.
+    /// Ids of votes cast before this time may have expired from the SEEN rows. Only counters show whether they are
+    /// counted.
     pub ids_known_from: Timestamp,
-    /// When the poll was made: none of its votes is older.
+    /// When the poll was created. No vote is older.
     pub poll_made_at: Timestamp,
-    /// Votes cast before are early.
+    /// Votes cast before this time are early.
     pub opens_at: Option<Timestamp>,
-    /// Votes cast from here on are late.
+    /// Votes cast from this time on are late.
     pub closes_at: Option<Timestamp>,
 }
 
 impl Cut {
-    /// The times of an audit that begins now and takes votes for lost that are not counted so long after their cast.
+    /// The times for an audit that starts now, where a vote is missing if it is not counted `on_their_way_ms` after its
+    /// cast.
     pub fn at(now: Timestamp, on_their_way_ms: u64, poll: &Settings) -> Self {
         let before = |millis: u64| Timestamp::EPOCH.plus_millis(now.as_millis().saturating_sub(millis));
         Self {
@@ -120,17 +122,17 @@ impl Cut {
     }
 }
 
-/// How many, and the first of them.
+/// A number of findings, and the first of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Examples {
     /// How many there are.
     pub number: u64,
-    /// Some of them.
+    /// The first ones.
     pub first: Vec<String>,
 }
 
 impl Examples {
-    /// One more, or some of one kind.
+    /// Adds findings of one kind, with one example.
     pub fn add(&mut self, number: u64, example: impl FnOnce() -> String) {
         self.number += number;
         if number > 0 && self.first.len() < EXAMPLES_MAX {
@@ -145,37 +147,37 @@ impl Examples {
     }
 }
 
-/// What was found in a lane.
+/// What was found in one lane.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LaneFindings {
-    /// Votes stored, those taken back included.
+    /// Stored votes, including retracted ones.
     pub votes: u64,
-    /// What all stored votes come to.
+    /// The sum of all stored votes.
     pub stored: Counters,
-    /// What those come to that are counted: what the lane's counters must be.
+    /// The sum of counted votes: what the lane's counters must equal.
     pub counted: Counters,
-    /// `cast_at` of the newest counted vote.
+    /// The newest counted vote's `cast_at`.
     pub newest_counted: Option<Timestamp>,
-    /// Votes not counted yet that were cast too lately to be missed.
+    /// Votes not counted yet that are too recent to be missing.
     pub on_their_way: u64,
-    /// What these come to.
+    /// The sum of votes on their way.
     pub on_their_way_counters: Counters,
-    /// Votes of which only some revisions are counted: what these came to is not stored any more.
+    /// Votes with only some revisions counted. What the earlier ones summed to is no longer stored.
     pub changing: u64,
-    /// Votes whose ids may have expired; they are taken for counted.
+    /// Votes whose ids may have expired. They are assumed to be counted.
     pub too_old_for_ids: u64,
-    /// Revisions stored and not counted.
+    /// Revisions that are stored and not counted.
     pub missing: Examples,
-    /// Those of them that can be sent again: first votes.
+    /// Missing first votes, which can be sent again.
     pub missing_first_votes: Vec<Change>,
-    /// Ids counted without a vote item.
+    /// Counted ids without a vote item.
     pub without_vote: Examples,
-    /// Ids counted more than once.
+    /// Ids that are counted more than once.
     pub twice: Examples,
 }
 
 impl LaneFindings {
-    /// Adds what was found elsewhere in the lane.
+    /// Adds findings from elsewhere in the lane.
     pub fn merge(&mut self, other: LaneFindings) {
         self.votes += other.votes;
         self.stored.merge(&other.stored);
@@ -192,7 +194,7 @@ impl LaneFindings {
         self.twice.merge(other.twice);
     }
 
-    /// Takes note that changes which were missing are counted after all, by another look.
+    /// Notes that some missing changes turned out to be counted when read again.
     pub fn found(&mut self, still_missing: Vec<Change>) {
         let missing: HashSet<VoteId> = still_missing.iter().map(|change| change.id).collect();
         let mut found = std::mem::replace(&mut self.missing_first_votes, still_missing);
@@ -210,18 +212,18 @@ impl LaneFindings {
 /// What was found in some partitions: by lane, and items that are no votes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Findings {
-    /// By lane; none for one without votes and counted ids.
+    /// By lane. A lane without votes and counted ids has no entry.
     pub lanes: BTreeMap<u8, LaneFindings>,
-    /// Items that can't be read as votes, or lie where they don't belong.
+    /// Items that can't be read as votes, or are in the wrong place.
     pub unreadable: Examples,
     /// Votes cast before the poll opened.
     pub early: Examples,
-    /// Votes cast when the poll was closed.
+    /// Votes cast after the poll closed.
     pub late: Examples,
 }
 
 impl Findings {
-    /// Adds what was found elsewhere.
+    /// Adds findings from elsewhere.
     pub fn merge(&mut self, other: Findings) {
         for (lane, findings) in other.lanes {
             self.lanes.entry(lane).or_default().merge(findings);
@@ -232,7 +234,7 @@ impl Findings {
     }
 }
 
-/// What the votes of some lane come to, by what became of them, before they have names.
+/// The sums of a lane's votes by state, before counters have names.
 #[derive(Default)]
 struct Standing {
     stored: Vec<Ballot>,
@@ -240,7 +242,7 @@ struct Standing {
     on_their_way: Vec<Ballot>,
 }
 
-/// One partition's votes, page by page, beside its counted ids.
+/// Compares one partition's votes, page by page, with its counted ids.
 pub struct Comparison<'a> {
     cut: Cut,
     sealed: &'a BTreeSet<u8>,
@@ -249,12 +251,12 @@ pub struct Comparison<'a> {
 }
 
 impl<'a> Comparison<'a> {
-    /// Begins with a partition's counted ids, by voter and revision. Sealed lanes have none: they count all votes.
+    /// Starts with a partition's counted ids, by voter and revision. Sealed lanes have none: they count all votes.
     pub fn new(cut: Cut, sealed: &'a BTreeSet<u8>, ids: &'a [CountedId]) -> Self {
         Self { cut, sealed, ids, findings: Findings::default() }
     }
 
-    /// Compares the next votes, by voter.
+    /// Compares the next votes, in voter order.
     pub fn page(&mut self, votes: &[StoredVote]) {
         let mut standing: BTreeMap<u8, Standing> = BTreeMap::new();
         for vote in votes {
@@ -271,7 +273,7 @@ impl<'a> Comparison<'a> {
         }
     }
 
-    /// What was found, once all votes were given.
+    /// The findings, after the last page.
     pub fn finish(mut self) -> Findings {
         let rest = std::mem::take(&mut self.ids);
         self.without_vote(rest);
@@ -332,7 +334,7 @@ impl<'a> Comparison<'a> {
         }
     }
 
-    /// Which revisions of a vote are counted, by the voter's counted ids.
+    /// Finds out which of a vote's revisions are counted, from the voter's counted ids.
     fn revisions(&mut self, voter: &VoterKey, vote: &Vote, ids: &[CountedId]) -> Revisions {
         let mut counted = Revisions::default();
         let mut before = None;
@@ -354,9 +356,9 @@ impl<'a> Comparison<'a> {
 /// Which revisions of a vote are counted.
 #[derive(Default)]
 struct Revisions {
-    /// How many different ones, up to the one that is stored.
+    /// How many, up to the stored one.
     number: u64,
-    /// Whether the one that is stored is.
+    /// Whether the stored one is.
     newest: bool,
 }
 

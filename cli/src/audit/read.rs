@@ -21,16 +21,16 @@ use landslide_domain::time::Timestamp;
 
 use super::compare::{Comparison, CountedId, CountedIds, Cut, Findings, Slice};
 
-/// How often a poll is read whose times are changed meanwhile.
+/// How often a poll is read again because its times change meanwhile.
 const READINGS_MAX: u32 = 3;
 /// How many lanes are read at once.
 const LANES_AT_ONCE: usize = 16;
-/// How often a readers' copy that is behind HEAD is looked at again.
+/// How often a readers' copy that is behind HEAD is read again.
 const COUNT_LOOKS: u32 = 10;
-/// The pause between two looks.
+/// The pause before it is read again.
 const COUNT_PAUSE: Duration = Duration::from_secs(1);
 
-/// The tables of a stack, and how they are read.
+/// A stack's tables, and limits for reading them.
 pub struct Reader {
     polls: PollStore,
     votes: VoteStore,
@@ -40,42 +40,42 @@ pub struct Reader {
     limits: Limits,
 }
 
-/// How much is done at once.
+/// Limits for reading.
 #[derive(Clone, Copy)]
 pub struct Limits {
     /// Partitions that are read at once.
     pub partitions_at_once: usize,
     /// Counted ids that are held in memory.
     pub ids_at_once: usize,
-    /// Votes cast less than that long ago may be on their way, in milliseconds.
+    /// Votes more recent than this may be on their way. In milliseconds.
     pub on_their_way_ms: u64,
 }
 
-/// A lane's tally at the audit's start.
+/// A lane's tally when the audit began.
 #[derive(Clone, Debug, Default)]
 pub struct Tally {
-    /// Its truth.
+    /// The lane's truth.
     pub head: Head,
-    /// What readers see, read before HEAD, or later where it was behind.
+    /// The readers' copy, read before HEAD, or again if it was behind.
     pub count: Count,
 }
 
-/// All that was read.
+/// Everything that was read.
 pub struct Reading {
     /// The poll.
     pub rules: Rules,
     /// When the audit began.
     pub at: Timestamp,
-    /// By lane, those of all lanes that a poll can have.
+    /// By lane, for all lanes that a poll can have.
     pub tallies: BTreeMap<u8, Tally>,
     /// What the comparison found.
     pub findings: Findings,
-    /// How long it took.
+    /// How long reading and comparing took.
     pub took: Duration,
 }
 
 impl Reader {
-    /// Opens the tables by the environment.
+    /// Opens these tables with the environment's credentials.
     pub fn open(tables: &Tables, limits: Limits) -> Result<Self> {
         let aws = aws()?;
         let Tables { polls_table, votes_table, tallies_table } = tables;
@@ -88,7 +88,8 @@ impl Reader {
         })
     }
 
-    /// Reads and compares all of a poll, by its times and lanes as they are after that: votes are held against these.
+    /// Reads and compares a whole poll. Its times and lanes are read again at the end, and the votes are judged by
+    /// these.
     pub async fn read(&self, poll: &PollId) -> Result<Reading> {
         let times = |rules: &Rules| (rules.settings.spec.opens_at, rules.settings.spec.closes_at);
         let mut rules = self.rules(poll).await?;
@@ -119,7 +120,7 @@ impl Reader {
         Ok(Reading { rules, at, tallies, findings, took: started.elapsed() })
     }
 
-    /// Does something for many lanes, some at once.
+    /// Runs something for many lanes, some at once.
     async fn each_lane<T, F: Future<Output = Result<T>>>(
         &self,
         poll: &PollId,
@@ -138,7 +139,7 @@ impl Reader {
 
     async fn tallies(&self, poll: &PollId) -> Result<BTreeMap<u8, Tally>> {
         let read = async |lane: LaneKey| {
-            // COUNT first: it is written after HEAD, so it must not be ahead of a HEAD that is read later.
+            // COUNT first: it is written after HEAD, so it can't be ahead of a HEAD that is read later.
             let count = self.tallies.read_count(&lane).await.map_err(|error| self.tallies_failed(error))?;
             let head = self.tallies.read_head(&lane).await.map_err(|error| self.tallies_failed(error))?;
             Ok(Tally { head, count })
@@ -146,19 +147,19 @@ impl Reader {
         Ok(self.each_lane(poll, 0..LANES_MAX, read).await?.into_iter().collect())
     }
 
-    /// An error of the Tallies table, explained.
+    /// Explains a failed call to the Tallies table.
     pub fn tallies_failed(&self, error: impl std::error::Error + Send + Sync + 'static) -> anyhow::Error {
         let [.., tallies_table] = &self.names;
         explain(error, tallies_table)
     }
 
-    /// An error of the Votes table, explained.
+    /// Explains a failed call to the Votes table.
     pub fn votes_failed(&self, error: impl std::error::Error + Send + Sync + 'static) -> anyhow::Error {
         let [_, votes_table, _] = &self.names;
         explain(error, votes_table)
     }
 
-    /// A rebuild in these tables.
+    /// A rebuild with these tables.
     pub fn rebuild(&self) -> Rebuild<'_, TallyStore, DynamoDbClient, SystemClock> {
         Rebuild {
             tallies: &self.tallies,
@@ -168,7 +169,7 @@ impl Reader {
         }
     }
 
-    /// Compares slice by slice; a slice with more ids than fit into memory is halved.
+    /// Compares slice by slice. A slice with more ids than fit into memory is halved.
     async fn compare(&self, poll: &Rules, tallies: &BTreeMap<u8, Tally>, cut: Cut) -> Result<Findings> {
         let progress = progress::of_partitions(poll.partitions);
         let sealed = tallies.iter().filter(|(_, tally)| tally.head.sealed).map(|(lane, _)| *lane).collect();
@@ -227,8 +228,8 @@ impl Reader {
         }
     }
 
-    /// All ids of a slice that the lanes' HEADs contain. Where they are too many, the slice becomes its lower half, and
-    /// the upper one waits.
+    /// Reads all ids in a slice that the lanes' HEADs contain. If there are too many, the slice shrinks to its lower
+    /// half, and the upper one waits.
     async fn counted_ids(
         &self,
         poll: &Rules,
@@ -251,8 +252,8 @@ impl Reader {
         Ok(CountedIds::sorted(poll.partitions, ids.ids))
     }
 
-    /// The ids of a lane's SEEN rows of versions below HEAD's, page by page: later rows hold what HEAD still holds, or
-    /// what was counted later.
+    /// Reads the ids in a lane's SEEN rows below HEAD's version, page by page. Later rows hold ids that HEAD holds too,
+    /// or that were counted later.
     fn rows(&self, lane: LaneKey, version: u64) -> impl futures_util::Stream<Item = Result<(u8, Vec<VoteId>)>> {
         stream::try_unfold(Some(None), move |after| {
             let lane = lane.clone();
@@ -266,7 +267,7 @@ impl Reader {
         })
     }
 
-    /// Looks once more, at the tallies as they are now, for changes that seem to be missing.
+    /// Reads the tallies again, for changes that seem to be missing.
     async fn look_again_for_missing(
         &self,
         poll: &PollId,
@@ -282,7 +283,7 @@ impl Reader {
         Ok(())
     }
 
-    /// Which of these changes, not counted in HEAD of that version, are not counted now either.
+    /// Returns those changes, not counted in HEAD at that version, that are still not counted.
     pub async fn missing_since(&self, lane: &LaneKey, version: u64, changes: &[Change]) -> Result<Vec<Change>> {
         let head = self.tallies.read_head(lane).await.map_err(|error| self.tallies_failed(error))?;
         if head.version == version {
@@ -297,7 +298,7 @@ impl Reader {
         Ok(changes.iter().filter(|change| !counted.contains(&change.id)).copied().collect())
     }
 
-    /// Gives readers' copies that are behind their HEADs time to follow.
+    /// Gives readers' copies that are behind their HEADs time to catch up.
     async fn look_again_at_counts(&self, poll: &PollId, tallies: &mut BTreeMap<u8, Tally>) -> Result<()> {
         for _ in 0..COUNT_LOOKS {
             let behind: Vec<u8> = tallies
@@ -313,7 +314,7 @@ impl Reader {
                 async |lane: LaneKey| self.tallies.read_count(&lane).await.map_err(|error| self.tallies_failed(error));
             for (lane, count) in self.each_lane(poll, behind, read).await? {
                 if let Some(tally) = tallies.get_mut(&lane) {
-                    // One that has gone on past the HEAD that was read shows a later one, which is not compared.
+                    // A copy that passed the HEAD read before belongs to a later one, which is not compared.
                     tally.count = if count.version > tally.head.version { tally.head.count() } else { count };
                 }
             }
@@ -322,7 +323,7 @@ impl Reader {
     }
 }
 
-/// Counted ids of a slice on their way into memory.
+/// A slice's counted ids, while they are read.
 struct Gathered<'a> {
     ids: Vec<CountedId>,
     slice: &'a mut Slice,

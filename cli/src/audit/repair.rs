@@ -1,10 +1,10 @@
-//! Mends what an audit found, by what can't make it worse.
+//! Repairs what an audit found, only in ways that can't make it worse.
 //!
-//! - A readers' copy that differs is written anew from HEAD.
-//! - Where votes can't change and HEAD contains just what its ids say, missing votes are sent again as ordinary messages: an id
-//!   that has been counted meanwhile is dropped, as ever.
-//! - All else waits until the poll is closed and its last votes have landed. Then its lanes are sealed and their counts
-//!   made from the vote items (`counting::rebuild`).
+//! - A readers' copy that differs is rewritten from HEAD.
+//! - If votes can't change and HEAD contains exactly what its ids say, missing votes are sent again as ordinary
+//! messages. An id that was counted meanwhile is dropped, as always.
+//! - Everything else waits until the poll is closed and its last votes have landed. Then its lanes are sealed, and
+//! their counts recomputed from the vote items (`counting::rebuild`).
 
 use std::time::Duration;
 
@@ -23,46 +23,48 @@ use landslide_domain::tally::COUNTABLE_AGE_MS;
 use super::read::Reader;
 use super::verdict::{Audit, Lane, Verdict};
 
-/// How many times it is looked whether what was sent again is counted.
+/// How often the tallies are read to see whether votes sent again are counted.
 const LOOKS_MAX: u32 = 180;
-/// The pause between two looks.
+/// The pause between two such reads.
 const LOOK_PAUSE: Duration = Duration::from_secs(1);
 
-/// What was done.
+/// The outcome of a repair.
 pub enum Repaired {
-    /// Nothing: there is no difference, or none that may be mended now, and why.
+    /// Nothing was done: nothing differs, or it can't be repaired now. Says why.
     Nothing(&'static str),
-    /// Readers' copies were written anew, and votes sent again, so many of each.
+    /// Some readers' copies were rewritten, and some votes sent again.
     Mended {
-        /// Lanes whose readers' copy was written anew.
+        /// How many lanes' copies were rewritten.
         copies: usize,
-        /// Votes sent again.
+        /// How many votes were sent again.
         votes: usize,
     },
-    /// All lanes were sealed and their counts made anew.
+    /// All lanes were sealed and their counts recomputed.
     Rebuilt,
 }
 
-/// Mends what an audit found.
+/// Repairs what an audit found.
 pub async fn repair(reader: &Reader, audit: &Audit, queue: Option<&Queue>) -> Result<Repaired> {
     if audit.verdict() != Verdict::Different {
-        return Ok(Repaired::Nothing("there is nothing to repair"));
+        return Ok(Repaired::Nothing("There is nothing to repair."));
     }
     if audit.lanes.values().all(|lane| lane.verdict() != Verdict::Different) {
-        return Ok(Repaired::Nothing("items that are no votes are to be looked at by hand"));
+        return Ok(Repaired::Nothing("Only items that are no votes were found. Look at them by hand."));
     }
     if audit.lanes.values().all(|lane| is_mendable(audit, lane)) {
         return mend(reader, audit, queue).await;
     }
     if audit.may_be_rebuilt() {
         if audit.lanes.values().any(|lane| lane.is_past_the_last) {
-            return Ok(Repaired::Nothing("votes lie in lanes that the poll does not have: raise its peak first"));
+            return Ok(Repaired::Nothing(
+                "There are votes in lanes that the poll does not have. Raise its peak first.",
+            ));
         }
         rebuild_all(reader, audit).await?;
         return Ok(Repaired::Rebuilt);
     }
     Ok(Repaired::Nothing(
-        "this can't be mended by messages, and a rebuild takes a poll that closed between 5 minutes and 60 days ago",
+        "Messages can't repair this. Repair it by a rebuild, from 5 minutes to 60 days after the poll has closed.",
     ))
 }
 
@@ -91,7 +93,7 @@ async fn mend(reader: &Reader, audit: &Audit, queue: Option<&Queue>) -> Result<R
     Ok(Repaired::Mended { copies: copies.len(), votes })
 }
 
-/// Sends missing votes to the tally queue, in the order of time, and waits until they are counted.
+/// Sends missing votes to the tally queue, in time order, and waits until they are counted.
 async fn send_missing(reader: &Reader, audit: &Audit, queue: Option<&Queue>) -> Result<usize> {
     let poll = &audit.rules.settings.poll_id;
     let missing = audit.lanes.iter().flat_map(|(number, lane)| {
@@ -101,8 +103,8 @@ async fn send_missing(reader: &Reader, audit: &Audit, queue: Option<&Queue>) -> 
     if messages.is_empty() {
         return Ok(0);
     }
-    let queue = queue.context("votes are to be sent again: name the queue by --tally-queue-url or TALLY_QUEUE_URL")?;
-    // Batch after batch: who counts them reads on in the order of time.
+    let queue = queue.context("Votes must be sent again. Name the queue by --tally-queue-url or TALLY_QUEUE_URL.")?;
+    // Batch after batch, so that counting reads on in time order.
     for batch in queue::batches(&messages, |message| message.body.len()) {
         queue.send_all(batch).await.map_err(|error| explain(error, "the tally queue"))?;
     }
@@ -113,7 +115,10 @@ async fn send_missing(reader: &Reader, audit: &Audit, queue: Option<&Queue>) -> 
             waiting = reader.missing_since(&key, lane.tally.head.version, &waiting).await?;
             looks += 1;
             if looks == LOOKS_MAX {
-                bail!("{} votes of lane {number} were sent again, and are not counted yet", waiting.len());
+                bail!(
+                    "{} votes of lane {number} were sent again and are not counted yet. Audit the poll again later.",
+                    waiting.len()
+                );
             }
             if !waiting.is_empty() {
                 tokio::time::sleep(LOOK_PAUSE).await;

@@ -14,14 +14,14 @@ impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Verdict::Exact => "exact",
-            Verdict::Untimely => "exact, but of votes outside the poll's times",
+            Verdict::Untimely => "exact, including votes outside the poll's times",
             Verdict::Undecided => "undecided",
             Verdict::Different => "different",
         })
     }
 }
 
-/// A verdict as JSON has it.
+/// The verdict's word in JSON.
 fn word(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::Exact => "exact",
@@ -131,7 +131,7 @@ impl fmt::Display for Audit {
         }
         found(f, "items are no votes", "sort key", &self.unreadable)?;
         found(f, "votes were cast before the poll opened", "voter", &self.early)?;
-        found(f, "votes were cast when the poll was closed", "voter", &self.late)?;
+        found(f, "votes were cast after the poll closed", "voter", &self.late)?;
         for note in self.notes() {
             writeln!(f, "note: {note}")?;
         }
@@ -148,31 +148,31 @@ fn lane_lines(f: &mut fmt::Formatter<'_>, number: u8, lane: &Lane) -> fmt::Resul
     if lane.counters_differ {
         writeln!(
             f,
-            "lane {number}: HEAD says {:?}, what it has counted comes to {:?}",
+            "lane {number}: HEAD says {:?}, but the votes it counted sum to {:?}",
             non_zero(&tally.head.counters),
             non_zero(&findings.counted)
         )?;
     }
     if lane.as_of_differs {
-        writeln!(f, "lane {number}: as_of is not the cast_at of the newest vote counted")?;
+        writeln!(f, "lane {number}: as_of is not the newest counted vote's cast_at")?;
     }
     match lane.count_fault {
         Some(CountFault::Behind) => writeln!(
             f,
-            "lane {number}: COUNT is of version {}, HEAD of {}, and nobody goes on",
+            "lane {number}: COUNT has version {}, HEAD has {}, and COUNT does not catch up",
             tally.count.version, tally.head.version
         )?,
-        Some(CountFault::Other) => writeln!(f, "lane {number}: COUNT is not what HEAD says")?,
+        Some(CountFault::Other) => writeln!(f, "lane {number}: COUNT differs from HEAD at the same version")?,
         Some(CountFault::Ahead) => writeln!(
             f,
-            "lane {number}: COUNT is of version {}, which HEAD ({}) does not have: --repair recounts the votes once the poll has \
-             been closed for 5 minutes; delete nothing, readers would see fewer votes until then",
+            "lane {number}: COUNT has version {}, which HEAD ({}) does not have: --repair recounts the votes once the \
+             poll has been closed for 5 minutes; delete nothing, readers would see fewer votes until then",
             tally.count.version, tally.head.version
         )?,
         None => {}
     }
     if lane.is_past_the_last {
-        writeln!(f, "lane {number} is past the poll's last, where no reader looks")?;
+        writeln!(f, "lane {number} is not one of the poll's lanes, so no reader sees it")?;
     }
     found(f, "revisions are stored and not counted", &format!("lane {number}"), &findings.missing)?;
     found(f, "are counted without a vote item", &format!("lane {number}"), &findings.without_vote)?;

@@ -1,4 +1,4 @@
-//! What the findings mean: lane by lane, and for the poll. Pure.
+//! Decides what the findings mean, for each lane and for the poll. Pure.
 
 use std::collections::BTreeMap;
 
@@ -11,55 +11,55 @@ use landslide_domain::time::Timestamp;
 use super::compare::{Examples, Findings, LaneFindings};
 use super::read::{Reading, Tally};
 
-/// What the audit says.
+/// The audit's verdict.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Verdict {
-    /// Every count is a recount of the votes.
+    /// Every count equals a recount of the votes.
     Exact,
-    /// The same, but some votes were cast before the poll opened or when it was closed.
+    /// The same, but some votes were cast before the poll opened or after it closed.
     Untimely,
-    /// No difference was found, but votes that may change are on their way, which hides their lanes' counters.
+    /// No difference was found, but changing votes are on their way, which hides their lanes' counters.
     Undecided,
-    /// A count is not what the votes come to.
+    /// A count differs from the votes' sum.
     Different,
 }
 
-/// How the readers' copy of a lane differs from its HEAD.
+/// How a lane's readers' copy differs from its HEAD.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CountFault {
-    /// It is of an earlier version, and stays so.
+    /// It has an earlier version, and does not catch up.
     Behind,
-    /// It is of the same version, and says something else.
+    /// It has the same version and other content.
     Other,
-    /// It is of a version that HEAD does not have yet.
+    /// It has a version that HEAD does not have yet.
     Ahead,
 }
 
-/// A lane, judged.
+/// A judged lane.
 #[derive(Clone, Debug)]
 pub struct Lane {
     /// What was found.
     pub findings: LaneFindings,
-    /// What its items say.
+    /// HEAD and the readers' copy.
     pub tally: Tally,
-    /// Whether HEAD's counters are not what the counted votes come to.
+    /// Whether HEAD's counters differ from the counted votes' sum.
     pub counters_differ: bool,
-    /// Whether HEAD's `as_of` is not the newest counted vote's.
+    /// Whether HEAD's `as_of` is not the newest counted vote's time.
     pub as_of_differs: bool,
     /// What is wrong with the readers' copy.
     pub count_fault: Option<CountFault>,
-    /// Whether it lies past the poll's lanes, where no reader looks.
+    /// Whether it is not one of the poll's lanes, so that no reader sees it.
     pub is_past_the_last: bool,
 }
 
 impl Lane {
-    /// Judges a lane of a poll with that many.
+    /// Judges a lane in a poll with `lanes` lanes.
     pub fn judge(number: u8, findings: LaneFindings, tally: Tally, lanes: u8, vote_change: VoteChange) -> Self {
         let head = &tally.head;
         let newest = findings.newest_counted;
-        // What the former choices of a vote came to is known only once all of its revisions are counted.
+        // The sum of a vote's earlier choices is known only once all its revisions are counted.
         let is_known = findings.changing == 0;
-        // A later revision may have an earlier time, by another clock; a rebuild keeps the time of the earlier one.
+        // A later revision may have an earlier time, from another clock. A rebuild keeps the earlier revision's time.
         let newest_is_known = vote_change == VoteChange::Never;
         Self {
             counters_differ: is_known && non_zero(&head.counters) != non_zero(&findings.counted),
@@ -73,12 +73,12 @@ impl Lane {
         }
     }
 
-    /// Whether its counters can't be held against the votes now.
+    /// Whether its counters can't be compared with the votes now.
     pub fn is_undecided(&self) -> bool {
         self.findings.changing > 0
     }
 
-    /// Whether messages and a new readers' copy can mend it: HEAD contains just what its ids say, and no more.
+    /// Whether messages and a new readers' copy can repair it: HEAD contains exactly what its ids say.
     pub fn is_mendable(&self) -> bool {
         let findings = &self.findings;
         !(self.counters_differ
@@ -96,7 +96,7 @@ impl Lane {
         ids.iter().any(|found| found.number > 0)
     }
 
-    /// What is said of it alone.
+    /// The verdict on this lane alone.
     pub fn verdict(&self) -> Verdict {
         if self.counters_differ
             || self.as_of_differs
@@ -122,18 +122,18 @@ fn count_fault(tally: &Tally) -> Option<CountFault> {
     }
 }
 
-/// Counters that are not 0, by name.
+/// The counters that are not 0, by name.
 pub fn non_zero(counters: &Counters) -> BTreeMap<&str, i64> {
     counters.iter().filter(|(_, count)| *count != 0).collect()
 }
 
-/// A poll, judged.
+/// A judged poll.
 pub struct Audit {
     /// The poll.
     pub rules: Rules,
     /// When the audit began.
     pub at: Timestamp,
-    /// Seconds that reading and comparing took.
+    /// How long reading and comparing took, in seconds.
     pub seconds: f64,
     /// Lanes that have votes or counts, by number.
     pub lanes: BTreeMap<u8, Lane>,
@@ -141,7 +141,7 @@ pub struct Audit {
     pub unreadable: Examples,
     /// Votes cast before the poll opened.
     pub early: Examples,
-    /// Votes cast when the poll was closed.
+    /// Votes cast after the poll closed.
     pub late: Examples,
 }
 
@@ -163,7 +163,7 @@ impl Audit {
         Self { rules, at, seconds: took.as_secs_f64(), lanes, unreadable, early, late }
     }
 
-    /// The worst that is said of a lane, or of the poll's votes.
+    /// The worst verdict on any lane, or on the poll's votes.
     pub fn verdict(&self) -> Verdict {
         let of_votes = match (self.unreadable.number, self.early.number + self.late.number) {
             (0, 0) => Verdict::Exact,
@@ -173,7 +173,7 @@ impl Audit {
         self.lanes.values().map(Lane::verdict).max().unwrap_or(Verdict::Exact).max(of_votes)
     }
 
-    /// Votes stored.
+    /// How many votes are stored.
     pub fn votes(&self) -> u64 {
         self.sum(|lane| lane.findings.votes)
     }
@@ -190,7 +190,7 @@ impl Audit {
         sum
     }
 
-    /// Whether its counts may be made anew from the vote items.
+    /// Whether its counts may be recomputed from the vote items.
     pub fn may_be_rebuilt(&self) -> bool {
         may_be_rebuilt(&self.rules.settings, self.at)
     }
@@ -205,7 +205,7 @@ impl Audit {
         self.rules.status(self.at)
     }
 
-    /// What limits what the audit can see.
+    /// What limits the audit.
     pub fn notes(&self) -> Vec<String> {
         let mut notes = Vec::new();
         let mut note = |number: u64, text: &str| {
@@ -215,24 +215,24 @@ impl Audit {
         };
         note(
             self.sum(|lane| lane.findings.on_their_way),
-            "votes were on their way and not counted yet: too new to be missed",
+            "votes were on their way: not counted yet, and too recent to be missing",
         );
         note(
             self.sum(|lane| u64::from(lane.is_undecided())),
-            "lanes hold votes that are changing: their counters can be compared only once these are counted",
+            "lanes have changing votes: their counters can be compared only once these are counted",
         );
         note(
             self.sum(|lane| lane.findings.too_old_for_ids),
-            "votes are older than the ids that are kept (30 days): only counters tell that they are counted",
+            "votes are older than the kept ids (30 days): only counters show that they are counted",
         );
         note(
             self.sum(|lane| u64::from(lane.tally.head.sealed)),
-            "lanes are sealed: a rebuild made their counts from the vote items, and no message changes them",
+            "lanes are sealed: a rebuild recomputed their counts from the vote items, and no message changes them",
         );
         let is_old = self.rules.settings.spec.closes_at.is_some_and(|at| self.at.millis_since(at) >= VOTES_KEPT_MS);
         note(
             u64::from(is_old) * 60,
-            "days and more have passed since closing: vote items may have expired, and a recount be short",
+            "days or more have passed since the poll closed: vote items may have expired, and the recount be too low",
         );
         notes
     }

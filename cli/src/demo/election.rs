@@ -1,14 +1,14 @@
-//! The election of the demo: Burlington, Vermont, 3 March 2009, for mayor.
+//! The demo's election: mayor of Burlington, Vermont, 3 March 2009.
 //!
-//! The totals are public record: the City of Burlington's ballots as arranged in the test data of the abiftool project.
-//! Of 8,980 ballots 4 tie for first place and are not counted; these are the first choices of the other 8,976.
-//! Plurality, which this poll is, names Wright; instant runoff, by which the city counted, named Kiss; Condorcet's
-//! method Montroll.
+//! The totals are public record: the City of Burlington's ballots as arranged in the abiftool project's test data. 4 of
+//! the 8,980 ballots tie for first place and are not counted; these are the first choices on the other 8,976.
+//! Plurality, as in this poll, names Wright; instant runoff, which the city used, named Kiss; Condorcet's method
+//! Montroll.
 
 /// The poll's question.
 pub const QUESTION: &str = "Who should be mayor of Burlington, Vermont? (3 March 2009)";
 
-/// A candidate's label and first choices, in the order of the poll's options.
+/// Each candidate's label and first choices, in the poll's option order.
 pub const FIRST_CHOICES: [(&str, u64); 6] = [
     ("Kurt Wright", 2_951),
     ("Bob Kiss", 2_585),
@@ -18,14 +18,15 @@ pub const FIRST_CHOICES: [(&str, u64); 6] = [
     ("James Simpson", 35),
 ];
 
-/// Number of options of the poll.
+/// How many options the poll has.
 pub const OPTIONS: usize = FIRST_CHOICES.len();
 
-/// Valid first choices in all.
+/// All valid first choices.
 pub const BALLOTS: u64 = 8_976;
 
-/// The votes of each option in a sample of `voters`, proportional to the official totals by the largest remainder, so
-/// that they sum to `voters` exactly; all `BALLOTS` give the official totals. Equal remainders go to the option named first.
+/// Each option's votes in a sample with `voters` ballots, proportional to the official totals by the largest remainder,
+/// so that they sum to `voters` exactly. All `BALLOTS` give the official totals. For equal remainders, the earlier
+/// option wins.
 pub fn sample(voters: u64) -> [u64; OPTIONS] {
     let mut votes = FIRST_CHOICES.map(|(_, official)| official * voters / BALLOTS);
     let mut by_remainder: Vec<usize> = (0..OPTIONS).collect();

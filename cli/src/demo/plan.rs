@@ -1,8 +1,8 @@
-//! Who votes for what, in which order, and who tries more than one vote. The same seed gives the same plan.
+//! Decides who votes for what, in which order, and who tries more than one vote. The same seed gives the same plan.
 
 use super::election::OPTIONS;
 
-/// Of 100 voters, how many repeat their request or try a second vote.
+/// How many voters in 100 repeat their request or try a second vote.
 pub const MISBEHAVING_PERCENT: u64 = 5;
 
 /// One device's part in the election.
@@ -17,7 +17,7 @@ pub struct Ballot {
 /// What a device does after its vote.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Afterwards {
-    /// It is content.
+    /// It does nothing.
     Nothing,
     /// It sends the same request again.
     Repeat,
@@ -28,8 +28,8 @@ pub enum Afterwards {
     },
 }
 
-/// The ballots of `votes` (a number an option) in a shuffled order. `MISBEHAVING_PERCENT` of them, rounded to the nearest
-/// number, do something afterwards: half of those repeat, half try a second vote.
+/// Shuffled ballots for `votes` (one number per option). `MISBEHAVING_PERCENT` of them, rounded to the nearest number,
+/// do something afterwards: half repeat, half try a second vote.
 pub fn ballots(votes: &[u64; OPTIONS], seed: u64) -> Vec<Ballot> {
     let mut random = fastrand::Rng::with_seed(seed);
     let mut ballots: Vec<Ballot> = (0..OPTIONS)
@@ -37,7 +37,7 @@ pub fn ballots(votes: &[u64; OPTIONS], seed: u64) -> Vec<Ballot> {
         .flat_map(|(choice, &votes)| (0..votes).map(move |_| Ballot { choice, afterwards: Afterwards::Nothing }))
         .collect();
 
-    // The misbehaving are the first ones of one shuffle; a second shuffle spreads them over the day.
+    // The first ones after one shuffle misbehave. A second shuffle spreads them over the day.
     random.shuffle(&mut ballots);
     let misbehaving = (ballots.len() as u64 * MISBEHAVING_PERCENT + 50) / 100;
     for (number, ballot) in (0..misbehaving).zip(&mut ballots) {

@@ -1,4 +1,4 @@
-//! What the demo prints at its end.
+//! The report that the demo prints at its end.
 
 use std::fmt;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use landslide_cli::progress::grouped;
 
 use super::election::{BALLOTS, FIRST_CHOICES, OPTIONS};
 
-/// What the voters did and were answered.
+/// What the voters did, and the responses they got.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Turnout {
     /// Devices that registered.
@@ -31,7 +31,7 @@ impl Turnout {
     }
 }
 
-/// The table of options and the figures below it.
+/// The option table, and the figures below it.
 pub struct Report<'a> {
     /// Votes expected by option.
     pub expected: &'a [u64; OPTIONS],
@@ -39,7 +39,7 @@ pub struct Report<'a> {
     pub results: &'a Results,
     /// What the voters did.
     pub turnout: Turnout,
-    /// Requests sent again.
+    /// Requests that were retried.
     pub retries: &'a Retries,
     /// From the first registration to the last voter's last answer.
     pub voting: Duration,
@@ -48,11 +48,11 @@ pub struct Report<'a> {
 }
 
 impl Report<'_> {
-    /// An error that names the difference, unless every option's count is as expected.
+    /// Fails with the differences, unless every option's count is as expected.
     pub fn check(&self) -> Result<()> {
         ensure!(
             self.results.options.len() == OPTIONS,
-            "the results have {} options instead of {OPTIONS}",
+            "The results have {} options instead of {OPTIONS}.",
             self.results.options.len()
         );
         let differences: Vec<String> = self
@@ -62,13 +62,13 @@ impl Report<'_> {
                 format!("{label}: {} expected, {} counted", grouped(expected), grouped(counted))
             })
             .collect();
-        ensure!(differences.is_empty(), "the count is not exact: {}", differences.join("; "));
+        ensure!(differences.is_empty(), "The count is not exact: {}.", differences.join("; "));
         Ok(())
     }
 
     fn rows(&self) -> impl Iterator<Item = (&str, u64, u64)> {
         let options = FIRST_CHOICES.iter().zip(self.expected).enumerate().map(|(id, ((label, _), &expected))| {
-            // A label out of its place is a vote counted for another option.
+            // A label in another place is a vote counted for another option.
             let counted = self.results.options.get(id).filter(|option| option.label == *label);
             (*label, expected, counted.map_or(0, |option| option.votes))
         });
@@ -162,7 +162,7 @@ mod tests {
         let message = check(&results(votes)).unwrap_err();
         assert_eq!(
             message,
-            "the count is not exact: Kurt Wright: 2,951 expected, 2,950 counted; Bob Kiss: 2,585 expected, 2,586 counted"
+            "The count is not exact: Kurt Wright: 2,951 expected, 2,950 counted; Bob Kiss: 2,585 expected, 2,586 counted."
         );
     }
 
@@ -170,6 +170,6 @@ mod tests {
     fn ballots_that_differ_from_the_options_sum_fail() {
         let mut results = results(sample(BALLOTS));
         results.ballots += 1;
-        assert_eq!(check(&results).unwrap_err(), "the count is not exact: All: 8,976 expected, 8,977 counted");
+        assert_eq!(check(&results).unwrap_err(), "The count is not exact: All: 8,976 expected, 8,977 counted.");
     }
 }

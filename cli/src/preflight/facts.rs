@@ -1,21 +1,21 @@
-//! What is so in an account, as far as it could be read.
+//! The facts about an account, as far as they can be read.
 
 use super::template::Parameters;
 
-/// Something read, or why it could not be.
+/// A fact, or why it can't be read.
 pub type Reading<T> = Result<T, Unread>;
 
-/// Why something could not be read, as half a sentence.
+/// Why a fact can't be read, as half a sentence.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unread(pub String);
 
-/// All that a deploy depends on.
+/// Every fact that a deploy depends on.
 pub struct Facts {
     /// The stack; `None` if there is none.
     pub stack: Reading<Option<Stack>>,
     /// Lambda's concurrency.
     pub concurrency: Reading<Concurrency>,
-    /// What API Gateway takes of the account.
+    /// What API Gateway accepts for the account.
     pub gateway: Reading<Gateway>,
     /// The most write units of an on-demand table.
     pub write_quota: Reading<u64>,
@@ -27,7 +27,7 @@ pub struct Facts {
     pub tallies: Reading<Option<Warm>>,
 }
 
-/// A stack of CloudFormation.
+/// A CloudFormation stack.
 #[derive(Clone, Default)]
 pub struct Stack {
     /// Its status, such as `UPDATE_COMPLETE`.
@@ -43,22 +43,22 @@ pub struct Stack {
 pub struct Concurrency {
     /// How many environments may run at once.
     pub limit: u64,
-    /// How many of these no function has reserved.
+    /// How many of these no function reserves.
     pub unreserved: u64,
-    /// How many the functions of this stack have reserved.
+    /// How many this stack's functions reserve.
     pub reserved_by_stack: u64,
 }
 
-/// What API Gateway takes of an account in a region.
+/// What API Gateway accepts for an account in a region.
 #[derive(Clone, Copy)]
 pub struct Gateway {
     /// Requests per second.
     pub rate: u64,
-    /// Requests at once.
+    /// Concurrent requests.
     pub burst: u64,
 }
 
-/// What a table can take at once.
+/// What a table is ready to serve at once.
 #[derive(Clone, Copy)]
 pub struct Warm {
     /// Write units per second.

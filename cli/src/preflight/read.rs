@@ -1,4 +1,4 @@
-//! Reads the facts of an account. What can't be read is said, and stops nothing here.
+//! Reads an account's facts. One that can't be read is reported, and does not stop the others.
 
 use anyhow::{Result, anyhow};
 use roxmltree::{Document, Node};
@@ -8,7 +8,7 @@ use super::facts::{Concurrency, Facts, Gateway, Reading, Stack, Unread, Warm};
 use super::template::Parameters;
 use crate::signed::{Api, Refused, text_of};
 
-/// How much of a refusal is shown, in characters.
+/// How many characters of an error are shown.
 const SHOWN_MAX: usize = 100;
 /// The functions whose concurrency the template can reserve.
 const RESERVING: [&str; 2] = ["relay-votes", "tally-votes"];
@@ -44,7 +44,7 @@ fn described(text: &str) -> Result<Stack> {
     Ok(Stack { status, parameters, outputs: pairs(&document, "OutputKey", "OutputValue") })
 }
 
-/// Keys and values that stand side by side.
+/// Pairs of keys and values in a document.
 fn pairs(document: &Document<'_>, key: &str, value: &str) -> Parameters {
     let keys = document.descendants().filter(|node| node.tag_name().name() == key);
     let entries = keys.filter_map(|node| {
@@ -74,7 +74,7 @@ async fn concurrency(api: &Api, stack: Option<&str>) -> Reading<Concurrency> {
     Ok(Concurrency { limit, unreserved, reserved_by_stack })
 }
 
-/// What a function has reserved; 0 where it is not there yet.
+/// A function's reserved concurrency. 0 if it does not exist yet.
 async fn reserved(api: &Api, function: &str) -> Reading<u64> {
     match api.get("lambda", &format!("/2019-09-30/functions/{function}/concurrency")).await {
         Ok(answer) => Ok(answer.get("ReservedConcurrentExecutions").and_then(Value::as_u64).unwrap_or(0)),
@@ -92,7 +92,7 @@ async fn gateway(api: &Api) -> Reading<Gateway> {
     Ok(Gateway { rate, burst })
 }
 
-/// The quota as it was raised for this account, else AWS's default.
+/// A quota as raised for this account, or else AWS's default.
 async fn quota(api: &Api, code: &str) -> Reading<u64> {
     let body = json!({"ServiceCode": "dynamodb", "QuotaCode": code});
     let (mut permission, mut answer) = (
@@ -125,7 +125,7 @@ fn whole(number: &Value) -> Option<u64> {
     number.as_u64().or_else(|| number.as_f64().map(|number| number as u64))
 }
 
-/// A refusal as a row shows it, with the right that is missing.
+/// An error as a row shows it, with the missing permission.
 fn unread(refused: &Refused, permission: &str) -> Unread {
     if refused.code.contains("AccessDenied") || refused.code.contains("Unauthorized") {
         return Unread(format!("these credentials lack {permission}"));

@@ -1,4 +1,4 @@
-//! The table that people read.
+//! Prints the table for people.
 
 use super::rows::{Row, Verdict};
 
@@ -14,7 +14,7 @@ impl Verdict {
     }
 }
 
-/// All rows, under a head, each column as wide as its widest.
+/// All rows under a heading, with columns as wide as needed.
 pub fn table(rows: &[Row]) -> String {
     let body = rows.iter().map(|row| {
         [&row.what, &row.has, &row.needs, &row.short_by, row.verdict.word(), &row.remedy].map(str::to_owned)

@@ -1,4 +1,4 @@
-//! Facts and parameters in, rows out: what an account has, what a deploy needs, and whether it would go through.
+//! Turns facts and parameters into rows: what an account has, what a deploy needs, and whether it would go through.
 
 use indicatif::HumanCount;
 use landslide_identity::{issuers, key_sets::Reach};
@@ -7,24 +7,24 @@ use super::facts::{Concurrency, Facts, Gateway, Reading, Unread, Warm};
 use super::state::State;
 use super::template::Parameters;
 
-/// A function's name has 64 characters at most, and `-register-device` is the longest that follows the stack's.
+/// A function's name has at most 64 characters, and `-register-device` is the longest suffix to the stack's name.
 const NAME_CHARACTERS_MAX: usize = 48;
-/// What Lambda takes of a function's environment, in bytes.
+/// The most bytes that Lambda accepts for a function's environment.
 const ENVIRONMENT_BYTES_MAX: usize = 4_096;
-/// What must stay unreserved of Lambda's concurrency. An account with less than that can't reserve any: Lambda then names
-/// its whole limit as the "minimum value" (10 or 50) in its refusal.
+/// How much of Lambda's concurrency must stay unreserved. An account with less can't reserve any: Lambda then names its
+/// whole limit as the "minimum value" (10 or 50).
 /// <https://docs.aws.amazon.com/lambda/latest/dg/configuration-concurrency.html>
 const UNRESERVED_MIN: u64 = 100;
-/// What a new on-demand table is warm for. Less can't be asked for.
+/// A new on-demand table's warm throughput. Less can't be requested.
 const NEW_TABLE: Warm = Warm { writes: 4_000, reads: 12_000 };
-/// Requests a second that one environment of a request function answers, as docs/viral.md assumes.
+/// Requests a second that one environment serves, as docs/viral.md assumes.
 const REQUESTS_A_ENVIRONMENT: u64 = 10;
 /// A Votes table with this many write units was split into 256 partitions, each a stream shard, and keeps them. From
-/// there on one lane is too few (docs/viral.md).
+/// there on, one lane is too few (docs/viral.md).
 const WIDE_WRITE_UNITS: u64 = 256_000;
-/// The longest value of a parameter that is shown, in characters.
+/// The most characters that are shown of a parameter's value.
 const SHOWN_MAX: usize = 40;
-/// Lanes that cure it.
+/// How many lanes are then enough.
 const WIDE_LANES: u64 = 4;
 
 const UNRESERVED: &str = "Lambda concurrency left unreserved";
@@ -32,23 +32,23 @@ const LAMBDA_QUOTA: &str = "Service Quotas: lambda L-B99A9384";
 const WRITE_QUOTA: &str = "Service Quotas: dynamodb L-AB614373";
 const READ_QUOTA: &str = "Service Quotas: dynamodb L-CF0CBE56";
 const RATE_QUOTA: &str = "Service Quotas: apigateway L-8A5B8E43";
-/// AWS raises the burst with the rate; it can't be asked for.
+/// AWS raises the burst with the rate; it can't be requested alone.
 const BURST_QUOTA: &str = "comes with the rate: apigateway L-8A5B8E43";
 
-/// What a row means for a deploy.
+/// What a row means for the deploy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Verdict {
     /// Enough.
     Ok,
-    /// The deploy goes through, and the account will throttle or nobody knows.
+    /// The deploy goes through, but the account will throttle, or a fact is unknown.
     Warning,
-    /// CloudFormation would refuse the deploy, or it would shut out the users of an issuer.
+    /// CloudFormation would refuse the deploy, or an issuer's users would be locked out.
     Stops,
     /// The stack's state takes no deploy.
     Stuck,
 }
 
-/// A unit of throughput, as the template's parameters spell it.
+/// A throughput unit, as the template's parameters spell it.
 #[derive(Clone, Copy, Debug)]
 enum Unit {
     Write,
@@ -64,30 +64,30 @@ impl Unit {
     }
 }
 
-/// A row of the table.
+/// One row in the table.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Row {
     /// What is compared.
     pub what: String,
-    /// What there is.
+    /// What the account has.
     pub has: String,
     /// What the parameters need.
     pub needs: String,
-    /// By how much it is too small.
+    /// How much is missing.
     pub short_by: String,
-    /// What that means.
+    /// The verdict on it.
     pub verdict: Verdict,
-    /// Where more is asked for, or what else to do.
+    /// Where to request more, or what else to do.
     pub remedy: String,
 }
 
-/// A deploy, as it is asked for.
+/// A requested deploy.
 pub struct Wanted<'a> {
     /// All parameters, as the stack will have them.
     pub parameters: &'a Parameters,
-    /// The largest environment of a function: its logical id, and bytes.
+    /// The function with the largest environment: its logical id, and its bytes.
     pub environment: (&'a str, usize),
-    /// Parameters whose values the template does not take: name, and what it takes.
+    /// Parameters with values that the template refuses: the name, and what it accepts.
     pub refused: &'a [(String, String)],
 }
 
@@ -101,7 +101,7 @@ impl Wanted<'_> {
     }
 }
 
-/// Whether a name can be a stack's; other calls would only fail by it.
+/// Checks the stack's name. If it is not valid, other calls would only fail.
 pub fn name_row(name: &str) -> Row {
     let is_name = name.starts_with(|first: char| first.is_ascii_alphabetic())
         && name.chars().all(|character| character.is_ascii_alphanumeric() || character == '-');
@@ -119,7 +119,7 @@ pub fn name_row(name: &str) -> Row {
     Row { has, ..row }
 }
 
-/// All rows but the name's.
+/// All other rows.
 pub fn rows(wanted: &Wanted<'_>, facts: &Facts) -> Vec<Row> {
     let mut rows = vec![state_row(facts), environment_row(wanted)];
     rows.extend(wanted.refused.iter().map(|(name, takes)| refused_row(wanted, name, takes)));
@@ -168,7 +168,7 @@ fn refused_row(wanted: &Wanted<'_>, name: &str, takes: &str) -> Row {
     row(name, &has, takes, "", Verdict::Stops, "another value: the top of template.yaml says which")
 }
 
-/// One row for each entry of `Issuers` that the authorizer would leave out.
+/// One row for each `Issuers` entry that the authorizer would skip.
 fn issuer_rows(wanted: &Wanted<'_>) -> Vec<Row> {
     let reach = if wanted.text("LoopbackIssuers") == "true" { Reach::PublicAndLoopback } else { Reach::Public };
     let problems = issuers::problems(wanted.text("Issuers"), reach).into_iter();
@@ -199,7 +199,7 @@ fn concurrency_rows(wanted: &Wanted<'_>, concurrency: &Reading<Concurrency>) -> 
     rows
 }
 
-/// Only more than is reserved now can be refused.
+/// Only an increase over the present reservation can be refused.
 fn unreserved_row(has: &Concurrency, reserved: u64, usable: u64) -> Row {
     let least = if reserved > has.reserved_by_stack { UNRESERVED_MIN.min(has.limit) } else { 0 };
     let short_by = (reserved + least).saturating_sub(usable);
@@ -211,8 +211,8 @@ fn unreserved_row(has: &Concurrency, reserved: u64, usable: u64) -> Row {
     row(UNRESERVED, &left, &grouped(least), &grouped(short_by), Verdict::Stops, &remedy)
 }
 
-/// Environments that run at the peak for which these throttles are set, which is four fifths of them: authorizer and
-/// cast-vote for each vote, register-device, and a third as much for reads.
+/// Environments at the peak that these throttles are set for, which is four fifths of them: authorizer and cast-vote
+/// for each vote, register-device, and a third as much for reads.
 fn environments_at_peak(wanted: &Wanted<'_>) -> u64 {
     let votes = wanted.number("ThrottleRate") * 4 / 5 / REQUESTS_A_ENVIRONMENT;
     let devices = wanted.number("DeviceThrottleRate") * 4 / 5 / REQUESTS_A_ENVIRONMENT;
@@ -232,7 +232,7 @@ fn tally_row(wanted: &Wanted<'_>) -> Row {
 fn gateway_rows(wanted: &Wanted<'_>, gateway: &Reading<Gateway>) -> [Row; 2] {
     const RATE: &str = "API Gateway, requests/s";
     const BURST: &str = "API Gateway, burst";
-    // Voters register and vote in the same second. The burst is one method's: it can't be asked for.
+    // Voters register and vote within the same second. The burst applies to one method and can't be requested.
     let rate = wanted.number("ThrottleRate") + wanted.number("DeviceThrottleRate");
     let burst = wanted.number("ThrottleBurst").max(wanted.number("DeviceThrottleBurst"));
     match gateway {
@@ -260,7 +260,7 @@ fn quota_row(what: &str, quota: &Reading<u64>, needed: u64, remedy: &str) -> Row
     }
 }
 
-/// One row for each unit that is asked for: warm throughput is never lowered, so less than a table has is refused.
+/// One row per requested unit. Warm throughput never decreases, so less than the table has is refused.
 fn warm_rows(wanted: &Wanted<'_>, table: &str, warm: &Reading<Option<Warm>>) -> Vec<Row> {
     let rows = [Unit::Write, Unit::Read].into_iter().filter_map(|unit| {
         let parameter = format!("Warm{table}{unit:?}Units");
@@ -323,7 +323,7 @@ fn row(what: &str, has: &str, needs: &str, short_by: &str, verdict: Verdict, rem
     Row { what, has, needs, short_by, verdict, remedy }
 }
 
-/// With a comma between thousands.
+/// With commas between thousands.
 fn grouped(number: u64) -> String {
     HumanCount(number).to_string()
 }

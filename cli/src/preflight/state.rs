@@ -1,20 +1,20 @@
-//! What a stack's status means for the next deploy. What to do about it is `make deploy`'s to say.
+//! What a stack's status means for the next deploy. `make deploy` says what to do about it.
 
 /// What a deploy may do with a stack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
-    /// Creates it: there is none, or one of which only a change set was made.
+    /// Creates it: there is no stack, or only a change set for one.
     New,
     /// Updates it.
     Usable,
-    /// Removes the record of a first create that was rolled back, and creates it.
+    /// Removes the record of a first create that was rolled back, then creates it.
     RolledBack,
-    /// Nothing, until somebody has mended it or another operation has ended.
+    /// Nothing, until someone has repaired it or another operation has finished.
     Stuck,
 }
 
 impl State {
-    /// By CloudFormation's status; `None` if there is no stack.
+    /// The state for CloudFormation's status. `None` if there is no stack.
     pub fn of(status: Option<&str>) -> Self {
         match status {
             None | Some("REVIEW_IN_PROGRESS") => Self::New,

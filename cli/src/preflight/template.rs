@@ -1,4 +1,4 @@
-//! The template that this program was built beside: its parameters, and the environment that it gives each function.
+//! The template that this program was built with: its parameters, and each function's environment.
 
 use std::collections::BTreeMap;
 
@@ -7,25 +7,25 @@ use saphyr::{LoadableYamlNode, Yaml};
 
 const TEXT: &str = include_str!("../../../template.yaml");
 
-/// The most that CloudFormation and AWS put around a logical id and a stack's name to make a name, an ARN or a URL:
-/// `https://sqs.REGION.amazonaws.com.cn/ACCOUNT/` or `arn:PARTITION:secretsmanager:REGION:ACCOUNT:secret:` before (67
-/// in the longest region), a random part of 13 behind, and `.fifo` or a secret's six characters after that.
+/// The most characters that CloudFormation and AWS add to a logical id and a stack's name in a name, ARN or URL. Before
+/// them, `https://sqs.REGION.amazonaws.com.cn/ACCOUNT/` or `arn:PARTITION:secretsmanager:REGION:ACCOUNT:secret:` (67 in
+/// the longest region); after them, a random part of 13, and `.fifo` or a secret's six characters.
 const AROUND_A_NAME_MAX: usize = 100;
 
-/// Parameters by name, with their values.
+/// Parameter values by name.
 pub type Parameters = BTreeMap<String, String>;
 
-/// The template, read.
+/// The parsed template.
 pub struct Template(Yaml<'static>);
 
 impl Template {
-    /// Reads it.
+    /// Parses the template.
     pub fn read() -> Result<Self> {
         let documents = Yaml::load_from_str(TEXT).context("template.yaml can't be read")?;
         documents.into_iter().next().map(Self).context("template.yaml is empty")
     }
 
-    /// All parameters, with their defaults.
+    /// All parameters, with their default values.
     pub fn defaults(&self) -> Parameters {
         let declared = entries(&self.0, "Parameters");
         declared
@@ -33,8 +33,8 @@ impl Template {
             .collect()
     }
 
-    /// Parameters with a value that CloudFormation would refuse before it begins, and what the template takes instead.
-    /// Patterns are left to CloudFormation: they are Java's.
+    /// Parameters with a value that CloudFormation would refuse at once, and what the template accepts instead.
+    /// Patterns are left to CloudFormation, as they are Java's.
     pub fn refused(&self, parameters: &Parameters) -> Vec<(String, String)> {
         let declared = entries(&self.0, "Parameters");
         let refused = declared.filter_map(|(name, about)| {
@@ -45,8 +45,8 @@ impl Template {
 
     /// The length of each function's environment as Lambda measures it, in bytes, by logical id.
     ///
-    /// Lambda writes the variables as one JSON object and measures that, so a quote in a value counts twice; its own
-    /// refusal shows the object (`String measured: {"A1":"…`). Names that AWS generates are taken at their longest.
+    /// Lambda writes the variables as one JSON object and measures that, so a quote in a value counts twice. Its error
+    /// shows the object (`String measured: {"A1":"…`). Names that AWS generates count at their longest.
     pub fn environments(&self, stack: &str, parameters: &Parameters) -> BTreeMap<String, usize> {
         let functions = entries(&self.0, "Resources").filter_map(|(name, resource)| {
             let variables = field(field(field(resource, "Properties")?, "Environment")?, "Variables")?;
@@ -58,7 +58,7 @@ impl Template {
     }
 }
 
-/// A variable's value: a parameter's, a literal, or a generated name at its longest.
+/// A variable's value: a parameter, a literal, or a generated name at its longest.
 fn filled_in(value: &Yaml<'_>, stack: &str, parameters: &Parameters) -> String {
     let Yaml::Tagged(_, named) = value else { return text(value) };
     let target = text(named);
@@ -68,7 +68,7 @@ fn filled_in(value: &Yaml<'_>, stack: &str, parameters: &Parameters) -> String {
     })
 }
 
-/// What a parameter takes, if the template limits it.
+/// What a parameter accepts, if the template limits it.
 enum Limits {
     OneOf(Vec<String>),
     Number { least: Option<i64>, most: Option<i64> },
@@ -88,7 +88,7 @@ fn limits(about: &Yaml<'_>) -> Option<Limits> {
 }
 
 impl Limits {
-    /// What is taken, if this value is not.
+    /// What is accepted, if this value is not.
     fn refusal(&self, value: &str) -> Option<String> {
         let (is_taken, takes) = match self {
             Limits::OneOf(values) => {
@@ -130,7 +130,7 @@ fn field<'a>(node: &'a Yaml<'static>, name: &str) -> Option<&'a Yaml<'static>> {
     node.as_mapping_get(name)
 }
 
-/// A scalar as CloudFormation takes it, where all parameters are text.
+/// A scalar in CloudFormation's form, where all parameters are text.
 fn text(node: &Yaml<'_>) -> String {
     match (node.as_str(), node.as_integer()) {
         (Some(text), _) => text.to_owned(),

@@ -1,4 +1,4 @@
-//! A queue as one who empties it sees it.
+//! A queue of letters, for emptying it.
 
 use std::cell::RefCell;
 use std::collections::HashSet;
@@ -10,23 +10,23 @@ use aws_types::SdkConfig;
 
 use landslide_cli::stack::explain;
 
-/// The most messages that SQS gives at once.
+/// The most messages that SQS returns at once.
 const RECEIVE_MAX: i32 = 10;
-/// How long a letter is hidden from others while it is worked on, in seconds.
+/// How long a letter is hidden from others while it is processed, in seconds.
 const HIDDEN_SECONDS: i32 = 60;
-/// How long SQS looks for letters before it says that there are none, in seconds.
+/// How long SQS waits for letters before it returns none, in seconds.
 const WAIT_SECONDS: i32 = 2;
-/// How often in a row there must be none.
+/// How many empty responses in a row mean that the queue is empty.
 const EMPTY_LOOKS: u32 = 2;
-/// The most characters of a letter that are shown.
+/// The most characters that are shown of a letter.
 const SHOWN_CHARS_MAX: usize = 120;
 
-/// A message of a queue.
+/// A message in the queue.
 #[derive(Debug)]
 pub struct Letter {
-    /// Its text.
+    /// The message's text.
     pub body: String,
-    /// Its FIFO group; none in a standard queue.
+    /// The FIFO group. `None` in a standard queue.
     pub group: Option<String>,
     reason: Option<String>,
     id: String,
@@ -34,7 +34,7 @@ pub struct Letter {
 }
 
 impl Letter {
-    /// Why it lies there, and how it begins.
+    /// Why it is here, and its first characters.
     pub fn outline(&self) -> String {
         let text: String = self.body.chars().take(SHOWN_CHARS_MAX).collect();
         match &self.reason {
@@ -48,7 +48,7 @@ impl Letter {
 pub struct Letters {
     client: Client,
     url: String,
-    /// Ids of letters that were seen and stay.
+    /// Ids of letters that were read and stay.
     known: RefCell<HashSet<String>>,
     /// Handles of letters that stay, hidden until the end.
     hidden: RefCell<Vec<String>>,
@@ -64,7 +64,7 @@ impl Letters {
         explain(error, &format!("queue {}", self.url))
     }
 
-    /// The next letters that were not seen yet; none once there are no others.
+    /// Reads the next letters not read yet. Returns `None` once there are no more.
     pub async fn next(&self) -> Result<Option<Vec<Letter>>> {
         for _ in 0..EMPTY_LOOKS {
             let answer = self
@@ -91,12 +91,12 @@ impl Letters {
         Ok(None)
     }
 
-    /// Sends a letter's text to this queue, in the letter's group and under a deduplication id of its own.
+    /// Sends a letter's text to this queue, in the letter's group and with a new deduplication id.
     pub async fn send(&self, letter: &Letter) -> Result<()> {
         self.send_as_new(letter).await.map(drop)
     }
 
-    /// Leaves a letter in the queue. In a FIFO queue it goes to the end, since it would hold up its group.
+    /// Leaves a letter in the queue. In a FIFO queue it moves to the end, as it would block its group.
     pub async fn put_back(&self, letter: &Letter) -> Result<()> {
         if letter.group.is_none() {
             self.known.borrow_mut().insert(letter.id.clone());
@@ -108,7 +108,7 @@ impl Letters {
         self.delete(letter).await
     }
 
-    /// Lets the next one who looks see what stays.
+    /// Shows the remaining letters to the next reader.
     async fn show_hidden(&self) -> Result<()> {
         for handle in self.hidden.take() {
             let show = self.client.change_message_visibility().queue_url(&self.url).receipt_handle(handle);
@@ -124,7 +124,7 @@ impl Letters {
         Ok(())
     }
 
-    /// The new message's id.
+    /// Returns the new message's id.
     async fn send_as_new(&self, letter: &Letter) -> Result<String> {
         let deduplication = letter.group.as_ref().map(|_| format!("{:032x}", fastrand::u128(..)));
         let mut send = self

@@ -23,7 +23,7 @@ fn what_tally_votes_would_bury_again_stays() {
     assert!(readable(&body(&[0], now), "p#3", now).is_ok());
     assert!(readable(&body(&[COUNTABLE_AGE_MS + 1, 0], now), "p#3", now).is_ok(), "the young one counts");
     assert!(why(&body(&[COUNTABLE_AGE_MS + 1], now), "p#3").starts_with("too old"));
-    assert!(why(&body(&[0], now), "p#2").starts_with("of another lane"));
+    assert!(why(&body(&[0], now), "p#2").starts_with("its lane is not"));
     assert!(why("this is no message", "p#3").starts_with("malformed"));
 }
 

@@ -4,14 +4,14 @@ use crate::fake_stack::{FakeStack, Faults, Miscount};
 use crate::tokens::key_file;
 use crate::{landslide, text};
 
-/// Runs the demo; returns its exit status, what it printed, and its messages.
+/// Runs the demo. Returns its exit status, its output, and its messages.
 fn run(stack: &FakeStack, arguments: &[&str]) -> (Option<i32>, String, String) {
     let base = ["demo", "--url", &stack.url, "--token", "account"];
     let output = landslide(&[&base[..], arguments].concat());
     (output.status.code(), text(&output.stdout), text(&output.stderr))
 }
 
-/// The number that follows `name` in the figures below the table.
+/// The number after `name` in the figures below the table.
 fn figure(report: &str, name: &str) -> u64 {
     let line = report.lines().find(|line| line.starts_with(name)).unwrap_or_else(|| panic!("no {name} in {report}"));
     line[name.len()..].split_whitespace().next().unwrap().replace(',', "").parse().unwrap()
@@ -29,7 +29,8 @@ fn the_whole_election_is_counted_exactly() {
     assert_eq!(figure(&report, "repeats, 200"), 225);
     assert_eq!(figure(&report, "second votes, 409"), 224);
     assert_eq!(figure(&report, "retries"), 0);
-    // Kept alive: 16 voters' and one to watch the count, and a few more where the client opens one while another gets free.
+    // Kept alive: 16 voters' and one to watch the count; and a few more if the client opens one while another becomes
+    // free.
     assert!(stack.connections() <= 100, "{} connections for 18,000 requests", stack.connections());
 }
 

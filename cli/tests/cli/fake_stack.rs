@@ -1,5 +1,5 @@
-//! A stack in memory for the demo to run against, which misbehaves as a test asks: as a gateway may (throttling,
-//! trouble, answers that get lost), and as Landslide must never (votes counted wrong).
+//! An in-memory stack for the demo, which misbehaves as a test asks: as a gateway may (throttling, errors, lost
+//! responses), and as Landslide must never (votes counted wrong).
 
 use std::collections::HashMap;
 use std::io;
@@ -20,27 +20,27 @@ use landslide_domain::time::Timestamp;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-/// How long a vote waits to be counted.
+/// How long a vote waits before it is counted.
 const COUNT_LAG: Duration = Duration::from_millis(300);
 
-/// What goes wrong. Every `n`th request, from the `n`th.
+/// What goes wrong: every `n`th request, from the `n`th on.
 #[derive(Clone, Copy, Default)]
 pub struct Faults {
-    /// Refused with 429, and nothing done.
+    /// Refused with 429, without effect.
     pub throttle_every: Option<u64>,
-    /// Carried out, and then answered 503.
+    /// Carried out, then answered with 503.
     pub unavailable_every: Option<u64>,
-    /// Carried out, and then the connection closes without an answer.
+    /// Carried out, then the connection closes without a response.
     pub drop_every: Option<u64>,
-    /// Answered 500.
+    /// Answered with 500.
     pub internal_every: Option<u64>,
     /// How the count is wrong.
     pub miscount: Option<Miscount>,
-    /// Second votes are stored: 200.
+    /// Whether second votes are stored, with 200.
     pub second_votes_pass: bool,
 }
 
-/// How the count of one vote may be wrong.
+/// How one vote may be miscounted.
 #[derive(Clone, Copy)]
 pub enum Miscount {
     Lost,
@@ -64,7 +64,7 @@ struct State {
 }
 
 impl FakeStack {
-    /// Starts one on a port of its own; it ends with the test's process.
+    /// Starts one on a free port. It ends with the test's process.
     pub fn start(faults: Faults) -> Self {
         let state = Arc::new(Mutex::new(State::default()));
         let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
@@ -78,7 +78,7 @@ impl FakeStack {
         Self { url: format!("http://{address}/stage/"), state }
     }
 
-    /// Connections opened to it so far.
+    /// How many connections were opened to it so far.
     pub fn connections(&self) -> u64 {
         self.state.lock().unwrap().connections
     }
@@ -101,13 +101,13 @@ async fn serve(listener: TcpListener, state: Arc<Mutex<State>>, faults: Faults) 
         let state = Arc::clone(&state);
         tokio::spawn(async move {
             let service = service_fn(|request| answer(request, Arc::clone(&state), faults));
-            // An error here is a connection that a test asked to drop, or that the client closed.
+            // An error here means a connection that a test asked to drop, or that the client closed.
             http1::Builder::new().serve_connection(TokioIo::new(stream), service).await.ok();
         });
     }
 }
 
-/// An `Err` closes the connection without an answer.
+/// Closes the connection without a response if this fails.
 async fn answer(
     request: Request<Incoming>,
     state: Arc<Mutex<State>>,
@@ -121,7 +121,7 @@ async fn answer(
     let is_due = |every: Option<u64>| every.is_some_and(|every| number.is_multiple_of(every));
 
     if is_due(faults.throttle_every) {
-        // Half of them name a wait; zero, so that the test is quick.
+        // Half of them name a wait: zero, so that the test is quick.
         return Ok(problem(429, "throttled", number.is_multiple_of(2).then_some(0)));
     }
     if is_due(faults.internal_every) {
@@ -174,7 +174,7 @@ impl State {
             return problem(401, "unauthorized", None);
         };
         let device_number: u64 = device.trim_start_matches("device-").parse().unwrap();
-        // Each device's own, and the same at a repeat.
+        // Different for each device, and the same for a repeat.
         let cast_at = Timestamp::EPOCH.plus_millis(device_number);
         let choice = body["choices"][0].as_u64().unwrap();
         assert!((choice as usize) < self.labels.len());

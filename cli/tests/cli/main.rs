@@ -1,6 +1,6 @@
-//! The program from outside: run as a process, against files and a stack in memory.
+//! The program from outside: run as a process, with files and an in-memory stack.
 
-// The helpers of tests are tests too, though clippy sees that only of what stands in a `#[test]`.
+// Test helpers are tests too, though clippy recognises only the inside of a `#[test]`.
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 
 mod demo;
@@ -9,7 +9,7 @@ mod tokens;
 
 use std::process::{Command, Output};
 
-/// Runs `landslide` with `arguments`, to its end.
+/// Runs `landslide` with these arguments, to its end.
 fn landslide(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_landslide")).args(arguments).output().unwrap()
 }

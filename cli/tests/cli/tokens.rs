@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::{landslide, text};
 
-/// A key file of a test's own, which does not exist yet.
+/// A test's own key file, which does not exist yet.
 pub fn key_file(test: &str) -> PathBuf {
     let file = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{test}.pem"));
     if file.exists() {

@@ -15,17 +15,17 @@ fn at(ms_ago: u64) -> Timestamp {
     Timestamp::from_millis(NOW_MS - ms_ago).unwrap()
 }
 
-/// The settings of a poll made that long ago.
+/// A poll's settings, created this long ago.
 fn made(ms_ago: u64) -> Settings {
     poll_asked_for(json!({"question": "Q", "options": ["a", "b"]}), at(ms_ago)).unwrap().rules.settings
 }
 
-/// A poll made long enough ago for all votes here, but not for ids to have expired.
+/// A poll created early enough for all votes here, but too recently for ids to have expired.
 fn cut() -> Cut {
     Cut::at(at(0), 5 * MINUTE, &made(DAY))
 }
 
-/// Voters of one partition, in order.
+/// A voter in one partition, in order.
 fn voter(number: u8) -> VoterKey {
     let mut bytes = [0; 16];
     bytes[15] = number;
@@ -115,7 +115,7 @@ fn ids_lie_by_partition_and_voter() {
         bytes[1] = second;
         VoterKey::from_bytes(bytes)
     };
-    // Partitions 3, 3 and 1, by the first two bytes modulo 512; modulo 4,096 there are three.
+    // Partitions 3, 3 and 1, by the first two bytes modulo 512. Modulo 4,096 there are three.
     let [a, b, c] = [bytes(0, 3), bytes(2, 3), bytes(4, 1)].map(|voter| (VoteId::new(&voter, 1), 0));
     let held = |partitions: Partitions, first, second| {
         let ids = CountedIds::sorted(partitions, vec![b, c, a]);
@@ -152,7 +152,7 @@ fn a_changed_vote_is_counted_once_all_of_its_revisions_are() {
 }
 
 #[test]
-fn an_id_counted_in_two_rows_is_counted_twice_and_one_in_another_lane_has_no_vote() {
+fn an_id_in_two_rows_is_counted_twice_and_one_in_another_lane_has_no_vote() {
     let found = compare(&[(1, vote(0, 1, 10 * MINUTE))], vec![id(1, 1), id(1, 1)]);
     assert_eq!((found.twice.number, found.missing.number, found.without_vote.number), (1, 0, 0));
     let (ids, sealed) = (CountedIds::sorted(Partitions::Few, vec![id(1, 1), (id(1, 1).0, 5)]), BTreeSet::new());
@@ -177,7 +177,7 @@ fn a_vote_older_than_the_ids_is_taken_for_counted() {
     let found = compare_by(cut, &[], &[(1, vote(0, 1, 31 * DAY)), (2, vote(1, 1, 29 * DAY))], vec![]);
     assert_eq!((found.too_old_for_ids, found.missing.number), (1, 1));
     assert_eq!(found.counted, counters(&[0]));
-    // Its first revision's id may have expired, its second one's has not.
+    // Its first revision's id may have expired, its second's has not.
     let found = compare_by(cut, &[], &[(1, vote(0, 2, DAY))], vec![id(1, 2)]);
     assert_eq!((found.too_old_for_ids, found.missing.number, found.counted), (1, 0, counters(&[0])));
 }

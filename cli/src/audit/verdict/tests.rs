@@ -14,7 +14,7 @@ fn counters(ballots: usize) -> Counters {
     recount(std::iter::repeat_n(Ballot::of_options(&[0]).unwrap(), ballots))
 }
 
-/// Three votes, all counted and shown.
+/// Three votes, all of them counted and shown.
 fn lane() -> (LaneFindings, Tally) {
     let findings = LaneFindings {
         votes: 3,
@@ -63,7 +63,7 @@ fn a_readers_copy_that_differs_is_different_and_can_be_written_anew() {
 }
 
 #[test]
-fn a_missing_vote_is_different_and_can_be_sent_again_only_where_head_does_not_contain_it() {
+fn a_missing_vote_can_be_sent_again_only_if_head_does_not_contain_it() {
     let (mut findings, tally) = lane();
     findings.missing.add(1, String::new);
     findings.stored = counters(4);
@@ -113,7 +113,7 @@ fn a_rebuilt_lane_may_be_as_of_a_vote_that_has_changed_since() {
 }
 
 #[test]
-fn votes_that_are_changing_leave_counters_undecided_and_hide_no_other_difference() {
+fn changing_votes_leave_counters_undecided_and_hide_no_other_difference() {
     let (mut findings, tally) = lane();
     findings.changing = 1;
     findings.counted = counters(2);

@@ -2,7 +2,7 @@ use super::super::facts::Stack;
 use super::super::template::Template;
 use super::*;
 
-/// An account in which the defaults of the template have room, and a stack that runs there.
+/// An account with room for the template's defaults, and a running stack.
 fn account() -> Facts {
     Facts {
         stack: Ok(Some(Stack { status: "UPDATE_COMPLETE".to_owned(), ..Stack::default() })),
@@ -15,7 +15,7 @@ fn account() -> Facts {
     }
 }
 
-/// An account with the quotas that README asks for before a show of 60,000 votes/s.
+/// An account with the quotas that README recommends before a show with 60,000 votes/s.
 fn account_of_a_show() -> Facts {
     Facts {
         concurrency: Ok(Concurrency { limit: 21_000, unreserved: 21_000, reserved_by_stack: 0 }),
@@ -51,7 +51,7 @@ fn judged(facts: &Facts, given: &[(&str, &str)]) -> Vec<Row> {
     )
 }
 
-/// The rows that are not ok: what, short by, and what it means.
+/// The rows that are not ok: what, short by, and the verdict.
 fn troubles(facts: &Facts, given: &[(&str, &str)]) -> Vec<(String, String, Verdict)> {
     let rows = judged(facts, given).into_iter().filter(|row| row.verdict != Verdict::Ok);
     rows.map(|row| (row.what, row.short_by, row.verdict)).collect()

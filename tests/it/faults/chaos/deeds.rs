@@ -247,7 +247,7 @@ impl<'a> Chaos<'a> {
         let output = tokio::task::spawn_blocking(move || run_operator(&environment, &["redrive"])).await.unwrap();
         let told = String::from_utf8(output.stdout).unwrap();
         assert!(output.status.code().is_some_and(|code| REDRIVEN.contains(&code)), "redrive: {told}");
-        let line = told.lines().find_map(|line| line.strip_prefix("TallyDlq: ")?.split_once(" given back"));
+        let line = told.lines().find_map(|line| line.strip_prefix("TallyDlq: ")?.split_once(" returned"));
         let given_back = line.unwrap_or_else(|| panic!("redrive: {told}")).0.parse().unwrap();
         self.redriven += given_back;
         given_back
