@@ -22,7 +22,7 @@ use verdict::{Audit, Verdict};
 use crate::EXIT_LEFT_OVER;
 use crate::consent::Consent;
 
-/// How often a poll is read again because changing votes hide its counters.
+/// How often a poll is read while changing votes hide its counters.
 const READINGS_MAX: u32 = 3;
 /// The pause between two readings.
 const READING_PAUSE: Duration = Duration::from_secs(3);

@@ -36,7 +36,7 @@ WORDS = {
 }
 """Words that make a reader guess, and what to say in their place."""
 
-RUST_FOLDERS_NOT_YET_CLEAN: tuple[str, ...] = ("cli/", "functions/", "shared/", "tests/")
+RUST_FOLDERS_NOT_YET_CLEAN: tuple[str, ...] = ("tests/",)
 """Rust files below these are not held to `WORDS` yet. Take a folder out once it is clean; the empty tuple is the aim."""
 
 NOT_YET: tuple[str, ...] = (

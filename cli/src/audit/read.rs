@@ -21,7 +21,7 @@ use landslide_domain::time::Timestamp;
 
 use super::compare::{Comparison, CountedId, CountedIds, Cut, Findings, Slice};
 
-/// How often a poll is read again because its times change meanwhile.
+/// How often a poll is read while its times keep changing.
 const READINGS_MAX: u32 = 3;
 /// How many lanes are read at once.
 const LANES_AT_ONCE: usize = 16;

@@ -1,4 +1,4 @@
-//! Watches lanes for heat, and gives hot polls more lanes.
+//! Watches lanes for heat and doubles their polls' lanes.
 
 use std::time::Duration;
 

@@ -18,7 +18,7 @@ use crate::{
     config::{self, ConfigError},
 };
 
-/// How often a batch is repeated because DynamoDB left keys unread.
+/// How often a batch is sent while DynamoDB leaves keys unread.
 const BATCHES_MAX: usize = 5;
 /// The pause before the n-th further batch is drawn at random below this times 2ⁿ.
 const PAUSE_MS: u64 = 25;
