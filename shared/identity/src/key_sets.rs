@@ -43,7 +43,7 @@ pub const KEYS_MAX: usize = 100;
 
 /// An issuer's keys are unavailable, so nobody knows whether its token is valid.
 #[derive(Debug, thiserror::Error)]
-#[error("keys of issuer {issuer:?} can't be had: {cause}")]
+#[error("keys of issuer {issuer:?} are not available: {cause}")]
 pub struct KeysUnavailable {
     issuer: String,
     cause: String,

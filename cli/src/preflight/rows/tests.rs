@@ -202,9 +202,9 @@ fn an_environment_over_four_kilobytes_stops() {
 fn an_entry_of_issuers_that_can_not_be_used_stops() {
     let good = r#"{"issuer":"https://a.org","audience":"web","jwks_uri":"https://a.org/jwks"}"#;
     for (issuers, has, wrong) in [
-        ("", "all issuers", "\"Issuers\" is no JSON"),
-        ("https://id.example.org", "all issuers", "\"Issuers\" is no JSON"),
-        (good, "all issuers", "\"Issuers\" is no JSON list"),
+        ("", "all issuers", "\"Issuers\" is not JSON"),
+        ("https://id.example.org", "all issuers", "\"Issuers\" is not JSON"),
+        (good, "all issuers", "\"Issuers\" is not a JSON list"),
         (r#"["https://a.org"]"#, "entry 1", "\"Issuers\" must list JSON objects"),
         (r#"[{"audience":"web"}]"#, "entry 1", "\"issuer\" is missing"),
         (r#"[{"issuer":"https://a.org"}]"#, "issuer \"https://a.org\"", "\"audience\" is missing"),

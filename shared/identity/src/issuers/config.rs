@@ -54,8 +54,8 @@ pub enum Keys {
 pub fn read(issuers: &str, reach: Reach) -> Result<Vec<Entry>, Problem> {
     let wrong =
         |wrong: &str| Problem { entry: "all issuers".to_owned(), field: "Issuers".to_owned(), wrong: wrong.to_owned() };
-    let list: Value = serde_json::from_str(issuers).map_err(|_| wrong("is no JSON"))?;
-    let Value::Array(entries) = list else { return Err(wrong("is no JSON list")) };
+    let list: Value = serde_json::from_str(issuers).map_err(|_| wrong("is not JSON"))?;
+    let Value::Array(entries) = list else { return Err(wrong("is not a JSON list")) };
     Ok(entries.into_iter().enumerate().map(|(index, entry)| read_entry(index + 1, entry, reach)).collect())
 }
 

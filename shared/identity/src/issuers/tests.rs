@@ -255,7 +255,7 @@ fn a_configuration_error_names_issuer_and_field() {
     assert_eq!(with("audiences", json!([])), is_about("audiences", "is not known"));
     assert_eq!(
         with("jwks_uri", json!("http://id.example.org/jwks")),
-        is_about("jwks_uri", "is no https address on port 443")
+        is_about("jwks_uri", "is not an https address on port 443")
     );
     assert_eq!(
         with("jwks_uri", json!("https://10.0.0.1/jwks")),
@@ -281,9 +281,9 @@ fn a_configuration_error_names_issuer_and_field() {
     assert_eq!(problem(&json!({"audience": AUDIENCE})), "entry 1: \"issuer\" is missing");
     assert_eq!(problem(&json!({"issuer": "a b"})), "entry 1: \"issuer\" must be a name without spaces");
     assert_eq!(problem(&json!("x")), "entry 1: \"Issuers\" must list JSON objects");
-    for text in ["", "[", "{}", "7"] {
+    for (text, wrong) in [("", "JSON"), ("[", "JSON"), ("{}", "a JSON list"), ("7", "a JSON list")] {
         let problem = config::read(text, Reach::Public).unwrap_err().to_string();
-        assert!(problem.starts_with("all issuers: \"Issuers\" is no JSON"), "{problem}");
+        assert_eq!(problem, format!("all issuers: \"Issuers\" is not {wrong}"), "{text}");
     }
 }
 

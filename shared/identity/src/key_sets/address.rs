@@ -28,13 +28,13 @@ pub enum Reach {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AddressError {
     /// It is not an absolute address.
-    #[error("is no address")]
+    #[error("is not an address")]
     NotAnAddress,
     /// It has a user, and perhaps a password.
     #[error("has a user in its address")]
     User,
     /// It has another protocol or port.
-    #[error("is no https address on port 443")]
+    #[error("is not an https address on port 443")]
     NotHttps,
     /// Its host is a non-public IP address.
     #[error("is an address that is not public")]

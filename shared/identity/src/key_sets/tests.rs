@@ -229,8 +229,8 @@ async fn a_discovery_document_of_another_issuer_or_address_is_not_followed() {
         (discovery("https://id.example.org/", URI), "not the configured one to the letter"),
         (discovery("https://other.example.org", URI), "not the configured one to the letter"),
         (discovery(ISSUER, "https://169.254.169.254/keys"), "not public"),
-        (discovery(ISSUER, "http://id.example.org/jwks"), "no https address on port 443"),
-        (discovery(ISSUER, "https://id.example.org:8080/jwks"), "no https address on port 443"),
+        (discovery(ISSUER, "http://id.example.org/jwks"), "not an https address on port 443"),
+        (discovery(ISSUER, "https://id.example.org:8080/jwks"), "not an https address on port 443"),
         (Answer::Body(b"{\"keys\": []}".to_vec()), "not a discovery document"),
     ] {
         let (issuer, fetch) = (keys_at(KeysAt::Discovery(DISCOVERY_URI.to_owned())), FakeFetch::default());

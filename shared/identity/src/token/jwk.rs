@@ -33,7 +33,7 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unusable {
     /// It is not a JSON object.
-    #[error("is no JSON object")]
+    #[error("is not a JSON object")]
     NotAnObject,
     /// It is a private or shared key.
     #[error("is a private or shared key ({0:?}): replace it at the issuer, for it is no secret any more")]
