@@ -2,9 +2,9 @@
 //!
 //! - A readers' copy that differs is rewritten from HEAD.
 //! - If votes can't change and HEAD contains exactly what its ids say, missing votes are sent again as ordinary
-//! messages. An id that was counted meanwhile is dropped, as always.
+//!   messages. An id that was counted meanwhile is dropped, as always.
 //! - Everything else waits until the poll is closed and its last votes have landed. Then its lanes are sealed, and
-//! their counts recomputed from the vote items (`counting::rebuild`).
+//!   their counts recomputed from the vote items (`counting::rebuild`).
 
 use std::time::Duration;
 
