@@ -2,7 +2,6 @@
 //!
 //! A new key first only verifies. It is promoted once every authorizer has read it, and the old key is retired once its
 //! last token has expired. Keys themselves are never printed.
-//! last token has expired. Keys themselves are never printed.
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use aws_types::SdkConfig;
