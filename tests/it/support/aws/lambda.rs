@@ -5,14 +5,17 @@ use serde_json::{Value, json};
 use super::client::Aws;
 use crate::support::time::eventually;
 
+/// The alias of each function that everything calls.
+const ALIAS: &str = "live";
+
 /// What a function failed with.
 #[derive(Debug)]
 pub struct FunctionError(#[expect(dead_code, reason = "shown by Debug where a test fails")] pub Value);
 
 impl Aws {
-    /// Calls a function with an event; what it answers.
+    /// Calls the live version of a function with an event; what it answers.
     pub async fn invoke(&self, function: &str, event: &Value) -> Result<Value, FunctionError> {
-        let path = format!("/2015-03-31/functions/{function}/invocations");
+        let path = format!("/2015-03-31/functions/{function}/invocations?Qualifier={ALIAS}");
         let (headers, answer) = self.call("lambda", "POST", &path, &[], event.to_string()).await;
         let answer = serde_json::from_str(&answer).unwrap_or(Value::String(answer));
         if headers.contains_key("x-amz-function-error") { Err(FunctionError(answer)) } else { Ok(answer) }
@@ -30,7 +33,7 @@ impl Aws {
         self.function(function).await["Environment"]["Variables"].take()
     }
 
-    /// Gives a function other variables, all of them, and waits until it has them.
+    /// Gives a function other variables, all of them, and makes a version that has them live.
     pub async fn set_variables(&self, function: &str, variables: &Value) {
         let path = format!("/2015-03-31/functions/{function}/configuration");
         let body = json!({"Environment": {"Variables": variables}});
@@ -40,6 +43,18 @@ impl Aws {
             if settings["LastUpdateStatus"] == "InProgress" { Err(settings.to_string()) } else { Ok(()) }
         })
         .await;
+        self.publish(function).await;
+    }
+
+    /// Makes a function's present code and settings live, as a deploy does.
+    async fn publish(&self, function: &str) {
+        let headers = [("content-type", "application/json")];
+        let path = format!("/2015-03-31/functions/{function}");
+        let (_, answer) =
+            self.call("lambda", "POST", &format!("{path}/versions"), &headers, json!({}).to_string()).await;
+        let published: Value = serde_json::from_str(&answer).unwrap();
+        let body = json!({"FunctionVersion": published["Version"]});
+        self.call("lambda", "PUT", &format!("{path}/aliases/{ALIAS}"), &headers, body.to_string()).await;
     }
 
     /// Sets how often a failed batch of a function's stream is tried again; -1: without end.
@@ -57,7 +72,7 @@ impl Aws {
     async fn set_event_source(&self, function: &str, change: &Value, state: &str) {
         let path = "/2015-03-31/event-source-mappings/";
         let (_, answer) =
-            self.call("lambda", "GET", &format!("{path}?FunctionName={function}"), &[], String::new()).await;
+            self.call("lambda", "GET", &format!("{path}?FunctionName={function}%3A{ALIAS}"), &[], String::new()).await;
         let listed: Value = serde_json::from_str(&answer).unwrap();
         let mapping =
             listed["EventSourceMappings"][0]["UUID"].as_str().unwrap_or_else(|| panic!("{listed}")).to_owned();
