@@ -100,12 +100,15 @@ ALARMS = {
 """The metrics that each alarm looks at."""
 GENERATED_KEYS = {"DeviceSecret", "PollIdSecret"}
 """Secrets whose first text CloudFormation draws. That of others is what a function puts there, and can be made again."""
-CANARY_ALARMS = {"ApiErrorsAlarm", "AuthorizerErrorsAlarm", "RelayLateAlarm", "RelayDlqAlarm", "TallyLateAlarm", "TallyDlqAlarm"}
+CANARY_ALARMS = {
+    *("ApiErrorsAlarm", "AuthorizerErrorsAlarm"),
+    *("RelayLateAlarm", "RelayDlqAlarm", "TallyLateAlarm", "TallyDlqAlarm"),
+}
 """What a bad release rings within minutes. Throttles are no matter of code."""
 OPTIONAL = {"AWS::WAFv2::WebACLAssociation": "HasWebAcl", "AWS::Budgets::Budget": "HasBudget", "AWS::SNS::Topic": "HasOwnTopic"}
 """Types that are made only where a parameter asks for them: no local cloud knows the first two."""
 RESOURCES_MAX = 500
-"""As many as CloudFormation takes in one stack. A function has seven at most: log group, role, function, version, alias, permission or
+"""As many as CloudFormation takes in one stack. A function has seven: log group, role, function, version, alias, permission or
 mapping, and with a canary its deployment group."""
 WILDCARDS_ALLOWED = {
     "${RelayFailuresBucket.Arn}/aws/lambda/*",  # Lambda names the object when it fails
