@@ -1,5 +1,6 @@
 //! Lambda: invocations, settings and event sources of functions.
 
+use base64::prelude::{BASE64_STANDARD, Engine};
 use serde_json::{Value, json};
 
 use super::client::Aws;
@@ -38,23 +39,54 @@ impl Aws {
         let path = format!("/2015-03-31/functions/{function}/configuration");
         let body = json!({"Environment": {"Variables": variables}});
         self.call("lambda", "PUT", &path, &[("content-type", "application/json")], body.to_string()).await;
+        self.publish(function).await;
+    }
+
+    /// A function's code, as a zip.
+    pub async fn code(&self, function: &str) -> Vec<u8> {
+        let (_, answer) =
+            self.call("lambda", "GET", &format!("/2015-03-31/functions/{function}"), &[], String::new()).await;
+        let described: Value = serde_json::from_str(&answer).unwrap();
+        let location = described["Code"]["Location"].as_str().unwrap_or_else(|| panic!("{described}"));
+        let response = self.http.get(location).send().await.unwrap().error_for_status().unwrap();
+        response.bytes().await.unwrap().to_vec()
+    }
+
+    /// Gives a function other code, and makes a version of it live.
+    pub async fn set_code(&self, function: &str, zip: &[u8]) {
+        let path = format!("/2015-03-31/functions/{function}/code");
+        let body = json!({"ZipFile": BASE64_STANDARD.encode(zip)});
+        self.call("lambda", "PUT", &path, &[("content-type", "application/json")], body.to_string()).await;
+        self.publish(function).await;
+    }
+
+    /// Makes a function's code and settings live once it has them, as a deploy does.
+    async fn publish(&self, function: &str) {
         eventually("update of the function", async || {
             let settings = self.function(function).await;
             if settings["LastUpdateStatus"] == "InProgress" { Err(settings.to_string()) } else { Ok(()) }
         })
         .await;
-        self.publish(function).await;
+        let path = format!("/2015-03-31/functions/{function}/versions");
+        let (_, answer) =
+            self.call("lambda", "POST", &path, &[("content-type", "application/json")], json!({}).to_string()).await;
+        let published: Value = serde_json::from_str(&answer).unwrap();
+        self.set_live_version(function, published["Version"].as_str().unwrap()).await;
     }
 
-    /// Makes a function's present code and settings live, as a deploy does.
-    async fn publish(&self, function: &str) {
-        let headers = [("content-type", "application/json")];
-        let path = format!("/2015-03-31/functions/{function}");
-        let (_, answer) =
-            self.call("lambda", "POST", &format!("{path}/versions"), &headers, json!({}).to_string()).await;
-        let published: Value = serde_json::from_str(&answer).unwrap();
-        let body = json!({"FunctionVersion": published["Version"]});
-        self.call("lambda", "PUT", &format!("{path}/aliases/{ALIAS}"), &headers, body.to_string()).await;
+    /// The version of a function that everything calls.
+    pub async fn live_version(&self, function: &str) -> String {
+        let path = format!("/2015-03-31/functions/{function}/aliases/{ALIAS}");
+        let (_, answer) = self.call("lambda", "GET", &path, &[], String::new()).await;
+        let alias: Value = serde_json::from_str(&answer).unwrap();
+        alias["FunctionVersion"].as_str().unwrap().to_owned()
+    }
+
+    /// Has everything call that version of a function.
+    pub async fn set_live_version(&self, function: &str, version: &str) {
+        let path = format!("/2015-03-31/functions/{function}/aliases/{ALIAS}");
+        let body = json!({"FunctionVersion": version});
+        self.call("lambda", "PUT", &path, &[("content-type", "application/json")], body.to_string()).await;
     }
 
     /// Sets how often a failed batch of a function's stream is tried again; -1: without end.
