@@ -164,7 +164,7 @@ class Functions:
 
     @contextmanager
     def paused(self, folder: str) -> Iterator[None]:
-        """Gives a function nothing of its event source meanwhile, and lets what it has begun come to its end."""
+        """Gives a function nothing of its event source meanwhile, and lets what it has begun end."""
         name = f"{self._name(folder)}:{ALIAS}"
         mapping = self._lambda.list_event_source_mappings(FunctionName=name)["EventSourceMappings"][0]["UUID"]
         try:
