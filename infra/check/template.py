@@ -256,8 +256,8 @@ def rights_that_differ(stack: Stack, service: str, attribute: str, wanted: dict[
 
 def function_of(uri: Any) -> str:
     """Logical id of the function whose alias a gateway's URI calls, otherwise an empty text."""
-    match = re.search(r"functions/\$\{(\w+)\.Alias\}/invocations$", sub(uri))
-    return match[1] if match else ""
+    match = re.search(r"functions/\$\{(\w+)\}/invocations$", sub(uri))
+    return aliased({"Ref": match[1]}) if match else ""
 
 
 def alias_of(function: str) -> str:
