@@ -23,6 +23,8 @@ ISSUERS ?=
 PARAMETERS ?=
 # Of `test-api`: random requests an operation, phase and caller.
 CASES ?= 20
+# Of `rollback`: a release's name; empty for the one before the last deploy.
+RELEASE ?=
 # Of whatever changes a stack on AWS: 1 changes it without asking for the stack's name.
 YES ?=
 # Of `sim` and `sim-mutants`: how many seeds, from which on; SEED='17 voters=3' replays one run. Of `test-api`: what is random.
@@ -64,7 +66,7 @@ HOST_ARCH := $(if $(filter aarch64 arm64,$(shell uname -m)),arm64,x86_64)
 .DEFAULT_GOAL := help
 .PHONY: help up down url token demo load audit replay redrive test test-unit test-budgets test-it test-api chaos sim sim-mutants mutants viral costs bench \
 	check check-rust check-python check-template check-api tidy api figures \
-	package size preflight deploy logs clean
+	package size preflight deploy rollback logs clean
 
 help: ## this list
 	@echo "make VERB [NAME=value]    CLOUD=ministack PORT=$(PORT)"
@@ -216,6 +218,9 @@ preflight: ## whether your account has what a deploy needs; changes nothing (STA
 
 deploy: ## deploy to AWS with your credentials, after a preflight (STACK= ARCH= ISSUERS='[…]' PARAMETERS='Key=Value …' YES=1)
 	@$(LOCAL) deploy $(CONSENT) $(WANTED)
+
+rollback: ## lead all calls to the functions of the release before, on the local cloud that runs, else on AWS (STACK= RELEASE= YES=1)
+	@$(LOCAL) rollback $(CONSENT) --stack $(STACK) --release '$(RELEASE)'
 
 clean: down ## remove what was built and installed
 	rm -rf target infra/local/.state infra/local/.venv-* infra/local/.dynamodb-local infra/check/node_modules infra/local/openid-provider/node_modules

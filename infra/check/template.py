@@ -70,6 +70,7 @@ SECRET_ACTIONS = {
 OUTPUTS = {
     *("ApiUrl", "ApiId", "PollsTable", "VotesTable", "TalliesTable"),
     *("TallyQueueUrl", "TallyDlqUrl", "RelayDlqUrl", "RelayFailuresBucket", "DeviceSecret"),
+    *("Release", "ReleaseBefore"),
 }
 MAPPING_SETTINGS = {
     "TallyVotesMapping": {
@@ -99,10 +100,16 @@ ALARMS = {
 """The metrics that each alarm looks at."""
 GENERATED_KEYS = {"DeviceSecret", "PollIdSecret"}
 """Secrets whose first text CloudFormation draws. That of others is what a function puts there, and can be made again."""
+CANARY_ALARMS = {
+    *("ApiErrorsAlarm", "AuthorizerErrorsAlarm"),
+    *("RelayLateAlarm", "RelayDlqAlarm", "TallyLateAlarm", "TallyDlqAlarm"),
+}
+"""What a bad release rings within minutes. Throttles are no matter of code."""
 OPTIONAL = {"AWS::WAFv2::WebACLAssociation": "HasWebAcl", "AWS::Budgets::Budget": "HasBudget", "AWS::SNS::Topic": "HasOwnTopic"}
 """Types that are made only where a parameter asks for them: no local cloud knows the first two."""
 RESOURCES_MAX = 500
-"""As many as CloudFormation takes in one stack. A function has four: log group, role, function, permission or mapping."""
+"""As many as CloudFormation takes in one stack. A function has seven: log group, role, function, version, alias, permission or
+mapping, and with a canary its deployment group."""
 WILDCARDS_ALLOWED = {
     "${RelayFailuresBucket.Arn}/aws/lambda/*",  # Lambda names the object when it fails
     # GetAtt of a log group's Arn ends in `:*` too; the_log_group_is_its_own sees to it that it is the function's.
@@ -158,19 +165,25 @@ class Stack:
     template: Json
     api: Json
     api_text: str
+    source: Json
+    """The template as it is written."""
 
     @classmethod
-    def translate(cls, template: Json, api: Json, api_text: str) -> "Stack":
+    def translate(cls, source: Json, api: Json, api_text: str, parameters: dict[str, str] | None = None) -> "Stack":
         """Has SAM translate a template as it does when CloudFormation asks it to."""
         # By then the include is expanded, by CloudFormation, and the code uploaded, by `sam deploy`.
-        template, api = deepcopy((template, api))
+        template, api = deepcopy((source, api))
         template["Resources"]["Api"]["Properties"]["DefinitionBody"] = deepcopy(api)
         for resource in template["Resources"].values():
             if "CodeUri" in resource.get("Properties", {}):
                 resource["Properties"]["CodeUri"] = "s3://bucket/" + resource["Properties"]["CodeUri"]
         logging.getLogger("samtranslator").setLevel(logging.CRITICAL)  # it speaks of its own feature flags
         translator = Translator({}, Parser(), boto_session=Session(region_name="us-east-1"))
-        return cls(translator.translate(template, {}), api, api_text)
+        return cls(translator.translate(template, parameters or {}), api, api_text, source)
+
+    def with_parameters(self, **parameters: str) -> "Stack":
+        """The same, deployed with these parameters."""
+        return Stack.translate(self.source, self.api, self.api_text, parameters)
 
     def of_type(self, kind: str) -> Iterator[tuple[str, Json]]:
         """Logical ids and properties of the resources of a type."""
@@ -242,9 +255,21 @@ def rights_that_differ(stack: Stack, service: str, attribute: str, wanted: dict[
 
 
 def function_of(uri: Any) -> str:
-    """Logical id of the function that a gateway's URI calls."""
-    match = re.search(r"functions/\$\{(\w+)\.Arn\}/invocations$", sub(uri))
-    return match[1] if match else ""
+    """Logical id of the function whose alias a gateway's URI calls, otherwise an empty text."""
+    match = re.search(r"functions/\$\{(\w+)\}/invocations$", sub(uri))
+    return aliased({"Ref": match[1]}) if match else ""
+
+
+def alias_of(function: str) -> str:
+    """Logical id of a function's alias, as SAM makes it."""
+    return f"{function}Aliaslive"
+
+
+def aliased(reference: Any) -> str:
+    """Logical id of the function whose alias a Ref means, otherwise an empty text."""
+    name = str(reference.get("Ref", "")) if isinstance(reference, dict) else ""
+    function = name.removesuffix(alias_of(""))
+    return function if name == alias_of(function) else ""
 
 
 # --- Rules: each yields what breaks it ---------------------------------------------------------------------------------
@@ -260,7 +285,7 @@ def the_gateway_may_call_what_it_integrates(stack: Stack) -> Iterator[str]:
     for scheme in stack.api["components"]["securitySchemes"].values():
         wanted.add((function_of(scheme["x-amazon-apigateway-authorizer"]["authorizerUri"]), prefix + "authorizers/*"))
     given = {
-        (permission["FunctionName"].get("Ref"), sub(permission.get("SourceArn")))
+        (aliased(permission["FunctionName"]), sub(permission.get("SourceArn")))
         for _, permission in stack.of_type("AWS::Lambda::Permission")
         if permission["Principal"] == "apigateway.amazonaws.com" and permission["Action"] == "lambda:InvokeFunction"
     }
@@ -282,6 +307,57 @@ def head_is_answered_as_get_is(stack: Stack) -> Iterator[str]:
                 yield f"{path}: headers of {status}"
 
 
+def everything_that_calls_a_function_names_its_alias(stack: Stack) -> Iterator[str]:
+    functions = dict(stack.of_type("AWS::Lambda::Function"))
+    for kind in ("AWS::Lambda::Permission", "AWS::Lambda::EventSourceMapping"):
+        yield from (name for name, caller in stack.of_type(kind) if aliased(caller["FunctionName"]) not in functions)
+    for name, rule in stack.of_type("AWS::Events::Rule"):
+        yield from (name for target in rule["Targets"] if aliased(target["Arn"]) not in functions)
+    for path, verb, operation in stack.operations():
+        integration = operation.get("x-amazon-apigateway-integration", {})
+        if integration.get("type") != "mock" and function_of(integration.get("uri")) not in functions:
+            yield f"{verb} {path}"
+    for name, scheme in stack.api["components"]["securitySchemes"].items():
+        if function_of(scheme["x-amazon-apigateway-authorizer"]["authorizerUri"]) not in functions:
+            yield name
+
+
+def a_release_publishes_every_function_and_keeps_the_former_version(stack: Stack) -> Iterator[str]:
+    release = "6927c1f4"
+    deployed = stack.with_parameters(Release=release)
+    versions = dict(deployed.of_type("AWS::Lambda::Version"))
+    aliases = dict(deployed.of_type("AWS::Lambda::Alias"))
+    for name, function in deployed.of_type("AWS::Lambda::Function"):
+        version = f"{name}Version{release}"  # another id for each release, so a new version
+        if version not in versions:
+            yield f"{name}: AutoPublishCodeSha256"
+        elif deployed.template["Resources"][version].get("DeletionPolicy") != "Retain":
+            yield f"{name}: DeletionPolicy of its versions"
+        # Lambda publishes nothing that is as the version before; by this each release is another, and `make rollback` finds it.
+        if function.get("Description") != release:
+            yield f"{name}: Description"
+        alias = aliases.get(alias_of(name), {})
+        if (alias.get("Name"), get_att(alias.get("FunctionVersion"))) != ("live", f"{version}.Version"):
+            yield f"{name}: alias"
+
+
+def a_canary_is_asked_for_and_guarded_by_alarms(stack: Stack) -> Iterator[str]:
+    by_default = [name for name, resource in stack.template["Resources"].items() if "CodeDeploy" in json.dumps(resource)]
+    yield from (f"{name}: by default" for name in by_default)
+    for canary in stack.source["Parameters"]["Canary"]["AllowedValues"]:
+        if canary == "none":
+            continue
+        deployed = stack.with_parameters(Canary=canary)
+        groups = dict(deployed.of_type("AWS::CodeDeploy::DeploymentGroup"))
+        for name, _ in deployed.of_type("AWS::Lambda::Function"):
+            group = groups.get(f"{name}DeploymentGroup", {})
+            alarms = {alarm["Name"]["Ref"] for alarm in group.get("AlarmConfiguration", {}).get("Alarms", [])}
+            if alarms != CANARY_ALARMS or canary not in json.dumps(group.get("DeploymentConfigName")):
+                yield f"{name}: {canary}"
+            if "UpdatePolicy" not in deployed.template["Resources"][alias_of(name)]:
+                yield f"{name}: {canary}, and its alias jumps"
+
+
 def each_role_touches_tables_as_its_function_does(stack: Stack) -> Iterator[str]:
     yield from rights_that_differ(stack, "dynamodb:", ".Arn", TABLE_ACTIONS)
 
@@ -298,11 +374,11 @@ def what_is_scheduled_may_run_every_ten_minutes(stack: Stack) -> Iterator[str]:
         function = name.removesuffix("Schedule")
         if rule.get("ScheduleExpression") != "rate(10 minutes)" or rule.get("State", "ENABLED") != "ENABLED":
             yield f"{name}: {rule.get('ScheduleExpression')}"
-        if [get_att(target["Arn"]) for target in rule["Targets"]] != [f"{function}.Arn"]:
+        if [aliased(target["Arn"]) for target in rule["Targets"]] != [function]:
             yield f"{name}: Targets"
         permission = stack.template["Resources"].get(f"{function}Permission", {}).get("Properties", {})
-        given = (permission.get("Principal"), permission.get("FunctionName"), get_att(permission.get("SourceArn")))
-        if given != ("events.amazonaws.com", {"Ref": function}, f"{name}.Arn"):
+        given = (permission.get("Principal"), aliased(permission.get("FunctionName")), get_att(permission.get("SourceArn")))
+        if given != ("events.amazonaws.com", function, f"{name}.Arn"):
             yield f"{function}Permission: {given}"
 
 
@@ -582,7 +658,7 @@ def the_tally_reports_single_failures(stack: Stack) -> Iterator[str]:
 
 
 def the_tally_is_there_before_the_relay(stack: Stack) -> Iterator[str]:
-    for later, earlier in (("RelayVotes", "TallyVotes"), ("RelayVotesMapping", "TallyVotesMapping")):
+    for later, earlier in (("RelayVotes", alias_of("TallyVotes")), ("RelayVotesMapping", "TallyVotesMapping")):
         if earlier not in listed(stack.template["Resources"][later].get("DependsOn")):
             yield f"{later} does not depend on {earlier}"
 
@@ -608,7 +684,7 @@ def there_is_one_stage(stack: Stack) -> Iterator[str]:
 
 
 def resources_fit_into_one_stack(stack: Stack) -> Iterator[str]:
-    if (count := len(stack.template["Resources"])) > RESOURCES_MAX:
+    if (count := len(stack.with_parameters(Canary="Canary10Percent5Minutes").template["Resources"])) > RESOURCES_MAX:
         yield f"{count} resources, {RESOURCES_MAX} at most"
 
 

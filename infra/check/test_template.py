@@ -44,6 +44,8 @@ def many_topics(template: Json, _: Json) -> None:
     template["Resources"] |= {f"Topic{number}": {"Type": "AWS::SNS::Topic", "Condition": "HasOwnTopic"} for number in topics}
 
 
+URI = "arn:${AWS::Partition}:apigateway:${AWS::Region}:lambda:path/2015-03-31/functions/${NAME}/invocations"
+AUTHORIZER = "components/securitySchemes/caller/x-amazon-apigateway-authorizer"
 ROLE = "CastVoteRole/Properties/Policies/0/PolicyDocument/Statement/1"
 LIST_ROLE = "ListPollsRole/Properties/Policies/0/PolicyDocument/Statement/1"
 REFRESH_ROLE = "RefreshKeysRole/Properties/Policies/0/PolicyDocument/Statement/1"
@@ -70,6 +72,27 @@ SPOILS = {
         api("paths/~v1~polls/head", None),
         api("paths/~v1~polls~{poll_id}~votes~mine/head/security", []),
         api("paths/~v1~polls~{poll_id}~results/head/responses/304", None),
+    ],
+    check.everything_that_calls_a_function_names_its_alias: [
+        resource("GetPollPermission/Properties/FunctionName", {"Ref": "GetPoll"}),
+        resource("RelayVotesMapping/Properties/FunctionName", {"Ref": "RelayVotes"}),
+        resource("RefreshKeysSchedule/Properties/Targets/0/Arn", {"Fn::GetAtt": "RefreshKeys.Arn"}),
+        resource("TallyVotesMapping/Properties/FunctionName", {"Fn::GetAtt": "TallyVotes.Arn"}),
+        api(OPERATION + "/x-amazon-apigateway-integration/uri", {"Fn::Sub": URI.replace("NAME", "CreatePoll.Arn")}),
+        api(AUTHORIZER + "/authorizerUri", {"Fn::Sub": URI.replace("NAME", "Authorizer.Arn")}),
+    ],
+    check.a_release_publishes_every_function_and_keeps_the_former_version: [
+        resource("CastVote/Properties/AutoPublishCodeSha256", None),
+        resource("TallyVotes/Properties/VersionDeletionPolicy", "Delete"),
+        resource("CastVote/Properties/Description", "Casts votes."),
+        resource("CastVote/Properties/AutoPublishAlias", "current"),
+    ],
+    check.a_canary_is_asked_for_and_guarded_by_alarms: [
+        set_at("template", "Parameters/Canary/Default", "Canary10Percent5Minutes"),
+        set_at("template", "Mappings/Rollout/Linear10PercentEvery3Minutes/Gradual", "false"),
+        set_at("template", "Globals/Function/DeploymentPreference/Alarms/5", None),
+        set_at("template", "Globals/Function/DeploymentPreference/Type", "AllAtOnce"),
+        resource("RelayVotes/Properties/DeploymentPreference", {"Enabled": False}),
     ],
     check.each_role_touches_tables_as_its_function_does: [
         resource(ROLE + "/Action", ["dynamodb:GetItem", "dynamodb:Scan"]),
@@ -210,7 +233,10 @@ SPOILS = {
         resource("RelayVotesMapping/Properties/DestinationConfig/OnFailure/Destination", {"Fn::GetAtt": "RelayDlq.Arn"}),
     ],
     check.the_tally_reports_single_failures: [resource("TallyVotesMapping/Properties/FunctionResponseTypes", [])],
-    check.the_tally_is_there_before_the_relay: [resource("RelayVotesMapping/DependsOn", None)],
+    check.the_tally_is_there_before_the_relay: [
+        resource("RelayVotesMapping/DependsOn", None),
+        resource("RelayVotes/DependsOn", "TallyVotes"),
+    ],
     check.throttles_name_methods_that_exist: [
         resource("Api/Properties/MethodSettings/1/ResourcePath", "/v1/devices"),
         resource("Api/Properties/MethodSettings/0/ThrottlingRateLimit", None),

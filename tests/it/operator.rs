@@ -1,5 +1,6 @@
-//! The operator's program over the stack that is up.
+//! What an operator does with the stack that is up: by the program, or by a deploy.
 
 mod audit;
 mod device_keys;
 mod preflight;
+mod updates;

@@ -19,6 +19,8 @@ CHANGES = {
     "redrive": "returns the dead letters to the counting",
 }
 """What commands do to a stack, for the question whether that is meant."""
+ROLLED_BACK = "rolled back"
+"""In the place of a stack's fingerprint: the next `make up` deploys."""
 
 
 def main() -> None:
@@ -89,6 +91,10 @@ def _parser() -> argparse.ArgumentParser:
     wanted.add_argument("--parameters", default="", help="further Key=Value pairs of the template")
     verbs.add_parser("preflight", parents=[wanted]).set_defaults(run=_preflight)
     verbs.add_parser("deploy", parents=[wanted, consent]).set_defaults(run=_deploy)
+    verb = verbs.add_parser("rollback", parents=[consent], help="of the local cloud that runs, else of AWS")
+    verb.add_argument("--stack", default="landslide")
+    verb.add_argument("--release", default="", help="the release before the last deploy, if none is named")
+    verb.set_defaults(run=_rollback)
     return parser
 
 
@@ -230,6 +236,25 @@ def _deploy(arguments: argparse.Namespace) -> None:
     deployment.prepare(target, arguments.stack)
     packages.make(arguments.arch)
     deployment.deploy(target, arguments.stack, _parameters(arguments))
+
+
+def _rollback(arguments: argparse.Namespace) -> None:
+    import boto3
+
+    from landslide_local import account, clients, releases, stackfile
+
+    change = (
+        f"leads all calls to the functions of {f'release {arguments.release}' if arguments.release else 'the release before'}"
+    )
+    deployed = stackfile.read_if_there()
+    if deployed is None:
+        session = account.confirm(arguments.stack, change, region=account.region(), yes=arguments.yes).session()
+        releases.roll_back(session, arguments.stack, arguments.release)
+        return
+    _confirm_running(deployed, change, arguments.yes)
+    os.environ |= clients.environment(deployed["cloud"], deployed["endpoint_url"])
+    releases.roll_back(boto3.Session(region_name=deployed["region"]), deployed["stack"], arguments.release)
+    stackfile.write(deployed | {"fingerprint": ROLLED_BACK})
 
 
 def _parameters(arguments: argparse.Namespace) -> dict[str, str]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import botocore.exceptions
 
-from landslide_local import account, operator_program, sam
+from landslide_local import account, operator_program, releases, sam
 from landslide_local.stages import Failure, say, stage
 
 NEVER_CREATED = {None, "REVIEW_IN_PROGRESS"}
@@ -46,7 +46,7 @@ def deploy(target: account.Account, name: str, parameters: Mapping[str, str]) ->
     that is protected can't be. If the second step fails, the next deploy does it.
     """
     client = target.session().client("cloudformation")
-    wanted = {PROTECTION: "true", **parameters}
+    wanted = {PROTECTION: "true", **releases.parameters(target.session(), name), **parameters}
     if _status(client, name) in NEVER_CREATED:
         _sam(client, target, name, {**wanted, PROTECTION: "false"})
         if wanted[PROTECTION] == "true":
@@ -148,7 +148,8 @@ def _left_names(client: Any, name: str) -> list[str]:
 
 
 def _resources_left(client: Any, name: str) -> list[Any]:
-    resources = client.describe_stack_resources(StackName=name)["StackResources"]
+    pages = client.get_paginator("list_stack_resources").paginate(StackName=name)
+    resources = [resource for page in pages for resource in page["StackResourceSummaries"]]
     return [resource for resource in resources if resource["ResourceStatus"] == "DELETE_FAILED"]
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import boto3
 
-from landslide_local import build, clients, operator_program
+from landslide_local import build, clients, operator_program, releases
 from landslide_local.stages import Failure
 
 METERED = ("relay-votes", "tally-votes")
@@ -33,21 +33,25 @@ def run(deployed: dict[str, Any], arguments: list[str]) -> None:
 def _led_to(deployed: dict[str, Any], endpoint_url: str) -> Iterator[None]:
     """The metered functions find AWS at that address, while this lasts."""
     os.environ |= clients.environment(deployed["cloud"], deployed["endpoint_url"])
-    functions = boto3.client("lambda", endpoint_url=deployed["endpoint_url"], region_name=deployed["region"])
-    names = [f"{deployed['stack']}-{name}" for name in METERED]
-    before = {name: functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"] for name in names}
+    session = boto3.Session(region_name=deployed["region"])
+    functions, client = releases.Functions(session, deployed["stack"]), session.client("lambda")
+    names = {folder: f"{deployed['stack']}-{folder}" for folder in METERED}
+    live = {folder: functions.live(folder) for folder in METERED}
+    before = {name: client.get_function_configuration(FunctionName=name)["Environment"]["Variables"] for name in names.values()}
     try:
-        for name in names:
-            _set_variables(functions, name, before[name] | {"AWS_ENDPOINT_URL": endpoint_url})
+        for folder, name in names.items():
+            _set_variables(client, name, before[name] | {"AWS_ENDPOINT_URL": endpoint_url})
+            functions.publish(folder)
         yield
     finally:
-        for name in names:
-            _set_variables(functions, name, before[name])
+        for folder, name in names.items():
+            functions.point(folder, live[folder])
+            _set_variables(client, name, before[name])
 
 
-def _set_variables(functions: Any, name: str, variables: dict[str, str]) -> None:
-    functions.update_function_configuration(FunctionName=name, Environment={"Variables": variables})
-    functions.get_waiter("function_updated").wait(FunctionName=name, WaiterConfig={"Delay": 1})
+def _set_variables(client: Any, name: str, variables: dict[str, str]) -> None:
+    client.update_function_configuration(FunctionName=name, Environment={"Variables": variables})
+    client.get_waiter("function_updated").wait(FunctionName=name, WaiterConfig={"Delay": 1})
 
 
 def _free_port() -> int:

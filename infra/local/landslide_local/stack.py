@@ -9,7 +9,7 @@ from pathlib import Path
 import boto3
 import botocore.exceptions
 
-from landslide_local import account, build, clients, clouds, deployment, operator_program, paths, sam, stackfile
+from landslide_local import account, build, clients, clouds, deployment, operator_program, paths, releases, sam, stackfile
 from landslide_local.stages import say, stage
 
 USABLE = {"CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE"}
@@ -66,7 +66,8 @@ def bring_up(cloud: clouds.Cloud, name: str, architecture: str) -> Stack:
     else:
         _delete_if_failed(session, name)
     with stage("deploy (sam)"):
-        sam.deploy(name, cloud.region, parameters, environment, paths.STATE / "logs" / "deploy.log")
+        release = releases.parameters(session, name)
+        sam.deploy(name, cloud.region, parameters | release, environment, paths.STATE / "logs" / "deploy.log")
     with stage("after the deploy"):
         cloud.after_deploy(name)
     outputs = _outputs(session, name)

@@ -1,5 +1,6 @@
-"""Runs MiniStack in the foreground, mended in six places: two delays, which cost 90 ms a call, the gateway's answer to a
-function that failed, the names of SQS's batch permissions, alarms on metric math, and where functions find AWS.
+"""Runs MiniStack in the foreground, mended in seven places: two delays, which cost 90 ms a call, the gateway's answer
+to a function that failed, the names of SQS's batch permissions, alarms on metric math, where functions find AWS, and the
+parameters that SAM sees.
 
 Run by the interpreter of infra/local/.venv-ministack, in an environment that names everything (see
 landslide_local/clouds.py). A patch whose place is gone ends the program: a MiniStack that is silently slow
@@ -14,6 +15,7 @@ import struct
 import sys
 import termios
 import time
+from contextvars import ContextVar
 
 LOG_DRAIN_SECONDS_MAX = 0.25
 """As long as MiniStack itself waits for an invocation's log at most."""
@@ -149,6 +151,30 @@ def let_functions_say_where_aws_is() -> None:
     lambda_svc._provided_worker_env = environment
 
 
+def tell_sam_the_parameters() -> None:
+    """Lets SAM see the values of parameters, as on AWS; MiniStack shows it their defaults. A release's name is one of them."""
+    from ministack.services.cloudformation import changesets, engine, handlers
+    from samtranslator.translator import transform as sam
+
+    if list(inspect.signature(engine._apply_transforms).parameters) != ["template", "provided_params", "previous_params"]:
+        raise SystemExit("serve.py: MiniStack applies transforms in another way now; read cloudformation/engine.py")
+    if "_sam_transform(copy.deepcopy(template), {}, " not in inspect.getsource(engine._apply_transforms):
+        raise SystemExit("serve.py: MiniStack tells SAM parameters by itself now; this patch can go")
+    apply, translate = engine._apply_transforms, sam.transform
+    given = ContextVar[tuple[object, object]]("given")
+
+    def apply_with_parameters(template: dict, provided: object = None, previous: object = None) -> dict:
+        given.set((provided, previous))
+        return apply(template, provided, previous)
+
+    def translate_with_parameters(template: dict, _: dict, *others: object) -> dict:
+        return translate(template, engine._transform_parameters(template, *given.get()), *others)
+
+    sam.transform = translate_with_parameters
+    for module in (engine, changesets, handlers):
+        module._apply_transforms = apply_with_parameters
+
+
 class FunctionFailed(Exception):
     """A function that the gateway called gave no answer."""
 
@@ -172,6 +198,7 @@ if __name__ == "__main__":
     name_batches_of_sqs_as_iam_does()
     take_alarms_on_metric_math()
     let_functions_say_where_aws_is()
+    tell_sam_the_parameters()
     from ministack.app import main
 
     sys.exit(main())

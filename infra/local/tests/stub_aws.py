@@ -24,6 +24,8 @@ class Account:
 
     status: str | None = "UPDATE_COMPLETE"
     parameters: dict[str, str] = dataclasses.field(default_factory=dict)
+    outputs: dict[str, str] = dataclasses.field(default_factory=dict)
+    functions: list[str] = dataclasses.field(default_factory=list)
     concurrency: int = 1000
     unreserved: int = 1000
     reserved: dict[str, int] = dataclasses.field(default_factory=dict)
@@ -72,8 +74,8 @@ class StubAws:
                 return f"<Arn>arn:aws:iam::{ACCOUNT}:user/alice</Arn><UserId>A</UserId><Account>{ACCOUNT}</Account>"
             case "cloudformation", "DescribeStacks":
                 return self._stack(asked["StackName"])
-            case "cloudformation", "DescribeStackResources" if self.account.status is not None:
-                return _member("StackResources", _left())
+            case "cloudformation", "ListStackResources" if self.account.status is not None:
+                return _member("StackResourceSummaries", [*_left(), *map(_function, self.account.functions)])
             case "cloudformation", "DeleteStack" if self.account.status is not None:
                 self.account.status = None
                 return ""
@@ -100,6 +102,7 @@ class StubAws:
         fields = [("StackName", name), ("CreationTime", "2026-11-01T00:00:00Z"), ("StackStatus", self.account.status)]
         parameters = [{"ParameterKey": key, "ParameterValue": value} for key, value in self.account.parameters.items()]
         outputs = [{"OutputKey": f"{table}Table", "OutputValue": f"{name}-{table}"} for table in ("Votes", "Tallies")]
+        outputs += [{"OutputKey": key, "OutputValue": value} for key, value in self.account.outputs.items()]
         inner = _fields(dict(fields)) + _member("Parameters", parameters) + _member("Outputs", outputs)
         return f"<Stacks><member>{inner}</member></Stacks>"
 
@@ -114,8 +117,17 @@ class StubAws:
 
 def _left() -> list[dict[str, str]]:
     table = {"LogicalResourceId": "Votes", "PhysicalResourceId": "landslide-Votes-1A", "ResourceType": "AWS::DynamoDB::Table"}
-    state = {"ResourceStatus": "DELETE_FAILED", "ResourceStatusReason": "it is protected", "Timestamp": "2026-11-01T00:00:00Z"}
+    state = {
+        "ResourceStatus": "DELETE_FAILED",
+        "ResourceStatusReason": "it is protected",
+        "LastUpdatedTimestamp": "2026-11-01T00:00:00Z",
+    }
     return [table | state]
+
+
+def _function(name: str) -> dict[str, str]:
+    function = {"LogicalResourceId": name, "PhysicalResourceId": name, "ResourceType": "AWS::Lambda::Function"}
+    return function | {"ResourceStatus": "UPDATE_COMPLETE", "LastUpdatedTimestamp": "2026-11-01T00:00:00Z"}
 
 
 def _member(name: str, items: list[dict[str, str]]) -> str:
@@ -147,6 +159,7 @@ class _Handler(BaseHTTPRequestHandler):
             operation = asked.get("Action", "")
         else:
             operation = f"{self.command} {self.path}"
+            asked = json.loads(body) if body else {}
         self.stub.calls.append(f"{service} {operation}")
         is_json = target is not None or service not in ("sts", "cloudformation")
         try:

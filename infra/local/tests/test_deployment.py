@@ -41,12 +41,12 @@ class DeploymentTest(AwsTest):
                 "PhysicalResourceId": physical,
                 "ResourceStatus": status,
                 "ResourceStatusReason": "it is protected",
-                "Timestamp": "2026-11-01",
+                "LastUpdatedTimestamp": "2026-11-01",
             }
             for logical, kind, physical, status in left
         ]
         for _ in range(times):
-            self.stub("cloudformation").add_response("describe_stack_resources", {"StackResources": resources})
+            self.stub("cloudformation").add_response("list_stack_resources", {"StackResourceSummaries": resources})
 
     def refusal(self, status: str, looks_for_the_left: int = 0) -> str:
         """What is said after a preflight that finds a stack in that state."""
@@ -142,13 +142,16 @@ class DeployTest(DeploymentTest):
     def deploy(self, parameters: dict[str, str]) -> list[dict[str, str]]:
         """The parameters of each call of SAM."""
         shown = io.StringIO()
-        with mock.patch.object(deployment.sam, "deploy") as sam, contextlib.redirect_stdout(shown):
+        release = {"Release": "6b0bf819", "ReleaseBefore": "6b0bf803"}
+        known = mock.patch.object(deployment.releases, "parameters", return_value=release)
+        with known, mock.patch.object(deployment.sam, "deploy") as sam, contextlib.redirect_stdout(shown):
             deployment.deploy(TARGET, NAME, parameters)
         self.assert_all_asked()
         self.assertEqual(shown.getvalue(), "ApiUrl=https://a\n")
         for call in sam.call_args_list:
             self.assertEqual(call.args[:2], (NAME, REGION))
             self.assertEqual(call.args[3]["AWS_DEFAULT_REGION"], REGION)
+            self.assertLessEqual(release.items(), call.args[2].items())  # one release, though a new stack is deployed twice
         return [call.args[2] for call in sam.call_args_list]
 
     def is_protected(self, on: bool) -> None:
@@ -177,6 +180,7 @@ class DeployTest(DeploymentTest):
         self.is_in("CREATE_COMPLETE")
         self.stub("cloudformation").add_client_error("update_termination_protection", "AccessDenied", "User may not", 403)
         with (
+            mock.patch.object(deployment.releases, "parameters", return_value={}),
             mock.patch.object(deployment.sam, "deploy"),
             self.assertRaisesRegex(Failure, "User may not.*\n.*runs, but.*UpdateTerminationProtection"),
         ):
@@ -186,6 +190,7 @@ class DeployTest(DeploymentTest):
         self.is_in("UPDATE_COMPLETE")
         self.is_in("UPDATE_ROLLBACK_COMPLETE")
         with (
+            mock.patch.object(deployment.releases, "parameters", return_value={}),
             mock.patch.object(deployment.sam, "deploy", side_effect=Failure("sam deploy failed")),
             self.assertRaisesRegex(Failure, "sam deploy failed\n.*runs as it did before.*describe-stack-events"),
         ):

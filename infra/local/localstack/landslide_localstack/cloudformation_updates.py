@@ -21,13 +21,14 @@ from localstack.services.cloudformation.engine.v2.change_set_model_preproc impor
     PreprocEntityDelta,
     PreprocResource,
 )
+from localstack.services.cloudformation.engine.v2.change_set_model_transform import ChangeSetModelTransform
 from localstack.services.cloudformation.engine.validations import ValidationError
 from localstack.services.cloudformation.resource_provider import ResourceProviderExecutor
 
 from landslide_localstack.patching import patch
 
 NOT_THERE_BEFORE = ""
-"""What stands for a resource or its attribute in the template of before, if the update adds it."""
+"""What stands for a resource or its attribute before the update, or SAM, adds it."""
 
 
 def install() -> None:
@@ -60,8 +61,13 @@ def install() -> None:
     def resolve_reference(
         original: Callable[..., PreprocEntityDelta], model: ChangeSetModelPreproc, logical_id: str
     ) -> PreprocEntityDelta:
-        """The same, where it is named by Ref or Fn::Sub."""
-        delta = original(model, logical_id)
+        """The same, where it is named by Ref or Fn::Sub. What SAM is still to make is no mistake either: a function's alias."""
+        try:
+            delta = original(model, logical_id)
+        except ValidationError:
+            if isinstance(model, ChangeSetModelTransform):  # which runs before SAM does, for AWS::Include
+                return PreprocEntityDelta(NOT_THERE_BEFORE, NOT_THERE_BEFORE)
+            raise
         if is_nothing(delta.before) and not is_nothing(delta.after):
             return PreprocEntityDelta(NOT_THERE_BEFORE, delta.after)
         return delta

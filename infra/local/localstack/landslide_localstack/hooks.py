@@ -16,6 +16,7 @@ ADAPTERS_PRIORITY = 100
 def install_adapters() -> None:
     """Calls `install` of each adapter module."""
     from landslide_localstack import (
+        cloudformation_functions,
         cloudformation_gateway,
         cloudformation_updates,
         dynamodb_local,
@@ -25,7 +26,8 @@ def install_adapters() -> None:
         stream_poller,
     )
 
-    adapters = [cloudformation_gateway, cloudformation_updates, functions, gateway, sqs_poller, stream_poller]
+    adapters = [cloudformation_functions, cloudformation_gateway, cloudformation_updates]
+    adapters += [functions, gateway, sqs_poller, stream_poller]
     if not config.is_in_docker:  # an image of LocalStack brings a DynamoDB Local of its own
         adapters.append(dynamodb_local)
     for adapter in adapters:

@@ -8,6 +8,7 @@ from unittest import mock
 from localstack.aws.api.cloudformation import ChangeSetType, StackStatus
 from localstack.services.apigateway.resource_providers.aws_apigateway_restapi import ApiGatewayRestApiProvider
 from localstack.services.apigateway.resource_providers.aws_apigateway_stage import ApiGatewayStageProvider
+from localstack.services.cloudformation.engine.v2 import change_set_model_transform
 from localstack.services.cloudformation.engine.v2.change_set_model import ChangeSetModel
 from localstack.services.cloudformation.engine.v2.change_set_model_executor import ChangeSetModelExecutor
 from localstack.services.cloudformation.resource_provider import (
@@ -16,10 +17,12 @@ from localstack.services.cloudformation.resource_provider import (
     ResourceProviderExecutor,
     ResourceRequest,
 )
+from localstack.services.lambda_.resource_providers.lambda_alias import LambdaAliasProvider
 from moto.apigateway.models import Stage
 
-from landslide_localstack import cloudformation_gateway, cloudformation_updates
+from landslide_localstack import cloudformation_functions, cloudformation_gateway, cloudformation_updates
 
+cloudformation_functions.install()
 cloudformation_gateway.install()
 cloudformation_updates.install()  # once in a process, as at LocalStack's start
 
@@ -129,6 +132,29 @@ class ProviderTest(unittest.TestCase):
         self.assertIn("CanarySetting", event.message)
 
 
+class AliasTest(unittest.TestCase):
+    ALIAS: ClassVar = {"FunctionName": "cast-vote", "Name": "live", "FunctionVersion": "1", "Id": "arn:cast-vote:live"}
+
+    def update(self, after: dict[str, Any]) -> tuple[ProgressEvent, mock.Mock]:
+        functions = mock.Mock()
+        request = mock.Mock(spec=ResourceRequest, aws_client_factory=SimpleNamespace(lambda_=functions))
+        request.desired_state, request.previous_state = after, self.ALIAS
+        return LambdaAliasProvider().update(request), functions.update_alias
+
+    def test_an_alias_points_to_the_new_version(self) -> None:
+        after = {name: value for name, value in self.ALIAS.items() if name != "Id"} | {"FunctionVersion": "2"}
+        event, update = self.update(after)
+        update.assert_called_once_with(FunctionName="cast-vote", Name="live", FunctionVersion="2")
+        self.assertIs(event.status, OperationStatus.SUCCESS)
+        self.assertEqual(event.resource_model, after | {"Id": "arn:cast-vote:live"})
+
+    def test_what_is_not_updated_here_fails_by_name(self) -> None:
+        event, update = self.update({**self.ALIAS, "FunctionVersion": "2", "RoutingConfig": {}})
+        self.assertIs(event.status, OperationStatus.FAILED)
+        self.assertIn("RoutingConfig", event.message)
+        update.assert_not_called()
+
+
 class FakeProvider:
     """Makes every resource there is, and remembers what it was asked to do."""
 
@@ -213,6 +239,23 @@ class UpdateTest(unittest.TestCase):
         self.assertEqual(self.deploy(template, Write="true"), done)
         stage = self.stack.resolved_resources["Stage"]["Properties"]
         self.assertEqual(stage["AccessLogSetting"], {"DestinationArn": "group:id-of-Role"})
+
+    def test_an_alias_can_be_named_that_sam_is_to_make(self) -> None:
+        code = {"CodeUri": "s3://bucket/key", "Runtime": "provided.al2023", "Handler": "bootstrap", "Role": "arn:role"}
+        function = {"Type": "AWS::Serverless::Function", "Properties": {**code, "AutoPublishAlias": "live"}}
+        permission = {"Type": "AWS::Lambda::Permission", "Properties": {"FunctionName": {"Ref": "CastVote.Alias"}}}
+        template = {
+            "Transform": "AWS::Serverless-2016-10-31",
+            "Resources": {"CastVote": function, "CastVotePermission": permission},
+        }
+        change_set = mock.Mock(stack=self.stack, account_id="000000000000", region_name="us-east-1")
+        change_set.update_model = ChangeSetModel(None, template, None, {}).get_update_model()
+        with mock.patch.object(change_set_model_transform, "create_policy_loader"):
+            model = change_set_model_transform.ChangeSetModelTransform(change_set, {}, {}, None, template)
+            _, transformed = model.transform()
+        resources = transformed["Resources"]
+        self.assertEqual(resources["CastVotePermission"]["Properties"]["FunctionName"], {"Ref": "CastVoteAliaslive"})
+        self.assertIn("CastVoteAliaslive", resources)
 
     def test_a_failed_update_has_a_status_that_says_so(self) -> None:
         self.deploy(self.api("a", "d1"))

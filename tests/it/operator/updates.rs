@@ -1,0 +1,104 @@
+//! New code that goes live, and goes back, while people vote.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use futures_util::{StreamExt, stream};
+
+use crate::support::{App, CONNECTIONS, eventually, now_ms, someone, votes_by_option, while_changed};
+
+/// The functions on the way of a vote and of its count, the reader of new messages before their writer.
+const UPDATED: [&str; 5] = ["tally-votes", "relay-votes", "authorizer", "cast-vote", "get-results"];
+/// How many votes are answered between two updates, at least.
+const VOTES_BETWEEN: u64 = 20;
+
+/// A zip with a comment: other code for Lambda, the same program.
+fn with_comment(mut zip: Vec<u8>, comment: &str) -> Vec<u8> {
+    // Its last record, of 20 bytes, is followed by the comment's length and the comment, which an earlier run may have left.
+    let last = zip.windows(4).rposition(|bytes| bytes == b"PK\x05\x06").unwrap();
+    zip.truncate(last + 20);
+    zip.extend(u16::try_from(comment.len()).unwrap().to_le_bytes());
+    zip.extend(comment.as_bytes());
+    zip
+}
+
+/// A function as it is before.
+struct Former {
+    function: String,
+    version: String,
+    code: Vec<u8>,
+}
+
+impl Former {
+    async fn of(app: &App, folder: &str) -> Self {
+        let function = app.stack.function(folder);
+        let (version, code) = tokio::join!(app.aws.live_version(&function), app.aws.code(&function));
+        Self { function, version, code }
+    }
+}
+
+/// Makes one version after the other live: of new code for each function, then the former ones, in a rollback's order.
+async fn update_and_go_back(app: &App, functions: &[Former], answered: &AtomicU64) {
+    let votes_come_in = async || {
+        let before = answered.load(Ordering::Relaxed);
+        eventually("votes", async || match answered.load(Ordering::Relaxed) - before {
+            more if more >= VOTES_BETWEEN => Ok(()),
+            few => Err(few.to_string()),
+        })
+        .await;
+    };
+    for Former { function, version, code } in functions {
+        votes_come_in().await;
+        app.aws.set_code(function, &with_comment(code.clone(), &now_ms().to_string())).await;
+        assert_ne!(app.aws.live_version(function).await, *version, "{function} has no new version");
+    }
+    let (tally, relay_and_others) = functions.split_first().unwrap();
+    let (relay, others) = relay_and_others.split_first().unwrap();
+    for Former { function, version, .. } in [relay, tally].into_iter().chain(others) {
+        votes_come_in().await;
+        app.aws.set_live_version(function, version).await;
+    }
+    votes_come_in().await;
+}
+
+/// Voters who vote once each until the updates are done: the options of their votes.
+async fn votes_during(app: &App, poll: &str, updates: impl Future<Output = ()>, answered: &AtomicU64) -> Vec<u64> {
+    let updated = AtomicBool::new(false);
+    let vote = async |option: u64| {
+        // Once, and not again: it must be taken, whichever version it meets.
+        let answer = app.vote(poll, &app.account(&someone()), &[option]).await;
+        assert_eq!(answer.status, 201, "{answer}");
+        answered.fetch_add(1, Ordering::Relaxed);
+        app.results(poll).await;
+        option
+    };
+    let voters = stream::iter(0..).take_while(|_| std::future::ready(!updated.load(Ordering::Relaxed)));
+    let votes = voters.map(|n| vote(n % 3)).buffer_unordered(CONNECTIONS).collect();
+    let (votes, ()) = tokio::join!(votes, async {
+        updates.await;
+        updated.store(true, Ordering::Relaxed);
+    });
+    votes
+}
+
+#[tokio::test]
+async fn an_update_of_code_under_load_loses_no_vote_and_answers_no_5xx() {
+    let app = App::alone();
+    let poll = app.single_choice_poll().await;
+    let functions: Vec<Former> = stream::iter(UPDATED).then(|folder| Former::of(&app, folder)).collect().await;
+    let answered = AtomicU64::new(0);
+    let updates = update_and_go_back(&app, &functions, &answered);
+    let restored = async {
+        for Former { function, code, .. } in &functions {
+            app.aws.set_code(function, code).await;
+        }
+    };
+    let votes = while_changed(std::future::ready(()), votes_during(&app, &poll, updates, &answered), restored).await;
+    let app = app.share();
+    let cast = votes.len() as u64;
+    eprintln!("{cast} votes during {} updates", 2 * UPDATED.len());
+    let by_option = [0, 1, 2].map(|option| votes.iter().filter(|vote| **vote == option).count() as u64);
+    assert_eq!(votes_by_option(&app.results_settle_at(&poll, cast).await), by_option);
+    let results = app.nothing_more_is_counted_than(&poll, cast).await;
+    app.assert_recounted(&poll, &results).await;
+    app.assert_no_dead_letter_of(&poll).await;
+}
