@@ -17,12 +17,12 @@ fn body(ages_ms: &[u64], now: Timestamp) -> String {
 }
 
 #[test]
-fn what_tally_votes_would_bury_again_stays() {
+fn what_can_not_be_counted_stays_a_dead_letter() {
     let now = Timestamp::from_millis(1_790_000_000_000).unwrap();
     let why = |body: &str, group: &str| readable(body, group, now).unwrap_err();
     assert!(readable(&body(&[0], now), "p#3", now).is_ok());
     assert!(readable(&body(&[COUNTABLE_AGE_MS + 1, 0], now), "p#3", now).is_ok(), "the young one counts");
-    assert!(why(&body(&[COUNTABLE_AGE_MS + 1], now), "p#3").starts_with("too old"));
+    assert!(why(&body(&[COUNTABLE_AGE_MS + 1], now), "p#3").starts_with("it is too old"));
     assert!(why(&body(&[0], now), "p#2").starts_with("its lane is not"));
     assert!(why("this is no message", "p#3").starts_with("malformed"));
 }
