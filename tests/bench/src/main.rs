@@ -62,12 +62,12 @@ async fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let places = Places::take();
     // Before anything else has used memory that could be used again.
-    let bucket_mb = targets::bucket_mb();
+    let minute_mb = targets::minute_mb();
     let measured = measure(&arguments, places).await;
     println!("{}; {}\n", machine::shape(), places.shape());
     report::print(&measured);
     if arguments.only.is_none() {
-        let missed = targets::print(&measured, &targets::of_paths(&arguments.criterion), bucket_mb);
+        let missed = targets::print(&measured, &targets::of_paths(&arguments.criterion), minute_mb);
         println!("\n{missed} of the targets missed");
     }
     ExitCode::SUCCESS
