@@ -70,7 +70,7 @@ pub struct Fifo {
 const BURST_MS: u64 = 1_000;
 
 impl Fifo {
-    /// An empty queue. Each group takes so many calls of a kind, and so many messages, a second.
+    /// An empty queue. The limits hold for each group; that on calls holds for each kind of call.
     pub fn new(calls_per_second: u64, messages_per_second: u64) -> Self {
         Self { groups: RefCell::default(), calls_per_second, messages_per_second, changed: Signal::default() }
     }

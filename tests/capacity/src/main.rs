@@ -128,7 +128,7 @@ fn chosen(names: &[String]) -> Result<Vec<&'static Scenario>, String> {
     if names.is_empty() { Ok(SCENARIOS.iter().collect()) } else { names.iter().map(named).collect() }
 }
 
-/// A scenario's parameters, with some of them set anew.
+/// A scenario's parameters. Each `NAME=VALUE` in `set` replaces one.
 fn told(scenario: &Scenario, set: &[String]) -> Result<Parameters, String> {
     let mut parameters = (scenario.parameters)();
     for setting in set {

@@ -63,15 +63,16 @@ impl Model {
         self.lanes.borrow().clone()
     }
 
-    /// Doubles the lanes as `PollStore::double_lanes` does, unless that was done too shortly before votes cast from
-    /// `hot_since` on were too many; in force everywhere once no process remembers the poll as it was.
+    /// Doubles the lanes as `PollStore::double_lanes` does: not if an earlier doubling had not propagated when there
+    /// began to be too many votes, at `hot_since`. It is in force once no process has the old count cached.
     pub fn double_lanes(&self, hot_since: Timestamp) {
         let now = self.world.now_ms();
-        let felt = hot_since.as_millis().saturating_sub(LANE_PROPAGATION_MS);
-        let is_felt = self.doubled_ms.get().is_none_or(|doubled| self.world.timestamp(doubled).as_millis() < felt);
+        let propagated = hot_since.as_millis().saturating_sub(LANE_PROPAGATION_MS);
+        let doubled_at = |ms| self.world.timestamp(ms).as_millis();
+        let has_propagated = self.doubled_ms.get().is_none_or(|doubled| doubled_at(doubled) < propagated);
         let mut lanes = self.lanes.borrow_mut();
         let (_, most) = *lanes.last().expect("lanes from the beginning");
-        if most < LANES_MAX && is_felt {
+        if most < LANES_MAX && has_propagated {
             lanes.push((now + CONFIG_LEASE_MS, most * 2));
             self.doubled_ms.set(Some(now));
         }

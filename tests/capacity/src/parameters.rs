@@ -45,7 +45,7 @@ parameters! {
     ramp_s: u64 = 60, "Seconds from nobody to the peak, in a straight line.", "assumed";
     peak_s: u64 = 600, "Seconds that the peak lasts; then nobody new comes.", "ours";
     voter_tries: usize = 4, "How often a voter who is refused comes in all.", "assumed";
-    voter_pause_ms: u64 = 3_000, "How long such a voter waits, at random up to twice that.", "assumed";
+    voter_pause_ms: u64 = 3_000, "How long a refused voter waits, at random up to twice that.", "assumed";
     new_devices: bool = false, "Whether each voter gets a device token first.", "ours: as often as the vote in a viral poll";
 
     declared_votes_per_second: u64 = 60_000, "The poll's `peak_votes_per_second`, which gives its lanes and logical partitions.", "domain/lane.rs";
@@ -79,13 +79,13 @@ parameters! {
     queue_ms_most: u64 = 18, "… to this long.", "assumed";
     group_calls_per_second: u64 = 300, "Calls a second for one group, of each kind.", "AWS: 300 a partition of a FIFO queue";
     group_messages_per_second: u64 = 3_000, "Messages a second of one group.", "AWS: 3,000 a partition, batched";
-    queue_batch_messages: usize = 10, "Messages of a batch of the queue.", "AWS";
-    queue_batch_bytes: u64 = 6 * 1024 * 1024, "Bytes of such a batch.", "AWS";
+    queue_batch_messages: usize = 10, "Messages of a queue batch.", "AWS";
+    queue_batch_bytes: u64 = 6 * 1024 * 1024, "Bytes of a queue batch.", "AWS";
     visibility_ms: u64 = 60_000, "After how long a message that failed comes again.", "template.yaml";
 
     tally_concurrency: usize = 32, "`TallyMaximumConcurrency`.", "template.yaml";
     tally_readers_at_first: usize = 5, "Batches counted at once at first …", "AWS, scaling of SQS mappings";
-    tally_readers_more_a_second: u64 = 5, "… and so many more a second.", "AWS: 300 a minute";
+    tally_readers_more_a_second: u64 = 5, "… and how many are added every second.", "AWS: 300 a minute";
     tally_placement: Placement = Placement::Any, "Which process gets a batch.", "AWS: whichever is free";
     tally_cold_ms: u64 = 150, "Start of a process of tally-votes.", "a public load test: p50 123 ms";
     tally_invocation_ms: u64 = 4, "Time of an invocation beside its calls and votes.", "assumed";

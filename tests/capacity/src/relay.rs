@@ -99,7 +99,7 @@ fn fold(world: &World, batch: Vec<Records>) -> Vec<Message> {
     parts.map(message).collect()
 }
 
-/// Votes in order, by parts of so many.
+/// Splits votes, in order, into parts that hold at most `most` each.
 pub fn split(votes: Vec<Votes>, most: u64) -> Vec<Vec<Votes>> {
     let mut parts: Vec<Vec<Votes>> = Vec::new();
     let mut room = 0;

@@ -1,4 +1,4 @@
-//! What a run came to, in numbers and sentences.
+//! The results of a run, in numbers and sentences.
 
 use std::fmt;
 
@@ -31,7 +31,7 @@ impl From<Lags> for LagMs {
 /// What has to be besides that nothing is lost; the reason if it is not.
 pub type Demand = fn(&Report) -> Result<(), String>;
 
-/// What a run came to.
+/// The results of a run.
 pub struct Report {
     /// The scenario's name.
     pub name: &'static str,

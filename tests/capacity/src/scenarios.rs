@@ -10,7 +10,7 @@ const LAG_P99_MS: u64 = 5_000;
 /// The longest until all is counted after the peak, in milliseconds.
 const DRAIN_MS: u64 = 30_000;
 
-/// Of so many voters fewer than one gives up where a poll is served.
+/// A poll is served if fewer than one voter in this many gives up.
 const VOTERS_A_LOSS: u64 = 1_000;
 
 /// A scenario.

@@ -149,7 +149,7 @@ fn message(votes: usize) -> Vec<landslide_domain::message::Message> {
     fold((0..votes).map(|number| (lane(), change(number))))
 }
 
-/// A HEAD of a poll with four options and millions of votes, with so many ids in each of some minutes.
+/// A HEAD for a poll with four options and millions of votes. Each of its `minutes` holds `ids` ids.
 fn head_of(minutes: usize, ids: usize) -> Head {
     let counters = ["ballots", "o0", "o1", "o2", "o3"].map(|name| (name.to_owned(), 3_456_789));
     Head {

@@ -72,7 +72,7 @@ impl Shard {
         self.is_closed.get() && self.is_empty()
     }
 
-    /// The next records, at most so many.
+    /// The next records, at most `most`.
     pub fn read(&self, most: u64) -> Vec<Records> {
         let (mut read, mut left) = (Vec::new(), most);
         let mut records = self.records.borrow_mut();

@@ -59,9 +59,9 @@ pub struct Failed;
 /// What a call to a lane's partition takes.
 #[derive(Clone, Copy)]
 pub enum Call {
-    /// A read of so many bytes.
+    /// A read, by its bytes.
     Read(u64),
-    /// A write of an item of so many bytes over one of as many.
+    /// A write, by the bytes of the new item and those of the item it replaces.
     Write(u64, u64),
 }
 

@@ -41,7 +41,7 @@ impl Environments {
         Self { started: 0, most: parameters.account_concurrency / functions, more }
     }
 
-    /// How many of so many requests of a tick find an environment; those that are missing are started.
+    /// Returns how many of a tick's `wanted` requests find an environment. Starts those that are missing.
     fn take(&mut self, world: &World, wanted: u64) -> u64 {
         let per_second = world.parameters.environment_requests_per_second;
         let needed = (wanted * 1_000).div_ceil(world.parameters.tick_ms * per_second).min(self.most);
@@ -133,7 +133,8 @@ fn turned(mut groups: Vec<Group>, by: usize) -> Vec<Group> {
     groups
 }
 
-/// Who gets past a limit that lets so many through, and who does not: all groups alike.
+/// Splits a crowd at a limit that lets `most` voters through: those who pass, and those who do not. Every group has the
+/// same share in both.
 fn admit(world: &World, crowd: Vec<Group>, most: u64, limit: Limit) -> (Vec<Group>, Vec<Group>) {
     let total = size(&crowd);
     if total <= most {

@@ -48,7 +48,7 @@ impl Physical {
 }
 
 impl VotesTable {
-    /// A table on so many physical partitions of equal ranges of hashes.
+    /// A table whose physical partitions have hash ranges of equal size.
     pub fn new(world: &World) -> Self {
         let parameters = &world.parameters;
         let mut holds = vec![Vec::new(); parameters.partitions];

@@ -63,7 +63,7 @@ impl World {
         (number + self.random.borrow_mut().f64()) as u64
     }
 
-    /// A number of independent events, of which so many are expected.
+    /// Draws a number of independent events whose mean is `expected`.
     pub fn draw_poisson(&self, expected: f64) -> u64 {
         // By the normal distribution where it is as good: a tick has thousands.
         let mut random = self.random.borrow_mut();
@@ -110,7 +110,7 @@ impl World {
         self.measures.met(limit, times, self.now_ms());
     }
 
-    /// The time of day so many milliseconds after the beginning.
+    /// The time of day at `ms` milliseconds after the beginning.
     pub fn timestamp(&self, ms: u64) -> Timestamp {
         Timestamp::EPOCH.plus_millis(BEGINNING_MS + ms)
     }
