@@ -188,7 +188,7 @@ async fn c5_stored_counts_never_go_down_not_even_when_lanes_are_added() {
 }
 
 impl App {
-    /// Gives a poll more lanes while votes come in, until votes have come to all of them.
+    /// Gives a poll more lanes while votes come in, and waits until every lane has votes.
     async fn set_lanes_and_vote_on(&self, poll: &str, lanes: u64) {
         self.aws.set_lanes(poll, lanes).await;
         eventually("votes in every lane", async || {

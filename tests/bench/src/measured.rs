@@ -1,4 +1,4 @@
-//! What a row came to, over all rounds.
+//! The results of a row, over all rounds.
 
 use std::path::Path;
 
@@ -69,7 +69,7 @@ impl Measured {
     }
 }
 
-/// The value that so many percent of all do not pass.
+/// The value that this percentage of all values does not exceed.
 fn percentile(mut values: Vec<f64>, percent: usize) -> f64 {
     values.sort_by(f64::total_cmp);
     values[(values.len() - 1) * percent / 100]

@@ -6,7 +6,7 @@ use tokio::io::AsyncReadExt;
 
 use crate::support::{Answer, App, assert_problem, in_ms, someone};
 
-/// A body, and the fields that its problem must blame; none: the body as a whole is to blame.
+/// A body, and the fields that its problem must blame. If there are no fields, it must blame the body as a whole.
 type Bad = (&'static str, Vec<u8>, &'static [&'static str]);
 
 const JSON: &str = "application/json";
@@ -80,7 +80,7 @@ fn no_objects() -> Vec<Bad> {
 /// Two fields that make a poll.
 const GOOD: &str = "\"question\":\"Q\",\"options\":[\"a\",\"b\"]";
 
-/// Text of so many characters, in JSON.
+/// A JSON string of `chars` characters.
 fn long(chars: usize) -> String {
     format!("\"{}\"", "\u{1F5F3}".repeat(chars))
 }

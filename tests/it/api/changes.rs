@@ -42,7 +42,7 @@ fn assert_cast(answer: &Answer, revision: u64, choices: &[u64]) {
     assert_eq!(answer.header("etag"), format!("\"{revision}\""), "{answer}");
 }
 
-/// Fails unless the answer says, and says no more than, that the vote is taken back.
+/// Fails unless the answer says that the vote is retracted, and nothing else.
 #[track_caller]
 fn assert_gone(answer: &Answer) {
     assert_eq!((answer.status, answer.body.as_str()), (204, ""), "{answer}");

@@ -173,7 +173,7 @@ async fn a_vote_that_changes_or_goes_does_so_until_the_early_closing_and_not_aft
     assert_problem(&app.retract(&poll, &changing).await, 409, "poll_closed");
     let repeated = app.vote(&poll, &changing, &[(revision - 1) % 2]).await;
     assert_eq!((repeated.status, repeated.json()), (200, stands));
-    // What was taken back stays so, and asking again is safe.
+    // A retracted vote stays retracted, and a repeated request is safe.
     assert_eq!(app.retract(&poll, &retracted).await.status, 204);
     assert_problem(&app.vote(&poll, &retracted, &[1]).await, 409, "poll_closed");
     assert_problem(&app.retract(&poll, &app.account(&someone())).await, 404, "not_found");

@@ -110,7 +110,7 @@ async fn polls_whose_results_are_hidden_answer_alike_whatever_others_voted() {
             [("nobody", None), ("stranger", Some(&stranger)), ("device", Some(&device)), ("voter", Some(&twins.voter))];
         for (who, token) in callers {
             for (method, path, body) in reads.iter().chain(&votes).chain([&change]) {
-                // A voter sees the results of such a poll: the one difference there may be.
+                // A voter sees the results where voting shows them. No other difference is allowed.
                 let seen = results == "after_vote" && token.is_some() && *path == "/results/mine";
                 if seen && who == "voter" {
                     continue;
@@ -232,8 +232,8 @@ async fn an_id_that_no_poll_has_is_refused_in_the_same_words_whatever_it_looks_l
     }
 }
 
-/// Fails unless keys of 128 bits look like so many drawn bits: all different, each bit set in about half of them, and
-/// no two in a row alike in more bits than chance has it.
+/// Fails unless 128-bit keys look random: all differ, each bit is set in about half of them, and two in a row share no
+/// more bits than chance explains.
 fn assert_random(what: &str, keys: &[u128]) {
     // Beyond six standard deviations of a coin once in 500 million; there are 128 bits, and a key's neighbours.
     let bound = |tosses: usize| 6.0 * (tosses as f64).sqrt() / 2.0;

@@ -13,11 +13,12 @@ use crate::support::{
 /// By how much the ages of two answers may differ (C5).
 const CACHES_AGE_MAX: Duration = Duration::from_secs(2);
 
-/// A poll, whoever may look at its results, and what two voters chose: the third option and, taken back, the first.
+/// A poll with two votes, and the callers who ask for its results. One vote is for the third option. The other was for
+/// the first option, and is retracted.
 struct Scene {
     app: App,
     poll: String,
-    /// Who looks: the owner, a voter, a voter who took the vote back, another account, another device.
+    /// The callers: the owner, a voter, a voter who retracted the vote, another account, another device.
     owner: String,
     voter: String,
     retracted: String,
@@ -129,7 +130,7 @@ async fn results_for_always_are_anyones_while_it_is_open_and_after() {
 async fn results_after_vote_are_the_owners_and_of_those_whose_vote_stands() {
     let scene = Scene::of("after_vote").await;
     scene.assert_seen_by(&["owner", "voter"], false).await;
-    // Who votes sees them at once, who takes the vote back no more.
+    // A voter sees the results at once, and no longer after retracting the vote.
     assert_hidden(&scene.mine(&scene.device).await);
     assert_eq!(scene.app.vote(&scene.poll, &scene.device, &[2]).await.status, 201);
     assert_eq!(scene.mine(&scene.device).await.status, 200);

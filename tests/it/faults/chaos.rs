@@ -98,13 +98,13 @@ async fn every_acknowledged_vote_is_stored_and_counted_once_whatever_fails() {
     println!("{:<40}{:>8}", "2xx", sum(Ledger::acknowledged));
     println!("{:<40}{:>8}", "first 2xx only after the faults", first_2xx);
     print!("{}", chaos.faults);
-    println!("{:<40}{:>8}", "dead letters given back", chaos.redriven());
+    println!("{:<40}{:>8}", "dead letters redriven", chaos.redriven());
     let wrong_letters = chaos.take_poison().await;
     println!("lost {}, double {}", difference.lost, difference.double);
     assert_eq!(difference, Difference::default(), "CHAOS_SEED={seed}");
     assert!(wrong_letters.is_empty(), "{wrong_letters:?}; CHAOS_SEED={seed}");
     assert_eq!(chaos.faults.missing(), [], "kinds that did not happen; CHAOS_SEED={seed}");
-    assert!(chaos.redriven() > 0, "no dead letter was given back; CHAOS_SEED={seed}");
+    assert!(chaos.redriven() > 0, "no dead letter was redriven; CHAOS_SEED={seed}");
 }
 
 /// A number that the environment sets.

@@ -1,5 +1,5 @@
-//! What feeds relay-votes and tally-votes, while these fail: nothing is lost, nothing counts twice, and where tries
-//! run out, all that was not counted lies where an operator can give it back.
+//! What feeds relay-votes and tally-votes, while these fail: nothing is lost and nothing counts twice. Where tries run
+//! out, an operator can redrive or replay all that was not counted.
 
 use landslide_domain::message::Message;
 use serde_json::{Value, json};
@@ -14,8 +14,8 @@ fn nowhere(app: &App) -> String {
     app.stack.output("TallyQueueUrl").replace("Tally", "No")
 }
 
-/// Gives all dead letters back to the tally queue, under new deduplication ids. A move task of the queue service keeps the
-/// old ones, which the queue drops for five minutes.
+/// Sends all dead letters to the tally queue again, under new deduplication ids. A move task of the queue service keeps
+/// the old ids, which the queue drops for five minutes.
 async fn redrive(app: &App) {
     let dead_letters = app.stack.output("TallyDlqUrl");
     while app.aws.messages_in(dead_letters).await > 0 {

@@ -1,4 +1,4 @@
-//! The operator's program over the stack: audits of polls tampered with by hand, and what it gives back.
+//! The operator's program over the stack: it audits and repairs polls tampered with by hand, redrives and replays.
 
 use std::{collections::HashMap, process::Stdio, time::Instant};
 
@@ -15,8 +15,8 @@ const CLOSED_AGO_MS: u64 = 6 * 60_000;
 /// The exit code where counts are exact and votes are late.
 const UNTIMELY: i32 = 5;
 
-/// A poll of five counted votes: two for option 0, two for 1, one for 2. They came to the queue in more than one message,
-/// so that one of all five is no repeat to it.
+/// A poll of five counted votes: two for option 0, two for 1, one for 2. The queue got them in more than one message,
+/// so it does not take a message with all five for a repeat.
 async fn counted_poll(app: &App) -> String {
     let poll = app.single_choice_poll().await;
     app.votes_for(&poll, [0, 0, 1, 1]).await;
@@ -33,7 +33,7 @@ async fn tamper(app: &App, poll: &str, item: &str, change: impl Fn(&mut Value)) 
     assert_eq!(app.aws.refusal_of_tally_item(&tally).await, None);
 }
 
-/// Such a poll, closed, whose HEAD says 90 votes for option 0.
+/// A closed poll with the votes of `counted_poll`, whose HEAD says 90 votes for option 0.
 async fn closed_poll_of_another_head(app: &App) -> String {
     let poll = counted_poll(app).await;
     tamper(app, &poll, "HEAD", |head| head["o0"] = json!({"N": "90"})).await;

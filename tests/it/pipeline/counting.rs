@@ -62,7 +62,7 @@ async fn processes_that_count_one_lane_at_once_count_each_vote_once() {
     let poll = app.single_choice_poll().await;
     let group = format!("{poll}#0");
     let all = made_up_votes((0..40).map(|n| n % 3));
-    // Each process gets another cut of the same changes: every change comes to three of them.
+    // Each process gets a different part of the same changes, so that three processes get each change.
     let bodies: Vec<String> =
         (0..6).map(|n| message(&poll, 0, all.iter().cycle().skip(n * 7).take(20).copied().collect())).collect();
     let failed = join_all(bodies.iter().map(|body| async { tally(&app, &[("m", &group, body)]).await })).await;
@@ -200,7 +200,8 @@ async fn a_message_redriven_with_new_deduplication_ids_is_counted_once() {
     assert_eq!(votes_by_option(&app.nothing_more_is_counted_than(&poll, 3).await), [1, 1, 2]);
 }
 
-/// The hint of a surprise success: no revision, nothing shown, in force within a lease; the next one only once it is felt.
+/// A poll that outgrows its lane gets more lanes: under the same revision, not shown, in force within a lease.
+/// The next doubling waits until this one has propagated.
 #[tokio::test]
 async fn a_poll_too_hot_for_its_lane_gets_more_lanes_and_counts_exactly() {
     const VOTES: u64 = 12_000;
@@ -225,7 +226,7 @@ async fn a_poll_too_hot_for_its_lane_gets_more_lanes_and_counts_exactly() {
     assert_eq!((&after["lanes"]["N"], &after["revision"]), (&json!("2"), &before["revision"]));
     assert_eq!(app.shown(&poll).await["revision"], 1);
     rush(6..8).await;
-    assert_eq!(app.aws.poll_item(&poll, "RULES").await["lanes"]["N"], "2", "it is not felt yet");
+    assert_eq!(app.aws.poll_item(&poll, "RULES").await["lanes"]["N"], "2", "the first doubling has not propagated yet");
     // Some of them fall to the new lane, once every process has read of it.
     eventually("a vote in the new lane", async || {
         app.votes_for(&poll, [0]).await;

@@ -135,7 +135,7 @@ async fn processes_that_race_over_one_lane_count_each_change_once() {
         let mut mine = changes.clone();
         fastrand::Rng::with_seed(seed).shuffle(&mut mine);
         for batch in mine.chunks(BATCH) {
-            // Who is overtaken too often gives its messages back, and gets them again.
+            // A process that is overtaken too often returns its messages, and the queue redelivers them.
             let mut tries = 0;
             while let Err(error) = counting.apply(&lane, batch).await {
                 tries += 1;

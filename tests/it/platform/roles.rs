@@ -160,7 +160,7 @@ async fn tried(aws: &Aws, cell: Cell<'_>) -> Tried {
     headers.extend(target.as_deref().map(|target| ("x-amz-target", target)));
     match aws.try_call(service, method, &path, &headers, body).await {
         Ok(_) => Tried::Allowed,
-        // Whoever asks: it says nothing of the role.
+        // The bucket refuses every caller, so this says nothing about the role.
         Err(refusal) if refusal.contains(REFUSED_FOR_HTTP) => Tried::Not("its bucket refuses HTTP without TLS"),
         Err(refusal) if refusal.contains("AccessDenied") => Tried::Denied(refusal),
         Err(refusal) if REFUSED_FOR_FORM.iter().any(|code| refusal.contains(code)) => Tried::Allowed,

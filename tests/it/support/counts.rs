@@ -19,7 +19,7 @@ impl Counts {
         Self { ballots: results["ballots"].as_u64().unwrap(), by_option: votes_by_option(results), as_of }
     }
 
-    /// A recount of votes, for the options of these results. Those taken back count for none, but for `as_of`.
+    /// Recounts votes for the options of these results. A retracted vote counts for no option, but still for `as_of`.
     pub fn of_votes(votes: &[StoredVote], results: &Value) -> Self {
         let stand = votes.iter().filter(|vote| !vote.choices.is_empty());
         let count =

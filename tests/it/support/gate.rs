@@ -7,7 +7,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 
 static CALLS: OnceLock<Semaphore> = OnceLock::new();
 
-/// Lets so many calls through at once, unless that is set already.
+/// Sets how many calls may be under way at once. Does nothing if that is set already.
 pub fn set(calls_at_once: usize) {
     CALLS.get_or_init(|| Semaphore::new(calls_at_once));
 }

@@ -32,7 +32,7 @@ impl Issuer {
         Self { key, key_id: jwk.thumbprint(ThumbprintHash::SHA256).unwrap(), pem }
     }
 
-    /// The claims of a good token, to be spoilt by whoever wants a bad one.
+    /// The claims of a good token. A test that wants a bad one spoils them.
     pub fn claims(&self, subject: &str) -> Value {
         let now = now_ms() / 1_000;
         json!({"iss": ISSUER, "aud": AUDIENCE, "sub": subject, "iat": now, "nbf": now, "exp": now + 3_600})

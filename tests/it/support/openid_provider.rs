@@ -94,7 +94,7 @@ impl OpenIdProvider {
         self.refusing = Some(landslide_runtime::Server::start(&self.address, throttled).await.unwrap());
     }
 
-    /// Starts it anew: under another key, the old one gone.
+    /// Restarts it with a new key. The old key is gone.
     pub async fn rotate(&mut self) {
         self.stop();
         self.start().await;

@@ -51,7 +51,7 @@ pub fn audit(app: &App, poll: &str, flags: &[&str]) -> (i32, Value) {
     audit_of_votes_older_than("0", app, poll, flags)
 }
 
-/// The same, of votes that are older than so many seconds.
+/// The same, but only votes younger than `seconds` may still be on their way.
 pub fn audit_of_votes_older_than(seconds: &str, app: &App, poll: &str, flags: &[&str]) -> (i32, Value) {
     let arguments = [&["audit", poll, "--json", "--on-their-way-seconds", seconds], flags].concat();
     let output = run_operator(&operator_environment(app), &arguments);

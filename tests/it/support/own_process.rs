@@ -153,7 +153,7 @@ impl Cloud {
         let call = Call::of(request).await?;
         self.calls.lock().unwrap().push(call.operation().to_owned());
         if let Some(gate) = self.gate_of(call.operation()) {
-            // Whoever holds the gate is gone when its test has failed.
+            // If the test has failed, the other end of the gate is gone.
             gate.arrived.send(()).unwrap_or_default();
             gate.opened.await.unwrap_or_default();
         }

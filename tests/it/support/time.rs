@@ -40,7 +40,7 @@ pub fn now_ms() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis().try_into().unwrap()
 }
 
-/// A time so many milliseconds from now, as the API takes it.
+/// The time `millis` milliseconds from now, as the API takes it.
 pub fn in_ms(millis: u64) -> String {
     Timestamp::EPOCH.plus_millis(now_ms() + millis).to_string()
 }

@@ -1,6 +1,6 @@
 //! What counting costs, read on the way: `relay-votes` and `tally-votes` are led through a proxy, which asks DynamoDB for
-//! each call's `ConsumedCapacity` and counts messages. It signs such calls anew, as whoever runs it, since their body
-//! is another one then.
+//! each call's `ConsumedCapacity` and counts messages. That changes the call's body, so the proxy signs the call again,
+//! with the credentials of the person who runs it.
 
 use std::{
     collections::BTreeMap,
@@ -103,7 +103,7 @@ impl Way {
         Ok(answer)
     }
 
-    /// The same call, which asks for its capacity, signed anew.
+    /// The same call with a request for its consumed capacity, signed again.
     fn asking(&self, call: &Call) -> Result<Request<Bytes>> {
         let mut body: Value = serde_json::from_slice(&call.body)?;
         body.as_object_mut()

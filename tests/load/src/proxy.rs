@@ -64,7 +64,7 @@ impl Cloud {
         self.send(self.http.request(call.method, url).headers(call.headers).body(call.body)).await
     }
 
-    /// Sends a request that was made anew.
+    /// Sends a changed request in place of the caller's.
     pub async fn answer_anew(&self, request: Request<Bytes>) -> Result<Answer, NoAnswer> {
         let request = request.try_into().map_err(|_| NoAnswer)?;
         self.send(reqwest::RequestBuilder::from_parts(self.http.clone(), request)).await

@@ -29,7 +29,7 @@ const THROTTLED_PAUSE_MS: u64 = 200;
 const MESSAGES_MAX: usize = 10;
 /// The most records by which a lost checkpoint lies back.
 const REWIND_RECORDS: u64 = 400;
-/// One batch in so many is kept, to be relayed again much later.
+/// One batch in this many is kept, to be relayed again much later.
 const KEEP_BATCH_IN: u64 = 8;
 
 /// Starts the readers of the stream and of the queue.
@@ -176,7 +176,8 @@ async fn count_batch(cloud: &Rc<Cloud>, receipt: &Receipt, hidden_until_ms: u64)
     }
 }
 
-/// Puts a message that was handed out too often to the dead letters. Not before the time in which it had so many chances.
+/// Moves a message that was handed out too often to the dead letters. Observes how long that took, because the pauses
+/// between its tries must have passed.
 fn give_up(account: &Account, message: Message) {
     let world = &account.world;
     let now = world.executor.now_ms();

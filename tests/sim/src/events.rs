@@ -42,7 +42,7 @@ pub enum Event<'a> {
     RecordsLost,
     /// A message is a dead letter `after_ms` since it was first handed out. Its pauses alone take `least_ms`.
     DeadLetter { after_ms: u64, least_ms: u64 },
-    /// The run does not come to its end.
+    /// The run does not end.
     Stuck(&'static str),
     /// Nothing is under way any more.
     Drained(Drained<'a>),
@@ -52,7 +52,7 @@ pub enum Event<'a> {
 pub struct VoterTold<'a> {
     /// Who.
     pub voter: &'a Voter,
-    /// What is to stand; none: the vote is to be retracted.
+    /// What is to stand. If `None`, the vote is to be retracted.
     pub asked: Option<Ballot>,
     /// The revision over which alone it is to stand.
     pub over: Option<u64>,

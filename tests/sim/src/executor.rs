@@ -20,7 +20,7 @@ pub type TaskId = usize;
 pub struct Doom {
     /// The task is dropped instead of this poll.
     pub dropped_at_poll: Option<u32>,
-    /// This poll comes so many milliseconds late.
+    /// The number of a poll that comes late, and its delay in milliseconds.
     pub held_up: Option<(u32, u64)>,
 }
 
@@ -153,12 +153,12 @@ impl Executor {
         self.take(task).is_some()
     }
 
-    /// Does something in so many milliseconds.
+    /// Runs an action in `ms` milliseconds.
     pub fn after(&self, ms: u64, action: impl FnOnce() + 'static) {
         self.set_timer(ms, Action::Run(Box::new(action)));
     }
 
-    /// Waits so many milliseconds; at least one turn of the others, if none.
+    /// Waits `ms` milliseconds. If `ms` is 0, the other tasks still get a turn.
     pub fn sleep(&self, ms: u64) -> Sleep<'_> {
         Sleep { executor: self, ms, timer: None }
     }

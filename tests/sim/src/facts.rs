@@ -23,7 +23,7 @@ pub struct Voter {
 pub struct Revision {
     /// 1, 2, …
     pub number: u64,
-    /// The options, a bit each; none: retracted.
+    /// The options, a bit each. If `None`, the vote is retracted.
     pub choices: Option<u128>,
     /// In milliseconds since the epoch.
     pub cast_at: u64,

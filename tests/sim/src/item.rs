@@ -57,12 +57,12 @@ fn value_bytes(value: &AttributeValue) -> u64 {
     }
 }
 
-/// Write units of an item of so many bytes: one a KB.
+/// The write units of an item with this many bytes: one for each KB.
 pub fn write_units(bytes: u64) -> u64 {
     bytes.div_ceil(1_024).max(1)
 }
 
-/// Read units of a strongly consistent read of so many bytes: one for 4 KB.
+/// The read units of a strongly consistent read: one for each 4 KB.
 pub fn read_units(bytes: u64) -> u64 {
     bytes.div_ceil(4_096).max(1)
 }

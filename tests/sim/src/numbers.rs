@@ -35,7 +35,7 @@ pub struct Numbers {
     pub too_old: Cell<u64>,
     /// Rebuilds of a poll's counts that were done.
     pub rebuilds: Cell<u64>,
-    /// Tries of a rebuild that came to nothing.
+    /// Tries of a rebuild that failed.
     pub rebuild_failures: Cell<u64>,
     /// Invocations that ran out of time.
     pub timeouts: Cell<u64>,

@@ -48,7 +48,7 @@ impl Program {
         Some((rules, may_be))
     }
 
-    /// What the program does for a poll, from its start on; whether the counts are made anew.
+    /// What the program does for a poll, from its start on. Returns whether it rebuilt the counts.
     pub async fn run(&self, poll: &PollId) -> bool {
         match self.look(poll).await {
             Some((rules, true)) => self.rebuild(&rules).await,
@@ -56,7 +56,7 @@ impl Program {
         }
     }
 
-    /// Whether it comes to its end, and well.
+    /// Returns whether the rebuild ends, and succeeds.
     async fn rebuild(&self, rules: &Rules) -> bool {
         let world = &self.clock.world;
         let rebuild = Rebuild {

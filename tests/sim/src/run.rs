@@ -1,4 +1,4 @@
-//! One run: a scenario from its first vote until everything is drained, and what it comes to.
+//! One run: a scenario from its first vote until everything is drained, and its results.
 
 use std::rc::Rc;
 
@@ -19,18 +19,19 @@ use crate::{
     world::World,
 };
 
-/// Polls of tasks after which a run counts as hanging: so many, and so many more a voter.
+/// The task polls after which a run without voters counts as hanging.
 const POLLS_MAX: u64 = 300_000;
+/// How many each voter adds to that.
 const POLLS_MAX_A_VOTER: u64 = 100;
-/// And so many more where a poll is rebuilt: each try reads up to 4,096 partitions, and faults of a day can make a hundred
-/// tries fail.
+/// How many a rebuild adds to that. Each try reads up to 4,096 partitions, and a day's faults can make a hundred tries
+/// fail.
 const POLLS_MAX_OF_REBUILDS: u64 = 3_000_000;
 /// How often an operator has to mend at most.
 const MENDINGS_MAX: usize = 50;
 /// How long after the last voter things go wrong at most, in milliseconds.
 const AFTERMATH_MS: u64 = 300_000;
 
-/// What a run came to.
+/// The results of a run.
 #[derive(Debug, Default)]
 pub struct Report {
     /// Against the promises.
@@ -194,7 +195,7 @@ fn report(world: &World) -> Report {
             ("batches replayed from the failures bucket", numbers.replayed.get()),
             ("messages put aside as too old", numbers.too_old.get()),
             ("rebuilds of a poll's counts", numbers.rebuilds.get()),
-            ("tries of these that came to nothing", numbers.rebuild_failures.get()),
+            ("failed tries of these", numbers.rebuild_failures.get()),
             ("polls of tasks", world.executor.polls()),
         ],
         faults,

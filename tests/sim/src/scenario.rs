@@ -57,7 +57,7 @@ pub struct Scenario {
     pub tallies_outage_ms: u64,
     /// Whether months pass in the end: rows expire, old messages come again.
     pub months_pass: bool,
-    /// Whether an operator makes the counts of a poll anew, once it is closed.
+    /// Whether an operator rebuilds a poll's counts once it is closed.
     pub rebuilds: bool,
     /// Rates by kind, in the order of `Fault::ALL`.
     pub rates: Vec<f64>,

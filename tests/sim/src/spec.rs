@@ -18,15 +18,15 @@ pub struct Spec {
 pub enum Change {
     /// Another seed of what is drawn while it runs.
     World(u64),
-    /// So many voters.
+    /// How many voters there are.
     Voters(usize),
-    /// At most so many wishes a voter.
+    /// The most wishes of a voter.
     Wishes(usize),
-    /// So many polls.
+    /// How many polls there are.
     Polls(usize),
-    /// So many readers of the queue.
+    /// How many readers the queue has.
     Readers(usize),
-    /// So many shards.
+    /// How many shards the stream has.
     Shards(usize),
     /// No owner acts.
     NoOwners,

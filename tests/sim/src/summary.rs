@@ -1,4 +1,4 @@
-//! What many runs came to, in sentences.
+//! The results of many runs, in sentences.
 
 use std::fmt;
 

@@ -93,7 +93,7 @@ impl World {
         self.draw(length as u64) as usize
     }
 
-    /// Once in so many times.
+    /// True once in `times` times, at random.
     pub fn once_in(&self, times: u64) -> bool {
         self.draw(times) == 0
     }

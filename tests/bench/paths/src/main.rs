@@ -119,7 +119,7 @@ fn count(name: &str) -> u64 {
     collected / (path.units * runs(path))
 }
 
-/// Prints what a path came to; whether it is within its budget.
+/// Prints the instructions of one path beside its budget. Returns whether they are within it.
 fn show(name: &str, counted: u64, budget: u64) -> bool {
     let is_within = is_within(counted, budget);
     let percent = percent_dearer(counted, budget);

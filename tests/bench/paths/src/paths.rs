@@ -189,7 +189,7 @@ fn fold_changes() -> Work {
     Box::new(move || assert_eq!(fold(changes.iter().cloned()).len(), usize::from(votes::LANES)))
 }
 
-/// A message's votes, from its text to the flush that counts them, in a lane that has counted so many before.
+/// A message's votes, from its text to the flush that counts them, in a lane that has already counted `counted` votes.
 fn tally(counted: usize) -> Work {
     let (head, seen) = votes::counted(counted);
     let body = votes::message(votes::changes(FLUSH_VOTES, 3)).encode();

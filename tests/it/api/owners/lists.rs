@@ -12,7 +12,7 @@ fn ids(page: &Value) -> Vec<String> {
     polls.iter().map(|poll| poll["poll_id"].as_str().unwrap().to_owned()).collect()
 }
 
-/// An owner's polls in one page, once there are so many: an index lags behind its table.
+/// An owner's polls in one page. Waits until it lists `count` polls, because an index lags behind its table.
 async fn listed(app: &App, owner: &str, count: usize) -> Vec<String> {
     eventually(&format!("list of {count} polls"), async || {
         let listed = ids(&list(app, owner, "?limit=100").await.json());

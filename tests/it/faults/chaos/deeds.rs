@@ -28,9 +28,9 @@ const OUTAGE_LETTERS: u64 = 3;
 const REPLAYED_MAX: usize = 40;
 /// The most records that are remembered for that.
 const RECORDS_MAX: usize = 2_000;
-/// How often dead letters are given back in the end: once is enough, if what they wait for is there.
+/// How often dead letters are redriven in the end. Once is enough if what they wait for is there.
 const REDRIVES_MAX: usize = 20;
-/// The exit codes of `landslide redrive`: all given back, or some that can't be read are left.
+/// The exit codes of `landslide redrive`: all letters were returned, or some are left because they can't be read.
 const REDRIVEN: [i32; 2] = [0, 3];
 
 /// Something that is done to the stack.
@@ -96,7 +96,7 @@ impl<'a> Chaos<'a> {
         }
     }
 
-    /// How many dead letters were given back.
+    /// How many dead letters were redriven.
     pub fn redriven(&self) -> u64 {
         self.redriven
     }
@@ -220,7 +220,7 @@ impl<'a> Chaos<'a> {
         self.faults.happened(Fault::Poisoned);
     }
 
-    /// Keeps the Tallies table out of reach until messages are dead letters, and gives them back.
+    /// Keeps the Tallies table out of reach until messages are dead letters, then redrives them.
     async fn outage(&mut self) {
         let dead_letters = self.app.stack.output("TallyDlqUrl");
         let before = self.app.aws.messages_in(dead_letters).await;
@@ -241,7 +241,7 @@ impl<'a> Chaos<'a> {
         }
     }
 
-    /// Gives back all dead letters that can be read; how many of counts.
+    /// Redrives all dead letters that can be read. Returns how many went to the tally queue.
     async fn redrive(&mut self) -> u64 {
         let environment = operator_environment(self.app);
         let output = tokio::task::spawn_blocking(move || run_operator(&environment, &["redrive"])).await.unwrap();
@@ -253,7 +253,7 @@ impl<'a> Chaos<'a> {
         given_back
     }
 
-    /// Once nothing goes wrong any more: gives dead letters back until all that can be read is read.
+    /// Redrives dead letters until none that can be read is left. Call it once nothing goes wrong any more.
     pub async fn mend(&mut self) {
         for _ in 0..REDRIVES_MAX {
             tally_queue_is_empty(self.app).await;

@@ -38,7 +38,8 @@ struct Entry {
     acknowledged: usize,
 }
 
-/// What is wrong, in votes: so many at least, since one may be seen in more than one way.
+/// What is wrong, in votes. One vote may be wrong in several views, so each number is the largest that one view shows:
+/// a lower bound.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Difference {
     /// Acknowledged votes that are not stored, and stored ones that are not counted.

@@ -64,7 +64,7 @@ fn dynamodb(operation: &str, resource: &Resource) -> Result<Attempt, &'static st
 fn sqs(operation: &str, queue: &str) -> Result<Attempt, &'static str> {
     let mut body = match operation {
         "SendMessage" | "GetQueueAttributes" => json!({}),
-        // Whoever it is for gets it at once all the same.
+        // No visibility timeout, so that the message's real receiver can still get it at once.
         "ReceiveMessage" => json!({"VisibilityTimeout": 0, "MaxNumberOfMessages": 1}),
         "DeleteMessage" => json!({"ReceiptHandle": "none"}),
         "ChangeMessageVisibility" => json!({"ReceiptHandle": "none", "VisibilityTimeout": 0}),

@@ -47,7 +47,7 @@ impl Aws {
         }
     }
 
-    /// The same cloud for whoever has these credentials, as a function's environment holds them.
+    /// The same cloud with other credentials: those in a function's environment.
     pub fn with_credentials_of(&self, environment: &HashMap<String, String>) -> Self {
         let variable = |name: &str| environment.get(name).filter(|value| !value.is_empty()).cloned();
         let key = variable("AWS_ACCESS_KEY_ID").unwrap();

@@ -11,7 +11,7 @@ use crate::support::time::now_ms;
 pub struct StoredVote {
     /// The voter's key, in hex.
     pub voter: String,
-    /// What was chosen; nothing once it is taken back.
+    /// What was chosen. Empty once the vote is retracted.
     pub choices: Vec<u64>,
     /// 1 for a first vote.
     pub revision: u64,
@@ -98,7 +98,7 @@ impl Aws {
         self.dynamodb("UpdateItem", &update).await;
     }
 
-    /// Says of a poll that it closed so many milliseconds ago.
+    /// Sets a poll's closing time to `millis` milliseconds ago.
     pub async fn set_closed_ago(&self, poll: &str, millis: u64) {
         let update = json!({
             "TableName": self.polls, "Key": {"poll_id": {"S": poll}, "item": {"S": "RULES"}},

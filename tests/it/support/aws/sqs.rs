@@ -14,11 +14,11 @@ use crate::support::time::eventually;
 const RECEIVE_MAX: u32 = 10;
 /// For how long a dead letter that a test looked at is hidden from other tests, in seconds.
 const LOOK_SECONDS: u32 = 1;
-/// The pause between two looks, in which letters that were looked at come to sight again.
+/// The pause between two looks, in which letters that were looked at become visible again.
 const LOOK_PAUSE: Duration = Duration::from_millis(200);
 /// How many times a dead-letter queue is looked through for what must not be there.
 const LOOKS_MAX: u32 = 30;
-/// After how long a letter that another look hid has come to sight again, with a margin.
+/// How long it takes until a letter that another look hid is visible again, with a margin.
 const HIDDEN_MAX: Duration = Duration::from_millis(LOOK_SECONDS as u64 * 1_000 + 500);
 /// For how long a letter is looked for that should not be there, at most.
 const LOOKING_MAX: Duration = Duration::from_secs(6);

@@ -32,13 +32,14 @@ const REPLAY_PAUSE_MS: u64 = 1_000;
 const OPERATORS_MAX: u64 = 2;
 /// The longest pause before it is looked again whether the poll may be rebuilt, in milliseconds.
 const LOOK_PAUSE_MS: u64 = 15_000;
-/// The longest pause before a second try, in milliseconds. Four times as long with each further one, up to the other.
+/// The longest pause before a second try, in milliseconds. Each try makes it four times as long, up to a maximum.
 const RETRY_PAUSE_MS: u64 = 1_000;
 const RETRY_PAUSE_MAX_MS: u64 = 30 * 60_000;
-/// A machine falls asleep at one of the first so many awaits, for so long at most, in milliseconds, and is stopped at one of the
-/// first so many after it has woken.
+/// The machine falls asleep at one of this many first awaits.
 const ASLEEP_AWAITS: u64 = 6;
+/// The longest time that the machine sleeps, in milliseconds.
 const ASLEEP_MS: u64 = 20_000;
+/// After it wakes, the machine is stopped at one of this many first awaits.
 const AWAKE_AWAITS: u64 = 3;
 /// By how much a counter is changed by hand at most.
 const TAMPERED_MAX: u64 = 50;

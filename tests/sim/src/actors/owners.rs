@@ -24,9 +24,11 @@ use crate::{
     world::{World, timestamp},
 };
 
-/// The most that an owner does with a poll; and that a busy one does, with pauses so many times as short.
+/// The most that an owner does with a poll.
 const ACTS_MAX: u64 = 8;
+/// The most that a busy owner does with a poll.
 const BUSY_ACTS_MAX: u64 = 40;
+/// A busy owner's pauses are shorter by this factor.
 const BUSY: u64 = 20;
 /// How long before its opening a poll is made whose owner still changes all of it, in milliseconds.
 const AHEAD_MS: std::ops::Range<u64> = 10_000..30_000;

@@ -1,5 +1,5 @@
-//! Voters: they vote, say it again, change their minds, take it back, race themselves, come late, and try again when
-//! no answer comes. What they are told is held against the ledger.
+//! Voters: they vote, repeat the vote, change their minds, retract the vote, race themselves, come late, and retry when
+//! no answer comes. What they are told is compared with the ledger.
 
 use std::rc::Rc;
 
@@ -23,7 +23,7 @@ use crate::{
 
 /// How often a voter tries again.
 const TRIES_MAX: u64 = 6;
-/// The most wishes of one whose vote can't change: all but the first come to little.
+/// The most wishes of a voter whose vote can't change. All but the first test little.
 const FIXED_WISHES_MAX: u64 = 2;
 /// The longest pause before the next try, in milliseconds.
 const RETRY_PAUSE_MS: u64 = 4_000;
@@ -117,8 +117,8 @@ impl Person {
         Ballot::of_bits(bits).expect("choices of the poll")
     }
 
-    /// Asks for choices to stand (none: to be taken back), only over a revision if one is named, until there is an
-    /// answer, or patience is over.
+    /// Asks for choices to stand until an answer comes or patience is over. If `choices` is `None`, asks for the vote
+    /// to be retracted. If `over` names a revision, only that revision may be replaced.
     async fn ask(&self, choices: Option<Ballot>, over: Option<u64>) {
         let world = &self.cloud.world;
         let tries = 1 + world.draw(TRIES_MAX);

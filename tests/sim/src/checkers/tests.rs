@@ -50,7 +50,7 @@ fn vote_written(number: u64) -> Event<'static> {
     Event::VoteWritten { poll: POLL, voter: VOTER, revision }
 }
 
-/// HEAD or COUNT of the poll's lane, of so many votes for option 0.
+/// HEAD or COUNT of the poll's lane. All its votes are for option 0.
 fn tally(kind: &str, votes: u64, as_of: u64) -> Item {
     let numbers = [("version", 1), ("as_of", as_of), ("ballots", votes), ("o0", votes)];
     item(&[("poll_lane", "poll-1#0"), ("item", kind)], &numbers)

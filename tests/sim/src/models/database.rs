@@ -114,7 +114,7 @@ impl Table {
         self.items.values().flat_map(|partition| partition.values().map(|stored| &stored.item))
     }
 
-    /// The first items of a partition, at most so many, by their sort keys from one bound to another.
+    /// The first items of a partition whose sort keys are between two bounds, at most `most`.
     pub fn range(&self, partition: &str, from: Bound<&str>, to: &str, most: usize) -> Vec<Rc<Item>> {
         let Some(items) = self.items.get(partition) else { return Vec::new() };
         let within = items.range::<str, _>((from, Bound::Included(to)));

@@ -18,7 +18,7 @@ use crate::{
     world::World,
 };
 
-/// A crash or a hold-up comes at one of the first so many awaits of an invocation, or at one of fewer.
+/// A crash or a hold-up comes within an invocation's first awaits. Each time, their number is drawn from these two.
 const DOOMED_AWAITS: [u64; 2] = [12, 4];
 /// How long a process is held up at most, in milliseconds.
 const HOLD_UP_MS: u64 = 12_000;

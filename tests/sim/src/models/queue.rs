@@ -118,8 +118,8 @@ impl FifoQueue {
         free.map(|(id, _)| id.clone()).collect()
     }
 
-    /// Hands out the first messages of some groups, so many of each, and hides them until a time. Those that were handed out
-    /// `receives_max` times already are given up instead, and come second.
+    /// Hands out the first messages of some groups, at most the number wanted from each, and hides them until a time.
+    /// Messages that were handed out `receives_max` times already are given up instead, and come second.
     pub fn receive(
         &self,
         wanted: &[(Rc<str>, usize)],
@@ -235,7 +235,7 @@ pub fn handle(receipt: u64, id: u64) -> String {
     format!("{receipt}-{id}")
 }
 
-/// The receipt and the message of such a handle.
+/// Reads a handle that `handle` made: the receipt and the message.
 pub fn read_handle(handle: &str) -> (u64, u64) {
     let (receipt, id) = handle.split_once('-').expect("our handle");
     (receipt.parse().expect("our receipt"), id.parse().expect("our id"))

@@ -46,7 +46,7 @@ pub struct Shard {
 }
 
 impl Stream {
-    /// A stream of so many shards, at most `PLACES`.
+    /// A stream of `shards` shards, at most `PLACES`.
     pub fn new(shards: usize) -> Self {
         let shards = shards.clamp(1, PLACES);
         Self {
@@ -118,12 +118,12 @@ impl Shard {
         self.is_closed.get() && self.is_read()
     }
 
-    /// The next records, at most so many.
+    /// The next records, at most `most`.
     pub fn next(&self, most: usize) -> Vec<Record> {
         self.records.borrow().iter().skip(self.checkpoint.get()).take(most).cloned().collect()
     }
 
-    /// Moves the checkpoint over so many records.
+    /// Moves the checkpoint forward over `records` records.
     pub fn advance(&self, records: usize) {
         self.checkpoint.set(self.checkpoint.get() + records);
         self.furthest.set(self.furthest.get().max(self.checkpoint.get()));
@@ -141,7 +141,7 @@ impl Shard {
         is_loss
     }
 
-    /// Moves the checkpoint back over so many records at most.
+    /// Moves the checkpoint back over at most `records` records.
     pub fn rewind(&self, records: usize) {
         self.checkpoint.set(self.checkpoint.get().saturating_sub(records));
     }
