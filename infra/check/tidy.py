@@ -3,8 +3,8 @@
     python infra/check/tidy.py [--write]
 
 Reads the files that git knows, with the standard library alone. One line a problem, `path:line: what and what to do`; the
-exit status is 1 if there is one. `--write` renews the generated blocks of ARCHITECTURE.md first, `--rust-words` lists the words
-that wait in Rust files. `test_tidy.py` shows each rule fail.
+exit status is 1 if there is one. `--write` renews the generated blocks of ARCHITECTURE.md first. `test_tidy.py` shows each
+rule fail.
 """
 
 import re
@@ -35,9 +35,6 @@ WORDS = {
     r"\bof whom\b": "split the sentence",
 }
 """Words that make a reader guess, and what to say in their place."""
-
-RUST_FOLDERS_NOT_YET_CLEAN: tuple[str, ...] = ("tests/",)
-"""Rust files below these are not held to `WORDS` yet. Take a folder out once it is clean; the empty tuple is the aim."""
 
 NOT_YET: tuple[str, ...] = ()
 """How problems begin that are known and wait to be mended, `*` for anything. One that is mended has to leave this list."""
@@ -200,17 +197,9 @@ def _without_generated(text: str) -> str:
     return re.sub(r"<!-- generated: .*?<!-- end: ", lambda block: "\n" * block[0].count("\n"), text, flags=re.S)
 
 
-def words(tree: Tree, not_yet_clean: tuple[str, ...] = RUST_FOLDERS_NOT_YET_CLEAN) -> Iterator[str]:
+def words(tree: Tree) -> Iterator[str]:
     for path, text in _prose(tree):
-        if not (path.endswith(".rs") and path.startswith(not_yet_clean)):
-            yield from _found(path, text, WORDS)
-
-
-def rust_words(tree: Tree) -> Iterator[str]:
-    """What `words` would say of the folders that are not clean yet."""
-    for path, text in _prose(tree):
-        if path.endswith(".rs") and path.startswith(RUST_FOLDERS_NOT_YET_CLEAN):
-            yield from _found(path, text, WORDS)
+        yield from _found(path, text, WORDS)
 
 
 def outside_references(tree: Tree) -> Iterator[str]:
@@ -561,14 +550,10 @@ def main() -> int:
     if "--write" in sys.argv:
         tree[ARCHITECTURE] = write_blocks(tree)
         (ROOT / ARCHITECTURE).write_text(tree[ARCHITECTURE], encoding="utf-8")
-    if "--rust-words" in sys.argv:
-        print("\n".join(rust_words(tree)))
-        return 0
     problems = list(judge(tree, NOT_YET))
     print("\n".join(problems) if problems else f"tidy: {len(RULES)} rules hold")
-    waiting = sum(1 for _ in rust_words(tree))
-    if waiting or NOT_YET:
-        print(f"tidy: {len(NOT_YET)} known problems wait, and {waiting} words in Rust files (`make tidy ARGS=--rust-words`)")
+    if NOT_YET:
+        print(f"tidy: {len(NOT_YET)} known problems wait")
     return 1 if problems else 0
 
 
