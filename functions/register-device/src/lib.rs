@@ -8,22 +8,10 @@ use landslide_edge::{CacheControl, Error, Reply, Request};
 use landslide_identity::{device_keys::read_device_keys, token::DeviceIssuer};
 use serde::Serialize;
 
-/// What the endpoint needs.
-pub struct App {
-    issuer: DeviceIssuer,
-}
-
-impl App {
-    /// The endpoint that the environment configures, with its keys read.
-    pub async fn from_env() -> Result<Self, lambda_runtime::Error> {
-        let keys = read_device_keys(&sdk::sdk_config()?, &config::text("DEVICE_SECRET")?).await?;
-        Ok(Self::new(DeviceIssuer::new(keys.signing())))
-    }
-
-    /// An endpoint with this issuer.
-    pub fn new(issuer: DeviceIssuer) -> Self {
-        Self { issuer }
-    }
+/// The issuer of device tokens that the environment configures, with its keys read.
+pub async fn issuer_from_env() -> Result<DeviceIssuer, lambda_runtime::Error> {
+    let keys = read_device_keys(&sdk::sdk_config()?, &config::text("DEVICE_SECRET")?).await?;
+    Ok(DeviceIssuer::new(keys.signing()))
 }
 
 #[derive(Serialize)]
@@ -33,9 +21,9 @@ struct Registered {
 }
 
 /// 201 with the token.
-pub async fn handle(app: Arc<App>, request: Request) -> Result<Reply, Error> {
+pub async fn handle(issuer: Arc<DeviceIssuer>, request: Request) -> Result<Reply, Error> {
     request.no_body()?;
-    let issued = app.issuer.issue(random::bytes().map_err(Failure::from)?, clock::now());
+    let issued = issuer.issue(random::bytes().map_err(Failure::from)?, clock::now());
     let (token, expires_at) = issued.map_err(|error| Error::internal(format!("sign token: {error}")))?;
     Ok(Reply::created(&Registered { token, expires_at })?.cache(CacheControl::NoStore))
 }
