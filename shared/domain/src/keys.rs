@@ -62,3 +62,48 @@ pub fn owner_order(created_at: Timestamp, poll: &PollId) -> String {
 pub fn poll_of_partition(key: &str) -> Option<PollId> {
     key.split_once('#').and_then(|(poll, _)| PollId::parse(poll))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{ids::VoterKey, lane::Partitions};
+
+    fn poll() -> PollId {
+        PollId::parse("p-1").unwrap()
+    }
+
+    fn at(millis: u64) -> Timestamp {
+        Timestamp::from_millis(millis).unwrap()
+    }
+
+    #[test]
+    fn the_key_of_a_partition_names_its_poll() {
+        let partition = Partitions::Few.of(&VoterKey::from_bytes([0; 16]));
+        let key = poll_partition(&poll(), partition);
+        assert_eq!(key, format!("p-1#{partition}"));
+        assert_eq!(poll_of_partition(&key), Some(poll()));
+        assert_eq!(poll_of_partition("p-1"), None);
+    }
+
+    #[test]
+    fn the_key_of_a_lane_is_its_poll_and_number() {
+        assert_eq!(poll_lane(&LaneKey { poll: poll(), lane: 7 }), "p-1#7");
+    }
+
+    #[test]
+    fn keys_of_rows_are_read_as_written_and_sort_by_minute_and_version() {
+        let places = [(0, 1), (1_790_000_000_000, 9), (1_790_000_000_000, 10), (1_790_000_060_000, 2)];
+        let places = places.map(|(millis, version)| (Minute::of(at(millis)), version));
+        let keys = places.map(|(minute, version)| seen(minute, version));
+        assert!(keys.is_sorted() && keys.iter().all(|key| key.starts_with(SEEN_PREFIX)), "{keys:?}");
+        assert_eq!(keys.each_ref().map(|key| read_seen(key)), places.map(Some));
+        assert_eq!(read_seen(HEAD), None);
+    }
+
+    #[test]
+    fn an_owners_polls_sort_by_their_creation() {
+        let keys = [9, 10, 1_790_000_000_000].map(|millis| owner_order(at(millis), &poll()));
+        assert!(keys.is_sorted(), "{keys:?}");
+        assert_eq!(keys[2], "001790000000000#p-1");
+    }
+}

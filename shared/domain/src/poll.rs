@@ -266,6 +266,12 @@ mod tests {
     }
 
     #[test]
+    fn a_tag_names_revision_and_status() {
+        let settings = poll(json!({"opens_at": at(10), "closes_at": at(20)})).rules.settings;
+        assert_eq!([9, 10, 20].map(|seconds| settings.tag(at(seconds))), ["1-scheduled", "1-open", "1-closed"]);
+    }
+
+    #[test]
     fn a_poll_is_its_owners_alone() {
         let rules = poll(json!({})).rules;
         assert!(rules.is_owned_by(&account("owner")));
