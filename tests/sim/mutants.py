@@ -49,9 +49,11 @@ def copy_checkout() -> None:
         if not copy.exists() or copy.read_bytes() != source.read_bytes():
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source, copy)
-    for copy in TREE.rglob("*"):
+    for copy in sorted(TREE.rglob("*"), reverse=True):  # a folder after what is in it
         if copy.is_file() and str(copy.relative_to(TREE)) not in files:
             copy.unlink()
+        elif copy.is_dir() and not any(copy.iterdir()):
+            copy.rmdir()  # cargo would take an empty folder of shared/ for a package
 
 
 def try_mutant(patch: Path, seeds: int, start: int) -> bool:
