@@ -42,6 +42,7 @@ ENVIRONMENT = {
     "RetractVote": {"POLLS_TABLE", "VOTES_TABLE", "ALLOWED_ORIGIN"},
     "GetResults": {"POLLS_TABLE", "VOTES_TABLE", "TALLIES_TABLE", "ALLOWED_ORIGIN"},
     "Authorizer": {"DEVICE_SECRET", "KEY_SETS_SECRET", "ISSUERS", "LOOPBACK_ISSUERS"},
+    "AuthorizerOwners": {"DEVICE_SECRET", "KEY_SETS_SECRET", "ISSUERS", "LOOPBACK_ISSUERS"},
     "RefreshKeys": {"KEY_SETS_SECRET", "ISSUERS", "LOOPBACK_ISSUERS"},
     "TallyVotes": {"POLLS_TABLE", "TALLIES_TABLE", "TALLY_QUEUE_URL", "TALLY_DLQ_URL"},
     "RelayVotes": {"TALLY_QUEUE_URL", "RELAY_DLQ_URL"},
@@ -64,11 +65,12 @@ SECRET_ACTIONS = {
     "CreatePoll": {"PollIdSecret": {"GetSecretValue"}},
     "RegisterDevice": {"DeviceSecret": {"GetSecretValue"}},
     "Authorizer": {"DeviceSecret": {"GetSecretValue"}, "KeySets": {"GetSecretValue"}},
+    "AuthorizerOwners": {"DeviceSecret": {"GetSecretValue"}, "KeySets": {"GetSecretValue"}},
     "RefreshKeys": {"KeySets": {"GetSecretValue", "PutSecretValue"}},
 }
 """What each role may do with secrets, and no more."""
 OUTPUTS = {
-    *("ApiUrl", "ApiId", "PollsTable", "VotesTable", "TalliesTable"),
+    *("ApiUrl", "ApiId", "PollsTable", "VotesTable", "TalliesTable", "TenantsTable"),
     *("TallyQueueUrl", "TallyDlqUrl", "RelayDlqUrl", "RelayFailuresBucket", "DeviceSecret"),
     *("Release", "ReleaseBefore"),
 }

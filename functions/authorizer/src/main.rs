@@ -1,7 +1,8 @@
 //! Wiring of `authorizer`.
 
-use authorizer::{App, AuthorizerRequest, authorize};
+use authorizer::authorize;
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
+use landslide_authorizer::{App, AuthorizerRequest};
 use landslide_aws::{clock, telemetry};
 
 #[tokio::main(flavor = "current_thread")]

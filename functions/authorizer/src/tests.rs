@@ -2,13 +2,15 @@ mod provider;
 
 use std::collections::HashMap;
 
+use landslide_authorizer::{RECALL_TIME_MAX, recall};
 use landslide_aws::{
     clock,
     testing::{Answer, Calls, Log, stub},
 };
 use landslide_identity::{
     device_keys::DeviceKeys,
-    key_sets::{FRESH_JITTER_MS, FRESH_MS, REFETCH_MS, STALE_MS},
+    issuers::{Issuers, Verifier},
+    key_sets::{FRESH_JITTER_MS, FRESH_MS, HttpFetch, KeySetsSecret, REFETCH_MS, Reach, STALE_MS},
     token::DeviceIssuer,
 };
 use serde_json::{Value, json};

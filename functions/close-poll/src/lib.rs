@@ -9,8 +9,8 @@ use landslide_service::polls::PollChanges;
 /// 200 with the poll and its `closes_at`; a repeat gets the same.
 pub async fn handle(changes: Arc<PollChanges>, request: Request) -> Result<Reply, Error> {
     let poll_id = request.poll_id()?;
-    let caller = request.account(clock::now())?;
+    let member = request.member(clock::now())?;
     request.no_body()?;
-    let closed = changes.close(&poll_id, &caller).await?;
+    let closed = changes.close(&poll_id, &member).await?;
     Ok(Reply::poll(StatusCode::OK, &closed, clock::now())?.cache(CacheControl::Private))
 }

@@ -1,4 +1,4 @@
-//! `POST /v1/polls`: creates a poll for the calling account.
+//! `POST /v1/polls`: creates a poll for the caller's tenant.
 
 use std::sync::Arc;
 
@@ -17,8 +17,8 @@ pub async fn creation_from_env() -> Result<PollCreation, lambda_runtime::Error> 
 
 /// 201 with the new poll. With an `Idempotency-Key`, a repeat gets 200 with the poll as it is now.
 pub async fn handle(creation: Arc<PollCreation>, request: Request) -> Result<Reply, Error> {
-    let owner = request.account(clock::now())?;
-    let created = creation.create(&owner, request.idempotency_key()?, request.json(POLL_BODY_BYTES_MAX)?).await?;
+    let member = request.member(clock::now())?;
+    let created = creation.create(&member, request.idempotency_key()?, request.json(POLL_BODY_BYTES_MAX)?).await?;
     let status = if created.is_new { StatusCode::CREATED } else { StatusCode::OK };
     let reply = Reply::poll(status, &created.poll, clock::now())?;
     Ok(reply.location(&format!("polls/{}", created.poll.rules.settings.poll_id)).cache(CacheControl::Private))

@@ -14,8 +14,8 @@ const MAX_AGE_SECONDS: u32 = 1;
 pub async fn handle(results: Arc<CurrentResults>, request: Request) -> Result<Reply, Error> {
     let (poll_id, now) = (request.poll_id()?, clock::now());
     let cache = if request.is_mine() { CacheControl::Private } else { CacheControl::Public(MAX_AGE_SECONDS) };
-    let caller = if request.is_mine() { Some(request.caller(now)?) } else { None };
-    let document = results.document(&poll_id, caller.as_ref(), now).await?;
+    let viewer = if request.is_mine() { Some(request.viewer(now)?) } else { None };
+    let document = results.document(&poll_id, viewer.as_ref(), now).await?;
     let reply = match request.has_current(&document.tag) {
         true => Reply::empty(StatusCode::NOT_MODIFIED),
         false => Reply::json_text(StatusCode::OK, document.text.clone()),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use landslide_aws::clock;
 use landslide_domain::poll::PollView;
 use landslide_edge::{CacheControl, Error, Reply, Request};
-use landslide_service::polls::OwnerPolls;
+use landslide_service::polls::TenantPolls;
 use serde::Serialize;
 
 /// Polls per page, unless `limit` says otherwise.
@@ -20,10 +20,10 @@ struct Polls<'a> {
 }
 
 /// 200 with a page, and a cursor if there is a next one.
-pub async fn handle(owner_polls: Arc<OwnerPolls>, request: Request) -> Result<Reply, Error> {
+pub async fn handle(polls: Arc<TenantPolls>, request: Request) -> Result<Reply, Error> {
     let now = clock::now();
-    let owner = request.account(now)?;
-    let page = owner_polls.page(&owner, request.query("cursor"), limit(&request)?).await?;
+    let member = request.member(now)?;
+    let page = polls.page(&member, request.query("cursor"), limit(&request)?).await?;
     let polls = page.polls.iter().map(|settings| settings.view(now)).collect();
     Ok(Reply::ok(&Polls { polls, next_cursor: page.next_cursor })?.cache(CacheControl::Private))
 }

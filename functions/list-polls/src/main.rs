@@ -2,11 +2,11 @@
 
 use landslide_aws::telemetry;
 use landslide_edge::Edge;
-use landslide_service::polls::OwnerPolls;
+use landslide_service::polls::TenantPolls;
 use list_polls::handle;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
     telemetry::init();
-    landslide_lambda_http::run(Edge::from_env()?, OwnerPolls::from_env()?, handle).await
+    landslide_lambda_http::run(Edge::from_env()?, TenantPolls::from_env()?, handle).await
 }

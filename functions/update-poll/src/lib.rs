@@ -10,9 +10,9 @@ use landslide_service::polls::PollChanges;
 /// 200 with the changed poll.
 pub async fn handle(changes: Arc<PollChanges>, request: Request) -> Result<Reply, Error> {
     let poll_id = request.poll_id()?;
-    let caller = request.account(clock::now())?;
+    let member = request.member(clock::now())?;
     let expected = request.if_match()?.ok_or(Error::PreconditionRequired)?;
     let edit: EditPoll = request.json(POLL_BODY_BYTES_MAX)?;
-    let changed = changes.edit(&poll_id, &caller, &expected, &edit).await?;
+    let changed = changes.edit(&poll_id, &member, &expected, &edit).await?;
     Ok(Reply::poll(StatusCode::OK, &changed, clock::now())?.cache(CacheControl::Private))
 }

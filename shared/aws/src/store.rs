@@ -1,5 +1,6 @@
 //! DynamoDB: one store per table (and one for results, which reads two), each call bounded in time and tries.
 
+mod audit;
 mod dynamodb;
 mod item;
 mod lane_store;
@@ -20,6 +21,7 @@ use landslide_domain::error::Error;
 use crate::sdk::describe;
 
 pub use self::{
+    audit::{APPENDED_MAX, Appended, AuditStore},
     dynamodb::{DynamoDb, Outcome},
     lane_store::{LaneStore, LaneStoreError, SeenIds},
     poll_cache::PollCache,

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::time::Timestamp;
+use super::{tenant::Tenant, time::Timestamp};
 
 /// What kind of token the caller brought.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,16 +47,15 @@ pub struct Caller {
 }
 
 impl Caller {
-    /// The identity as stored for a poll's owner: issuer, space, subject. An issuer is a URL, so it has no space.
-    pub fn owner(&self) -> String {
-        format!("{} {}", self.issuer, self.subject)
+    /// The tenant that the account is by itself.
+    pub fn tenant(&self) -> Tenant {
+        Tenant::account(&self.issuer, &self.subject)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::account;
 
     #[test]
     fn each_kind_of_token_has_its_word() {
@@ -64,10 +63,5 @@ mod tests {
             assert_eq!((kind.as_str(), TokenKind::parse(word)), (word, Some(kind)));
         }
         assert_eq!(TokenKind::parse("ticket"), None);
-    }
-
-    #[test]
-    fn an_owner_is_an_issuer_and_a_subject() {
-        assert_eq!(account("alice").owner(), "https://id.example.org alice");
     }
 }

@@ -9,8 +9,10 @@ pub enum Error {
     InvalidFields(Vec<FieldError>),
     /// The cursor does not belong to this list.
     UnknownCursor,
-    /// The poll belongs to another account.
+    /// The poll belongs to another tenant.
     NotOwner,
+    /// The member's role does not allow it.
+    RoleForbids,
     /// The poll takes votes from accounts only.
     AccountRequired,
     /// The caller may not see the results, or not yet.

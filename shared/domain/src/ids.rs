@@ -4,7 +4,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use serde::Serialize;
 use sha2::Sha256;
 
-use super::caller::Caller;
+use super::{caller::Caller, tenant::TenantKey};
 
 /// The most characters of a poll's id.
 const POLL_ID_CHARS_MAX: usize = 40;
@@ -27,10 +27,10 @@ impl PollId {
         Self(BASE64_URL_SAFE_NO_PAD.encode(bytes))
     }
 
-    /// The id for a poll that `owner` makes with an idempotency key. Computing it takes the service's secret, so nobody
-    /// can guess another owner's ids.
-    pub fn of_idempotency_key(secret: &[u8], owner: &str, key: &str) -> Self {
-        Self::from_bytes(keyed_hash(secret, owner, key))
+    /// The id for a poll that a tenant makes with an idempotency key. Computing it takes the service's secret, so nobody
+    /// can guess another tenant's ids.
+    pub fn of_idempotency_key(secret: &[u8], tenant: &TenantKey, key: &str) -> Self {
+        Self::from_bytes(keyed_hash(secret, tenant.as_str(), key))
     }
 
     /// The id's text.
@@ -119,10 +119,11 @@ mod tests {
 
     #[test]
     fn an_idempotency_key_has_one_id_an_owner() {
-        let id = PollId::of_idempotency_key(b"secret", "owner", "key");
-        assert_eq!(id, PollId::of_idempotency_key(b"secret", "owner", "key"));
-        assert_ne!(id, PollId::of_idempotency_key(b"secret", "other", "key"));
-        assert_ne!(id, PollId::of_idempotency_key(b"other", "owner", "key"));
+        let tenant = TenantKey::stored;
+        let id = PollId::of_idempotency_key(b"secret", &tenant("owner"), "key");
+        assert_eq!(id, PollId::of_idempotency_key(b"secret", &tenant("owner"), "key"));
+        assert_ne!(id, PollId::of_idempotency_key(b"secret", &tenant("other"), "key"));
+        assert_ne!(id, PollId::of_idempotency_key(b"other", &tenant("owner"), "key"));
         assert_eq!(id.as_str().len(), 22);
     }
 

@@ -9,7 +9,7 @@ use crate::{
 
 /// The partition key of Polls.
 pub const POLL_ID: &str = "poll_id";
-/// The sort key of Polls and of Tallies.
+/// The sort key of Polls, Tallies and Tenants.
 pub const ITEM: &str = "item";
 /// The partition key of Votes.
 pub const POLL_PARTITION: &str = "poll_partition";
@@ -17,8 +17,13 @@ pub const POLL_PARTITION: &str = "poll_partition";
 pub const VOTER: &str = "voter";
 /// The partition key of Tallies.
 pub const POLL_LANE: &str = "poll_lane";
+/// The key of the tenant that a poll belongs to. Its name is older than tenants.
+pub const OWNER: &str = "owner";
 /// The time to live, in seconds since the epoch, in all tables that have one.
 pub const EXPIRES_AT: &str = "expires_at";
+
+/// The partition key of Tenants: a tenant's key, or the kind and id of what is looked up by id.
+pub const SCOPE: &str = "scope";
 
 /// The poll's item with everything a vote needs.
 pub const RULES: &str = "RULES";
@@ -51,6 +56,19 @@ pub const SEEN_PREFIX: &str = "SEEN#";
 pub fn read_seen(key: &str) -> Option<(Minute, u64)> {
     let (minute, version) = key.strip_prefix(SEEN_PREFIX)?.split_once('#')?;
     Some((Minute::of(Timestamp::from_millis(minute.parse().ok()?)?), version.parse().ok()?))
+}
+
+/// `ROW#<number>`, of fixed width: a row of the audit log.
+pub fn audit_row(sequence: u64) -> String {
+    format!("{AUDIT_ROW_PREFIX}{sequence:015}")
+}
+
+/// The prefix that all rows of the audit log share.
+pub const AUDIT_ROW_PREFIX: &str = "ROW#";
+
+/// `EVENT#<name>`: says that the audit log has the event.
+pub fn audit_event(event: &str) -> String {
+    format!("EVENT#{event}")
 }
 
 /// `created_at#poll_id`, of fixed width: the order of an owner's polls.

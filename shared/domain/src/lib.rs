@@ -1,5 +1,6 @@
 //! The rules of polls and of counting, free of clocks, randomness, I/O and AWS.
 
+pub mod audit;
 pub mod ballot;
 pub mod caller;
 pub mod change;
@@ -11,12 +12,16 @@ pub mod ids;
 pub mod keys;
 pub mod lane;
 pub mod lease;
+pub mod member;
 pub mod message;
 pub mod poll;
 pub mod recount;
 pub mod results;
+pub mod role;
 pub mod tally;
+pub mod tenant;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 pub mod time;
+pub mod viewer;
 pub mod vote;

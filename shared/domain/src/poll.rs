@@ -18,6 +18,8 @@ use crate::{
     ids::{PollId, VoterKey},
     lane::Partitions,
     lease::CLOCK_SKEW_MS,
+    member::Stamp,
+    tenant::{Tenant, TenantKey},
     time::Timestamp,
 };
 
@@ -98,8 +100,10 @@ impl Settings {
 pub struct Rules {
     /// What its owner chose.
     pub settings: Settings,
-    /// Its owner: issuer and subject.
-    pub owner: String,
+    /// Whose it is.
+    pub tenant: TenantKey,
+    /// Who wrote this revision, and how. If `None`, it is from before there were stamps.
+    pub stamp: Option<Stamp>,
     /// How many options there are.
     pub options: u8,
     /// The revision that wrote the options' labels.
@@ -139,14 +143,14 @@ impl Rules {
         VoterKey::of(caller, &self.salt)
     }
 
-    /// Whether the poll is the caller's.
-    pub fn is_owned_by(&self, caller: &Caller) -> bool {
-        self.owner == caller.owner()
+    /// Whether the poll is the tenant's.
+    pub fn is_of(&self, tenant: &Tenant) -> bool {
+        self.tenant == tenant.key()
     }
 
-    /// Fails if the poll belongs to another account.
-    pub fn must_be_of(&self, caller: &Caller) -> Result<(), Error> {
-        if self.is_owned_by(caller) { Ok(()) } else { Err(Error::NotOwner) }
+    /// Fails if the poll belongs to another tenant.
+    pub fn must_be_of(&self, tenant: &Tenant) -> Result<(), Error> {
+        if self.is_of(tenant) { Ok(()) } else { Err(Error::NotOwner) }
     }
 
     /// Whether anyone may see the results now.
@@ -216,7 +220,8 @@ mod tests {
     use super::*;
     use crate::{
         caller::TokenKind,
-        testing::{account, at, poll_asked_for},
+        tenant::TenantKind,
+        testing::{at, owner, poll_asked_for},
     };
     use serde_json::{Value, json};
 
@@ -272,11 +277,17 @@ mod tests {
     }
 
     #[test]
-    fn a_poll_is_its_owners_alone() {
+    fn a_poll_is_its_tenants_alone() {
         let rules = poll(json!({})).rules;
-        assert!(rules.is_owned_by(&account("owner")));
-        assert!(!rules.is_owned_by(&account("other")));
-        assert!(!rules.is_owned_by(&Caller { issuer: "https://other.example.org".to_owned(), ..account("owner") }));
+        let owner = owner().tenant;
+        assert_eq!(rules.must_be_of(&owner), Ok(()));
+        for other in [
+            Tenant { value: "other".to_owned(), ..owner.clone() },
+            Tenant { issuer: "https://other.example.org".to_owned(), ..owner.clone() },
+            Tenant { kind: TenantKind::Organisation, ..owner },
+        ] {
+            assert_eq!(rules.must_be_of(&other), Err(Error::NotOwner));
+        }
     }
 
     #[test]

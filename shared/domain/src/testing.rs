@@ -9,6 +9,7 @@ use crate::{
     caller::{Caller, TokenKind},
     change::{Change, VoteId},
     ids::{PollId, VoterKey},
+    member::{Action, Member},
     poll::Poll,
     poll::request::CreatePoll,
     tally::Counters,
@@ -30,12 +31,18 @@ pub fn account(subject: &str) -> Caller {
     }
 }
 
+/// The account `owner`, who manages its own polls.
+pub fn owner() -> Member {
+    Member::of_account(&account("owner"), "r1")
+}
+
 /// A poll `p1` that the account `owner` made from a request's body. Fails with what is wrong with the body.
 pub fn poll_asked_for(body: Value, created_at: Timestamp) -> Result<Poll, String> {
     let asked: CreatePoll = serde_json::from_value(body).map_err(|error| error.to_string())?;
     let valid = asked.validate().map_err(|errors| format!("{errors:?}"))?;
     let id = PollId::parse("p1").ok_or("no poll's id")?;
-    valid.create(id, &account("owner"), [7; 32], 1, created_at).map_err(|error| format!("{error:?}"))
+    let stamp = owner().stamp(Action::PollCreated, created_at);
+    valid.create(id, &owner().tenant, stamp, [7; 32], 1, created_at).map_err(|error| format!("{error:?}"))
 }
 
 /// Votes over time: each voter's choices, revision by revision; `None` where retracted.

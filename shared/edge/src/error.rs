@@ -118,7 +118,7 @@ impl Error {
 fn kind_of(failure: &Failure) -> (StatusCode, &'static str) {
     match failure {
         Failure::InvalidFields(_) | Failure::UnknownCursor => (StatusCode::BAD_REQUEST, "invalid_request"),
-        Failure::NotOwner | Failure::AccountRequired => (StatusCode::FORBIDDEN, "forbidden"),
+        Failure::NotOwner | Failure::RoleForbids | Failure::AccountRequired => (StatusCode::FORBIDDEN, "forbidden"),
         Failure::ResultsHidden => (StatusCode::FORBIDDEN, "results_hidden"),
         Failure::NoSuchPoll | Failure::NoVote => (StatusCode::NOT_FOUND, "not_found"),
         Failure::AlreadyVoted => (StatusCode::CONFLICT, "already_voted"),
@@ -139,7 +139,8 @@ fn detail_of(failure: &Failure) -> String {
         Failure::InvalidFields(errors) => return blamed(errors),
         Failure::NotEditable(detail) | Failure::InvalidChoice(detail) => detail,
         Failure::UnknownCursor => "The query's cursor is not one of this list.",
-        Failure::NotOwner => "This poll is another account's.",
+        Failure::NotOwner => "This poll belongs to somebody else.",
+        Failure::RoleForbids => "Your role does not allow this.",
         Failure::AccountRequired => "This poll takes votes from accounts only.",
         Failure::ResultsHidden => "You may not see this poll's results, or not yet.",
         Failure::NoSuchPoll => "There is no such poll.",

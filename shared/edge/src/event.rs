@@ -74,6 +74,10 @@ pub struct Authorizer {
     pub subject: Option<String>,
     pub kind: Option<String>,
     pub expires_at: Option<String>,
+    pub tenant_kind: Option<String>,
+    pub tenant: Option<String>,
+    pub role: Option<String>,
+    pub poll_id: Option<String>,
 }
 
 impl Event {

@@ -9,12 +9,19 @@ use landslide_domain::{
     caller::{Caller, TokenKind},
     error::Error as Failure,
     ids::PollId,
+    member::{Author, Member},
+    role::Role,
+    tenant::{Tenant, TenantKind},
     time::Timestamp,
+    viewer::Viewer,
     vote::Revisions,
 };
 use serde::de::DeserializeOwned;
 
-use super::{Error, Unsupported, body, event::Event};
+use super::{
+    Error, Unsupported, body,
+    event::{Authorizer, Event},
+};
 
 /// The longest body for a poll, in bytes: the largest poll in its longest spelling, and 32 KB for the rest. A stored
 /// character takes at most four code points when decomposed, each 6 bytes as a JSON escape.
@@ -26,6 +33,10 @@ const IDEMPOTENCY_KEY_CHARS_MAX: usize = 255;
 
 /// The message for a caller without a token.
 pub(crate) const TOKEN_NEEDED: &str = "A valid bearer token is needed.";
+/// The message for a caller whose token is of another kind.
+const MEMBER_NEEDED: &str = "This needs an account token or an API key.";
+/// The message for a token that was valid once.
+const EXPIRED: &str = "The token has expired.";
 
 /// Time kept back to serialise and send the response before Lambda ends the process.
 const ANSWER_TIME: Duration = Duration::from_millis(200);
@@ -94,25 +105,85 @@ impl Request {
     /// The caller, as the authorizer vouches for it.
     pub fn caller(&self, now: Timestamp) -> Result<Caller, Error> {
         let caller = || {
-            let authorizer = self.event.request_context.authorizer.as_ref()?;
+            let authorizer = self.authorizer()?;
             Some(Caller {
                 issuer: authorizer.issuer.clone()?,
                 subject: authorizer.subject.clone()?,
                 kind: TokenKind::parse(authorizer.kind.as_deref()?)?,
-                expires_at: Timestamp::from_millis(authorizer.expires_at.as_deref()?.parse().ok()?)?,
+                expires_at: self.expires_at()?,
             })
         };
         let caller = caller().ok_or(Error::Unauthorized(TOKEN_NEEDED))?;
         // The authorizer's answer may be cached for longer than the token is valid.
-        if caller.expires_at <= now { Err(Error::InvalidToken("The token has expired.")) } else { Ok(caller) }
+        if caller.expires_at <= now { Err(Error::InvalidToken(EXPIRED)) } else { Ok(caller) }
     }
 
-    /// The caller, if it has an account token.
-    pub fn account(&self, now: Timestamp) -> Result<Caller, Error> {
-        match self.caller(now)? {
-            caller if caller.kind == TokenKind::Account => Ok(caller),
-            _ => Err(Error::Forbidden("This needs an account token, not a device's.")),
+    /// The member who calls, by an account token or an API key.
+    pub fn member(&self, now: Timestamp) -> Result<Member, Error> {
+        match self.viewer(now)? {
+            Viewer::Voter(_, Some(member)) | Viewer::Key(member) => Ok(member),
+            Viewer::Voter(Caller { kind: TokenKind::Account, .. }, None) => Err(Error::UseCase(Failure::RoleForbids)),
+            Viewer::Voter(_, None) | Viewer::Link(_) => Err(Error::Forbidden(MEMBER_NEEDED)),
         }
+    }
+
+    /// Who asks for results, as the owners' authorizer vouches for it.
+    pub fn viewer(&self, now: Timestamp) -> Result<Viewer, Error> {
+        match self.authorizer().and_then(|authorizer| authorizer.kind.as_deref()) {
+            Some("key") => {
+                self.key().filter(|_| self.is_in_time(now)).map(Viewer::Key).ok_or(Error::InvalidToken(EXPIRED))
+            }
+            Some("view") => {
+                self.link().filter(|_| self.is_in_time(now)).map(Viewer::Link).ok_or(Error::InvalidToken(EXPIRED))
+            }
+            _ => {
+                let caller = self.caller(now)?;
+                let member = self.member_by_account(&caller);
+                Ok(Viewer::Voter(caller, member))
+            }
+        }
+    }
+
+    fn authorizer(&self) -> Option<&Authorizer> {
+        self.event.request_context.authorizer.as_ref()
+    }
+
+    fn is_in_time(&self, now: Timestamp) -> bool {
+        self.expires_at().is_some_and(|expires_at| expires_at > now)
+    }
+
+    fn expires_at(&self) -> Option<Timestamp> {
+        Timestamp::from_millis(self.authorizer()?.expires_at.as_deref()?.parse().ok()?)
+    }
+
+    /// An account without a tenant of another kind manages its own polls. A tenant that can't be read is none.
+    fn member_by_account(&self, caller: &Caller) -> Option<Member> {
+        if caller.kind != TokenKind::Account {
+            return None;
+        }
+        let of_account = Member::of_account(caller, self.id());
+        match self.authorizer()?.tenant_kind {
+            None => Some(of_account),
+            Some(_) => Some(Member { tenant: self.tenant()?, role: self.role(), ..of_account }),
+        }
+    }
+
+    fn key(&self) -> Option<Member> {
+        let author = Author::Key { id: self.authorizer()?.subject.clone()? };
+        Some(Member { tenant: self.tenant()?, role: self.role(), author, request_id: self.id().to_owned() })
+    }
+
+    fn link(&self) -> Option<PollId> {
+        PollId::parse(self.authorizer()?.poll_id.as_deref()?)
+    }
+
+    fn tenant(&self) -> Option<Tenant> {
+        let Authorizer { issuer, tenant_kind, tenant, .. } = self.authorizer()?;
+        Tenant::new(issuer.as_deref()?, TenantKind::parse(tenant_kind.as_deref()?)?, tenant.as_deref()?)
+    }
+
+    fn role(&self) -> Option<Role> {
+        Role::parse(self.authorizer()?.role.as_deref()?)
     }
 
     /// The idempotency key, if there is one: 1 to 255 visible ASCII characters.

@@ -5,8 +5,11 @@ use landslide_aws::testing::Log;
 use landslide_domain::testing::poll_asked_for;
 use landslide_domain::{
     ballot::{OPTIONS_MAX, SentBallot},
+    ids::PollId,
     poll::request::{CreatePoll, LABEL_CHARS_MAX, QUESTION_CHARS_MAX},
+    role::Role,
     time::Timestamp,
+    viewer::Viewer,
 };
 use proptest::prelude::*;
 use saphyr::{LoadableYamlNode, Yaml};
@@ -236,16 +239,78 @@ fn refusal_or(request: &Request) -> String {
 fn a_caller_is_whom_the_authorizer_vouches_for_until_the_token_expires() {
     let context = json!({"issuer": "i", "subject": "s", "kind": "device", "expires_at": "1000", "principalId": "s"});
     let caller = request(&[], "", context.clone()).caller(at(999)).unwrap();
-    assert_eq!(caller.owner(), "i s");
+    assert_eq!((caller.issuer.as_str(), caller.subject.as_str()), ("i", "s"));
     let code = |error: Error| respond(Err(error)).1["code"].clone();
     assert_eq!(code(request(&[], "", context.clone()).caller(at(1_000)).unwrap_err()), "unauthorized");
-    assert_eq!(code(request(&[], "", context.clone()).account(at(0)).unwrap_err()), "forbidden");
+    assert_eq!(code(request(&[], "", context.clone()).member(at(0)).unwrap_err()), "forbidden");
     for absent in ["issuer", "subject", "kind", "expires_at"] {
         let mut context = context.clone();
         context.as_object_mut().unwrap().remove(absent);
         assert_eq!(code(request(&[], "", context).caller(at(0)).unwrap_err()), "unauthorized", "{absent}");
     }
     assert_eq!(code(with_body("").caller(at(0)).unwrap_err()), "unauthorized");
+}
+
+/// The context of an account's token, with what else the owners' authorizer says.
+fn context(more: Value) -> Value {
+    let mut context = json!({"issuer": "i", "subject": "s", "kind": "account", "expires_at": "1000"});
+    context.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    context
+}
+
+/// The tenant's key, the role and the kind of author of a member, or the code of the refusal.
+fn member(context: Value) -> Result<(String, Option<Role>, Value), Value> {
+    match request(&[], "", context).member(at(0)) {
+        Ok(member) => {
+            let author = serde_json::to_value(&member.author).unwrap()["kind"].clone();
+            Ok((member.tenant.key().as_str().to_owned(), member.role, author))
+        }
+        Err(error) => Err(respond(Err(error)).1["code"].clone()),
+    }
+}
+
+#[test]
+fn an_account_manages_its_own_polls_unless_its_token_names_an_organisation() {
+    let of = |tenant: &str, role| Ok((tenant.to_owned(), role, json!("account")));
+    let acme = json!({"tenant_kind": "organisation", "tenant": "acme"});
+    let (mut editor, mut unknown) = (acme.clone(), acme.clone());
+    editor["role"] = json!("editor");
+    unknown["role"] = json!("Editor");
+    assert_eq!(member(context(json!({}))), of("i s", Some(Role::Owner)));
+    assert_eq!(member(context(editor)), of("i\torganisation\tacme", Some(Role::Editor)));
+    for nothing in [acme, unknown] {
+        assert_eq!(member(context(nothing)), of("i\torganisation\tacme", None));
+    }
+}
+
+#[test]
+fn a_tenant_that_can_not_be_read_is_nobodys() {
+    for tenant in [
+        json!({"tenant_kind": "organisation"}),
+        json!({"tenant_kind": "team", "tenant": "acme", "role": "owner"}),
+        json!({"tenant_kind": "organisation", "tenant": "a\tb", "role": "owner"}),
+        json!({"tenant_kind": "organisation", "tenant": "", "role": "owner"}),
+    ] {
+        assert_eq!(member(context(tenant.clone())), Err(json!("forbidden")), "{tenant}");
+    }
+}
+
+#[test]
+fn a_key_acts_for_its_tenant_until_it_expires_and_is_no_voter() {
+    let key = context(json!({"kind": "key", "tenant_kind": "account", "tenant": "owner", "role": "viewer"}));
+    assert_eq!(member(key.clone()), Ok(("i owner".to_owned(), Some(Role::Viewer), json!("key"))));
+    let code = |error: Error| respond(Err(error)).1["code"].clone();
+    assert_eq!(code(request(&[], "", key.clone()).member(at(1_000)).unwrap_err()), "unauthorized");
+    assert_eq!(code(request(&[], "", key).caller(at(0)).unwrap_err()), "unauthorized");
+}
+
+#[test]
+fn a_view_link_shows_one_poll_and_manages_none() {
+    let link = context(json!({"kind": "view", "poll_id": "p1"}));
+    let viewer = request(&[], "", link.clone()).viewer(at(0)).unwrap();
+    assert_eq!(viewer, Viewer::Link(PollId::parse("p1").unwrap()));
+    assert!(request(&[], "", link.clone()).viewer(at(1_000)).is_err());
+    assert_eq!(member(link), Err(json!("forbidden")));
 }
 
 #[test]

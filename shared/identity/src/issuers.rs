@@ -13,14 +13,20 @@ use self::config::{Entry, Keys, Settings};
 use crate::{
     device_keys::DeviceKeys,
     key_sets::{Fetch, FetchedKeys, HttpFetch, KeysUnavailable, Reach, StoredKeySets},
+    membership::{Membership, MembershipClaims},
     token::{DEVICE_ISSUER, KeySet, Refused, Token},
 };
 
 /// The most characters that are logged of a name in an unverified token.
 const LOGGED_CHARS_MAX: usize = 200;
 
-/// Accepted issuers, by each of their names.
-pub struct Issuers(HashMap<String, Arc<Source>>);
+/// Accepted issuers.
+pub struct Issuers {
+    /// Where keys are, by each of the issuer's names.
+    sources: HashMap<String, Arc<Source>>,
+    /// The claims for organisation and role, by the issuer's first name.
+    memberships: HashMap<String, MembershipClaims>,
+}
 
 /// Verifies tokens.
 pub struct Verifier<F = HttpFetch> {
@@ -74,17 +80,18 @@ impl Issuers {
     }
 
     fn read_with_problems(text: &str, reach: Reach) -> (Self, Vec<Problem>) {
-        let mut known = HashMap::from([(DEVICE_ISSUER.to_owned(), Arc::new(Source::Devices))]);
+        let sources = HashMap::from([(DEVICE_ISSUER.to_owned(), Arc::new(Source::Devices))]);
+        let mut known = Self { sources, memberships: HashMap::new() };
         let problems = match config::read(text, reach) {
-            Ok(entries) => entries.into_iter().filter_map(|entry| add(&mut known, entry)).collect(),
+            Ok(entries) => entries.into_iter().filter_map(|entry| known.add(entry)).collect(),
             Err(problem) => vec![problem],
         };
-        (Self(known), problems)
+        (known, problems)
     }
 
     /// Each issuer whose keys are fetched, once.
     pub fn fetched(&self) -> impl Iterator<Item = &FetchedKeys> {
-        self.0.iter().filter_map(|(name, source)| match &**source {
+        self.sources.iter().filter_map(|(name, source)| match &**source {
             Source::Fetched(keys) if keys.name() == name => Some(keys),
             _ => None,
         })
@@ -93,6 +100,40 @@ impl Issuers {
     /// Starts with the stored keys, where they match an issuer's configuration.
     pub fn recall(&self, stored: &StoredKeySets) {
         self.fetched().for_each(|keys| keys.recall(stored));
+    }
+
+    /// For whom an account of this issuer acts, by the claims of its verified token.
+    fn membership(&self, issuer: &str, claims: &[u8]) -> Membership {
+        self.memberships.get(issuer).map_or(Membership::Account, |membership| membership.read(issuer, claims))
+    }
+
+    /// Adds an entry. Returns what is wrong with it. Each issuer's name must be unique: a second entry would be another
+    /// issuer with the same voters.
+    fn add(&mut self, entry: Entry) -> Option<Problem> {
+        let known = &mut self.sources;
+        let taken = entry.names.iter().enumerate().find(|(index, name)| {
+            known.contains_key(*name) || entry.names.iter().take(*index).any(|earlier| earlier == *name)
+        });
+        let settings = match taken {
+            Some((index, name)) => Err(Problem {
+                entry: format!("issuer {:?}", entry.names.first().unwrap_or(name)),
+                field: if index == 0 { "issuer" } else { "aliases" }.to_owned(),
+                wrong: format!("has {name:?}, which is there already"),
+            }),
+            None => entry.settings,
+        };
+        let (source, membership, problem) = match settings.and_then(source) {
+            Ok((source, membership)) => (source, membership, None),
+            Err(problem) => (Source::Unusable(problem.clone()), None, Some(problem)),
+        };
+        if let (Some(membership), Some(name)) = (membership, entry.names.first()) {
+            self.memberships.insert(name.clone(), membership);
+        }
+        let source = Arc::new(source);
+        for name in entry.names {
+            self.sources.entry(name).or_insert_with(|| source.clone());
+        }
+        problem
     }
 }
 
@@ -110,11 +151,31 @@ impl<F: Fetch> Verifier<F> {
     /// Returns the caller that a token names, or why it is refused. Fails if the issuer's keys are unavailable. `now`
     /// must be sampled before this call.
     pub async fn verify(&self, token: &str, now: Timestamp) -> Result<Result<Caller, Refusal>, KeysUnavailable> {
+        match Token::read(token) {
+            Ok(token) => self.verify_read(&token, now).await,
+            Err(reason) => Ok(Err(Refusal { issuer: None, key_id: None, reason })),
+        }
+    }
+
+    /// As `verify`, and says for whom the caller acts.
+    pub async fn verify_member(
+        &self,
+        token: &str,
+        now: Timestamp,
+    ) -> Result<Result<(Caller, Membership), Refusal>, KeysUnavailable> {
         let token = match Token::read(token) {
             Ok(token) => token,
             Err(reason) => return Ok(Err(Refusal { issuer: None, key_id: None, reason })),
         };
-        let verdict = self.verify_by_issuer(&token, now).await?;
+        let verdict = self.verify_read(&token, now).await?;
+        Ok(verdict.map(|caller| {
+            let membership = self.issuers.membership(&caller.issuer, token.claims());
+            (caller, membership)
+        }))
+    }
+
+    async fn verify_read(&self, token: &Token<'_>, now: Timestamp) -> Result<Result<Caller, Refusal>, KeysUnavailable> {
+        let verdict = self.verify_by_issuer(token, now).await?;
         Ok(verdict.map_err(|reason| Refusal {
             issuer: Some(shortened(token.issuer())),
             key_id: token.key_id().map(shortened),
@@ -127,7 +188,7 @@ impl<F: Fetch> Verifier<F> {
         token: &Token<'_>,
         now: Timestamp,
     ) -> Result<Result<Caller, Refused>, KeysUnavailable> {
-        match self.issuers.0.get(token.issuer()).map(|source| &**source) {
+        match self.issuers.sources.get(token.issuer()).map(|source| &**source) {
             None => Ok(Err(self.unknown_issuer(token.issuer()))),
             Some(Source::Devices) => Ok(self.device_keys.verify(token)),
             Some(Source::Inline(keys)) => Ok(keys.verify(token)),
@@ -153,39 +214,15 @@ impl<F: Fetch> Verifier<F> {
     /// The token is refused either way, but the log should name a likely typing error.
     fn unknown_issuer(&self, name: &str) -> Refused {
         let other = name.strip_suffix('/').map_or_else(|| format!("{name}/"), str::to_owned);
-        if self.issuers.0.contains_key(&other) { Refused::SlashAtEnd(other) } else { Refused::UnknownIssuer }
+        if self.issuers.sources.contains_key(&other) { Refused::SlashAtEnd(other) } else { Refused::UnknownIssuer }
     }
 }
 
-/// Adds an entry. Returns what is wrong with it. Each issuer's name must be unique: a second entry would be another
-/// issuer with the same voters.
-fn add(known: &mut HashMap<String, Arc<Source>>, entry: Entry) -> Option<Problem> {
-    let taken = entry.names.iter().enumerate().find(|(index, name)| {
-        known.contains_key(*name) || entry.names.iter().take(*index).any(|earlier| earlier == *name)
-    });
-    let settings = match taken {
-        Some((index, name)) => Err(Problem {
-            entry: format!("issuer {:?}", entry.names.first().unwrap_or(name)),
-            field: if index == 0 { "issuer" } else { "aliases" }.to_owned(),
-            wrong: format!("has {name:?}, which is there already"),
-        }),
-        None => entry.settings,
-    };
-    let (source, problem) = match settings.and_then(source) {
-        Ok(source) => (source, None),
-        Err(problem) => (Source::Unusable(problem.clone()), Some(problem)),
-    };
-    let source = Arc::new(source);
-    for name in entry.names {
-        known.entry(name).or_insert_with(|| source.clone());
-    }
-    problem
-}
-
-fn source(settings: Settings) -> Result<Source, Problem> {
+fn source(settings: Settings) -> Result<(Source, Option<MembershipClaims>), Problem> {
+    let membership = settings.membership;
     let expected = Arc::new(settings.expected);
     let published = match settings.keys {
-        Keys::At(at) => return Ok(Source::Fetched(FetchedKeys::new(expected, at))),
+        Keys::At(at) => return Ok((Source::Fetched(FetchedKeys::new(expected, at)), membership)),
         Keys::Inline(published) => published,
     };
     let keys = KeySet::of_accounts(expected.clone(), &published);
@@ -199,7 +236,7 @@ fn source(settings: Settings) -> Result<Source, Problem> {
             wrong: "has no key that can be used".to_owned(),
         });
     }
-    Ok(Source::Inline(keys))
+    Ok((Source::Inline(keys), membership))
 }
 
 fn shortened(name: &str) -> String {

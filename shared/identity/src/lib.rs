@@ -3,4 +3,5 @@
 pub mod device_keys;
 pub mod issuers;
 pub mod key_sets;
+pub mod membership;
 pub mod token;

@@ -131,6 +131,11 @@ impl<'a> Token<'a> {
         &self.issuer
     }
 
+    /// The claims as JSON, not verified.
+    pub(crate) fn claims(&self) -> &[u8] {
+        &self.claims
+    }
+
     /// The id of the key that the token names.
     pub fn key_id(&self) -> Option<&str> {
         self.header.kid.as_deref()

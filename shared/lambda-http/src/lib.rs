@@ -78,6 +78,10 @@ fn request_context(context: &ApiGatewayProxyRequestContext) -> landslide_edge::R
             subject: field("subject"),
             kind: field("kind"),
             expires_at: field("expires_at"),
+            tenant_kind: field("tenant_kind"),
+            tenant: field("tenant"),
+            role: field("role"),
+            poll_id: field("poll_id"),
         }),
     }
 }

@@ -10,6 +10,6 @@ mod show;
 pub use self::create::{CreatedPoll, PollCreation};
 pub use self::{
     change::PollChanges,
-    list::{OwnerPolls, PollPage},
+    list::{PollPage, TenantPolls},
     show::CurrentPolls,
 };

@@ -8,12 +8,12 @@ use landslide_aws::{
     store::{ResultsStore, VoteStore},
 };
 use landslide_domain::{
-    caller::Caller,
     error::Error,
     ids::PollId,
     poll::{ResultsVisibility, Rules},
     results::{results, results_tag},
     time::Timestamp,
+    viewer::Viewer,
 };
 
 use crate::current::Current;
@@ -57,29 +57,30 @@ impl CurrentResults {
         Self { store, votes, current: Current::new(POLLS_MAX) }
     }
 
-    /// A poll's results at `now`, which must be sampled before this call, if the caller may see them. If the caller is
+    /// A poll's results at `now`, which must be sampled before this call, if the viewer may see them. If the viewer is
     /// `None`, if anyone may.
     pub async fn document(
         &self,
         poll_id: &PollId,
-        caller: Option<&Caller>,
+        viewer: Option<&Viewer>,
         now: Timestamp,
     ) -> Result<Arc<ResultsDocument>, Error> {
         let read = async |kept: Option<Arc<ResultsDocument>>| {
             self.read(poll_id, kept.map_or(1, |kept| kept.rules.lanes), now).await
         };
         let document = self.current.get(poll_id, now, read).await?;
-        if self.may_see(caller, &document.rules, now).await? { Ok(document) } else { Err(Error::ResultsHidden) }
+        if self.may_see(viewer, &document.rules, now).await? { Ok(document) } else { Err(Error::ResultsHidden) }
     }
 
-    async fn may_see(&self, caller: Option<&Caller>, rules: &Rules, now: Timestamp) -> Result<bool, Error> {
+    async fn may_see(&self, viewer: Option<&Viewer>, rules: &Rules, now: Timestamp) -> Result<bool, Error> {
         if rules.results_are_public(now) {
             return Ok(true);
         }
-        let Some(caller) = caller else { return Ok(false) };
-        if rules.is_owned_by(caller) {
+        let Some(viewer) = viewer else { return Ok(false) };
+        if viewer.sees_hidden_results(rules) {
             return Ok(true);
         }
+        let Some(caller) = viewer.voter() else { return Ok(false) };
         if rules.settings.spec.results != ResultsVisibility::AfterVote {
             return Ok(false);
         }

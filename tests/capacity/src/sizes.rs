@@ -19,6 +19,7 @@ use landslide_domain::{
     fold::fold,
     ids::{PollId, VoterKey},
     lane::LaneKey,
+    member::{Action, Member},
     poll::Rules,
     poll::request::CreatePoll,
     tally::{Counters, Head, Minute, SeenRow},
@@ -123,13 +124,15 @@ fn rules() -> Rules {
     let body = json!({"question": "?", "options": ["a", "b"]});
     let asked: CreatePoll = serde_json::from_value(body).expect("a poll's body");
     let new = asked.validate().expect("a valid poll");
-    let owner = Caller {
+    let account = Caller {
         issuer: "https://id.example.org".to_owned(),
         subject: "owner".to_owned(),
         kind: TokenKind::Account,
         expires_at: at(1),
     };
-    new.create(poll(), &owner, [0; 32], 1, at(0)).expect("a poll that opens").rules
+    let owner = Member::of_account(&account, "request");
+    let stamp = owner.stamp(Action::PollCreated, at(0));
+    new.create(poll(), &owner.tenant, stamp, [0; 32], 1, at(0)).expect("a poll that opens").rules
 }
 
 fn lane() -> LaneKey {

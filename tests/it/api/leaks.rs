@@ -8,6 +8,7 @@ use landslide_aws::random;
 use landslide_domain::{
     caller::{Caller, TokenKind},
     ids::{PollId, VoterKey},
+    tenant::TenantKey,
     time::Timestamp,
 };
 use serde_json::{Value, json};
@@ -278,7 +279,8 @@ async fn ids_have_128_bits_that_tell_nothing_of_one_another() {
     // A few thousand, from where the function takes them.
     let drawn = (0..IDS).map(|_| bits(PollId::from_bytes(random::bytes().unwrap()).as_str()));
     assert_random("drawn ids", &drawn.collect::<Vec<_>>());
-    let keyed = (0..IDS).map(|n| bits(PollId::of_idempotency_key(&[7; 32], "owner", &n.to_string()).as_str()));
+    let owner = TenantKey::stored("owner");
+    let keyed = (0..IDS).map(|n| bits(PollId::of_idempotency_key(&[7; 32], &owner, &n.to_string()).as_str()));
     assert_random("ids of idempotency keys", &keyed.collect::<Vec<_>>());
     let voter = |subject: String, salt: u32| {
         let mut salt_bytes = [7; 32];

@@ -60,6 +60,11 @@ impl<'a> Attributes<'a> {
         self.0.get(name).and_then(|value| value.as_s().ok()).map(String::as_str).ok_or_else(|| unreadable(name))
     }
 
+    /// A string, or `None` if the attribute is absent.
+    pub fn optional_string(&self, name: &str) -> Result<Option<&'a str>, StoreError> {
+        self.0.get(name).map(|_| self.string(name)).transpose()
+    }
+
     /// A number.
     pub fn number<T: FromStr>(&self, name: &str) -> Result<T, StoreError> {
         self.optional_number(name)?.ok_or_else(|| unreadable(name))

@@ -19,7 +19,9 @@ use landslide_domain::{
     ids::PollId,
     keys,
     lane::{LANE_PROPAGATION_MS, LANES_MAX, Partitions},
+    member::Stamp,
     poll::{OwnerOrder, Poll, PollSpec, Rules, Settings},
+    tenant::TenantKey,
     time::Timestamp,
 };
 
@@ -51,7 +53,7 @@ pub enum Replaced {
     Overtaken,
 }
 
-/// One page of an owner's polls, newest first.
+/// One page of a tenant's polls, newest first.
 #[derive(Debug)]
 pub struct Page {
     /// The polls, without owner, options and salt.
@@ -99,7 +101,9 @@ const PARTITIONS: &str = "partitions";
 const LANES: &str = "lanes";
 /// The attribute with the time when the lanes were last doubled, if ever.
 const LANES_DOUBLED_AT: &str = "lanes_doubled_at";
-/// The owner index.
+/// The attribute that says who wrote this revision, and how. Absent in polls from before there were stamps.
+const STAMP: &str = "stamp";
+/// The index by tenant.
 const BY_OWNER: &str = "by-owner";
 
 /// The Polls table.
@@ -119,11 +123,11 @@ impl PollStore {
         Self::over(Client::new(aws), table)
     }
 
-    /// Reads at most `limit` polls of an owner, older than `after`. Eventually consistent, as the index is.
-    pub async fn page(&self, owner: &str, after: Option<&OwnerOrder>, limit: usize) -> Result<Page, StoreError> {
+    /// Reads at most `limit` polls of a tenant, older than `after`. Eventually consistent, as the index is.
+    pub async fn page(&self, tenant: &TenantKey, after: Option<&OwnerOrder>, limit: usize) -> Result<Page, StoreError> {
         let start = after.map(|after| {
             Item::from([
-                ("owner".to_owned(), string(owner)),
+                (keys::OWNER.to_owned(), string(tenant.as_str())),
                 ("owner_order".to_owned(), string(keys::owner_order(after.created_at, &after.poll_id))),
                 (keys::POLL_ID.to_owned(), string(after.poll_id.as_str())),
                 (keys::ITEM.to_owned(), string(keys::RULES)),
@@ -135,8 +139,8 @@ impl PollStore {
             .table_name(&self.table)
             .index_name(BY_OWNER)
             .key_condition_expression("#owner = :owner")
-            .expression_attribute_names("#owner", "owner")
-            .expression_attribute_values(":owner", string(owner))
+            .expression_attribute_names("#owner", keys::OWNER)
+            .expression_attribute_values(":owner", string(tenant.as_str()))
             .scan_index_forward(false)
             .set_exclusive_start_key(start)
             // One more than requested shows whether there is another page, so that no page is empty.
@@ -319,7 +323,7 @@ fn rules_item(rules: &Rules) -> Item {
     let attributes = [
         (keys::POLL_ID, string(settings.poll_id.as_str())),
         (keys::ITEM, string(keys::RULES)),
-        ("owner", string(&rules.owner)),
+        (keys::OWNER, string(rules.tenant.as_str())),
         ("owner_order", string(keys::owner_order(settings.created_at, &settings.poll_id))),
         ("options", number(rules.options)),
         (OPTIONS_REVISION, number(rules.options_revision)),
@@ -331,11 +335,13 @@ fn rules_item(rules: &Rules) -> Item {
     ];
     let spec = settings.spec.stored().map(|(name, stored)| (name, attribute(stored)));
     let doubled_at = rules.lanes_doubled_at.map(|at| (LANES_DOUBLED_AT, time(at)));
+    let stamp = rules.stamp.as_ref().and_then(|stamp| Some((STAMP, string(serde_json::to_string(stamp).ok()?))));
     let partitions =
         (rules.partitions != Partitions::default()).then(|| (PARTITIONS, number(rules.partitions.number())));
     attributes
         .into_iter()
         .chain(spec)
+        .chain(stamp)
         .chain(doubled_at)
         .chain(partitions)
         .map(|(name, value)| (name.to_owned(), value))
@@ -362,7 +368,8 @@ pub(super) fn read_rules(item: &Item) -> Result<Rules, StoreError> {
         // Absent if both items were always written together.
         options_revision: attributes.optional_number(OPTIONS_REVISION)?.unwrap_or(settings.revision),
         settings,
-        owner: attributes.string("owner")?.to_owned(),
+        tenant: TenantKey::stored(attributes.string(keys::OWNER)?),
+        stamp: read_stamp(attributes.optional_string(STAMP)?)?,
         options: attributes.number("options")?,
         partitions: read_partitions(&attributes)?,
         lanes: attributes.number(LANES)?,
@@ -370,6 +377,11 @@ pub(super) fn read_rules(item: &Item) -> Result<Rules, StoreError> {
         salt: attributes.bytes("salt")?,
         request_hash: attributes.bytes("request_hash")?,
     })
+}
+
+fn read_stamp(text: Option<&str>) -> Result<Option<Stamp>, StoreError> {
+    let stamp = text.map(serde_json::from_str).transpose();
+    stamp.map_err(|error| StoreError::Broken(format!("read item: the stamp: {error}")))
 }
 
 fn read_partitions(attributes: &Attributes) -> Result<Partitions, StoreError> {

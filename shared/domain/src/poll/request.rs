@@ -9,10 +9,11 @@ use sha2::{Digest, Sha256};
 use super::{Kind, Poll, PollSpec, Rules, Settings, spec::SentSettings};
 use crate::{
     ballot::OPTIONS_MAX,
-    caller::Caller,
     field_error::FieldError,
     ids::PollId,
     lane::{Partitions, lanes_for},
+    member::Stamp,
+    tenant::Tenant,
     time::Timestamp,
 };
 
@@ -176,11 +177,12 @@ impl NewPoll {
         Poll { rules, options: self.labels }
     }
 
-    /// Creates the poll for `owner` at `now`. Fails if it would never be open.
+    /// Creates the poll for a tenant at `now`. Fails if it would never be open.
     pub fn create(
         self,
         poll_id: PollId,
-        owner: &Caller,
+        tenant: &Tenant,
+        stamp: Stamp,
         salt: [u8; 32],
         lanes_min: u8,
         now: Timestamp,
@@ -196,7 +198,8 @@ impl NewPoll {
             partitions: Partitions::for_peak(self.spec.peak_votes_per_second),
             lanes: lanes_for(self.spec.peak_votes_per_second, lanes_min),
             lanes_doubled_at: None,
-            owner: owner.owner(),
+            tenant: tenant.key(),
+            stamp: Some(stamp),
             salt,
             request_hash,
             settings: Settings { poll_id, spec: self.spec, revision: 1, created_at: now },

@@ -1,10 +1,13 @@
 //! Parses the configured issuers, entry by entry. An error names its entry and repeats no value, which could be a
 //! secret.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value};
 
 use crate::{
     key_sets::{KeysAt, Reach, check_uri},
+    membership::MembershipClaims,
     token::{AUDIENCE_CLAIM, Expected},
 };
 
@@ -39,6 +42,8 @@ pub struct Settings {
     pub expected: Expected,
     /// Where its keys are.
     pub keys: Keys,
+    /// Which of its claims carry organisation and role, if any do.
+    pub membership: Option<MembershipClaims>,
 }
 
 /// Where an issuer's keys are.
@@ -123,11 +128,12 @@ impl Fields {
         if OTHER_CLAIMS.contains(&audience_claim.as_str()) {
             return Err(self.problem("audience_claim", "names a claim that does not say for whom a token is"));
         }
+        let membership = self.membership()?;
         let keys = self.keys(reach)?;
         if let Some(unknown) = self.members.keys().next() {
             return Err(self.problem(unknown, "is not known"));
         }
-        Ok(Settings { expected: Expected { issuer, aliases, audiences, audience_claim }, keys })
+        Ok(Settings { expected: Expected { issuer, aliases, audiences, audience_claim }, keys, membership })
     }
 
     /// One or several, as a provider may have several clients with the same users.
@@ -141,6 +147,21 @@ impl Fields {
             return Err(self.problem("audience", "must be a text or a list of texts, none of them empty"));
         }
         Ok(audiences)
+    }
+
+    fn membership(&mut self) -> Result<Option<MembershipClaims>, Problem> {
+        let (organisation, role) = (self.text("organisation_claim")?, self.text("role_claim")?);
+        let roles = match self.take("roles") {
+            None => BTreeMap::new(),
+            Some(roles) => serde_json::from_value(roles)
+                .map_err(|_| self.problem("roles", "must map words to \"owner\", \"editor\" or \"viewer\""))?,
+        };
+        match (organisation, role) {
+            (Some(organisation), Some(role)) => Ok(Some(MembershipClaims { organisation, role, roles })),
+            (None, None) if roles.is_empty() => Ok(None),
+            (None, _) => Err(self.problem("organisation_claim", "is missing, and there is a role")),
+            (Some(_), None) => Err(self.problem("role_claim", "is missing, and there is an organisation")),
+        }
     }
 
     fn keys(&mut self, reach: Reach) -> Result<Keys, Problem> {

@@ -9,12 +9,13 @@ use landslide_aws::{
     store::{DynamoDb, PollStore, Replaced, StoreError},
 };
 use landslide_domain::{
-    caller::Caller,
     error::Error,
     ids::PollId,
     lease::CONFIG_WRITE_MS,
+    member::{Action, Member},
     poll::closing::{close, fence},
     poll::{Poll, Status},
+    role::Operation,
     time::Timestamp,
 };
 
@@ -56,10 +57,11 @@ impl<D: DynamoDb, C: Clock> PollChanges<D, C> {
         Self { polls, clock }
     }
 
-    /// Closes the caller's poll as early as possible. If it is already closed, returns it as it is.
-    pub async fn close(&self, poll_id: &PollId, caller: &Caller) -> Result<Poll, Error> {
-        self.change(poll_id, |poll, now, again| {
-            poll.rules.must_be_of(caller)?;
+    /// Closes the member's poll as early as possible. If it is already closed, returns it as it is.
+    pub async fn close(&self, poll_id: &PollId, member: &Member) -> Result<Poll, Error> {
+        member.must(Operation::ClosePoll)?;
+        self.change(poll_id, member, Action::PollClosed, |poll, now, again| {
+            poll.rules.must_be_of(&member.tenant)?;
             match poll.rules.status(now) {
                 Status::Scheduled => Err(Error::PollNotOpen),
                 Status::Closed if !again => Ok(poll.clone()),
@@ -75,6 +77,8 @@ impl<D: DynamoDb, C: Clock> PollChanges<D, C> {
     async fn change(
         &self,
         poll_id: &PollId,
+        member: &Member,
+        action: Action,
         edit: impl Fn(&Poll, Timestamp, bool) -> Result<Poll, Error>,
     ) -> Result<Poll, Error> {
         let mut tries = Tries::default();
@@ -82,7 +86,7 @@ impl<D: DynamoDb, C: Clock> PollChanges<D, C> {
             if attempt > 0 {
                 self.clock.back_off(PAUSE_MS, attempt.min(PAUSE_DOUBLINGS)).await;
             }
-            if let Some(outcome) = self.attempt(poll_id, &edit, &mut tries).await {
+            if let Some(outcome) = self.attempt(poll_id, (member, action), &edit, &mut tries).await {
                 return outcome;
             }
         }
@@ -93,6 +97,7 @@ impl<D: DynamoDb, C: Clock> PollChanges<D, C> {
     async fn attempt(
         &self,
         poll_id: &PollId,
+        (member, action): (&Member, Action),
         edit: impl Fn(&Poll, Timestamp, bool) -> Result<Poll, Error>,
         tries: &mut Tries,
     ) -> Option<Result<Poll, Error>> {
@@ -110,9 +115,12 @@ impl<D: DynamoDb, C: Clock> PollChanges<D, C> {
             return Some(Ok(current));
         }
         match edit(&current, now, is_ours) {
-            Ok(edited) if edited != current => self.write(edited, now, tries).await,
+            Ok(edited) if edited != current => self.write(stamped(edited, member, action, now), now, tries).await,
             // There is nothing to write, but a pending write might land after the response.
-            settled if tries.may_still_land() => self.fence_off(&current, settled, tries).await,
+            settled if tries.may_still_land() => {
+                let fenced = stamped(fence(&current), member, Action::ChangeGivenUp, now);
+                self.fence_off(fenced, settled, tries).await
+            }
             settled => {
                 if is_ours {
                     tracing::warn!(poll = %poll_id, "a change to poll {poll_id} may have landed late and stays as it is: audit the poll");
@@ -137,17 +145,21 @@ impl<D: DynamoDb, C: Clock> PollChanges<D, C> {
     /// Takes the next revision without a change, so that no earlier try can land.
     async fn fence_off(
         &self,
-        current: &Poll,
+        fenced: Poll,
         settled: Result<Poll, Error>,
         tries: &Tries,
     ) -> Option<Result<Poll, Error>> {
-        let fenced = fence(current);
         match self.polls.replace(&fenced).await {
             Ok(Replaced::Done) => Some(tries.told(settled.map(|_| fenced))),
             Ok(Replaced::Overtaken) | Err(StoreError::Unavailable(_)) => None,
             Err(error @ StoreError::Broken(_)) => Some(Err(error.into())),
         }
     }
+}
+
+fn stamped(mut poll: Poll, member: &Member, action: Action, now: Timestamp) -> Poll {
+    poll.rules.stamp = Some(member.stamp(action, now));
+    poll
 }
 
 #[cfg(test)]

@@ -6,11 +6,12 @@ use landslide_aws::{
     store::{Created, PollStore},
 };
 use landslide_domain::{
-    caller::Caller,
     error::Error,
     ids::PollId,
+    member::{Action, Member},
     poll::Poll,
     poll::request::{CreatePoll, NewPoll},
+    role::Operation,
 };
 
 /// The Polls table, and what a new poll needs.
@@ -35,18 +36,19 @@ impl PollCreation {
         Self { polls, poll_id_secret, lanes_min }
     }
 
-    /// Creates a poll for an owner. If the owner has used the idempotency key before, returns the poll created then, as
+    /// Creates a poll for a tenant. If the tenant has used the idempotency key before, returns the poll created then, as
     /// it is now.
-    pub async fn create(&self, owner: &Caller, key: Option<&str>, asked: CreatePoll) -> Result<CreatedPoll, Error> {
+    pub async fn create(&self, member: &Member, key: Option<&str>, asked: CreatePoll) -> Result<CreatedPoll, Error> {
+        member.must(Operation::CreatePoll)?;
         let new = asked.validate().map_err(Error::InvalidFields)?;
         let request_hash = new.hash();
-        let poll_id = self.id(owner, key)?;
+        let poll_id = self.id(member, key)?;
         if key.is_some()
             && let Some(poll) = self.polls.poll(&poll_id, &SystemClock).await?
         {
             return repeated(poll, request_hash);
         }
-        let poll = self.drafted(new, poll_id, owner)?;
+        let poll = self.drafted(new, poll_id, member)?;
         match self.polls.create(&poll).await? {
             Created::New => Ok(CreatedPoll { poll, is_new: true }),
             Created::Exists => {
@@ -58,15 +60,17 @@ impl PollCreation {
         }
     }
 
-    fn id(&self, owner: &Caller, key: Option<&str>) -> Result<PollId, Error> {
+    fn id(&self, member: &Member, key: Option<&str>) -> Result<PollId, Error> {
         Ok(match key {
-            Some(key) => PollId::of_idempotency_key(&self.poll_id_secret, &owner.owner(), key),
+            Some(key) => PollId::of_idempotency_key(&self.poll_id_secret, &member.tenant.key(), key),
             None => PollId::from_bytes(random::bytes()?),
         })
     }
 
-    fn drafted(&self, new: NewPoll, poll_id: PollId, owner: &Caller) -> Result<Poll, Error> {
-        let poll = new.create(poll_id, owner, random::bytes()?, self.lanes_min, SystemClock.now());
+    fn drafted(&self, new: NewPoll, poll_id: PollId, member: &Member) -> Result<Poll, Error> {
+        let now = SystemClock.now();
+        let stamp = member.stamp(Action::PollCreated, now);
+        let poll = new.create(poll_id, &member.tenant, stamp, random::bytes()?, self.lanes_min, now);
         poll.map_err(|error| Error::InvalidFields(vec![error]))
     }
 }

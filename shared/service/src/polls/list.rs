@@ -1,19 +1,20 @@
-//! Lists an owner's polls, page by page.
+//! Lists a tenant's polls, page by page.
 
 use landslide_aws::{config::ConfigError, sdk, store::PollStore};
 use landslide_domain::{
-    caller::Caller,
     error::Error,
+    member::Member,
     poll::cursor::{cursor, read_cursor},
     poll::{OwnerOrder, Settings},
+    role::Operation,
 };
 
-/// The Polls table, listed by owner.
-pub struct OwnerPolls {
+/// The Polls table, listed by tenant.
+pub struct TenantPolls {
     polls: PollStore,
 }
 
-/// One page of an owner's polls, newest first.
+/// One page of a tenant's polls, newest first.
 pub struct PollPage {
     /// The polls, without their options.
     pub polls: Vec<Settings>,
@@ -21,7 +22,7 @@ pub struct PollPage {
     pub next_cursor: Option<String>,
 }
 
-impl OwnerPolls {
+impl TenantPolls {
     /// Uses the table in the environment's variable.
     pub fn from_env() -> Result<Self, ConfigError> {
         Ok(Self::new(PollStore::from_env(&sdk::sdk_config()?)?))
@@ -32,13 +33,14 @@ impl OwnerPolls {
         Self { polls }
     }
 
-    /// Returns at most `limit` of the caller's polls, starting at an earlier page's cursor.
-    pub async fn page(&self, caller: &Caller, after: Option<&str>, limit: usize) -> Result<PollPage, Error> {
-        let owner = caller.owner();
-        let after = after.map(|after| read_cursor(&owner, after).ok_or(Error::UnknownCursor)).transpose()?;
-        let page = self.polls.page(&owner, after.as_ref(), limit).await?;
+    /// Returns at most `limit` of the member's polls, starting at an earlier page's cursor.
+    pub async fn page(&self, member: &Member, after: Option<&str>, limit: usize) -> Result<PollPage, Error> {
+        member.must(Operation::ListPolls)?;
+        let tenant = member.tenant.key();
+        let after = after.map(|after| read_cursor(&tenant, after).ok_or(Error::UnknownCursor)).transpose()?;
+        let page = self.polls.page(&tenant, after.as_ref(), limit).await?;
         let last = page.polls.last().filter(|_| page.has_more);
-        let next_cursor = last.map(|last| cursor(&owner, &place(last)));
+        let next_cursor = last.map(|last| cursor(&tenant, &place(last)));
         Ok(PollPage { polls: page.polls, next_cursor })
     }
 }

@@ -2,9 +2,10 @@
 
 use std::{future::Future, sync::Arc};
 
-use authorizer::{AuthorizerRequest, authorize};
+use authorizer::authorize;
 use lambda_http::{Adapter, request::LambdaRequest};
 use lambda_runtime::{Context, LambdaEvent, Service};
+use landslide_authorizer::{App, AuthorizerRequest};
 use landslide_aws::{
     clock,
     store::{PollStore, ResultsStore, VoteStore},
@@ -15,6 +16,7 @@ use landslide_domain::{
     caller::{Caller, TokenKind},
     fold::fold,
     ids::PollId,
+    member::{Action, Member},
     message::Message,
     poll::Poll,
     poll::request::CreatePoll,
@@ -122,7 +124,7 @@ fn context() -> Context {
 }
 
 fn authorizer(token: &str) -> Work {
-    let (app, event, runtime) = (authorizer::App::new(tokens::verifier()), events::authorization(token), runtime());
+    let (app, event, runtime) = (App::new(tokens::verifier()), events::authorization(token), runtime());
     Box::new(move || {
         let request: AuthorizerRequest = serde_json::from_slice(&event).unwrap();
         let answer = runtime.block_on(authorize(&app, &request, clock::now())).unwrap();
@@ -158,14 +160,17 @@ fn poll() -> Poll {
     let labels: Vec<String> = (0..votes::OPTIONS).map(|id| format!("Contestant number {id}")).collect();
     let asked: CreatePoll =
         serde_json::from_value(json!({"question": "Who should win tonight?", "options": labels})).unwrap();
-    let owner = Caller {
+    let account = Caller {
         issuer: "https://id.example.org".to_owned(),
         subject: "owner".to_owned(),
         kind: TokenKind::Account,
         expires_at: Timestamp::EPOCH,
     };
+    let owner = Member::of_account(&account, "request");
+    let stamp = owner.stamp(Action::PollCreated, Timestamp::EPOCH);
     let id = PollId::parse(votes::POLL).unwrap();
-    let Ok(poll) = asked.validate().unwrap().create(id, &owner, [7; 32], votes::LANES, Timestamp::EPOCH) else {
+    let Ok(poll) = asked.validate().unwrap().create(id, &owner.tenant, stamp, [7; 32], votes::LANES, Timestamp::EPOCH)
+    else {
         panic!("the poll is not valid")
     };
     poll

@@ -4,14 +4,15 @@ use std::rc::Rc;
 
 use landslide_aws::store::PollStore;
 use landslide_domain::{
-    caller::{Caller, TokenKind},
     error::Error,
     ids::PollId,
     lease::PROPAGATION_MS,
+    member::{Action, Author, Member},
     poll::Poll,
     poll::edit::EditPoll,
     poll::request::{CreatePoll, PEAK_VOTES_PER_SECOND_MAX},
-    time::Timestamp,
+    role::Role,
+    tenant::Tenant,
     vote::Revisions,
 };
 use serde_json::{Value, json};
@@ -42,13 +43,10 @@ const TRIES_MAX: u64 = 5;
 const RETRY_PAUSE_MS: u64 = 3_000;
 
 /// The owner of all polls.
-pub fn owner() -> Caller {
-    Caller {
-        issuer: "https://id.example.org".to_owned(),
-        subject: "owner".to_owned(),
-        kind: TokenKind::Account,
-        expires_at: Timestamp::EPOCH.plus_millis(u64::MAX),
-    }
+pub fn owner() -> Member {
+    let author = Author::Account { issuer: "https://id.example.org".to_owned(), subject: "owner".to_owned() };
+    let tenant = Tenant::account("https://id.example.org", "owner");
+    Member { tenant, role: Some(Role::Owner), author, request_id: "request".to_owned() }
 }
 
 /// A poll as one of the run's owners wishes it.
@@ -89,8 +87,9 @@ pub fn make_poll(world: &World, number: usize, body: Value) -> Poll {
     let mut salt = [0; 32];
     salt[..8].copy_from_slice(&world.draw(u64::MAX).to_be_bytes());
     let id = PollId::parse(&format!("poll-{number}")).expect("a poll's id");
-    let poll = asked.validate().expect("a valid poll").create(id, &owner(), salt, 1, world.now());
-    poll.expect("a poll that opens")
+    let stamp = owner().stamp(Action::PollCreated, world.now());
+    let valid = asked.validate().expect("a valid poll");
+    valid.create(id, &owner().tenant, stamp, salt, 1, world.now()).expect("a poll that opens")
 }
 
 /// Stores a poll, however often it takes.

@@ -7,7 +7,7 @@ use landslide_aws::{
 use landslide_domain::{
     lease::PROPAGATION_MS,
     poll::edit::EditPoll,
-    testing::{account, at, poll_asked_for},
+    testing::{at, owner, poll_asked_for},
     vote::Revisions,
 };
 use serde_json::{Value, json};
@@ -232,7 +232,7 @@ fn stored(editing: &PollChanges<Client, VirtualClock>, table: &Shared) -> Poll {
 /// Closes the poll. Returns what `edit` was told about earlier tries, and the outcome.
 fn close_it(editing: &PollChanges<Client, VirtualClock>) -> (Vec<bool>, Result<Poll, Error>) {
     let told = Mutex::new(Vec::new());
-    let outcome = run(editing.change(&id(), |poll, now, again| {
+    let outcome = run(editing.change(&id(), &owner(), Action::PollClosed, |poll, now, again| {
         told.lock().unwrap().push(again);
         Ok(close(poll, now, again))
     }));
@@ -241,7 +241,7 @@ fn close_it(editing: &PollChanges<Client, VirtualClock>) -> (Vec<bool>, Result<P
 
 fn edit_it(editing: &PollChanges<Client, VirtualClock>, body: Value) -> Result<Poll, Error> {
     let edit: EditPoll = serde_json::from_value(body).unwrap();
-    run(editing.edit(&id(), &account("owner"), &Revisions::Any, &edit))
+    run(editing.edit(&id(), &owner(), &Revisions::Any, &edit))
 }
 
 /// When a poll closes, in milliseconds from these tests' start.
@@ -368,7 +368,7 @@ fn a_try_that_somebody_may_have_replaced_before_it_was_seen_is_no_refusal() {
     let (editing, _) = editing(&open_poll(), &[Fate::LandsAndAnotherOverIt]);
     let edit: EditPoll = serde_json::from_value(json!({"peak_votes_per_second": 3_000})).unwrap();
     let expected = Revisions::Of(vec!["1".to_owned()]);
-    let outcome = run(editing.edit(&id(), &account("owner"), &expected, &edit));
+    let outcome = run(editing.edit(&id(), &owner(), &expected, &edit));
     assert!(matches!(outcome, Err(Error::Unavailable(_))), "it was changed, and is not as expected: {outcome:?}");
 }
 
