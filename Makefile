@@ -83,8 +83,8 @@ down: ## stop the cloud that runs
 url: ## print the API's address
 	@$(LOCAL) url
 
-token: ## print an account token (SUB=alice)
-	@$(LOCAL) token --sub '$(SUB)'
+token: ## print an account token (SUB=alice, ORGANISATION=acme ROLE=editor)
+	@$(LOCAL) token --sub '$(SUB)' $(if $(ORGANISATION),--organisation '$(ORGANISATION)') $(if $(ROLE),--role '$(ROLE)')
 
 demo: ## a real election through the running stack (VOTERS=300 for a sample)
 	@$(LOCAL) demo $(CONSENT) -- $(if $(VOTERS),--voters $(VOTERS)) $(ARGS)

@@ -11,6 +11,10 @@ use crate::signing_key::SigningKey;
 
 /// The `iss` in local tokens.
 pub const DEFAULT_ISSUER: &str = "https://issuer.landslide.local";
+/// The claims with organisation and role in local tokens.
+pub const ORGANISATION_CLAIM: &str = "organisation";
+/// See `ORGANISATION_CLAIM`.
+pub const ROLE_CLAIM: &str = "role";
 /// The `aud` in local tokens.
 pub const DEFAULT_AUDIENCE: &str = "landslide";
 
@@ -32,6 +36,8 @@ pub struct Arguments {
 struct Issuer<'a> {
     issuer: &'a str,
     audience: &'a str,
+    organisation_claim: &'a str,
+    role_claim: &'a str,
     jwks: JwkSet,
 }
 
@@ -41,6 +47,8 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let issuers = [Issuer {
         issuer: &arguments.issuer,
         audience: &arguments.audience,
+        organisation_claim: ORGANISATION_CLAIM,
+        role_claim: ROLE_CLAIM,
         jwks: JwkSet { keys: vec![key.jwk().clone()] },
     }];
     println!("{}", serde_json::to_string(&issuers)?);

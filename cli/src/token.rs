@@ -19,6 +19,12 @@ pub struct Arguments {
     /// The subject that the token names.
     #[arg(long, value_name = "SUBJECT", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     sub: String,
+    /// The organisation that the account acts for. Without one, it acts for itself.
+    #[arg(long, value_name = "ID")]
+    organisation: Option<String>,
+    /// The account's role in the organisation: owner, editor or viewer.
+    #[arg(long, value_name = "ROLE", requires = "organisation")]
+    role: Option<String>,
     /// The issuer that the token names.
     #[arg(long, value_name = "URL", default_value = DEFAULT_ISSUER)]
     issuer: String,
@@ -43,22 +49,29 @@ struct Claims<'a> {
     iat: u64,
     nbf: u64,
     exp: u64,
+    // As `landslide issuer` names these claims.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    organisation: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    role: Option<&'a str>,
 }
 
 /// Prints the token in one line.
 pub fn run(arguments: &Arguments) -> Result<()> {
-    let Arguments { key, sub, issuer, audience, ttl_hours } = arguments;
-    println!("{}", sign(&SigningKey::read(key)?, issuer, audience, sub, *ttl_hours)?);
+    let mut claims = claims(&arguments.issuer, &arguments.audience, &arguments.sub, arguments.ttl_hours)?;
+    claims.organisation = arguments.organisation.as_deref();
+    claims.role = arguments.role.as_deref();
+    println!("{}", SigningKey::read(&arguments.key)?.sign(&claims)?);
     Ok(())
 }
 
 /// A token from the local issuer as `landslide issuer` publishes it by default, valid for `DEFAULT_TTL_HOURS`.
 pub fn local(key: &SigningKey, sub: &str) -> Result<String> {
-    sign(key, DEFAULT_ISSUER, DEFAULT_AUDIENCE, sub, DEFAULT_TTL_HOURS)
+    key.sign(&claims(DEFAULT_ISSUER, DEFAULT_AUDIENCE, sub, DEFAULT_TTL_HOURS)?)
 }
 
-fn sign(key: &SigningKey, issuer: &str, audience: &str, sub: &str, ttl_hours: u64) -> Result<String> {
+fn claims<'a>(iss: &'a str, aud: &'a str, sub: &'a str, ttl_hours: u64) -> Result<Claims<'a>> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).context("the clock stands before 1970")?.as_secs();
     let exp = now.saturating_add(ttl_hours.saturating_mul(SECONDS_PER_HOUR));
-    key.sign(&Claims { iss: issuer, sub, aud: audience, iat: now, nbf: now, exp })
+    Ok(Claims { iss, sub, aud, iat: now, nbf: now, exp, organisation: None, role: None })
 }

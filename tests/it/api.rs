@@ -12,6 +12,7 @@ mod owners;
 mod polls;
 mod races;
 mod results;
+mod tenants;
 mod tokens;
 mod visibility;
 mod votes;

@@ -53,6 +53,8 @@ def _parser() -> argparse.ArgumentParser:
     verbs.add_parser("url").set_defaults(run=_url)
     verb = verbs.add_parser("token")
     verb.add_argument("--sub", required=True)
+    verb.add_argument("--organisation")
+    verb.add_argument("--role")
     verb.set_defaults(run=_token)
     verb = verbs.add_parser("demo", parents=[consent], help="run the demo election; what follows -- goes to `landslide demo`")
     verb.add_argument("arguments", nargs="*")
@@ -144,7 +146,7 @@ def _url(_: argparse.Namespace) -> None:
 def _token(arguments: argparse.Namespace) -> None:
     from landslide_local import operator_program, stackfile
 
-    print(operator_program.token(stackfile.read()["issuer_key"], arguments.sub))
+    print(operator_program.token(stackfile.read()["issuer_key"], arguments.sub, arguments.organisation, arguments.role))
 
 
 def _demo(arguments: argparse.Namespace) -> None:

@@ -15,9 +15,10 @@ def issuers() -> str:
     return _output(["issuer", "--key", str(paths.ISSUER_KEY)])
 
 
-def token(key: str, subject: str) -> str:
-    """An account's token, valid for hours."""
-    return _output(["token", "--key", key, "--sub", subject])
+def token(key: str, subject: str, organisation: str | None = None, role: str | None = None) -> str:
+    """An account's token, valid for hours. It acts for the organisation in that role, or for itself."""
+    membership = (["--organisation", organisation] if organisation else []) + (["--role", role] if role else [])
+    return _output(["token", "--key", key, "--sub", subject, *membership])
 
 
 PREFLIGHT_OK, PREFLIGHT_STOPS, PREFLIGHT_STUCK = 0, 6, 7

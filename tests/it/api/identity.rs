@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use crate::support::{Answer, App, OpenIdProvider, assert_problem, eventually, while_changed};
 
 const AUTHORIZER: &str = "authorizer";
+const AUTHORIZER_OWNERS: &str = "authorizer-owners";
 const REFRESH_KEYS: &str = "refresh-keys";
 
 /// The variables of the authorizer, with these providers among the issuers.
@@ -79,14 +80,21 @@ async fn providers_are_believed_by_their_keys_as_these_come_and_go() {
     if app.stack.lacks("way-to-this-machine") {
         return;
     }
-    let authorizer = app.stack.function(AUTHORIZER);
-    let before = app.aws.variables(&authorizer).await;
+    let [of_voters, of_owners] = [AUTHORIZER, AUTHORIZER_OWNERS].map(|folder| app.stack.function(folder));
+    let [before, before_owners] = [app.aws.variables(&of_voters).await, app.aws.variables(&of_owners).await];
     let [rotated, stopped, late] = ["ES256", "RS256", "EdDSA"].map(OpenIdProvider::new);
-    let with_providers = with_issuers(&before, &[&rotated, &stopped, &late]);
+    let providers = [&rotated, &stopped, &late];
+    let [after, after_owners] = [&before, &before_owners].map(|variables| with_issuers(variables, &providers));
     while_changed(
-        app.aws.set_variables(&authorizer, &with_providers),
+        async {
+            app.aws.set_variables(&of_voters, &after).await;
+            app.aws.set_variables(&of_owners, &after_owners).await;
+        },
         keys_come_and_go(&app, rotated, stopped, late),
-        app.aws.set_variables(&authorizer, &before),
+        async {
+            app.aws.set_variables(&of_voters, &before).await;
+            app.aws.set_variables(&of_owners, &before_owners).await;
+        },
     )
     .await;
 }

@@ -4,7 +4,7 @@
 pub type Grant = (&'static str, &'static [&'static str]);
 
 /// What each function may do.
-pub const MAY: [(&str, &[Grant]); 14] = [
+pub const MAY: [(&str, &[Grant]); 15] = [
     (
         "create-poll",
         &[("Polls", &["dynamodb:Query", "dynamodb:PutItem"]), ("PollIdSecret", &["secretsmanager:GetSecretValue"])],
@@ -27,6 +27,10 @@ pub const MAY: [(&str, &[Grant]); 14] = [
     ),
     (
         "authorizer",
+        &[("DeviceSecret", &["secretsmanager:GetSecretValue"]), ("KeySets", &["secretsmanager:GetSecretValue"])],
+    ),
+    (
+        "authorizer-owners",
         &[("DeviceSecret", &["secretsmanager:GetSecretValue"]), ("KeySets", &["secretsmanager:GetSecretValue"])],
     ),
     ("refresh-keys", &[("KeySets", &["secretsmanager:GetSecretValue", "secretsmanager:PutSecretValue"])]),
