@@ -61,6 +61,8 @@ TABLE_ACTIONS = {
     "RelayVotes": {"Votes.StreamArn": {"GetRecords", "GetShardIterator", "DescribeStream", "ListStreams"}},
 }
 """What each role may do with tables, and no more."""
+AUDIT_ACTIONS = {"dynamodb:Query", "dynamodb:PutItem"}
+"""All that any role may do with the audit log."""
 SECRET_ACTIONS = {
     "CreatePoll": {"PollIdSecret": {"GetSecretValue"}},
     "RegisterDevice": {"DeviceSecret": {"GetSecretValue"}},
@@ -70,7 +72,7 @@ SECRET_ACTIONS = {
 }
 """What each role may do with secrets, and no more."""
 OUTPUTS = {
-    *("ApiUrl", "ApiId", "PollsTable", "VotesTable", "TalliesTable", "TenantsTable"),
+    *("ApiUrl", "ApiId", "PollsTable", "VotesTable", "TalliesTable", "TenantsTable", "AuditTable"),
     *("TallyQueueUrl", "TallyDlqUrl", "RelayDlqUrl", "RelayFailuresBucket", "DeviceSecret"),
     *("Release", "ReleaseBefore"),
 }
@@ -364,6 +366,13 @@ def each_role_touches_tables_as_its_function_does(stack: Stack) -> Iterator[str]
     yield from rights_that_differ(stack, "dynamodb:", ".Arn", TABLE_ACTIONS)
 
 
+def nobody_changes_the_audit_log(stack: Stack) -> Iterator[str]:
+    for name, role in stack.of_type("AWS::IAM::Role"):
+        for statement in statements(role):
+            if any(get_att(resource) == "Audit.Arn" for resource in listed(statement["Resource"])):
+                yield from (f"{name}: {action}" for action in sorted({*listed(statement["Action"])} - AUDIT_ACTIONS))
+
+
 def each_role_touches_secrets_as_its_function_does(stack: Stack) -> Iterator[str]:
     yield from rights_that_differ(stack, "secretsmanager:", ".Id", SECRET_ACTIONS)
 
@@ -573,16 +582,16 @@ def dead_letters_come_from_their_own_queue(stack: Stack) -> Iterator[str]:
         yield "RelayDlq: RedriveAllowPolicy"
 
 
-def votes_and_tallies_expire(stack: Stack) -> Iterator[str]:
-    tables = dict(stack.of_type("AWS::DynamoDB::Table"))
-    for name in ("Votes", "Tallies"):
-        if tables[name].get("TimeToLiveSpecification") != {"AttributeName": "expires_at", "Enabled": True}:
+def all_but_polls_expire(stack: Stack) -> Iterator[str]:
+    for name, table in stack.of_type("AWS::DynamoDB::Table"):
+        wanted = None if name == "Polls" else {"AttributeName": "expires_at", "Enabled": True}
+        if table.get("TimeToLiveSpecification") != wanted:
             yield name
 
 
 def the_stream_carries_both_images(stack: Stack) -> Iterator[str]:
     for name, table in stack.of_type("AWS::DynamoDB::Table"):
-        wanted = {"StreamViewType": "NEW_AND_OLD_IMAGES"} if name == "Votes" else None
+        wanted = {"StreamViewType": "NEW_AND_OLD_IMAGES"} if name in ("Polls", "Votes") else None
         if table.get("StreamSpecification") != wanted:
             yield name
 

@@ -39,6 +39,17 @@ def api(path: str, value: Any) -> Callable[[Json, Json], None]:
     return set_at("api", path, value)
 
 
+def changes_audit(action: str) -> Callable[[Json, Json], None]:
+    """Gives a role an action on the audit log."""
+
+    def edit(template: Json, _: Json) -> None:
+        policy = template["Resources"]["ListPollsRole"]["Properties"]["Policies"][0]["PolicyDocument"]
+        rights = {"Action": f"dynamodb:{action}", "Resource": {"Fn::GetAtt": "Audit.Arn"}}
+        policy["Statement"].append({"Effect": "Allow", **rights})
+
+    return edit
+
+
 def many_topics(template: Json, _: Json) -> None:
     topics = range(check.RESOURCES_MAX - len(template["Resources"]))  # full before SAM adds its own
     template["Resources"] |= {f"Topic{number}": {"Type": "AWS::SNS::Topic", "Condition": "HasOwnTopic"} for number in topics}
@@ -100,6 +111,7 @@ SPOILS = {
         resource(LIST_ROLE + "/Resource", {"Fn::GetAtt": "Polls.Arn"}),
         resource("GetResultsRole/Properties/Policies/0/PolicyDocument/Statement/2", None),
     ],
+    check.nobody_changes_the_audit_log: [changes_audit("UpdateItem"), changes_audit("DeleteItem"), changes_audit("*")],
     check.each_role_touches_secrets_as_its_function_does: [
         resource(REFRESH_ROLE + "/Action", "secretsmanager:GetSecretValue"),
         resource(REFRESH_ROLE + "/Resource", {"Fn::GetAtt": "DeviceSecret.Id"}),
@@ -202,8 +214,14 @@ SPOILS = {
         set_at("template", "Parameters/Issuers/MaxLength", 4000),
     ],
     check.dead_letters_come_from_their_own_queue: [resource("RelayDlq/Properties/RedriveAllowPolicy", None)],
-    check.votes_and_tallies_expire: [resource("Tallies/Properties/TimeToLiveSpecification", None)],
-    check.the_stream_carries_both_images: [resource("Votes/Properties/StreamSpecification/StreamViewType", "NEW_IMAGE")],
+    check.all_but_polls_expire: [
+        resource("Tallies/Properties/TimeToLiveSpecification", None),
+        resource("Polls/Properties/TimeToLiveSpecification", {"AttributeName": "expires_at", "Enabled": True}),
+    ],
+    check.the_stream_carries_both_images: [
+        resource("Votes/Properties/StreamSpecification/StreamViewType", "NEW_IMAGE"),
+        resource("Polls/Properties/StreamSpecification", None),
+    ],
     check.the_salt_stays_out_of_the_index: [
         resource("Polls/Properties/GlobalSecondaryIndexes/0/Projection", {"ProjectionType": "ALL"})
     ],

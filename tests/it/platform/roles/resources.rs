@@ -24,7 +24,7 @@ pub async fn all(app: &App) -> Vec<Resource> {
     let mut add = |name: &str, arn: String, handle: String, actions| {
         resources.push(Resource { name: name.to_owned(), arn, handle, actions });
     };
-    for name in ["Polls", "Votes", "Tallies"] {
+    for name in ["Polls", "Votes", "Tallies", "Tenants", "Audit"] {
         let table_name = app.stack.output(&format!("{name}Table")).to_owned();
         let table = app.aws.table(&table_name).await;
         let arn = table["TableArn"].as_str().unwrap().to_owned();
@@ -32,9 +32,9 @@ pub async fn all(app: &App) -> Vec<Resource> {
             add("index of Polls", format!("{arn}/index/by-owner"), format!("{table_name}/by-owner"), INDEX);
         }
         add(name, arn, table_name, DYNAMODB);
-        if name == "Votes" {
+        if name == "Polls" || name == "Votes" {
             let arn = table["LatestStreamArn"].as_str().unwrap().to_owned();
-            add("stream of Votes", arn.clone(), arn, STREAM);
+            add(&format!("stream of {name}"), arn.clone(), arn, STREAM);
         }
     }
     for name in ["TallyQueue", "TallyDlq", "RelayDlq"] {
