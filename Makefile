@@ -191,6 +191,8 @@ api: infra/check/node_modules/.package-lock.json ## bundle infra/api into infra/
 	cp target/openapi.yaml infra/openapi.yaml
 
 check-api: infra/check/node_modules/.package-lock.json
+	@cd infra/api && for file in paths/*.yaml; do for path in $$(grep -o '^[A-Z][A-Za-z]*' $$file); do \
+		grep -q "$$file#/$$path}" openapi.yaml || { echo "$$file: $$path is not among the paths of openapi.yaml"; exit 1; }; done || exit 1; done
 	@$(BUNDLE_API)
 	@diff infra/openapi.yaml target/openapi.yaml || { echo 'infra/openapi.yaml is stale: run `make api`'; exit 1; }
 	$(REDOCLY) lint --config infra/check/redocly.yaml infra/openapi.yaml
