@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rate_is_measured_anew_after_a_quiet_time() {
+    fn a_rate_starts_again_after_a_quiet_time() {
         assert_eq!(hot(&[(0, 0, false), (0, 600_000, false), (11_200, 602_000, false)]), [(2, 600_000)]);
     }
 

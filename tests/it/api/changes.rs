@@ -72,7 +72,7 @@ async fn a_changed_vote_is_201_of_the_next_revision_and_moves_its_count() {
 }
 
 #[tokio::test]
-async fn a_vote_taken_back_is_gone_and_may_be_cast_anew() {
+async fn a_retracted_vote_is_gone_and_may_be_cast_again() {
     let app = App::new();
     let poll = changing_poll(&app).await;
     let voter = app.device().await;

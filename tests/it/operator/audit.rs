@@ -119,7 +119,7 @@ async fn a_poll_for_a_large_peak_has_4_096_partitions_and_a_raised_one_keeps_its
 }
 
 #[tokio::test]
-async fn another_number_in_count_is_found_and_written_anew() {
+async fn another_number_in_count_is_found_and_written_again() {
     let app = App::new();
     let poll = counted_poll(&app).await;
     tamper(&app, &poll, "COUNT", |count| count["o1"] = json!({"N": "7"})).await;
@@ -132,7 +132,7 @@ async fn another_number_in_count_is_found_and_written_anew() {
 }
 
 #[tokio::test]
-async fn a_head_that_is_gone_is_counted_anew_once_the_poll_is_closed_and_readers_see_it() {
+async fn a_head_that_is_gone_is_counted_again_once_the_poll_is_closed_and_readers_see_it() {
     let app = App::new();
     let poll = counted_poll(&app).await;
     app.aws.delete_tally(&poll, 0, "HEAD").await;
@@ -263,7 +263,7 @@ async fn a_repair_that_is_killed_wherever_it_is_can_be_run_again() {
 }
 
 #[tokio::test]
-async fn dead_letters_that_can_be_read_are_given_back_past_those_that_stay() {
+async fn dead_letters_that_can_be_read_return_to_the_queue_past_those_that_stay() {
     let app = App::alone();
     let poll = counted_poll(&app).await;
     let (tally_letters, relay_letters) = (app.stack.output("TallyDlqUrl"), app.stack.output("RelayDlqUrl"));

@@ -98,7 +98,7 @@ impl Way {
             return Ok(answer);
         };
         let item = item_of(&call.body);
-        let (answer, body) = read(self.cloud.answer_anew(self.asking(&call).map_err(|_| NoAnswer)?).await?).await?;
+        let (answer, body) = read(self.cloud.answer_changed(self.asking(&call).map_err(|_| NoAnswer)?).await?).await?;
         self.see_capacity(writes.then_some(item), answer.status().is_success(), &body);
         Ok(answer)
     }

@@ -65,7 +65,7 @@ impl Cloud {
     }
 
     /// Sends a changed request in place of the caller's.
-    pub async fn answer_anew(&self, request: Request<Bytes>) -> Result<Answer, NoAnswer> {
+    pub async fn answer_changed(&self, request: Request<Bytes>) -> Result<Answer, NoAnswer> {
         let request = request.try_into().map_err(|_| NoAnswer)?;
         self.send(reqwest::RequestBuilder::from_parts(self.http.clone(), request)).await
     }

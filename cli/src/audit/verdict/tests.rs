@@ -51,7 +51,7 @@ fn another_count_in_head_is_different_and_no_message_mends_it() {
 }
 
 #[test]
-fn a_readers_copy_that_differs_is_different_and_can_be_written_anew() {
+fn a_readers_copy_that_differs_is_different_and_can_be_written_again() {
     for (version, ballots, fault) in [(4, 2, CountFault::Other), (3, 3, CountFault::Behind), (5, 3, CountFault::Ahead)]
     {
         let (findings, mut tally) = lane();

@@ -248,9 +248,9 @@ impl<'a> Chaos<'a> {
         let told = String::from_utf8(output.stdout).unwrap();
         assert!(output.status.code().is_some_and(|code| REDRIVEN.contains(&code)), "redrive: {told}");
         let line = told.lines().find_map(|line| line.strip_prefix("TallyDlq: ")?.split_once(" returned"));
-        let given_back = line.unwrap_or_else(|| panic!("redrive: {told}")).0.parse().unwrap();
-        self.redriven += given_back;
-        given_back
+        let returned = line.unwrap_or_else(|| panic!("redrive: {told}")).0.parse().unwrap();
+        self.redriven += returned;
+        returned
     }
 
     /// Redrives dead letters until none that can be read is left. Call it once nothing goes wrong any more.
