@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::{
     audit::{Difference, Entry, Object},
     member::{Action, Author, Member},
-    opaque_token::TokenId,
+    opaque_token::{DELETION_MS, TokenId},
     role::Role,
     time::Timestamp,
 };
@@ -16,9 +16,6 @@ mod request;
 #[cfg(any(test, feature = "text"))]
 pub use request::{CreateKey, NewKey};
 
-/// How long after a key or a view link is deleted the gateway may still take it: for as long as it caches what the
-/// owners' authorizer says (infra/api/openapi.yaml).
-pub const DELETION_MS: u64 = 60_000;
 /// The most keys of a tenant. Keys that are created at the same moment may pass it by a few.
 pub const KEYS_MAX: usize = 100;
 
@@ -39,6 +36,32 @@ pub struct ApiKey {
     pub expires_at: Option<Timestamp>,
     /// The last day on which it was used, in UTC, such as `2026-11-24`.
     pub last_used_on: Option<String>,
+}
+
+/// A new key, with what is shown of it once.
+#[derive(Serialize)]
+pub struct CreatedKey {
+    /// The key as lists show it.
+    #[serde(flatten)]
+    pub listed: ApiKey,
+    /// The key itself.
+    pub key: String,
+}
+
+/// What became of a key that was deleted.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub struct DeletedKey {
+    /// The key's id.
+    pub key_id: TokenId,
+    /// From when on it is refused.
+    pub effective_at: Timestamp,
+}
+
+impl DeletedKey {
+    /// A key that is deleted by now.
+    pub fn new(key_id: TokenId, now: Timestamp) -> Self {
+        Self { key_id, effective_at: now.plus_millis(DELETION_MS) }
+    }
 }
 
 impl ApiKey {

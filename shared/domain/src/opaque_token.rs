@@ -14,6 +14,10 @@ use sha2::{Digest, Sha256};
 
 use crate::ids::from_hex;
 
+/// How long after a token is deleted the gateway may still take it: for as long as it caches what the owners' authorizer
+/// has said (infra/api/openapi.yaml).
+pub const DELETION_MS: u64 = 60_000;
+
 /// Bytes of an id.
 const ID_BYTES: usize = 10;
 /// Bytes of a secret.

@@ -20,6 +20,9 @@ impl Timestamp {
     /// The Unix epoch.
     pub const EPOCH: Timestamp = Timestamp(0);
 
+    /// The end of the year 9999.
+    pub const LATEST: Timestamp = Timestamp(LATEST_MS);
+
     /// Returns `None` past the year 9999.
     pub fn from_millis(millis: u64) -> Option<Self> {
         (millis <= LATEST_MS).then_some(Self(millis))

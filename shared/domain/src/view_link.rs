@@ -7,7 +7,7 @@ use crate::{
     field_error::FieldError,
     ids::PollId,
     member::{Action, Author, Member},
-    opaque_token::TokenId,
+    opaque_token::{DELETION_MS, TokenId},
     time::{DAY_MS, Timestamp},
 };
 
@@ -39,6 +39,32 @@ pub struct ViewLink {
     pub created_by: Author,
     /// Until when it may be used.
     pub expires_at: Timestamp,
+}
+
+/// A new link, with what is shown of it once.
+#[derive(Serialize)]
+pub struct CreatedView {
+    /// The link as lists show it.
+    #[serde(flatten)]
+    pub listed: ViewLink,
+    /// Its token.
+    pub token: String,
+}
+
+/// What became of a link that was deleted.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub struct DeletedView {
+    /// The link's id.
+    pub view_id: TokenId,
+    /// From when on it is refused.
+    pub effective_at: Timestamp,
+}
+
+impl DeletedView {
+    /// A link that is deleted by now.
+    pub fn new(view_id: TokenId, now: Timestamp) -> Self {
+        Self { view_id, effective_at: now.plus_millis(DELETION_MS) }
+    }
 }
 
 impl CreateView {

@@ -24,7 +24,7 @@ pub async fn all(app: &App) -> Vec<Resource> {
     let mut add = |name: &str, arn: String, handle: String, actions| {
         resources.push(Resource { name: name.to_owned(), arn, handle, actions });
     };
-    for name in ["Polls", "Votes", "Tallies"] {
+    for name in ["Polls", "Votes", "Tallies", "Tenants", "Audit"] {
         let table_name = app.stack.output(&format!("{name}Table")).to_owned();
         let table = app.aws.table(&table_name).await;
         let arn = table["TableArn"].as_str().unwrap().to_owned();
@@ -45,6 +45,7 @@ pub async fn all(app: &App) -> Vec<Resource> {
         ("DeviceSecret", "register-device", "DEVICE_SECRET"),
         ("PollIdSecret", "create-poll", "POLL_ID_SECRET"),
         ("KeySets", "refresh-keys", "KEY_SETS_SECRET"),
+        ("KeySecret", "create-key", "KEY_SECRET"),
     ] {
         let function = app.aws.function(&app.stack.function(function)).await;
         let arn = function["Environment"]["Variables"][variable].as_str().unwrap().to_owned();
