@@ -41,8 +41,17 @@ ENVIRONMENT = {
     "GetVote": {"POLLS_TABLE", "VOTES_TABLE", "ALLOWED_ORIGIN"},
     "RetractVote": {"POLLS_TABLE", "VOTES_TABLE", "ALLOWED_ORIGIN"},
     "GetResults": {"POLLS_TABLE", "VOTES_TABLE", "TALLIES_TABLE", "ALLOWED_ORIGIN"},
+    "CreateView": {"POLLS_TABLE", "TENANTS_TABLE", "AUDIT_TABLE", "KEY_SECRET", "ALLOWED_ORIGIN"},
+    "ListViews": {"POLLS_TABLE", "TENANTS_TABLE", "ALLOWED_ORIGIN"},
+    "DeleteView": {"POLLS_TABLE", "TENANTS_TABLE", "AUDIT_TABLE", "ALLOWED_ORIGIN"},
+    "CreateKey": {"TENANTS_TABLE", "AUDIT_TABLE", "KEY_SECRET", "ALLOWED_ORIGIN"},
+    "ListKeys": {"TENANTS_TABLE", "ALLOWED_ORIGIN"},
+    "DeleteKey": {"TENANTS_TABLE", "AUDIT_TABLE", "ALLOWED_ORIGIN"},
     "Authorizer": {"DEVICE_SECRET", "KEY_SETS_SECRET", "ISSUERS", "LOOPBACK_ISSUERS"},
-    "AuthorizerOwners": {"DEVICE_SECRET", "KEY_SETS_SECRET", "ISSUERS", "LOOPBACK_ISSUERS"},
+    "AuthorizerOwners": {
+        *("DEVICE_SECRET", "KEY_SETS_SECRET", "ISSUERS", "LOOPBACK_ISSUERS"),
+        *("KEY_SECRET", "TENANTS_TABLE"),
+    },
     "RefreshKeys": {"KEY_SETS_SECRET", "ISSUERS", "LOOPBACK_ISSUERS"},
     "TallyVotes": {"POLLS_TABLE", "TALLIES_TABLE", "TALLY_QUEUE_URL", "TALLY_DLQ_URL"},
     "RelayVotes": {"TALLY_QUEUE_URL", "RELAY_DLQ_URL"},
@@ -57,6 +66,13 @@ TABLE_ACTIONS = {
     "GetVote": {"Polls": {"GetItem"}, "Votes": {"GetItem"}},
     "RetractVote": {"Polls": {"GetItem"}, "Votes": {"GetItem", "PutItem"}},
     "GetResults": {"Polls": {"BatchGetItem"}, "Tallies": {"BatchGetItem"}, "Votes": {"GetItem"}},
+    "CreateView": {"Polls": {"GetItem"}, "Tenants": {"Query", "PutItem"}, "Audit": {"Query", "PutItem"}},
+    "ListViews": {"Polls": {"GetItem"}, "Tenants": {"Query"}},
+    "DeleteView": {"Polls": {"GetItem"}, "Tenants": {"DeleteItem"}, "Audit": {"Query", "PutItem"}},
+    "CreateKey": {"Tenants": {"Query", "PutItem"}, "Audit": {"Query", "PutItem"}},
+    "ListKeys": {"Tenants": {"Query"}},
+    "DeleteKey": {"Tenants": {"DeleteItem"}, "Audit": {"Query", "PutItem"}},
+    "AuthorizerOwners": {"Tenants": {"GetItem", "UpdateItem"}},
     "TallyVotes": {"Tallies": {"GetItem", "Query", "PutItem"}, "Polls": {"UpdateItem"}},
     "RelayVotes": {"Votes.StreamArn": {"GetRecords", "GetShardIterator", "DescribeStream", "ListStreams"}},
 }
@@ -67,7 +83,13 @@ SECRET_ACTIONS = {
     "CreatePoll": {"PollIdSecret": {"GetSecretValue"}},
     "RegisterDevice": {"DeviceSecret": {"GetSecretValue"}},
     "Authorizer": {"DeviceSecret": {"GetSecretValue"}, "KeySets": {"GetSecretValue"}},
-    "AuthorizerOwners": {"DeviceSecret": {"GetSecretValue"}, "KeySets": {"GetSecretValue"}},
+    "CreateView": {"KeySecret": {"GetSecretValue"}},
+    "CreateKey": {"KeySecret": {"GetSecretValue"}},
+    "AuthorizerOwners": {
+        "DeviceSecret": {"GetSecretValue"},
+        "KeySets": {"GetSecretValue"},
+        "KeySecret": {"GetSecretValue"},
+    },
     "RefreshKeys": {"KeySets": {"GetSecretValue", "PutSecretValue"}},
 }
 """What each role may do with secrets, and no more."""
@@ -102,7 +124,7 @@ ALARMS = {
     "TalliesThrottledAlarm": {"AWS/DynamoDB WriteThrottleEvents"},
 }
 """The metrics that each alarm looks at."""
-GENERATED_KEYS = {"DeviceSecret", "PollIdSecret"}
+GENERATED_KEYS = {"DeviceSecret", "PollIdSecret", "KeySecret"}
 """Secrets whose first text CloudFormation draws. That of others is what a function puts there, and can be made again."""
 CANARY_ALARMS = {
     *("ApiErrorsAlarm", "AuthorizerErrorsAlarm"),
@@ -126,6 +148,7 @@ CODES = {
     409: {
         *("already_voted", "poll_not_open", "poll_closed", "idempotency_conflict"),
         *("vote_change_not_allowed", "not_editable"),
+        *("too_many_keys", "too_many_views"),
     },
     412: {"revision_mismatch"},
     413: {"body_too_large"},

@@ -8,6 +8,7 @@ mod poll_cache;
 mod polls;
 mod results;
 mod tallies;
+mod tokens;
 mod vote_ids;
 mod votes;
 
@@ -28,6 +29,7 @@ pub use self::{
     polls::{Created, Page, PollStore, Replaced},
     results::{ResultsStore, Snapshot},
     tallies::{SeenPage, SeenPlace, TallyStore},
+    tokens::{StoredKey, StoredView, TokenStore},
     votes::{PutVote, StoredVote, VotePage, VoteStore},
 };
 

@@ -83,6 +83,14 @@ pub struct Row {
     pub hash: String,
 }
 
+impl Entry {
+    /// What one request did to something that is no poll. The gateway's id of the request names the event.
+    pub fn of_request(stamp: Stamp, object: Object) -> Self {
+        let event = format!("request#{}", stamp.request_id);
+        Self { event, stamp: Some(stamp), object, changes: BTreeMap::new() }
+    }
+}
+
 impl Tail {
     /// The place before a tenant's first row. It differs from tenant to tenant.
     pub fn start(tenant: &TenantKey) -> Self {

@@ -19,6 +19,10 @@ pub enum Error {
     ResultsHidden,
     /// No poll has the id.
     NoSuchPoll,
+    /// The tenant has no API key with the id.
+    NoSuchKey,
+    /// The poll has no view link with the id.
+    NoSuchView,
     /// The caller has no vote in the poll.
     NoVote,
     /// The voter has a vote with other choices, and votes in the poll can't change.
@@ -27,6 +31,10 @@ pub enum Error {
     PollNotOpen,
     /// The poll is closed.
     PollClosed,
+    /// The tenant has as many API keys as it may have.
+    TooManyKeys,
+    /// The poll has as many view links as it may have.
+    TooManyViews,
     /// The idempotency key was already used for another request.
     IdempotencyConflict,
     /// Votes in the poll can't be retracted.

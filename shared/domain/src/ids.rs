@@ -63,19 +63,24 @@ impl VoterKey {
 
     /// Parses 32 hex digits in lower case.
     pub fn parse(hex: &str) -> Option<Self> {
-        let (pairs, []) = hex.as_bytes().as_chunks() else { return None };
-        let pairs: &[[u8; 2]; 16] = pairs.try_into().ok()?;
-        let mut bytes = [0; 16];
-        for (byte, [high, low]) in bytes.iter_mut().zip(pairs) {
-            *byte = hex_digit(*high)? * 16 + hex_digit(*low)?;
-        }
-        Some(Self(bytes))
+        from_hex(hex).map(Self)
     }
 
     /// The voter's bytes.
     pub fn bytes(&self) -> [u8; 16] {
         self.0
     }
+}
+
+/// Exactly `N` bytes in lower-case hex. A text of another length is refused before any digit is read.
+pub(crate) fn from_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
+    let (pairs, []) = text.as_bytes().as_chunks() else { return None };
+    let pairs: &[[u8; 2]; N] = pairs.try_into().ok()?;
+    let mut bytes = [0; N];
+    for (byte, [high, low]) in bytes.iter_mut().zip(pairs) {
+        *byte = hex_digit(*high)? * 16 + hex_digit(*low)?;
+    }
+    Some(bytes)
 }
 
 fn hex_digit(digit: u8) -> Option<u8> {

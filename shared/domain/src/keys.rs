@@ -3,6 +3,7 @@
 use crate::{
     ids::PollId,
     lane::{LaneKey, Partition},
+    opaque_token::TokenId,
     tally::Minute,
     time::Timestamp,
 };
@@ -71,6 +72,40 @@ pub fn audit_event(event: &str) -> String {
     format!("EVENT#{event}")
 }
 
+/// `key#<id>`: where an API key is looked up. A tenant's key has a space or a tab, which this has not.
+pub fn key_scope(key: TokenId) -> String {
+    format!("key#{key}")
+}
+
+/// `view#<id>`: where a view link is looked up.
+pub fn view_scope(view: TokenId) -> String {
+    format!("view#{view}")
+}
+
+/// `poll#<poll_id>`: where a poll's view links are listed.
+pub fn poll_scope(poll: &PollId) -> String {
+    format!("poll#{poll}")
+}
+
+/// The one item of a scope by id.
+pub const TOKEN: &str = "TOKEN";
+
+/// `KEY#<id>`: an API key as its tenant's list shows it.
+pub fn listed_key(key: TokenId) -> String {
+    format!("{KEY_PREFIX}{key}")
+}
+
+/// The prefix that all of a tenant's API keys share.
+pub const KEY_PREFIX: &str = "KEY#";
+
+/// `VIEW#<id>`: a view link as its poll's list shows it.
+pub fn listed_view(view: TokenId) -> String {
+    format!("{VIEW_PREFIX}{view}")
+}
+
+/// The prefix that all of a poll's view links share.
+pub const VIEW_PREFIX: &str = "VIEW#";
+
 /// `created_at#poll_id`, of fixed width: the order of an owner's polls.
 pub fn owner_order(created_at: Timestamp, poll: &PollId) -> String {
     format!("{:015}#{poll}", created_at.as_millis())
@@ -84,7 +119,11 @@ pub fn poll_of_partition(key: &str) -> Option<PollId> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{ids::VoterKey, lane::Partitions};
+    use crate::{
+        ids::VoterKey,
+        lane::Partitions,
+        tenant::{Tenant, TenantKey},
+    };
 
     fn poll() -> PollId {
         PollId::parse("p-1").unwrap()
@@ -116,6 +155,19 @@ mod tests {
         assert!(keys.is_sorted() && keys.iter().all(|key| key.starts_with(SEEN_PREFIX)), "{keys:?}");
         assert_eq!(keys.each_ref().map(|key| read_seen(key)), places.map(Some));
         assert_eq!(read_seen(HEAD), None);
+    }
+
+    #[test]
+    fn what_is_looked_up_by_id_is_no_tenants() {
+        let id = TokenId::from_bytes([7; 10]);
+        for scope in [key_scope(id), view_scope(id), poll_scope(&poll())] {
+            assert!(!scope.contains(char::is_whitespace), "{scope}");
+            assert_eq!(TenantKey::stored(&scope).tenant(), None, "{scope}");
+            let issuer = scope.as_str();
+            assert!(
+                [Tenant::account(issuer, ""), Tenant::account("", issuer)].iter().all(|it| it.key().as_str() != scope)
+            );
+        }
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The rules of polls and of counting, free of clocks, randomness, I/O and AWS.
 
+pub mod api_key;
 pub mod audit;
 pub mod ballot;
 pub mod caller;
@@ -14,6 +15,7 @@ pub mod lane;
 pub mod lease;
 pub mod member;
 pub mod message;
+pub mod opaque_token;
 pub mod poll;
 pub mod recount;
 pub mod results;
@@ -23,5 +25,6 @@ pub mod tenant;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 pub mod time;
+pub mod view_link;
 pub mod viewer;
 pub mod vote;

@@ -20,6 +20,9 @@ impl Timestamp {
     /// The Unix epoch.
     pub const EPOCH: Timestamp = Timestamp(0);
 
+    /// The end of the year 9999.
+    pub const LATEST: Timestamp = Timestamp(LATEST_MS);
+
     /// Returns `None` past the year 9999.
     pub fn from_millis(millis: u64) -> Option<Self> {
         (millis <= LATEST_MS).then_some(Self(millis))
@@ -48,6 +51,13 @@ impl Timestamp {
     /// The start of this time's minute.
     pub fn minute(self) -> Timestamp {
         Self(self.0 - self.0 % MINUTE_MS)
+    }
+
+    /// Its day in UTC, such as `2026-11-24`.
+    pub fn day(self) -> String {
+        let mut text = self.to_string();
+        text.truncate("2026-11-24".len());
+        text
     }
 
     /// Parses RFC 3339; digits past milliseconds are dropped. Returns `None` if it is not valid, or before 1970.
@@ -99,6 +109,12 @@ mod tests {
     fn an_offset_is_taken_and_written_as_utc() {
         let at = Timestamp::parse("2026-11-24T12:00:00.5+02:00").unwrap();
         assert_eq!(at.to_string(), "2026-11-24T10:00:00.500Z");
+    }
+
+    #[test]
+    fn a_day_ends_at_midnight_utc() {
+        let days = ["2026-11-24T23:59:59.999Z", "2026-11-25T00:00:00Z"].map(|at| Timestamp::parse(at).unwrap().day());
+        assert_eq!(days, ["2026-11-24", "2026-11-25"]);
     }
 
     #[test]

@@ -41,11 +41,17 @@ pub struct Event {
     pub is_base64_encoded: bool,
 }
 
-/// The parameters of a path.
-#[derive(Debug, Deserialize)]
+/// The parameters of a path, as they were sent.
+#[derive(Debug, Default, Deserialize)]
 pub struct PathParameters {
-    /// The poll's id as it was sent.
+    /// The poll's id.
     pub poll_id: Option<String>,
+    /// The API key's id. In no path of voters, whose requests are parsed here.
+    #[serde(skip)]
+    pub key_id: Option<String>,
+    /// The view link's id. As `key_id`.
+    #[serde(skip)]
+    pub view_id: Option<String>,
 }
 
 /// What the gateway knows about a request.

@@ -10,6 +10,7 @@ use landslide_domain::{
     error::Error as Failure,
     ids::PollId,
     member::{Author, Member},
+    opaque_token::TokenId,
     role::Role,
     tenant::{Tenant, TenantKind},
     time::Timestamp,
@@ -20,7 +21,7 @@ use serde::de::DeserializeOwned;
 
 use super::{
     Error, Unsupported, body,
-    event::{Authorizer, Event},
+    event::{Authorizer, Event, PathParameters},
 };
 
 /// The longest body for a poll, in bytes: the largest poll in its longest spelling, and 32 KB for the rest. A stored
@@ -65,9 +66,24 @@ impl Request {
 
     /// The path's poll. An id that is not valid is reported as not found.
     pub fn poll_id(&self) -> Result<PollId, Error> {
-        let parameters = self.event.path_parameters.as_ref();
-        let poll_id = parameters.and_then(|parameters| parameters.poll_id.as_deref());
+        let poll_id = self.path_parameters().and_then(|parameters| parameters.poll_id.as_deref());
         poll_id.and_then(PollId::parse).ok_or(Error::UseCase(Failure::NoSuchPoll))
+    }
+
+    /// The path's API key. An id that is not valid is reported as not found.
+    pub fn key_id(&self) -> Result<TokenId, Error> {
+        let key_id = self.path_parameters().and_then(|parameters| parameters.key_id.as_deref());
+        key_id.and_then(TokenId::parse).ok_or(Error::UseCase(Failure::NoSuchKey))
+    }
+
+    /// The path's view link. An id that is not valid is reported as not found.
+    pub fn view_id(&self) -> Result<TokenId, Error> {
+        let view_id = self.path_parameters().and_then(|parameters| parameters.view_id.as_deref());
+        view_id.and_then(TokenId::parse).ok_or(Error::UseCase(Failure::NoSuchView))
+    }
+
+    fn path_parameters(&self) -> Option<&PathParameters> {
+        self.event.path_parameters.as_ref()
     }
 
     /// A header's value, by its lower-case name.

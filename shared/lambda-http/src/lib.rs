@@ -46,7 +46,12 @@ fn event(request: lambda_http::Request) -> Event {
     let query = request.query_string_parameters_ref();
     // The iterator returns every value of a repeated name, so the last one stays.
     let query = query.map(|all| all.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect());
-    let poll_id = request.path_parameters_ref().and_then(|all| all.first("poll_id")).map(str::to_owned);
+    let parameter = |name| request.path_parameters_ref().and_then(|all| all.first(name)).map(str::to_owned);
+    let path_parameters = landslide_edge::PathParameters {
+        poll_id: parameter("poll_id"),
+        key_id: parameter("key_id"),
+        view_id: parameter("view_id"),
+    };
     let request_context = match request.request_context_ref() {
         Some(RequestContext::ApiGatewayV1(context)) => request_context(context),
         _ => landslide_edge::RequestContext::default(),
@@ -55,7 +60,7 @@ fn event(request: lambda_http::Request) -> Event {
     Event {
         headers: Some(landslide_edge::Headers::All(parts.headers)),
         query_string_parameters: query,
-        path_parameters: Some(landslide_edge::PathParameters { poll_id }),
+        path_parameters: Some(path_parameters),
         request_context,
         body: match body {
             Body::Text(text) => Some(landslide_edge::Body::Text(text)),

@@ -1,6 +1,8 @@
-//! The use cases for polls and votes, without HTTP. Each reports its outcome in the domain's words.
+//! The use cases for polls, votes, API keys and view links, without HTTP. Each reports its outcome in the domain's words.
 
 mod current;
+pub mod keys;
 pub mod polls;
 pub mod results;
+pub mod views;
 pub mod votes;

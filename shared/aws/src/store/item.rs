@@ -44,7 +44,8 @@ pub fn attribute(setting: Stored) -> AttributeValue {
 /// An item's required attributes. Errors name the attribute.
 pub struct Attributes<'a>(pub &'a Item);
 
-fn unreadable(name: &str) -> StoreError {
+/// The error for an attribute that can't be read.
+pub fn unreadable(name: &str) -> StoreError {
     StoreError::Broken(format!("read item: attribute {name} is missing or not what it should be"))
 }
 

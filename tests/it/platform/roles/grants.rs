@@ -4,7 +4,7 @@
 pub type Grant = (&'static str, &'static [&'static str]);
 
 /// What each function may do.
-pub const MAY: [(&str, &[Grant]); 15] = [
+pub const MAY: &[(&str, &[Grant])] = &[
     (
         "create-poll",
         &[("Polls", &["dynamodb:Query", "dynamodb:PutItem"]), ("PollIdSecret", &["secretsmanager:GetSecretValue"])],
@@ -26,12 +26,45 @@ pub const MAY: [(&str, &[Grant]); 15] = [
         ],
     ),
     (
+        "create-view",
+        &[
+            ("Polls", &["dynamodb:GetItem"]),
+            ("Tenants", &["dynamodb:Query", "dynamodb:PutItem"]),
+            ("Audit", &["dynamodb:Query", "dynamodb:PutItem"]),
+            ("KeySecret", &["secretsmanager:GetSecretValue"]),
+        ],
+    ),
+    ("list-views", &[("Polls", &["dynamodb:GetItem"]), ("Tenants", &["dynamodb:Query"])]),
+    (
+        "delete-view",
+        &[
+            ("Polls", &["dynamodb:GetItem"]),
+            ("Tenants", &["dynamodb:DeleteItem"]),
+            ("Audit", &["dynamodb:Query", "dynamodb:PutItem"]),
+        ],
+    ),
+    (
+        "create-key",
+        &[
+            ("Tenants", &["dynamodb:Query", "dynamodb:PutItem"]),
+            ("Audit", &["dynamodb:Query", "dynamodb:PutItem"]),
+            ("KeySecret", &["secretsmanager:GetSecretValue"]),
+        ],
+    ),
+    ("list-keys", &[("Tenants", &["dynamodb:Query"])]),
+    ("delete-key", &[("Tenants", &["dynamodb:DeleteItem"]), ("Audit", &["dynamodb:Query", "dynamodb:PutItem"])]),
+    (
         "authorizer",
         &[("DeviceSecret", &["secretsmanager:GetSecretValue"]), ("KeySets", &["secretsmanager:GetSecretValue"])],
     ),
     (
         "authorizer-owners",
-        &[("DeviceSecret", &["secretsmanager:GetSecretValue"]), ("KeySets", &["secretsmanager:GetSecretValue"])],
+        &[
+            ("DeviceSecret", &["secretsmanager:GetSecretValue"]),
+            ("KeySets", &["secretsmanager:GetSecretValue"]),
+            ("KeySecret", &["secretsmanager:GetSecretValue"]),
+            ("Tenants", &["dynamodb:GetItem", "dynamodb:UpdateItem"]),
+        ],
     ),
     ("refresh-keys", &[("KeySets", &["secretsmanager:GetSecretValue", "secretsmanager:PutSecretValue"])]),
     (

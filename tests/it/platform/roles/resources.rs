@@ -45,6 +45,7 @@ pub async fn all(app: &App) -> Vec<Resource> {
         ("DeviceSecret", "register-device", "DEVICE_SECRET"),
         ("PollIdSecret", "create-poll", "POLL_ID_SECRET"),
         ("KeySets", "refresh-keys", "KEY_SETS_SECRET"),
+        ("KeySecret", "create-key", "KEY_SECRET"),
     ] {
         let function = app.aws.function(&app.stack.function(function)).await;
         let arn = function["Environment"]["Variables"][variable].as_str().unwrap().to_owned();
