@@ -25,6 +25,8 @@ pub enum Error {
     AlreadyVoted,
     /// The poll is not open yet.
     PollNotOpen,
+    /// The poll is paused.
+    PollPaused,
     /// The poll is closed.
     PollClosed,
     /// The idempotency key was already used for another request.
