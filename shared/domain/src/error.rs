@@ -29,6 +29,8 @@ pub enum Error {
     AlreadyVoted,
     /// The poll is not open yet.
     PollNotOpen,
+    /// The poll is paused.
+    PollPaused,
     /// The poll is closed.
     PollClosed,
     /// The tenant has as many API keys as it may have.

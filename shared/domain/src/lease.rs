@@ -8,5 +8,6 @@ pub const CLOCK_SKEW_MS: u64 = 1_000;
 pub const CONFIG_WRITE_MS: u64 = 3_000;
 /// After this time, every process knows a change.
 pub const PROPAGATION_MS: u64 = CONFIG_LEASE_MS + CLOCK_SKEW_MS + CONFIG_WRITE_MS;
-/// A closing nearer than this can't change: the write might land after someone was told that the poll is closed.
+/// A closing or a pause nearer than this is not moved: the write might land after someone was told that the poll is closed
+/// or paused.
 pub const CLOSING_FIXED_MS: u64 = CONFIG_WRITE_MS + CLOCK_SKEW_MS;

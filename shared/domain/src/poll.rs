@@ -4,6 +4,7 @@ pub mod closing;
 pub mod cursor;
 #[cfg(any(test, feature = "text"))]
 pub mod edit;
+pub mod pausing;
 #[cfg(any(test, feature = "text"))]
 pub mod request;
 mod spec;
@@ -31,19 +32,22 @@ pub enum Status {
     Scheduled,
     /// It takes votes.
     Open,
+    /// It is open, but takes no votes until it is resumed.
+    Paused,
     /// It no longer takes votes.
     Closed,
 }
 
 impl Status {
     /// All of them.
-    pub const ALL: [Status; 3] = [Status::Scheduled, Status::Open, Status::Closed];
+    pub const ALL: [Status; 4] = [Status::Scheduled, Status::Open, Status::Paused, Status::Closed];
 
     /// Its name in the API.
     pub fn name(self) -> &'static str {
         match self {
             Status::Scheduled => "scheduled",
             Status::Open => "open",
+            Status::Paused => "paused",
             Status::Closed => "closed",
         }
     }
@@ -57,6 +61,8 @@ pub struct Settings {
     /// What its owner chose.
     #[serde(flatten)]
     pub spec: PollSpec,
+    /// From when on it takes no votes until it is resumed. If `None`, it is not paused.
+    pub paused_from: Option<Timestamp>,
     /// How often it was written: 1, 2, …
     pub revision: u64,
     /// When it was made.
@@ -79,6 +85,8 @@ impl Settings {
             Status::Closed
         } else if self.spec.opens_at.is_some_and(|opens_at| opens_at > now) {
             Status::Scheduled
+        } else if self.paused_from.is_some_and(|paused_from| paused_from <= now) {
+            Status::Paused
         } else {
             Status::Open
         }
@@ -255,6 +263,15 @@ mod tests {
     }
 
     #[test]
+    fn a_poll_is_paused_from_then_on_while_it_would_be_open() {
+        let mut timed = poll(json!({"opens_at": at(10), "closes_at": at(20)}));
+        timed.rules.settings.paused_from = Some(at(15));
+        let statuses = [9, 14, 15, 19, 20].map(|seconds| timed.rules.status(at(seconds)));
+        assert_eq!(statuses, [Status::Scheduled, Status::Open, Status::Paused, Status::Paused, Status::Closed]);
+        assert_eq!(timed.rules.settings.tag(at(15)), "1-paused");
+    }
+
+    #[test]
     fn results_are_public_as_set_and_after_close_only_once_no_vote_gets_in() {
         let just_before = Timestamp::EPOCH.plus_millis(at(21).as_millis() - 1);
         for (results, while_open, once_closed) in [
@@ -316,7 +333,7 @@ mod tests {
             json!({"poll_id": "p1", "status": "open", "question": "Q",
                 "options": [{"id": 0, "label": "a"}, {"id": 1, "label": "b"}], "kind": "single", "max_choices": 1,
                 "opens_at": null, "closes_at": null, "identity": "device", "vote_change": "never", "results": "always",
-                "peak_votes_per_second": 1_000, "revision": 1, "created_at": at(0)})
+                "peak_votes_per_second": 1_000, "paused_from": null, "revision": 1, "created_at": at(0)})
         );
     }
 }

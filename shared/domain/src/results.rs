@@ -46,6 +46,7 @@ pub fn results_tag(poll: &Poll, counts: &[Count], now: Timestamp) -> String {
     let status = match poll.rules.status(now) {
         Status::Scheduled => "s",
         Status::Open => "o",
+        Status::Paused => "p",
         Status::Closed => "c",
     };
     format!("{}-{status}-{}", poll.rules.settings.revision, versions.join("."))
@@ -92,5 +93,8 @@ mod tests {
         let lanes = [lane(3, at(12), [("ballots", 0), ("o0", 0), ("o1", 0)]), Count::default()];
         let tags = [9, 10, 20].map(|seconds| results_tag(&poll(), &lanes, at(seconds)));
         assert_eq!(tags, ["1-s-3.0", "1-o-3.0", "1-c-3.0"]);
+        let mut paused = poll();
+        paused.rules.settings.paused_from = Some(at(12));
+        assert_eq!(results_tag(&paused, &lanes, at(12)), "1-p-3.0");
     }
 }

@@ -125,6 +125,7 @@ fn kind_of(failure: &Failure) -> (StatusCode, &'static str) {
         }
         Failure::AlreadyVoted => (StatusCode::CONFLICT, "already_voted"),
         Failure::PollNotOpen => (StatusCode::CONFLICT, "poll_not_open"),
+        Failure::PollPaused => (StatusCode::CONFLICT, "poll_paused"),
         Failure::PollClosed => (StatusCode::CONFLICT, "poll_closed"),
         Failure::TooManyKeys => (StatusCode::CONFLICT, "too_many_keys"),
         Failure::TooManyViews => (StatusCode::CONFLICT, "too_many_views"),
@@ -153,6 +154,7 @@ fn detail_of(failure: &Failure) -> String {
         Failure::NoVote => "You have no vote in this poll.",
         Failure::AlreadyVoted => "You have voted in this poll, and votes in it can't be changed.",
         Failure::PollNotOpen => "The poll is not open yet.",
+        Failure::PollPaused => "The poll is paused. Try again later.",
         Failure::PollClosed => "The poll is closed.",
         Failure::TooManyKeys => "There are 100 API keys already. Delete one that is not used any more.",
         Failure::TooManyViews => "The poll has 100 view links already. Delete one that is not used any more.",

@@ -13,6 +13,8 @@ use super::{CacheControl, Error, Reply, Unsupported};
 
 /// Seconds after which a caller may retry.
 const RETRY_AFTER: &str = "1";
+/// The same for a vote in a paused poll. Its owner takes longer than a dependency.
+const RETRY_AFTER_PAUSED: &str = "30";
 /// The most characters in a problem's detail, whatever was sent.
 const DETAIL_CHARS_MAX: usize = 500;
 
@@ -59,6 +61,7 @@ impl Error {
                 vec![("www-authenticate", challenge.into())]
             }
             Error::UseCase(Failure::Unavailable(_)) => vec![("retry-after", RETRY_AFTER.into())],
+            Error::UseCase(Failure::PollPaused) => vec![("retry-after", RETRY_AFTER_PAUSED.into())],
             Error::Unsupported { what, is_patch } => {
                 let accept_encoding = (*what == Unsupported::Encoding).then(|| ("accept-encoding", "identity".into()));
                 let accept_patch = is_patch.then(|| ("accept-patch", "application/json".into()));

@@ -343,7 +343,7 @@ fn a_polls_revision_is_named_alone_or_by_its_entity_tag() {
     let includes = |value: &str, revision| {
         request(&[("If-Match", value)], "", Value::Null).if_match().unwrap().unwrap().include_poll(revision)
     };
-    for value in ["\"7\"", "\"7-scheduled\"", "\"7-open\"", "\"7-closed\"", "\"1\", \"7-open\"", "*"] {
+    for value in ["\"7\"", "\"7-scheduled\"", "\"7-open\"", "\"7-paused\"", "\"7-closed\"", "\"1\", \"7-open\"", "*"] {
         assert!(includes(value, 7), "{value}");
     }
     for value in ["\"8-open\"", "\"7-\"", "\"7-opened\"", "\"07-open\"", "\"-open\"", "\"7-open-open\"", "\"open\""] {
@@ -412,6 +412,13 @@ fn a_problem_has_the_shape_that_the_api_promises() {
     assert_eq!(header("access-control-expose-headers"), "ETag, Location, Retry-After");
     assert_eq!(header("cache-control"), "private, no-store");
     assert_eq!(header("x-content-type-options"), "nosniff");
+}
+
+#[test]
+fn a_voter_in_a_paused_poll_is_told_when_to_try_again() {
+    let (response, body) = respond(Err(Failure::PollPaused.into()));
+    assert_eq!((&response["statusCode"], &body["code"]), (&json!(409), &json!("poll_paused")));
+    assert_eq!(response["headers"]["retry-after"], "30");
 }
 
 #[test]

@@ -108,6 +108,7 @@ impl<D: DynamoDb, C: Clock> Votes<D, C> {
                 return self.write(&rules, VoteRequest { voter, ballot, only_over, cast_at, nonce }).await;
             }
             Status::Scheduled => Error::PollNotOpen,
+            Status::Paused => Error::PollPaused,
             Status::Closed => Error::PollClosed,
         };
         match self.votes.vote(&rules, &voter).await? {

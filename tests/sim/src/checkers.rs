@@ -5,6 +5,7 @@ mod durability;
 mod exactness;
 mod freshness;
 mod monotonicity;
+mod pausing;
 mod rejection;
 #[cfg(test)]
 mod tests;
@@ -18,7 +19,7 @@ use crate::{events::Event, ledger::Ledger};
 type Checker = fn(&Ledger, &Event<'_>, &mut dyn FnMut(String));
 
 /// All of them, by their promises in `docs/testing.md`.
-const CHECKERS: [(&str, Checker); 7] = [
+const CHECKERS: [(&str, Checker); 8] = [
     ("C1", uniqueness::check),
     ("C2", durability::check),
     ("C3", exactness::check),
@@ -26,6 +27,7 @@ const CHECKERS: [(&str, Checker); 7] = [
     ("C5", monotonicity::check),
     ("C6", closing::check),
     ("C7", rejection::check),
+    ("C8", pausing::check),
 ];
 
 /// A promise that was not kept.

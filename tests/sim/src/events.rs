@@ -32,8 +32,8 @@ pub enum Event<'a> {
     VoterTold(VoterTold<'a>),
     /// A voter, who was told that a vote stands, was shown their own vote.
     OwnVoteShown { voter: &'a Voter, told: &'a StandingVote, shown: Option<Vote> },
-    /// An owner was told when the poll closes.
-    OwnerTold { poll: &'a str, closes_at: Option<u64> },
+    /// An owner was told how the poll is.
+    OwnerTold(OwnerTold<'a>),
     /// An invocation told an owner that nothing was changed.
     OwnerRefused { poll: &'a str, by: u64, refusal: &'a Error },
     /// Results were shown that are public once the poll is closed.
@@ -62,6 +62,20 @@ pub struct VoterTold<'a> {
     pub before: Option<Revision>,
     /// What stands now, or why the wish was refused.
     pub answer: Result<&'a StandingVote, &'a Error>,
+}
+
+/// What an owner was told of a poll.
+pub struct OwnerTold<'a> {
+    /// Which.
+    pub poll: &'a str,
+    /// When the request began, in milliseconds since the epoch.
+    pub began: u64,
+    /// When the poll closes.
+    pub closes_at: Option<u64>,
+    /// From when on it is paused.
+    pub paused_from: Option<u64>,
+    /// Whether the owner asked for a pause, or for its end. If `None`, for something else.
+    pub asked_for_pause: Option<bool>,
 }
 
 /// What is there once nothing is under way.

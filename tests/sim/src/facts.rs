@@ -42,6 +42,8 @@ pub struct Times {
     pub opens_at: Option<u64>,
     /// When it closes.
     pub closes_at: Option<u64>,
+    /// From when on it is paused.
+    pub paused_from: Option<u64>,
     /// How many lanes count it.
     pub lanes: u64,
 }
@@ -50,7 +52,13 @@ impl Times {
     /// The times of an item RULES that lands at a time.
     pub fn of(rules: &Item, at: u64) -> Self {
         let time = |name: &str| rules.contains_key(name).then(|| number(rules, name));
-        Self { from: at, opens_at: time("opens_at"), closes_at: time("closes_at"), lanes: number(rules, "lanes") }
+        Self {
+            from: at,
+            opens_at: time("opens_at"),
+            closes_at: time("closes_at"),
+            paused_from: time("paused_from"),
+            lanes: number(rules, "lanes"),
+        }
     }
 }
 

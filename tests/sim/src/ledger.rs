@@ -10,13 +10,13 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::{
-    events::{Event, VoterTold},
+    events::{Event, OwnerTold, VoterTold},
     facts::{Expected, Revision, Times, Voter, VoterKey, VoterRevision, lane_key},
     item::{Item, number, text},
 };
 
 /// Attributes of RULES that change without its owner's wish.
-const NOT_WISHED: [&str; 4] = ["revision", "options_revision", "lanes", "lanes_doubled_at"];
+const NOT_WISHED: [&str; 5] = ["revision", "options_revision", "lanes", "lanes_doubled_at", "stamp"];
 
 /// Everything that happened to votes and counts.
 #[derive(Default)]
@@ -74,7 +74,7 @@ impl Ledger {
                 let revision = (voter.key, u64::from(told.vote.revision));
                 self.poll_mut(&voter.poll).claimed.insert(revision);
             }
-            Event::OwnerTold { poll, closes_at } => drop(self.poll_mut(poll).told.insert(closes_at)),
+            Event::OwnerTold(OwnerTold { poll, closes_at, .. }) => drop(self.poll_mut(poll).told.insert(closes_at)),
             Event::OwnerRefused { poll, by, .. } => drop(self.poll_mut(poll).refused_by.insert(by)),
             Event::ResultsShown { poll, at } => drop(self.poll_mut(poll).published_at.get_or_insert(at)),
             _ => {}
@@ -213,6 +213,15 @@ impl PollLedger {
     pub fn times_since(&self, since: u64) -> &[Times] {
         let first = self.times.iter().rposition(|times| times.from <= since).unwrap_or(0);
         &self.times[first..]
+    }
+
+    /// Its pauses that stood at some time since then: from when on each was to hold, and when it was no more.
+    pub fn pauses_since(&self, since: u64) -> impl Iterator<Item = (u64, Option<u64>)> {
+        let times = self.times_since(since);
+        times.iter().enumerate().filter_map(|(place, held)| {
+            let ends = times[place..].iter().find(|later| later.paused_from != held.paused_from);
+            Some((held.paused_from?, ends.map(|ends| ends.from)))
+        })
     }
 
     /// A revision of a voter, if it was ever stored.

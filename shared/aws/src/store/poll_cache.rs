@@ -73,11 +73,13 @@ fn is_fresh(known: &Cached<Option<Arc<Rules>>>, now: Timestamp, age_ms: u64) -> 
     known.is_younger_than(age_ms, now) && !has_turned_since(known, now)
 }
 
-/// Whether the poll has opened or closed since it was read. Its times may have changed before that, so it is read
-/// again: nobody is let in too early, and nobody is told of a closing that was moved.
+/// Whether the poll has opened, closed or begun a pause since it was read. Its times may have changed before that, so it
+/// is read again: nobody is let in too early, and nobody is told of a closing that was moved or a pause that never began.
 fn has_turned_since(known: &Cached<Option<Arc<Rules>>>, now: Timestamp) -> bool {
     let settings = known.value.as_ref().map(|rules| &rules.settings);
-    let times = settings.into_iter().flat_map(|settings| [settings.spec.opens_at, settings.spec.closes_at]);
+    let times = settings
+        .into_iter()
+        .flat_map(|settings| [settings.spec.opens_at, settings.spec.closes_at, settings.paused_from]);
     times.flatten().any(|at| known.read_at < at && at <= now)
 }
 

@@ -97,6 +97,8 @@ where
 const OPTIONS_REVISION: &str = "options_revision";
 /// The attribute with the number of logical partitions. If absent, 512.
 const PARTITIONS: &str = "partitions";
+/// The attribute with the time from which on the poll is paused. Absent unless it is, or will be.
+const PAUSED_FROM: &str = "paused_from";
 /// The attribute with the number of lanes.
 const LANES: &str = "lanes";
 /// The attribute with the time when the lanes were last doubled, if ever.
@@ -334,6 +336,7 @@ fn rules_item(rules: &Rules) -> Item {
         ("request_hash", binary(rules.request_hash)),
     ];
     let spec = settings.spec.stored().map(|(name, stored)| (name, attribute(stored)));
+    let paused_from = settings.paused_from.map(|at| (PAUSED_FROM, time(at)));
     let doubled_at = rules.lanes_doubled_at.map(|at| (LANES_DOUBLED_AT, time(at)));
     let stamp = rules.stamp.as_ref().and_then(|stamp| Some((STAMP, string(serde_json::to_string(stamp).ok()?))));
     let partitions =
@@ -341,6 +344,7 @@ fn rules_item(rules: &Rules) -> Item {
     attributes
         .into_iter()
         .chain(spec)
+        .chain(paused_from)
         .chain(stamp)
         .chain(doubled_at)
         .chain(partitions)
@@ -355,6 +359,7 @@ fn read_settings(item: &Item) -> Result<Settings, StoreError> {
     Ok(Settings {
         poll_id: PollId::parse(id).ok_or_else(|| StoreError::Broken(format!("read item: {id:?} is no poll's id")))?,
         spec: PollSpec::read(|name| attributes.setting(name))?,
+        paused_from: attributes.optional_time(PAUSED_FROM)?,
         revision: attributes.number("revision")?,
         created_at: attributes.time("created_at")?,
     })

@@ -297,6 +297,23 @@ fn a_refusal_before_the_opening_rests_on_a_fresh_read() {
 }
 
 #[test]
+fn a_refusal_in_a_pause_rests_on_a_read_from_after_it_began_and_one_a_second() {
+    let mut paused = poll(None);
+    paused.rules.settings.paused_from = Some(at(1_000));
+    let [rules, _] = items_of(&paused);
+    let (aws, calls) = stub(move |_, _| Answer::Ok(json!({"Item": rules})));
+    let cache = PollCache::new(PollStore::new(&aws, "polls".to_owned()));
+    let reads_after = |millis: u64| {
+        let rules = run(cache.fresh_rules(&poll_id(), at(millis))).unwrap().unwrap();
+        assert!(*rules == paused.rules);
+        calls.all().len()
+    };
+    assert_eq!(reads_after(999), 1);
+    assert_eq!(reads_after(1_000), 2, "until just now it might have been resumed");
+    assert_eq!([1_999, 2_000, 60_000].map(reads_after), [2, 3, 4], "a pause ends");
+}
+
+#[test]
 fn a_closing_is_of_an_older_revision_than_the_labels_and_no_torn_read() {
     let mut closed = poll(None);
     let [_, options] = items_of(&closed);

@@ -202,7 +202,7 @@ impl NewPoll {
             stamp: Some(stamp),
             salt,
             request_hash,
-            settings: Settings { poll_id, spec: self.spec, revision: 1, created_at: now },
+            settings: Settings { poll_id, spec: self.spec, paused_from: None, revision: 1, created_at: now },
         };
         Ok(Poll { rules, options: self.labels })
     }

@@ -14,6 +14,7 @@ use landslide_domain::{
     lease::CONFIG_WRITE_MS,
     member::{Action, Member},
     poll::closing::{close, fence},
+    poll::pausing::{pause, resume},
     poll::{Poll, Status},
     role::Operation,
     time::Timestamp,
@@ -66,8 +67,28 @@ impl<D: DynamoDb, C: Clock> PollChanges<D, C> {
                 Status::Scheduled => Err(Error::PollNotOpen),
                 Status::Closed if !again => Ok(poll.clone()),
                 // An earlier try of ours closed it, perhaps before every process had read that.
-                Status::Open | Status::Closed => Ok(close(poll, now, again)),
+                Status::Open | Status::Paused | Status::Closed => Ok(close(poll, now, again)),
             }
+        })
+        .await
+    }
+
+    /// Pauses the member's poll as early as possible. If it is paused already, or will be, returns it as it is.
+    pub async fn pause(&self, poll_id: &PollId, member: &Member) -> Result<Poll, Error> {
+        member.must(Operation::PausePoll)?;
+        self.change(poll_id, member, Action::PollPaused, |poll, now, again| {
+            poll.rules.must_be_of(&member.tenant)?;
+            while_open(poll, now, again, || pause(poll, now, again))
+        })
+        .await
+    }
+
+    /// Resumes the member's poll at once. If it is not paused, returns it as it is.
+    pub async fn resume(&self, poll_id: &PollId, member: &Member) -> Result<Poll, Error> {
+        member.must(Operation::ResumePoll)?;
+        self.change(poll_id, member, Action::PollResumed, |poll, now, again| {
+            poll.rules.must_be_of(&member.tenant)?;
+            while_open(poll, now, again, || resume(poll))
         })
         .await
     }
@@ -154,6 +175,17 @@ impl<D: DynamoDb, C: Clock> PollChanges<D, C> {
             Ok(Replaced::Overtaken) | Err(StoreError::Unavailable(_)) => None,
             Err(error @ StoreError::Broken(_)) => Some(Err(error.into())),
         }
+    }
+}
+
+/// The change of a poll, which must have opened and not closed.
+fn while_open(poll: &Poll, now: Timestamp, again: bool, changed: impl FnOnce() -> Poll) -> Result<Poll, Error> {
+    match poll.rules.status(now) {
+        Status::Scheduled => Err(Error::PollNotOpen),
+        // An earlier try of ours landed before the closing.
+        Status::Closed if again => Ok(poll.clone()),
+        Status::Closed => Err(Error::PollClosed),
+        Status::Open | Status::Paused => Ok(changed()),
     }
 }
 

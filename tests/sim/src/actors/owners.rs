@@ -1,4 +1,4 @@
-//! Owners: they make polls, raise the peak, move the closing and close early.
+//! Owners: they make polls, raise the peak, move the closing, close early, pause and resume.
 
 use std::rc::Rc;
 
@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 
 use crate::{
     cloud::{Cloud, PollChangesApp},
-    events::Event,
+    events::{Event, OwnerTold},
     models::{account::Account, client::Client, process::Process},
     names::POLLS,
     world::{World, timestamp},
@@ -37,6 +37,8 @@ const AHEAD_MS: std::ops::Range<u64> = 10_000..30_000;
 pub const OPENED_MS: u64 = 1_000 + AHEAD_MS.end;
 /// How long before a closing an owner changes it in the last moment, in milliseconds.
 const SOON_MS: u64 = 7_000;
+/// How long after asking for a pause an owner asks for its end at most, in milliseconds: often before it has begun.
+const PAUSED_MS: u64 = 25_000;
 /// How often an owner tries again.
 const TRIES_MAX: u64 = 5;
 /// The longest pause before the next try, in milliseconds.
@@ -107,23 +109,34 @@ pub async fn act(cloud: Rc<Cloud>, poll: Rc<Poll>) {
         let pause = if opens_later(world, &poll) { AHEAD_MS.start / 2 } else { world.scenario.span_ms / haste };
         world.executor.sleep(world.draw(pause)).await;
         let in_time = || timestamp(world.executor.now_ms() + 8_000 + world.draw(30_000));
-        let wish = match world.draw(6) {
+        let wish = match world.draw(8) {
             0 if world.once_in(haste) => Wish::Close,
             0 | 1 => Wish::Edit(json!({"peak_votes_per_second": higher_peak(world, &poll, haste)})),
             2 => Wish::Edit(json!({"closes_at": in_time()})),
             3 => Wish::Edit(json!({"options": relabelled(&poll, world.draw(1_000))})),
             4 => Wish::Edit(json!({"options": relabelled(&poll, world.draw(1_000)), "closes_at": in_time()})),
+            5 | 6 => {
+                ask_again(&cloud, &poll, &Wish::Pause).await;
+                world.executor.sleep(world.draw(PAUSED_MS)).await;
+                Wish::Resume
+            }
             _ => {
                 wait_until_it_closes_soon(world, &poll).await;
                 Wish::Edit(json!({"closes_at": world.once_in(2).then(in_time)}))
             }
         };
-        for _ in 0..1 + world.draw(TRIES_MAX) {
-            if ask(&cloud, &poll, &wish).await {
-                break;
-            }
-            world.executor.sleep(world.draw(RETRY_PAUSE_MS)).await;
+        ask_again(&cloud, &poll, &wish).await;
+    }
+}
+
+/// Asks until there is an answer, or patience is over.
+async fn ask_again(cloud: &Rc<Cloud>, poll: &Poll, wish: &Wish) {
+    let world = &cloud.world;
+    for _ in 0..1 + world.draw(TRIES_MAX) {
+        if ask(cloud, poll, wish).await {
+            return;
         }
+        world.executor.sleep(world.draw(RETRY_PAUSE_MS)).await;
     }
 }
 
@@ -168,6 +181,8 @@ pub async fn close(cloud: &Rc<Cloud>, poll: &Poll) {
 
 enum Wish {
     Close,
+    Pause,
+    Resume,
     Edit(Value),
 }
 
@@ -179,7 +194,16 @@ fn relabelled(poll: &Poll, number: u64) -> Vec<String> {
 async fn ask(cloud: &Rc<Cloud>, poll: &Poll, wish: &Wish) -> bool {
     let world = &cloud.world;
     let (id, invocation) = (poll.rules.settings.poll_id.clone(), world.next_invocation());
+    let began = world.executor.now_ms();
     let answer = match wish {
+        Wish::Pause => {
+            let pause = async move |changes: Rc<PollChangesApp>| changes.pause(&id, &owner()).await;
+            cloud.numbered_request(invocation, &cloud.poll_changes, pause).await
+        }
+        Wish::Resume => {
+            let resume = async move |changes: Rc<PollChangesApp>| changes.resume(&id, &owner()).await;
+            cloud.numbered_request(invocation, &cloud.poll_changes, resume).await
+        }
         Wish::Close => {
             let close = async move |changes: Rc<PollChangesApp>| changes.close(&id, &owner()).await;
             cloud.numbered_request(invocation, &cloud.poll_changes, close).await
@@ -194,14 +218,23 @@ async fn ask(cloud: &Rc<Cloud>, poll: &Poll, wish: &Wish) -> bool {
     };
     world.tell("owner", || match (wish, &answer) {
         (Wish::Close, _) => format!("closes the poll: {}", told(&answer)),
+        (Wish::Pause, _) => format!("pauses the poll: {}", told(&answer)),
+        (Wish::Resume, _) => format!("resumes the poll: {}", told(&answer)),
         (Wish::Edit(body), _) => format!("changes the poll by {body}: {}", told(&answer)),
     });
     let poll = poll.rules.settings.poll_id.as_str();
     match &answer {
         None | Some(Err(Error::Unavailable(_))) => return false,
         Some(Ok(changed)) => {
-            let closes_at = changed.rules.settings.spec.closes_at.map(|closes_at| closes_at.as_millis());
-            world.observe(&Event::OwnerTold { poll, closes_at });
+            let settings = &changed.rules.settings;
+            let [closes_at, paused_from] =
+                [settings.spec.closes_at, settings.paused_from].map(|time| time.map(|time| time.as_millis()));
+            let asked_for_pause = match wish {
+                Wish::Pause => Some(true),
+                Wish::Resume => Some(false),
+                Wish::Close | Wish::Edit(_) => None,
+            };
+            world.observe(&Event::OwnerTold(OwnerTold { poll, began, closes_at, paused_from, asked_for_pause }));
         }
         Some(Err(refusal)) => world.observe(&Event::OwnerRefused { poll, by: invocation, refusal }),
     }
@@ -211,7 +244,9 @@ async fn ask(cloud: &Rc<Cloud>, poll: &Poll, wish: &Wish) -> bool {
 fn told(answer: &Option<Result<Poll, Error>>) -> String {
     match answer {
         None => "no answer".to_owned(),
-        Some(Ok(poll)) => format!("closes_at {:?}", poll.rules.settings.spec.closes_at),
+        Some(Ok(Poll { rules, .. })) => {
+            format!("closes_at {:?}, paused_from {:?}", rules.settings.spec.closes_at, rules.settings.paused_from)
+        }
         Some(Err(error)) => format!("{error:?}"),
     }
 }

@@ -144,7 +144,7 @@ impl Person {
                     {
                         self.see_own_vote(standing).await;
                     }
-                    true
+                    !matches!(answer, Err(Error::PollPaused))
                 }
             };
             if is_over && !world.faults.strikes(Fault::ResponseLost) {

@@ -81,6 +81,12 @@ fn check_refusal(ledger: &Ledger, told: &VoterTold<'_>, refusal: &Error, found: 
                 let mut times = poll.times_since(began.saturating_sub(REFUSAL_AGE_MS)).iter();
                 times.any(|times| times.opens_at.is_some_and(|opens_at| opens_at + SKEW_MS > *began))
             }
+            Error::PollPaused => {
+                poll.pauses_since(began.saturating_sub(REFUSAL_AGE_MS)).any(|(paused_from, resumed_at)| {
+                    paused_from <= ended + SKEW_MS
+                        && resumed_at.is_none_or(|resumed_at| resumed_at + SKEW_MS >= paused_from)
+                })
+            }
             Error::NoVote => asked.is_none() && before.is_none(),
             _ => false,
         };

@@ -9,7 +9,12 @@ pub fn check(ledger: &Ledger, event: &Event<'_>, found: &mut dyn FnMut(String)) 
     match event {
         // A closing before the opening is not valid.
         Event::OwnerRefused {
-            refusal: Error::NotEditable(_) | Error::PollNotOpen | Error::RevisionMismatch | Error::InvalidFields(_),
+            refusal:
+                Error::NotEditable(_)
+                | Error::PollNotOpen
+                | Error::PollClosed
+                | Error::RevisionMismatch
+                | Error::InvalidFields(_),
             ..
         } => {}
         Event::OwnerRefused { refusal, .. } => found(format!("an owner was refused: {refusal:?}")),

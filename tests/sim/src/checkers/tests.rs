@@ -3,7 +3,7 @@ use landslide_domain::error::Error;
 
 use super::{Verdict, check};
 use crate::{
-    events::{Drained, Event},
+    events::{Drained, Event, OwnerTold},
     facts::{Revision, Times},
     item::Item,
     ledger::Ledger,
@@ -150,5 +150,61 @@ fn an_owner_who_was_refused_and_has_changed_the_poll_breaks_c7() {
         let mut events = changed();
         events.extend([refused(by), drained(&[], Vec::new())]);
         assert_eq!(broken(&events), promises, "invocation {by}");
+    }
+}
+
+/// The same RULES, paused from then on, or resumed.
+fn paused(rules: &Item, paused_from: Option<u64>, action: &str) -> Item {
+    let mut paused = rules.clone();
+    paused.remove("paused_from");
+    paused.extend(item(&[("stamp", action)], &[]));
+    paused.extend(paused_from.map(|at| ("paused_from".to_owned(), AttributeValue::N(at.to_string()))));
+    paused
+}
+
+#[test]
+fn a_vote_in_a_pause_breaks_c8_unless_it_lands_after_the_resume() {
+    let open = rules(1, 100_000);
+    let (paused_rules, resumed) = (paused(&open, Some(40_000), "poll.paused"), paused(&open, None, "poll.resumed"));
+    let mut events = vec![rules_written(&open, 1, 1), rules_written(&paused_rules, 31_000, 2)];
+    let is_paused = |events: &[Event<'_>]| {
+        let mut ledger = Ledger::default();
+        events.iter().for_each(|event| ledger.note(event));
+        let mut found = Vec::new();
+        check(&ledger, &vote_written(1), &mut found);
+        found.iter().any(|breach| breach.promise == "C8")
+    };
+    assert!(is_paused(&events), "the vote is of 50,000");
+    events.push(rules_written(&resumed, 49_999, 3));
+    assert!(!is_paused(&events));
+}
+
+#[test]
+fn a_pause_that_lands_late_or_ends_by_itself_breaks_c8() {
+    let open = rules(1, 100_000);
+    for (landed_at, ended_by, promises) in
+        [(31_000, "poll.resumed", vec![]), (35_000, "poll.resumed", vec!["C8"]), (31_000, "poll.edited", vec!["C8"])]
+    {
+        let (paused_rules, ended) = (paused(&open, Some(40_000), "poll.paused"), paused(&open, None, ended_by));
+        let events =
+            [rules_written(&open, 1, 1), rules_written(&paused_rules, landed_at, 2), rules_written(&ended, 60_000, 3)];
+        assert_eq!(broken(&events), promises, "landed at {landed_at}, ended by {ended_by}");
+    }
+}
+
+#[test]
+fn an_owner_who_is_told_of_another_pause_than_there_is_breaks_c8() {
+    let open = rules(1, 100_000);
+    let paused_rules = paused(&open, Some(40_000), "poll.paused");
+    for (asked_for_pause, paused_from, promises) in [
+        (Some(true), Some(40_000), vec![]),
+        (None, Some(40_000), vec![]),
+        (Some(true), Some(40_001), vec!["C8"]),
+        (None, None, vec!["C8"]),
+        (Some(false), Some(40_000), vec!["C8"]),
+    ] {
+        let told = OwnerTold { poll: POLL, began: 32_000, closes_at: Some(100_000), paused_from, asked_for_pause };
+        let events = [rules_written(&open, 1, 1), rules_written(&paused_rules, 31_000, 2), Event::OwnerTold(told)];
+        assert_eq!(broken(&events), promises, "{asked_for_pause:?}, told {paused_from:?}");
     }
 }

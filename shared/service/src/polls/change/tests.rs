@@ -7,7 +7,8 @@ use landslide_aws::{
 use landslide_domain::{
     lease::PROPAGATION_MS,
     poll::edit::EditPoll,
-    testing::{at, owner, poll_asked_for},
+    role::Role,
+    testing::{account, at, owner, poll_asked_for},
     vote::Revisions,
 };
 use serde_json::{Value, json};
@@ -284,6 +285,78 @@ fn a_closing_that_landed_late_stays_where_it_is_too_near_to_be_moved() {
     let closed = closed.unwrap();
     assert_eq!((told, closed.rules.settings.revision, closes_in_ms(&closed)), (vec![false, true], 2, 9_000));
     assert!(stored(&editing, &table) == closed);
+}
+
+/// When a poll's pause begins, in milliseconds from these tests' start.
+fn paused_in_ms(poll: &Poll) -> Option<u64> {
+    poll.rules.settings.paused_from.map(|paused_from| paused_from.millis_since(at(10)))
+}
+
+#[test]
+fn a_pause_begins_when_every_process_knows_it_and_a_resume_ends_it_at_once() {
+    let (editing, table) = editing(&open_poll(), &[]);
+    let paused = run(editing.pause(&id(), &owner())).unwrap();
+    assert_eq!((paused_in_ms(&paused), paused.rules.settings.revision), (Some(PROPAGATION_MS), 2));
+    assert_eq!(paused.rules.stamp.as_ref().unwrap().action, Action::PollPaused);
+    assert_eq!(run(editing.pause(&id(), &owner())).unwrap(), paused, "the same again");
+    assert!(stored(&editing, &table) == paused);
+    editing.clock.go_on(60_000);
+    let resumed = run(editing.resume(&id(), &owner())).unwrap();
+    assert_eq!((paused_in_ms(&resumed), resumed.rules.settings.revision), (None, 3));
+    assert_eq!(resumed.rules.stamp.as_ref().unwrap().action, Action::PollResumed);
+    assert_eq!(run(editing.resume(&id(), &owner())).unwrap(), resumed, "the same again");
+    assert!(stored(&editing, &table) == resumed);
+}
+
+#[test]
+fn a_pause_that_landed_late_begins_later() {
+    let (editing, table) = editing(&open_poll(), &[Fate::LandsAndTheAnswerComesAfter(3_001)]);
+    let paused = run(editing.pause(&id(), &owner())).unwrap();
+    assert_eq!(paused.rules.settings.revision, 3);
+    assert!(paused_in_ms(&paused) >= Some(3_001 + PROPAGATION_MS), "{:?}", paused_in_ms(&paused));
+    assert!(stored(&editing, &table) == paused);
+}
+
+#[test]
+fn a_resume_whose_answer_was_lost_is_done_once() {
+    let mut paused = open_poll();
+    paused.rules.settings.paused_from = Some(at(5));
+    let (editing, table) = editing(&paused, &[Fate::LandsAndTheAnswerIsLost]);
+    let resumed = run(editing.resume(&id(), &owner())).unwrap();
+    assert_eq!((paused_in_ms(&resumed), resumed.rules.settings.revision, table.lock().unwrap().writes), (None, 2, 1));
+}
+
+#[test]
+fn only_a_poll_that_is_open_is_paused_or_resumed_and_by_its_tenant_alone() {
+    for (times, refusal) in
+        [(json!({"opens_at": at(60)}), Error::PollNotOpen), (json!({"closes_at": at(9)}), Error::PollClosed)]
+    {
+        let (editing, table) = editing(&poll(times), &[]);
+        assert_eq!(run(editing.pause(&id(), &owner())), Err(refusal.clone()));
+        assert_eq!(run(editing.resume(&id(), &owner())), Err(refusal));
+        assert_eq!(table.lock().unwrap().writes, 0);
+    }
+    let (editing, table) = editing(&open_poll(), &[]);
+    let other = Member::of_account(&account("other"), "r2");
+    let viewer = Member { role: Some(Role::Viewer), ..owner() };
+    for (member, refusal) in [(other, Error::NotOwner), (viewer, Error::RoleForbids)] {
+        assert_eq!(run(editing.pause(&id(), &member)), Err(refusal.clone()));
+        assert_eq!(run(editing.resume(&id(), &member)), Err(refusal));
+    }
+    assert_eq!(table.lock().unwrap().writes, 0);
+}
+
+#[test]
+fn a_paused_poll_is_edited_and_closed_as_an_open_one_and_stays_paused() {
+    let (editing, _) = editing(&open_poll(), &[]);
+    run(editing.pause(&id(), &owner())).unwrap();
+    editing.clock.go_on(60_000);
+    let edited = edit_it(&editing, json!({"peak_votes_per_second": 9_000})).unwrap();
+    assert_eq!((edited.rules.status(editing.clock.now()), edited.rules.settings.revision), (Status::Paused, 3));
+    assert!(matches!(edit_it(&editing, json!({"question": "R"})), Err(Error::NotEditable(_))));
+    let closed = run(editing.close(&id(), &owner())).unwrap();
+    assert_eq!((closes_in_ms(&closed), paused_in_ms(&closed)), (69_000, Some(PROPAGATION_MS)));
+    assert_eq!(run(editing.close(&id(), &owner())).unwrap(), closed);
 }
 
 #[test]
