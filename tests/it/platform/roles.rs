@@ -51,7 +51,7 @@ async fn each_functions_policies_allow_exactly_what_it_does() {
     }
     let resources = resources::all(&app).await;
     let mut wrong = Vec::new();
-    for (function, may) in MAY {
+    for (function, may) in MAY.iter().copied() {
         let role = app.aws.function(&app.stack.function(function)).await["Role"].as_str().unwrap().to_owned();
         for (name, actions) in may {
             let known = resources.iter().find(|resource| resource.name == *name);
@@ -181,7 +181,7 @@ fn mismatch(cell: &Cell<'_>, tried: &Tried) -> Option<String> {
 /// The cloud as each function may use it, by folder.
 async fn credentials(app: &App) -> HashMap<&'static str, Aws> {
     let mut credentials = HashMap::new();
-    for (function, _) in MAY {
+    for (function, _) in MAY.iter().copied() {
         let name = app.stack.function(function);
         // Each runs from its first call on, also if it can make nothing of it.
         drop(app.aws.invoke(&name, &json!({"Records": []})).await);
