@@ -198,7 +198,7 @@ async fn without_its_table_it_neither_allows_nor_denies_a_key_and_decides_about_
 
 #[tokio::test]
 async fn no_token_is_in_the_log() {
-    // While there is one subscriber, a line that another thread comes to first is silenced in all threads.
+    // While there is one subscriber, a line that another thread logs first is silenced in all threads.
     let _second = Log::default().is_written_to();
     let log = Log::default();
     let guard = log.is_written_to();

@@ -71,7 +71,7 @@ async fn each_functions_policies_allow_exactly_what_it_does() {
             let arn = log_stream(&role, &app.stack.region, &app.stack.function(other));
             let allowed = app.aws.allowed(&role, &arn, LOGS).await;
             let expected: &[&str] =
-                if other == function { &["logs:CreateLogStream", "logs:PutLogEvents"] } else { &[] };
+                if *other == function { &["logs:CreateLogStream", "logs:PutLogEvents"] } else { &[] };
             if allowed != expected {
                 wrong.push(format!("{function} on the logs of {other}: may {allowed:?}"));
             }
