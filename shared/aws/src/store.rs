@@ -22,7 +22,7 @@ use landslide_domain::error::Error;
 use crate::sdk::describe;
 
 pub use self::{
-    audit::{APPENDED_MAX, Appended, AuditStore},
+    audit::{Appended, AuditPage, AuditStore, StoredRow},
     dynamodb::{DynamoDb, Outcome},
     lane_store::{LaneStore, LaneStoreError, SeenIds},
     poll_cache::PollCache,

@@ -1,6 +1,8 @@
 //! A stub of AWS for tests: answers calls as a test says, and remembers them. It shows what no emulator does:
 //! throttling, conflicts, lost answers. Also captures the log, and has a clock that only a test moves.
 
+mod audit_table;
+
 use std::{
     fmt, io,
     sync::{Arc, Mutex, PoisonError},
@@ -22,6 +24,7 @@ use landslide_domain::time::Timestamp;
 use serde_json::{Value, json};
 use tracing::subscriber::DefaultGuard;
 
+pub use self::audit_table::AuditTable;
 use crate::{clock::Clock, sdk::sdk_config_over};
 
 /// A call as AWS would receive it.

@@ -23,6 +23,9 @@ pub const OWNER: &str = "owner";
 /// The time to live, in seconds since the epoch, in all tables that have one.
 pub const EXPIRES_AT: &str = "expires_at";
 
+/// The partition key of Audit: a tenant's key.
+pub const TENANT: &str = "tenant";
+
 /// The partition key of Tenants: a tenant's key, or the kind and id of what is looked up by id.
 pub const SCOPE: &str = "scope";
 
@@ -65,7 +68,14 @@ pub fn audit_row(sequence: u64) -> String {
 }
 
 /// The prefix that all rows of the audit log share.
-pub const AUDIT_ROW_PREFIX: &str = "ROW#";
+const AUDIT_ROW_PREFIX: &str = "ROW#";
+/// The last number that a row of the audit log can have.
+pub const AUDIT_ROW_MAX: u64 = 999_999_999_999_999;
+
+/// Parses the number of a row of the audit log from its key.
+pub fn read_audit_row(key: &str) -> Option<u64> {
+    key.strip_prefix(AUDIT_ROW_PREFIX)?.parse().ok()
+}
 
 /// `EVENT#<name>`: says that the audit log has the event.
 pub fn audit_event(event: &str) -> String {
@@ -168,6 +178,14 @@ mod tests {
                 [Tenant::account(issuer, ""), Tenant::account("", issuer)].iter().all(|it| it.key().as_str() != scope)
             );
         }
+    }
+
+    #[test]
+    fn rows_of_the_audit_log_sort_by_their_number_and_are_no_events() {
+        let keys = [1, 2, 10, AUDIT_ROW_MAX].map(audit_row);
+        assert!(keys.is_sorted(), "{keys:?}");
+        assert_eq!(keys.each_ref().map(|key| read_audit_row(key)), [1, 2, 10, AUDIT_ROW_MAX].map(Some));
+        assert_eq!(read_audit_row(&audit_event("p1#1")), None);
     }
 
     #[test]

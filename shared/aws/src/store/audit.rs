@@ -3,22 +3,22 @@
 //! A row and the marker of its event are written in one transaction, both only where there are none. So a row has one
 //! number for good, and an event one row, however often and by however many it is written.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use aws_sdk_dynamodb::{
     Client,
     operation::{
-        query::QueryInput,
+        query::{QueryInput, builders::QueryInputBuilder},
         transact_write_items::{TransactWriteItemsError, TransactWriteItemsInput},
     },
-    types::{Put, TransactWriteItem},
+    types::{AttributeValue, Put, TransactWriteItem},
 };
 use aws_types::SdkConfig;
 use landslide_domain::{
-    audit::{Entry, Row, Tail},
+    audit::{Entry, ROW_LIFE_MS, Row, Tail},
     keys,
     tenant::TenantKey,
-    time::{DAY_MS, Timestamp},
+    time::Timestamp,
 };
 
 use super::{
@@ -29,14 +29,15 @@ use super::{
 use crate::{
     clock::Clock,
     config::{self, ConfigError},
+    sdk::describe,
 };
 
-/// The partition key of Audit.
-const TENANT: &str = "tenant";
-/// How long a row is kept.
-const ROW_LIFE_MS: u64 = 400 * DAY_MS;
+/// When the row before may go, in seconds. Absent in a log's first row.
+const PREVIOUS_EXPIRES_AT: &str = "previous_expires_at";
 /// The most entries that one transaction writes. A transaction has 100 items.
-pub const APPENDED_MAX: usize = 25;
+const APPENDED_MAX: usize = 25;
+/// The most bytes of entries that one transaction writes, unless one entry alone has more. A transaction has 4 MB.
+const APPENDED_BYTES_MAX: usize = 1024 * 1024;
 /// How often entries are written again because another process wrote to the log first. The pauses add up to 10 s at most.
 const ATTEMPTS_MAX: u32 = 14;
 /// The pause before the n-th further attempt is drawn at random below this times 2ⁿ, up to n = `PAUSE_DOUBLINGS`.
@@ -50,6 +51,31 @@ pub enum Appended {
     Done,
     /// The condition of one of the other writes does not hold. Nothing was written.
     Refused,
+}
+
+/// A row as the table holds it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredRow {
+    /// The row.
+    pub row: Row,
+    expires_at: u64,
+    previous_expires_at: Option<u64>,
+}
+
+impl StoredRow {
+    /// Whether all rows before it may have expired by now.
+    pub fn may_be_the_oldest(&self, now: Timestamp) -> bool {
+        self.previous_expires_at.is_some_and(|previous| previous <= now.as_millis() / 1_000)
+    }
+}
+
+/// A page of a tenant's log, newest row first.
+#[derive(Debug)]
+pub struct AuditPage {
+    /// The rows.
+    pub rows: Vec<Row>,
+    /// Whether there are older rows.
+    pub has_more: bool,
 }
 
 /// The Audit table.
@@ -68,6 +94,23 @@ impl AuditStore {
     pub fn new(aws: &SdkConfig, table: String) -> Self {
         Self::over(Client::new(aws), table)
     }
+
+    /// All tenants that have rows. Reads the whole table.
+    pub async fn tenants(&self) -> Result<BTreeSet<TenantKey>, StoreError> {
+        let (mut tenants, mut start) = (BTreeSet::new(), None);
+        loop {
+            let scan = self.db.scan().table_name(&self.table).projection_expression("#tenant");
+            let scan = scan.expression_attribute_names("#tenant", keys::TENANT).set_exclusive_start_key(start);
+            let page = scan.send().await.map_err(|error| store_error("read the audit log", error))?;
+            for item in page.items() {
+                tenants.insert(TenantKey::stored(Attributes(item).string(keys::TENANT)?));
+            }
+            start = page.last_evaluated_key;
+            if start.is_none() {
+                return Ok(tenants);
+            }
+        }
+    }
 }
 
 impl<D: DynamoDb> AuditStore<D> {
@@ -84,7 +127,7 @@ impl<D: DynamoDb> AuditStore<D> {
         clock: &impl Clock,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        for entries in entries.chunks(APPENDED_MAX) {
+        for entries in portions(entries) {
             self.append_some(tenant, entries, clock, now).await?;
         }
         Ok(())
@@ -148,13 +191,17 @@ impl<D: DynamoDb> AuditStore<D> {
         others: &[TransactWriteItem],
         now: Timestamp,
     ) -> Result<Written, StoreError> {
-        let mut tail = self.tail(tenant).await?;
+        let last = self.last(tenant).await?;
+        let mut previous_expires_at = last.as_ref().map(|last| last.expires_at);
+        let mut tail = last.map_or_else(|| Tail::start(tenant), |last| last.row.place());
         let mut items = others.to_vec();
         for entry in entries {
             let row = Row::after(&tail, entry);
-            items.push(self.put(self.row_item(tenant, &row, now))?);
-            items.push(self.put(self.event_item(tenant, entry, now))?);
             tail = row.place();
+            let row = StoredRow { row, expires_at: expires_at(now), previous_expires_at };
+            previous_expires_at = Some(row.expires_at);
+            items.push(self.put(row_item(tenant, &row))?);
+            items.push(self.put(event_item(tenant, entry, now))?);
         }
         let outcome = self.db.transact(TransactWriteItemsInput::builder().set_transact_items(Some(items))).await;
         let Err(error) = outcome else { return Ok(Written::Done) };
@@ -165,28 +212,48 @@ impl<D: DynamoDb> AuditStore<D> {
             cancelled.cancellation_reasons().iter().map(|reason| reason.code().unwrap_or_default()).collect();
         match Written::by_reasons(&codes, others.len(), entries) {
             Some(written) => Ok(written),
-            None => Err(store_error("write the audit log", error)),
+            None if codes.contains(&"ValidationError") => Err(store_error("write the audit log", error)),
+            None => Err(StoreError::Unavailable(format!("write the audit log: {}", describe(&error)))),
         }
+    }
+
+    /// A page of a tenant's rows before this one, or of the newest.
+    pub async fn page(&self, tenant: &TenantKey, before: Option<u64>, limit: usize) -> Result<AuditPage, StoreError> {
+        let to = before.map_or(keys::AUDIT_ROW_MAX, |before| before.saturating_sub(1));
+        // One more than requested shows whether there is another page, so that no page is empty.
+        let query =
+            self.rows(tenant, 0, to).scan_index_forward(false).limit(i32::try_from(limit + 1).unwrap_or(i32::MAX));
+        let mut rows: Vec<Row> = self.query(query).await?.into_iter().map(|stored| stored.row).collect();
+        let has_more = rows.len() > limit;
+        rows.truncate(limit);
+        Ok(AuditPage { rows, has_more })
+    }
+
+    /// A tenant's next rows after this number, as many as DynamoDB returns at once. None are left if there are none.
+    pub async fn rows_after(&self, tenant: &TenantKey, sequence: u64) -> Result<Vec<StoredRow>, StoreError> {
+        self.query(self.rows(tenant, sequence.saturating_add(1), keys::AUDIT_ROW_MAX)).await
     }
 
     /// A tenant's last row.
-    async fn tail(&self, tenant: &TenantKey) -> Result<Tail, StoreError> {
-        let query = self.rows(tenant).scan_index_forward(false).limit(1);
-        let answer = self.db.query(query).await.map_err(|error| store_error("read the audit log", error))?;
-        match answer.items().first() {
-            Some(item) => Ok(read_row(item)?.place()),
-            None => Ok(Tail::start(tenant)),
-        }
+    async fn last(&self, tenant: &TenantKey) -> Result<Option<StoredRow>, StoreError> {
+        let query = self.rows(tenant, 1, keys::AUDIT_ROW_MAX).scan_index_forward(false).limit(1);
+        Ok(self.query(query).await?.pop())
     }
 
-    fn rows(&self, tenant: &TenantKey) -> aws_sdk_dynamodb::operation::query::builders::QueryInputBuilder {
+    async fn query(&self, query: QueryInputBuilder) -> Result<Vec<StoredRow>, StoreError> {
+        let answer = self.db.query(query).await.map_err(|error| store_error("read the audit log", error))?;
+        answer.items().iter().map(read_row).collect()
+    }
+
+    fn rows(&self, tenant: &TenantKey, from: u64, to: u64) -> QueryInputBuilder {
         QueryInput::builder()
             .table_name(&self.table)
-            .key_condition_expression("#tenant = :tenant AND begins_with(#item, :rows)")
-            .expression_attribute_names("#tenant", TENANT)
+            .key_condition_expression("#tenant = :tenant AND #item BETWEEN :from AND :to")
+            .expression_attribute_names("#tenant", keys::TENANT)
             .expression_attribute_names("#item", keys::ITEM)
             .expression_attribute_values(":tenant", string(tenant.as_str()))
-            .expression_attribute_values(":rows", string(keys::AUDIT_ROW_PREFIX))
+            .expression_attribute_values(":from", string(keys::audit_row(from)))
+            .expression_attribute_values(":to", string(keys::audit_row(to.max(from))))
             .consistent_read(true)
     }
 
@@ -201,26 +268,45 @@ impl<D: DynamoDb> AuditStore<D> {
             .map_err(|error| StoreError::Broken(format!("write the audit log: {error}")))?;
         Ok(TransactWriteItem::builder().put(put).build())
     }
+}
 
-    fn row_item(&self, tenant: &TenantKey, row: &Row, now: Timestamp) -> Item {
-        Item::from([
-            (TENANT.to_owned(), string(tenant.as_str())),
-            (keys::ITEM.to_owned(), string(keys::audit_row(row.sequence))),
-            ("sequence".to_owned(), number(row.sequence)),
-            ("previous".to_owned(), string(&row.previous)),
-            ("entry".to_owned(), string(&row.entry)),
-            ("hash".to_owned(), string(&row.hash)),
-            (keys::EXPIRES_AT.to_owned(), expires_at(now)),
-        ])
+/// As many entries at a time as fit into a transaction.
+fn portions(entries: &[Entry]) -> Vec<&[Entry]> {
+    let (mut portions, mut rest, mut bytes, mut count) = (Vec::new(), entries, 0, 0);
+    for entry in entries {
+        let size = entry.size();
+        if count > 0 && (count == APPENDED_MAX || bytes + size > APPENDED_BYTES_MAX) {
+            let (portion, others) = rest.split_at(count);
+            portions.push(portion);
+            (rest, bytes, count) = (others, 0, 0);
+        }
+        (bytes, count) = (bytes + size, count + 1);
     }
+    portions.push(rest);
+    portions
+}
 
-    fn event_item(&self, tenant: &TenantKey, entry: &Entry, now: Timestamp) -> Item {
-        Item::from([
-            (TENANT.to_owned(), string(tenant.as_str())),
-            (keys::ITEM.to_owned(), string(keys::audit_event(&entry.event))),
-            (keys::EXPIRES_AT.to_owned(), expires_at(now)),
-        ])
-    }
+fn row_item(tenant: &TenantKey, stored: &StoredRow) -> Item {
+    let StoredRow { row, expires_at, previous_expires_at } = stored;
+    let attributes = HashMap::from([
+        (keys::TENANT, string(tenant.as_str())),
+        (keys::ITEM, string(keys::audit_row(row.sequence))),
+        ("previous", string(&row.previous)),
+        ("entry", string(&row.entry)),
+        ("hash", string(&row.hash)),
+        (keys::EXPIRES_AT, number(expires_at)),
+    ]);
+    let previous = previous_expires_at.map(|at| (PREVIOUS_EXPIRES_AT, number(at)));
+    attributes.into_iter().chain(previous).map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+fn event_item(tenant: &TenantKey, entry: &Entry, now: Timestamp) -> Item {
+    let attributes: [(&str, AttributeValue); 3] = [
+        (keys::TENANT, string(tenant.as_str())),
+        (keys::ITEM, string(keys::audit_event(&entry.event))),
+        (keys::EXPIRES_AT, number(expires_at(now))),
+    ];
+    attributes.map(|(name, value)| (name.to_owned(), value)).into()
 }
 
 /// What became of a transaction.
@@ -260,16 +346,26 @@ impl Written {
 }
 
 /// When an item may go, in seconds.
-fn expires_at(now: Timestamp) -> aws_sdk_dynamodb::types::AttributeValue {
-    number(now.plus_millis(ROW_LIFE_MS).as_millis() / 1_000)
+fn expires_at(now: Timestamp) -> u64 {
+    now.plus_millis(ROW_LIFE_MS).as_millis() / 1_000
 }
 
-fn read_row(item: &Item) -> Result<Row, StoreError> {
+fn read_row(item: &Item) -> Result<StoredRow, StoreError> {
     let attributes = Attributes(item);
-    Ok(Row {
-        sequence: attributes.number("sequence")?,
+    let key = attributes.string(keys::ITEM)?;
+    let no_row = || StoreError::Broken(format!("read the audit log: {key:?} is no row"));
+    let row = Row {
+        sequence: keys::read_audit_row(key).ok_or_else(no_row)?,
         previous: attributes.string("previous")?.to_owned(),
         entry: attributes.string("entry")?.to_owned(),
         hash: attributes.string("hash")?.to_owned(),
+    };
+    Ok(StoredRow {
+        row,
+        expires_at: attributes.number(keys::EXPIRES_AT)?,
+        previous_expires_at: attributes.optional_number(PREVIOUS_EXPIRES_AT)?,
     })
 }
+
+#[cfg(test)]
+mod tests;

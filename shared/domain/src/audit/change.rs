@@ -1,0 +1,166 @@
+//! What a change of a poll looks like in the audit log.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+
+use super::{Difference, Entry, Object};
+use crate::{poll::Rules, tenant::TenantKey};
+
+/// A poll's labels, as far as they are known.
+type Labels<'a> = Option<&'a [String]>;
+
+/// A new revision of a poll, and the one before.
+pub struct PollChange<'a> {
+    /// The rules before. If `None`, the poll was created.
+    pub before: Option<&'a Rules>,
+    /// The rules after.
+    pub after: &'a Rules,
+    /// The labels before and after, where they are known.
+    pub labels: (Labels<'a>, Labels<'a>),
+}
+
+impl PollChange<'_> {
+    /// The tenants whose logs get the entry: whose poll it was, and whose it is.
+    pub fn tenants(&self) -> impl Iterator<Item = &TenantKey> {
+        let former = self.before.map(|before| &before.tenant).filter(|former| **former != self.after.tenant);
+        former.into_iter().chain([&self.after.tenant])
+    }
+
+    /// The entry. A revision has one, however often it is read from the stream.
+    pub fn entry(&self) -> Entry {
+        let settings = &self.after.settings;
+        let (poll_id, revision) = (settings.poll_id.clone(), settings.revision);
+        Entry {
+            event: format!("{poll_id}#{revision}"),
+            stamp: self.after.stamp.clone(),
+            object: Object::Poll { poll_id, revision },
+            changes: self.differences(),
+        }
+    }
+
+    fn differences(&self) -> BTreeMap<String, Difference> {
+        let (mut before, after) = (self.before.map(shown).unwrap_or_default(), shown(self.after));
+        let both = after.into_iter().map(|(name, to)| {
+            let from = before.remove(&name).unwrap_or_default();
+            (name, Difference { from, to })
+        });
+        let mut changes: BTreeMap<_, _> = both.filter(|(_, values)| values.from != values.to).collect();
+        // Labels whose values are not at hand are named all the same.
+        if self.after.options_revision == self.after.settings.revision {
+            let (from, to) = self.labels;
+            changes.insert("options".to_owned(), Difference { from: from.into(), to: to.into() });
+        }
+        changes
+    }
+}
+
+/// What the API shows of the rules, and whose the poll is. Never the salt, nor the hash of a request.
+fn shown(rules: &Rules) -> Map<String, Value> {
+    // Texts and numbers: nothing in them can fail to serialise.
+    let mut shown = match serde_json::to_value(&rules.settings.spec) {
+        Ok(Value::Object(settings)) => settings,
+        _ => Map::new(),
+    };
+    shown.insert("tenant".to_owned(), serde_json::to_value(rules.tenant.tenant()).unwrap_or_default());
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::{
+        member::Action,
+        poll::Poll,
+        testing::{at, owner, poll_asked_for},
+    };
+
+    fn poll(body: Value) -> Poll {
+        let mut poll = poll_asked_for(body, at(0)).unwrap();
+        poll.rules.stamp = Some(owner().stamp(Action::PollCreated, at(1)));
+        poll
+    }
+
+    /// The poll's next revision.
+    fn changed(poll: &Poll, change: impl FnOnce(&mut Poll)) -> Poll {
+        let mut changed = poll.clone();
+        changed.rules.settings.revision += 1;
+        change(&mut changed);
+        changed
+    }
+
+    fn differences(before: Option<&Poll>, after: &Poll) -> Value {
+        let labels = (before.map(|poll| poll.options.as_slice()), Some(after.options.as_slice()));
+        let change = PollChange { before: before.map(|poll| &poll.rules), after: &after.rules, labels };
+        serde_json::to_value(change.entry().changes).unwrap()
+    }
+
+    #[test]
+    fn a_created_poll_has_all_its_settings_from_nothing_and_no_secret() {
+        let poll = poll(json!({"question": "Q", "options": ["a", "b"], "closes_at": at(90)}));
+        let from_nothing = |to: Value| json!({"from": null, "to": to});
+        let tenant = owner().tenant;
+        assert_eq!(
+            differences(None, &poll),
+            json!({
+                "question": from_nothing(json!("Q")), "options": from_nothing(json!(["a", "b"])),
+                "kind": from_nothing(json!("single")), "max_choices": from_nothing(json!(1)),
+                "closes_at": from_nothing(json!(at(90))), "identity": from_nothing(json!("device")),
+                "vote_change": from_nothing(json!("never")), "results": from_nothing(json!("always")),
+                "peak_votes_per_second": from_nothing(json!(1_000)),
+                "tenant": from_nothing(json!({"issuer": tenant.issuer, "kind": "account", "value": tenant.value})),
+            })
+        );
+    }
+
+    #[test]
+    fn a_changed_poll_has_what_changed_and_nothing_else() {
+        let before = poll(json!({"question": "Q", "options": ["a", "b"], "closes_at": at(90)}));
+        let after = changed(&before, |poll| {
+            poll.rules.settings.spec.question = "R".to_owned();
+            poll.rules.settings.spec.closes_at = None;
+        });
+        assert_eq!(
+            differences(Some(&before), &after),
+            json!({"question": {"from": "Q", "to": "R"}, "closes_at": {"from": at(90), "to": null}})
+        );
+    }
+
+    #[test]
+    fn labels_are_named_where_they_changed_even_without_their_values() {
+        let before = poll(json!({"question": "Q", "options": ["a", "b"]}));
+        let after = changed(&before, |poll| {
+            poll.options = vec!["a".to_owned(), "c".to_owned()];
+            poll.rules.options_revision = 2;
+        });
+        assert_eq!(differences(Some(&before), &after), json!({"options": {"from": ["a", "b"], "to": ["a", "c"]}}));
+        let unknown = PollChange { before: Some(&before.rules), after: &after.rules, labels: (None, None) };
+        assert_eq!(
+            serde_json::to_value(unknown.entry().changes).unwrap(),
+            json!({"options": {"from": null, "to": null}})
+        );
+    }
+
+    #[test]
+    fn a_poll_that_went_to_another_tenant_is_in_both_logs() {
+        let before = poll(json!({"question": "Q", "options": ["a", "b"]}));
+        let after = changed(&before, |poll| poll.rules.tenant = TenantKey::stored("https://id.example.org other"));
+        let change = PollChange { before: Some(&before.rules), after: &after.rules, labels: (None, None) };
+        assert_eq!(change.tenants().collect::<Vec<_>>(), [&before.rules.tenant, &after.rules.tenant]);
+        assert_eq!(change.entry().changes["tenant"].to["value"], "other");
+        let edited = changed(&before, |_| {});
+        let change = PollChange { before: Some(&before.rules), after: &edited.rules, labels: (None, None) };
+        assert_eq!(change.tenants().collect::<Vec<_>>(), [&before.rules.tenant]);
+    }
+
+    #[test]
+    fn an_event_is_named_by_poll_and_revision() {
+        let before = poll(json!({"question": "Q", "options": ["a", "b"]}));
+        let after = changed(&before, |_| {});
+        let entry = PollChange { before: Some(&before.rules), after: &after.rules, labels: (None, None) }.entry();
+        assert_eq!(entry.event, "p1#2");
+        assert_eq!(entry.stamp, after.rules.stamp);
+    }
+}
