@@ -26,16 +26,31 @@ function writtenOut(node, components) {
 /** The verbs keep their order, in which a preflight names them. */
 function completePath(path, common) {
   return mapEntries(path, (verb, operation) => {
-    if (verb === "head") return [verb, headOf(completeOperation(path.get, common.get), { ...operation, ...common.head })];
+    if (verb === "head") return [verb, headOf(completeOperation(path.get, common), { ...operation, ...common.head })];
     if (verb === "options") return [verb, preflightOf(path, { ...operation, ...common.options })];
-    return [verb, completeOperation(operation, common.get)];
+    return [verb, completeOperation(operation, common)];
   });
 }
 
-/** An operation's own responses go before the common ones. */
-function completeOperation({ "x-function": name, ...operation }, common) {
-  const added = filledIn(common, "NAME", name);
-  return { ...operation, ...added, responses: { ...added.responses, ...operation.responses } };
+/** An operation's own responses go before the common ones. Where requests are counted, all of them say what is left. */
+function completeOperation({ "x-function": name, "x-voters-too": votersToo, ...operation }, common) {
+  const added = filledIn(common.get, "NAME", name);
+  const responses = { ...added.responses, ...operation.responses };
+  const completed = { ...operation, ...added, responses };
+  return isOfMembers(operation) && !votersToo ? { ...completed, responses: limited(responses, common.put.responses) } : completed;
+}
+
+function isOfMembers({ security }) {
+  return security.some((scheme) => "owner" in scheme);
+}
+
+/** The gateway answers too, and knows no limits: only a success has the headers for sure. Nobody is counted without a token. */
+function limited(responses, { 200: counted, ...refused }) {
+  return mapEntries({ ...responses, ...refused }, (status, response) => {
+    if (status === "401") return [status, response];
+    const required = status.startsWith("2") && { required: true };
+    return [status, { ...response, headers: { ...response.headers, ...mapValues(counted.headers, (header) => ({ ...header, ...required })) } }];
+  });
 }
 
 /** As GET, without bodies. */

@@ -30,23 +30,27 @@ CHALLENGES = {
 }
 """What a 401 of the gateway asks for (RFC 6750, section 3)."""
 
+OF_MEMBERS = {"TENANTS_TABLE", "LIMITS"}
+"""What counts a tenant's requests needs."""
+COUNTS = {"GetItem", "UpdateItem"}
+"""What it may do with Tenants."""
 ENVIRONMENT = {
-    "CreatePoll": {"POLLS_TABLE", "POLL_ID_SECRET", "MIN_LANES", "ALLOWED_ORIGIN"},
-    "ListPolls": {"POLLS_TABLE", "ALLOWED_ORIGIN"},
+    "CreatePoll": {"POLLS_TABLE", "POLL_ID_SECRET", "MIN_LANES", "ALLOWED_ORIGIN", *OF_MEMBERS},
+    "ListPolls": {"POLLS_TABLE", "ALLOWED_ORIGIN", *OF_MEMBERS},
     "GetPoll": {"POLLS_TABLE", "ALLOWED_ORIGIN"},
-    "UpdatePoll": {"POLLS_TABLE", "ALLOWED_ORIGIN"},
-    "ClosePoll": {"POLLS_TABLE", "ALLOWED_ORIGIN"},
+    "UpdatePoll": {"POLLS_TABLE", "ALLOWED_ORIGIN", *OF_MEMBERS},
+    "ClosePoll": {"POLLS_TABLE", "ALLOWED_ORIGIN", *OF_MEMBERS},
     "RegisterDevice": {"DEVICE_SECRET", "ALLOWED_ORIGIN"},
     "CastVote": {"POLLS_TABLE", "VOTES_TABLE", "ALLOWED_ORIGIN"},
     "GetVote": {"POLLS_TABLE", "VOTES_TABLE", "ALLOWED_ORIGIN"},
     "RetractVote": {"POLLS_TABLE", "VOTES_TABLE", "ALLOWED_ORIGIN"},
     "GetResults": {"POLLS_TABLE", "VOTES_TABLE", "TALLIES_TABLE", "ALLOWED_ORIGIN"},
-    "CreateView": {"POLLS_TABLE", "TENANTS_TABLE", "AUDIT_TABLE", "KEY_SECRET", "ALLOWED_ORIGIN"},
-    "ListViews": {"POLLS_TABLE", "TENANTS_TABLE", "ALLOWED_ORIGIN"},
-    "DeleteView": {"POLLS_TABLE", "TENANTS_TABLE", "AUDIT_TABLE", "ALLOWED_ORIGIN"},
-    "CreateKey": {"TENANTS_TABLE", "AUDIT_TABLE", "KEY_SECRET", "ALLOWED_ORIGIN"},
-    "ListKeys": {"TENANTS_TABLE", "ALLOWED_ORIGIN"},
-    "DeleteKey": {"TENANTS_TABLE", "AUDIT_TABLE", "ALLOWED_ORIGIN"},
+    "CreateView": {"POLLS_TABLE", "AUDIT_TABLE", "KEY_SECRET", "ALLOWED_ORIGIN", *OF_MEMBERS},
+    "ListViews": {"POLLS_TABLE", "ALLOWED_ORIGIN", *OF_MEMBERS},
+    "DeleteView": {"POLLS_TABLE", "AUDIT_TABLE", "ALLOWED_ORIGIN", *OF_MEMBERS},
+    "CreateKey": {"AUDIT_TABLE", "KEY_SECRET", "ALLOWED_ORIGIN", *OF_MEMBERS},
+    "ListKeys": {"ALLOWED_ORIGIN", *OF_MEMBERS},
+    "DeleteKey": {"AUDIT_TABLE", "ALLOWED_ORIGIN", *OF_MEMBERS},
     "Authorizer": {"DEVICE_SECRET", "KEY_SETS_SECRET", "ISSUERS", "LOOPBACK_ISSUERS"},
     "AuthorizerOwners": {
         *("DEVICE_SECRET", "KEY_SETS_SECRET", "ISSUERS", "LOOPBACK_ISSUERS"),
@@ -57,21 +61,21 @@ ENVIRONMENT = {
     "RelayVotes": {"TALLY_QUEUE_URL", "RELAY_DLQ_URL"},
 }
 TABLE_ACTIONS = {
-    "CreatePoll": {"Polls": {"Query", "PutItem"}},
-    "ListPolls": {"${Polls.Arn}/index/by-owner": {"Query"}},
+    "CreatePoll": {"Polls": {"Query", "PutItem"}, "${Polls.Arn}/index/by-closing": {"Query"}, "Tenants": COUNTS},
+    "ListPolls": {"${Polls.Arn}/index/by-owner": {"Query"}, "Tenants": COUNTS},
     "GetPoll": {"Polls": {"Query"}},
-    "UpdatePoll": {"Polls": {"Query", "PutItem"}},  # a transaction of puts needs PutItem
-    "ClosePoll": {"Polls": {"Query", "PutItem"}},
+    "UpdatePoll": {"Polls": {"Query", "PutItem"}, "Tenants": COUNTS},  # a transaction of puts needs PutItem
+    "ClosePoll": {"Polls": {"Query", "PutItem"}, "Tenants": COUNTS},
     "CastVote": {"Polls": {"GetItem"}, "Votes": {"GetItem", "PutItem"}},
     "GetVote": {"Polls": {"GetItem"}, "Votes": {"GetItem"}},
     "RetractVote": {"Polls": {"GetItem"}, "Votes": {"GetItem", "PutItem"}},
     "GetResults": {"Polls": {"BatchGetItem"}, "Tallies": {"BatchGetItem"}, "Votes": {"GetItem"}},
-    "CreateView": {"Polls": {"GetItem"}, "Tenants": {"Query", "PutItem"}, "Audit": {"Query", "PutItem"}},
-    "ListViews": {"Polls": {"GetItem"}, "Tenants": {"Query"}},
-    "DeleteView": {"Polls": {"GetItem"}, "Tenants": {"DeleteItem"}, "Audit": {"Query", "PutItem"}},
-    "CreateKey": {"Tenants": {"Query", "PutItem"}, "Audit": {"Query", "PutItem"}},
-    "ListKeys": {"Tenants": {"Query"}},
-    "DeleteKey": {"Tenants": {"DeleteItem"}, "Audit": {"Query", "PutItem"}},
+    "CreateView": {"Polls": {"GetItem"}, "Tenants": {*COUNTS, "Query", "PutItem"}, "Audit": {"Query", "PutItem"}},
+    "ListViews": {"Polls": {"GetItem"}, "Tenants": {*COUNTS, "Query"}},
+    "DeleteView": {"Polls": {"GetItem"}, "Tenants": {*COUNTS, "DeleteItem"}, "Audit": {"Query", "PutItem"}},
+    "CreateKey": {"Tenants": {*COUNTS, "Query", "PutItem"}, "Audit": {"Query", "PutItem"}},
+    "ListKeys": {"Tenants": {*COUNTS, "Query"}},
+    "DeleteKey": {"Tenants": {*COUNTS, "DeleteItem"}, "Audit": {"Query", "PutItem"}},
     "AuthorizerOwners": {"Tenants": {"GetItem", "UpdateItem"}},
     "TallyVotes": {"Tallies": {"GetItem", "Query", "PutItem"}, "Polls": {"UpdateItem"}},
     "RelayVotes": {"Votes.StreamArn": {"GetRecords", "GetShardIterator", "DescribeStream", "ListStreams"}},
@@ -148,14 +152,14 @@ CODES = {
     409: {
         *("already_voted", "poll_not_open", "poll_closed", "idempotency_conflict"),
         *("vote_change_not_allowed", "not_editable"),
-        *("too_many_keys", "too_many_views"),
+        *("too_many_keys", "too_many_open_polls", "too_many_views"),
     },
     412: {"revision_mismatch"},
     413: {"body_too_large"},
     415: {"unsupported_media_type"},
     422: {"invalid_choice"},
     428: {"precondition_required"},
-    429: {"throttled"},
+    429: {"throttled", "limit_exceeded"},
     500: {"internal"},
     503: {"unavailable"},
 }

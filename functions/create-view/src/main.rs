@@ -7,5 +7,5 @@ use landslide_edge::Edge;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
     telemetry::init();
-    landslide_lambda_http::run(Edge::from_env()?, creation_from_env().await?, handle).await
+    landslide_lambda_http::run_for_members(Edge::from_env()?, creation_from_env().await?, handle).await
 }

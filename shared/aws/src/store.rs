@@ -4,6 +4,7 @@ mod audit;
 mod dynamodb;
 mod item;
 mod lane_store;
+mod limits;
 mod poll_cache;
 mod polls;
 mod results;
@@ -25,6 +26,7 @@ pub use self::{
     audit::{Appended, AuditPage, AuditStore, StoredRow},
     dynamodb::{DynamoDb, Outcome},
     lane_store::{LaneStore, LaneStoreError, SeenIds},
+    limits::{Counted, LimitStore},
     poll_cache::PollCache,
     polls::{Created, Page, PollStore, Replaced},
     results::{ResultsStore, Snapshot},

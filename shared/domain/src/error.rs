@@ -1,6 +1,6 @@
 //! Every failure of a use case, as an outcome. The HTTP edge maps each to a status and a text.
 
-use crate::field_error::FieldError;
+use crate::{field_error::FieldError, limits::Quota};
 
 /// Why a use case failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,6 +47,10 @@ pub enum Error {
     RevisionMismatch,
     /// The poll does not take these choices.
     InvalidChoice(String),
+    /// The tenant has used up a limit until it is renewed.
+    LimitExceeded(Quota),
+    /// The tenant has as many polls that are not closed as it may have.
+    TooManyOpenPolls(u32),
     /// A fault on our side. Only the log shows the cause.
     Internal(String),
     /// A dependency is unavailable for now; a retry may succeed. Only the log shows the cause. For a write, it is

@@ -116,6 +116,17 @@ pub fn listed_view(view: TokenId) -> String {
 /// The prefix that all of a poll's view links share.
 pub const VIEW_PREFIX: &str = "VIEW#";
 
+/// The tenant's own limits.
+pub const LIMITS: &str = "LIMITS";
+
+/// `DAY#<date of UTC>`: what a tenant has used on a day.
+pub fn day_use(at: Timestamp) -> String {
+    format!("{DAY_USE_PREFIX}{}", at.day())
+}
+
+/// The prefix that all days of a tenant share.
+pub const DAY_USE_PREFIX: &str = "DAY#";
+
 /// `created_at#poll_id`, of fixed width: the order of an owner's polls.
 pub fn owner_order(created_at: Timestamp, poll: &PollId) -> String {
     format!("{:015}#{poll}", created_at.as_millis())

@@ -13,6 +13,7 @@ pub mod ids;
 pub mod keys;
 pub mod lane;
 pub mod lease;
+pub mod limits;
 pub mod member;
 pub mod message;
 pub mod opaque_token;

@@ -60,6 +60,11 @@ impl Timestamp {
         text
     }
 
+    /// The midnight of UTC at which this time's day began.
+    pub fn midnight(self) -> Timestamp {
+        Self(self.0 - self.0 % DAY_MS)
+    }
+
     /// Parses RFC 3339; digits past milliseconds are dropped. Returns `None` if it is not valid, or before 1970.
     pub fn parse(text: &str) -> Option<Self> {
         let at = OffsetDateTime::parse(text, &Rfc3339).ok()?;
@@ -122,6 +127,13 @@ mod tests {
         let (early, late) = (Timestamp(5), Timestamp(12));
         assert_eq!((early.millis_apart(late), late.millis_apart(early)), (7, 7));
         assert_eq!((early.millis_since(late), late.millis_since(early)), (0, 7));
+    }
+
+    #[test]
+    fn a_day_begins_at_midnight_of_utc() {
+        let at = Timestamp::parse("2026-11-24T23:59:59.999Z").unwrap();
+        assert_eq!(at.midnight().to_string(), "2026-11-24T00:00:00.000Z");
+        assert_eq!(at.plus_millis(1).midnight(), at.plus_millis(1));
     }
 
     #[test]

@@ -1,7 +1,11 @@
 //! Every way in which a request can fail, and the one place that sets its status and code.
 
 use http::StatusCode;
-use landslide_domain::{error::Error as Failure, field_error::FieldError};
+use landslide_domain::{
+    error::Error as Failure,
+    field_error::FieldError,
+    limits::{Quota, Renewed},
+};
 
 /// Why a request failed.
 #[derive(Debug)]
@@ -134,6 +138,8 @@ fn kind_of(failure: &Failure) -> (StatusCode, &'static str) {
         Failure::NotEditable(_) => (StatusCode::CONFLICT, "not_editable"),
         Failure::RevisionMismatch => (StatusCode::PRECONDITION_FAILED, "revision_mismatch"),
         Failure::InvalidChoice(_) => (StatusCode::UNPROCESSABLE_ENTITY, "invalid_choice"),
+        Failure::TooManyOpenPolls(_) => (StatusCode::CONFLICT, "too_many_open_polls"),
+        Failure::LimitExceeded(_) => (StatusCode::TOO_MANY_REQUESTS, "limit_exceeded"),
         Failure::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
         Failure::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
     }
@@ -142,6 +148,10 @@ fn kind_of(failure: &Failure) -> (StatusCode, &'static str) {
 fn detail_of(failure: &Failure) -> String {
     let detail = match failure {
         Failure::InvalidFields(errors) => return blamed(errors),
+        Failure::LimitExceeded(quota) => return used_up(quota),
+        Failure::TooManyOpenPolls(max) => {
+            return format!("Your tenant has {max} open polls or more, and may have {max}. Close one first.");
+        }
         Failure::NotEditable(detail) | Failure::InvalidChoice(detail) => detail,
         Failure::UnknownCursor => "The query's cursor is not one of this list.",
         Failure::NotOwner => "This poll belongs to somebody else.",
@@ -165,6 +175,16 @@ fn detail_of(failure: &Failure) -> String {
         Failure::Unavailable(_) => "The service can't answer now. Try again in a moment.",
     };
     detail.to_owned()
+}
+
+fn used_up(quota: &Quota) -> String {
+    let Quota { max, renewed_in_seconds, .. } = quota;
+    match quota.of {
+        Renewed::Requests => {
+            format!("Your tenant may make {max} management requests a minute. Try again in {renewed_in_seconds} s.")
+        }
+        Renewed::Polls => format!("Your tenant may create {max} polls a day. Try again after midnight (UTC)."),
+    }
 }
 
 fn blamed(errors: &[FieldError]) -> String {

@@ -10,7 +10,7 @@ mod request;
 use std::{future::Future, sync::Arc};
 
 use lambda_runtime::{Error as LambdaError, LambdaEvent, Service, service_fn};
-use landslide_domain::error::Error as Failure;
+use landslide_domain::{error::Error as Failure, limits::Quota};
 
 pub use http::StatusCode;
 
@@ -85,20 +85,27 @@ impl Edge {
     where
         Answer: Future<Output = Result<Reply, Error>>,
     {
-        let (id, time_left) = (request.id().to_owned(), request.time_left());
+        let (id, time_left, quota) = (request.id().to_owned(), request.time_left(), request.quota());
         let outcome = tokio::time::timeout(time_left, endpoint(app.clone(), request)).await;
-        self.respond(&id, outcome.unwrap_or_else(|_| Err(Failure::Unavailable("it took too long".to_owned()).into())))
+        let outcome = outcome.unwrap_or_else(|_| Err(Failure::Unavailable("it took too long".to_owned()).into()));
+        self.respond(&id, quota, outcome)
     }
 
-    /// The response to a request. Logs our own failures with their cause, one per code and minute; the caller never
+    /// Answers a request that no endpoint gets to see.
+    pub fn refuse(&self, request: &Request, error: Error) -> Response {
+        self.respond(request.id(), request.quota(), Err(error))
+    }
+
+    /// The response to a request, with what is left of the tenant's requests if they are counted. Logs our own failures with their cause, one per code and minute; the caller never
     /// sees the cause.
-    fn respond(&self, request_id: &str, outcome: Result<Reply, Error>) -> Response {
+    fn respond(&self, request_id: &str, quota: Option<Quota>, outcome: Result<Reply, Error>) -> Response {
         let reply = outcome.unwrap_or_else(|error| {
             if let Some(cause) = error.cause() {
                 self.log_failure(request_id, error.code(), cause);
             }
             error.into_reply(request_id)
         });
+        let reply = quota.into_iter().fold(reply, Reply::quota);
         reply.into_response(&self.allowed_origin)
     }
 

@@ -48,6 +48,10 @@ impl Error {
         // It has only strings and numbers, so it always serialises.
         let body = serde_json::to_string(&problem).unwrap_or_default();
         let reply = Reply::with_body(status, "application/problem+json", body).cache(CacheControl::Private);
+        let reply = match &self {
+            Error::UseCase(Failure::LimitExceeded(quota)) => reply.quota(*quota),
+            _ => reply,
+        };
         self.headers().into_iter().fold(reply, |reply, (name, value)| reply.header(name, value))
     }
 
@@ -59,6 +63,9 @@ impl Error {
             Error::InvalidToken(detail) => {
                 let challenge = format!("Bearer error=\"invalid_token\", error_description=\"{detail}\"");
                 vec![("www-authenticate", challenge.into())]
+            }
+            Error::UseCase(Failure::LimitExceeded(quota)) => {
+                vec![("retry-after", quota.renewed_in_seconds.to_string().into())]
             }
             Error::UseCase(Failure::Unavailable(_)) => vec![("retry-after", RETRY_AFTER.into())],
             Error::UseCase(Failure::PollPaused) => vec![("retry-after", RETRY_AFTER_PAUSED.into())],

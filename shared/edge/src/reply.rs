@@ -3,13 +3,13 @@
 use std::borrow::Cow;
 
 use http::{HeaderName, HeaderValue, StatusCode};
-use landslide_domain::{poll::Poll, time::Timestamp};
+use landslide_domain::{limits::Quota, poll::Poll, time::Timestamp};
 use serde::{Serialize, Serializer};
 
 use super::Error;
 
 /// Response headers that a browser's script may read.
-const EXPOSED_HEADERS: &str = "ETag, Location, Retry-After";
+const EXPOSED_HEADERS: &str = "ETag, Location, RateLimit, RateLimit-Policy, Retry-After";
 
 /// Who may cache a reply, and for how long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +28,7 @@ pub struct Reply {
     status: StatusCode,
     headers: Headers,
     body: Option<String>,
+    quotas: Vec<Quota>,
 }
 
 /// The response in the gateway's format.
@@ -67,7 +68,7 @@ impl Serialize for Headers {
 impl Reply {
     /// A reply without a body.
     pub fn empty(status: StatusCode) -> Self {
-        Self { status, headers: Headers::default(), body: None }
+        Self { status, headers: Headers::default(), body: None, quotas: Vec::new() }
     }
 
     /// A reply with a JSON body.
@@ -107,6 +108,15 @@ impl Reply {
         self
     }
 
+    /// Says what is left of a limit, unless it says so already.
+    pub fn quota(mut self, quota: Quota) -> Self {
+        if !self.quotas.iter().any(|known| known.of == quota.of) {
+            self.quotas.push(quota);
+            self.quotas.sort_by_key(|quota| quota.of);
+        }
+        self
+    }
+
     /// Sets the entity tag to `tag` in quotes.
     pub fn etag(self, tag: impl std::fmt::Display) -> Self {
         self.header("etag", format!("\"{tag}\""))
@@ -132,10 +142,21 @@ impl Reply {
         if allowed_origin != "*" {
             self = self.header("vary", "Origin");
         }
+        if !self.quotas.is_empty() {
+            let (policies, limits) = rate_limits(&self.quotas);
+            self = self.header("ratelimit-policy", policies).header("ratelimit", limits);
+        }
         self = self
             .header("access-control-allow-origin", allowed_origin.to_owned())
             .header("access-control-expose-headers", EXPOSED_HEADERS)
             .header("x-content-type-options", "nosniff");
         Response { status_code: self.status.as_u16(), headers: self.headers, body: self.body }
     }
+}
+
+/// The values of `RateLimit-Policy` and `RateLimit` (draft-ietf-httpapi-ratelimit-headers-11).
+fn rate_limits(quotas: &[Quota]) -> (String, String) {
+    let policies = quotas.iter().map(|it| format!("\"{}\";q={};w={}", it.of.name(), it.max, it.of.window_seconds()));
+    let limits = quotas.iter().map(|it| format!("\"{}\";r={};t={}", it.of.name(), it.left, it.renewed_in_seconds));
+    (policies.collect::<Vec<_>>().join(", "), limits.collect::<Vec<_>>().join(", "))
 }

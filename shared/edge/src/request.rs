@@ -9,6 +9,7 @@ use landslide_domain::{
     caller::{Caller, TokenKind},
     error::Error as Failure,
     ids::PollId,
+    limits::{Quota, Standing},
     member::{Author, Member},
     opaque_token::TokenId,
     role::Role,
@@ -46,12 +47,29 @@ const ANSWER_TIME: Duration = Duration::from_millis(200);
 pub struct Request {
     event: Event,
     deadline: SystemTime,
+    /// Set where requests are counted.
+    standing: Option<Standing>,
 }
 
 impl Request {
     /// A request from its event. `deadline` is when Lambda ends the process.
     pub fn new(event: Event, deadline: SystemTime) -> Self {
-        Self { event, deadline }
+        Self { event, deadline, standing: None }
+    }
+
+    /// The same request, counted.
+    pub fn counted(self, standing: Standing) -> Self {
+        Self { standing: Some(standing), ..self }
+    }
+
+    /// How the member's tenant stands by its limits. Fails in a function whose requests are not counted.
+    pub fn standing(&self) -> Result<&Standing, Error> {
+        self.standing.as_ref().ok_or_else(|| Error::internal("the request was not counted"))
+    }
+
+    /// What is left of the tenant's requests. `None` if they are not counted.
+    pub(crate) fn quota(&self) -> Option<Quota> {
+        self.standing.as_ref().map(Standing::requests)
     }
 
     /// The gateway's request id.

@@ -48,7 +48,7 @@ fn at(millis: u64) -> Timestamp {
 
 /// The response that the gateway gets, and its parsed body.
 fn respond(outcome: Result<Reply, Error>) -> (Value, Value) {
-    let response = serde_json::to_value(Edge::new("*".to_owned()).respond("r-1", outcome)).unwrap();
+    let response = serde_json::to_value(Edge::new("*".to_owned()).respond("r-1", None, outcome)).unwrap();
     let body = response["body"].as_str().map(|body| serde_json::from_str(body).unwrap()).unwrap_or_default();
     (response, body)
 }
@@ -433,7 +433,8 @@ fn a_failure_of_ours_shows_nothing_of_its_cause() {
 
 #[test]
 fn a_reply_to_one_origin_varies_by_origin() {
-    let response = Edge::new("https://a.example".to_owned()).respond("r", Ok(Reply::empty(StatusCode::NO_CONTENT)));
+    let response =
+        Edge::new("https://a.example".to_owned()).respond("r", None, Ok(Reply::empty(StatusCode::NO_CONTENT)));
     let expected = json!({"statusCode": 204, "headers": {
         "vary": "Origin", "access-control-allow-origin": "https://a.example",
         "access-control-expose-headers": "ETag, Location, Retry-After", "x-content-type-options": "nosniff",
@@ -473,10 +474,10 @@ fn a_storm_of_failures_is_one_log_line_and_one_answer_each() {
     let _logged = log.is_written_to();
     let edge = Edge::new("*".to_owned());
     for _ in 0..1_000 {
-        let response = edge.respond("r-1", Err(Failure::Unavailable("the table is away".to_owned()).into()));
+        let response = edge.respond("r-1", None, Err(Failure::Unavailable("the table is away".to_owned()).into()));
         assert_eq!(serde_json::to_value(response).unwrap()["statusCode"], 503);
     }
-    edge.respond("r-2", Err(Failure::Internal("no permission".to_owned()).into()));
+    edge.respond("r-2", None, Err(Failure::Internal("no permission".to_owned()).into()));
     let (lines, text) = (log.lines().len(), log.lines().join("\n"));
     assert_eq!(lines, 2, "{text}");
     assert!(text.contains("the table is away") && text.contains("no permission"), "{text}");

@@ -9,10 +9,17 @@ use lambda_http::{
     Body, Error as LambdaError, RequestExt, Response, Service, aws_lambda_events::apigw::ApiGatewayProxyRequestContext,
     request::RequestContext, service_fn,
 };
+use landslide_aws::{
+    clock::{self, Clock},
+    store::DynamoDb,
+};
+use landslide_domain::error::Error as Failure;
 use landslide_edge::{Edge, Event, Reply, Request};
+use landslide_service::limits::{Admission, TenantLimits};
 
-/// Serves requests with the endpoint until the environment ends.
-pub async fn run<App, Answer>(
+/// Serves a tenant's members and API keys with the endpoint until the environment ends. Their requests are counted, and
+/// refused while the tenant has made as many as it may. The request that the endpoint gets says how the tenant stands.
+pub async fn run_for_members<App, Answer>(
     edge: Edge,
     app: App,
     endpoint: impl Fn(Arc<App>, Request) -> Answer + Sync,
@@ -21,7 +28,33 @@ where
     App: Send + Sync,
     Answer: Future<Output = Result<Reply, landslide_edge::Error>> + Send,
 {
-    lambda_http::run(service(&edge, &Arc::new(app), &endpoint)).await
+    let (limits, app) = (TenantLimits::from_env().await?, Arc::new(app));
+    let (edge, limits, app, endpoint) = (&edge, &limits, &app, &endpoint);
+    lambda_http::run(service_fn(move |request: lambda_http::Request| async move {
+        Ok::<Response<String>, LambdaError>(answer_member(edge, limits, app, endpoint, read(request)).await.into())
+    }))
+    .await
+}
+
+/// Answers a request once it is counted. Who is no member is refused by the endpoint, and not counted.
+async fn answer_member<App, Answer, D: DynamoDb, C: Clock>(
+    edge: &Edge,
+    limits: &TenantLimits<D, C>,
+    app: &Arc<App>,
+    endpoint: &impl Fn(Arc<App>, Request) -> Answer,
+    request: Request,
+) -> landslide_edge::Response
+where
+    Answer: Future<Output = Result<Reply, landslide_edge::Error>>,
+{
+    let Ok(member) = request.member(clock::now()) else { return edge.answer(app, endpoint, request).await };
+    match limits.admit(&member.tenant.key()).await {
+        Ok(Admission::Admitted(standing)) => edge.answer(app, endpoint, request.counted(standing)).await,
+        Ok(Admission::Refused(standing)) => {
+            edge.refuse(&request.counted(standing), Failure::LimitExceeded(standing.requests()).into())
+        }
+        Err(error) => edge.refuse(&request, error.into()),
+    }
 }
 
 /// Handles one gateway request with the endpoint.
@@ -36,9 +69,13 @@ where
     Answer: Future<Output = Result<Reply, landslide_edge::Error>> + Send,
 {
     service_fn(move |request: lambda_http::Request| async move {
-        let deadline = request.lambda_context().deadline();
-        Ok(edge.answer(app, endpoint, Request::new(event(request), deadline)).await.into())
+        Ok(edge.answer(app, endpoint, read(request)).await.into())
     })
+}
+
+fn read(request: lambda_http::Request) -> Request {
+    let deadline = request.lambda_context().deadline();
+    Request::new(event(request), deadline)
 }
 
 /// The request in the form that endpoints know.

@@ -2,6 +2,7 @@
 
 mod current;
 pub mod keys;
+pub mod limits;
 pub mod polls;
 pub mod results;
 pub mod views;

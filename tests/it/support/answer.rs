@@ -108,7 +108,7 @@ pub fn assert_headers_of_all(answer: &Answer) {
     assert_eq!(answer.header("access-control-allow-origin"), "*", "{answer}");
     assert_eq!(answer.header("x-content-type-options"), "nosniff", "{answer}");
     let exposed = answer.header("access-control-expose-headers").to_ascii_lowercase();
-    for name in ["etag", "location", "retry-after"] {
+    for name in ["etag", "location", "ratelimit", "ratelimit-policy", "retry-after"] {
         assert!(exposed.contains(name), "{answer}");
     }
 }

@@ -3,16 +3,24 @@
 /// A resource as named in `resources::all`, and actions on it.
 pub type Grant = (&'static str, &'static [&'static str]);
 
+/// What counts a tenant's requests.
+const COUNTS_REQUESTS: Grant = ("Tenants", &["dynamodb:GetItem", "dynamodb:UpdateItem"]);
+
 /// What each function may do.
 pub const MAY: &[(&str, &[Grant])] = &[
     (
         "create-poll",
-        &[("Polls", &["dynamodb:Query", "dynamodb:PutItem"]), ("PollIdSecret", &["secretsmanager:GetSecretValue"])],
+        &[
+            ("Polls", &["dynamodb:Query", "dynamodb:PutItem"]),
+            ("index by-closing of Polls", &["dynamodb:Query"]),
+            COUNTS_REQUESTS,
+            ("PollIdSecret", &["secretsmanager:GetSecretValue"]),
+        ],
     ),
-    ("list-polls", &[("index of Polls", &["dynamodb:Query"])]),
+    ("list-polls", &[("index by-owner of Polls", &["dynamodb:Query"]), COUNTS_REQUESTS]),
     ("get-poll", &[("Polls", &["dynamodb:Query"])]),
-    ("update-poll", &[("Polls", &["dynamodb:Query", "dynamodb:PutItem"])]),
-    ("close-poll", &[("Polls", &["dynamodb:Query", "dynamodb:PutItem"])]),
+    ("update-poll", &[("Polls", &["dynamodb:Query", "dynamodb:PutItem"]), COUNTS_REQUESTS]),
+    ("close-poll", &[("Polls", &["dynamodb:Query", "dynamodb:PutItem"]), COUNTS_REQUESTS]),
     ("register-device", &[("DeviceSecret", &["secretsmanager:GetSecretValue"])]),
     ("cast-vote", &[("Polls", &["dynamodb:GetItem"]), ("Votes", &["dynamodb:GetItem", "dynamodb:PutItem"])]),
     ("get-vote", &[("Polls", &["dynamodb:GetItem"]), ("Votes", &["dynamodb:GetItem"])]),
@@ -29,30 +37,42 @@ pub const MAY: &[(&str, &[Grant])] = &[
         "create-view",
         &[
             ("Polls", &["dynamodb:GetItem"]),
-            ("Tenants", &["dynamodb:Query", "dynamodb:PutItem"]),
+            ("Tenants", &["dynamodb:GetItem", "dynamodb:UpdateItem", "dynamodb:Query", "dynamodb:PutItem"]),
             ("Audit", &["dynamodb:Query", "dynamodb:PutItem"]),
             ("KeySecret", &["secretsmanager:GetSecretValue"]),
         ],
     ),
-    ("list-views", &[("Polls", &["dynamodb:GetItem"]), ("Tenants", &["dynamodb:Query"])]),
+    (
+        "list-views",
+        &[
+            ("Polls", &["dynamodb:GetItem"]),
+            ("Tenants", &["dynamodb:GetItem", "dynamodb:UpdateItem", "dynamodb:Query"]),
+        ],
+    ),
     (
         "delete-view",
         &[
             ("Polls", &["dynamodb:GetItem"]),
-            ("Tenants", &["dynamodb:DeleteItem"]),
+            ("Tenants", &["dynamodb:GetItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"]),
             ("Audit", &["dynamodb:Query", "dynamodb:PutItem"]),
         ],
     ),
     (
         "create-key",
         &[
-            ("Tenants", &["dynamodb:Query", "dynamodb:PutItem"]),
+            ("Tenants", &["dynamodb:GetItem", "dynamodb:UpdateItem", "dynamodb:Query", "dynamodb:PutItem"]),
             ("Audit", &["dynamodb:Query", "dynamodb:PutItem"]),
             ("KeySecret", &["secretsmanager:GetSecretValue"]),
         ],
     ),
-    ("list-keys", &[("Tenants", &["dynamodb:Query"])]),
-    ("delete-key", &[("Tenants", &["dynamodb:DeleteItem"]), ("Audit", &["dynamodb:Query", "dynamodb:PutItem"])]),
+    ("list-keys", &[("Tenants", &["dynamodb:GetItem", "dynamodb:UpdateItem", "dynamodb:Query"])]),
+    (
+        "delete-key",
+        &[
+            ("Tenants", &["dynamodb:GetItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"]),
+            ("Audit", &["dynamodb:Query", "dynamodb:PutItem"]),
+        ],
+    ),
     (
         "authorizer",
         &[("DeviceSecret", &["secretsmanager:GetSecretValue"]), ("KeySets", &["secretsmanager:GetSecretValue"])],

@@ -29,7 +29,10 @@ pub async fn all(app: &App) -> Vec<Resource> {
         let table = app.aws.table(&table_name).await;
         let arn = table["TableArn"].as_str().unwrap().to_owned();
         if name == "Polls" {
-            add("index of Polls", format!("{arn}/index/by-owner"), format!("{table_name}/by-owner"), INDEX);
+            for index in ["by-owner", "by-closing"] {
+                let name = format!("index {index} of Polls");
+                add(&name, format!("{arn}/index/{index}"), format!("{table_name}/{index}"), INDEX);
+            }
         }
         add(name, arn, table_name, DYNAMODB);
         if name == "Polls" || name == "Votes" {

@@ -1,0 +1,195 @@
+//! The Tenants table's rows LIMITS and DAY: a tenant's own limits, and what it has used of them day by day.
+
+use aws_sdk_dynamodb::{
+    Client,
+    operation::{
+        get_item::GetItemInput,
+        update_item::{UpdateItemError, UpdateItemInput, builders::UpdateItemInputBuilder},
+    },
+    types::{ReturnValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update},
+};
+use aws_types::SdkConfig;
+use landslide_domain::{
+    keys,
+    limits::{DayUse, OwnLimits},
+    tenant::TenantKey,
+    time::{DAY_MS, Timestamp},
+};
+
+use super::{
+    DynamoDb, StoreError,
+    item::{Attributes, Item, number, string, time},
+    store_error,
+};
+use crate::config::{self, ConfigError};
+
+/// How long a day's row is kept.
+const DAY_ROW_LIFE_MS: u64 = 400 * DAY_MS;
+
+const REQUESTS: &str = "requests";
+const POLLS: &str = "polls";
+const MINUTE: &str = "minute";
+const IN_MINUTE: &str = "in_minute";
+
+/// The outcome of counting a request.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Counted {
+    /// It is counted; the day after it.
+    Done(DayUse),
+    /// The day is not as it was thought to be, but this. Nothing was counted.
+    Not(DayUse),
+    /// A transaction holds the row. Nothing was counted.
+    Busy,
+}
+
+/// Tenants' limits, and what they have used.
+pub struct LimitStore<D = Client> {
+    db: D,
+    table: String,
+}
+
+impl LimitStore {
+    /// The table in the environment's variable.
+    pub fn from_env(aws: &SdkConfig) -> Result<Self, ConfigError> {
+        Ok(Self::new(aws, config::text("TENANTS_TABLE")?))
+    }
+
+    /// A table by name.
+    pub fn new(aws: &SdkConfig, table: String) -> Self {
+        Self::over(Client::new(aws), table)
+    }
+}
+
+impl<D: DynamoDb> LimitStore<D> {
+    /// A table by name, in any database.
+    pub fn over(db: D, table: String) -> Self {
+        Self { db, table }
+    }
+
+    /// Reads a tenant's own limits, strongly consistent.
+    pub async fn own_limits(&self, tenant: &TenantKey) -> Result<OwnLimits, StoreError> {
+        let item = self.row(tenant, keys::LIMITS).await?.unwrap_or_default();
+        let attributes = Attributes(&item);
+        Ok(OwnLimits {
+            polls_per_day: attributes.optional_number("polls_per_day")?,
+            open_polls: attributes.optional_number("open_polls")?,
+            requests_per_minute: attributes.optional_number("requests_per_minute")?,
+        })
+    }
+
+    async fn row(&self, tenant: &TenantKey, item: &str) -> Result<Option<Item>, StoreError> {
+        let get = GetItemInput::builder()
+            .table_name(&self.table)
+            .key(keys::SCOPE, string(tenant.as_str()))
+            .key(keys::ITEM, string(item))
+            .consistent_read(true);
+        Ok(self.db.get_item(get).await.map_err(|error| store_error("read a tenant", error))?.item)
+    }
+
+    /// Counts a request as one more in a minute that has begun, if that has fewer than `max`.
+    pub async fn count_another(
+        &self,
+        tenant: &TenantKey,
+        day: Timestamp,
+        minute: Timestamp,
+        max: u32,
+    ) -> Result<Counted, StoreError> {
+        let update = self
+            .day(tenant, day)
+            .update_expression("SET #requests = #requests + :one, #in_minute = #in_minute + :one")
+            .condition_expression("#minute = :minute AND #in_minute < :max")
+            .expression_attribute_values(":max", number(max));
+        self.count(update, minute).await
+    }
+
+    /// Counts a request as the first in a minute, if no request was counted in it or in a later one.
+    pub async fn count_first(
+        &self,
+        tenant: &TenantKey,
+        day: Timestamp,
+        minute: Timestamp,
+    ) -> Result<Counted, StoreError> {
+        let update = self
+            .day(tenant, day)
+            .update_expression(
+                "SET #requests = if_not_exists(#requests, :none) + :one, #in_minute = :one, #minute = :minute, \
+                 #expires_at = :expires_at",
+            )
+            .condition_expression("attribute_not_exists(#minute) OR #minute < :minute")
+            .expression_attribute_names("#expires_at", keys::EXPIRES_AT)
+            .expression_attribute_values(":none", number(0))
+            .expression_attribute_values(":expires_at", expires_at(day));
+        self.count(update, minute).await
+    }
+
+    fn day(&self, tenant: &TenantKey, day: Timestamp) -> UpdateItemInputBuilder {
+        UpdateItemInput::builder()
+            .table_name(&self.table)
+            .key(keys::SCOPE, string(tenant.as_str()))
+            .key(keys::ITEM, string(keys::day_use(day)))
+    }
+
+    /// An update that got no answer is sent again, and may so count one request twice.
+    async fn count(&self, update: UpdateItemInputBuilder, minute: Timestamp) -> Result<Counted, StoreError> {
+        let update = update
+            .expression_attribute_names("#requests", REQUESTS)
+            .expression_attribute_names("#minute", MINUTE)
+            .expression_attribute_names("#in_minute", IN_MINUTE)
+            .expression_attribute_values(":one", number(1))
+            .expression_attribute_values(":minute", time(minute))
+            .return_values(ReturnValue::AllNew)
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        match self.db.update_item(update).await {
+            Ok(counted) => Ok(Counted::Done(read_day(&counted.attributes.unwrap_or_default())?)),
+            Err(error) => match error.as_service_error() {
+                Some(UpdateItemError::ConditionalCheckFailedException(failed)) => {
+                    Ok(Counted::Not(failed.item().map(read_day).transpose()?.unwrap_or_default()))
+                }
+                Some(UpdateItemError::TransactionConflictException(_)) => Ok(Counted::Busy),
+                _ => Err(store_error("count a request", error)),
+            },
+        }
+    }
+
+    /// The write that counts a new poll at `now`, for the transaction that creates it. Its condition is that the day has
+    /// fewer than `max`, which is at least one.
+    pub fn one_more_poll(&self, tenant: &TenantKey, max: u32, now: Timestamp) -> Result<TransactWriteItem, StoreError> {
+        let update = Update::builder()
+            .table_name(&self.table)
+            .key(keys::SCOPE, string(tenant.as_str()))
+            .key(keys::ITEM, string(keys::day_use(now)))
+            .update_expression("SET #polls = if_not_exists(#polls, :none) + :one, #expires_at = :expires_at")
+            .condition_expression("attribute_not_exists(#polls) OR #polls < :max")
+            .expression_attribute_names("#polls", POLLS)
+            .expression_attribute_names("#expires_at", keys::EXPIRES_AT)
+            .expression_attribute_values(":none", number(0))
+            .expression_attribute_values(":one", number(1))
+            .expression_attribute_values(":max", number(max))
+            .expression_attribute_values(":expires_at", expires_at(now))
+            .build()
+            .map_err(|error| StoreError::Broken(format!("count a poll: {error}")))?;
+        Ok(TransactWriteItem::builder().update(update).build())
+    }
+
+    /// Sends one read, so that connection and keys are there before the first request.
+    pub async fn prime(&self) {
+        if let Err(error) = self.own_limits(&TenantKey::stored("prime")).await {
+            tracing::warn!(%error, "the connection to the Tenants table was not opened ahead: {error}");
+        }
+    }
+}
+
+/// When a day's row may go, in seconds.
+fn expires_at(day: Timestamp) -> aws_sdk_dynamodb::types::AttributeValue {
+    number(day.midnight().plus_millis(DAY_ROW_LIFE_MS).as_millis() / 1_000)
+}
+
+fn read_day(item: &Item) -> Result<DayUse, StoreError> {
+    let attributes = Attributes(item);
+    Ok(DayUse {
+        requests: attributes.optional_number(REQUESTS)?.unwrap_or_default(),
+        polls: attributes.optional_number(POLLS)?.unwrap_or_default(),
+        minute: attributes.optional_time(MINUTE)?,
+        in_minute: attributes.optional_number(IN_MINUTE)?.unwrap_or_default(),
+    })
+}
