@@ -24,6 +24,18 @@ pub struct StoredVote {
 }
 
 impl Aws {
+    /// All items of a partition, by the names of table and partition key.
+    pub async fn partition(&self, table: &str, (key, value): (&str, &str)) -> Vec<Value> {
+        let query = json!({
+            "TableName": table, "ConsistentRead": true, "KeyConditionExpression": "#key = :value",
+            "ExpressionAttributeNames": {"#key": key}, "ExpressionAttributeValues": {":value": {"S": value}},
+        });
+        let mut page = self.dynamodb("Query", &query).await;
+        assert!(page["LastEvaluatedKey"].is_null(), "more than a page: {page}");
+        let Value::Array(items) = page["Items"].take() else { panic!("no items in {page}") };
+        items
+    }
+
     /// All votes of a poll, read consistently.
     pub async fn votes_of(&self, poll: &str) -> Vec<StoredVote> {
         let mut votes = Vec::new();
