@@ -175,6 +175,7 @@ SPOILS = {
         resource("Votes/UpdateReplacePolicy", None),
         resource("DeviceSecret/DeletionPolicy", "Retain"),
         resource("PollIdSecret/DeletionPolicy", None),
+        resource("KeySecret/UpdateReplacePolicy", None),
     ],
     check.warm_throughput_is_sent_only_as_asked: [
         resource("Votes/Properties/WarmThroughput/Fn::If/1/ReadUnitsPerSecond/Fn::If/2", 12000),

@@ -1,5 +1,6 @@
 //! API keys: POST and GET /v1/keys, DELETE /v1/keys/{key_id}, and what a key may do.
 
+use futures_util::future::join_all;
 use http::Method;
 use landslide_domain::{
     opaque_token::{DELETION_MS, OpaqueToken, Purpose},
@@ -168,6 +169,20 @@ async fn a_deleted_key_is_refused_as_one_that_never_was_and_the_log_has_both() {
     assert_eq!(listed(&app, &owner).await, Vec::<Value>::new());
     let expected = ["key.created", "key.deleted"].map(|action| (action.to_owned(), key_id.to_owned()));
     assert_eq!(app.audited(&app.issuer.owner(&subject)).await, expected);
+}
+
+#[tokio::test]
+async fn of_deletions_at_once_one_deletes_and_the_log_has_one() {
+    let (app, subject) = (App::new(), someone());
+    let owner = app.account(&subject);
+    let key = app.key(&owner, "viewer").await;
+    let key_id = text(&key["key_id"]);
+    let deletions = join_all((0..4).map(|_| delete(&app, &owner, key_id))).await;
+    let mut statuses: Vec<u16> = deletions.iter().map(|answer| answer.status).collect();
+    statuses.sort_unstable();
+    assert_eq!(statuses, [200, 404, 404, 404]);
+    let log = app.audited(&app.issuer.owner(&subject)).await;
+    assert_eq!(log.iter().map(|(action, _)| action.as_str()).collect::<Vec<_>>(), ["key.created", "key.deleted"]);
 }
 
 /// The secret that makes codes, by its ARN.
