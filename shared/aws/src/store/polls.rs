@@ -26,6 +26,7 @@ use landslide_domain::{
     poll::{OwnerOrder, Poll, PollSpec, Rules, Settings},
     tenant::TenantKey,
     time::Timestamp,
+    usage::Month,
 };
 
 use super::{
@@ -69,6 +70,15 @@ pub struct Page {
     pub has_more: bool,
 }
 
+/// The ids of some polls, and where the next ones begin. If `None`, these are the last.
+#[derive(Debug)]
+pub struct IdPage {
+    /// The ids.
+    pub ids: Vec<PollId>,
+    /// The place of the next page.
+    pub next: Option<Item>,
+}
+
 /// The outcome of reading a poll's two items. The read is not isolated from a transaction.
 pub(super) enum Read<T> {
     /// Both items belong together, or there is none.
@@ -107,7 +117,7 @@ const PARTITIONS: &str = "partitions";
 /// The attribute with the time from which on the poll is paused. Absent unless it is, or will be.
 const PAUSED_FROM: &str = "paused_from";
 /// The attribute with the number of lanes.
-const LANES: &str = "lanes";
+pub(super) const LANES: &str = "lanes";
 /// The attribute with the time when the lanes were last doubled, if ever.
 const LANES_DOUBLED_AT: &str = "lanes_doubled_at";
 /// The attribute that says who wrote this revision, and how. Absent in polls from before there were stamps.
@@ -118,7 +128,9 @@ const CLOSING: &str = "closing";
 const BY_CLOSING: &str = "by-closing";
 /// The most pages of it that are counted. A page has a megabyte, which is a thousand polls at least.
 const OPEN_PAGES_MAX: usize = 200;
-/// The index by tenant.
+/// The attribute with the poll's place among its tenant's.
+const OWNER_ORDER: &str = "owner_order";
+/// The index by tenant and creation.
 const BY_OWNER: &str = "by-owner";
 
 /// The Polls table.
@@ -143,7 +155,7 @@ impl PollStore {
         let start = after.map(|after| {
             Item::from([
                 (keys::OWNER.to_owned(), string(tenant.as_str())),
-                ("owner_order".to_owned(), string(keys::owner_order(after.created_at, &after.poll_id))),
+                (OWNER_ORDER.to_owned(), string(keys::owner_order(after.created_at, &after.poll_id))),
                 (keys::POLL_ID.to_owned(), string(after.poll_id.as_str())),
                 (keys::ITEM.to_owned(), string(keys::RULES)),
             ])
@@ -243,6 +255,31 @@ impl<D: DynamoDb> PollStore<D> {
             .transact_items(transact(self.put_new(options_item(poll)))?);
         let all = others.iter().cloned().fold(all, TransactWriteItemsInputBuilder::transact_items);
         created(self.db.transact(all).await)
+    }
+
+    /// Reads a page of the ids of a tenant's polls that were created in a month, oldest first. Eventually consistent, as
+    /// the index is.
+    pub async fn created_in(
+        &self,
+        tenant: &TenantKey,
+        month: Month,
+        after: Option<Item>,
+    ) -> Result<IdPage, StoreError> {
+        let query = QueryInput::builder()
+            .table_name(&self.table)
+            .index_name(BY_OWNER)
+            .key_condition_expression("#owner = :owner AND #order BETWEEN :begins AND :ends")
+            .projection_expression("#poll_id")
+            .expression_attribute_names("#owner", keys::OWNER)
+            .expression_attribute_names("#order", OWNER_ORDER)
+            .expression_attribute_names("#poll_id", keys::POLL_ID)
+            .expression_attribute_values(":owner", string(tenant.as_str()))
+            .expression_attribute_values(":begins", string(keys::owner_order_from(month.begins())))
+            .expression_attribute_values(":ends", string(keys::owner_order_from(month.ends())))
+            .set_exclusive_start_key(after);
+        let page = self.db.query(query).await.map_err(|error| store_error("list a month's polls", error))?;
+        let ids = page.items().iter().map(read_id).collect::<Result<_, _>>()?;
+        Ok(IdPage { ids, next: page.last_evaluated_key.filter(|last| !last.is_empty()) })
     }
 
     /// Counts a tenant's polls that close after `now`, or never; no further than `max`. Eventually consistent, as the
@@ -389,7 +426,7 @@ fn rules_item(rules: &Rules) -> Item {
         (keys::POLL_ID, string(settings.poll_id.as_str())),
         (keys::ITEM, string(keys::RULES)),
         (keys::OWNER, string(rules.tenant.as_str())),
-        ("owner_order", string(keys::owner_order(settings.created_at, &settings.poll_id))),
+        (OWNER_ORDER, string(keys::owner_order(settings.created_at, &settings.poll_id))),
         ("options", number(rules.options)),
         (OPTIONS_REVISION, number(rules.options_revision)),
         (LANES, number(rules.lanes)),
@@ -416,12 +453,16 @@ fn rules_item(rules: &Rules) -> Item {
         .collect()
 }
 
+pub(super) fn read_id(item: &Item) -> Result<PollId, StoreError> {
+    let id = Attributes(item).string(keys::POLL_ID)?;
+    PollId::parse(id).ok_or_else(|| StoreError::Broken(format!("read item: {id:?} is no poll's id")))
+}
+
 /// Parses the settings, which both the owner index and the item RULES hold.
 fn read_settings(item: &Item) -> Result<Settings, StoreError> {
     let attributes = Attributes(item);
-    let id = attributes.string(keys::POLL_ID)?;
     Ok(Settings {
-        poll_id: PollId::parse(id).ok_or_else(|| StoreError::Broken(format!("read item: {id:?} is no poll's id")))?,
+        poll_id: read_id(item)?,
         spec: PollSpec::read(|name| attributes.setting(name))?,
         paused_from: attributes.optional_time(PAUSED_FROM)?,
         revision: attributes.number("revision")?,
