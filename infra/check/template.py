@@ -51,6 +51,7 @@ ENVIRONMENT = {
     "CreateKey": {"AUDIT_TABLE", "KEY_SECRET", "ALLOWED_ORIGIN", *OF_MEMBERS},
     "ListKeys": {"ALLOWED_ORIGIN", *OF_MEMBERS},
     "DeleteKey": {"AUDIT_TABLE", "ALLOWED_ORIGIN", *OF_MEMBERS},
+    "GetUsage": {"POLLS_TABLE", "TALLIES_TABLE", "ALLOWED_ORIGIN", *OF_MEMBERS},
     "Authorizer": {"DEVICE_SECRET", "KEY_SETS_SECRET", "ISSUERS", "LOOPBACK_ISSUERS"},
     "AuthorizerOwners": {
         *("DEVICE_SECRET", "KEY_SETS_SECRET", "ISSUERS", "LOOPBACK_ISSUERS"),
@@ -76,6 +77,12 @@ TABLE_ACTIONS = {
     "CreateKey": {"Tenants": {*COUNTS, "Query", "PutItem"}, "Audit": {"Query", "PutItem"}},
     "ListKeys": {"Tenants": {*COUNTS, "Query"}},
     "DeleteKey": {"Tenants": {*COUNTS, "DeleteItem"}, "Audit": {"Query", "PutItem"}},
+    "GetUsage": {
+        "${Polls.Arn}/index/by-owner": {"Query"},
+        "Polls": {"BatchGetItem"},
+        "Tallies": {"BatchGetItem"},
+        "Tenants": {*COUNTS, "Query"},
+    },
     "AuthorizerOwners": {"Tenants": {"GetItem", "UpdateItem"}},
     "TallyVotes": {"Tallies": {"GetItem", "Query", "PutItem"}, "Polls": {"UpdateItem"}},
     "RelayVotes": {"Votes.StreamArn": {"GetRecords", "GetShardIterator", "DescribeStream", "ListStreams"}},
@@ -99,7 +106,7 @@ SECRET_ACTIONS = {
 """What each role may do with secrets, and no more."""
 OUTPUTS = {
     *("ApiUrl", "ApiId", "PollsTable", "VotesTable", "TalliesTable", "TenantsTable", "AuditTable"),
-    *("TallyQueueUrl", "TallyDlqUrl", "RelayDlqUrl", "RelayFailuresBucket", "DeviceSecret"),
+    *("Limits", "TallyQueueUrl", "TallyDlqUrl", "RelayDlqUrl", "RelayFailuresBucket", "DeviceSecret"),
     *("Release", "ReleaseBefore"),
 }
 MAPPING_SETTINGS = {

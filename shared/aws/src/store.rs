@@ -28,7 +28,7 @@ pub use self::{
     lane_store::{LaneStore, LaneStoreError, SeenIds},
     limits::{Counted, LimitStore},
     poll_cache::PollCache,
-    polls::{Created, Page, PollStore, Replaced},
+    polls::{Created, IdPage, Page, PollStore, Replaced},
     results::{ResultsStore, Snapshot},
     tallies::{SeenPage, SeenPlace, TallyStore},
     tokens::{StoredKey, StoredView, TokenStore},

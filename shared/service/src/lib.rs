@@ -5,5 +5,6 @@ pub mod keys;
 pub mod limits;
 pub mod polls;
 pub mod results;
+pub mod usage;
 pub mod views;
 pub mod votes;

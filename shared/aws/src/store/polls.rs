@@ -9,10 +9,13 @@ use aws_sdk_dynamodb::{
         get_item::GetItemInput,
         put_item::{PutItemError, PutItemInput},
         query::QueryInput,
-        transact_write_items::{TransactWriteItemsError, TransactWriteItemsInput, TransactWriteItemsOutput},
+        transact_write_items::{
+            TransactWriteItemsError, TransactWriteItemsInput, TransactWriteItemsOutput,
+            builders::TransactWriteItemsInputBuilder,
+        },
         update_item::{UpdateItemError, UpdateItemInput},
     },
-    types::{AttributeValue, Put, TransactWriteItem, builders::PutBuilder},
+    types::{AttributeValue, Put, Select, TransactWriteItem, builders::PutBuilder},
 };
 use aws_types::SdkConfig;
 use landslide_domain::{
@@ -23,6 +26,7 @@ use landslide_domain::{
     poll::{OwnerOrder, Poll, PollSpec, Rules, Settings},
     tenant::TenantKey,
     time::Timestamp,
+    usage::Month,
 };
 
 use super::{
@@ -42,6 +46,10 @@ pub enum Created {
     New,
     /// A poll with this id already exists. Nothing was written.
     Exists,
+    /// The condition of one of the other writes does not hold. Nothing was written.
+    Refused,
+    /// Another transaction holds one of the items. Nothing was written.
+    Busy,
 }
 
 /// The outcome of changing a poll.
@@ -60,6 +68,15 @@ pub struct Page {
     pub polls: Vec<Settings>,
     /// Whether there are older polls.
     pub has_more: bool,
+}
+
+/// The ids of some polls, and where the next ones begin. If `None`, these are the last.
+#[derive(Debug)]
+pub struct IdPage {
+    /// The ids.
+    pub ids: Vec<PollId>,
+    /// The place of the next page.
+    pub next: Option<Item>,
 }
 
 /// The outcome of reading a poll's two items. The read is not isolated from a transaction.
@@ -100,12 +117,20 @@ const PARTITIONS: &str = "partitions";
 /// The attribute with the time from which on the poll is paused. Absent unless it is, or will be.
 const PAUSED_FROM: &str = "paused_from";
 /// The attribute with the number of lanes.
-const LANES: &str = "lanes";
+pub(super) const LANES: &str = "lanes";
 /// The attribute with the time when the lanes were last doubled, if ever.
 const LANES_DOUBLED_AT: &str = "lanes_doubled_at";
 /// The attribute that says who wrote this revision, and how. Absent in polls from before there were stamps.
 const STAMP: &str = "stamp";
-/// The index by tenant.
+/// The attribute with the time when the poll closes, or the last there is if it never does.
+const CLOSING: &str = "closing";
+/// The index by tenant and closing.
+const BY_CLOSING: &str = "by-closing";
+/// The most pages of it that are counted. A page has a megabyte, which is a thousand polls at least.
+const OPEN_PAGES_MAX: usize = 200;
+/// The attribute with the poll's place among its tenant's.
+const OWNER_ORDER: &str = "owner_order";
+/// The index by tenant and creation.
 const BY_OWNER: &str = "by-owner";
 
 /// The Polls table.
@@ -130,7 +155,7 @@ impl PollStore {
         let start = after.map(|after| {
             Item::from([
                 (keys::OWNER.to_owned(), string(tenant.as_str())),
-                ("owner_order".to_owned(), string(keys::owner_order(after.created_at, &after.poll_id))),
+                (OWNER_ORDER.to_owned(), string(keys::owner_order(after.created_at, &after.poll_id))),
                 (keys::POLL_ID.to_owned(), string(after.poll_id.as_str())),
                 (keys::ITEM.to_owned(), string(keys::RULES)),
             ])
@@ -223,13 +248,64 @@ impl<D: DynamoDb> PollStore<D> {
         Ok(if written("change poll", outcome)? { Replaced::Done } else { Replaced::Overtaken })
     }
 
-    /// Creates a poll's two items in one transaction, unless the id is taken.
-    pub async fn create(&self, poll: &Poll) -> Result<Created, StoreError> {
-        let both = TransactWriteItemsInput::builder()
+    /// Creates a poll's two items in one transaction with other writes, unless the id is taken.
+    pub async fn create(&self, poll: &Poll, others: &[TransactWriteItem]) -> Result<Created, StoreError> {
+        let all = TransactWriteItemsInput::builder()
             .transact_items(transact(self.put_new(rules_item(&poll.rules)))?)
             .transact_items(transact(self.put_new(options_item(poll)))?);
-        let outcome = self.db.transact(both).await;
-        Ok(if written("create poll", outcome)? { Created::New } else { Created::Exists })
+        let all = others.iter().cloned().fold(all, TransactWriteItemsInputBuilder::transact_items);
+        created(self.db.transact(all).await)
+    }
+
+    /// Reads a page of the ids of a tenant's polls that were created in a month, oldest first. Eventually consistent, as
+    /// the index is.
+    pub async fn created_in(
+        &self,
+        tenant: &TenantKey,
+        month: Month,
+        after: Option<Item>,
+    ) -> Result<IdPage, StoreError> {
+        let query = QueryInput::builder()
+            .table_name(&self.table)
+            .index_name(BY_OWNER)
+            .key_condition_expression("#owner = :owner AND #order BETWEEN :begins AND :ends")
+            .projection_expression("#poll_id")
+            .expression_attribute_names("#owner", keys::OWNER)
+            .expression_attribute_names("#order", OWNER_ORDER)
+            .expression_attribute_names("#poll_id", keys::POLL_ID)
+            .expression_attribute_values(":owner", string(tenant.as_str()))
+            .expression_attribute_values(":begins", string(keys::owner_order_from(month.begins())))
+            .expression_attribute_values(":ends", string(keys::owner_order_from(month.ends())))
+            .set_exclusive_start_key(after);
+        let page = self.db.query(query).await.map_err(|error| store_error("list a month's polls", error))?;
+        let ids = page.items().iter().map(read_id).collect::<Result<_, _>>()?;
+        Ok(IdPage { ids, next: page.last_evaluated_key.filter(|last| !last.is_empty()) })
+    }
+
+    /// Counts a tenant's polls that close after `now`, or never; no further than `max`. Eventually consistent, as the
+    /// index is, which has no polls from before there was one.
+    pub async fn count_open(&self, tenant: &TenantKey, max: u32, now: Timestamp) -> Result<u32, StoreError> {
+        let (mut open, mut after) = (0, None);
+        for _ in 0..OPEN_PAGES_MAX {
+            let query = QueryInput::builder()
+                .table_name(&self.table)
+                .index_name(BY_CLOSING)
+                .key_condition_expression("#owner = :owner AND #closing > :now")
+                .expression_attribute_names("#owner", keys::OWNER)
+                .expression_attribute_names("#closing", CLOSING)
+                .expression_attribute_values(":owner", string(tenant.as_str()))
+                .expression_attribute_values(":now", time(now))
+                .select(Select::Count)
+                .limit(i32::try_from(max.saturating_sub(open).max(1)).unwrap_or(i32::MAX))
+                .set_exclusive_start_key(after);
+            let page = self.db.query(query).await.map_err(|error| store_error("count open polls", error))?;
+            open += u32::try_from(page.count()).unwrap_or_default();
+            after = page.last_evaluated_key.filter(|last| !last.is_empty());
+            if after.is_none() || open >= max {
+                return Ok(open);
+            }
+        }
+        Err(StoreError::Broken(format!("count open polls: there are more than {OPEN_PAGES_MAX} pages")))
     }
 
     fn put_new(&self, item: Item) -> PutBuilder {
@@ -300,24 +376,48 @@ fn transact(put: PutBuilder) -> Result<TransactWriteItem, StoreError> {
     Ok(TransactWriteItem::builder().put(put).build())
 }
 
+const CONDITION: &str = "ConditionalCheckFailed";
+const CONFLICT: &str = "TransactionConflict";
+
+/// Why a transaction was not written, item by item. Fails if that is not known, or no matter of other writers.
+fn reasons(
+    doing: &str,
+    outcome: Outcome<TransactWriteItemsOutput, TransactWriteItemsError>,
+) -> Result<Vec<String>, StoreError> {
+    let Err(error) = outcome else { return Ok(Vec::new()) };
+    let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) = error.as_service_error() else {
+        return Err(store_error(doing, error));
+    };
+    let codes = cancelled.cancellation_reasons().iter().map(|reason| reason.code().unwrap_or_default().to_owned());
+    let codes: Vec<String> = codes.collect();
+    let has = |code: &str| codes.iter().any(|known| known == code);
+    if has(CONDITION) || has(CONFLICT) {
+        Ok(codes)
+    } else if has("ValidationError") {
+        Err(store_error(doing, error))
+    } else {
+        Err(StoreError::Unavailable(format!("{doing}: {}", super::describe(&error))))
+    }
+}
+
 /// Whether a transaction was written. False if another came first: a condition failed, or the other is still in
 /// progress.
 fn written(
     doing: &str,
     outcome: Outcome<TransactWriteItemsOutput, TransactWriteItemsError>,
 ) -> Result<bool, StoreError> {
-    let Err(error) = outcome else { return Ok(true) };
-    let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) = error.as_service_error() else {
-        return Err(store_error(doing, error));
-    };
-    let codes: Vec<&str> = cancelled.cancellation_reasons().iter().filter_map(|reason| reason.code()).collect();
-    if codes.contains(&"ConditionalCheckFailed") || codes.contains(&"TransactionConflict") {
-        Ok(false)
-    } else if codes.contains(&"ValidationError") {
-        Err(store_error(doing, error))
-    } else {
-        Err(StoreError::Unavailable(format!("{doing}: {}", super::describe(&error))))
-    }
+    Ok(reasons(doing, outcome)?.is_empty())
+}
+
+/// What became of a new poll, whose items come before the other writes.
+fn created(outcome: Outcome<TransactWriteItemsOutput, TransactWriteItemsError>) -> Result<Created, StoreError> {
+    let reasons = reasons("create poll", outcome)?;
+    Ok(match reasons.iter().position(|code| code == CONDITION) {
+        Some(0 | 1) => Created::Exists,
+        _ if reasons.iter().any(|code| code == CONFLICT) => Created::Busy,
+        Some(_) => Created::Refused,
+        None => Created::New,
+    })
 }
 
 fn rules_item(rules: &Rules) -> Item {
@@ -326,13 +426,14 @@ fn rules_item(rules: &Rules) -> Item {
         (keys::POLL_ID, string(settings.poll_id.as_str())),
         (keys::ITEM, string(keys::RULES)),
         (keys::OWNER, string(rules.tenant.as_str())),
-        ("owner_order", string(keys::owner_order(settings.created_at, &settings.poll_id))),
+        (OWNER_ORDER, string(keys::owner_order(settings.created_at, &settings.poll_id))),
         ("options", number(rules.options)),
         (OPTIONS_REVISION, number(rules.options_revision)),
         (LANES, number(rules.lanes)),
         ("salt", binary(rules.salt)),
         ("revision", number(settings.revision)),
         ("created_at", time(settings.created_at)),
+        (CLOSING, time(settings.spec.closes_at.unwrap_or(Timestamp::LATEST))),
         ("request_hash", binary(rules.request_hash)),
     ];
     let spec = settings.spec.stored().map(|(name, stored)| (name, attribute(stored)));
@@ -352,12 +453,16 @@ fn rules_item(rules: &Rules) -> Item {
         .collect()
 }
 
+pub(super) fn read_id(item: &Item) -> Result<PollId, StoreError> {
+    let id = Attributes(item).string(keys::POLL_ID)?;
+    PollId::parse(id).ok_or_else(|| StoreError::Broken(format!("read item: {id:?} is no poll's id")))
+}
+
 /// Parses the settings, which both the owner index and the item RULES hold.
 fn read_settings(item: &Item) -> Result<Settings, StoreError> {
     let attributes = Attributes(item);
-    let id = attributes.string(keys::POLL_ID)?;
     Ok(Settings {
-        poll_id: PollId::parse(id).ok_or_else(|| StoreError::Broken(format!("read item: {id:?} is no poll's id")))?,
+        poll_id: read_id(item)?,
         spec: PollSpec::read(|name| attributes.setting(name))?,
         paused_from: attributes.optional_time(PAUSED_FROM)?,
         revision: attributes.number("revision")?,

@@ -74,6 +74,15 @@ pub const MAY: &[(&str, &[Grant])] = &[
         ],
     ),
     (
+        "get-usage",
+        &[
+            ("index by-owner of Polls", &["dynamodb:Query"]),
+            ("Polls", &["dynamodb:BatchGetItem"]),
+            ("Tallies", &["dynamodb:BatchGetItem"]),
+            ("Tenants", &["dynamodb:GetItem", "dynamodb:UpdateItem", "dynamodb:Query"]),
+        ],
+    ),
+    (
         "authorizer",
         &[("DeviceSecret", &["secretsmanager:GetSecretValue"]), ("KeySets", &["secretsmanager:GetSecretValue"])],
     ),

@@ -120,6 +120,36 @@ impl Aws {
         self.dynamodb("UpdateItem", &update).await;
     }
 
+    /// Gives a tenant limits of its own, before any process has read them.
+    pub async fn set_limits(&self, tenant: &str, limits: &[(&str, u32)]) {
+        let mut item = json!({"scope": {"S": tenant}, "item": {"S": "LIMITS"}});
+        for (name, limit) in limits {
+            item[name] = json!({"N": limit.to_string()});
+        }
+        self.dynamodb("PutItem", &json!({"TableName": self.tenants, "Item": item})).await;
+    }
+
+    /// What a tenant has used today, as it is stored.
+    pub async fn day_of(&self, tenant: &str) -> Value {
+        let today = Timestamp::from_millis(now_ms()).unwrap().day();
+        let key = json!({"scope": {"S": tenant}, "item": {"S": format!("DAY#{today}")}});
+        let get = json!({"TableName": self.tenants, "Key": key, "ConsistentRead": true});
+        self.dynamodb("GetItem", &get).await["Item"].take()
+    }
+
+    /// The entries of a tenant's audit log, from the first on; one page.
+    pub async fn log_of(&self, tenant: &str) -> Vec<Value> {
+        let query = json!({
+            "TableName": self.audit, "ConsistentRead": true,
+            "KeyConditionExpression": "tenant = :tenant AND begins_with(#item, :row)",
+            "ExpressionAttributeNames": {"#item": "item"},
+            "ExpressionAttributeValues": {":tenant": {"S": tenant}, ":row": {"S": "ROW#"}},
+        });
+        let page = self.dynamodb("Query", &query).await;
+        let entries = page["Items"].as_array().unwrap().iter().map(|row| row["entry"]["S"].as_str().unwrap());
+        entries.map(|entry| serde_json::from_str(entry).unwrap()).collect()
+    }
+
     /// HEAD or COUNT of a lane, read consistently; null if it is not there.
     pub async fn tally(&self, poll: &str, lane: u64, item: &str) -> Value {
         let read = json!({"TableName": self.tallies, "Key": tally_key(poll, lane, item), "ConsistentRead": true});
