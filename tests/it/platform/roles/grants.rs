@@ -106,6 +106,24 @@ pub const MAY: &[(&str, &[Grant])] = &[
         ],
     ),
     (
+        "relay-changes",
+        &[
+            (
+                "stream of Polls",
+                &[
+                    "dynamodb:GetRecords",
+                    "dynamodb:GetShardIterator",
+                    "dynamodb:DescribeStream",
+                    "dynamodb:ListStreams",
+                ],
+            ),
+            ("Audit", &["dynamodb:Query", "dynamodb:PutItem"]),
+            ("RelayDlq", &["sqs:SendMessage"]),
+            ("failures of the relay", &["s3:PutObject"]),
+            ("RelayFailuresBucket", &["s3:ListBucket"]),
+        ],
+    ),
+    (
         "tally-votes",
         &[
             ("Polls", &["dynamodb:UpdateItem"]),
