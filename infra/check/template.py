@@ -50,6 +50,7 @@ ENVIRONMENT = {
     "DeleteView": {"POLLS_TABLE", "AUDIT_TABLE", "ALLOWED_ORIGIN", *OF_MEMBERS},
     "CreateKey": {"AUDIT_TABLE", "KEY_SECRET", "ALLOWED_ORIGIN", *OF_MEMBERS},
     "ListKeys": {"ALLOWED_ORIGIN", *OF_MEMBERS},
+    "ListAudit": {"AUDIT_TABLE", "ALLOWED_ORIGIN", *OF_MEMBERS},
     "DeleteKey": {"AUDIT_TABLE", "ALLOWED_ORIGIN", *OF_MEMBERS},
     "Authorizer": {"DEVICE_SECRET", "KEY_SETS_SECRET", "ISSUERS", "LOOPBACK_ISSUERS"},
     "AuthorizerOwners": {
@@ -76,6 +77,7 @@ TABLE_ACTIONS = {
     "DeleteView": {"Polls": {"GetItem"}, "Tenants": {*COUNTS, "DeleteItem"}, "Audit": {"Query", "PutItem"}},
     "CreateKey": {"Tenants": {*COUNTS, "Query", "PutItem"}, "Audit": {"Query", "PutItem"}},
     "ListKeys": {"Tenants": {*COUNTS, "Query"}},
+    "ListAudit": {"Audit": {"Query"}, "Tenants": COUNTS},
     "DeleteKey": {"Tenants": {*COUNTS, "DeleteItem"}, "Audit": {"Query", "PutItem"}},
     "AuthorizerOwners": {"Tenants": {"GetItem", "UpdateItem"}},
     "TallyVotes": {"Tallies": {"GetItem", "Query", "PutItem"}, "Polls": {"UpdateItem"}},

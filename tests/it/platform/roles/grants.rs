@@ -66,6 +66,7 @@ pub const MAY: &[(&str, &[Grant])] = &[
         ],
     ),
     ("list-keys", &[("Tenants", &["dynamodb:GetItem", "dynamodb:UpdateItem", "dynamodb:Query"])]),
+    ("list-audit", &[("Audit", &["dynamodb:Query"]), COUNTS_REQUESTS]),
     (
         "delete-key",
         &[
