@@ -246,7 +246,8 @@ SPOILS = {
         resource("TallyVotesMapping/Properties/MaximumBatchingWindowInSeconds", 0),
         resource("RelayVotesMapping/Properties/FunctionResponseTypes", ["ReportBatchItemFailures"]),
     ],
-    check.the_relay_loses_nothing: [
+    check.the_relays_lose_nothing: [
+        resource("RelayChangesMapping/Properties/MaximumRetryAttempts", 10),
         resource("RelayVotesMapping/Properties/StartingPosition", "LATEST"),
         resource("RelayVotesMapping/Properties/MaximumRetryAttempts", 3),
         resource("RelayVotesMapping/Properties/DestinationConfig/OnFailure/Destination", {"Fn::GetAtt": "RelayDlq.Arn"}),

@@ -1,5 +1,6 @@
 //! The use cases for polls, votes, API keys and view links, without HTTP. Each reports its outcome in the domain's words.
 
+pub mod audit;
 mod current;
 pub mod keys;
 pub mod limits;

@@ -86,6 +86,7 @@ pub fn rows() -> Vec<Row> {
         http("retract-vote", "DELETE", MINE, By::Device, None, "\"statusCode\":204"),
         http("create-poll", "POST", "/v1/polls", By::Owner, Some(poll), CREATED),
         http("list-polls", "GET", "/v1/polls", By::Owner, None, OK),
+        http("list-audit", "GET", "/v1/audit", By::Owner, None, OK),
         http("update-poll", "PATCH", POLL, By::Owner, Some(json!({"peak_votes_per_second": 31_000})), OK),
         http("close-poll", "POST", "/v1/polls/{poll_id}/close", By::Owner, Some(json!({})), OK),
         Row::new("authorizer-owners, API key", "authorizer-owners", authorization(&api_key), "\"Effect\":\"Allow\""),

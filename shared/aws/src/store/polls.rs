@@ -521,7 +521,11 @@ pub(super) fn read_poll(items: &[Item]) -> Result<Read<Option<Poll>>, StoreError
     if options.number::<u64>("revision")? != rules.options_revision {
         return Ok(Read::Torn);
     }
+    Ok(Read::Whole(Some(Poll { rules, options: read_labels(&options)? })))
+}
+
+/// Parses the labels from a poll's item OPTIONS.
+pub(super) fn read_labels(options: &Attributes) -> Result<Vec<String>, StoreError> {
     let labels = options.optional_list("labels")?.unwrap_or_default();
-    let options = labels.iter().filter_map(|label| label.as_s().ok().cloned()).collect();
-    Ok(Read::Whole(Some(Poll { rules, options })))
+    Ok(labels.iter().filter_map(|label| label.as_s().ok().cloned()).collect())
 }
