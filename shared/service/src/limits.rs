@@ -19,9 +19,9 @@ use landslide_domain::{
 const OWN_LIMITS_MS: u64 = MINUTE_MS;
 /// How many tenants' limits a process remembers.
 const TENANTS_MAX: usize = 1_000;
-/// How often a request is counted because others were first, or a transaction held the row. The pauses add up to 1.2 s at
+/// How often a request is counted because others were first, or a transaction held the row. The pauses add up to 1.8 s at
 /// most.
-const ATTEMPTS_MAX: u32 = 10;
+const ATTEMPTS_MAX: u32 = 14;
 /// The pause before the n-th further attempt is drawn at random below this times 2ⁿ, up to n = `PAUSE_DOUBLINGS`.
 const PAUSE_MS: u64 = 5;
 const PAUSE_DOUBLINGS: u32 = 5;

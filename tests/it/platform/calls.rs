@@ -52,7 +52,7 @@ impl Scene {
             }
         });
         let poll = poll_asked_for(body, Timestamp::from_millis(now_ms()).unwrap()).unwrap();
-        PollStore::new(&aws, "polls".to_owned()).create(&poll).await.unwrap();
+        PollStore::new(&aws, "polls".to_owned()).create(&poll, &[]).await.unwrap();
         let votes = Votes::new(PollStore::new(&aws, "polls".to_owned()), VoteStore::new(&aws, "votes".to_owned()));
         Self { votes: Arc::new(votes), calls }
     }

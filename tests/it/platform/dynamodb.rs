@@ -233,14 +233,14 @@ async fn a_transaction_over_a_limit_is_refused_for_good_and_writes_none_of_its_i
     poll.rules.settings.poll_id = lane().poll;
     poll.options = vec!["x".repeat(ITEM_BYTES_MAX / 2); 2];
     let id = poll.rules.settings.poll_id.to_string();
-    let refused = polls.create(&poll).await;
+    let refused = polls.create(&poll, &[]).await;
     assert!(matches!(&refused, Err(StoreError::Broken(error)) if error.contains("size")), "{refused:?}");
     assert_eq!(
         [app.aws.poll_item(&id, "RULES").await, app.aws.poll_item(&id, "OPTIONS").await],
         [Value::Null, Value::Null]
     );
     poll.options = vec!["x".repeat(200); 2];
-    assert_eq!(polls.create(&poll).await.unwrap(), Created::New);
+    assert_eq!(polls.create(&poll, &[]).await.unwrap(), Created::New);
     let mut larger = poll.clone();
     larger.rules.settings.revision += 1;
     larger.rules.options_revision += 1;

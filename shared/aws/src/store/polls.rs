@@ -9,10 +9,13 @@ use aws_sdk_dynamodb::{
         get_item::GetItemInput,
         put_item::{PutItemError, PutItemInput},
         query::QueryInput,
-        transact_write_items::{TransactWriteItemsError, TransactWriteItemsInput, TransactWriteItemsOutput},
+        transact_write_items::{
+            TransactWriteItemsError, TransactWriteItemsInput, TransactWriteItemsOutput,
+            builders::TransactWriteItemsInputBuilder,
+        },
         update_item::{UpdateItemError, UpdateItemInput},
     },
-    types::{AttributeValue, Put, TransactWriteItem, builders::PutBuilder},
+    types::{AttributeValue, Put, Select, TransactWriteItem, builders::PutBuilder},
 };
 use aws_types::SdkConfig;
 use landslide_domain::{
@@ -42,6 +45,10 @@ pub enum Created {
     New,
     /// A poll with this id already exists. Nothing was written.
     Exists,
+    /// The condition of one of the other writes does not hold. Nothing was written.
+    Refused,
+    /// Another transaction holds one of the items. Nothing was written.
+    Busy,
 }
 
 /// The outcome of changing a poll.
@@ -105,6 +112,12 @@ const LANES: &str = "lanes";
 const LANES_DOUBLED_AT: &str = "lanes_doubled_at";
 /// The attribute that says who wrote this revision, and how. Absent in polls from before there were stamps.
 const STAMP: &str = "stamp";
+/// The attribute with the time when the poll closes, or the last there is if it never does.
+const CLOSING: &str = "closing";
+/// The index by tenant and closing.
+const BY_CLOSING: &str = "by-closing";
+/// The most pages of it that are counted. A page has a megabyte, which is a thousand polls at least.
+const OPEN_PAGES_MAX: usize = 200;
 /// The index by tenant.
 const BY_OWNER: &str = "by-owner";
 
@@ -223,13 +236,39 @@ impl<D: DynamoDb> PollStore<D> {
         Ok(if written("change poll", outcome)? { Replaced::Done } else { Replaced::Overtaken })
     }
 
-    /// Creates a poll's two items in one transaction, unless the id is taken.
-    pub async fn create(&self, poll: &Poll) -> Result<Created, StoreError> {
-        let both = TransactWriteItemsInput::builder()
+    /// Creates a poll's two items in one transaction with other writes, unless the id is taken.
+    pub async fn create(&self, poll: &Poll, others: &[TransactWriteItem]) -> Result<Created, StoreError> {
+        let all = TransactWriteItemsInput::builder()
             .transact_items(transact(self.put_new(rules_item(&poll.rules)))?)
             .transact_items(transact(self.put_new(options_item(poll)))?);
-        let outcome = self.db.transact(both).await;
-        Ok(if written("create poll", outcome)? { Created::New } else { Created::Exists })
+        let all = others.iter().cloned().fold(all, TransactWriteItemsInputBuilder::transact_items);
+        created(self.db.transact(all).await)
+    }
+
+    /// Counts a tenant's polls that close after `now`, or never; no further than `max`. Eventually consistent, as the
+    /// index is, which has no polls from before there was one.
+    pub async fn count_open(&self, tenant: &TenantKey, max: u32, now: Timestamp) -> Result<u32, StoreError> {
+        let (mut open, mut after) = (0, None);
+        for _ in 0..OPEN_PAGES_MAX {
+            let query = QueryInput::builder()
+                .table_name(&self.table)
+                .index_name(BY_CLOSING)
+                .key_condition_expression("#owner = :owner AND #closing > :now")
+                .expression_attribute_names("#owner", keys::OWNER)
+                .expression_attribute_names("#closing", CLOSING)
+                .expression_attribute_values(":owner", string(tenant.as_str()))
+                .expression_attribute_values(":now", time(now))
+                .select(Select::Count)
+                .limit(i32::try_from(max.saturating_sub(open).max(1)).unwrap_or(i32::MAX))
+                .set_exclusive_start_key(after);
+            let page = self.db.query(query).await.map_err(|error| store_error("count open polls", error))?;
+            open += u32::try_from(page.count()).unwrap_or_default();
+            after = page.last_evaluated_key.filter(|last| !last.is_empty());
+            if after.is_none() || open >= max {
+                return Ok(open);
+            }
+        }
+        Err(StoreError::Broken(format!("count open polls: there are more than {OPEN_PAGES_MAX} pages")))
     }
 
     fn put_new(&self, item: Item) -> PutBuilder {
@@ -300,24 +339,48 @@ fn transact(put: PutBuilder) -> Result<TransactWriteItem, StoreError> {
     Ok(TransactWriteItem::builder().put(put).build())
 }
 
+const CONDITION: &str = "ConditionalCheckFailed";
+const CONFLICT: &str = "TransactionConflict";
+
+/// Why a transaction was not written, item by item. Fails if that is not known, or no matter of other writers.
+fn reasons(
+    doing: &str,
+    outcome: Outcome<TransactWriteItemsOutput, TransactWriteItemsError>,
+) -> Result<Vec<String>, StoreError> {
+    let Err(error) = outcome else { return Ok(Vec::new()) };
+    let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) = error.as_service_error() else {
+        return Err(store_error(doing, error));
+    };
+    let codes = cancelled.cancellation_reasons().iter().map(|reason| reason.code().unwrap_or_default().to_owned());
+    let codes: Vec<String> = codes.collect();
+    let has = |code: &str| codes.iter().any(|known| known == code);
+    if has(CONDITION) || has(CONFLICT) {
+        Ok(codes)
+    } else if has("ValidationError") {
+        Err(store_error(doing, error))
+    } else {
+        Err(StoreError::Unavailable(format!("{doing}: {}", super::describe(&error))))
+    }
+}
+
 /// Whether a transaction was written. False if another came first: a condition failed, or the other is still in
 /// progress.
 fn written(
     doing: &str,
     outcome: Outcome<TransactWriteItemsOutput, TransactWriteItemsError>,
 ) -> Result<bool, StoreError> {
-    let Err(error) = outcome else { return Ok(true) };
-    let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) = error.as_service_error() else {
-        return Err(store_error(doing, error));
-    };
-    let codes: Vec<&str> = cancelled.cancellation_reasons().iter().filter_map(|reason| reason.code()).collect();
-    if codes.contains(&"ConditionalCheckFailed") || codes.contains(&"TransactionConflict") {
-        Ok(false)
-    } else if codes.contains(&"ValidationError") {
-        Err(store_error(doing, error))
-    } else {
-        Err(StoreError::Unavailable(format!("{doing}: {}", super::describe(&error))))
-    }
+    Ok(reasons(doing, outcome)?.is_empty())
+}
+
+/// What became of a new poll, whose items come before the other writes.
+fn created(outcome: Outcome<TransactWriteItemsOutput, TransactWriteItemsError>) -> Result<Created, StoreError> {
+    let reasons = reasons("create poll", outcome)?;
+    Ok(match reasons.iter().position(|code| code == CONDITION) {
+        Some(0 | 1) => Created::Exists,
+        _ if reasons.iter().any(|code| code == CONFLICT) => Created::Busy,
+        Some(_) => Created::Refused,
+        None => Created::New,
+    })
 }
 
 fn rules_item(rules: &Rules) -> Item {
@@ -333,6 +396,7 @@ fn rules_item(rules: &Rules) -> Item {
         ("salt", binary(rules.salt)),
         ("revision", number(settings.revision)),
         ("created_at", time(settings.created_at)),
+        (CLOSING, time(settings.spec.closes_at.unwrap_or(Timestamp::LATEST))),
         ("request_hash", binary(rules.request_hash)),
     ];
     let spec = settings.spec.stored().map(|(name, stored)| (name, attribute(stored)));

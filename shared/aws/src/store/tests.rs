@@ -85,7 +85,7 @@ fn a_polls_creation_tells_a_poll_that_exists_from_passing_trouble() {
     };
     let create = |answer: Answer| {
         let (aws, _) = stub(move |_, _| answer.clone());
-        run(PollStore::new(&aws, "polls".to_owned()).create(&poll(None)))
+        run(PollStore::new(&aws, "polls".to_owned()).create(&poll(None), &[]))
     };
     assert!(matches!(create(Answer::Ok(json!({}))), Ok(Created::New)));
     assert!(matches!(create(cancelled("ConditionalCheckFailed")), Ok(Created::Exists)));
@@ -97,7 +97,7 @@ fn a_polls_creation_tells_a_poll_that_exists_from_passing_trouble() {
 /// A poll's two items as a store writes them.
 fn items_of(poll: &Poll) -> [Value; 2] {
     let (aws, calls) = stub(|_, _| Answer::Ok(json!({})));
-    run(PollStore::new(&aws, "polls".to_owned()).create(poll)).unwrap();
+    run(PollStore::new(&aws, "polls".to_owned()).create(poll, &[])).unwrap();
     let written = calls.all()[0].body["TransactItems"].clone();
     [0, 1].map(|place| written[place]["Put"]["Item"].clone())
 }
@@ -230,7 +230,7 @@ fn holding(times: Value) -> (PollCache, crate::testing::Calls) {
     });
     let mut body = json!({"question": "Q", "options": ["a", "b"]});
     body.as_object_mut().unwrap().extend(times.as_object().unwrap().clone());
-    run(PollStore::new(&aws, "polls".to_owned()).create(&poll_asked_for(body, at(0)).unwrap())).unwrap();
+    run(PollStore::new(&aws, "polls".to_owned()).create(&poll_asked_for(body, at(0)).unwrap(), &[])).unwrap();
     let (aws, calls) = stub(move |call, _| match call.body["Key"]["poll_id"]["S"].as_str() {
         Some("p1") => Answer::Ok(json!({"Item": items.lock().unwrap().clone()})),
         _ => Answer::Ok(json!({})),

@@ -3,20 +3,29 @@
 use landslide_aws::{
     clock::{Clock, SystemClock},
     random,
-    store::{Created, PollStore},
+    store::{Created, LimitStore, PollStore},
 };
 use landslide_domain::{
     error::Error,
     ids::PollId,
+    limits::{Limits, Quota},
     member::{Action, Member},
-    poll::Poll,
     poll::request::{CreatePoll, NewPoll},
+    poll::{Poll, Rules},
     role::Operation,
 };
 
-/// The Polls table, and what a new poll needs.
+/// How often a poll is written because a transaction of another request held the tenant's day. The pauses add up to 5.7 s
+/// on average, 11.5 s at most.
+const ATTEMPTS_MAX: u32 = 16;
+/// The pause before the n-th further attempt is drawn at random below this times 2ⁿ, up to n = `PAUSE_DOUBLINGS`.
+const PAUSE_MS: u64 = 30;
+const PAUSE_DOUBLINGS: u32 = 5;
+
+/// The tables of polls and of limits, and what a new poll needs.
 pub struct PollCreation {
     polls: PollStore,
+    limits: LimitStore,
     poll_id_secret: Vec<u8>,
     lanes_min: u8,
 }
@@ -31,14 +40,21 @@ pub struct CreatedPoll {
 }
 
 impl PollCreation {
-    /// Creates polls in this table, with at least `lanes_min` lanes. The secret turns idempotency keys into ids.
-    pub fn new(polls: PollStore, poll_id_secret: Vec<u8>, lanes_min: u8) -> Self {
-        Self { polls, poll_id_secret, lanes_min }
+    /// Creates polls in this table, with at least `lanes_min` lanes, and counts them by tenant. The secret turns
+    /// idempotency keys into ids.
+    pub fn new(polls: PollStore, limits: LimitStore, poll_id_secret: Vec<u8>, lanes_min: u8) -> Self {
+        Self { polls, limits, poll_id_secret, lanes_min }
     }
 
-    /// Creates a poll for a tenant. If the tenant has used the idempotency key before, returns the poll created then, as
-    /// it is now.
-    pub async fn create(&self, member: &Member, key: Option<&str>, asked: CreatePoll) -> Result<CreatedPoll, Error> {
+    /// Creates a poll for a tenant within its limits. If the tenant has used the idempotency key before, returns the poll
+    /// created then, as it is now, whatever the limits.
+    pub async fn create(
+        &self,
+        member: &Member,
+        limits: &Limits,
+        key: Option<&str>,
+        asked: CreatePoll,
+    ) -> Result<CreatedPoll, Error> {
         member.must(Operation::CreatePoll)?;
         let new = asked.validate().map_err(Error::InvalidFields)?;
         let request_hash = new.hash();
@@ -49,15 +65,39 @@ impl PollCreation {
             return repeated(poll, request_hash);
         }
         let poll = self.drafted(new, poll_id, member)?;
-        match self.polls.create(&poll).await? {
-            Created::New => Ok(CreatedPoll { poll, is_new: true }),
-            Created::Exists => {
-                // A query is not isolated from a transaction: the other create may still be landing.
-                let landing = || Error::Unavailable("a poll with this id is being created".to_owned());
-                let poll_id = &poll.rules.settings.poll_id;
-                repeated(self.polls.poll(poll_id, &SystemClock).await?.ok_or_else(landing)?, request_hash)
+        self.must_have_room(&poll.rules, limits).await?;
+        for attempt in 0..ATTEMPTS_MAX {
+            if attempt > 0 {
+                SystemClock.back_off(PAUSE_MS, attempt.min(PAUSE_DOUBLINGS)).await;
+            }
+            let (rules, max) = (&poll.rules, limits.polls_per_day);
+            let counted = self.limits.one_more_poll(&rules.tenant, max, rules.settings.created_at)?;
+            match self.polls.create(&poll, &[counted]).await? {
+                Created::New => return Ok(CreatedPoll { poll, is_new: true }),
+                Created::Exists => return self.there_already(&rules.settings.poll_id, request_hash).await,
+                Created::Refused => return Err(used_up(rules, limits)),
+                Created::Busy => {}
             }
         }
+        Err(Error::Unavailable("a poll could not be counted: others were first again and again".to_owned()))
+    }
+
+    /// Fails unless the tenant may have this poll too. Only the transaction knows the day's count for sure.
+    async fn must_have_room(&self, poll: &Rules, limits: &Limits) -> Result<(), Error> {
+        let max = limits.open_polls;
+        if limits.polls_per_day == 0 {
+            Err(used_up(poll, limits))
+        } else if self.polls.count_open(&poll.tenant, max, poll.settings.created_at).await? >= max {
+            Err(Error::TooManyOpenPolls(max))
+        } else {
+            Ok(())
+        }
+    }
+
+    async fn there_already(&self, poll_id: &PollId, request_hash: [u8; 32]) -> Result<CreatedPoll, Error> {
+        // A query is not isolated from a transaction: the other create may still be landing.
+        let landing = || Error::Unavailable("a poll with this id is being created".to_owned());
+        repeated(self.polls.poll(poll_id, &SystemClock).await?.ok_or_else(landing)?, request_hash)
     }
 
     fn id(&self, member: &Member, key: Option<&str>) -> Result<PollId, Error> {
@@ -73,6 +113,10 @@ impl PollCreation {
         let poll = new.create(poll_id, &member.tenant, stamp, random::bytes()?, self.lanes_min, now);
         poll.map_err(|error| Error::InvalidFields(vec![error]))
     }
+}
+
+fn used_up(poll: &Rules, limits: &Limits) -> Error {
+    Error::LimitExceeded(Quota::no_more_polls(limits, poll.settings.created_at))
 }
 
 fn repeated(poll: Poll, request_hash: [u8; 32]) -> Result<CreatedPoll, Error> {

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use landslide_aws::store::PollStore;
+use landslide_aws::store::{Created, PollStore};
 use landslide_domain::{
     error::Error,
     ids::PollId,
@@ -98,7 +98,7 @@ pub fn make_poll(world: &World, number: usize, body: Value) -> Poll {
 pub async fn create(account: Rc<Account>, poll: Rc<Poll>) {
     let process = Process::new("create-poll");
     let polls = PollStore::over(Client { account, process }, POLLS.to_owned());
-    while polls.create(&poll).await.is_err() {}
+    while !matches!(polls.create(&poll, &[]).await, Ok(Created::New | Created::Exists)) {}
 }
 
 /// Acts on a poll now and then.

@@ -192,7 +192,7 @@ fn editing(poll: &Poll, fates: &[Fate]) -> (PollChanges<Client, VirtualClock>, S
             Answer::Ok(json!({}))
         })
     };
-    run(PollStore::new(&seed, "polls".to_owned()).create(poll)).unwrap();
+    run(PollStore::new(&seed, "polls".to_owned()).create(poll, &[])).unwrap();
     let (aws, _) = {
         let table = table.clone();
         stub(move |call, _| table.lock().unwrap().answer(call))

@@ -9,7 +9,7 @@ use crate::current::UNKNOWN_MAX;
 fn polls() -> (CurrentPolls, Calls) {
     let (aws, calls) = stub(|_, _| Answer::Ok(json!({})));
     let poll = poll_asked_for(json!({"question": "Q", "options": ["a", "b"]}), at(0)).unwrap();
-    run(PollStore::new(&aws, "polls".to_owned()).create(&poll)).unwrap();
+    run(PollStore::new(&aws, "polls".to_owned()).create(&poll, &[])).unwrap();
     let items = items_written(&calls);
     let (aws, calls) = stub(move |call, _| match call.body["ExpressionAttributeValues"][":poll_id"]["S"].as_str() {
         Some("p1") => Answer::Ok(json!({"Items": items})),
