@@ -86,5 +86,8 @@ pub fn rows() -> Vec<Row> {
         http("list-polls", "GET", "/v1/polls", By::Owner, None, OK),
         http("update-poll", "PATCH", POLL, By::Owner, Some(json!({"peak_votes_per_second": 31_000})), OK),
         http("close-poll", "POST", "/v1/polls/{poll_id}/close", By::Owner, Some(json!({})), OK),
+        http("pause-poll", "POST", "/v1/polls/{poll_id}/pause", By::Owner, Some(json!({})), OK),
+        http("copy-poll", "POST", "/v1/polls/{poll_id}/copy", By::Owner, Some(json!({})), CREATED),
+        http("transfer-poll", "DELETE", "/v1/polls/{poll_id}/transfer", By::Owner, None, OK),
     ]
 }

@@ -1,6 +1,6 @@
 //! Reads what results are made from: a poll and its lanes' COUNT items, from two tables in one batch.
 
-use std::{collections::HashMap, time::Duration};
+use std::collections::HashMap;
 
 use aws_sdk_dynamodb::{Client, types::KeysAndAttributes};
 use aws_types::SdkConfig;
@@ -8,20 +8,15 @@ use landslide_domain::{ids::PollId, keys, lane::LaneKey, poll::Poll, tally::Coun
 
 use super::{
     StoreError,
+    batch::read_batch,
     item::{Attributes, Item, string},
     polls::{Read, read_poll, read_whole},
-    store_error,
     tallies::read_count,
 };
 use crate::{
     clock::SystemClock,
     config::{self, ConfigError},
 };
-
-/// How often a batch is sent while DynamoDB leaves keys unread.
-const BATCHES_MAX: usize = 5;
-/// The pause before the n-th further batch is drawn at random below this times 2ⁿ.
-const PAUSE_MS: u64 = 25;
 
 /// A poll and its lanes' counts.
 #[derive(Debug)]
@@ -89,30 +84,9 @@ impl ResultsStore {
         Ok(Read::Whole(Some(Snapshot { poll, counts })))
     }
 
-    /// Reads items by table.
     async fn batch(&self, tables: HashMap<String, Vec<Item>>) -> Result<HashMap<String, Vec<Item>>, StoreError> {
-        let mut wanted = HashMap::new();
-        for (table, keys) in tables {
-            let keys = KeysAndAttributes::builder().set_keys(Some(keys)).consistent_read(true).build();
-            wanted.insert(table, keys.map_err(|error| StoreError::Broken(format!("read results: {error}")))?);
-        }
-        let mut found: HashMap<String, Vec<Item>> = HashMap::new();
-        for attempt in 0..BATCHES_MAX {
-            if attempt > 0 {
-                tokio::time::sleep(Duration::from_millis(fastrand::u64(..PAUSE_MS << attempt))).await;
-            }
-            let call = self.client.batch_get_item().set_request_items(Some(wanted));
-            let answer = Box::pin(call.send()).await;
-            let answer = answer.map_err(|error| store_error("read results", error))?;
-            for (table, items) in answer.responses.unwrap_or_default() {
-                found.entry(table).or_default().extend(items);
-            }
-            wanted = answer.unprocessed_keys.unwrap_or_default();
-            if wanted.is_empty() {
-                return Ok(found);
-            }
-        }
-        Err(StoreError::Unavailable("read results: keys were left unread again and again".to_owned()))
+        let tables = tables.into_iter().map(|(table, keys)| (table, KeysAndAttributes::builder().set_keys(Some(keys))));
+        read_batch(&self.client, "read results", tables).await
     }
 }
 
