@@ -105,6 +105,10 @@ SPOILS = {
         set_at("template", "Globals/Function/DeploymentPreference/Type", "AllAtOnce"),
         resource("RelayVotes/Properties/DeploymentPreference", {"Enabled": False}),
     ],
+    check.a_list_of_polls_has_no_salts: [
+        resource(LIST_ROLE.replace("/1", "/2") + "/Condition", None),
+        resource(LIST_ROLE.replace("/1", "/2") + "/Condition/StringEqualsIfExists", {"dynamodb:Select": "ALL_ATTRIBUTES"}),
+    ],
     check.each_role_touches_tables_as_its_function_does: [
         resource(ROLE + "/Action", ["dynamodb:GetItem", "dynamodb:Scan"]),
         resource(ROLE + "/Resource", {"Fn::GetAtt": "Tallies.Arn"}),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use landslide_aws::clock;
-use landslide_edge::{CacheControl, Error, Reply, Request, StatusCode};
+use landslide_edge::{Error, Reply, Request, StatusCode};
 use landslide_service::polls::PollChanges;
 
 /// 200 with the poll and its `closes_at`; a repeat gets the same.
@@ -12,5 +12,5 @@ pub async fn handle(changes: Arc<PollChanges>, request: Request) -> Result<Reply
     let member = request.member(clock::now())?;
     request.no_body()?;
     let closed = changes.close(&poll_id, &member).await?;
-    Ok(Reply::poll(StatusCode::OK, &closed, clock::now())?.cache(CacheControl::Private))
+    Reply::own_poll(StatusCode::OK, &closed, clock::now())
 }

@@ -1,11 +1,12 @@
 //! Wiring of `create-poll`.
 
-use create_poll::{creation_from_env, handle};
+use create_poll::handle;
 use landslide_aws::telemetry;
 use landslide_edge::Edge;
+use landslide_service::polls::PollCreation;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
     telemetry::init();
-    landslide_lambda_http::run_for_members(Edge::from_env()?, creation_from_env().await?, handle).await
+    landslide_lambda_http::run_for_members(Edge::from_env()?, PollCreation::from_env().await?, handle).await
 }

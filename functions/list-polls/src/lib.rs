@@ -1,4 +1,4 @@
-//! `GET /v1/polls`: lists the calling account's polls, newest first, without their options.
+//! `GET /v1/polls`: lists the caller's tenant's polls, newest first, without their options.
 
 use std::sync::Arc;
 
@@ -19,6 +19,6 @@ pub async fn handle(polls: Arc<TenantPolls>, request: Request) -> Result<Reply, 
     let now = clock::now();
     let member = request.member(now)?;
     let page = polls.page(&member, request.query("cursor"), request.limit()?).await?;
-    let polls = page.polls.iter().map(|settings| settings.view(now)).collect();
+    let polls = page.polls.iter().map(|settings| settings.own_view(now)).collect();
     Ok(Reply::ok(&Polls { polls, next_cursor: page.next_cursor })?.cache(CacheControl::Private))
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use landslide_aws::clock;
 use landslide_domain::poll::edit::EditPoll;
-use landslide_edge::{CacheControl, Error, POLL_BODY_BYTES_MAX, Reply, Request, StatusCode};
+use landslide_edge::{Error, POLL_BODY_BYTES_MAX, Reply, Request, StatusCode};
 use landslide_service::polls::PollChanges;
 
 /// 200 with the changed poll.
@@ -14,5 +14,5 @@ pub async fn handle(changes: Arc<PollChanges>, request: Request) -> Result<Reply
     let expected = request.if_match()?.ok_or(Error::PreconditionRequired)?;
     let edit: EditPoll = request.json(POLL_BODY_BYTES_MAX)?;
     let changed = changes.edit(&poll_id, &member, &expected, &edit).await?;
-    Ok(Reply::poll(StatusCode::OK, &changed, clock::now())?.cache(CacheControl::Private))
+    Reply::own_poll(StatusCode::OK, &changed, clock::now())
 }

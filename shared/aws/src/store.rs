@@ -1,6 +1,7 @@
 //! DynamoDB: one store per table (and one for results, which reads two), each call bounded in time and tries.
 
 mod audit;
+mod batch;
 mod dynamodb;
 mod item;
 mod lane_store;

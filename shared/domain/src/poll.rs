@@ -1,6 +1,8 @@
 //! Polls: their settings, and the rules that a vote needs.
 
 pub mod closing;
+#[cfg(any(test, feature = "text"))]
+pub mod copy;
 pub mod cursor;
 #[cfg(any(test, feature = "text"))]
 pub mod edit;
@@ -8,6 +10,7 @@ pub mod pausing;
 #[cfg(any(test, feature = "text"))]
 pub mod request;
 mod spec;
+pub mod transfer;
 
 use serde::{Deserialize, Serialize};
 
@@ -63,6 +66,9 @@ pub struct Settings {
     pub spec: PollSpec,
     /// From when on it takes no votes until it is resumed. If `None`, it is not paused.
     pub paused_from: Option<Timestamp>,
+    /// The tenant that it is offered to. Only its own tenant is shown that.
+    #[serde(skip)]
+    pub offered_to: Option<TenantKey>,
     /// How often it was written: 1, 2, …
     pub revision: u64,
     /// When it was made.
@@ -99,7 +105,13 @@ impl Settings {
 
     /// The settings as the API shows them at `now`, without the options.
     pub fn view(&self, now: Timestamp) -> PollView<'_> {
-        PollView { status: self.status(now), options: None, settings: self }
+        PollView { status: self.status(now), options: None, offered_to: None, settings: self }
+    }
+
+    /// The settings as the API shows them to the poll's own tenant.
+    pub fn own_view(&self, now: Timestamp) -> PollView<'_> {
+        let offered_to = self.offered_to.as_ref().and_then(TenantKey::tenant);
+        PollView { offered_to: Some(offered_to), ..self.view(now) }
     }
 }
 
@@ -112,6 +124,8 @@ pub struct Rules {
     pub tenant: TenantKey,
     /// Who wrote this revision, and how. If `None`, it is from before there were stamps.
     pub stamp: Option<Stamp>,
+    /// The poll that it was copied from, if any.
+    pub copied_from: Option<PollId>,
     /// How many options there are.
     pub options: u8,
     /// The revision that wrote the options' labels.
@@ -206,6 +220,8 @@ pub struct PollView<'a> {
     status: Status,
     #[serde(skip_serializing_if = "Option::is_none")]
     options: Option<Vec<OptionView<'a>>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    offered_to: Option<Option<Tenant>>,
 }
 
 impl Poll {
@@ -218,8 +234,16 @@ impl Poll {
 
     /// The poll as the API shows it at `now`.
     pub fn view(&self, now: Timestamp) -> PollView<'_> {
-        let options = self.options.iter().enumerate().map(|(id, label)| OptionView { id, label }).collect();
-        PollView { options: Some(options), ..self.rules.settings.view(now) }
+        PollView { options: Some(self.option_views()), ..self.rules.settings.view(now) }
+    }
+
+    /// The poll as the API shows it to its own tenant.
+    pub fn own_view(&self, now: Timestamp) -> PollView<'_> {
+        PollView { options: Some(self.option_views()), ..self.rules.settings.own_view(now) }
+    }
+
+    fn option_views(&self) -> Vec<OptionView<'_>> {
+        self.options.iter().enumerate().map(|(id, label)| OptionView { id, label }).collect()
     }
 }
 
@@ -334,6 +358,25 @@ mod tests {
                 "options": [{"id": 0, "label": "a"}, {"id": 1, "label": "b"}], "kind": "single", "max_choices": 1,
                 "opens_at": null, "closes_at": null, "identity": "device", "vote_change": "never", "results": "always",
                 "peak_votes_per_second": 1_000, "paused_from": null, "revision": 1, "created_at": at(0)})
+        );
+    }
+
+    #[test]
+    fn only_its_own_tenant_is_shown_whom_a_poll_is_offered_to() {
+        let mut offered = poll(json!({}));
+        let own = |poll: &Poll| serde_json::to_value(poll.own_view(at(1))).unwrap();
+        assert_eq!(own(&offered)["offered_to"], Value::Null);
+        assert!(own(&offered).as_object().unwrap().contains_key("offered_to"));
+        let other = Tenant::new("https://id.example.org", TenantKind::Organisation, "acme").unwrap();
+        offered.rules.settings.offered_to = Some(other.key());
+        assert_eq!(
+            own(&offered)["offered_to"],
+            json!({"issuer": "https://id.example.org", "kind": "organisation", "value": "acme"})
+        );
+        let shown = serde_json::to_value(offered.view(at(1))).unwrap();
+        assert!(
+            !shown.to_string().contains("acme") && !shown.as_object().unwrap().contains_key("offered_to"),
+            "{shown}"
         );
     }
 }

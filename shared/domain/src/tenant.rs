@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::field_error::FieldError;
+
 /// The most characters in a tenant's value.
 pub const VALUE_CHARS_MAX: usize = 255;
 /// Stands between the parts of an organisation's key. No issuer and no subject may contain it.
@@ -64,6 +66,19 @@ impl Tenant {
         let is_issuer = !issuer.is_empty() && !issuer.contains(char::is_whitespace);
         let is_value = (1..=VALUE_CHARS_MAX).contains(&value.chars().count()) && !value.contains(char::is_control);
         (is_issuer && is_value).then(|| Self { issuer: issuer.to_owned(), kind, value: value.to_owned() })
+    }
+
+    /// The tenant as a body sends it. Fails if no token could name it.
+    pub fn checked(self) -> Result<Self, Vec<FieldError>> {
+        Self::new(&self.issuer, self.kind, &self.value).ok_or_else(|| {
+            let issuer = FieldError::new("/issuer", "must be an issuer's address, without spaces");
+            let value = format!("must have 1 to {VALUE_CHARS_MAX} characters, and no control characters");
+            if Self::new(&self.issuer, self.kind, "any").is_none() {
+                vec![issuer]
+            } else {
+                vec![FieldError::new("/value", value)]
+            }
+        })
     }
 
     /// Its key. An account's has a space after the issuer; an organisation's has tabs, which no account's contains.
@@ -136,6 +151,19 @@ mod tests {
         }
         for issuer in ["", "a b", "a\tb"] {
             assert_eq!(Tenant::new(issuer, TenantKind::Account, "alice"), None, "{issuer:?}");
+        }
+    }
+
+    #[test]
+    fn a_tenant_that_is_sent_is_checked_and_what_is_wrong_is_named() {
+        let sent = |issuer: &str, value: &str| {
+            let sent = Tenant { value: value.to_owned(), ..Tenant::account(issuer, "") };
+            sent.checked().map_err(|errors| errors.into_iter().map(|error| error.pointer).collect::<Vec<_>>())
+        };
+        assert_eq!(sent(ISSUER, "alice"), Ok(Tenant::account(ISSUER, "alice")));
+        assert_eq!(sent("a b", "alice"), Err(vec!["/issuer".to_owned()]));
+        for value in ["", "a\tb", &"x".repeat(256)] {
+            assert_eq!(sent(ISSUER, value), Err(vec!["/value".to_owned()]), "{value:?}");
         }
     }
 

@@ -97,6 +97,12 @@ impl Reply {
         Ok(Self::json(status, &poll.view(now))?.etag(poll.rules.settings.tag(now)))
     }
 
+    /// A reply with the poll at `now` for a member of its tenant, which nobody may cache.
+    pub fn own_poll(status: StatusCode, poll: &Poll, now: Timestamp) -> Result<Self, Error> {
+        let reply = Self::json(status, &poll.own_view(now))?.etag(poll.rules.settings.tag(now));
+        Ok(reply.cache(CacheControl::Private))
+    }
+
     /// 201 with a JSON body.
     pub fn created(body: &impl Serialize) -> Result<Self, Error> {
         Self::json(StatusCode::CREATED, body)

@@ -143,9 +143,14 @@ impl Request {
         number.ok_or_else(|| Error::invalid(format!("The query's limit must be from 1 to {LIMIT_MAX}.")))
     }
 
-    /// Whether the path is the caller's own view (`…/mine`).
-    pub fn is_mine(&self) -> bool {
-        self.event.request_context.resource_path.ends_with("/mine")
+    /// The last segment of the path, such as `mine`.
+    pub fn last_segment(&self) -> &str {
+        self.event.request_context.resource_path.rsplit('/').next().unwrap_or_default()
+    }
+
+    /// The method, such as `GET`.
+    pub fn method(&self) -> &str {
+        &self.event.request_context.http_method
     }
 
     /// The caller, as the authorizer vouches for it.
@@ -254,14 +259,19 @@ impl Request {
         #[derive(serde::Deserialize)]
         #[serde(deny_unknown_fields)]
         struct Nothing {}
-        let text = self.text(BODY_BYTES_MAX)?;
+        self.json_if_any::<Nothing>(BODY_BYTES_MAX)?;
+        Ok(())
+    }
+
+    /// Parses the JSON body, which has at most `bytes_max` bytes. Returns `None` if it is empty.
+    pub fn json_if_any<T: DeserializeOwned>(&self, bytes_max: usize) -> Result<Option<T>, Error> {
+        let text = self.text(bytes_max)?;
         let text = body::without_byte_order_mark(&text);
         if text.is_empty() {
-            return Ok(());
+            return Ok(None);
         }
         self.must_be_json()?;
-        let Nothing {} = body::parse(text)?;
-        Ok(())
+        body::parse(text).map(Some)
     }
 
     fn text(&self, bytes_max: usize) -> Result<Cow<'_, str>, Error> {
@@ -297,7 +307,7 @@ impl Request {
     }
 
     fn unsupported(&self, what: Unsupported) -> Error {
-        Error::Unsupported { what, is_patch: self.event.request_context.http_method == "PATCH" }
+        Error::Unsupported { what, is_patch: self.method() == "PATCH" }
     }
 }
 

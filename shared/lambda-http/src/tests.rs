@@ -48,7 +48,7 @@ fn seen(request: Request) -> Value {
     json!({
         "id": request.id(),
         "poll": request.poll_id().unwrap().as_str(),
-        "is_mine": request.is_mine(),
+        "route": [request.method(), request.last_segment()],
         "caller": format!("{caller:?}"),
         "if_match": format!("{:?}", request.if_match()),
         "idempotency_key": format!("{:?}", request.idempotency_key()),

@@ -13,12 +13,18 @@ const DOCUMENT: &str = include_str!("../../../infra/openapi.yaml");
 const PRIVATE: &str = "private, no-store";
 
 /// Each operation: how it is asked, and what is said of an answer that went well. Problems are always private.
-const OPERATIONS: [(&str, Method, &str, &str); 11] = [
+const OPERATIONS: &[(&str, Method, &str, &str)] = &[
     ("listPolls", Method::GET, "/v1/polls", PRIVATE),
     ("createPoll", Method::POST, "/v1/polls", PRIVATE),
     ("getPoll", Method::GET, "/v1/polls/{poll_id}", "public, max-age=2"),
     ("updatePoll", Method::PATCH, "/v1/polls/{poll_id}", PRIVATE),
     ("closePoll", Method::POST, "/v1/polls/{poll_id}/close", PRIVATE),
+    ("pausePoll", Method::POST, "/v1/polls/{poll_id}/pause", PRIVATE),
+    ("resumePoll", Method::POST, "/v1/polls/{poll_id}/resume", PRIVATE),
+    ("copyPoll", Method::POST, "/v1/polls/{poll_id}/copy", PRIVATE),
+    ("offerPoll", Method::POST, "/v1/polls/{poll_id}/transfer", PRIVATE),
+    ("withdrawOffer", Method::DELETE, "/v1/polls/{poll_id}/transfer", PRIVATE),
+    ("acceptOffer", Method::POST, "/v1/polls/{poll_id}/transfer/accept", PRIVATE),
     ("castVote", Method::POST, "/v1/polls/{poll_id}/votes", PRIVATE),
     ("getVote", Method::GET, "/v1/polls/{poll_id}/votes/mine", PRIVATE),
     ("retractVote", Method::DELETE, "/v1/polls/{poll_id}/votes/mine", PRIVATE),
@@ -28,7 +34,8 @@ const OPERATIONS: [(&str, Method, &str, &str); 11] = [
 ];
 
 /// What no test brings about: faults, and what only a gateway would say that finds a parameter missing.
-const OUT_OF_REACH: [(&str, u16); 4] = [("getPoll", 400), ("getVote", 400), ("getResults", 400), ("getMyResults", 400)];
+const OUT_OF_REACH: &[(&str, u16)] =
+    &[("getPoll", 400), ("getVote", 400), ("getResults", 400), ("getMyResults", 400), ("withdrawOffer", 400)];
 const FAULTS: [u16; 3] = [429, 500, 503];
 
 /// Statuses by operation, as the document has them, but for HEAD, which answers as GET does, and for preflights: those the
@@ -97,6 +104,7 @@ const JSON: (&str, &str) = ("Content-Type", "application/json");
 /// Headers of requests.
 const JSON_ONLY: [(&str, &str); 1] = [JSON];
 const KEY: [(&str, &str); 2] = [JSON, ("Idempotency-Key", "caching")];
+const COPY_KEY: [(&str, &str); 2] = [JSON, ("Idempotency-Key", "caching-a-copy")];
 const ANY: [(&str, &str); 2] = [JSON, ("If-Match", "*")];
 const OTHER: [(&str, &str); 2] = [JSON, ("If-Match", "\"7\"")];
 const WEAK: [(&str, &str); 2] = [JSON, ("If-Match", "W/\"1\"")];
@@ -109,11 +117,15 @@ fn colours_with(fields: Value) -> Value {
     body
 }
 
+/// A tenant that a poll may be offered to.
+const TENANT: &str = r#"{"issuer": "https://id.example.org", "kind": "organisation", "value": "acme"}"#;
+
 /// A good body of an operation, if it has one.
 fn body_of(operation: &str) -> Option<String> {
     match operation {
         "createPoll" => Some(colours_with(json!({})).to_string()),
         "updatePoll" => Some(json!({"peak_votes_per_second": 2_000}).to_string()),
+        "offerPoll" => Some(TENANT.to_owned()),
         "castVote" => Some(json!({"choices": [1]}).to_string()),
         _ => None,
     }
@@ -159,8 +171,8 @@ impl Scene {
 async fn everyone_asks_everything(asker: &mut Asker, scene: &Scene) {
     let Scene { owner, voter, stranger, device, .. } = scene;
     let callers = [None, Some("a.b.c"), Some(device), Some(stranger), Some(voter), Some(owner)];
-    for (operation, ..) in &OPERATIONS {
-        let poll = if *operation == "closePoll" { &scene.closing } else { &scene.hidden };
+    for (operation, ..) in OPERATIONS {
+        let poll = if ["closePoll", "pausePoll"].contains(operation) { &scene.closing } else { &scene.hidden };
         let headers = if *operation == "updatePoll" { &ANY[..] } else { &JSON_ONLY };
         for token in callers {
             let body = body_of(operation);
@@ -194,6 +206,27 @@ fn steps(scene: &Scene) -> Vec<Step<'_>> {
         ("closePoll", 409, scheduled, as_owner, &[], None),
         ("closePoll", 413, closing, as_owner, &JSON_ONLY, large()),
         ("closePoll", 415, closing, as_owner, &[], text("{}")),
+        ("pausePoll", 400, closing, as_owner, &JSON_ONLY, text("{\"now\":true}")),
+        ("pausePoll", 409, scheduled, as_owner, &[], None),
+        ("pausePoll", 413, closing, as_owner, &JSON_ONLY, large()),
+        ("pausePoll", 415, closing, as_owner, &[], text("{}")),
+        ("resumePoll", 400, closing, as_owner, &JSON_ONLY, text("{\"now\":true}")),
+        ("resumePoll", 409, scheduled, as_owner, &[], None),
+        ("resumePoll", 413, closing, as_owner, &JSON_ONLY, large()),
+        ("resumePoll", 415, closing, as_owner, &[], text("{}")),
+        ("copyPoll", 201, hidden, as_owner, &COPY_KEY, text("{}")),
+        ("copyPoll", 200, hidden, as_owner, &COPY_KEY, text("{}")),
+        ("copyPoll", 409, hidden, as_owner, &COPY_KEY, text("{\"question\":\"Worst?\"}")),
+        ("copyPoll", 400, hidden, as_owner, &JSON_ONLY, text("{\"options\":[]}")),
+        ("copyPoll", 413, hidden, as_owner, &JSON_ONLY, large()),
+        ("copyPoll", 415, hidden, as_owner, &[], text("{}")),
+        ("offerPoll", 200, hidden, as_owner, &JSON_ONLY, text(TENANT)),
+        ("offerPoll", 400, hidden, as_owner, &JSON_ONLY, text("{}")),
+        ("offerPoll", 413, hidden, as_owner, &JSON_ONLY, large()),
+        ("offerPoll", 415, hidden, as_owner, &[], text(TENANT)),
+        ("acceptOffer", 400, hidden, as_owner, &JSON_ONLY, text("{\"now\":true}")),
+        ("acceptOffer", 413, hidden, as_owner, &JSON_ONLY, large()),
+        ("acceptOffer", 415, hidden, as_owner, &[], text("{}")),
         ("castVote", 201, accounts, as_owner, &JSON_ONLY, body_of("castVote")),
         ("castVote", 200, accounts, as_owner, &JSON_ONLY, body_of("castVote")),
         ("castVote", 400, hidden, as_voter, &JSON_ONLY, text("{}")),

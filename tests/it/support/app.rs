@@ -97,6 +97,11 @@ impl App {
         Answer::of(self.request(Method::POST, path).bearer_auth(token).json(body)).await
     }
 
+    /// POST without a body, with a token.
+    pub async fn post_without_body(&self, path: &str, token: &str) -> Answer {
+        Answer::of(self.request(Method::POST, path).bearer_auth(token)).await
+    }
+
     /// An account token of the local issuer.
     pub fn account(&self, subject: &str) -> String {
         self.issuer.sign(&self.issuer.claims(subject))
@@ -141,7 +146,7 @@ impl App {
 
     /// POST …/close.
     pub async fn close_poll(&self, poll: &str, owner: &str) -> Answer {
-        Answer::of(self.request(Method::POST, &format!("/v1/polls/{poll}/close")).bearer_auth(owner)).await
+        self.post_without_body(&format!("/v1/polls/{poll}/close"), owner).await
     }
 
     /// A new poll of three options that takes one choice from anyone; its id.

@@ -15,7 +15,7 @@ use aws_sdk_dynamodb::{
         },
         update_item::{UpdateItemError, UpdateItemInput},
     },
-    types::{AttributeValue, Put, Select, TransactWriteItem, builders::PutBuilder},
+    types::{AttributeValue, KeysAndAttributes, Put, Select, TransactWriteItem, builders::PutBuilder},
 };
 use aws_types::SdkConfig;
 use landslide_domain::{
@@ -31,6 +31,7 @@ use landslide_domain::{
 
 use super::{
     DynamoDb, Outcome, StoreError,
+    batch::read_batch,
     item::{Attributes, Item, attribute, binary, number, string, time},
     store_error,
 };
@@ -64,10 +65,10 @@ pub enum Replaced {
 /// One page of a tenant's polls, newest first.
 #[derive(Debug)]
 pub struct Page {
-    /// The polls, without owner, options and salt.
+    /// The polls as they are now, without options and salt. One that has just gone to another tenant is left out.
     pub polls: Vec<Settings>,
-    /// Whether there are older polls.
-    pub has_more: bool,
+    /// Behind which poll the next page begins. If `None`, there are no older polls.
+    pub next_after: Option<OwnerOrder>,
 }
 
 /// The ids of some polls, and where the next ones begin. If `None`, these are the last.
@@ -110,12 +111,20 @@ where
     Err(StoreError::Unavailable("read poll: a change of it does not end".to_owned()))
 }
 
+/// The attribute with the poll's revision; in OPTIONS, that of the labels.
+const REVISION: &str = "revision";
+/// The attribute with the time when the poll was created.
+const CREATED_AT: &str = "created_at";
 /// The attribute with the labels' revision.
 const OPTIONS_REVISION: &str = "options_revision";
 /// The attribute with the number of logical partitions. If absent, 512.
 const PARTITIONS: &str = "partitions";
 /// The attribute with the time from which on the poll is paused. Absent unless it is, or will be.
 const PAUSED_FROM: &str = "paused_from";
+/// The attribute with the tenant that the poll is offered to, if it is.
+const OFFERED_TO: &str = "offered_to";
+/// The attribute with the poll that this one was copied from, if it was.
+const COPIED_FROM: &str = "copied_from";
 /// The attribute with the number of lanes.
 pub(super) const LANES: &str = "lanes";
 /// The attribute with the time when the lanes were last doubled, if ever.
@@ -150,8 +159,23 @@ impl PollStore {
         Self::over(Client::new(aws), table)
     }
 
-    /// Reads at most `limit` polls of a tenant, older than `after`. Eventually consistent, as the index is.
+    /// Reads at most `limit` polls of a tenant, up to 100, older than `after`. Which polls there are comes from the index,
+    /// which is eventually consistent; the polls themselves are as they are now.
     pub async fn page(&self, tenant: &TenantKey, after: Option<&OwnerOrder>, limit: usize) -> Result<Page, StoreError> {
+        let mut places = self.places(tenant, after, limit).await?;
+        let has_more = places.len() > limit;
+        places.truncate(limit);
+        let next_after = places.last().filter(|_| has_more).cloned();
+        Ok(Page { polls: self.polls_at(tenant, &places).await?, next_after })
+    }
+
+    /// The places of a tenant's polls, and one more than `limit` if there is another page.
+    async fn places(
+        &self,
+        tenant: &TenantKey,
+        after: Option<&OwnerOrder>,
+        limit: usize,
+    ) -> Result<Vec<OwnerOrder>, StoreError> {
         let start = after.map(|after| {
             Item::from([
                 (keys::OWNER.to_owned(), string(tenant.as_str())),
@@ -166,7 +190,10 @@ impl PollStore {
             .table_name(&self.table)
             .index_name(BY_OWNER)
             .key_condition_expression("#owner = :owner")
+            .projection_expression("#poll_id, #created_at")
             .expression_attribute_names("#owner", keys::OWNER)
+            .expression_attribute_names("#poll_id", keys::POLL_ID)
+            .expression_attribute_names("#created_at", CREATED_AT)
             .expression_attribute_values(":owner", string(tenant.as_str()))
             .scan_index_forward(false)
             .set_exclusive_start_key(start)
@@ -175,10 +202,33 @@ impl PollStore {
             .send()
             .await
             .map_err(|error| store_error("list polls", error))?;
-        let mut polls = answer.items().iter().map(read_settings).collect::<Result<Vec<_>, _>>()?;
-        let has_more = polls.len() > limit;
-        polls.truncate(limit);
-        Ok(Page { polls, has_more })
+        answer.items().iter().map(read_place).collect()
+    }
+
+    /// The tenant's polls at these places, in their order.
+    async fn polls_at(&self, tenant: &TenantKey, places: &[OwnerOrder]) -> Result<Vec<Settings>, StoreError> {
+        if places.is_empty() {
+            return Ok(Vec::new());
+        }
+        let names: Vec<&str> = [keys::POLL_ID, keys::OWNER].into_iter().chain(settings_names()).collect();
+        let alias = |number: usize| format!("#a{number}");
+        let aliases: Vec<String> = (0..names.len()).map(alias).collect();
+        let wanted = KeysAndAttributes::builder()
+            .consistent_read(true)
+            .set_keys(Some(places.iter().map(|place| rules_key(&place.poll_id)).collect()))
+            .projection_expression(aliases.join(", "))
+            .set_expression_attribute_names(Some(
+                aliases.into_iter().zip(names.into_iter().map(str::to_owned)).collect(),
+            ));
+        let mut found = read_batch(&self.db, "list polls", [(self.table.clone(), wanted)]).await?;
+        let mut by_id = HashMap::new();
+        for item in found.remove(&self.table).unwrap_or_default() {
+            if Attributes(&item).string(keys::OWNER)? == tenant.as_str() {
+                let settings = read_settings(&item)?;
+                by_id.insert(settings.poll_id.clone(), settings);
+            }
+        }
+        Ok(places.iter().filter_map(|place| by_id.remove(&place.poll_id)).collect())
     }
 }
 
@@ -190,11 +240,7 @@ impl<D: DynamoDb> PollStore<D> {
 
     /// Reads a poll's rules, strongly consistent.
     pub async fn rules(&self, poll: &PollId) -> Result<Option<Rules>, StoreError> {
-        let get = GetItemInput::builder()
-            .table_name(&self.table)
-            .key(keys::POLL_ID, string(poll.as_str()))
-            .key(keys::ITEM, string(keys::RULES))
-            .consistent_read(true);
+        let get = GetItemInput::builder().table_name(&self.table).set_key(Some(rules_key(poll))).consistent_read(true);
         let answer = self.db.get_item(get).await.map_err(|error| store_error("read poll's rules", error))?;
         answer.item().map(read_rules).transpose()
     }
@@ -353,7 +399,7 @@ impl<D: DynamoDb> PollStore<D> {
 const OVER_THE_REVISION_BEFORE: &str = "#revision = :before AND #lanes <= :lanes";
 
 fn names_of_condition() -> HashMap<String, String> {
-    HashMap::from([("#revision".to_owned(), "revision".to_owned()), ("#lanes".to_owned(), LANES.to_owned())])
+    HashMap::from([("#revision".to_owned(), REVISION.to_owned()), ("#lanes".to_owned(), LANES.to_owned())])
 }
 
 fn values_of_condition(rules: &Rules) -> Item {
@@ -420,6 +466,10 @@ fn created(outcome: Outcome<TransactWriteItemsOutput, TransactWriteItemsError>) 
     })
 }
 
+fn rules_key(poll: &PollId) -> Item {
+    Item::from([(keys::POLL_ID.to_owned(), string(poll.as_str())), (keys::ITEM.to_owned(), string(keys::RULES))])
+}
+
 fn rules_item(rules: &Rules) -> Item {
     let settings = &rules.settings;
     let attributes = [
@@ -431,13 +481,15 @@ fn rules_item(rules: &Rules) -> Item {
         (OPTIONS_REVISION, number(rules.options_revision)),
         (LANES, number(rules.lanes)),
         ("salt", binary(rules.salt)),
-        ("revision", number(settings.revision)),
-        ("created_at", time(settings.created_at)),
+        (REVISION, number(settings.revision)),
+        (CREATED_AT, time(settings.created_at)),
         (CLOSING, time(settings.spec.closes_at.unwrap_or(Timestamp::LATEST))),
         ("request_hash", binary(rules.request_hash)),
     ];
     let spec = settings.spec.stored().map(|(name, stored)| (name, attribute(stored)));
     let paused_from = settings.paused_from.map(|at| (PAUSED_FROM, time(at)));
+    let offered_to = settings.offered_to.as_ref().map(|tenant| (OFFERED_TO, string(tenant.as_str())));
+    let copied_from = rules.copied_from.as_ref().map(|source| (COPIED_FROM, string(source.as_str())));
     let doubled_at = rules.lanes_doubled_at.map(|at| (LANES_DOUBLED_AT, time(at)));
     let stamp = rules.stamp.as_ref().and_then(|stamp| Some((STAMP, string(serde_json::to_string(stamp).ok()?))));
     let partitions =
@@ -446,6 +498,8 @@ fn rules_item(rules: &Rules) -> Item {
         .into_iter()
         .chain(spec)
         .chain(paused_from)
+        .chain(offered_to)
+        .chain(copied_from)
         .chain(stamp)
         .chain(doubled_at)
         .chain(partitions)
@@ -454,19 +508,33 @@ fn rules_item(rules: &Rules) -> Item {
 }
 
 pub(super) fn read_id(item: &Item) -> Result<PollId, StoreError> {
-    let id = Attributes(item).string(keys::POLL_ID)?;
+    parse_id(Attributes(item).string(keys::POLL_ID)?)
+}
+
+fn parse_id(id: &str) -> Result<PollId, StoreError> {
     PollId::parse(id).ok_or_else(|| StoreError::Broken(format!("read item: {id:?} is no poll's id")))
 }
 
-/// Parses the settings, which both the owner index and the item RULES hold.
+/// The names of the attributes that make a poll's settings, but for its id.
+fn settings_names() -> impl Iterator<Item = &'static str> {
+    PollSpec::NAMES.iter().copied().chain([PAUSED_FROM, OFFERED_TO, REVISION, CREATED_AT])
+}
+
+/// Parses a poll's place in its tenant's list.
+fn read_place(item: &Item) -> Result<OwnerOrder, StoreError> {
+    Ok(OwnerOrder { created_at: Attributes(item).time(CREATED_AT)?, poll_id: read_id(item)? })
+}
+
+/// Parses the settings of the item RULES.
 fn read_settings(item: &Item) -> Result<Settings, StoreError> {
     let attributes = Attributes(item);
     Ok(Settings {
         poll_id: read_id(item)?,
         spec: PollSpec::read(|name| attributes.setting(name))?,
         paused_from: attributes.optional_time(PAUSED_FROM)?,
-        revision: attributes.number("revision")?,
-        created_at: attributes.time("created_at")?,
+        offered_to: attributes.optional_string(OFFERED_TO)?.map(TenantKey::stored),
+        revision: attributes.number(REVISION)?,
+        created_at: attributes.time(CREATED_AT)?,
     })
 }
 
@@ -480,6 +548,7 @@ pub(super) fn read_rules(item: &Item) -> Result<Rules, StoreError> {
         settings,
         tenant: TenantKey::stored(attributes.string(keys::OWNER)?),
         stamp: read_stamp(attributes.optional_string(STAMP)?)?,
+        copied_from: attributes.optional_string(COPIED_FROM)?.map(parse_id).transpose()?,
         options: attributes.number("options")?,
         partitions: read_partitions(&attributes)?,
         lanes: attributes.number(LANES)?,
@@ -507,7 +576,7 @@ fn options_item(poll: &Poll) -> Item {
         (keys::POLL_ID.to_owned(), string(poll.rules.settings.poll_id.as_str())),
         (keys::ITEM.to_owned(), string(keys::OPTIONS)),
         ("labels".to_owned(), AttributeValue::L(labels)),
-        ("revision".to_owned(), number(poll.rules.options_revision)),
+        (REVISION.to_owned(), number(poll.rules.options_revision)),
     ])
 }
 
@@ -518,7 +587,7 @@ pub(super) fn read_poll(items: &[Item]) -> Result<Read<Option<Poll>>, StoreError
         return Ok(Read::Whole(None));
     };
     let (rules, options) = (read_rules(rules)?, Attributes(options));
-    if options.number::<u64>("revision")? != rules.options_revision {
+    if options.number::<u64>(REVISION)? != rules.options_revision {
         return Ok(Read::Torn);
     }
     Ok(Read::Whole(Some(Poll { rules, options: read_labels(&options)? })))

@@ -1,11 +1,8 @@
 //! Reads what results are made from: a poll and its lanes' COUNT items, from two tables in one batch.
 
-use std::{collections::HashMap, time::Duration};
+use std::collections::HashMap;
 
-use aws_sdk_dynamodb::{
-    Client,
-    types::{KeysAndAttributes, builders::KeysAndAttributesBuilder},
-};
+use aws_sdk_dynamodb::{Client, types::KeysAndAttributes};
 use aws_types::SdkConfig;
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use landslide_domain::{
@@ -18,20 +15,15 @@ use landslide_domain::{
 
 use super::{
     StoreError,
+    batch::read_batch,
     item::{Attributes, Item, string},
     polls::{LANES, Read, read_id, read_poll, read_whole},
-    store_error,
     tallies::read_count,
 };
 use crate::{
     clock::SystemClock,
     config::{self, ConfigError},
 };
-
-/// How often a batch is sent while DynamoDB leaves keys unread.
-const BATCHES_MAX: usize = 5;
-/// The pause before the n-th further batch is drawn at random below this times 2ⁿ.
-const PAUSE_MS: u64 = 25;
 
 /// The most keys in a batch.
 const KEYS_MAX: usize = 100;
@@ -134,45 +126,16 @@ impl ResultsStore {
             return Ok(Vec::new());
         }
         let wanted = KeysAndAttributes::builder().set_keys(Some(keys)).projection_expression(names.join(", "));
-        let mut found = self.items(HashMap::from([(table.to_owned(), built(wanted)?)])).await?;
+        let mut found = read_batch(&self.client, "add up ballots", [(table.to_owned(), wanted)]).await?;
         Ok(found.remove(table).unwrap_or_default())
     }
 
     /// Reads whole items by table, strongly consistent.
     async fn batch(&self, tables: HashMap<String, Vec<Item>>) -> Result<HashMap<String, Vec<Item>>, StoreError> {
-        let mut wanted = HashMap::new();
-        for (table, keys) in tables {
-            wanted.insert(table, built(KeysAndAttributes::builder().set_keys(Some(keys)).consistent_read(true))?);
-        }
-        self.items(wanted).await
+        let wanted = |keys| KeysAndAttributes::builder().set_keys(Some(keys)).consistent_read(true);
+        let tables = tables.into_iter().map(|(table, keys)| (table, wanted(keys)));
+        read_batch(&self.client, "read results", tables).await
     }
-
-    async fn items(
-        &self,
-        mut wanted: HashMap<String, KeysAndAttributes>,
-    ) -> Result<HashMap<String, Vec<Item>>, StoreError> {
-        let mut found: HashMap<String, Vec<Item>> = HashMap::new();
-        for attempt in 0..BATCHES_MAX {
-            if attempt > 0 {
-                tokio::time::sleep(Duration::from_millis(fastrand::u64(..PAUSE_MS << attempt))).await;
-            }
-            let call = self.client.batch_get_item().set_request_items(Some(wanted));
-            let answer = Box::pin(call.send()).await;
-            let answer = answer.map_err(|error| store_error("read results", error))?;
-            for (table, items) in answer.responses.unwrap_or_default() {
-                found.entry(table).or_default().extend(items);
-            }
-            wanted = answer.unprocessed_keys.unwrap_or_default();
-            if wanted.is_empty() {
-                return Ok(found);
-            }
-        }
-        Err(StoreError::Unavailable("read results: keys were left unread again and again".to_owned()))
-    }
-}
-
-fn built(keys: KeysAndAttributesBuilder) -> Result<KeysAndAttributes, StoreError> {
-    keys.build().map_err(|error| StoreError::Broken(format!("read results: {error}")))
 }
 
 fn poll_keys(poll: &PollId) -> Vec<Item> {

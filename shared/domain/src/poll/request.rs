@@ -53,6 +53,14 @@ impl<'de> Deserialize<'de> for CreatePoll {
 pub struct NewPoll {
     spec: PollSpec,
     labels: Vec<String>,
+    copied: Option<Copied>,
+}
+
+/// From which poll a new one is copied, and the hash of the request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Copied {
+    from: PollId,
+    request_hash: [u8; 32],
 }
 
 impl CreatePoll {
@@ -96,7 +104,7 @@ impl NewPoll {
         {
             errors.push(FieldError::new("/closes_at", "must be after opens_at"));
         }
-        if errors.is_empty() { Ok(Self { spec, labels }) } else { Err(errors) }
+        if errors.is_empty() { Ok(Self { spec, labels, copied: None }) } else { Err(errors) }
     }
 }
 
@@ -158,8 +166,17 @@ fn valid_max_choices(kind: Kind, given: Option<u64>, options: usize, errors: &mu
 }
 
 impl NewPoll {
-    /// SHA-256 of the poll with defaults filled in, so that equal requests have equal hashes.
+    /// The same poll as a copy, asked for by a request with this hash.
+    pub(super) fn copied(self, from: PollId, request_hash: [u8; 32]) -> Self {
+        Self { copied: Some(Copied { from, request_hash }), ..self }
+    }
+
+    /// SHA-256 of the request: of the poll with defaults filled in, so that equal requests have equal hashes; of a copy,
+    /// what its request names.
     pub fn hash(&self) -> [u8; 32] {
+        if let Some(copied) = &self.copied {
+            return copied.request_hash;
+        }
         // Strings, numbers and unit variants: nothing in it can fail to serialise.
         let canonical = serde_json::to_vec(self).unwrap_or_default();
         Sha256::digest(canonical).into()
@@ -200,9 +217,17 @@ impl NewPoll {
             lanes_doubled_at: None,
             tenant: tenant.key(),
             stamp: Some(stamp),
+            copied_from: self.copied.map(|copied| copied.from),
             salt,
             request_hash,
-            settings: Settings { poll_id, spec: self.spec, paused_from: None, revision: 1, created_at: now },
+            settings: Settings {
+                poll_id,
+                spec: self.spec,
+                paused_from: None,
+                offered_to: None,
+                revision: 1,
+                created_at: now,
+            },
         };
         Ok(Poll { rules, options: self.labels })
     }

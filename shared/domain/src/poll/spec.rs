@@ -113,14 +113,17 @@ macro_rules! poll_settings {
 
         /// Settings and labels as sent: the types are right, nothing else is checked. If `None`, the field is absent.
         #[cfg(any(test, feature = "text"))]
-        #[derive(Clone, Debug, Default, Deserialize)]
+        #[derive(Clone, Debug, Default, Deserialize, Serialize)]
         #[serde(deny_unknown_fields, default)]
         pub struct SentSettings {
-            #[serde(deserialize_with = "given")]
+            #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
             pub(super) $text: Option<$text_sent>,
-            #[serde(deserialize_with = "given")]
+            #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
             pub(super) options: Option<Vec<String>>,
-            $(#[serde(deserialize_with = "given")] pub(super) $name: Option<$sent>,)*
+            $(
+                #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+                pub(super) $name: Option<$sent>,
+            )*
         }
 
         impl PollSpec {

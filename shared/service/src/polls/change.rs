@@ -15,8 +15,10 @@ use landslide_domain::{
     member::{Action, Member},
     poll::closing::{close, fence},
     poll::pausing::{pause, resume},
+    poll::transfer::{accept, offer, withdraw},
     poll::{Poll, Status},
     role::Operation,
+    tenant::Tenant,
     time::Timestamp,
 };
 
@@ -91,6 +93,32 @@ impl<D: DynamoDb, C: Clock> PollChanges<D, C> {
             while_open(poll, now, again, || resume(poll))
         })
         .await
+    }
+
+    /// Offers the member's poll to another tenant, instead of one that it is offered to so far.
+    pub async fn offer(&self, poll_id: &PollId, member: &Member, to: &Tenant) -> Result<Poll, Error> {
+        member.must(Operation::OfferPoll)?;
+        self.change(poll_id, member, Action::PollOffered, |poll, _, _| {
+            poll.rules.must_be_of(&member.tenant)?;
+            offer(poll, to)
+        })
+        .await
+    }
+
+    /// Withdraws the offer of the member's poll. If there is none, returns the poll as it is.
+    pub async fn withdraw_offer(&self, poll_id: &PollId, member: &Member) -> Result<Poll, Error> {
+        member.must(Operation::WithdrawOffer)?;
+        self.change(poll_id, member, Action::OfferWithdrawn, |poll, _, _| {
+            poll.rules.must_be_of(&member.tenant)?;
+            Ok(withdraw(poll))
+        })
+        .await
+    }
+
+    /// Makes a poll the member's tenant's, to which it is offered. If it is that already, returns the poll as it is.
+    pub async fn accept_offer(&self, poll_id: &PollId, member: &Member) -> Result<Poll, Error> {
+        member.must(Operation::AcceptOffer)?;
+        self.change(poll_id, member, Action::PollTransferred, |poll, _, _| accept(poll, &member.tenant)).await
     }
 
     /// Replaces a poll by the result of `edit`. `edit` receives the current poll, the time, and whether the current

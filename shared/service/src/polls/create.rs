@@ -5,11 +5,14 @@ use landslide_aws::{
     random,
     store::{Created, LimitStore, PollStore},
 };
+#[cfg(feature = "creation")]
+use landslide_aws::{config, sdk, secret};
 use landslide_domain::{
     error::Error,
     ids::PollId,
     limits::{Limits, Quota},
     member::{Action, Member},
+    poll::copy::CopyPoll,
     poll::request::{CreatePoll, NewPoll},
     poll::{Poll, Rules},
     role::Operation,
@@ -46,6 +49,16 @@ impl PollCreation {
         Self { polls, limits, poll_id_secret, lanes_min }
     }
 
+    /// The service that the environment configures, with an open connection.
+    #[cfg(feature = "creation")]
+    pub async fn from_env() -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
+        let aws = sdk::sdk_config()?;
+        let poll_id_secret = secret::read(&aws, &config::text("POLL_ID_SECRET")?).await?;
+        let (polls, limits) = (PollStore::from_env(&aws)?, LimitStore::from_env(&aws)?);
+        polls.prime().await;
+        Ok(Self::new(polls, limits, poll_id_secret, config::value("MIN_LANES")?))
+    }
+
     /// Creates a poll for a tenant within its limits. If the tenant has used the idempotency key before, returns the poll
     /// created then, as it is now, whatever the limits.
     pub async fn create(
@@ -57,13 +70,57 @@ impl PollCreation {
     ) -> Result<CreatedPoll, Error> {
         member.must(Operation::CreatePoll)?;
         let new = asked.validate().map_err(Error::InvalidFields)?;
-        let request_hash = new.hash();
         let poll_id = self.id(member, key)?;
-        if key.is_some()
-            && let Some(poll) = self.polls.poll(&poll_id, &SystemClock).await?
-        {
-            return repeated(poll, request_hash);
+        match self.earlier(member, key, &poll_id, new.hash()).await? {
+            Some(earlier) => Ok(earlier),
+            None => self.create_new(member, limits, poll_id, new).await,
         }
+    }
+
+    /// Creates a copy of the member's poll, within the limits and once per idempotency key as `create` does.
+    pub async fn copy(
+        &self,
+        member: &Member,
+        limits: &Limits,
+        key: Option<&str>,
+        source: &PollId,
+        asked: CopyPoll,
+    ) -> Result<CreatedPoll, Error> {
+        member.must(Operation::CopyPoll)?;
+        let poll_id = self.id(member, key)?;
+        if let Some(earlier) = self.earlier(member, key, &poll_id, asked.hash(source)).await? {
+            return Ok(earlier);
+        }
+        let source = self.polls.poll(source, &SystemClock).await?.ok_or(Error::NoSuchPoll)?;
+        source.rules.must_be_of(&member.tenant)?;
+        let new = asked.of(&source, SystemClock.now()).map_err(Error::InvalidFields)?;
+        self.create_new(member, limits, poll_id, new).await
+    }
+
+    /// The poll that the member's tenant has created with the key before, as it is now. Fails if that was another
+    /// request.
+    async fn earlier(
+        &self,
+        member: &Member,
+        key: Option<&str>,
+        poll_id: &PollId,
+        request_hash: [u8; 32],
+    ) -> Result<Option<CreatedPoll>, Error> {
+        if key.is_none() {
+            return Ok(None);
+        }
+        let poll = self.polls.poll(poll_id, &SystemClock).await?;
+        poll.map(|poll| repeated(member, poll, request_hash)).transpose()
+    }
+
+    async fn create_new(
+        &self,
+        member: &Member,
+        limits: &Limits,
+        poll_id: PollId,
+        new: NewPoll,
+    ) -> Result<CreatedPoll, Error> {
+        let request_hash = new.hash();
         let poll = self.drafted(new, poll_id, member)?;
         self.must_have_room(&poll.rules, limits).await?;
         for attempt in 0..ATTEMPTS_MAX {
@@ -74,7 +131,7 @@ impl PollCreation {
             let counted = self.limits.one_more_poll(&rules.tenant, max, rules.settings.created_at)?;
             match self.polls.create(&poll, &[counted]).await? {
                 Created::New => return Ok(CreatedPoll { poll, is_new: true }),
-                Created::Exists => return self.there_already(&rules.settings.poll_id, request_hash).await,
+                Created::Exists => return self.there_already(member, &rules.settings.poll_id, request_hash).await,
                 Created::Refused => return Err(used_up(rules, limits)),
                 Created::Busy => {}
             }
@@ -94,10 +151,15 @@ impl PollCreation {
         }
     }
 
-    async fn there_already(&self, poll_id: &PollId, request_hash: [u8; 32]) -> Result<CreatedPoll, Error> {
+    async fn there_already(
+        &self,
+        member: &Member,
+        poll_id: &PollId,
+        request_hash: [u8; 32],
+    ) -> Result<CreatedPoll, Error> {
         // A query is not isolated from a transaction: the other create may still be landing.
         let landing = || Error::Unavailable("a poll with this id is being created".to_owned());
-        repeated(self.polls.poll(poll_id, &SystemClock).await?.ok_or_else(landing)?, request_hash)
+        repeated(member, self.polls.poll(poll_id, &SystemClock).await?.ok_or_else(landing)?, request_hash)
     }
 
     fn id(&self, member: &Member, key: Option<&str>) -> Result<PollId, Error> {
@@ -119,7 +181,9 @@ fn used_up(poll: &Rules, limits: &Limits) -> Error {
     Error::LimitExceeded(Quota::no_more_polls(limits, poll.settings.created_at))
 }
 
-fn repeated(poll: Poll, request_hash: [u8; 32]) -> Result<CreatedPoll, Error> {
+fn repeated(member: &Member, poll: Poll, request_hash: [u8; 32]) -> Result<CreatedPoll, Error> {
+    // It may have gone to another tenant since.
+    poll.rules.must_be_of(&member.tenant)?;
     if poll.rules.request_hash == request_hash {
         Ok(CreatedPoll { poll, is_new: false })
     } else {

@@ -4,8 +4,8 @@ use landslide_aws::{config::ConfigError, sdk, store::PollStore};
 use landslide_domain::{
     error::Error,
     member::Member,
+    poll::Settings,
     poll::cursor::{cursor, read_cursor},
-    poll::{OwnerOrder, Settings},
     role::Operation,
 };
 
@@ -39,12 +39,7 @@ impl TenantPolls {
         let tenant = member.tenant.key();
         let after = after.map(|after| read_cursor(&tenant, after).ok_or(Error::UnknownCursor)).transpose()?;
         let page = self.polls.page(&tenant, after.as_ref(), limit).await?;
-        let last = page.polls.last().filter(|_| page.has_more);
-        let next_cursor = last.map(|last| cursor(&tenant, &place(last)));
+        let next_cursor = page.next_after.map(|last| cursor(&tenant, &last));
         Ok(PollPage { polls: page.polls, next_cursor })
     }
-}
-
-fn place(settings: &Settings) -> OwnerOrder {
-    OwnerOrder { created_at: settings.created_at, poll_id: settings.poll_id.clone() }
 }

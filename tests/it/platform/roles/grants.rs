@@ -17,10 +17,28 @@ pub const MAY: &[(&str, &[Grant])] = &[
             ("PollIdSecret", &["secretsmanager:GetSecretValue"]),
         ],
     ),
-    ("list-polls", &[("index by-owner of Polls", &["dynamodb:Query"]), COUNTS_REQUESTS]),
+    (
+        "list-polls",
+        &[
+            ("index by-owner of Polls", &["dynamodb:Query"]),
+            ("Polls", &["dynamodb:BatchGetItem"]), // without the salt
+            COUNTS_REQUESTS,
+        ],
+    ),
     ("get-poll", &[("Polls", &["dynamodb:Query"])]),
     ("update-poll", &[("Polls", &["dynamodb:Query", "dynamodb:PutItem"]), COUNTS_REQUESTS]),
     ("close-poll", &[("Polls", &["dynamodb:Query", "dynamodb:PutItem"]), COUNTS_REQUESTS]),
+    ("pause-poll", &[("Polls", &["dynamodb:Query", "dynamodb:PutItem"]), COUNTS_REQUESTS]),
+    (
+        "copy-poll",
+        &[
+            ("Polls", &["dynamodb:Query", "dynamodb:PutItem"]),
+            ("index by-closing of Polls", &["dynamodb:Query"]),
+            COUNTS_REQUESTS,
+            ("PollIdSecret", &["secretsmanager:GetSecretValue"]),
+        ],
+    ),
+    ("transfer-poll", &[("Polls", &["dynamodb:Query", "dynamodb:PutItem"]), COUNTS_REQUESTS]),
     ("register-device", &[("DeviceSecret", &["secretsmanager:GetSecretValue"])]),
     ("cast-vote", &[("Polls", &["dynamodb:GetItem"]), ("Votes", &["dynamodb:GetItem", "dynamodb:PutItem"])]),
     ("get-vote", &[("Polls", &["dynamodb:GetItem"]), ("Votes", &["dynamodb:GetItem"])]),

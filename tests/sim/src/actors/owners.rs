@@ -39,6 +39,8 @@ pub const OPENED_MS: u64 = 1_000 + AHEAD_MS.end;
 const SOON_MS: u64 = 7_000;
 /// How long after asking for a pause an owner asks for its end at most, in milliseconds: often before it has begun.
 const PAUSED_MS: u64 = 25_000;
+/// How long before a pause begins an owner asks for its end in the last moment, in milliseconds.
+const JUST_MS: u64 = 1_500;
 /// How often an owner tries again.
 const TRIES_MAX: u64 = 5;
 /// The longest pause before the next try, in milliseconds.
@@ -117,7 +119,11 @@ pub async fn act(cloud: Rc<Cloud>, poll: Rc<Poll>) {
             4 => Wish::Edit(json!({"options": relabelled(&poll, world.draw(1_000)), "closes_at": in_time()})),
             5 | 6 => {
                 ask_again(&cloud, &poll, &Wish::Pause).await;
-                world.executor.sleep(world.draw(PAUSED_MS)).await;
+                if world.once_in(3) {
+                    wait_until_its_pause_begins(world, &poll).await;
+                } else {
+                    world.executor.sleep(world.draw(PAUSED_MS)).await;
+                }
                 Wish::Resume
             }
             _ => {
@@ -169,6 +175,13 @@ async fn wait_until_it_closes_soon(world: &World, poll: &Poll) {
     let closes_at = world.ledger().poll(poll.rules.settings.poll_id.as_str()).times_now().closes_at;
     let left = closes_at.map_or(0, |closes_at| closes_at.saturating_sub(world.executor.now_ms()));
     world.executor.sleep(left.saturating_sub(world.draw(SOON_MS))).await;
+}
+
+/// Waits until just before the poll's pause begins, if it does.
+async fn wait_until_its_pause_begins(world: &World, poll: &Poll) {
+    let paused_from = world.ledger().poll(poll.rules.settings.poll_id.as_str()).times_now().paused_from;
+    let left = paused_from.map_or(0, |paused_from| paused_from.saturating_sub(world.executor.now_ms()));
+    world.executor.sleep(left.saturating_sub(world.draw(JUST_MS))).await;
 }
 
 /// Closes a poll, however often it takes.
