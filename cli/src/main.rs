@@ -9,6 +9,7 @@ mod preflight;
 mod redrive;
 mod replay;
 mod signed;
+mod tenant;
 
 use std::process::ExitCode;
 
@@ -37,6 +38,7 @@ enum Command {
     Demo(demo::Arguments),
     Preflight(preflight::Arguments),
     DeviceKeys(device_keys::Arguments),
+    Tenant(tenant::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -49,6 +51,7 @@ fn main() -> ExitCode {
         Command::Token(arguments) => done(token::run(&arguments)),
         Command::Demo(arguments) => done(demo::run(&arguments)),
         Command::DeviceKeys(arguments) => done(device_keys::run(&arguments)),
+        Command::Tenant(arguments) => done(tenant::run(&arguments)),
     };
     match result {
         Ok(code) => code,

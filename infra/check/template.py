@@ -53,7 +53,9 @@ ENVIRONMENT = {
     "DeleteView": {"POLLS_TABLE", "AUDIT_TABLE", "ALLOWED_ORIGIN", *OF_MEMBERS},
     "CreateKey": {"AUDIT_TABLE", "KEY_SECRET", "ALLOWED_ORIGIN", *OF_MEMBERS},
     "ListKeys": {"ALLOWED_ORIGIN", *OF_MEMBERS},
+    "ListAudit": {"AUDIT_TABLE", "ALLOWED_ORIGIN", *OF_MEMBERS},
     "DeleteKey": {"AUDIT_TABLE", "ALLOWED_ORIGIN", *OF_MEMBERS},
+    "GetUsage": {"POLLS_TABLE", "TALLIES_TABLE", "ALLOWED_ORIGIN", *OF_MEMBERS},
     "Authorizer": {"DEVICE_SECRET", "KEY_SETS_SECRET", "ISSUERS", "LOOPBACK_ISSUERS"},
     "AuthorizerOwners": {
         *("DEVICE_SECRET", "KEY_SETS_SECRET", "ISSUERS", "LOOPBACK_ISSUERS"),
@@ -62,6 +64,7 @@ ENVIRONMENT = {
     "RefreshKeys": {"KEY_SETS_SECRET", "ISSUERS", "LOOPBACK_ISSUERS"},
     "TallyVotes": {"POLLS_TABLE", "TALLIES_TABLE", "TALLY_QUEUE_URL", "TALLY_DLQ_URL"},
     "RelayVotes": {"TALLY_QUEUE_URL", "RELAY_DLQ_URL"},
+    "RelayChanges": {"AUDIT_TABLE", "RELAY_DLQ_URL"},
 }
 TABLE_ACTIONS = {
     "CreatePoll": {"Polls": {"Query", "PutItem"}, "${Polls.Arn}/index/by-closing": {"Query"}, "Tenants": COUNTS},
@@ -81,10 +84,21 @@ TABLE_ACTIONS = {
     "DeleteView": {"Polls": {"GetItem"}, "Tenants": {*COUNTS, "DeleteItem"}, "Audit": {"Query", "PutItem"}},
     "CreateKey": {"Tenants": {*COUNTS, "Query", "PutItem"}, "Audit": {"Query", "PutItem"}},
     "ListKeys": {"Tenants": {*COUNTS, "Query"}},
+    "ListAudit": {"Audit": {"Query"}, "Tenants": COUNTS},
     "DeleteKey": {"Tenants": {*COUNTS, "DeleteItem"}, "Audit": {"Query", "PutItem"}},
+    "GetUsage": {
+        "${Polls.Arn}/index/by-owner": {"Query"},
+        "Polls": {"BatchGetItem"},
+        "Tallies": {"BatchGetItem"},
+        "Tenants": {*COUNTS, "Query"},
+    },
     "AuthorizerOwners": {"Tenants": {"GetItem", "UpdateItem"}},
     "TallyVotes": {"Tallies": {"GetItem", "Query", "PutItem"}, "Polls": {"UpdateItem"}},
     "RelayVotes": {"Votes.StreamArn": {"GetRecords", "GetShardIterator", "DescribeStream", "ListStreams"}},
+    "RelayChanges": {
+        "Polls.StreamArn": {"GetRecords", "GetShardIterator", "DescribeStream", "ListStreams"},
+        "Audit": {"Query", "PutItem"},
+    },
 }
 """What each role may do with tables, and no more."""
 WITHOUT_SALTS = {
@@ -111,19 +125,21 @@ SECRET_ACTIONS = {
 """What each role may do with secrets, and no more."""
 OUTPUTS = {
     *("ApiUrl", "ApiId", "PollsTable", "VotesTable", "TalliesTable", "TenantsTable", "AuditTable"),
-    *("TallyQueueUrl", "TallyDlqUrl", "RelayDlqUrl", "RelayFailuresBucket", "DeviceSecret"),
+    *("Limits", "TallyQueueUrl", "TallyDlqUrl", "RelayDlqUrl", "RelayFailuresBucket", "DeviceSecret"),
     *("Release", "ReleaseBefore"),
+}
+OF_A_STREAM = {
+    *("FunctionName", "EventSourceArn", "Enabled", "BatchSize", "MaximumBatchingWindowInSeconds"),
+    *("StartingPosition", "ParallelizationFactor", "TumblingWindowInSeconds", "BisectBatchOnFunctionError"),
+    *("MaximumRetryAttempts", "MaximumRecordAgeInSeconds", "DestinationConfig"),
 }
 MAPPING_SETTINGS = {
     "TallyVotesMapping": {
         *("FunctionName", "EventSourceArn", "Enabled", "BatchSize"),  # a FIFO queue knows no batching window
         *("FunctionResponseTypes", "ScalingConfig"),
     },
-    "RelayVotesMapping": {
-        *("FunctionName", "EventSourceArn", "Enabled", "BatchSize", "MaximumBatchingWindowInSeconds"),
-        *("StartingPosition", "ParallelizationFactor", "TumblingWindowInSeconds", "BisectBatchOnFunctionError"),
-        *("MaximumRetryAttempts", "MaximumRecordAgeInSeconds", "DestinationConfig"),
-    },
+    "RelayVotesMapping": OF_A_STREAM,
+    "RelayChangesMapping": OF_A_STREAM,
 }
 ALARMS = {
     "RelayLateAlarm": {"AWS/Lambda IteratorAge"},
@@ -132,6 +148,8 @@ ALARMS = {
     "TallyDlqAlarm": {"AWS/SQS ApproximateNumberOfMessagesVisible"},
     "RelayDlqAlarm": {"AWS/SQS ApproximateNumberOfMessagesVisible"},
     "FailuresBucketAlarm": {"AWS/S3 NumberOfObjects"},
+    "ChangesLateAlarm": {"AWS/Lambda IteratorAge"},
+    "ChangesErrorsAlarm": {"AWS/Lambda Errors"},
     "ApiErrorsAlarm": {"AWS/ApiGateway 5XXError"},
     "LambdaThrottledAlarm": {"AWS/Lambda Throttles"},
     "AuthorizerErrorsAlarm": {"AWS/Lambda Errors"},
@@ -694,18 +712,19 @@ def mappings_say_every_setting(stack: Stack) -> Iterator[str]:
         yield from (f"{name}: {setting}" for setting in sorted(mappings[name].keys() ^ MAPPING_SETTINGS[name]))
 
 
-def the_relay_loses_nothing(stack: Stack) -> Iterator[str]:
-    mapping = stack.template["Resources"]["RelayVotesMapping"]["Properties"]
+def the_relays_lose_nothing(stack: Stack) -> Iterator[str]:
     wanted = {
         "StartingPosition": "TRIM_HORIZON",
         "BisectBatchOnFunctionError": False,
         "MaximumRetryAttempts": -1,
         "MaximumRecordAgeInSeconds": 23 * 60 * 60,
-        "MaximumBatchingWindowInSeconds": {"Ref": "RelayWindowSeconds"},
     }
-    yield from (setting for setting, value in wanted.items() if mapping.get(setting) != value)
-    if get_att(mapping.get("DestinationConfig", {}).get("OnFailure", {}).get("Destination")) != "RelayFailuresBucket.Arn":
-        yield "DestinationConfig"
+    for name, window in (("RelayVotesMapping", {"Ref": "RelayWindowSeconds"}), ("RelayChangesMapping", 0)):
+        mapping = stack.template["Resources"][name]["Properties"]
+        settings = {**wanted, "MaximumBatchingWindowInSeconds": window}
+        yield from (f"{name}: {setting}" for setting, value in settings.items() if mapping.get(setting) != value)
+        if get_att(mapping.get("DestinationConfig", {}).get("OnFailure", {}).get("Destination")) != "RelayFailuresBucket.Arn":
+            yield f"{name}: DestinationConfig"
 
 
 def the_tally_reports_single_failures(stack: Stack) -> Iterator[str]:

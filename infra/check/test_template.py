@@ -179,6 +179,7 @@ SPOILS = {
         resource("Votes/UpdateReplacePolicy", None),
         resource("DeviceSecret/DeletionPolicy", "Retain"),
         resource("PollIdSecret/DeletionPolicy", None),
+        resource("KeySecret/UpdateReplacePolicy", None),
     ],
     check.warm_throughput_is_sent_only_as_asked: [
         resource("Votes/Properties/WarmThroughput/Fn::If/1/ReadUnitsPerSecond/Fn::If/2", 12000),
@@ -249,7 +250,8 @@ SPOILS = {
         resource("TallyVotesMapping/Properties/MaximumBatchingWindowInSeconds", 0),
         resource("RelayVotesMapping/Properties/FunctionResponseTypes", ["ReportBatchItemFailures"]),
     ],
-    check.the_relay_loses_nothing: [
+    check.the_relays_lose_nothing: [
+        resource("RelayChangesMapping/Properties/MaximumRetryAttempts", 10),
         resource("RelayVotesMapping/Properties/StartingPosition", "LATEST"),
         resource("RelayVotesMapping/Properties/MaximumRetryAttempts", 3),
         resource("RelayVotesMapping/Properties/DestinationConfig/OnFailure/Destination", {"Fn::GetAtt": "RelayDlq.Arn"}),

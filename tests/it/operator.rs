@@ -3,4 +3,5 @@
 mod audit;
 mod device_keys;
 mod preflight;
+mod tenant;
 mod updates;

@@ -3,4 +3,5 @@
 mod calls;
 mod dynamodb;
 mod gateway;
+mod limits;
 mod roles;

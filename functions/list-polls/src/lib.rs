@@ -8,11 +8,6 @@ use landslide_edge::{CacheControl, Error, Reply, Request};
 use landslide_service::polls::TenantPolls;
 use serde::Serialize;
 
-/// Polls per page, unless `limit` says otherwise.
-const LIMIT_DEFAULT: usize = 20;
-/// The most polls per page.
-const LIMIT_MAX: usize = 100;
-
 #[derive(Serialize)]
 struct Polls<'a> {
     polls: Vec<PollView<'a>>,
@@ -23,14 +18,7 @@ struct Polls<'a> {
 pub async fn handle(polls: Arc<TenantPolls>, request: Request) -> Result<Reply, Error> {
     let now = clock::now();
     let member = request.member(now)?;
-    let page = polls.page(&member, request.query("cursor"), limit(&request)?).await?;
+    let page = polls.page(&member, request.query("cursor"), request.limit()?).await?;
     let polls = page.polls.iter().map(|settings| settings.own_view(now)).collect();
     Ok(Reply::ok(&Polls { polls, next_cursor: page.next_cursor })?.cache(CacheControl::Private))
-}
-
-fn limit(request: &Request) -> Result<usize, Error> {
-    let Some(limit) = request.query("limit") else { return Ok(LIMIT_DEFAULT) };
-    let digits = Some(limit).filter(|limit| limit.bytes().all(|byte| byte.is_ascii_digit()));
-    let number = digits.and_then(|digits| digits.parse().ok()).filter(|number| (1..=LIMIT_MAX).contains(number));
-    number.ok_or_else(|| Error::invalid(format!("The query's limit must be from 1 to {LIMIT_MAX}.")))
 }

@@ -41,12 +41,14 @@ def _callers(deployed: Stack) -> list[Caller]:
         """A new one each time: what an earlier run left behind is not met again."""
         return operator_program.token(deployed.issuer_key, f"{kind}-{uuid.uuid4()}")
 
-    owner = account("owner")
+    owner, of_key = account("owner"), account("owner")
+    key = api.post(deployed.api_url, "/v1/keys", of_key, {"name": "schemathesis", "role": "editor"})["key"]
     return [
         Caller("nobody", None, account("owner")),
         Caller("device", api.post(deployed.api_url, "/v1/devices", None, {})["token"], account("owner")),
         Caller("owner", owner, owner),
         Caller("stranger", account("stranger"), account("owner")),
+        Caller("key", key, of_key),
     ]
 
 
@@ -74,7 +76,8 @@ def _settings(caller: Caller, polls: str) -> str:
     """What differs from caller to caller, to follow what all share. `polls` is a list in JSON, which is TOML too."""
     settings = f"\n[dictionaries.polls]\nvalues = {polls}\n"
     if caller.token is not None:
-        settings += '\n[auth.openapi.caller]\napi_key = "Bearer ${CALLER_TOKEN}"\n'
+        for scheme in ("caller", "owner"):
+            settings += f'\n[auth.openapi.{scheme}]\napi_key = "Bearer ${{CALLER_TOKEN}}"\n'
     return settings
 
 

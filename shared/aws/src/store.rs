@@ -7,6 +7,7 @@ mod item;
 mod lane_store;
 mod limits;
 mod poll_cache;
+mod poll_image;
 mod polls;
 mod results;
 mod tallies;
@@ -29,7 +30,8 @@ pub use self::{
     lane_store::{LaneStore, LaneStoreError, SeenIds},
     limits::{Counted, LimitStore},
     poll_cache::PollCache,
-    polls::{Created, Page, PollStore, Replaced},
+    poll_image::{Labels, PollImage},
+    polls::{Created, IdPage, Page, PollStore, Replaced},
     results::{ResultsStore, Snapshot},
     tallies::{SeenPage, SeenPlace, TallyStore},
     tokens::{StoredKey, StoredView, TokenStore},

@@ -3,6 +3,7 @@
 
 mod change;
 mod check;
+pub mod cursor;
 
 use std::collections::BTreeMap;
 

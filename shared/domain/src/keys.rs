@@ -129,7 +129,12 @@ pub const DAY_USE_PREFIX: &str = "DAY#";
 
 /// `created_at#poll_id`, of fixed width: the order of an owner's polls.
 pub fn owner_order(created_at: Timestamp, poll: &PollId) -> String {
-    format!("{:015}#{poll}", created_at.as_millis())
+    format!("{}#{poll}", owner_order_from(created_at))
+}
+
+/// Where in the order of an owner's polls those begin that were created at a time or later.
+pub fn owner_order_from(created_at: Timestamp) -> String {
+    format!("{:015}", created_at.as_millis())
 }
 
 /// Parses the poll's id from a key `poll_id#sss`.
@@ -204,5 +209,7 @@ mod tests {
         let keys = [9, 10, 1_790_000_000_000].map(|millis| owner_order(at(millis), &poll()));
         assert!(keys.is_sorted(), "{keys:?}");
         assert_eq!(keys[2], "001790000000000#p-1");
+        let from = [10, 11].map(|millis| owner_order_from(at(millis)));
+        assert!(keys[0] < from[0] && from[0] < keys[1] && keys[1] < from[1], "{keys:?} {from:?}");
     }
 }

@@ -26,6 +26,7 @@ pub mod tenant;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 pub mod time;
+pub mod usage;
 pub mod view_link;
 pub mod viewer;
 pub mod vote;

@@ -1,4 +1,4 @@
-//! The tokens that this service makes of random bytes: API keys, and the tokens of view links (docs/adr/0023).
+//! The tokens that this service makes of random bytes: API keys, and the tokens of view links (docs/adr/0024).
 //!
 //! `lsk_<id>_<secret>_<mac>`, the three in lower-case hex. The code over the text before it shows whether this service
 //! made the token, without asking a table. What is stored of a token is the hash of its secret.

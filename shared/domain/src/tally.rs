@@ -35,7 +35,7 @@ pub const COUNTABLE_AGE_MS: u64 = 29 * DAY_MS;
 const _: () = assert!(RECENT_IDS_MAX + FLUSH_CHANGES_MAX <= SEEN_ROW_IDS_MAX);
 
 /// The counter for votes that stand.
-const BALLOTS: &str = "ballots";
+pub const BALLOTS: &str = "ballots";
 
 /// A bag of named counters. Signed: one may be negative for a while if votes arrive out of order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

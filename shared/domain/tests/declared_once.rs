@@ -1,10 +1,11 @@
 //! The settings of a poll are declared in `poll::PollSpec`; what has to name them in another language names the same ones.
+//! So with how long a deleted token is taken.
 
 #![allow(clippy::unwrap_used, reason = "it is a test")]
 
 use std::collections::BTreeSet;
 
-use landslide_domain::poll::PollSpec;
+use landslide_domain::{opaque_token::DELETION_MS, poll::PollSpec};
 use saphyr::{LoadableYamlNode, Yaml};
 
 const API: &str = include_str!("../../../infra/openapi.yaml");
@@ -43,4 +44,12 @@ fn the_api_shows_every_setting() {
         let besides = [&ALL, besides].concat();
         assert_eq!(properties(schema), settings_and(&besides).into_iter().map(str::to_owned).collect(), "{schema}");
     }
+}
+
+#[test]
+fn the_gateway_takes_a_deleted_token_for_no_longer_than_its_deletion_says() {
+    let api = read(API);
+    let owner = &api["components"]["securitySchemes"]["owner"]["x-amazon-apigateway-authorizer"];
+    let kept = owner["authorizerResultTtlInSeconds"].as_integer().unwrap();
+    assert_eq!(u64::try_from(kept).unwrap() * 1_000, DELETION_MS);
 }

@@ -30,6 +30,10 @@ use super::{
 pub const POLL_BODY_BYTES_MAX: usize = 512 * 1024;
 /// The longest of all other bodies, in bytes.
 pub const BODY_BYTES_MAX: usize = 4 * 1024;
+/// Items per page, unless the query says otherwise.
+const LIMIT_DEFAULT: usize = 20;
+/// The most items per page.
+const LIMIT_MAX: usize = 100;
 /// The most characters in an idempotency key.
 const IDEMPOTENCY_KEY_CHARS_MAX: usize = 255;
 
@@ -139,6 +143,14 @@ impl Request {
     /// The method, such as `GET`.
     pub fn method(&self) -> &str {
         &self.event.request_context.http_method
+    }
+
+    /// How many items a page has at most: the query's limit, or 20.
+    pub fn limit(&self) -> Result<usize, Error> {
+        let Some(limit) = self.query("limit") else { return Ok(LIMIT_DEFAULT) };
+        let digits = Some(limit).filter(|limit| limit.bytes().all(|byte| byte.is_ascii_digit()));
+        let number = digits.and_then(|digits| digits.parse().ok()).filter(|number| (1..=LIMIT_MAX).contains(number));
+        number.ok_or_else(|| Error::invalid(format!("The query's limit must be from 1 to {LIMIT_MAX}.")))
     }
 
     /// The caller, as the authorizer vouches for it.

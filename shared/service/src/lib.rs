@@ -1,9 +1,11 @@
 //! The use cases for polls, votes, API keys and view links, without HTTP. Each reports its outcome in the domain's words.
 
+pub mod audit;
 mod current;
 pub mod keys;
 pub mod limits;
 pub mod polls;
 pub mod results;
+pub mod usage;
 pub mod views;
 pub mod votes;

@@ -40,6 +40,7 @@ impl Process {
                 ("AWS_REGION", "us-east-1"),
                 ("AWS_SECRET_ACCESS_KEY", "secret"),
                 ("DEVICE_SECRET", "device-secret"),
+                ("KEY_SECRET", "key-secret"),
                 ("KEY_SETS_SECRET", "key-sets-secret"),
                 ("MIN_LANES", "1"),
                 ("POLL_ID_SECRET", "poll-id-secret"),

@@ -58,9 +58,11 @@ pub fn rows() -> Vec<Row> {
         |name: &'static str, token: &str| Row::new(name, "authorizer", authorization(token), "\"Effect\":\"Allow\"");
     const POLL: &str = "/v1/polls/{poll_id}";
     const MINE: &str = "/v1/polls/{poll_id}/votes/mine";
+    const VIEWS: &str = "/v1/polls/{poll_id}/views";
     const OK: &str = "\"statusCode\":200";
     const CREATED: &str = "\"statusCode\":201";
     const NOTHING_FAILED: &str = "\"batchItemFailures\":[]";
+    let api_key = tokens::api_key().text(tokens::DEVICE_SECRET.as_bytes()).unwrap();
     let poll = json!({"question": "Who should win tonight?", "options": ["Red", "Blue", "Green", "Yellow"]});
     vec![
         Row::new("cast-vote", "cast-vote", vote(), CREATED),
@@ -84,10 +86,18 @@ pub fn rows() -> Vec<Row> {
         http("retract-vote", "DELETE", MINE, By::Device, None, "\"statusCode\":204"),
         http("create-poll", "POST", "/v1/polls", By::Owner, Some(poll), CREATED),
         http("list-polls", "GET", "/v1/polls", By::Owner, None, OK),
+        http("list-audit", "GET", "/v1/audit", By::Owner, None, OK),
         http("update-poll", "PATCH", POLL, By::Owner, Some(json!({"peak_votes_per_second": 31_000})), OK),
         http("close-poll", "POST", "/v1/polls/{poll_id}/close", By::Owner, Some(json!({})), OK),
         http("pause-poll", "POST", "/v1/polls/{poll_id}/pause", By::Owner, Some(json!({})), OK),
         http("copy-poll", "POST", "/v1/polls/{poll_id}/copy", By::Owner, Some(json!({})), CREATED),
         http("transfer-poll", "DELETE", "/v1/polls/{poll_id}/transfer", By::Owner, None, OK),
+        Row::new("authorizer-owners, API key", "authorizer-owners", authorization(&api_key), "\"Effect\":\"Allow\""),
+        http("create-view", "POST", VIEWS, By::Owner, Some(json!({})), CREATED),
+        http("list-views", "GET", VIEWS, By::Owner, None, OK),
+        http("delete-view", "DELETE", "/v1/polls/{poll_id}/views/{view_id}", By::Owner, None, OK),
+        http("create-key", "POST", "/v1/keys", By::Owner, Some(json!({"name": "n", "role": "editor"})), CREATED),
+        http("list-keys", "GET", "/v1/keys", By::Owner, None, OK),
+        http("delete-key", "DELETE", "/v1/keys/{key_id}", By::Owner, None, OK),
     ]
 }

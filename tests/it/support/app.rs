@@ -181,6 +181,39 @@ impl App {
         answer.json()
     }
 
+    /// POST /v1/keys; the new key as it is answered, `key` included.
+    pub async fn key(&self, owner: &str, role: &str) -> Value {
+        let answer = self.post("/v1/keys", owner, &json!({"name": "The studio's server", "role": role})).await;
+        assert_eq!(answer.status, 201, "{answer}");
+        answer.json()
+    }
+
+    /// POST /v1/polls/{poll_id}/views; the new link as it is answered, `token` included.
+    pub async fn view(&self, poll: &str, owner: &str) -> Value {
+        let answer = self.post(&format!("/v1/polls/{poll}/views"), owner, &json!({})).await;
+        assert_eq!(answer.status, 201, "{answer}");
+        answer.json()
+    }
+
+    /// What the owners' authorizer says now about a token, past the gateway's memory of what it has said.
+    pub async fn authorization(&self, token: &str) -> Value {
+        let event = json!({
+            "type": "REQUEST", "methodArn": "arn:aws:execute-api:us-east-1:000000000000:a1b2c3/prod/GET/v1/polls",
+            "headers": {"Authorization": format!("Bearer {token}")},
+        });
+        self.aws.invoke(&self.stack.function("authorizer-owners"), &event).await.unwrap()
+    }
+
+    /// What the audit log has of a tenant, in order: action, and the id of a key or link.
+    pub async fn audited(&self, tenant: &str) -> Vec<(String, String)> {
+        let table = self.stack.output("AuditTable");
+        let items = self.aws.partition(table, ("tenant", tenant)).await;
+        let rows = items.iter().filter(|item| item["item"]["S"].as_str().unwrap().starts_with("ROW#"));
+        let entries = rows.map(|row| serde_json::from_str::<Value>(row["entry"]["S"].as_str().unwrap()).unwrap());
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        entries.map(|entry| (text(&entry["action"]), text(&entry["key_id"]) + &text(&entry["view_id"]))).collect()
+    }
+
     // --- Whole scenes --------------------------------------------------------------------------------------------------
 
     /// The results once that many ballots are counted. More than that is a failure at once.

@@ -10,10 +10,13 @@ use serde_json::Value;
 use super::app::App;
 
 /// Variables by which the program knows the stack's parts, and the stack's outputs.
-const NAMES: [(&str, &str); 7] = [
+const NAMES: [(&str, &str); 10] = [
     ("POLLS_TABLE", "PollsTable"),
     ("VOTES_TABLE", "VotesTable"),
     ("TALLIES_TABLE", "TalliesTable"),
+    ("TENANTS_TABLE", "TenantsTable"),
+    ("AUDIT_TABLE", "AuditTable"),
+    ("LIMITS", "Limits"),
     ("TALLY_QUEUE_URL", "TallyQueueUrl"),
     ("TALLY_DLQ_URL", "TallyDlqUrl"),
     ("RELAY_DLQ_URL", "RelayDlqUrl"),

@@ -127,7 +127,10 @@ impl<D: DynamoDb> AuditStore<D> {
         clock: &impl Clock,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        for entries in portions(entries) {
+        // DynamoDB refuses a transaction with two writes of one item.
+        let mut events = BTreeSet::new();
+        let entries: Vec<&Entry> = entries.iter().filter(|entry| events.insert(&entry.event)).collect();
+        for entries in portions(&entries) {
             self.append_some(tenant, entries, clock, now).await?;
         }
         Ok(())
@@ -136,7 +139,7 @@ impl<D: DynamoDb> AuditStore<D> {
     async fn append_some(
         &self,
         tenant: &TenantKey,
-        entries: &[Entry],
+        entries: &[&Entry],
         clock: &impl Clock,
         now: Timestamp,
     ) -> Result<(), StoreError> {
@@ -145,7 +148,7 @@ impl<D: DynamoDb> AuditStore<D> {
             if attempt > 0 {
                 clock.back_off(PAUSE_MS, attempt.min(PAUSE_DOUBLINGS)).await;
             }
-            let new: Vec<&Entry> = entries.iter().filter(|entry| !known.contains(&entry.event)).collect();
+            let new: Vec<&Entry> = entries.iter().copied().filter(|entry| !known.contains(&entry.event)).collect();
             if new.is_empty() {
                 return Ok(());
             }
@@ -271,7 +274,7 @@ impl<D: DynamoDb> AuditStore<D> {
 }
 
 /// As many entries at a time as fit into a transaction.
-fn portions(entries: &[Entry]) -> Vec<&[Entry]> {
+fn portions<'a, 'b>(entries: &'a [&'b Entry]) -> Vec<&'a [&'b Entry]> {
     let (mut portions, mut rest, mut bytes, mut count) = (Vec::new(), entries, 0, 0);
     for entry in entries {
         let size = entry.size();

@@ -4,9 +4,10 @@ use aws_sdk_dynamodb::{
     Client,
     operation::{
         get_item::GetItemInput,
+        query::QueryInput,
         update_item::{UpdateItemError, UpdateItemInput, builders::UpdateItemInputBuilder},
     },
-    types::{ReturnValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update},
+    types::{Put, ReturnValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update},
 };
 use aws_types::SdkConfig;
 use landslide_domain::{
@@ -14,6 +15,7 @@ use landslide_domain::{
     limits::{DayUse, OwnLimits},
     tenant::TenantKey,
     time::{DAY_MS, Timestamp},
+    usage::Month,
 };
 
 use super::{
@@ -26,6 +28,9 @@ use crate::config::{self, ConfigError};
 /// How long a day's row is kept.
 const DAY_ROW_LIFE_MS: u64 = 400 * DAY_MS;
 
+const POLLS_PER_DAY: &str = "polls_per_day";
+const OPEN_POLLS: &str = "open_polls";
+const REQUESTS_PER_MINUTE: &str = "requests_per_minute";
 const REQUESTS: &str = "requests";
 const POLLS: &str = "polls";
 const MINUTE: &str = "minute";
@@ -71,10 +76,56 @@ impl<D: DynamoDb> LimitStore<D> {
         let item = self.row(tenant, keys::LIMITS).await?.unwrap_or_default();
         let attributes = Attributes(&item);
         Ok(OwnLimits {
-            polls_per_day: attributes.optional_number("polls_per_day")?,
-            open_polls: attributes.optional_number("open_polls")?,
-            requests_per_minute: attributes.optional_number("requests_per_minute")?,
+            polls_per_day: attributes.optional_number(POLLS_PER_DAY)?,
+            open_polls: attributes.optional_number(OPEN_POLLS)?,
+            requests_per_minute: attributes.optional_number(REQUESTS_PER_MINUTE)?,
         })
+    }
+
+    /// How many requests of a tenant were counted in a month.
+    pub async fn requests_in(&self, tenant: &TenantKey, month: Month) -> Result<u64, StoreError> {
+        // One page: a month has 31 rows at most.
+        let query = QueryInput::builder()
+            .table_name(&self.table)
+            .key_condition_expression("#scope = :tenant AND begins_with(#item, :days)")
+            .expression_attribute_names("#scope", keys::SCOPE)
+            .expression_attribute_names("#item", keys::ITEM)
+            .expression_attribute_values(":tenant", string(tenant.as_str()))
+            .expression_attribute_values(":days", string(format!("{}{month}-", keys::DAY_USE_PREFIX)));
+        let days = self.db.query(query).await.map_err(|error| store_error("read a tenant's days", error))?;
+        days.items().iter().map(|day| Ok(read_day(day)?.requests)).sum()
+    }
+
+    /// The write that replaces a tenant's own limits, for the transaction that logs it. Its condition is that they are
+    /// still those before.
+    pub fn replace_own_limits(
+        &self,
+        tenant: &TenantKey,
+        before: &OwnLimits,
+        after: &OwnLimits,
+    ) -> Result<TransactWriteItem, StoreError> {
+        let key = [(keys::SCOPE, string(tenant.as_str())), (keys::ITEM, string(keys::LIMITS))];
+        let limits = own(after).into_iter().filter_map(|(name, limit)| Some((name, number(limit?))));
+        let item: Item = key.into_iter().chain(limits).map(|(name, value)| (name.to_owned(), value)).collect();
+        let (mut put, mut conditions) = (Put::builder().table_name(&self.table).set_item(Some(item)), Vec::new());
+        for (name, limit) in own(before) {
+            conditions.push(match limit {
+                Some(_) => format!("{name} = :{name}"),
+                None => format!("attribute_not_exists({name})"),
+            });
+            if let Some(limit) = limit {
+                put = put.expression_attribute_values(format!(":{name}"), number(limit));
+            }
+        }
+        let put = put.condition_expression(conditions.join(" AND ")).build();
+        let put = put.map_err(|error| StoreError::Broken(format!("set limits: {error}")))?;
+        Ok(TransactWriteItem::builder().put(put).build())
+    }
+
+    /// Reads what a tenant has used on the day of a time, strongly consistent.
+    pub async fn day_use(&self, tenant: &TenantKey, day: Timestamp) -> Result<DayUse, StoreError> {
+        let row = self.row(tenant, &keys::day_use(day)).await?;
+        Ok(row.as_ref().map(read_day).transpose()?.unwrap_or_default())
     }
 
     async fn row(&self, tenant: &TenantKey, item: &str) -> Result<Option<Item>, StoreError> {
@@ -177,6 +228,15 @@ impl<D: DynamoDb> LimitStore<D> {
             tracing::warn!(%error, "the connection to the Tenants table was not opened ahead: {error}");
         }
     }
+}
+
+/// A tenant's own limits by attribute.
+fn own(limits: &OwnLimits) -> [(&'static str, Option<u32>); 3] {
+    [
+        (POLLS_PER_DAY, limits.polls_per_day),
+        (OPEN_POLLS, limits.open_polls),
+        (REQUESTS_PER_MINUTE, limits.requests_per_minute),
+    ]
 }
 
 /// When a day's row may go, in seconds.

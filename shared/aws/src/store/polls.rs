@@ -26,11 +26,12 @@ use landslide_domain::{
     poll::{OwnerOrder, Poll, PollSpec, Rules, Settings},
     tenant::TenantKey,
     time::Timestamp,
+    usage::Month,
 };
 
 use super::{
     DynamoDb, Outcome, StoreError,
-    batch::read_batch,
+    batch::{built, read_batch},
     item::{Attributes, Item, attribute, binary, number, string, time},
     store_error,
 };
@@ -68,6 +69,15 @@ pub struct Page {
     pub polls: Vec<Settings>,
     /// Behind which poll the next page begins. If `None`, there are no older polls.
     pub next_after: Option<OwnerOrder>,
+}
+
+/// The ids of some polls, and where the next ones begin. If `None`, these are the last.
+#[derive(Debug)]
+pub struct IdPage {
+    /// The ids.
+    pub ids: Vec<PollId>,
+    /// The place of the next page.
+    pub next: Option<Item>,
 }
 
 /// The outcome of reading a poll's two items. The read is not isolated from a transaction.
@@ -116,7 +126,7 @@ const OFFERED_TO: &str = "offered_to";
 /// The attribute with the poll that this one was copied from, if it was.
 const COPIED_FROM: &str = "copied_from";
 /// The attribute with the number of lanes.
-const LANES: &str = "lanes";
+pub(super) const LANES: &str = "lanes";
 /// The attribute with the time when the lanes were last doubled, if ever.
 const LANES_DOUBLED_AT: &str = "lanes_doubled_at";
 /// The attribute that says who wrote this revision, and how. Absent in polls from before there were stamps.
@@ -127,7 +137,9 @@ const CLOSING: &str = "closing";
 const BY_CLOSING: &str = "by-closing";
 /// The most pages of it that are counted. A page has a megabyte, which is a thousand polls at least.
 const OPEN_PAGES_MAX: usize = 200;
-/// The index by tenant.
+/// The attribute with the poll's place among its tenant's.
+const OWNER_ORDER: &str = "owner_order";
+/// The index by tenant and creation.
 const BY_OWNER: &str = "by-owner";
 
 /// The Polls table.
@@ -167,7 +179,7 @@ impl PollStore {
         let start = after.map(|after| {
             Item::from([
                 (keys::OWNER.to_owned(), string(tenant.as_str())),
-                ("owner_order".to_owned(), string(keys::owner_order(after.created_at, &after.poll_id))),
+                (OWNER_ORDER.to_owned(), string(keys::owner_order(after.created_at, &after.poll_id))),
                 (keys::POLL_ID.to_owned(), string(after.poll_id.as_str())),
                 (keys::ITEM.to_owned(), string(keys::RULES)),
             ])
@@ -202,12 +214,14 @@ impl PollStore {
         let alias = |number: usize| format!("#a{number}");
         let aliases: Vec<String> = (0..names.len()).map(alias).collect();
         let wanted = KeysAndAttributes::builder()
+            .consistent_read(true)
             .set_keys(Some(places.iter().map(|place| rules_key(&place.poll_id)).collect()))
             .projection_expression(aliases.join(", "))
             .set_expression_attribute_names(Some(
                 aliases.into_iter().zip(names.into_iter().map(str::to_owned)).collect(),
             ));
-        let mut found = read_batch(&self.db, "list polls", [(self.table.clone(), wanted)]).await?;
+        let wanted = HashMap::from([(self.table.clone(), built("list polls", wanted)?)]);
+        let mut found = read_batch(&self.db, "list polls", wanted).await?;
         let mut by_id = HashMap::new();
         for item in found.remove(&self.table).unwrap_or_default() {
             if Attributes(&item).string(keys::OWNER)? == tenant.as_str() {
@@ -288,6 +302,31 @@ impl<D: DynamoDb> PollStore<D> {
             .transact_items(transact(self.put_new(options_item(poll)))?);
         let all = others.iter().cloned().fold(all, TransactWriteItemsInputBuilder::transact_items);
         created(self.db.transact(all).await)
+    }
+
+    /// Reads a page of the ids of a tenant's polls that were created in a month, oldest first. Eventually consistent, as
+    /// the index is.
+    pub async fn created_in(
+        &self,
+        tenant: &TenantKey,
+        month: Month,
+        after: Option<Item>,
+    ) -> Result<IdPage, StoreError> {
+        let query = QueryInput::builder()
+            .table_name(&self.table)
+            .index_name(BY_OWNER)
+            .key_condition_expression("#owner = :owner AND #order BETWEEN :begins AND :ends")
+            .projection_expression("#poll_id")
+            .expression_attribute_names("#owner", keys::OWNER)
+            .expression_attribute_names("#order", OWNER_ORDER)
+            .expression_attribute_names("#poll_id", keys::POLL_ID)
+            .expression_attribute_values(":owner", string(tenant.as_str()))
+            .expression_attribute_values(":begins", string(keys::owner_order_from(month.begins())))
+            .expression_attribute_values(":ends", string(keys::owner_order_from(month.ends())))
+            .set_exclusive_start_key(after);
+        let page = self.db.query(query).await.map_err(|error| store_error("list a month's polls", error))?;
+        let ids = page.items().iter().map(read_id).collect::<Result<_, _>>()?;
+        Ok(IdPage { ids, next: page.last_evaluated_key.filter(|last| !last.is_empty()) })
     }
 
     /// Counts a tenant's polls that close after `now`, or never; no further than `max`. Eventually consistent, as the
@@ -438,7 +477,7 @@ fn rules_item(rules: &Rules) -> Item {
         (keys::POLL_ID, string(settings.poll_id.as_str())),
         (keys::ITEM, string(keys::RULES)),
         (keys::OWNER, string(rules.tenant.as_str())),
-        ("owner_order", string(keys::owner_order(settings.created_at, &settings.poll_id))),
+        (OWNER_ORDER, string(keys::owner_order(settings.created_at, &settings.poll_id))),
         ("options", number(rules.options)),
         (OPTIONS_REVISION, number(rules.options_revision)),
         (LANES, number(rules.lanes)),
@@ -476,10 +515,10 @@ fn settings_names() -> impl Iterator<Item = &'static str> {
 
 /// Parses a poll's place in its tenant's list.
 fn read_place(item: &Item) -> Result<OwnerOrder, StoreError> {
-    Ok(OwnerOrder { created_at: Attributes(item).time(CREATED_AT)?, poll_id: read_poll_id(item)? })
+    Ok(OwnerOrder { created_at: Attributes(item).time(CREATED_AT)?, poll_id: read_id(item)? })
 }
 
-fn read_poll_id(item: &Item) -> Result<PollId, StoreError> {
+pub(super) fn read_id(item: &Item) -> Result<PollId, StoreError> {
     parse_poll_id(Attributes(item).string(keys::POLL_ID)?)
 }
 
@@ -491,7 +530,7 @@ fn parse_poll_id(id: &str) -> Result<PollId, StoreError> {
 fn read_settings(item: &Item) -> Result<Settings, StoreError> {
     let attributes = Attributes(item);
     Ok(Settings {
-        poll_id: read_poll_id(item)?,
+        poll_id: read_id(item)?,
         spec: PollSpec::read(|name| attributes.setting(name))?,
         paused_from: attributes.optional_time(PAUSED_FROM)?,
         offered_to: attributes.optional_string(OFFERED_TO)?.map(TenantKey::stored),
@@ -552,7 +591,11 @@ pub(super) fn read_poll(items: &[Item]) -> Result<Read<Option<Poll>>, StoreError
     if options.number::<u64>(REVISION)? != rules.options_revision {
         return Ok(Read::Torn);
     }
+    Ok(Read::Whole(Some(Poll { rules, options: read_labels(&options)? })))
+}
+
+/// Parses the labels from a poll's item OPTIONS.
+pub(super) fn read_labels(options: &Attributes) -> Result<Vec<String>, StoreError> {
     let labels = options.optional_list("labels")?.unwrap_or_default();
-    let options = labels.iter().filter_map(|label| label.as_s().ok().cloned()).collect();
-    Ok(Read::Whole(Some(Poll { rules, options })))
+    Ok(labels.iter().filter_map(|label| label.as_s().ok().cloned()).collect())
 }

@@ -4,19 +4,31 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::{Client, types::KeysAndAttributes};
 use aws_types::SdkConfig;
-use landslide_domain::{ids::PollId, keys, lane::LaneKey, poll::Poll, tally::Count};
+use futures_util::stream::{self, StreamExt, TryStreamExt};
+use landslide_domain::{
+    ids::PollId,
+    keys,
+    lane::LaneKey,
+    poll::Poll,
+    tally::{BALLOTS, Count},
+};
 
 use super::{
     StoreError,
-    batch::read_batch,
+    batch::{built, read_batch},
     item::{Attributes, Item, string},
-    polls::{Read, read_poll, read_whole},
+    polls::{LANES, Read, read_id, read_poll, read_whole},
     tallies::read_count,
 };
 use crate::{
     clock::SystemClock,
     config::{self, ConfigError},
 };
+
+/// The most keys in a batch.
+const KEYS_MAX: usize = 100;
+/// How many batches are read at once.
+const PORTIONS_AT_ONCE: usize = 8;
 
 /// A poll and its lanes' counts.
 #[derive(Debug)]
@@ -84,17 +96,66 @@ impl ResultsStore {
         Ok(Read::Whole(Some(Snapshot { poll, counts })))
     }
 
+    /// Adds up the ballots that polls hold, eventually consistent.
+    pub async fn ballots(&self, polls: &[PollId]) -> Result<u64, StoreError> {
+        let portions: Vec<_> = polls.chunks(KEYS_MAX).map(|polls| self.ballots_of_some(polls)).collect();
+        stream::iter(portions).buffer_unordered(PORTIONS_AT_ONCE).try_fold(0, async |all, some| Ok(all + some)).await
+    }
+
+    async fn ballots_of_some(&self, polls: &[PollId]) -> Result<u64, StoreError> {
+        let rules = polls.iter().map(|poll| poll_key(poll, keys::RULES)).collect();
+        let rules = self.attributes(&self.polls_table, rules, &[keys::POLL_ID, LANES]).await?;
+        let mut counts = Vec::new();
+        for item in &rules {
+            let (poll, lanes) = (read_id(item)?, Attributes(item).number(LANES)?);
+            counts.extend((0..lanes).map(|lane| count_key(&poll, lane)));
+        }
+        let mut ballots = 0;
+        for counts in counts.chunks(KEYS_MAX) {
+            for count in self.attributes(&self.tallies_table, counts.to_vec(), &[BALLOTS]).await? {
+                ballots += Attributes(&count).optional_number::<i64>(BALLOTS)?.unwrap_or_default();
+            }
+        }
+        // Out of order, counts may be below zero for a while.
+        Ok(u64::try_from(ballots).unwrap_or_default())
+    }
+
+    /// Reads a few attributes of items.
+    async fn attributes(&self, table: &str, keys: Vec<Item>, names: &[&str]) -> Result<Vec<Item>, StoreError> {
+        if keys.is_empty() {
+            return Ok(Vec::new());
+        }
+        let wanted = KeysAndAttributes::builder().set_keys(Some(keys)).projection_expression(names.join(", "));
+        let mut found = self.items(HashMap::from([(table.to_owned(), built("read results", wanted)?)])).await?;
+        Ok(found.remove(table).unwrap_or_default())
+    }
+
+    /// Reads whole items by table, strongly consistent.
     async fn batch(&self, tables: HashMap<String, Vec<Item>>) -> Result<HashMap<String, Vec<Item>>, StoreError> {
-        let tables = tables.into_iter().map(|(table, keys)| (table, KeysAndAttributes::builder().set_keys(Some(keys))));
-        read_batch(&self.client, "read results", tables).await
+        let mut wanted = HashMap::new();
+        for (table, keys) in tables {
+            wanted.insert(
+                table,
+                built("read results", KeysAndAttributes::builder().set_keys(Some(keys)).consistent_read(true))?,
+            );
+        }
+        self.items(wanted).await
+    }
+
+    async fn items(
+        &self,
+        wanted: HashMap<String, KeysAndAttributes>,
+    ) -> Result<HashMap<String, Vec<Item>>, StoreError> {
+        read_batch(&self.client, "read results", wanted).await
     }
 }
 
 fn poll_keys(poll: &PollId) -> Vec<Item> {
-    let key = |kind: &str| {
-        Item::from([(keys::POLL_ID.to_owned(), string(poll.as_str())), (keys::ITEM.to_owned(), string(kind))])
-    };
-    vec![key(keys::RULES), key(keys::OPTIONS)]
+    vec![poll_key(poll, keys::RULES), poll_key(poll, keys::OPTIONS)]
+}
+
+fn poll_key(poll: &PollId, kind: &str) -> Item {
+    Item::from([(keys::POLL_ID.to_owned(), string(poll.as_str())), (keys::ITEM.to_owned(), string(kind))])
 }
 
 fn count_key(poll: &PollId, lane: u8) -> Item {

@@ -79,17 +79,24 @@ fn a_vote_whose_first_answer_was_lost_knows_its_own_write() {
 
 #[test]
 fn a_polls_creation_tells_a_poll_that_exists_from_passing_trouble() {
-    let cancelled = |first: &str| {
-        let reasons = json!([{"Code": first}, {"Code": "None"}]);
+    let cancelled_by = |codes: [&str; 3]| {
+        let reasons = codes.map(|code| json!({"Code": code}));
         Answer::Refused("TransactionCanceledException", json!({"CancellationReasons": reasons}))
     };
+    let cancelled = |first: &str| cancelled_by([first, "None", "None"]);
     let create = |answer: Answer| {
         let (aws, _) = stub(move |_, _| answer.clone());
         run(PollStore::new(&aws, "polls".to_owned()).create(&poll(None), &[]))
     };
     assert!(matches!(create(Answer::Ok(json!({}))), Ok(Created::New)));
     assert!(matches!(create(cancelled("ConditionalCheckFailed")), Ok(Created::Exists)));
-    assert!(matches!(create(cancelled("TransactionConflict")), Ok(Created::Exists)), "another one is under way");
+    assert!(matches!(create(cancelled("TransactionConflict")), Ok(Created::Busy)), "another one is under way");
+    assert!(matches!(create(cancelled_by(["None", "None", "ConditionalCheckFailed"])), Ok(Created::Refused)));
+    assert!(matches!(create(cancelled_by(["None", "None", "TransactionConflict"])), Ok(Created::Busy)));
+    let both = ["ConditionalCheckFailed", "ConditionalCheckFailed", "ConditionalCheckFailed"];
+    assert!(matches!(create(cancelled_by(both)), Ok(Created::Exists)), "a repeat is never refused");
+    let held = ["TransactionConflict", "None", "ConditionalCheckFailed"];
+    assert!(matches!(create(cancelled_by(held)), Ok(Created::Busy)), "it may be a repeat");
     assert!(matches!(create(cancelled("ThrottlingError")), Err(StoreError::Unavailable(_))));
     assert!(matches!(create(cancelled("ValidationError")), Err(StoreError::Broken(_))));
 }

@@ -31,8 +31,6 @@ const PAGES_MAX: usize = 20;
 
 /// The attribute with the hash of a token's secret.
 const SECRET_HASH: &str = "secret_hash";
-/// The attribute with the key of the tenant that an API key is of.
-const TENANT: &str = "tenant";
 /// The attribute with an API key's role.
 const ROLE: &str = "role";
 /// The attribute with an API key's name.
@@ -125,7 +123,7 @@ impl TokenStore {
         let mut stored = place(&keys::key_scope(key.key_id), keys::TOKEN.to_owned());
         stored.extend([
             (SECRET_HASH.to_owned(), binary(hash.0)),
-            (TENANT.to_owned(), string(tenant.as_str())),
+            (keys::TENANT.to_owned(), string(tenant.as_str())),
             (ROLE.to_owned(), string(key.role.as_str())),
         ]);
         for item in [&mut listed, &mut stored] {
@@ -273,7 +271,7 @@ fn read_stored_key(item: &Item) -> Result<StoredKey, StoreError> {
     let attributes = Attributes(item);
     Ok(StoredKey {
         hash: SecretHash(attributes.bytes(SECRET_HASH)?),
-        tenant: TenantKey::stored(attributes.string(TENANT)?).tenant().ok_or_else(|| unreadable(TENANT))?,
+        tenant: TenantKey::stored(attributes.string(keys::TENANT)?).tenant().ok_or_else(|| unreadable(keys::TENANT))?,
         role: read_role(&attributes)?,
         expires_at: attributes.optional_time(VALID_UNTIL)?,
     })

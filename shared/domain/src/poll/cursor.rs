@@ -22,7 +22,7 @@ pub fn read_cursor(tenant: &TenantKey, cursor: &str) -> Option<OwnerOrder> {
 }
 
 /// The first 8 bytes of the key's SHA-256.
-fn tenant_hash(tenant: &TenantKey) -> String {
+pub(crate) fn tenant_hash(tenant: &TenantKey) -> String {
     Sha256::digest(tenant.as_str()).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }
 

@@ -17,13 +17,18 @@ use landslide_aws::sdk::sdk_config_over;
 use serde_json::{Value, json};
 
 use crate::{
-    tokens::DEVICE_SECRET,
+    tokens::{self, DEVICE_SECRET},
     votes::{LANES, OPTIONS, POLL},
 };
 
 /// Tables by the names that the functions are given here.
-pub const TABLES: [(&str, &str); 3] =
-    [("POLLS_TABLE", "polls"), ("VOTES_TABLE", "votes"), ("TALLIES_TABLE", "tallies")];
+pub const TABLES: [(&str, &str); 5] = [
+    ("POLLS_TABLE", "polls"),
+    ("VOTES_TABLE", "votes"),
+    ("TALLIES_TABLE", "tallies"),
+    ("TENANTS_TABLE", "tenants"),
+    ("AUDIT_TABLE", "audit"),
+];
 /// Polls of an owner's page.
 const PAGE_POLLS: usize = 20;
 
@@ -42,14 +47,18 @@ impl Answers {
             (("GetItem", "polls"), json!({ "Item": rules() })),
             (("GetItem", "votes"), json!({ "Item": vote() })),
             (("GetItem", "tallies"), json!({})),
+            (("GetItem", "tenants"), json!({ "Item": api_key() })),
             (("Query", "polls"), query(&[options(), rules()])),
             (("Query", "by-owner"), query(&vec![rules(); PAGE_POLLS])),
             (("Query", "tallies"), query(&[])),
+            (("Query", "tenants"), query(&[])),
+            (("Query", "audit"), query(&[])),
             (
                 ("BatchGetItem", ""),
                 json!({"Responses": {"polls": [options(), rules()], "tallies": counts}, "UnprocessedKeys": {}}),
             ),
             (("PutItem", ""), json!({})),
+            (("UpdateItem", ""), json!({})),
             (("TransactWriteItems", ""), json!({})),
             (("GetSecretValue", ""), json!({"ARN": "arn", "Name": "secret", "SecretString": DEVICE_SECRET})),
         ];
@@ -63,7 +72,7 @@ impl Answers {
             "SendMessageBatch" => all_taken(body),
             "GetItem" | "Query" => {
                 let body = std::str::from_utf8(body).unwrap();
-                let table = ["by-owner", "polls", "votes", "tallies"]
+                let table = ["by-owner", "polls", "votes", "tallies", "tenants", "audit"]
                     .into_iter()
                     .find(|table| body.contains(&format!("\"{table}\"")));
                 self.by_call[&(operation, table.unwrap())].clone()
@@ -96,6 +105,14 @@ fn rules() -> Value {
         "identity": {"S": "device"}, "vote_change": {"S": "until_close"}, "results": {"S": "always"},
         "peak_votes_per_second": {"N": "30000"}, "lanes": {"N": LANES.to_string()}, "salt": {"B": bytes},
         "revision": {"N": "1"}, "created_at": {"N": "1790000000000"}, "request_hash": {"B": bytes},
+    })
+}
+
+fn api_key() -> Value {
+    json!({
+        "scope": {"S": format!("key#{}", tokens::api_key().id)}, "item": {"S": "TOKEN"},
+        "secret_hash": {"B": BASE64_STANDARD.encode(tokens::api_key().hash().0)},
+        "tenant": {"S": "https://id.example.org owner"}, "role": {"S": "editor"},
     })
 }
 

@@ -28,6 +28,9 @@ const HEADERS: [(&str, &str); 16] = [
     ("X-Forwarded-Proto", "https"),
 ];
 
+/// The id of an API key and of a view link.
+const TOKEN_ID: &str = "01010101010101010101";
+
 /// Who calls.
 #[derive(Clone, Copy)]
 pub enum By {
@@ -57,11 +60,14 @@ pub fn request(method: &str, resource: &str, by: By, body: Option<&Value>) -> Ve
     let sent = HEADERS.iter().filter(|(name, _)| *name != "If-Match" || method == "PATCH");
     let headers: Map<String, Value> = sent.clone().map(|(name, value)| (name.to_string(), json!(value))).collect();
     let multi: Map<String, Value> = sent.map(|(name, value)| (name.to_string(), json!([value]))).collect();
-    let path = resource.replace("{poll_id}", POLL);
-    let poll_id = resource.contains("{poll_id}").then(|| json!({ "poll_id": POLL }));
+    let parameters = [("poll_id", POLL), ("key_id", TOKEN_ID), ("view_id", TOKEN_ID)];
+    let of_path = parameters.iter().filter(|(name, _)| resource.contains(&format!("{{{name}}}")));
+    let of_path: Map<String, Value> = of_path.map(|(name, value)| (name.to_string(), json!(value))).collect();
+    let path =
+        parameters.iter().fold(resource.to_owned(), |path, (name, value)| path.replace(&format!("{{{name}}}"), value));
     let event = json!({
         "resource": resource, "path": path, "httpMethod": method, "headers": headers, "multiValueHeaders": multi,
-        "queryStringParameters": null, "multiValueQueryStringParameters": null, "pathParameters": poll_id,
+        "queryStringParameters": null, "multiValueQueryStringParameters": null, "pathParameters": if of_path.is_empty() { Value::Null } else { of_path.into() },
         "stageVariables": null, "requestContext": context(method, resource, &path, by.context()),
         "body": body.map(Value::to_string), "isBase64Encoded": false,
     });

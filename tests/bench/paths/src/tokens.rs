@@ -5,6 +5,7 @@
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use landslide_aws::clock;
+use landslide_domain::opaque_token::{OpaqueToken, Purpose};
 use landslide_identity::{
     device_keys::DeviceKeys,
     issuers::{Issuers, Verifier},
@@ -55,6 +56,11 @@ pub fn device_issuer() -> DeviceIssuer {
 /// The token of a new device.
 pub fn device() -> String {
     device_issuer().issue([7; 16], clock::now()).unwrap().0
+}
+
+/// An API key, whose code is made with the only secret that there is here.
+pub fn api_key() -> OpaqueToken {
+    OpaqueToken::new(Purpose::Key, [1; 10], [2; 16])
 }
 
 /// A verifier of all these tokens.

@@ -84,11 +84,21 @@ pub const MAY: &[(&str, &[Grant])] = &[
         ],
     ),
     ("list-keys", &[("Tenants", &["dynamodb:GetItem", "dynamodb:UpdateItem", "dynamodb:Query"])]),
+    ("list-audit", &[("Audit", &["dynamodb:Query"]), COUNTS_REQUESTS]),
     (
         "delete-key",
         &[
             ("Tenants", &["dynamodb:GetItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"]),
             ("Audit", &["dynamodb:Query", "dynamodb:PutItem"]),
+        ],
+    ),
+    (
+        "get-usage",
+        &[
+            ("index by-owner of Polls", &["dynamodb:Query"]),
+            ("Polls", &["dynamodb:BatchGetItem"]),
+            ("Tallies", &["dynamodb:BatchGetItem"]),
+            ("Tenants", &["dynamodb:GetItem", "dynamodb:UpdateItem", "dynamodb:Query"]),
         ],
     ),
     (
@@ -118,6 +128,24 @@ pub const MAY: &[(&str, &[Grant])] = &[
                 ],
             ),
             ("TallyQueue", &["sqs:SendMessage"]),
+            ("RelayDlq", &["sqs:SendMessage"]),
+            ("failures of the relay", &["s3:PutObject"]),
+            ("RelayFailuresBucket", &["s3:ListBucket"]),
+        ],
+    ),
+    (
+        "relay-changes",
+        &[
+            (
+                "stream of Polls",
+                &[
+                    "dynamodb:GetRecords",
+                    "dynamodb:GetShardIterator",
+                    "dynamodb:DescribeStream",
+                    "dynamodb:ListStreams",
+                ],
+            ),
+            ("Audit", &["dynamodb:Query", "dynamodb:PutItem"]),
             ("RelayDlq", &["sqs:SendMessage"]),
             ("failures of the relay", &["s3:PutObject"]),
             ("RelayFailuresBucket", &["s3:ListBucket"]),

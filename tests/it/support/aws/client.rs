@@ -6,7 +6,7 @@ use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
 use http::HeaderMap;
 use landslide_aws::{
     sdk::{https_client, sdk_config_over},
-    store::{PollStore, TallyStore, VoteStore},
+    store::{LimitStore, PollStore, TallyStore, VoteStore},
 };
 use landslide_cli::signing::Signer;
 use serde_json::Value;
@@ -22,6 +22,8 @@ pub struct Aws {
     pub(super) polls: String,
     pub(super) votes: String,
     pub(super) tallies: String,
+    pub(super) tenants: String,
+    pub(super) audit: String,
 }
 
 impl Aws {
@@ -44,6 +46,8 @@ impl Aws {
             polls: table("PollsTable"),
             votes: table("VotesTable"),
             tallies: table("TalliesTable"),
+            tenants: table("TenantsTable"),
+            audit: table("AuditTable"),
         }
     }
 
@@ -61,6 +65,8 @@ impl Aws {
             polls: self.polls.clone(),
             votes: self.votes.clone(),
             tallies: self.tallies.clone(),
+            tenants: self.tenants.clone(),
+            audit: self.audit.clone(),
         }
     }
 
@@ -77,6 +83,11 @@ impl Aws {
     /// The tallies as the product stores them.
     pub fn tally_store(&self) -> TallyStore {
         TallyStore::new(&self.sdk_config(), self.tallies.clone())
+    }
+
+    /// The tenants' limits as the product stores them.
+    pub fn limit_store(&self) -> LimitStore {
+        LimitStore::new(&self.sdk_config(), self.tenants.clone())
     }
 
     /// The product's own settings of its clients, with these credentials.

@@ -24,6 +24,18 @@ pub struct StoredVote {
 }
 
 impl Aws {
+    /// All items of a partition, by the names of table and partition key.
+    pub async fn partition(&self, table: &str, (key, value): (&str, &str)) -> Vec<Value> {
+        let query = json!({
+            "TableName": table, "ConsistentRead": true, "KeyConditionExpression": "#key = :value",
+            "ExpressionAttributeNames": {"#key": key}, "ExpressionAttributeValues": {":value": {"S": value}},
+        });
+        let mut page = self.dynamodb("Query", &query).await;
+        assert!(page["LastEvaluatedKey"].is_null(), "more than a page: {page}");
+        let Value::Array(items) = page["Items"].take() else { panic!("no items in {page}") };
+        items
+    }
+
     /// All votes of a poll, read consistently.
     pub async fn votes_of(&self, poll: &str) -> Vec<StoredVote> {
         let mut votes = Vec::new();
@@ -106,6 +118,36 @@ impl Aws {
             "ExpressionAttributeValues": {":at": {"N": (now_ms() - millis).to_string()}},
         });
         self.dynamodb("UpdateItem", &update).await;
+    }
+
+    /// Gives a tenant limits of its own, before any process has read them.
+    pub async fn set_limits(&self, tenant: &str, limits: &[(&str, u32)]) {
+        let mut item = json!({"scope": {"S": tenant}, "item": {"S": "LIMITS"}});
+        for (name, limit) in limits {
+            item[name] = json!({"N": limit.to_string()});
+        }
+        self.dynamodb("PutItem", &json!({"TableName": self.tenants, "Item": item})).await;
+    }
+
+    /// What a tenant has used today, as it is stored.
+    pub async fn day_of(&self, tenant: &str) -> Value {
+        let today = Timestamp::from_millis(now_ms()).unwrap().day();
+        let key = json!({"scope": {"S": tenant}, "item": {"S": format!("DAY#{today}")}});
+        let get = json!({"TableName": self.tenants, "Key": key, "ConsistentRead": true});
+        self.dynamodb("GetItem", &get).await["Item"].take()
+    }
+
+    /// The entries of a tenant's audit log, from the first on; one page.
+    pub async fn log_of(&self, tenant: &str) -> Vec<Value> {
+        let query = json!({
+            "TableName": self.audit, "ConsistentRead": true,
+            "KeyConditionExpression": "tenant = :tenant AND begins_with(#item, :row)",
+            "ExpressionAttributeNames": {"#item": "item"},
+            "ExpressionAttributeValues": {":tenant": {"S": tenant}, ":row": {"S": "ROW#"}},
+        });
+        let page = self.dynamodb("Query", &query).await;
+        let entries = page["Items"].as_array().unwrap().iter().map(|row| row["entry"]["S"].as_str().unwrap());
+        entries.map(|entry| serde_json::from_str(entry).unwrap()).collect()
     }
 
     /// HEAD or COUNT of a lane, read consistently; null if it is not there.

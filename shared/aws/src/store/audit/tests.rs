@@ -67,7 +67,10 @@ fn entries_are_kept_in_their_order_across_transactions() {
 
 #[test]
 fn a_transaction_has_at_most_25_entries_and_a_megabyte() {
-    let sizes = |entries: &[Entry]| portions(entries).iter().map(|portion| portion.len()).collect::<Vec<_>>();
+    let sizes = |entries: &[Entry]| {
+        let entries: Vec<&Entry> = entries.iter().collect();
+        portions(&entries).iter().map(|portion| portion.len()).collect::<Vec<_>>()
+    };
     assert_eq!(sizes(&entries("p1", 1..=60)), [25, 25, 10]);
     let mut long = entries("p1", 1..=8);
     for entry in &mut long {
@@ -85,6 +88,13 @@ fn replayed_whole_or_in_other_batches_nothing_is_there_twice() {
         append(&healthy(&table), batch).unwrap();
     }
     assert_eq!(table.events(&tenant()).unwrap(), names("p1", 1..=30));
+}
+
+#[test]
+fn an_event_that_is_twice_in_a_batch_is_there_once() {
+    let table = AuditTable::default();
+    append(&healthy(&table), &[entry("p1", 1), entry("p1", 2), entry("p1", 1)]).unwrap();
+    assert_eq!(table.events(&tenant()).unwrap(), ["p1#1", "p1#2"]);
 }
 
 #[test]
@@ -189,8 +199,9 @@ fn a_throttled_table_is_passing_trouble_and_a_refused_form_is_none() {
 
 #[test]
 fn what_goes_with_an_entry_is_written_with_it_or_not_at_all() {
-    let put = Put::builder().table_name("t").item(keys::TENANT, string("k")).item(keys::ITEM, string("KEY"));
-    let other = TransactWriteItem::builder().put(put.build().unwrap()).build();
+    let key = Put::builder().table_name("t").item(keys::TENANT, string("k")).item(keys::ITEM, string("KEY"));
+    let key = key.condition_expression("attribute_not_exists(#item)").build().unwrap();
+    let other = TransactWriteItem::builder().put(key).build();
     let table = AuditTable::default();
     let store = healthy(&table);
     let append_with = |entry: &Entry| {
