@@ -7,7 +7,7 @@ PORT ?= 4566
 STACK ?= landslide
 # Of `token`: whose account it is.
 SUB ?= alice
-# Of `demo`: how many of the 8,976 ballots; empty for all. Of `load`: how many voters, over how many connections.
+# Of `demo`: how many of the 8,976 ballots; empty for all. Of `load` and `noisy`: how many voters, over how many connections.
 VOTERS ?=
 CONNECTIONS ?=
 # Of `audit`: the poll's id.
@@ -39,7 +39,7 @@ SCENARIOS ?=
 FIGURES ?= costs viral budgets
 # Of `chaos`: for how long voters come; SEED= draws the faults of that seed.
 CHAOS_SECONDS ?= 300
-# Further arguments of `demo`, `load`, `audit`, `replay`, `redrive`, `mutants`, `viral`, `bench`, `test-unit` and `test-it` (a test's
+# Further arguments of `demo`, `load`, `noisy`, `audit`, `replay`, `redrive`, `mutants`, `viral`, `bench`, `test-unit` and `test-it` (a test's
 # name, say).
 ARGS ?=
 
@@ -64,7 +64,7 @@ SAM_ENV = HOME=$(CURDIR)/infra/local/.state/home SAM_CLI_TELEMETRY=0 AWS_DEFAULT
 HOST_ARCH := $(if $(filter aarch64 arm64,$(shell uname -m)),arm64,x86_64)
 
 .DEFAULT_GOAL := help
-.PHONY: help up down url token demo load audit replay redrive test test-unit test-budgets test-it test-api chaos sim sim-mutants mutants viral costs bench \
+.PHONY: help up down url token demo load noisy audit replay redrive test test-unit test-budgets test-it test-api chaos sim sim-mutants mutants viral costs bench \
 	check check-rust check-python check-template check-api tidy api figures \
 	package size preflight deploy rollback logs clean
 
@@ -91,6 +91,9 @@ demo: ## a real election through the running stack (VOTERS=300 for a sample)
 
 load: ## votes through the running stack: rate, latency, lag, write units, messages (VOTERS=2000 CONNECTIONS=16)
 	@$(LOCAL) load $(CONSENT) -- $(if $(VOTERS),--voters $(VOTERS)) $(if $(CONNECTIONS),--connections $(CONNECTIONS)) $(ARGS)
+
+noisy: ## whether a tenant that storms management and reads slows another one's voters, by a ratio in one run (ARGS='--storm 16')
+	@$(LOCAL) noisy $(CONSENT) -- $(if $(VOTERS),--voters $(VOTERS)) $(if $(CONNECTIONS),--connections $(CONNECTIONS)) $(ARGS)
 
 audit: ## recount a poll's votes and compare; fails on any difference (POLL=id ARGS='--json --repair')
 	@$(LOCAL) audit $(CONSENT) -- $(if $(POLL),'$(POLL)') $(ARGS)

@@ -66,6 +66,9 @@ def _parser() -> argparse.ArgumentParser:
     verb = verbs.add_parser("load", parents=[consent], help="what follows -- goes to `landslide-load`")
     verb.add_argument("arguments", nargs="*")
     verb.set_defaults(run=_load)
+    verb = verbs.add_parser("noisy", parents=[consent], help="what follows -- goes to `landslide-noisy`")
+    verb.add_argument("arguments", nargs="*")
+    verb.set_defaults(run=_noisy)
     verb = verbs.add_parser("test-it", parents=[cloud], help="what follows -- goes to the test program")
     verb.add_argument("arguments", nargs="*")
     verb.add_argument("--again", action="store_true", help="run once more what failed, alone; say so")
@@ -175,6 +178,14 @@ def _load(arguments: argparse.Namespace) -> None:
     deployed = stackfile.read()
     _confirm_running(deployed, VOTES, arguments.yes)
     load.run(deployed, arguments.arguments)
+
+
+def _noisy(arguments: argparse.Namespace) -> None:
+    from landslide_local import load, stackfile
+
+    deployed = stackfile.read()
+    _confirm_running(deployed, VOTES, arguments.yes)
+    load.run_noisy(deployed, arguments.arguments)
 
 
 def _test_it(arguments: argparse.Namespace) -> None:

@@ -61,6 +61,11 @@ def load_tool() -> Path:
     return _program("landslide-load", "the load tool")
 
 
+def noisy_tool() -> Path:
+    """Builds the tool that storms, for this machine."""
+    return _program("landslide-noisy", "the tool that storms")
+
+
 def _program(name: str, what: str) -> Path:
     with stage(f"build {what}"):
         _cargo(["build", "--quiet", "--profile", PROFILE, "--workspace", "--bin", name], {})

@@ -1,4 +1,4 @@
-"""Runs the load tool (tests/load) on the stack, with the calls of the functions that count led through its meter."""
+"""Runs the tools of tests/load on the stack; the load tool with the calls of the functions that count led through its meter."""
 
 import os
 import socket
@@ -27,6 +27,13 @@ def run(deployed: dict[str, Any], arguments: list[str]) -> None:
             done = subprocess.run([*command, "--meter", meter], env=environment, check=False)
     if done.returncode != 0:
         raise Failure("the load failed; what it says is above")
+
+
+def run_noisy(deployed: dict[str, Any], arguments: list[str]) -> None:
+    """Compares voters' times with and without another tenant's storm. Fails where a vote is refused or not counted."""
+    command = [str(build.noisy_tool()), "--url", deployed["api_url"], "--key", deployed["issuer_key"], *arguments]
+    if subprocess.run(command, check=False).returncode != 0:
+        raise Failure("not as it has to be; what it says is above")
 
 
 @contextmanager

@@ -4,6 +4,7 @@
 mod change;
 mod check;
 pub mod cursor;
+mod limits;
 
 use std::collections::BTreeMap;
 

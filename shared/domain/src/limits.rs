@@ -1,13 +1,10 @@
 //! Limits of a tenant: how much of the service its members and API keys may use. They never concern voters.
 
-use std::{collections::BTreeMap, str::FromStr};
+use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    audit::Difference,
-    time::{DAY_MS, MINUTE_MS, Timestamp},
-};
+use crate::time::{DAY_MS, MINUTE_MS, Timestamp};
 
 /// The most that any limit can be set to.
 pub const LIMIT_MAX: u32 = 100_000;
@@ -41,19 +38,6 @@ impl FromStr for Limits {
     /// Parses the JSON in a function's environment.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         serde_json::from_str(text)
-    }
-}
-
-impl OwnLimits {
-    /// The limits that are others than before, by name.
-    pub fn changes_from(&self, before: &Self) -> BTreeMap<String, Difference> {
-        let changes = [
-            ("polls_per_day", before.polls_per_day, self.polls_per_day),
-            ("open_polls", before.open_polls, self.open_polls),
-            ("requests_per_minute", before.requests_per_minute, self.requests_per_minute),
-        ];
-        let changes = changes.into_iter().filter(|(_, from, to)| from != to);
-        changes.map(|(name, from, to)| (name.to_owned(), Difference { from: from.into(), to: to.into() })).collect()
     }
 }
 

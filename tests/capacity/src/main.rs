@@ -39,6 +39,7 @@ use std::{
 };
 
 use clap::Parser;
+use landslide_domain::usage::CENTS_PER_MILLION_VOTES;
 
 use crate::{
     model::Model,
@@ -95,7 +96,8 @@ fn show(arguments: &Arguments) -> Result<bool, Box<dyn std::error::Error>> {
     std::fs::create_dir_all(&arguments.plots)?;
     let reports = run_all(&told, &prices);
     if let Some(document) = &arguments.costs_in {
-        return says(document, &report::costs_table(&reports, &prices));
+        let documented = says(document, &report::costs_table(&reports, &prices))?;
+        return Ok(charged(&reports) && documented);
     }
     for report in &reports {
         println!("{report}");
@@ -117,6 +119,15 @@ fn says(document: &Path, table: &str) -> Result<bool, Box<dyn std::error::Error>
     let verdict = if is_said { "says so" } else { "DOES NOT SAY SO: paste this" };
     println!("{table}\n{} {verdict}", document.display());
     Ok(is_said)
+}
+
+/// Whether tenants are told the price of a million votes that `steady` has; true if it was not run.
+fn charged(reports: &[Report]) -> bool {
+    let Some(steady) = reports.iter().find(|report| report.name == "steady") else { return true };
+    let cents = (steady.million().0 * 100.0).round() as u64;
+    let verdict = if cents == CENTS_PER_MILLION_VOTES { "says so" } else { "DOES NOT SAY SO" };
+    println!("domain::usage, which GET /v1/usage shows: {CENTS_PER_MILLION_VOTES} cents; computed: {cents}: {verdict}");
+    cents == CENTS_PER_MILLION_VOTES
 }
 
 fn chosen(names: &[String]) -> Result<Vec<&'static Scenario>, String> {

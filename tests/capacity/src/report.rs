@@ -102,7 +102,7 @@ impl Report {
     }
 
     /// Dollars for a million votes, all parts together, and what comes after the vote's own write.
-    fn million(&self) -> (f64, f64) {
+    pub fn million(&self) -> (f64, f64) {
         let counting = ["relay", "queue", "tally", "tallies' writes", "tallies' reads", "metrics' lines"];
         let of = |is_wanted: &dyn Fn(&str) -> bool| {
             let parts = self.costs.iter().filter(|(part, _)| is_wanted(part));
