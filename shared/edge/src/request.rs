@@ -135,6 +135,14 @@ impl Request {
         self.event.query_string_parameters.as_ref().and_then(|all| all.get(name)).map(String::as_str)
     }
 
+    /// How many items a page has at most: the query's limit, or 20.
+    pub fn limit(&self) -> Result<usize, Error> {
+        let Some(limit) = self.query("limit") else { return Ok(LIMIT_DEFAULT) };
+        let digits = Some(limit).filter(|limit| limit.bytes().all(|byte| byte.is_ascii_digit()));
+        let number = digits.and_then(|digits| digits.parse().ok()).filter(|number| (1..=LIMIT_MAX).contains(number));
+        number.ok_or_else(|| Error::invalid(format!("The query's limit must be from 1 to {LIMIT_MAX}.")))
+    }
+
     /// The last segment of the path, such as `mine`.
     pub fn last_segment(&self) -> &str {
         self.event.request_context.resource_path.rsplit('/').next().unwrap_or_default()
@@ -143,14 +151,6 @@ impl Request {
     /// The method, such as `GET`.
     pub fn method(&self) -> &str {
         &self.event.request_context.http_method
-    }
-
-    /// How many items a page has at most: the query's limit, or 20.
-    pub fn limit(&self) -> Result<usize, Error> {
-        let Some(limit) = self.query("limit") else { return Ok(LIMIT_DEFAULT) };
-        let digits = Some(limit).filter(|limit| limit.bytes().all(|byte| byte.is_ascii_digit()));
-        let number = digits.and_then(|digits| digits.parse().ok()).filter(|number| (1..=LIMIT_MAX).contains(number));
-        number.ok_or_else(|| Error::invalid(format!("The query's limit must be from 1 to {LIMIT_MAX}.")))
     }
 
     /// The caller, as the authorizer vouches for it.

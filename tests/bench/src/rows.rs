@@ -89,9 +89,6 @@ pub fn rows() -> Vec<Row> {
         http("list-audit", "GET", "/v1/audit", By::Owner, None, OK),
         http("update-poll", "PATCH", POLL, By::Owner, Some(json!({"peak_votes_per_second": 31_000})), OK),
         http("close-poll", "POST", "/v1/polls/{poll_id}/close", By::Owner, Some(json!({})), OK),
-        http("pause-poll", "POST", "/v1/polls/{poll_id}/pause", By::Owner, Some(json!({})), OK),
-        http("copy-poll", "POST", "/v1/polls/{poll_id}/copy", By::Owner, Some(json!({})), CREATED),
-        http("transfer-poll", "DELETE", "/v1/polls/{poll_id}/transfer", By::Owner, None, OK),
         Row::new("authorizer-owners, API key", "authorizer-owners", authorization(&api_key), "\"Effect\":\"Allow\""),
         http("create-view", "POST", VIEWS, By::Owner, Some(json!({})), CREATED),
         http("list-views", "GET", VIEWS, By::Owner, None, OK),
@@ -99,5 +96,8 @@ pub fn rows() -> Vec<Row> {
         http("create-key", "POST", "/v1/keys", By::Owner, Some(json!({"name": "n", "role": "editor"})), CREATED),
         http("list-keys", "GET", "/v1/keys", By::Owner, None, OK),
         http("delete-key", "DELETE", "/v1/keys/{key_id}", By::Owner, None, OK),
+        http("pause-poll", "POST", "/v1/polls/{poll_id}/pause", By::Owner, Some(json!({})), OK),
+        http("copy-poll", "POST", "/v1/polls/{poll_id}/copy", By::Owner, Some(json!({})), CREATED),
+        http("transfer-poll", "DELETE", "/v1/polls/{poll_id}/transfer", By::Owner, None, OK),
     ]
 }

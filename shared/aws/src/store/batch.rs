@@ -14,17 +14,13 @@ const BATCHES_MAX: usize = 5;
 /// The pause before the n-th further batch is drawn at random below this times 2ⁿ.
 const PAUSE_MS: u64 = 25;
 
-/// Which items are read of a table.
-pub(super) fn built(doing: &str, keys: KeysAndAttributesBuilder) -> Result<KeysAndAttributes, StoreError> {
-    keys.build().map_err(|error| StoreError::Broken(format!("{doing}: {error}")))
-}
-
-/// Reads items by table, at most 100. They come in any order, and those that are not there are left out.
+/// Reads items by table, at most 100. They come in any order; those that are not there are left out.
 pub(super) async fn read_batch(
     client: &Client,
     doing: &str,
-    mut wanted: HashMap<String, KeysAndAttributes>,
+    tables: impl IntoIterator<Item = (String, KeysAndAttributesBuilder)>,
 ) -> Result<HashMap<String, Vec<Item>>, StoreError> {
+    let mut wanted = wanted(doing, tables)?;
     let mut found: HashMap<String, Vec<Item>> = HashMap::new();
     for attempt in 0..BATCHES_MAX {
         if attempt > 0 {
@@ -42,4 +38,14 @@ pub(super) async fn read_batch(
         }
     }
     Err(StoreError::Unavailable(format!("{doing}: keys were left unread again and again")))
+}
+
+fn wanted(
+    doing: &str,
+    tables: impl IntoIterator<Item = (String, KeysAndAttributesBuilder)>,
+) -> Result<HashMap<String, KeysAndAttributes>, StoreError> {
+    let built = tables.into_iter().map(|(table, keys)| Ok((table, keys.build()?)));
+    built
+        .collect::<Result<_, aws_sdk_dynamodb::error::BuildError>>()
+        .map_err(|error| StoreError::Broken(format!("{doing}: {error}")))
 }

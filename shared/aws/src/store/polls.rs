@@ -31,7 +31,7 @@ use landslide_domain::{
 
 use super::{
     DynamoDb, Outcome, StoreError,
-    batch::{built, read_batch},
+    batch::read_batch,
     item::{Attributes, Item, attribute, binary, number, string, time},
     store_error,
 };
@@ -220,8 +220,7 @@ impl PollStore {
             .set_expression_attribute_names(Some(
                 aliases.into_iter().zip(names.into_iter().map(str::to_owned)).collect(),
             ));
-        let wanted = HashMap::from([(self.table.clone(), built("list polls", wanted)?)]);
-        let mut found = read_batch(&self.db, "list polls", wanted).await?;
+        let mut found = read_batch(&self.db, "list polls", [(self.table.clone(), wanted)]).await?;
         let mut by_id = HashMap::new();
         for item in found.remove(&self.table).unwrap_or_default() {
             if Attributes(&item).string(keys::OWNER)? == tenant.as_str() {
@@ -508,6 +507,14 @@ fn rules_item(rules: &Rules) -> Item {
         .collect()
 }
 
+pub(super) fn read_id(item: &Item) -> Result<PollId, StoreError> {
+    parse_id(Attributes(item).string(keys::POLL_ID)?)
+}
+
+fn parse_id(id: &str) -> Result<PollId, StoreError> {
+    PollId::parse(id).ok_or_else(|| StoreError::Broken(format!("read item: {id:?} is no poll's id")))
+}
+
 /// The names of the attributes that make a poll's settings, but for its id.
 fn settings_names() -> impl Iterator<Item = &'static str> {
     PollSpec::NAMES.iter().copied().chain([PAUSED_FROM, OFFERED_TO, REVISION, CREATED_AT])
@@ -516,14 +523,6 @@ fn settings_names() -> impl Iterator<Item = &'static str> {
 /// Parses a poll's place in its tenant's list.
 fn read_place(item: &Item) -> Result<OwnerOrder, StoreError> {
     Ok(OwnerOrder { created_at: Attributes(item).time(CREATED_AT)?, poll_id: read_id(item)? })
-}
-
-pub(super) fn read_id(item: &Item) -> Result<PollId, StoreError> {
-    parse_poll_id(Attributes(item).string(keys::POLL_ID)?)
-}
-
-fn parse_poll_id(id: &str) -> Result<PollId, StoreError> {
-    PollId::parse(id).ok_or_else(|| StoreError::Broken(format!("read item: {id:?} is no poll's id")))
 }
 
 /// Parses the settings of the item RULES.
@@ -549,7 +548,7 @@ pub(super) fn read_rules(item: &Item) -> Result<Rules, StoreError> {
         settings,
         tenant: TenantKey::stored(attributes.string(keys::OWNER)?),
         stamp: read_stamp(attributes.optional_string(STAMP)?)?,
-        copied_from: attributes.optional_string(COPIED_FROM)?.map(parse_poll_id).transpose()?,
+        copied_from: attributes.optional_string(COPIED_FROM)?.map(parse_id).transpose()?,
         options: attributes.number("options")?,
         partitions: read_partitions(&attributes)?,
         lanes: attributes.number(LANES)?,

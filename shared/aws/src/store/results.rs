@@ -15,7 +15,7 @@ use landslide_domain::{
 
 use super::{
     StoreError,
-    batch::{built, read_batch},
+    batch::read_batch,
     item::{Attributes, Item, string},
     polls::{LANES, Read, read_id, read_poll, read_whole},
     tallies::read_count,
@@ -126,27 +126,15 @@ impl ResultsStore {
             return Ok(Vec::new());
         }
         let wanted = KeysAndAttributes::builder().set_keys(Some(keys)).projection_expression(names.join(", "));
-        let mut found = self.items(HashMap::from([(table.to_owned(), built("read results", wanted)?)])).await?;
+        let mut found = read_batch(&self.client, "add up ballots", [(table.to_owned(), wanted)]).await?;
         Ok(found.remove(table).unwrap_or_default())
     }
 
     /// Reads whole items by table, strongly consistent.
     async fn batch(&self, tables: HashMap<String, Vec<Item>>) -> Result<HashMap<String, Vec<Item>>, StoreError> {
-        let mut wanted = HashMap::new();
-        for (table, keys) in tables {
-            wanted.insert(
-                table,
-                built("read results", KeysAndAttributes::builder().set_keys(Some(keys)).consistent_read(true))?,
-            );
-        }
-        self.items(wanted).await
-    }
-
-    async fn items(
-        &self,
-        wanted: HashMap<String, KeysAndAttributes>,
-    ) -> Result<HashMap<String, Vec<Item>>, StoreError> {
-        read_batch(&self.client, "read results", wanted).await
+        let wanted = |keys| KeysAndAttributes::builder().set_keys(Some(keys)).consistent_read(true);
+        let tables = tables.into_iter().map(|(table, keys)| (table, wanted(keys)));
+        read_batch(&self.client, "read results", tables).await
     }
 }
 
