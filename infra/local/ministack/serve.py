@@ -1,6 +1,6 @@
-"""Runs MiniStack in the foreground, mended in seven places: two delays, which cost 90 ms a call, the gateway's answer
-to a function that failed, the names of SQS's batch permissions, alarms on metric math, where functions find AWS, and the
-parameters that SAM sees.
+"""Runs MiniStack in the foreground, mended in eight places: two delays, which cost 90 ms a call, the gateway's answer
+to a function that failed, the names of SQS's batch permissions, what a batch reads of DynamoDB, alarms on metric math,
+where functions find AWS, and the parameters that SAM sees.
 
 Run by the interpreter of infra/local/.venv-ministack, in an environment that names everything (see
 landslide_local/clouds.py). A patch whose place is gone ends the program: a MiniStack that is silently slow
@@ -9,6 +9,7 @@ would look like a slow Landslide.
 
 import fcntl
 import inspect
+import json
 import queue
 import socketserver
 import struct
@@ -117,6 +118,31 @@ def name_batches_of_sqs_as_iam_does() -> None:
     iam_actions.extract_iam_action = extract
 
 
+def see_what_batches_read() -> None:
+    """Lets a role's conditions on `dynamodb:Attributes` and `dynamodb:Select` see what a BatchGetItem asks for, table by
+    table. MiniStack looks for it where other reads have it, and takes every batch for one that asks for all attributes."""
+    from ministack.core import iam_actions
+
+    if list(inspect.signature(iam_actions.dynamodb_service_context).parameters) != ["body"]:
+        raise SystemExit("serve.py: MiniStack reads DynamoDB's condition keys in another way now; read core/iam_actions.py")
+    original = iam_actions.dynamodb_service_context
+
+    def context(body: bytes) -> dict:
+        try:
+            asked = json.loads(body or b"{}").get("RequestItems")
+        except (ValueError, AttributeError):
+            asked = None
+        if not isinstance(asked, dict) or not all(isinstance(table, dict) for table in asked.values()):
+            return original(body)
+        tables = [original(json.dumps(table).encode()) for table in asked.values()]
+        attributes = [name for table in tables for name in table.get("dynamodb:Attributes", [])]
+        selects = {table["dynamodb:Select"] for table in tables}
+        select = "SPECIFIC_ATTRIBUTES" if selects == {"SPECIFIC_ATTRIBUTES"} else "ALL_ATTRIBUTES"
+        return {"dynamodb:Select": select} | ({"dynamodb:Attributes": attributes} if attributes else {})
+
+    iam_actions.dynamodb_service_context = context
+
+
 def take_alarms_on_metric_math() -> None:
     """Lets CloudFormation make an alarm on metric math, kept under its first metric: no metric feeds an alarm here."""
     from ministack.services.cloudformation import provisioners
@@ -196,6 +222,7 @@ if __name__ == "__main__":
     take_logs_without_waiting()
     answer_failed_functions_as_the_gateway()
     name_batches_of_sqs_as_iam_does()
+    see_what_batches_read()
     take_alarms_on_metric_math()
     let_functions_say_where_aws_is()
     tell_sam_the_parameters()

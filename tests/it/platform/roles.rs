@@ -116,7 +116,8 @@ async fn each_functions_credentials_do_exactly_what_it_does() {
 
 /// Resources of which the local cloud does not show what a function may do: it takes a stream's calls for any stream,
 /// and it is asked without TLS, which the bucket's policy refuses.
-const LEFT_TO_THE_SIMULATOR: [&str; 3] = ["stream of Votes", "failures of the relay", "RelayFailuresBucket"];
+const LEFT_TO_THE_SIMULATOR: [&str; 4] =
+    ["stream of Votes", "stream of Polls", "failures of the relay", "RelayFailuresBucket"];
 
 /// What came of an action.
 enum Tried {
@@ -182,14 +183,18 @@ fn mismatch(cell: &Cell<'_>, tried: &Tried) -> Option<String> {
 async fn credentials(app: &App) -> HashMap<&'static str, Aws> {
     let mut credentials = HashMap::new();
     for (function, _) in MAY.iter().copied() {
-        let name = app.stack.function(function);
-        // Each runs from its first call on, also if it can make nothing of it.
-        drop(app.aws.invoke(&name, &json!({"Records": []})).await);
-        let process = Process::of(&app.stack).into_iter().find(|process| process.function == name);
-        let process = process.unwrap_or_else(|| panic!("no process of {name}"));
-        credentials.insert(function, app.aws.with_credentials_of(&process.environment));
+        credentials.insert(function, credentials_of(app, function).await);
     }
     credentials
+}
+
+async fn credentials_of(app: &App, function: &str) -> Aws {
+    let name = app.stack.function(function);
+    // It runs from its first call on, also if it can make nothing of it.
+    drop(app.aws.invoke(&name, &json!({"Records": []})).await);
+    let process = Process::of(&app.stack).into_iter().find(|process| process.function == name);
+    let process = process.unwrap_or_else(|| panic!("no process of {name}"));
+    app.aws.with_credentials_of(&process.environment)
 }
 
 fn word(allowed: bool) -> &'static str {
@@ -229,6 +234,35 @@ fn matrix(resources: &[Resource], tried: &[(Cell<'_>, Tried)]) -> String {
         writeln!(table, "- {action}: {reason}").unwrap();
     }
     table
+}
+
+/// What a list shows of polls needs no salt, by which voters are hashed.
+#[tokio::test]
+async fn a_list_of_polls_can_not_read_their_salts() {
+    let app = App::new();
+    if app.stack.lacks("function-processes") || app.stack.lacks("enforced-iam") {
+        return;
+    }
+    let poll = app.poll(json!({"question": "Q", "options": ["a", "b"]})).await;
+    let as_list_polls = credentials_of(&app, "list-polls").await;
+    let read = async |projection: Option<&str>| {
+        let mut asked = json!({"Keys": [{"poll_id": {"S": poll}, "item": {"S": "RULES"}}]});
+        if let Some(projection) = projection {
+            asked["ProjectionExpression"] = json!(projection);
+        }
+        if projection.is_some_and(|projection| projection.contains('#')) {
+            asked["ExpressionAttributeNames"] = json!({"#a": "salt"});
+        }
+        let body = json!({"RequestItems": {app.stack.output("PollsTable"): asked}}).to_string();
+        let headers =
+            [("content-type", "application/x-amz-json-1.0"), ("x-amz-target", "DynamoDB_20120810.BatchGetItem")];
+        as_list_polls.try_call("dynamodb", "POST", "/", &headers, body).await
+    };
+    read(Some("question, poll_id")).await.expect("a question");
+    for projection in [None, Some("question, #a"), Some("salt")] {
+        let refusal = read(projection).await.expect_err("the salt is refused");
+        assert!(refusal.contains("AccessDenied"), "{projection:?}: {refusal}");
+    }
 }
 
 #[tokio::test]

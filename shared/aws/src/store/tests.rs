@@ -8,6 +8,7 @@ use landslide_domain::{
     lane::{LaneKey, Partitions},
     poll::{Poll, Rules},
     tally::{Head, Minute},
+    tenant::TenantKey,
     testing::poll_asked_for,
     time::Timestamp,
     vote::Vote,
@@ -418,6 +419,87 @@ fn keys_that_were_left_unread_are_asked_for_again_and_then_unavailable() {
     let store = ResultsStore::new(&aws, "polls".to_owned(), "tallies".to_owned());
     assert!(matches!(run(store.read(&poll_id(), 1)), Err(StoreError::Unavailable(_))));
     assert_eq!(calls.operations(), ["BatchGetItem"; 5]);
+}
+
+/// A poll with this id, in its tenant's list: as the index has its place, and as the table has its rules.
+fn listed(id: &str, owner: &str) -> [Value; 2] {
+    let [mut rules, _] = items_of(&poll(None));
+    rules["poll_id"] = json!({"S": id});
+    rules["owner"] = json!({"S": owner});
+    [json!({"poll_id": rules["poll_id"], "created_at": rules["created_at"]}), rules]
+}
+
+const OWNER: &str = "https://id.example.org owner";
+
+/// A page of two polls, where the index has three. The batches answer with these rules in turn.
+fn page_of(batches: Vec<Vec<Value>>) -> (Result<Page, StoreError>, Vec<Call>) {
+    let places: Vec<Value> = ["p3", "p2", "p1"].map(|id| listed(id, OWNER)[0].clone()).to_vec();
+    let (aws, calls) = stub(move |call, before| {
+        if call.operation == "Query" {
+            return Answer::Ok(json!({"Items": places}));
+        }
+        let (found, is_last) = (&batches[before - 1], before == batches.len());
+        let left = if is_last { json!({}) } else { call.body["RequestItems"].clone() };
+        Answer::Ok(json!({"Responses": {"polls": found}, "UnprocessedKeys": left}))
+    });
+    let store = PollStore::new(&aws, "polls".to_owned());
+    let page = run(store.page(&TenantKey::stored(OWNER), None, 2));
+    (page, calls.all())
+}
+
+fn ids(page: &Page) -> Vec<&str> {
+    page.polls.iter().map(|settings| settings.poll_id.as_str()).collect()
+}
+
+#[test]
+fn a_list_has_the_indexs_order_and_the_polls_as_they_are_now_without_salts() {
+    let [_, mut second] = listed("p2", OWNER);
+    second["paused_from"] = json!({"N": at(9).as_millis().to_string()});
+    second["revision"] = json!({"N": "7"});
+    let (page, calls) = page_of(vec![vec![second, listed("p3", OWNER)[1].clone()]]);
+    let page = page.unwrap();
+    assert_eq!(ids(&page), ["p3", "p2"]);
+    assert_eq!((page.polls[1].paused_from, page.polls[1].revision), (Some(at(9)), 7));
+    assert_eq!(page.next_after.unwrap().poll_id.as_str(), "p2");
+    let asked = &calls[1].body["RequestItems"]["polls"];
+    assert_eq!(asked["Keys"].as_array().unwrap().len(), 2);
+    assert_eq!(asked["ConsistentRead"], true);
+    let names = asked["ExpressionAttributeNames"].as_object().unwrap();
+    assert_eq!(asked["ProjectionExpression"].as_str().unwrap().split(", ").count(), names.len());
+    let names: Vec<&str> = names.values().map(|name| name.as_str().unwrap()).collect();
+    assert!(names.contains(&"question") && names.contains(&"paused_from") && !names.contains(&"salt"), "{names:?}");
+}
+
+#[test]
+fn a_poll_that_went_to_another_tenant_is_left_out_and_the_next_page_begins_where_it_would() {
+    let gone = listed("p2", "https://id.example.org other")[1].clone();
+    let page = page_of(vec![vec![listed("p3", OWNER)[1].clone(), gone]]).0.unwrap();
+    assert_eq!(ids(&page), ["p3"]);
+    assert_eq!(page.next_after.unwrap().poll_id.as_str(), "p2");
+}
+
+#[test]
+fn polls_that_were_left_unread_are_asked_for_again() {
+    let [second, third] = ["p2", "p3"].map(|id| vec![listed(id, OWNER)[1].clone()]);
+    let (page, calls) = page_of(vec![second, third]);
+    assert_eq!((ids(&page.unwrap()), calls.len()), (vec!["p3", "p2"], 3));
+}
+
+#[test]
+fn a_tenant_without_polls_takes_no_batch() {
+    let (aws, calls) = stub(|_, _| Answer::Ok(json!({"Items": []})));
+    let page = run(PollStore::new(&aws, "polls".to_owned()).page(&TenantKey::stored(OWNER), None, 2)).unwrap();
+    assert!(page.polls.is_empty() && page.next_after.is_none());
+    assert_eq!(calls.operations(), ["Query"]);
+}
+
+#[test]
+fn whom_a_poll_is_offered_to_and_what_it_was_copied_from_come_back_as_they_were_stored() {
+    let mut offered = poll(None);
+    offered.rules.settings.offered_to = Some(TenantKey::stored("https://id.example.org other"));
+    offered.rules.copied_from = PollId::parse("p0");
+    offered.rules.settings.paused_from = Some(at(9));
+    assert_eq!(read_back(items_of(&offered)).unwrap(), Some(offered.rules));
 }
 
 #[test]

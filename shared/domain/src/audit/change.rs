@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 use super::{Difference, Entry, Object};
-use crate::{poll::Rules, tenant::TenantKey};
+use crate::{
+    poll::{Rules, Settings},
+    tenant::TenantKey,
+};
 
 /// A poll's labels, as far as they are known.
 type Labels<'a> = Option<&'a [String]>;
@@ -62,7 +65,13 @@ fn shown(rules: &Rules) -> Map<String, Value> {
         Ok(Value::Object(settings)) => settings,
         _ => Map::new(),
     };
-    shown.insert("tenant".to_owned(), serde_json::to_value(rules.tenant.tenant()).unwrap_or_default());
+    let Settings { paused_from, offered_to, .. } = &rules.settings;
+    let mut insert =
+        |name: &str, value: serde_json::Result<Value>| shown.insert(name.to_owned(), value.unwrap_or_default());
+    insert("paused_from", serde_json::to_value(paused_from));
+    insert("offered_to", serde_json::to_value(offered_to.as_ref().and_then(TenantKey::tenant)));
+    insert("copied_from", serde_json::to_value(&rules.copied_from));
+    insert("tenant", serde_json::to_value(rules.tenant.tenant()));
     shown
 }
 
@@ -72,6 +81,7 @@ mod tests {
 
     use super::*;
     use crate::{
+        ids::PollId,
         member::Action,
         poll::Poll,
         testing::{at, owner, poll_asked_for},
@@ -141,6 +151,20 @@ mod tests {
             serde_json::to_value(unknown.entry().changes).unwrap(),
             json!({"options": {"from": null, "to": null}})
         );
+    }
+
+    #[test]
+    fn a_pause_an_offer_and_the_source_of_a_copy_are_shown() {
+        let before = poll(json!({"question": "Q", "options": ["a", "b"]}));
+        let after = changed(&before, |poll| {
+            poll.rules.settings.paused_from = Some(at(9));
+            poll.rules.settings.offered_to = Some(TenantKey::stored("https://id.example.org other"));
+            poll.rules.copied_from = PollId::parse("p0");
+        });
+        let shown = differences(Some(&before), &after);
+        assert_eq!(shown["paused_from"], json!({"from": null, "to": at(9)}));
+        assert_eq!(shown["offered_to"]["to"]["value"], "other");
+        assert_eq!(shown["copied_from"]["to"], "p0");
     }
 
     #[test]

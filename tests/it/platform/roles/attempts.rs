@@ -43,7 +43,7 @@ fn dynamodb(operation: &str, resource: &Resource) -> Result<Attempt, &'static st
     let key = json!({"no_key": {"S": "iam"}});
     let mut body = match operation {
         "GetItem" | "UpdateItem" | "DeleteItem" => json!({"Key": key}),
-        "BatchGetItem" => json!({"RequestItems": {table: {"Keys": [key]}}}),
+        "BatchGetItem" => json!({"RequestItems": {table: {"Keys": [key], "ProjectionExpression": "no_key"}}}),
         "BatchWriteItem" => json!({"RequestItems": {table: [{"DeleteRequest": {"Key": key}}]}}),
         "PutItem" => json!({"Item": key}),
         "Query" => json!({"KeyConditionExpression": "no_key = :k", "ExpressionAttributeValues": {":k": {"S": "iam"}}}),
