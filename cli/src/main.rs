@@ -1,12 +1,14 @@
 //! `landslide`, the operator's program. Each subcommand has its own file. What one prints to stdout can be piped.
 
 mod audit;
+mod audit_log;
 mod bucket;
 mod consent;
 mod demo;
 mod device_keys;
 mod preflight;
 mod redrive;
+mod relays;
 mod replay;
 mod signed;
 mod tenant;
@@ -31,6 +33,7 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     Audit(audit::Arguments),
+    AuditLog(audit_log::Arguments),
     Replay(replay::Arguments),
     Redrive(redrive::Arguments),
     Issuer(issuer::Arguments),
@@ -44,6 +47,7 @@ enum Command {
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Audit(arguments) => audit::run(&arguments),
+        Command::AuditLog(arguments) => audit_log::run(&arguments),
         Command::Replay(arguments) => replay::run(&arguments),
         Command::Redrive(arguments) => redrive::run(&arguments),
         Command::Preflight(arguments) => preflight::run(&arguments),

@@ -8,22 +8,21 @@ mod letters;
 
 use std::process::ExitCode;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use clap::Args;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use indicatif::ProgressBar;
 use landslide_aws::clock;
-use landslide_cli::stack::{self, explain};
+use landslide_cli::stack;
 use landslide_domain::message::{DecodeError, Message};
 use landslide_domain::tally::COUNTABLE_AGE_MS;
 use landslide_domain::time::Timestamp;
-use landslide_stream::StreamEvent;
 use letters::{Letter, Letters};
 use serde_json::value::RawValue;
 
 use crate::EXIT_LEFT_OVER;
 use crate::consent::Consent;
-use crate::replay::RelayQueues;
+use crate::relays::{Batch, Targets};
 
 /// Returns dead letters to the counting. Exit code 3: some can't be counted; they are shown, and stay.
 #[derive(Args)]
@@ -32,7 +31,7 @@ pub struct Arguments {
     #[arg(long, value_name = "URL", env = "TALLY_DLQ_URL")]
     tally_dlq_url: String,
     #[command(flatten)]
-    relay: RelayQueues,
+    targets: Targets,
     #[command(flatten)]
     consent: Consent,
 }
@@ -51,7 +50,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
 
 async fn redrive(arguments: &Arguments) -> Result<ExitCode> {
     arguments.consent.ask(&stack::aws()?, "sends dead letters again", &arguments.tally_dlq_url).await?;
-    let RelayQueues { tally_queue_url, relay_dlq_url } = &arguments.relay;
+    let Targets { tally_queue_url, relay_dlq_url, .. } = &arguments.targets;
     let tally_queue = Letters::of(&stack::aws()?, tally_queue_url);
     let tally_letters = Letters::of(&stack::aws()?, &arguments.tally_dlq_url);
     let tally = empty("TallyDlq", &tally_letters, async |letter| {
@@ -61,10 +60,10 @@ async fn redrive(arguments: &Arguments) -> Result<ExitCode> {
         tally_queue.send(letter).await.map(Ok)
     })
     .await?;
-    let relay = arguments.relay.relay()?;
+    let relays = arguments.targets.relays()?;
     let relayed = empty("RelayDlq", &Letters::of(&stack::aws()?, relay_dlq_url), async |letter| {
         match read_letter(&letter.body) {
-            Ok(event) => relay.relay(event).await.map(|_| Ok(())).map_err(|error| explain(error, "the tally queue")),
+            Ok(batch) => relays.relay(batch).await.map(Ok),
             Err(error) => Ok(Err(format!("{error:#}"))),
         }
     })
@@ -122,11 +121,14 @@ fn readable(body: &str, group: &str, now: Timestamp) -> Result<(), String> {
     }
 }
 
-/// Parses a record that the relay could not read when it came.
-fn read_letter(body: &str) -> Result<StreamEvent> {
+/// Parses a record that its relay could not read when it came.
+fn read_letter(body: &str) -> Result<Batch> {
     let record: &RawValue = serde_json::from_str(body).context("not JSON")?;
-    let mut event: StreamEvent = [record].into_iter().collect();
-    event.unreadable.pop().map_or(Ok(event), |(_, error)| Err(error.into()))
+    let batch: Batch = [record].into_iter().collect();
+    match batch.unreadable() {
+        None => Ok(batch),
+        Some(why) => bail!(why),
+    }
 }
 
 #[cfg(test)]

@@ -1,26 +1,24 @@
-//! `landslide replay`: hands the relay once more what it failed with for 23 hours.
+//! `landslide replay`: hands the relays once more what they failed with for 23 hours.
 //!
-//! Each object in the failure bucket holds an invocation record with the stream's records, whole. They pass through the
-//! relay's own code, in this process; an object is deleted once the queue has all its votes. So an interrupted replay
-//! continues where it stopped, and what it sends twice is counted once.
+//! Each object in the failure bucket holds an invocation record with a stream's records, whole. They pass through the
+//! code of that stream's relay, in this process; an object is deleted once the queue has all its votes, or the audit
+//! log all its changes. So an interrupted replay continues where it stopped, and what it sends twice counts once.
 
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::Args;
 use indicatif::ProgressBar;
-use landslide_aws::queue::Queue;
-use landslide_cli::stack::{self, explain};
-use landslide_counting::relay::Relay;
-use landslide_stream::StreamEvent;
+use landslide_cli::stack;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::EXIT_LEFT_OVER;
 use crate::bucket::Bucket;
 use crate::consent::Consent;
+use crate::relays::{Batch, Targets};
 
-/// Hands the relay once more what it failed with for 23 hours. Exit code 3: some objects can't be read; they are shown,
+/// Hands the relays once more what they failed with for 23 hours. Exit code 3: some objects can't be read; they are shown,
 /// and stay.
 #[derive(Args)]
 pub struct Arguments {
@@ -28,28 +26,9 @@ pub struct Arguments {
     #[arg(long, value_name = "BUCKET", env = "RELAY_FAILURES_BUCKET")]
     relay_failures_bucket: String,
     #[command(flatten)]
-    relay: RelayQueues,
+    targets: Targets,
     #[command(flatten)]
     consent: Consent,
-}
-
-/// The queues that the relay sends to.
-#[derive(Args)]
-pub struct RelayQueues {
-    /// The stack's output `TallyQueueUrl`.
-    #[arg(long, value_name = "URL", env = "TALLY_QUEUE_URL")]
-    pub tally_queue_url: String,
-    /// The stack's output `RelayDlqUrl`.
-    #[arg(long, value_name = "URL", env = "RELAY_DLQ_URL")]
-    pub relay_dlq_url: String,
-}
-
-impl RelayQueues {
-    /// The relay itself, in this process.
-    pub fn relay(&self) -> Result<Relay> {
-        let queue = |url: &str| anyhow::Ok(Queue::new(&stack::aws()?, url.to_owned()));
-        Ok(Relay::new(queue(&self.tally_queue_url)?, queue(&self.relay_dlq_url)?))
-    }
 }
 
 /// Lambda's record of a failed invocation.
@@ -64,10 +43,10 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
 }
 
 async fn replay(arguments: &Arguments) -> Result<ExitCode> {
-    let change = "relays the failure bucket's votes and removes its objects";
+    let change = "relays the failure bucket's votes and changes and removes its objects";
     arguments.consent.ask(&stack::aws()?, change, &arguments.relay_failures_bucket).await?;
     let bucket = Bucket::new(stack::aws()?, &arguments.relay_failures_bucket)?;
-    let relay = arguments.relay.relay()?;
+    let relays = arguments.targets.relays()?;
     let progress = ProgressBar::new_spinner();
     let (mut objects, mut records, mut unreadable, mut last) = (0u64, 0, 0u64, String::new());
     loop {
@@ -75,10 +54,10 @@ async fn replay(arguments: &Arguments) -> Result<ExitCode> {
         let Some(newest) = keys.last() else { break };
         last.clone_from(newest);
         for key in &keys {
-            match read_event(&bucket.read(key).await?) {
-                Ok(event) => {
-                    records += event.records;
-                    relay.relay(event).await.map_err(|error| explain(error, "a queue of the relay"))?;
+            match read_batch(&bucket.read(key).await?) {
+                Ok(batch) => {
+                    records += batch.records();
+                    relays.relay(batch).await?;
                     bucket.delete(key).await?;
                     objects += 1;
                 }
@@ -97,12 +76,11 @@ async fn replay(arguments: &Arguments) -> Result<ExitCode> {
 }
 
 /// The event in an invocation record: its payload as JSON, or as a JSON string.
-fn read_event(object: &str) -> Result<StreamEvent> {
+fn read_batch(object: &str) -> Result<Batch> {
     let record: InvocationRecord = serde_json::from_str(object).context("not an invocation record")?;
     let payload = record.payload.context("an invocation record without the event")?;
     let text: Result<String, _> = serde_json::from_str(payload.get());
-    let event = text.as_ref().map_or(payload.get(), String::as_str);
-    StreamEvent::read(event.as_bytes()).context("the event is not one of a stream")
+    Batch::read(text.as_ref().map_or(payload.get(), String::as_str))
 }
 
 #[cfg(test)]
@@ -115,16 +93,15 @@ mod tests {
         let event = json!({"Records": [{"eventName": "REMOVE"}, {"eventName": "INSERT"}]});
         for payload in [event.clone(), json!(event.to_string())] {
             let object = json!({"requestContext": {"condition": "RetryAttemptsExhausted"}, "payload": payload});
-            let read = read_event(&object.to_string()).unwrap();
-            let unreadable: Vec<&str> = read.unreadable.iter().map(|(record, _)| record.get()).collect();
-            assert_eq!((read.records, unreadable), (2, vec![r#"{"eventName":"INSERT"}"#]));
+            let read = read_batch(&object.to_string()).unwrap();
+            assert_eq!((read.records(), read.unreadable().as_deref()), (2, Some("no new image")));
         }
     }
 
     #[test]
     fn what_holds_no_event_is_an_error() {
         for object in ["", "{}", r#"{"payload": null}"#, r#"{"payload": {}}"#, r#"{"payload": "Records"}"#] {
-            assert!(read_event(object).is_err(), "{object}");
+            assert!(read_batch(object).is_err(), "{object}");
         }
     }
 }

@@ -719,7 +719,7 @@ def the_relays_lose_nothing(stack: Stack) -> Iterator[str]:
         "MaximumRetryAttempts": -1,
         "MaximumRecordAgeInSeconds": 23 * 60 * 60,
     }
-    for name, window in (("RelayVotesMapping", {"Ref": "RelayWindowSeconds"}), ("RelayChangesMapping", 0)):
+    for name, window in (("RelayVotesMapping", {"Ref": "RelayWindowSeconds"}), ("RelayChangesMapping", 1)):
         mapping = stack.template["Resources"][name]["Properties"]
         settings = {**wanted, "MaximumBatchingWindowInSeconds": window}
         yield from (f"{name}: {setting}" for setting, value in settings.items() if mapping.get(setting) != value)

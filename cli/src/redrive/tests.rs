@@ -30,7 +30,7 @@ fn what_can_not_be_counted_stays_a_dead_letter() {
 #[test]
 fn a_record_that_can_be_read_now_goes_to_the_relay_as_it_came() {
     let record = r#"{"eventName": "REMOVE", "dynamodb": {}}"#;
-    assert_eq!(read_letter(record).unwrap().records, 1);
+    assert_eq!(read_letter(record).unwrap().records(), 1);
     for body in ["", "{}", r#"{"too_long": 7}"#, r#"{"eventName": "INSERT", "dynamodb": {}}"#] {
         assert!(read_letter(body).is_err(), "{body}");
     }

@@ -1,6 +1,6 @@
 //! The Polls table: two items per poll, RULES and OPTIONS.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use aws_sdk_dynamodb::{
     Client,
@@ -229,6 +229,23 @@ impl PollStore {
             }
         }
         Ok(places.iter().filter_map(|place| by_id.remove(&place.poll_id)).collect())
+    }
+
+    /// All tenants that have polls. Reads the whole index.
+    pub async fn tenants(&self) -> Result<BTreeSet<TenantKey>, StoreError> {
+        let (mut tenants, mut start) = (BTreeSet::new(), None);
+        loop {
+            let scan = self.db.scan().table_name(&self.table).index_name(BY_OWNER).projection_expression("#owner");
+            let scan = scan.expression_attribute_names("#owner", keys::OWNER).set_exclusive_start_key(start);
+            let page = scan.send().await.map_err(|error| store_error("list polls", error))?;
+            for item in page.items() {
+                tenants.insert(TenantKey::stored(Attributes(item).string(keys::OWNER)?));
+            }
+            start = page.last_evaluated_key;
+            if start.is_none() {
+                return Ok(tenants);
+            }
+        }
     }
 }
 

@@ -179,6 +179,24 @@ impl Aws {
         (page["Count"].as_u64().unwrap(), page["LastEvaluatedKey"].is_object())
     }
 
+    /// A row of a tenant's audit log; null if it is not there.
+    pub async fn audit_row(&self, tenant: &str, number: u64) -> Value {
+        let key = json!({"tenant": {"S": tenant}, "item": {"S": format!("ROW#{number:015}")}});
+        let read = json!({"TableName": self.audit, "Key": key, "ConsistentRead": true});
+        self.dynamodb("GetItem", &read).await["Item"].take()
+    }
+
+    /// Writes a row over what is there.
+    pub async fn put_audit_row(&self, row: &Value) {
+        self.dynamodb("PutItem", &json!({"TableName": self.audit, "Item": row})).await;
+    }
+
+    /// Deletes a row.
+    pub async fn delete_audit_row(&self, row: &Value) {
+        let key = json!({"tenant": row["tenant"], "item": row["item"]});
+        self.dynamodb("DeleteItem", &json!({"TableName": self.audit, "Key": key})).await;
+    }
+
     /// A table's description.
     pub async fn table(&self, name: &str) -> Value {
         self.dynamodb("DescribeTable", &json!({"TableName": name})).await["Table"].take()
