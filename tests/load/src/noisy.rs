@@ -51,6 +51,9 @@ struct Arguments {
     /// Requests of the storm at once.
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u64).range(1..=512))]
     storm: u64,
+    /// How long each of them rests between two requests. Without a rest the storm takes all that a single machine has.
+    #[arg(long, value_name = "MS", default_value_t = 0)]
+    pause_ms: u64,
 }
 
 fn main() -> ExitCode {
@@ -149,6 +152,7 @@ struct Storm {
     token: String,
     poll_id: String,
     at_once: u64,
+    pause: Duration,
     seen: Seen,
 }
 
@@ -167,7 +171,8 @@ impl Storm {
         let poll_id = Api::new(&arguments.url, &token, 1)?.create_poll(poll, &someone("poll")).await?;
         let http = reqwest::Client::builder().no_proxy().build().context("make a client")?;
         let base = arguments.url.trim().trim_end_matches('/').to_owned();
-        Ok(Self { http, base, token, poll_id, at_once: arguments.storm, seen: Seen::default() })
+        let (at_once, pause) = (arguments.storm, Duration::from_millis(arguments.pause_ms));
+        Ok(Self { http, base, token, poll_id, at_once, pause, seen: Seen::default() })
     }
 
     /// Never ends.
@@ -175,7 +180,9 @@ impl Storm {
         let one = async || {
             loop {
                 self.manage().await;
+                tokio::time::sleep(self.pause).await;
                 self.read().await;
+                tokio::time::sleep(self.pause).await;
             }
         };
         join_all((0..self.at_once).map(|_| one())).await;
