@@ -199,10 +199,9 @@ impl Reader {
         let (mut all, mut after) = (Vec::new(), None);
         loop {
             let page = self.polls.page(tenant, after.as_ref(), POLLS_A_PAGE).await.map_err(of_polls)?;
-            after =
-                page.polls.last().map(|last| OwnerOrder { created_at: last.created_at, poll_id: last.poll_id.clone() });
             all.extend(page.polls.into_iter().map(|poll| (poll.poll_id, poll.revision)));
-            if !page.has_more {
+            after = page.next_after;
+            if after.is_none() {
                 return Ok(all);
             }
         }
