@@ -12,7 +12,6 @@ use landslide_cli::stack::{self, explain};
 use landslide_domain::{
     audit::{Check, Fault, ROW_LIFE_MS, Tail},
     ids::PollId,
-    poll::OwnerOrder,
     tenant::{Tenant, TenantKey, TenantKind},
     time::Timestamp,
 };

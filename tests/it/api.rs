@@ -17,6 +17,7 @@ mod pause;
 mod polls;
 mod races;
 mod results;
+mod roles;
 mod tenants;
 mod tokens;
 mod transfer;
