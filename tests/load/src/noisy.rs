@@ -195,7 +195,8 @@ impl Storm {
             Ok(answer) if answer.status() == 429 => answer.json::<Value>().await.unwrap_or_default(),
             _ => Value::Null,
         };
-        count(if refused["code"] == "limit_exceeded" { &self.seen.refused } else { &self.seen.otherwise });
+        let is_limit = refused.get("code").is_some_and(|code| code == "limit_exceeded");
+        count(if is_limit { &self.seen.refused } else { &self.seen.otherwise });
     }
 
     async fn read(&self) {
