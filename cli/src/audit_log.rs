@@ -12,7 +12,6 @@ use landslide_cli::stack::{self, explain};
 use landslide_domain::{
     audit::{Check, Fault, ROW_LIFE_MS, Tail},
     ids::PollId,
-    poll::OwnerOrder,
     tenant::{Tenant, TenantKey, TenantKind},
     time::Timestamp,
 };
@@ -20,7 +19,7 @@ use landslide_domain::{
 use crate::EXIT_LEFT_OVER;
 
 /// How many polls are read at once.
-const POLLS_A_PAGE: usize = 500;
+const POLLS_A_PAGE: usize = 100;
 
 /// Works with audit logs.
 #[derive(Args)]
@@ -199,10 +198,9 @@ impl Reader {
         let (mut all, mut after) = (Vec::new(), None);
         loop {
             let page = self.polls.page(tenant, after.as_ref(), POLLS_A_PAGE).await.map_err(of_polls)?;
-            after =
-                page.polls.last().map(|last| OwnerOrder { created_at: last.created_at, poll_id: last.poll_id.clone() });
             all.extend(page.polls.into_iter().map(|poll| (poll.poll_id, poll.revision)));
-            if !page.has_more {
+            after = page.next_after;
+            if after.is_none() {
                 return Ok(all);
             }
         }
