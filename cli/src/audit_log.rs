@@ -19,7 +19,7 @@ use landslide_domain::{
 use crate::EXIT_LEFT_OVER;
 
 /// How many polls are read at once.
-const POLLS_A_PAGE: usize = 500;
+const POLLS_A_PAGE: usize = 100;
 
 /// Works with audit logs.
 #[derive(Args)]
