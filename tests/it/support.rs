@@ -17,7 +17,7 @@ mod stack;
 mod time;
 
 pub use self::{
-    answer::{Answer, assert_headers_of_all, assert_problem},
+    answer::{Answer, assert_headers_of_all, assert_problem, for_anyone},
     app::{App, CONNECTIONS, someone},
     aws::{Aws, StreamReader},
     changed_stack::{while_changed, while_set, while_tries_run_out_soon},

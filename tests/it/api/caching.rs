@@ -30,12 +30,34 @@ const OPERATIONS: &[(&str, Method, &str, &str)] = &[
     ("retractVote", Method::DELETE, "/v1/polls/{poll_id}/votes/mine", PRIVATE),
     ("getResults", Method::GET, "/v1/polls/{poll_id}/results", "public, max-age=1"),
     ("getMyResults", Method::GET, "/v1/polls/{poll_id}/results/mine", PRIVATE),
+    ("createView", Method::POST, "/v1/polls/{poll_id}/views", PRIVATE),
+    ("listViews", Method::GET, "/v1/polls/{poll_id}/views", PRIVATE),
+    ("deleteView", Method::DELETE, "/v1/polls/{poll_id}/views/{id}", PRIVATE),
+    ("createKey", Method::POST, "/v1/keys", PRIVATE),
+    ("listKeys", Method::GET, "/v1/keys", PRIVATE),
+    ("deleteKey", Method::DELETE, "/v1/keys/{id}", PRIVATE),
+    ("getUsage", Method::GET, "/v1/usage", PRIVATE),
+    ("listAudit", Method::GET, "/v1/audit", PRIVATE),
     ("registerDevice", Method::POST, "/v1/devices", "no-store"),
 ];
 
-/// What no test brings about: faults, and what only a gateway would say that finds a parameter missing.
-const OUT_OF_REACH: &[(&str, u16)] =
-    &[("getPoll", 400), ("getVote", 400), ("getResults", 400), ("getMyResults", 400), ("withdrawOffer", 400)];
+/// What this test does not bring about: faults, what only a gateway would say that finds a parameter missing, and the
+/// hundredth key or view link, which tests of their own do.
+const OUT_OF_REACH: &[(&str, u16)] = &[
+    ("getPoll", 400),
+    ("getVote", 400),
+    ("getResults", 400),
+    ("getMyResults", 400),
+    ("withdrawOffer", 400),
+    ("listViews", 400),
+    ("deleteView", 400),
+    ("createView", 409),
+    ("listKeys", 400),
+    ("deleteKey", 400),
+    ("createKey", 409),
+];
+/// The id of a key or a view link that is not there.
+const NO_ID: &str = "00000000000000000000";
 const FAULTS: [u16; 3] = [429, 500, 503];
 
 /// Statuses by operation, as the document has them, but for HEAD, which answers as GET does, and for preflights: those the
@@ -67,6 +89,7 @@ struct Asker {
 #[derive(Default)]
 struct Extra<'a> {
     poll: &'a str,
+    id: Option<&'a str>,
     token: Option<&'a str>,
     query: &'a str,
     headers: &'a [(&'a str, &'a str)],
@@ -76,7 +99,7 @@ struct Extra<'a> {
 impl Asker {
     async fn ask(&mut self, operation: &'static str, extra: Extra<'_>) -> Answer {
         let (_, method, path, good) = OPERATIONS.iter().find(|(name, ..)| *name == operation).unwrap();
-        let path = format!("{}{}", path.replace("{poll_id}", extra.poll), extra.query);
+        let path = path.replace("{poll_id}", extra.poll).replace("{id}", extra.id.unwrap_or(NO_ID)) + extra.query;
         let mut request = self.app.request(method.clone(), &path);
         for (name, value) in extra.headers {
             request = request.header(*name, *value);
@@ -127,6 +150,8 @@ fn body_of(operation: &str) -> Option<String> {
         "updatePoll" => Some(json!({"peak_votes_per_second": 2_000}).to_string()),
         "offerPoll" => Some(TENANT.to_owned()),
         "castVote" => Some(json!({"choices": [1]}).to_string()),
+        "createKey" => Some(json!({"name": "a key", "role": "viewer"}).to_string()),
+        "createView" => Some("{}".to_owned()),
         _ => None,
     }
 }
@@ -227,6 +252,12 @@ fn steps(scene: &Scene) -> Vec<Step<'_>> {
         ("acceptOffer", 400, hidden, as_owner, &JSON_ONLY, text("{\"now\":true}")),
         ("acceptOffer", 413, hidden, as_owner, &JSON_ONLY, large()),
         ("acceptOffer", 415, hidden, as_owner, &[], text("{}")),
+        ("createView", 400, hidden, as_owner, &JSON_ONLY, text("{\"now\":true}")),
+        ("createView", 413, hidden, as_owner, &JSON_ONLY, large()),
+        ("createView", 415, hidden, as_owner, &[], text("{}")),
+        ("createKey", 400, "", as_owner, &JSON_ONLY, text("{}")),
+        ("createKey", 413, "", as_owner, &JSON_ONLY, large()),
+        ("createKey", 415, "", as_owner, &[], body_of("createKey")),
         ("castVote", 201, accounts, as_owner, &JSON_ONLY, body_of("castVote")),
         ("castVote", 200, accounts, as_owner, &JSON_ONLY, body_of("castVote")),
         ("castVote", 400, hidden, as_voter, &JSON_ONLY, text("{}")),
@@ -258,11 +289,19 @@ async fn every_answer_of_every_operation_says_who_may_keep_it() {
     let mut asker = Asker { app, reached: BTreeMap::new(), wrong: Vec::new() };
     everyone_asks_everything(&mut asker, &scene).await;
     for (operation, status, poll, token, headers, body) in steps(&scene) {
-        let answer = asker.ask(operation, Extra { poll, token, headers, body, query: "" }).await;
+        let answer = asker.ask(operation, Extra { poll, token, headers, body, ..Extra::default() }).await;
         assert_eq!(answer.status, status, "{operation}: {answer}");
     }
     let as_owner = Extra { token: Some(&scene.owner), ..Extra::default() };
     assert_eq!(asker.ask("listPolls", Extra { query: "?limit=0", ..as_owner }).await.status, 400);
+    let as_owner = || Extra { token: Some(&scene.owner), ..Extra::default() };
+    assert_eq!(asker.ask("listAudit", Extra { query: "?limit=0", ..as_owner() }).await.status, 400);
+    assert_eq!(asker.ask("getUsage", Extra { query: "?month=2026", ..as_owner() }).await.status, 400);
+    for (create, delete, id) in [("createKey", "deleteKey", "key_id"), ("createView", "deleteView", "view_id")] {
+        let asked = || Extra { poll: &scene.hidden, ..as_owner() };
+        let created = asker.ask(create, Extra { headers: &JSON_ONLY, body: body_of(create), ..asked() }).await.json();
+        assert_eq!(asker.ask(delete, Extra { id: created[id].as_str(), ..asked() }).await.status, 200);
+    }
     let of_hidden = || Extra { poll: &scene.hidden, token: Some(&scene.owner), ..Extra::default() };
     asker.ask("castVote", Extra { headers: &JSON_ONLY, body: body_of("castVote"), ..of_hidden() }).await;
     assert_eq!(asker.ask("retractVote", Extra { headers: &OTHER[1..], ..of_hidden() }).await.status, 412);

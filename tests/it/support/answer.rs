@@ -66,6 +66,16 @@ fn phrase(status: u16) -> &'static str {
     }
 }
 
+/// A poll as anyone sees it, of what its owner sees.
+pub fn for_anyone(poll: &Value) -> Value {
+    let mut shown = poll.clone();
+    shown
+        .as_object_mut()
+        .and_then(|shown| shown.remove("offered_to"))
+        .unwrap_or_else(|| panic!("no owner's view: {poll}"));
+    shown
+}
+
 /// Fails unless an answer is the problem document (RFC 9457) of that status and code, whole; the document.
 #[track_caller]
 pub fn assert_problem(answer: &Answer, status: u16, code: &str) -> Value {
