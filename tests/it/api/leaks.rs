@@ -89,7 +89,8 @@ fn plain(answer: &Answer, poll: &str) -> (u16, Vec<(String, String)>, String) {
 
 /// Headers that say when an answer was sent and which one it is.
 fn is_of_request(name: &str) -> bool {
-    ["date", "x-amzn-requestid", "x-amz-request-id", "x-amz-id-2", "x-amz-apigw-id", "x-amzn-trace-id"].contains(&name)
+    ["date", "x-amzn-requestid", "x-amz-request-id", "x-amz-id-2", "x-amz-apigw-id", "x-amzn-trace-id", "ratelimit"]
+        .contains(&name)
 }
 
 #[tokio::test]
