@@ -637,7 +637,7 @@ def secrets_keep_their_keys(stack: Stack) -> Iterator[str]:
 
 
 def issuers_leave_room_in_the_environment(stack: Stack) -> Iterator[str]:
-    if stack.template["Parameters"]["Issuers"].get("MaxLength", 4096) > 3500:
+    if stack.template["Parameters"]["Issuers"].get("MaxLength", 4096) > 3300:
         yield "Issuers: MaxLength"
 
 

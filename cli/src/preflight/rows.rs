@@ -7,8 +7,8 @@ use super::facts::{Concurrency, Facts, Gateway, Reading, Unread, Warm};
 use super::state::State;
 use super::template::Parameters;
 
-/// A function's name has at most 64 characters, and `-register-device` is the longest suffix to the stack's name.
-const NAME_CHARACTERS_MAX: usize = 48;
+/// A function's name has at most 64 characters, and `-authorizer-owners` is the longest suffix to the stack's name.
+const NAME_CHARACTERS_MAX: usize = 46;
 /// The most bytes that Lambda accepts for a function's environment.
 const ENVIRONMENT_BYTES_MAX: usize = 4_096;
 /// How much of Lambda's concurrency must stay unreserved. An account with less can't reserve any: Lambda then names its
