@@ -64,7 +64,7 @@ SAM_ENV = HOME=$(CURDIR)/infra/local/.state/home SAM_CLI_TELEMETRY=0 AWS_DEFAULT
 HOST_ARCH := $(if $(filter aarch64 arm64,$(shell uname -m)),arm64,x86_64)
 
 .DEFAULT_GOAL := help
-.PHONY: help up down url token demo load noisy audit replay redrive test test-unit test-budgets test-it test-api chaos sim sim-mutants mutants viral costs bench \
+.PHONY: help up down url token demo load noisy audit replay tenant audit-log redrive test test-unit test-budgets test-it test-api chaos sim sim-mutants mutants viral costs bench \
 	check check-rust check-python check-template check-api tidy api figures \
 	package size preflight deploy rollback logs clean
 
@@ -100,6 +100,12 @@ audit: ## recount a poll's votes and compare; fails on any difference (POLL=id A
 
 replay: ## hand the relay once more what it had failed with for 23 hours
 	@$(LOCAL) replay $(CONSENT) -- $(ARGS)
+
+tenant: ## a tenant's limits and use (ARGS='show --issuer URL --account SUB'; also set, usage)
+	@$(LOCAL) tenant $(CONSENT) -- $(ARGS)
+
+audit-log: ## whether the audit log is whole (ARGS=verify)
+	@$(LOCAL) audit-log $(CONSENT) -- $(ARGS)
 
 redrive: ## return dead letters to the counting, and show those that can't be counted
 	@$(LOCAL) redrive $(CONSENT) -- $(ARGS)

@@ -17,6 +17,7 @@ CHANGES = {
     "audit": "repairs what is counted of a poll",
     "replay": "hands the relay once more what lies in the failure bucket",
     "redrive": "returns the dead letters to the counting",
+    "tenant": "sets limits of a tenant",
 }
 """What commands do to a stack, for the question whether that is meant."""
 ROLLED_BACK = "rolled back"
@@ -59,7 +60,7 @@ def _parser() -> argparse.ArgumentParser:
     verb = verbs.add_parser("demo", parents=[consent], help="run the demo election; what follows -- goes to `landslide demo`")
     verb.add_argument("arguments", nargs="*")
     verb.set_defaults(run=_demo)
-    for name in ["audit", "replay", "redrive"]:
+    for name in ["audit", "replay", "redrive", "tenant", "audit-log"]:
         verb = verbs.add_parser(name, parents=[consent], help=f"what follows -- goes to `landslide {name}`")
         verb.add_argument("arguments", nargs="*")
         verb.set_defaults(run=_operate)
@@ -161,12 +162,19 @@ def _demo(arguments: argparse.Namespace) -> None:
     operator_program.become(["demo", "--url", deployed["api_url"], *arguments.arguments])
 
 
+def _changes(arguments: argparse.Namespace) -> str | None:
+    """What a command of the operator changes, if it changes anything."""
+    asked = arguments.arguments
+    only_reads = {"audit": "--repair" not in asked, "tenant": asked[:1] != ["set"], "audit-log": True}
+    return None if only_reads.get(arguments.verb) else CHANGES[arguments.verb]
+
+
 def _operate(arguments: argparse.Namespace) -> None:
     from landslide_local import operator_program, stackfile
 
     deployed = stackfile.read()
-    if arguments.verb != "audit" or "--repair" in arguments.arguments:
-        _confirm_running(deployed, CHANGES[arguments.verb], arguments.yes)
+    if changes := _changes(arguments):
+        _confirm_running(deployed, changes, arguments.yes)
         arguments.arguments.append("--yes")  # the program itself would ask again
     os.environ |= operator_program.environment(deployed)
     operator_program.become([arguments.verb, *arguments.arguments])

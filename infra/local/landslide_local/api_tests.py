@@ -7,12 +7,13 @@ import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from landslide_local import api, operator_program, paths, venvs
+from landslide_local import api, operator_program, paths, stackfile, venvs
 from landslide_local.stack import Stack
 from landslide_local.stages import Failure, stage
 
 FOLDER = paths.LOCAL / "schemathesis"
 PHASES = "examples,coverage,fuzzing,stateful"
+ISSUER = "https://issuer.landslide.local"  # as in cli/src/issuer.rs
 POLL = {"question": "Best colour?", "options": ["Red", "Blue", "Green"]}
 
 
@@ -38,8 +39,10 @@ def run(deployed: Stack, cases: int, seed: int) -> None:
 
 def _callers(deployed: Stack) -> list[Caller]:
     def account(kind: str) -> str:
-        """A new one each time: what an earlier run left behind is not met again."""
-        return operator_program.token(deployed.issuer_key, f"{kind}-{uuid.uuid4()}")
+        """A new one each time: what an earlier run left behind is not met again. A run takes more than the limits of all."""
+        subject = f"{kind}-{uuid.uuid4()}"
+        operator_program.raise_limits(stackfile.read(), ISSUER, subject)
+        return operator_program.token(deployed.issuer_key, subject)
 
     owner, of_key = account("owner"), account("owner")
     key = api.post(deployed.api_url, "/v1/keys", of_key, {"name": "schemathesis", "role": "editor"})["key"]

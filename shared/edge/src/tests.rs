@@ -409,7 +409,7 @@ fn a_problem_has_the_shape_that_the_api_promises() {
     assert_eq!(header("content-type"), "application/problem+json");
     assert_eq!(header("www-authenticate"), "Bearer");
     assert_eq!(header("access-control-allow-origin"), "*");
-    assert_eq!(header("access-control-expose-headers"), "ETag, Location, Retry-After");
+    assert_eq!(header("access-control-expose-headers"), "ETag, Location, RateLimit, RateLimit-Policy, Retry-After");
     assert_eq!(header("cache-control"), "private, no-store");
     assert_eq!(header("x-content-type-options"), "nosniff");
 }
@@ -437,7 +437,7 @@ fn a_reply_to_one_origin_varies_by_origin() {
         Edge::new("https://a.example".to_owned()).respond("r", None, Ok(Reply::empty(StatusCode::NO_CONTENT)));
     let expected = json!({"statusCode": 204, "headers": {
         "vary": "Origin", "access-control-allow-origin": "https://a.example",
-        "access-control-expose-headers": "ETag, Location, Retry-After", "x-content-type-options": "nosniff",
+        "access-control-expose-headers": "ETag, Location, RateLimit, RateLimit-Policy, Retry-After", "x-content-type-options": "nosniff",
     }});
     assert_eq!(serde_json::to_value(response).unwrap(), expected);
     assert!(respond(Ok(Reply::empty(StatusCode::OK))).0["headers"]["vary"].is_null());

@@ -1,7 +1,7 @@
 //! Pausing a poll, and resuming it.
 //!
 //! A pause is as strict as a closing: it begins 9 s ahead, when every process knows it. Unlike a closing it is not final,
-//! so a resume takes effect at once: a process that remembers the pause reads the poll again before it refuses a vote.
+//! so a resume takes effect within a second: a process that remembers the pause reads the poll again before it refuses a vote.
 
 use super::Poll;
 use crate::{
