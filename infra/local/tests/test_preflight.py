@@ -111,13 +111,13 @@ class PreflightTest(unittest.TestCase):
 
     def test_a_name_of_sixty_characters_stops_before_the_stack_is_looked_for(self) -> None:
         said = self.refusal(Account(), "--stack", "a" * 60)
-        self.assertRegex(said, r"stack's name +60 characters +48 at most +12 +stops")
+        self.assertRegex(said, r"stack's name +60 characters +46 at most +14 +stops")
         self.assertNotIn("cloudformation DescribeStacks", self.calls)
 
     def test_issuers_of_four_kilobytes_stop(self) -> None:
         issuers = '[{"issuer": "https://id.example.org", "audience": "' + "x" * 4000 + '"}]'
         said = self.refusal(Account(), "--issuers", issuers)
-        self.assertRegex(said, r"environment of Authorizer +4,\d{3} bytes +4,096 at most +\d+ +stops")
+        self.assertRegex(said, r"environment of AuthorizerOwners +4,\d{3} bytes +4,096 at most +\d+ +stops")
 
     def test_less_warm_throughput_than_the_table_has_stops(self) -> None:
         said = self.refusal(Account(warm_writes=30000), "--parameters", "WarmVotesWriteUnits=8000")
