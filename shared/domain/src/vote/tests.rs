@@ -27,6 +27,17 @@ fn vote(choice: Option<u64>, revision: u32, cast_at: u64, nonce: u32) -> Vote {
 }
 
 #[test]
+fn a_polls_revision_is_named_alone_or_by_its_tag_in_any_status() {
+    let named = |tags: &[&str]| Revisions::Of(tags.iter().map(|tag| (*tag).to_owned()).collect());
+    for tags in [["7", "1"], ["1-open", "7-paused"]] {
+        assert!(named(&tags).include_poll(7), "{tags:?}");
+        assert!(!named(&tags).include_poll(8), "{tags:?}");
+    }
+    assert!(!named(&["7-", "7-opened", "07"]).include_poll(7));
+    assert!(Revisions::Any.include_poll(7));
+}
+
+#[test]
 fn a_second_vote_is_told_from_a_repeat_and_from_the_same_write() {
     let stored = vote(Some(1), 1, 5, 7);
     let decide = |asked: &VoteRequest| decide(Some(&stored), asked, &rules(VoteChange::Never));
