@@ -35,6 +35,8 @@ const REQUESTS: &str = "requests";
 const POLLS: &str = "polls";
 const MINUTE: &str = "minute";
 const IN_MINUTE: &str = "in_minute";
+/// The attribute with the number of the request that was counted last.
+const LAST: &str = "last";
 
 /// The outcome of counting a request.
 #[derive(Debug, PartialEq, Eq)]
@@ -147,8 +149,8 @@ impl<D: DynamoDb> LimitStore<D> {
     ) -> Result<Counted, StoreError> {
         let update = self
             .day(tenant, day)
-            .update_expression("SET #requests = #requests + :one, #in_minute = #in_minute + :one")
-            .condition_expression("#minute = :minute AND #in_minute < :max")
+            .update_expression("SET #requests = #requests + :one, #in_minute = #in_minute + :one, #last = :this")
+            .condition_expression("#minute = :minute AND #in_minute < :max AND #last <> :this")
             .expression_attribute_values(":max", number(max));
         self.count(update, minute).await
     }
@@ -164,7 +166,7 @@ impl<D: DynamoDb> LimitStore<D> {
             .day(tenant, day)
             .update_expression(
                 "SET #requests = if_not_exists(#requests, :none) + :one, #in_minute = :one, #minute = :minute, \
-                 #expires_at = :expires_at",
+                 #last = :this, #expires_at = :expires_at",
             )
             .condition_expression("attribute_not_exists(#minute) OR #minute < :minute")
             .expression_attribute_names("#expires_at", keys::EXPIRES_AT)
@@ -180,9 +182,13 @@ impl<D: DynamoDb> LimitStore<D> {
             .key(keys::ITEM, string(keys::day_use(day)))
     }
 
-    /// An update that got no answer is sent again, and may so count one request twice.
+    /// An update that got no answer is sent again. It recognises its own number, and counts twice only if another
+    /// request was counted in between: a limit is then reached one request early.
     async fn count(&self, update: UpdateItemInputBuilder, minute: Timestamp) -> Result<Counted, StoreError> {
+        let this = fastrand::u64(..).to_string();
         let update = update
+            .expression_attribute_names("#last", LAST)
+            .expression_attribute_values(":this", string(&this))
             .expression_attribute_names("#requests", REQUESTS)
             .expression_attribute_names("#minute", MINUTE)
             .expression_attribute_names("#in_minute", IN_MINUTE)
@@ -194,7 +200,9 @@ impl<D: DynamoDb> LimitStore<D> {
             Ok(counted) => Ok(Counted::Done(read_day(&counted.attributes.unwrap_or_default())?)),
             Err(error) => match error.as_service_error() {
                 Some(UpdateItemError::ConditionalCheckFailedException(failed)) => {
-                    Ok(Counted::Not(failed.item().map(read_day).transpose()?.unwrap_or_default()))
+                    let Some(item) = failed.item() else { return Ok(Counted::Not(DayUse::default())) };
+                    let is_ours = Attributes(item).optional_string(LAST)? == Some(&this);
+                    Ok(if is_ours { Counted::Done(read_day(item)?) } else { Counted::Not(read_day(item)?) })
                 }
                 Some(UpdateItemError::TransactionConflictException(_)) => Ok(Counted::Busy),
                 _ => Err(store_error("count a request", error)),

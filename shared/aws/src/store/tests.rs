@@ -507,3 +507,25 @@ fn rules_hide_their_salt_from_logs() {
     let rules: Rules = poll(None).rules;
     assert!(!format!("{rules:?}").contains("salt"));
 }
+
+#[test]
+fn a_request_whose_answer_was_lost_is_counted_once() {
+    let tenant = TenantKey::stored("https://id.example.org alice");
+    let day = |last: &Value, in_minute: u32| {
+        let minute = at(0).minute().as_millis().to_string();
+        json!({"requests": {"N": "7"}, "minute": {"N": minute}, "in_minute": {"N": in_minute.to_string()}, "last": last})
+    };
+    for (last_is_ours, counted) in [(true, true), (false, false)] {
+        let (aws, calls) = stub(move |call, number| match number {
+            0 => Answer::Lost,
+            _ if last_is_ours => Answer::condition_failed(day(&call.body["ExpressionAttributeValues"][":this"], 5)),
+            _ => Answer::condition_failed(day(&json!({"S": "another"}), 10)),
+        });
+        let store = LimitStore::new(&aws, "tenants".to_owned());
+        let outcome = run(store.count_another(&tenant, at(0), at(0).minute(), 10)).unwrap();
+        assert_eq!(matches!(outcome, Counted::Done(day) if day.in_minute == 5), counted, "{outcome:?}");
+        let sent: Vec<Value> =
+            calls.all().iter().map(|call| call.body["ExpressionAttributeValues"][":this"].clone()).collect();
+        assert!(sent.len() == 2 && sent[0] == sent[1], "{sent:?}");
+    }
+}
