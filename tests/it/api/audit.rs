@@ -35,8 +35,7 @@ async fn a_poll_that_is_created_edited_and_closed_leaves_a_row_each_that_says_wh
     let app = App::new();
     let subject = someone();
     let owner = app.account(&subject);
-    let created = app.create_poll(&owner, &colours()).await.json();
-    let poll = created["poll_id"].as_str().unwrap();
+    let poll = &*app.poll_of(&owner, colours()).await;
     let edit = json!({"peak_votes_per_second": 9_000});
     assert_eq!(app.change_poll(poll, &owner, "\"1\"", &edit).await.status, 200);
     let closed = app.close_poll(poll, &owner).await.json();
