@@ -1,5 +1,5 @@
 //! `POST /v1/polls/{poll_id}/pause` and `…/resume`: pauses a poll as early as every process can know it, 9 s from now, and
-//! resumes it at once.
+//! resumes it within a second.
 
 use std::sync::Arc;
 
