@@ -19,8 +19,9 @@ pub use aws_sdk_dynamodb::Client as DynamoDbClient;
 use aws_sdk_dynamodb::{
     config::http::HttpResponse,
     error::{ProvideErrorMetadata, SdkError},
+    types::{Put, TransactWriteItem},
 };
-use landslide_domain::error::Error;
+use landslide_domain::{error::Error, keys};
 
 use crate::sdk::describe;
 
@@ -56,6 +57,18 @@ impl From<StoreError> for Error {
             StoreError::Broken(cause) => Self::Internal(cause),
         }
     }
+}
+
+/// A transaction's write of an item where there is none.
+fn put_new(doing: &str, table: &str, item: item::Item) -> Result<TransactWriteItem, StoreError> {
+    let put = Put::builder()
+        .table_name(table)
+        .set_item(Some(item))
+        .condition_expression("attribute_not_exists(#item)")
+        .expression_attribute_names("#item", keys::ITEM)
+        .build()
+        .map_err(|error| StoreError::Broken(format!("{doing}: {error}")))?;
+    Ok(TransactWriteItem::builder().put(put).build())
 }
 
 /// DynamoDB's errors when it is overloaded or failing. A retry can't help with any other.

@@ -11,7 +11,7 @@ use aws_sdk_dynamodb::{
         query::{QueryInput, builders::QueryInputBuilder},
         transact_write_items::{TransactWriteItemsError, TransactWriteItemsInput},
     },
-    types::{AttributeValue, Put, TransactWriteItem},
+    types::{AttributeValue, TransactWriteItem},
 };
 use aws_types::SdkConfig;
 use landslide_domain::{
@@ -24,7 +24,7 @@ use landslide_domain::{
 use super::{
     DynamoDb, StoreError,
     item::{Attributes, Item, number, string},
-    store_error,
+    put_new, store_error,
 };
 use crate::{
     clock::Clock,
@@ -262,14 +262,7 @@ impl<D: DynamoDb> AuditStore<D> {
 
     /// Puts an item where there is none.
     fn put(&self, item: Item) -> Result<TransactWriteItem, StoreError> {
-        let put = Put::builder()
-            .table_name(&self.table)
-            .set_item(Some(item))
-            .condition_expression("attribute_not_exists(#item)")
-            .expression_attribute_names("#item", keys::ITEM)
-            .build()
-            .map_err(|error| StoreError::Broken(format!("write the audit log: {error}")))?;
-        Ok(TransactWriteItem::builder().put(put).build())
+        put_new("write the audit log", &self.table, item)
     }
 }
 

@@ -4,7 +4,7 @@
 use aws_sdk_dynamodb::{
     Client,
     error::BuildError,
-    types::{AttributeValue, Delete, Put, TransactWriteItem},
+    types::{AttributeValue, Delete, TransactWriteItem},
 };
 use aws_types::SdkConfig;
 use landslide_domain::{
@@ -22,7 +22,7 @@ use landslide_domain::{
 use super::{
     StoreError,
     item::{Attributes, Item, binary, number, string, time, unreadable},
-    store_error,
+    put_new, store_error,
 };
 use crate::config::{self, ConfigError};
 
@@ -216,14 +216,7 @@ impl TokenStore {
     }
 
     fn put(&self, item: Item) -> Result<TransactWriteItem, StoreError> {
-        let put = Put::builder()
-            .table_name(&self.table)
-            .set_item(Some(item))
-            .condition_expression("attribute_not_exists(#item)")
-            .expression_attribute_names("#item", keys::ITEM)
-            .build()
-            .map_err(unbuilt)?;
-        Ok(TransactWriteItem::builder().put(put).build())
+        put_new("write a token", &self.table, item)
     }
 
     /// Without the listed item there is no such token.
