@@ -1,6 +1,6 @@
-"""Runs MiniStack in the foreground, mended in eight places: two delays, which cost 90 ms a call, the gateway's answer
+"""Runs MiniStack in the foreground, mended in nine places: two delays, which cost 90 ms a call, the gateway's answer
 to a function that failed, the names of SQS's batch permissions, what a batch reads of DynamoDB, alarms on metric math,
-where functions find AWS, and the parameters that SAM sees.
+the characters of generated secrets, where functions find AWS, and the parameters that SAM sees.
 
 Run by the interpreter of infra/local/.venv-ministack, in an environment that names everything (see
 landslide_local/clouds.py). A patch whose place is gone ends the program: a MiniStack that is silently slow
@@ -17,6 +17,7 @@ import sys
 import termios
 import time
 from contextvars import ContextVar
+from http import HTTPStatus
 
 LOG_DRAIN_SECONDS_MAX = 0.25
 """As long as MiniStack itself waits for an invocation's log at most."""
@@ -161,6 +162,30 @@ def take_alarms_on_metric_math() -> None:
     provisioners._cw_metric_alarm_record = record
 
 
+def generate_secrets_as_asked() -> None:
+    """Lets CloudFormation's `GenerateSecretString` heed all its properties, such as `ExcludePunctuation`. MiniStack heeds
+    its length and `ExcludeCharacters`: one secret in 31 began like JSON, and stopped every function that reads it."""
+    from ministack.services import secretsmanager
+    from ministack.services.cloudformation import provisioners
+
+    original = provisioners._sm_secret_string
+    if "ExcludePunctuation" in inspect.getsource(original):
+        raise SystemExit("serve.py: MiniStack generates secrets as asked by itself now; this patch can go")
+    if list(inspect.signature(secretsmanager._get_random_password).parameters) != ["data"]:
+        raise SystemExit("serve.py: MiniStack draws passwords in another way now; read services/secretsmanager.py")
+
+    def secret_string(props: dict) -> str:
+        asked = props.get("GenerateSecretString")
+        if not asked or props.get("SecretString") or asked.get("SecretStringTemplate"):
+            return original(props)
+        status, _, body = secretsmanager._get_random_password(asked)
+        if status != HTTPStatus.OK:
+            raise ValueError(f"GenerateSecretString: {body!r}")
+        return json.loads(body)["RandomPassword"]
+
+    provisioners._sm_secret_string = secret_string
+
+
 def let_functions_say_where_aws_is() -> None:
     """Lets a function's own AWS_ENDPOINT_URL stand, as Lambda does; MiniStack puts its own address in its place."""
     from ministack.services import lambda_svc
@@ -224,6 +249,7 @@ if __name__ == "__main__":
     name_batches_of_sqs_as_iam_does()
     see_what_batches_read()
     take_alarms_on_metric_math()
+    generate_secrets_as_asked()
     let_functions_say_where_aws_is()
     tell_sam_the_parameters()
     from ministack.app import main
