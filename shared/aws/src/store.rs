@@ -10,6 +10,7 @@ mod poll_cache;
 mod poll_image;
 mod polls;
 mod results;
+mod runs;
 mod tallies;
 mod tokens;
 mod vote_ids;
@@ -34,6 +35,7 @@ pub use self::{
     poll_image::{Labels, PollImage},
     polls::{Created, IdPage, Page, PollStore, Replaced},
     results::{ResultsStore, Snapshot},
+    runs::RunRow,
     tallies::{SeenPage, SeenPlace, TallyStore},
     tokens::{StoredKey, StoredView, TokenStore},
     votes::{PutVote, StoredVote, VotePage, VoteStore},

@@ -2,7 +2,8 @@
 //!
 //! This is exact for three reasons. HEAD's counters and the ids they contain change together in one conditional write.
 //! An id leaves HEAD only after a SEEN row with it is durable. HEAD is read before the rows, so a reader finds each
-//! counted id in one of them. A process that was overtaken fails at HEAD's version.
+//! counted id in one of them. A process that was overtaken fails at HEAD's version. A run counts only if HEAD names it, and
+//! is durable before.
 
 use std::{collections::BTreeMap, sync::Mutex};
 
@@ -15,10 +16,12 @@ use landslide_domain::{
     change::Change,
     heat::Progress,
     lane::LaneKey,
+    runs::{Attempt, RUN_LIMITS, RunLimits},
     tally::{Flush, Head, Minute, PORTION_IDS_MAX, PORTION_MINUTES_MAX, Seen, by_minute, plan},
     time::Timestamp,
 };
 
+pub mod merging;
 pub mod rebuild;
 mod seen_cache;
 use seen_cache::{Known, SeenCache};
@@ -40,12 +43,14 @@ pub struct TallyLimits {
     pub cache_bytes_max: usize,
     /// A portion is committed once this number of ids was read for it.
     pub portion_ids_max: usize,
+    /// How entries are spread over HEAD and runs.
+    pub runs: RunLimits,
 }
 
 impl TallyLimits {
     /// The usual portions, with this many bytes of remembered ids.
     pub fn remembering(cache_bytes_max: usize) -> Self {
-        Self { cache_bytes_max, portion_ids_max: PORTION_IDS_MAX }
+        Self { cache_bytes_max, portion_ids_max: PORTION_IDS_MAX, runs: RUN_LIMITS }
     }
 }
 
@@ -71,6 +76,8 @@ pub struct Applied {
     pub oldest: Option<Timestamp>,
     /// How far the lane's count has come, no matter who counted. `None` if nothing is counted yet.
     pub progress: Option<Progress>,
+    /// Whether the lane has runs to merge or to sweep.
+    pub is_to_be_tidied: bool,
 }
 
 impl Applied {
@@ -81,6 +88,7 @@ impl Applied {
         self.flushes += other.flushes;
         self.oldest = self.oldest.into_iter().chain(other.oldest).min();
         self.progress = other.progress;
+        self.is_to_be_tidied = other.is_to_be_tidied;
     }
 }
 
@@ -89,14 +97,19 @@ pub struct Tallies<S, C> {
     store: S,
     clock: C,
     portion_ids_max: usize,
+    run_limits: RunLimits,
     cache: Mutex<SeenCache>,
 }
 
 impl<S: LaneStore, C: Clock> Tallies<S, C> {
     /// Tallies in this store.
     pub fn new(store: S, limits: TallyLimits, clock: C) -> Self {
-        let TallyLimits { cache_bytes_max, portion_ids_max } = limits;
-        Self { store, clock, portion_ids_max, cache: Mutex::new(SeenCache::new(cache_bytes_max)) }
+        let TallyLimits { cache_bytes_max, portion_ids_max, runs: run_limits } = limits;
+        Self { store, clock, portion_ids_max, run_limits, cache: Mutex::new(SeenCache::new(cache_bytes_max)) }
+    }
+
+    fn attempt(&self) -> Attempt {
+        Attempt { random: fastrand::u64(..), limits: self.run_limits }
     }
 
     /// Counts each of the lane's changes that is not counted yet. Calling it again with the same changes is safe, at
@@ -152,7 +165,7 @@ impl<S: LaneStore, C: Clock> Tallies<S, C> {
         let minutes: Vec<Minute> = waiting.keys().take(PORTION_MINUTES_MAX).copied().collect();
         let (seen, through) = self.catch_up(lane, &head, &minutes).await?;
         let changes: Vec<Change> = waiting.range(..=through).flat_map(|(_, changes)| changes).copied().collect();
-        let flushes = plan(&head, &seen, &changes);
+        let flushes = plan(&head, &seen, &changes, &self.attempt());
         // Drop it before the cache gets the spill, which would otherwise copy what it shares.
         drop(seen);
         let mut applied = Applied { flushes: flushes.len(), ..Applied::default() };
@@ -164,6 +177,9 @@ impl<S: LaneStore, C: Clock> Tallies<S, C> {
         }
         applied.repeated = changes.len() - applied.counted;
         applied.progress = head.as_of.map(|as_of| Progress { ballots: head.counters.ballots(), as_of });
+        let entries = &head.entries;
+        applied.is_to_be_tidied =
+            entries.to_merge(&self.run_limits).is_some() || entries.is_to_be_swept(&self.run_limits);
         if head.version > 0 {
             // Written even if no change was new: an earlier try may have died before this write.
             self.store.put_count(lane, &head).await?;
@@ -249,6 +265,9 @@ impl<S: LaneStore, C: Clock> Tallies<S, C> {
         stream::iter(flush.spill.iter().map(Ok))
             .try_for_each_concurrent(SEEN_CALLS_AT_ONCE, |row| self.store.put_seen(lane, row))
             .await?;
+        if let Some(run) = &flush.run {
+            self.store.put_run(lane, run).await?;
+        }
         self.store.put_head(lane, &flush.head, flush.head.version - 1).await?;
         self.cache(|cache| cache.spilled(lane, flush.head.version, &flush.spill));
         Ok(())

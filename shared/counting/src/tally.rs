@@ -141,10 +141,23 @@ impl<L: LaneStore, D: DynamoDb, S: SendBatch + ChangeVisibility, C: Clock> Tally
             }
             None => tracing::error!(group, "lane {group} was not counted in time"),
         }
+        if let (Some(lane), true) = (&triage.lane, progress.applied.get().is_to_be_tidied) {
+            self.tidy(lane, now).await;
+        }
         let failed = triage.unfinished(&progress);
         self.return_to_queue(&group, &failed).await;
         let dead_letters = if progress.is_put_aside.get() { triage.dead_letters.len() } else { 0 };
         GroupOutcome { applied: progress.applied.get(), dead_letters, failed }
+    }
+
+    /// Merges the lane's runs in what is left of the group's time. What fails is left to a later batch.
+    async fn tidy(&self, lane: &LaneKey, since: Timestamp) {
+        let spent = Duration::from_millis(self.clock.now().millis_since(since));
+        match self.clock.within(GROUP_TIME_MAX.saturating_sub(spent), self.tallies.tidy(lane)).await {
+            Some(Ok(())) => {}
+            Some(Err(error)) => tracing::info!(%lane, %error, "the runs of lane {lane} wait to be merged: {error}"),
+            None => tracing::info!(%lane, "the runs of lane {lane} were not merged in time"),
+        }
     }
 
     /// Tells the queue when a group's failed messages return: all at once, as the group waits for all of them. The

@@ -4,17 +4,35 @@
 mod choices;
 mod ranking;
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer, de};
 
 pub use self::choices::{BallotError, Choices, OPTIONS_MAX};
 pub use self::ranking::{RANKS_MAX, Ranking};
 
 /// A vote's content as sent: the types are right, nothing else is checked.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SentBallot {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SentBallot {
     /// Ids of the options chosen, in any order.
-    pub choices: Vec<u64>,
+    Choices(Vec<u64>),
+    /// Ids of options, best first.
+    Ranking(Vec<u64>),
+}
+
+impl<'de> Deserialize<'de> for SentBallot {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields, rename = "struct SentBallot")]
+        struct Sent {
+            choices: Option<Vec<u64>>,
+            ranking: Option<Vec<u64>>,
+        }
+        match Sent::deserialize(deserializer)? {
+            Sent { choices: Some(ids), ranking: None } => Ok(Self::Choices(ids)),
+            Sent { choices: None, ranking: Some(ids) } => Ok(Self::Ranking(ids)),
+            Sent { choices: Some(_), ranking: Some(_) } => Err(de::Error::custom("has both `choices` and `ranking`")),
+            Sent { choices: None, ranking: None } => Err(de::Error::custom("missing field `choices` or `ranking`")),
+        }
+    }
 }
 
 /// A vote's content, checked against its poll's rules.
@@ -22,14 +40,11 @@ pub struct SentBallot {
 pub enum Ballot {
     /// Some of the poll's options.
     Choices(Choices),
+    /// Some of the poll's options, best first.
+    Ranking(Ranking),
 }
 
 impl Ballot {
-    /// Checks a ballot for a poll with `options` options, where a voter may name at most `max`.
-    pub(crate) fn parse(sent: &SentBallot, options: u8, max: u8) -> Result<Self, BallotError> {
-        Choices::parse(&sent.choices, options, max).map(Self::Choices)
-    }
-
     /// A ballot from stored option ids: each below 100, at least one, none twice.
     pub fn of_options(ids: &[u64]) -> Option<Self> {
         Choices::of_ids(ids).map(Self::Choices)
@@ -38,5 +53,18 @@ impl Ballot {
     /// A ballot from option bits. Returns `None` if no bit is set, or one past the last option.
     pub fn of_bits(bits: u128) -> Option<Self> {
         Choices::from_bits(bits).map(Self::Choices)
+    }
+
+    /// The options that it names, if that is all it says.
+    pub fn choices(self) -> Option<Choices> {
+        match self {
+            Self::Choices(choices) => Some(choices),
+            Self::Ranking(_) => None,
+        }
+    }
+
+    /// A ballot from a stored ranking: 1 to 10 ids below 100, none twice.
+    pub fn of_ranking(ids: &[u64]) -> Option<Self> {
+        Ranking::of_ids(ids).map(Self::Ranking)
     }
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use super::{
     change::Change,
     lane::LaneKey,
-    message::{ChoiceField, Message},
+    message::Message,
     tally::{Minute, by_minute},
 };
 
@@ -54,12 +54,13 @@ fn spans(lane: &LaneKey, mut changes: Vec<Change>) -> Vec<Message> {
 
 /// Splits a message that is too long.
 fn split(message: Message) -> Vec<Message> {
-    let records_max = ChoiceField::for_all(&message.changes).records_max();
-    if message.changes.len() <= records_max {
-        return vec![message];
-    }
     let part = |changes: &[Change]| Message { lane: message.lane.clone(), changes: changes.to_vec() };
-    message.changes.chunks(records_max).map(part).collect()
+    let mut parts = Message::parts(&message.changes);
+    if let (Some(first), Some(second)) = (parts.next(), parts.next()) {
+        return [first, second].into_iter().chain(parts).map(part).collect();
+    }
+    drop(parts);
+    vec![message]
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use crate::{
     ids::PollId,
     lane::{LaneKey, Partition},
     opaque_token::TokenId,
+    runs::RunName,
     tally::Minute,
     time::Timestamp,
 };
@@ -60,6 +61,30 @@ pub const SEEN_PREFIX: &str = "SEEN#";
 pub fn read_seen(key: &str) -> Option<(Minute, u64)> {
     let (minute, version) = key.strip_prefix(SEEN_PREFIX)?.split_once('#')?;
     Some((Minute::of(Timestamp::from_millis(minute.parse().ok()?)?), version.parse().ok()?))
+}
+
+/// `poll_id#lane#n`: where a lane's runs lie, spread over `RUN_PARTITIONS` keys by the row's number.
+pub fn run_partition(lane: &LaneKey, number: usize) -> String {
+    format!("{lane}#{}", number % RUN_PARTITIONS)
+}
+
+/// Over how many keys a lane's runs are spread.
+pub const RUN_PARTITIONS: usize = 16;
+
+/// `RUN#<version>-<attempt>#<number>`, of fixed width: a row of a run.
+pub fn run(name: RunName, number: usize) -> String {
+    format!("{RUN_PREFIX}{:020}-{:016x}#{number:05}", name.version, name.attempt)
+}
+
+/// The prefix that all rows of runs share.
+pub const RUN_PREFIX: &str = "RUN#";
+
+/// Parses the key of a run's row into the run's name and the row's number.
+pub fn read_run(key: &str) -> Option<(RunName, usize)> {
+    let (name, number) = key.strip_prefix(RUN_PREFIX)?.split_once('#')?;
+    let (version, attempt) = name.split_once('-')?;
+    let name = RunName { version: version.parse().ok()?, attempt: u64::from_str_radix(attempt, 16).ok()? };
+    Some((name, number.parse().ok()?))
 }
 
 /// `ROW#<number>`, of fixed width: a row of the audit log.

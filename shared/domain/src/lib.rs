@@ -5,6 +5,7 @@ pub mod audit;
 pub mod ballot;
 pub mod caller;
 pub mod change;
+pub mod entries;
 pub mod error;
 pub mod field_error;
 pub mod fold;
@@ -21,6 +22,7 @@ pub mod poll;
 pub mod recount;
 pub mod results;
 pub mod role;
+pub mod runs;
 pub mod tally;
 pub mod tenant;
 #[cfg(any(test, feature = "testing"))]

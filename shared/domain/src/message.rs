@@ -12,11 +12,19 @@
 //! | 4 | number of records |
 //! | each record: 16 + 4 + 6 | voter, revision, `cast_at` in ms |
 //! | … and two choice fields | what stood before, what stands now |
+//!
+//! Version 2 is for lanes whose ballots are more than choices. It has no byte for a width, and in place of each choice
+//! field there is:
+//!
+//! | bytes | what |
+//! |---|---|
+//! | 1 | 0: no ballot; 1: a ranking |
+//! | of a ranking: 1 + n | how many ids, and the ids, best first |
 
 use base64::{Engine, prelude::BASE64_STANDARD_NO_PAD};
 
 use super::{
-    ballot::{Ballot, Choices},
+    ballot::{Ballot, Choices, Ranking},
     change::{Change, VOTE_ID_BYTES, VoteId},
     ids::PollId,
     lane::{LANES_MAX, LaneKey},
@@ -25,10 +33,18 @@ use super::{
 
 /// The longest body that is sent, in bytes: three fit into an SQS batch (1 MiB), ten into a Lambda event (6 MB).
 pub const MESSAGE_BYTES_MAX: usize = 256 * 1024;
-/// The layout that is written. Readers that know only an earlier one wait for their deployment.
-const LAYOUT_VERSION: u8 = 1;
+/// The layout for choices.
+const PLAIN_VERSION: u8 = 1;
+/// The layout for all other ballots. Readers that know only an earlier one wait for their deployment.
+const TAGGED_VERSION: u8 = 2;
+/// In the layout for all ballots: that there is none.
+const NO_BALLOT: u8 = 0;
+/// In the layout for all ballots: a ranking.
+const RANKING: u8 = 1;
 /// Bytes of `cast_at`: enough until the year 10889.
 const CAST_AT_BYTES: usize = 6;
+/// Bytes of a record without its ballots.
+const RECORD_BYTES: usize = VOTE_ID_BYTES + CAST_AT_BYTES;
 /// The most bytes before the records.
 const HEADER_BYTES_MAX: usize = 1 + 1 + 40 + 1 + 1 + 4;
 /// The widest bit set of choices, in bytes.
@@ -54,9 +70,92 @@ pub enum DecodeError {
     UnknownVersion(u8),
 }
 
+/// How a message writes its ballots.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Layout {
+    /// All of them in fields of one width.
+    Plain(ChoiceField),
+    /// Each as long as it is.
+    Tagged,
+}
+
+impl Layout {
+    fn for_all<'a>(changes: impl IntoIterator<Item = &'a Change>) -> Self {
+        let (mut all_single, mut highest) = (true, 0);
+        for ballot in changes.into_iter().flat_map(|change| [change.from, change.to]).flatten() {
+            let Ballot::Choices(choices) = ballot else { return Self::Tagged };
+            all_single &= choices.only().is_some();
+            highest = highest.max(choices.highest());
+        }
+        Self::Plain(if all_single { ChoiceField::Index } else { ChoiceField::Bits(highest / 8 + 1) })
+    }
+
+    fn record_bytes(self, change: &Change) -> usize {
+        let ballots = match self {
+            Self::Plain(field) => 2 * field.width(),
+            Self::Tagged => tagged_bytes(change.from) + tagged_bytes(change.to),
+        };
+        RECORD_BYTES + ballots
+    }
+
+    /// The fewest bytes that a ballot takes.
+    fn ballot_bytes_min(self) -> usize {
+        match self {
+            Self::Plain(field) => field.width(),
+            Self::Tagged => 1,
+        }
+    }
+
+    fn write(self, ballot: Option<Ballot>, out: &mut Vec<u8>) {
+        match self {
+            Self::Plain(field) => field.write(ballot, out),
+            Self::Tagged => write_tagged(ballot, out),
+        }
+    }
+
+    fn read(self, input: &mut Reader<'_>) -> Result<Option<Ballot>, DecodeError> {
+        match self {
+            Self::Plain(field) => field.read(input),
+            Self::Tagged => read_tagged(input),
+        }
+    }
+}
+
+fn tagged_bytes(ballot: Option<Ballot>) -> usize {
+    match ballot {
+        Some(Ballot::Ranking(ranking)) => 2 + ranking.as_slice().len(),
+        _ => 1,
+    }
+}
+
+fn write_tagged(ballot: Option<Ballot>, out: &mut Vec<u8>) {
+    match ballot {
+        Some(Ballot::Ranking(ranking)) => {
+            let ids = ranking.as_slice();
+            out.extend([RANKING, ids.len() as u8]);
+            out.extend(ids);
+        }
+        _ => out.push(NO_BALLOT),
+    }
+}
+
+fn read_tagged(input: &mut Reader<'_>) -> Result<Option<Ballot>, DecodeError> {
+    match input.number(1)? as u8 {
+        NO_BALLOT => Ok(None),
+        RANKING => {
+            let length = input.number(1)? as usize;
+            let ids: Vec<u64> = input.take(length)?.iter().copied().map(u64::from).collect();
+            Ranking::of_ids(&ids)
+                .map(|ranking| Some(Ballot::Ranking(ranking)))
+                .ok_or(DecodeError::Malformed("no ranking"))
+        }
+        _ => Err(DecodeError::Malformed("a ballot of no known kind")),
+    }
+}
+
 /// How a message writes choices.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum ChoiceField {
+enum ChoiceField {
     /// One byte: option id + 1, or 0.
     Index,
     /// A bit set with this many bytes.
@@ -64,17 +163,6 @@ pub(super) enum ChoiceField {
 }
 
 impl ChoiceField {
-    /// The narrowest field that fits all these changes.
-    pub(super) fn for_all<'a>(changes: impl IntoIterator<Item = &'a Change>) -> Self {
-        let sets = changes.into_iter().flat_map(|change| [change.from, change.to]).flatten();
-        let (mut all_single, mut highest) = (true, 0);
-        for Ballot::Choices(choices) in sets {
-            all_single &= choices.only().is_some();
-            highest = highest.max(choices.highest());
-        }
-        if all_single { Self::Index } else { Self::Bits(highest / 8 + 1) }
-    }
-
     fn width(self) -> usize {
         match self {
             Self::Index => 1,
@@ -97,17 +185,8 @@ impl ChoiceField {
         }
     }
 
-    fn record_bytes(self) -> usize {
-        VOTE_ID_BYTES + CAST_AT_BYTES + 2 * self.width()
-    }
-
-    /// How many records fit into one message.
-    pub(super) fn records_max(self) -> usize {
-        (MESSAGE_BYTES_MAX / 4 * 3 - HEADER_BYTES_MAX) / self.record_bytes()
-    }
-
     fn write(self, ballot: Option<Ballot>, out: &mut Vec<u8>) {
-        let choices = ballot.map(|Ballot::Choices(choices)| choices);
+        let choices = ballot.and_then(Ballot::choices);
         let bits = choices.map_or(0, Choices::bits);
         match self {
             Self::Index => out.push(choices.and_then(Choices::only).map_or(0, |id| id + 1)),
@@ -137,20 +216,26 @@ impl ChoiceField {
 impl Message {
     /// The message as text; at most `MESSAGE_BYTES_MAX` long if `fold` made it.
     pub fn encode(&self) -> String {
-        let field = ChoiceField::for_all(&self.changes);
+        let layout = Layout::for_all(&self.changes);
         let poll = self.lane.poll.as_str();
-        let mut bytes = Vec::with_capacity(HEADER_BYTES_MAX + self.changes.len() * field.record_bytes());
-        bytes.push(LAYOUT_VERSION);
+        let records: usize = self.changes.iter().map(|change| layout.record_bytes(change)).sum();
+        let mut bytes = Vec::with_capacity(HEADER_BYTES_MAX + records);
+        bytes.push(match layout {
+            Layout::Plain(_) => PLAIN_VERSION,
+            Layout::Tagged => TAGGED_VERSION,
+        });
         bytes.push(poll.len() as u8);
         bytes.extend(poll.as_bytes());
         bytes.push(self.lane.lane);
-        bytes.push(field.code());
+        if let Layout::Plain(field) = layout {
+            bytes.push(field.code());
+        }
         bytes.extend((self.changes.len() as u32).to_be_bytes());
         for change in &self.changes {
             bytes.extend(change.id.bytes());
             bytes.extend(change.cast_at.as_millis().to_be_bytes().iter().skip(8 - CAST_AT_BYTES));
-            field.write(change.from, &mut bytes);
-            field.write(change.to, &mut bytes);
+            layout.write(change.from, &mut bytes);
+            layout.write(change.to, &mut bytes);
         }
         BASE64_STANDARD_NO_PAD.encode(bytes)
     }
@@ -159,10 +244,12 @@ impl Message {
     pub fn decode(body: &str) -> Result<Self, DecodeError> {
         let bytes = BASE64_STANDARD_NO_PAD.decode(body).map_err(|_| DecodeError::Malformed("not base64"))?;
         let mut input = Reader(&bytes);
-        match input.number(1)? as u8 {
-            LAYOUT_VERSION => {}
-            0 => return Err(DecodeError::Malformed("layout version 0")),
-            later => return Err(DecodeError::UnknownVersion(later)),
+        let version = input.number(1)? as u8;
+        if version == 0 {
+            return Err(DecodeError::Malformed("layout version 0"));
+        }
+        if version > TAGGED_VERSION {
+            return Err(DecodeError::UnknownVersion(version));
         }
         let id_length = input.number(1)? as usize;
         let poll = std::str::from_utf8(input.take(id_length)?)
@@ -173,26 +260,52 @@ impl Message {
         if lane >= LANES_MAX {
             return Err(DecodeError::Malformed("a lane past the last"));
         }
-        let field = ChoiceField::from_code(input.number(1)? as u8)
-            .ok_or(DecodeError::Malformed("a choice field of no known width"))?;
+        let layout = if version == PLAIN_VERSION { read_width(&mut input)? } else { Layout::Tagged };
         let count = input.number(4)? as usize;
-        if input.0.len() != count.saturating_mul(field.record_bytes()) {
+        let least = RECORD_BYTES + 2 * layout.ballot_bytes_min();
+        if input.0.len() < count.saturating_mul(least) {
             return Err(DecodeError::Malformed("not as many records as it says"));
         }
-        let changes = (0..count).map(|_| read_change(field, &mut input)).collect::<Result<_, _>>()?;
-        Ok(Self { lane: LaneKey { poll, lane }, changes })
+        let changes = (0..count).map(|_| read_change(layout, &mut input)).collect::<Result<_, _>>()?;
+        match input.0 {
+            [] => Ok(Self { lane: LaneKey { poll, lane }, changes }),
+            _ => Err(DecodeError::Malformed("not as many records as it says")),
+        }
+    }
+
+    /// Splits changes of a lane, in their order, into as many as fit into one message each.
+    pub(super) fn parts(changes: &[Change]) -> impl Iterator<Item = &[Change]> {
+        let layout = Layout::for_all(changes);
+        let mut rest = changes;
+        std::iter::from_fn(move || {
+            let mut room = MESSAGE_BYTES_MAX / 4 * 3 - HEADER_BYTES_MAX;
+            let fits = |change: &&Change| {
+                let left = room.checked_sub(layout.record_bytes(change));
+                room = left.unwrap_or_default();
+                left.is_some()
+            };
+            let count = rest.iter().take_while(fits).count();
+            let (part, others) = rest.split_at_checked(count)?;
+            rest = others;
+            (!part.is_empty()).then_some(part)
+        })
     }
 }
 
-fn read_change(field: ChoiceField, input: &mut Reader<'_>) -> Result<Change, DecodeError> {
+fn read_width(input: &mut Reader<'_>) -> Result<Layout, DecodeError> {
+    let field = ChoiceField::from_code(input.number(1)? as u8);
+    field.map(Layout::Plain).ok_or(DecodeError::Malformed("a choice field of no known width"))
+}
+
+fn read_change(layout: Layout, input: &mut Reader<'_>) -> Result<Change, DecodeError> {
     let id = input.array::<VOTE_ID_BYTES>()?;
     if id.iter().skip(16).all(|byte| *byte == 0) {
         return Err(DecodeError::Malformed("revision 0"));
     }
     let cast_at = Timestamp::from_millis(input.number(CAST_AT_BYTES)? as u64)
         .ok_or(DecodeError::Malformed("a time past the year 9999"))?;
-    let from = field.read(input)?;
-    let to = field.read(input)?;
+    let from = layout.read(input)?;
+    let to = layout.read(input)?;
     Ok(Change { id: VoteId::from_bytes(id), cast_at, from, to })
 }
 
@@ -223,9 +336,18 @@ pub(crate) mod tests {
     use proptest::prelude::*;
 
     pub(crate) fn a_change() -> impl Strategy<Value = Change> {
-        let choices = || proptest::option::of((1u128..1 << 100).prop_map(|bits| Ballot::of_bits(bits).unwrap()));
-        (any::<[u8; 16]>(), 1u32.., 0u64..200_000_000_000_000, choices(), choices()).prop_map(
-            |(voter, revision, millis, from, to)| Change {
+        a_change_of(|| (1u128..1 << 100).prop_map(|bits| Ballot::of_bits(bits).unwrap()))
+    }
+
+    fn a_ranking() -> impl Strategy<Value = Ballot> {
+        let ids = Just((0..100u64).collect::<Vec<_>>()).prop_shuffle();
+        (ids, 1usize..=10).prop_map(|(ids, ranks)| Ballot::of_ranking(&ids[..ranks]).unwrap())
+    }
+
+    fn a_change_of<B: Strategy<Value = Ballot>>(ballot: impl Fn() -> B) -> impl Strategy<Value = Change> {
+        let ballots = (proptest::option::of(ballot()), proptest::option::of(ballot()));
+        (any::<[u8; 16]>(), 1u32.., 0u64..200_000_000_000_000, ballots).prop_map(
+            |(voter, revision, millis, (from, to))| Change {
                 id: VoteId::new(&VoterKey::from_bytes(voter), revision),
                 cast_at: Timestamp::from_millis(millis).unwrap(),
                 from,
@@ -280,7 +402,7 @@ pub(crate) mod tests {
         for body in malformed {
             assert!(matches!(Message::decode(body), Err(DecodeError::Malformed(_))), "{body}");
         }
-        assert_eq!(Message::decode(&with(0, 2)), Err(DecodeError::UnknownVersion(2)));
+        assert_eq!(Message::decode(&with(0, 3)), Err(DecodeError::UnknownVersion(3)));
     }
 
     proptest! {
@@ -291,11 +413,30 @@ pub(crate) mod tests {
         }
 
         #[test]
-        fn no_text_makes_the_reader_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200), text in "\\PC{0,60}") {
+        fn a_message_of_rankings_survives_its_text(changes in proptest::collection::vec(a_change_of(a_ranking), 0..40)) {
+            let message = Message { lane: lane(), changes };
+            prop_assert_eq!(Message::decode(&message.encode()), Ok(message));
+        }
+
+        #[test]
+        fn parts_fit_into_messages_and_hold_every_change_once(change in a_change_of(a_ranking), count in 0usize..20_000) {
+            let changes = vec![change; count];
+            let parts: Vec<_> = Message::parts(&changes).collect();
+            prop_assert_eq!(parts.iter().map(|part| part.len()).sum::<usize>(), count);
+            for part in parts {
+                let body = Message { lane: lane(), changes: part.to_vec() }.encode();
+                prop_assert!(body.len() <= MESSAGE_BYTES_MAX && !part.is_empty());
+            }
+        }
+
+        #[test]
+        fn no_text_makes_the_reader_panic(
+            bytes in proptest::collection::vec(any::<u8>(), 0..200), version in 1u8..4, text in "\\PC{0,60}"
+        ) {
             drop(Message::decode(&text));
             drop(Message::decode(&BASE64_STANDARD_NO_PAD.encode(&bytes)));
             let mut versioned = bytes;
-            versioned.insert(0, 1);
+            versioned.insert(0, version);
             drop(Message::decode(&BASE64_STANDARD_NO_PAD.encode(&versioned)));
         }
     }

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::spec::{Changeable, Identity, Kind, PollSpec, ResultsVisibility, Stored, UnreadableSetting, VoteChange};
 use crate::{
-    ballot::{Ballot, BallotError, SentBallot},
+    ballot::{Ballot, BallotError, Choices, Ranking, SentBallot},
     caller::Caller,
     error::Error,
     ids::{PollId, VoterKey},
@@ -157,7 +157,15 @@ impl Rules {
 
     /// Checks the ballot that was sent against this poll.
     pub fn ballot(&self, sent: &SentBallot) -> Result<Ballot, BallotError> {
-        Ballot::parse(sent, self.options, self.settings.spec.max_choices)
+        let (options, max) = (self.options, self.settings.spec.max_choices);
+        match (self.settings.spec.kind, sent) {
+            (Kind::Single | Kind::Multiple, SentBallot::Choices(ids)) => {
+                Choices::parse(ids, options, max).map(Ballot::Choices)
+            }
+            (Kind::Ranked, SentBallot::Ranking(ids)) => Ranking::parse(ids, options, max).map(Ballot::Ranking),
+            (Kind::Ranked, SentBallot::Choices(_)) => Err(BallotError::WrongKind("ranking")),
+            (Kind::Single | Kind::Multiple, SentBallot::Ranking(_)) => Err(BallotError::WrongKind("choices")),
+        }
     }
 
     /// The caller as a voter in this poll.

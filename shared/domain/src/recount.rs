@@ -2,10 +2,16 @@
 
 use super::{
     ballot::Ballot,
-    tally::{Counters, counters_of},
+    entries::Entries,
+    tally::{Counters, sums_of},
 };
 
-/// The counters for all votes that stand, each voter's last choices given once.
+/// The counters for all votes that stand, each voter's last ballot given once.
 pub fn recount(votes: impl IntoIterator<Item = Ballot>) -> Counters {
-    counters_of(votes)
+    sums_of(votes).0
+}
+
+/// The counters and entries for all votes that stand, each voter's last ballot given once.
+pub fn recount_whole(votes: impl IntoIterator<Item = Ballot>) -> (Counters, Entries) {
+    sums_of(votes)
 }

@@ -70,7 +70,7 @@ mod tests {
 
     fn lane(version: u64, as_of: Timestamp, counters: [(&str, i64); 3]) -> Count {
         let counters = Counters::from_entries(counters.map(|(name, count)| (name.to_owned(), count)));
-        Count { version, as_of: Some(as_of), counters }
+        Count { version, as_of: Some(as_of), counters, ..Count::default() }
     }
 
     #[test]

@@ -11,6 +11,8 @@ use std::{
 use super::{
     ballot::Ballot,
     change::{Change, VoteId},
+    entries::Entries,
+    runs::{Attempt, LaneEntries, NewRun},
     time::{DAY_MS, Timestamp},
 };
 
@@ -89,11 +91,12 @@ fn option_counter(id: u8) -> String {
 struct Deltas {
     ballots: i64,
     options: [i64; 128],
+    entries: Entries,
 }
 
 impl Deltas {
     fn of<'a>(changes: impl IntoIterator<Item = &'a Change>) -> Self {
-        let mut deltas = Self { ballots: 0, options: [0; 128] };
+        let mut deltas = Self::none();
         for change in changes {
             deltas.count(change.from, -1);
             deltas.count(change.to, 1);
@@ -101,13 +104,23 @@ impl Deltas {
         deltas
     }
 
+    fn none() -> Self {
+        Self { ballots: 0, options: [0; 128], entries: Entries::default() }
+    }
+
     fn count(&mut self, ballot: Option<Ballot>, sign: i64) {
-        let Some(Ballot::Choices(choices)) = ballot else { return };
+        let Some(ballot) = ballot else { return };
         self.ballots += sign;
-        for id in choices.iter() {
-            if let Some(option) = self.options.get_mut(usize::from(id)) {
-                *option += sign;
-            }
+        match ballot {
+            Ballot::Choices(choices) => choices.iter().for_each(|id| self.count_option(id, sign)),
+            Ballot::Ranking(ranking) => self.count_option(ranking.first(), sign),
+        }
+        self.entries.add_ballot(&ballot, sign);
+    }
+
+    fn count_option(&mut self, id: u8, sign: i64) {
+        if let Some(option) = self.options.get_mut(usize::from(id)) {
+            *option += sign;
         }
     }
 
@@ -121,15 +134,15 @@ impl Deltas {
     }
 }
 
-/// The counters for votes that stand, each given once: what a tally must equal.
-pub(super) fn counters_of(votes: impl IntoIterator<Item = Ballot>) -> Counters {
-    let mut deltas = Deltas { ballots: 0, options: [0; 128] };
+/// The counters and entries for votes that stand, each given once: what a tally must equal.
+pub(super) fn sums_of(votes: impl IntoIterator<Item = Ballot>) -> (Counters, Entries) {
+    let mut deltas = Deltas::none();
     for ballot in votes {
         deltas.count(Some(ballot), 1);
     }
     let mut counters = Counters::default();
     deltas.add_to(&mut counters);
-    counters
+    (counters, deltas.entries)
 }
 
 /// A minute of `cast_at`, by which SEEN rows are found. Every repeat of a change has the same one.
@@ -160,6 +173,8 @@ pub struct Head {
     pub as_of: Option<Timestamp>,
     /// The counts.
     pub counters: Counters,
+    /// The entries.
+    pub entries: LaneEntries,
     /// Ids that the newest flushes counted, and that no SEEN row holds yet.
     pub recent: Ids,
     /// Whether a rebuild wrote the counts from a closed poll's vote items. No message changes them any more.
@@ -174,7 +189,8 @@ impl Head {
 
     /// The copy that readers see.
     pub fn count(&self) -> Count {
-        Count { version: self.version, as_of: self.as_of, counters: self.counters.clone() }
+        let (counters, entries) = (self.counters.clone(), self.entries.clone());
+        Count { version: self.version, as_of: self.as_of, counters, entries }
     }
 
     fn recent_len(&self) -> usize {
@@ -191,6 +207,8 @@ pub struct Count {
     pub as_of: Option<Timestamp>,
     /// The counts.
     pub counters: Counters,
+    /// The entries.
+    pub entries: LaneEntries,
 }
 
 /// Ids that have left HEAD. All of them are counted.
@@ -214,11 +232,13 @@ impl SeenRow {
 /// Ids known to be counted, by minute: at least those in all SEEN rows of the requested minutes. Shared with the cache.
 pub type Seen = HashMap<Minute, Arc<HashSet<VoteId>>>;
 
-/// One counting step: first the rows, then HEAD, if it still has the previous version.
+/// One counting step: first the rows and the run, then HEAD, if it still has the previous version.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Flush {
     /// Rows that must be durable before HEAD is written.
     pub spill: Vec<SeenRow>,
+    /// A run that must be durable before HEAD is written.
+    pub run: Option<NewRun>,
     /// The HEAD to write, one version later.
     pub head: Head,
     /// How many changes it counts.
@@ -237,8 +257,9 @@ pub fn by_minute(changes: &[Change]) -> BTreeMap<Minute, Vec<Change>> {
 }
 
 /// The flushes, in order, that count every change which is neither in HEAD nor in `seen` nor twice in
-/// `changes`. `seen` must have been read after `head`. None for a sealed lane, whose counts hold all votes already.
-pub fn plan(head: &Head, seen: &Seen, changes: &[Change]) -> Vec<Flush> {
+/// `changes`. `seen` must have been read after `head`, and `attempt` be drawn for this call. None for a sealed lane,
+/// whose counts hold all votes already.
+pub fn plan(head: &Head, seen: &Seen, changes: &[Change], attempt: &Attempt) -> Vec<Flush> {
     if head.sealed {
         return Vec::new();
     }
@@ -248,7 +269,7 @@ pub fn plan(head: &Head, seen: &Seen, changes: &[Change]) -> Vec<Flush> {
     let mut flushes: Vec<Flush> = Vec::new();
     for part in fresh.chunks(FLUSH_CHANGES_MAX) {
         let before = flushes.last().map_or(head, |flush| &flush.head);
-        flushes.push(flush(before, part));
+        flushes.push(flush(before, part, attempt));
     }
     flushes
 }
@@ -257,24 +278,24 @@ fn is_seen(seen: &Seen, change: &Change) -> bool {
     seen.get(&Minute::of(change.cast_at)).is_some_and(|ids| ids.contains(&change.id))
 }
 
-fn flush(before: &Head, changes: &[&Change]) -> Flush {
+fn flush(before: &Head, changes: &[&Change], attempt: &Attempt) -> Flush {
+    let version = before.version + 1;
+    let deltas = Deltas::of(changes.iter().copied());
+    let mut counters = before.counters.clone();
+    deltas.add_to(&mut counters);
+    let (entries, run) = before.entries.plus(&deltas.entries, version, attempt);
     let spills = before.recent_len() > RECENT_IDS_MAX;
-    let mut head = Head {
-        version: before.version + 1,
-        as_of: changes.iter().map(|change| change.cast_at).max().max(before.as_of),
-        counters: before.counters.clone(),
-        recent: if spills { Ids::new() } else { before.recent.clone() },
-        sealed: false,
-    };
-    Deltas::of(changes.iter().copied()).add_to(&mut head.counters);
+    let mut recent = if spills { Ids::new() } else { before.recent.clone() };
     for change in changes {
-        head.recent.entry(Minute::of(change.cast_at)).or_default().push(change.id);
+        recent.entry(Minute::of(change.cast_at)).or_default().push(change.id);
     }
     let row =
         |(minute, ids): (&Minute, &Vec<VoteId>)| SeenRow { minute: *minute, version: before.version, ids: ids.clone() };
     let spill = if spills { before.recent.iter().map(row).collect() } else { Vec::new() };
+    let as_of = changes.iter().map(|change| change.cast_at).max().max(before.as_of);
+    let head = Head { version, as_of, counters, entries, recent, sealed: false };
     let oldest = changes.iter().map(|change| change.cast_at).min();
-    Flush { spill, head, counted: changes.len(), oldest }
+    Flush { spill, run, head, counted: changes.len(), oldest }
 }
 
 #[cfg(test)]
@@ -283,9 +304,12 @@ mod tests {
     use crate::{
         ids::VoterKey,
         recount::recount,
+        runs::RUN_LIMITS,
         testing::{changes_of, disorder, histories, last_choices, non_zero},
     };
     use proptest::prelude::*;
+
+    const ATTEMPT: Attempt = Attempt { random: 7, limits: RUN_LIMITS };
 
     /// Plans batch after batch over a table model, without a cache.
     fn count_all(batches: impl IntoIterator<Item = Vec<Change>>) -> Head {
@@ -295,7 +319,7 @@ mod tests {
         };
         let (mut head, mut seen) = (Head::default(), Seen::new());
         for portion in batches.into_iter().flat_map(portions) {
-            for flush in plan(&head, &seen, &portion) {
+            for flush in plan(&head, &seen, &portion, &ATTEMPT) {
                 check_limits(&head, &flush);
                 for row in flush.spill {
                     Arc::make_mut(seen.entry(row.minute).or_default()).extend(row.ids);
@@ -346,7 +370,7 @@ mod tests {
     fn the_copy_of_head_keeps_counters_that_this_version_does_not_know() {
         let before = Head { counters: Counters::from_entries([("p1>2".to_owned(), 5)]), ..Head::default() };
         let change = changes_of(&[vec![Ballot::of_bits(1)]]).remove(0);
-        let flushes = plan(&before, &Seen::new(), &[change]);
+        let flushes = plan(&before, &Seen::new(), &[change], &ATTEMPT);
         assert_eq!(
             non_zero(&flushes[0].head.counters),
             [("ballots".to_owned(), 1), ("o0".to_owned(), 1), ("p1>2".to_owned(), 5)]
@@ -356,7 +380,7 @@ mod tests {
     #[test]
     fn a_sealed_lane_counts_nothing_more() {
         let head = Head { version: 7, sealed: true, ..Head::default() };
-        assert_eq!(plan(&head, &Seen::new(), &changes_of(&[vec![Ballot::of_bits(1)]])), []);
+        assert_eq!(plan(&head, &Seen::new(), &changes_of(&[vec![Ballot::of_bits(1)]]), &ATTEMPT), []);
     }
 
     #[test]
@@ -386,7 +410,7 @@ mod tests {
     fn readers_see_neither_ids_nor_the_seal() {
         let head = sealed_head();
         let (version, as_of, counters) = (1, head.as_of, head.counters.clone());
-        assert_eq!(head.count(), Count { version, as_of, counters });
+        assert_eq!(head.count(), Count { version, as_of, counters, entries: head.entries.clone() });
     }
 
     #[test]
@@ -399,7 +423,7 @@ mod tests {
                 from: None,
                 to: Ballot::of_bits(1),
             };
-            let flushes = plan(&head, &Seen::new(), &[change]);
+            let flushes = plan(&head, &Seen::new(), &[change], &ATTEMPT);
             assert_eq!(flushes[0].spill.is_empty(), number != RECENT_IDS_MAX + 1, "{number}");
             head = flushes[0].head.clone();
         }

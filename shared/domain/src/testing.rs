@@ -47,8 +47,18 @@ pub fn poll_asked_for(body: Value, created_at: Timestamp) -> Result<Poll, String
 
 /// Votes over time: each voter's choices, revision by revision; `None` where retracted.
 pub fn histories() -> impl Strategy<Value = Vec<Vec<Option<Ballot>>>> {
-    let choices = proptest::option::weighted(0.8, (1u128..1 << 6).prop_map(|bits| Ballot::of_bits(bits).unwrap()));
-    proptest::collection::vec(proptest::collection::vec(choices, 1..4), 1..40)
+    histories_of((1u128..1 << 6).prop_map(|bits| Ballot::of_bits(bits).unwrap()))
+}
+
+/// Like `histories`, with rankings of up to 6 options.
+pub fn ranked_histories() -> impl Strategy<Value = Vec<Vec<Option<Ballot>>>> {
+    let ids = Just((0..6u64).collect::<Vec<_>>()).prop_shuffle();
+    histories_of((ids, 1usize..=6).prop_map(|(ids, ranks)| Ballot::of_ranking(&ids[..ranks]).unwrap()))
+}
+
+fn histories_of(ballot: impl Strategy<Value = Ballot>) -> impl Strategy<Value = Vec<Vec<Option<Ballot>>>> {
+    let ballot = proptest::option::weighted(0.8, ballot);
+    proptest::collection::vec(proptest::collection::vec(ballot, 1..4), 1..40)
 }
 
 /// The changes that a stream would carry for these histories.

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::{
-    ballot::{Ballot, Choices},
+    ballot::{Ballot, Choices, Ranking},
     ids::{PollId, VoterKey},
     poll::{Rules, Status, VoteChange},
     time::Timestamp,
@@ -28,7 +28,10 @@ pub struct Vote {
 #[derive(Debug, Serialize)]
 pub struct VoteView<'a> {
     poll_id: &'a PollId,
-    choices: Choices,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    choices: Option<Choices>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ranking: Option<Ranking>,
     revision: u32,
     cast_at: Timestamp,
 }
@@ -36,8 +39,11 @@ pub struct VoteView<'a> {
 impl Vote {
     /// The vote as its voter sees it. `None` if it is retracted.
     pub fn view<'a>(&self, poll_id: &'a PollId) -> Option<VoteView<'a>> {
-        let Ballot::Choices(choices) = self.ballot?;
-        Some(VoteView { poll_id, choices, revision: self.revision, cast_at: self.cast_at })
+        let (choices, ranking) = match self.ballot? {
+            Ballot::Choices(choices) => (Some(choices), None),
+            Ballot::Ranking(ranking) => (None, Some(ranking)),
+        };
+        Some(VoteView { poll_id, choices, ranking, revision: self.revision, cast_at: self.cast_at })
     }
 }
 

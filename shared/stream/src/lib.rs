@@ -15,6 +15,11 @@ use serde_json::value::RawValue;
 
 mod quick;
 
+/// In place of choices where a ballot is more than those.
+const SEE_BALLOT: &str = "see ballot";
+/// The rules by which ballots have their entries. A ballot by others waits for the code that knows them.
+const RULES: u8 = 1;
+
 /// One stream batch: its votes, and its unreadable records whole.
 #[derive(Debug, Default)]
 pub struct StreamEvent {
@@ -93,7 +98,33 @@ struct Image<'a> {
     #[serde(borrow)]
     lane: Number<'a>,
     #[serde(borrow)]
-    choices: Option<List<'a>>,
+    choices: Option<Choices<'a>>,
+    #[serde(borrow)]
+    ballot: Option<Map<'a>>,
+}
+
+/// The attribute `choices`: a list of ids, or a text that says where the ballot is.
+#[derive(Deserialize)]
+enum Choices<'a> {
+    #[serde(rename = "L", borrow)]
+    List(Vec<Number<'a>>),
+    #[serde(rename = "S", borrow)]
+    Text(Cow<'a, str>),
+}
+
+#[derive(Deserialize)]
+struct Map<'a> {
+    #[serde(rename = "M", borrow)]
+    ballot: SomeBallot<'a>,
+}
+
+/// A ballot that is more than choices.
+#[derive(Deserialize)]
+struct SomeBallot<'a> {
+    #[serde(borrow)]
+    rules: Number<'a>,
+    #[serde(borrow)]
+    ranking: List<'a>,
 }
 
 #[derive(Deserialize)]
@@ -166,11 +197,30 @@ impl Image<'_> {
     }
 
     fn ballot(&self) -> Result<Option<Ballot>, UnreadableRecord> {
-        let Some(list) = &self.choices else { return Ok(None) };
-        let ids: Vec<u64> = list.numbers.iter().map(|id| id.read("a choice")).collect::<Result<_, _>>()?;
-        let ballot = Ballot::of_options(&ids);
-        ballot.map(Some).ok_or_else(|| UnreadableRecord(format!("choices are {ids:?}")))
+        let ballot = match (&self.choices, &self.ballot) {
+            (None, _) => return Ok(None),
+            (Some(Choices::List(ids)), _) => {
+                let ids = numbers(ids)?;
+                Ballot::of_options(&ids).ok_or_else(|| UnreadableRecord(format!("choices are {ids:?}")))
+            }
+            (Some(Choices::Text(see)), Some(Map { ballot })) if see == SEE_BALLOT => ballot.read(),
+            (Some(Choices::Text(text)), _) => Err(UnreadableRecord(format!("choices are {text:?}"))),
+        };
+        ballot.map(Some)
     }
+}
+
+impl SomeBallot<'_> {
+    fn read(&self) -> Result<Ballot, UnreadableRecord> {
+        let rules: u8 = self.rules.read("a ballot's rules")?;
+        let ids = numbers(&self.ranking.numbers)?;
+        let ballot = Ballot::of_ranking(&ids).filter(|_| rules == RULES);
+        ballot.ok_or_else(|| UnreadableRecord(format!("ranking is {ids:?}, by rules {rules}")))
+    }
+}
+
+fn numbers(list: &[Number<'_>]) -> Result<Vec<u64>, UnreadableRecord> {
+    list.iter().map(|id| id.read("a choice")).collect()
 }
 
 /// Shortens a record that is too long for a queue to what is needed to find it.

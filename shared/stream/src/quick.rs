@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use super::{Image, Images, List, Number, Record, StreamEvent, Text, vote_of};
+use super::{Choices, Image, Images, List, Map, Number, Record, SomeBallot, StreamEvent, Text, vote_of};
 
 /// How deeply skipped values may nest.
 const DEPTH_MAX: u32 = 8;
@@ -49,15 +49,16 @@ fn images<'a>(input: &mut Input<'a>) -> Option<Images<'a>> {
 }
 
 fn image<'a>(input: &mut Input<'a>) -> Option<Image<'a>> {
-    let (mut poll_partition, mut voter, mut revision, mut cast_at, mut lane, mut choices) =
-        (None, None, None, None, None, None);
+    let (mut poll_partition, mut voter, mut revision, mut cast_at, mut lane, mut choices, mut ballot) =
+        (None, None, None, None, None, None, None);
     input.object(|input, name| match name {
         b"poll_partition" => set(&mut poll_partition, Text { text: input.only(b"S", Input::text)? }),
         b"voter" => set(&mut voter, Text { text: input.only(b"S", Input::text)? }),
         b"revision" => set(&mut revision, number(input)?),
         b"cast_at" => set(&mut cast_at, number(input)?),
         b"lane" => set(&mut lane, number(input)?),
-        b"choices" => set(&mut choices, List { numbers: input.only(b"L", numbers)? }),
+        b"choices" => set(&mut choices, choices_of(input)?),
+        b"ballot" => set(&mut ballot, Map { ballot: input.only(b"M", some_ballot)? }),
         _ => input.skip(DEPTH_MAX),
     })?;
     Some(Image {
@@ -67,7 +68,26 @@ fn image<'a>(input: &mut Input<'a>) -> Option<Image<'a>> {
         cast_at: cast_at?,
         lane: lane?,
         choices,
+        ballot,
     })
+}
+
+fn choices_of<'a>(input: &mut Input<'a>) -> Option<Choices<'a>> {
+    input.only_one_of(|input, name| match name {
+        b"L" => numbers(input).map(Choices::List),
+        b"S" => input.text().map(Choices::Text),
+        _ => None,
+    })
+}
+
+fn some_ballot<'a>(input: &mut Input<'a>) -> Option<SomeBallot<'a>> {
+    let (mut rules, mut ranking) = (None, None);
+    input.object(|input, name| match name {
+        b"rules" => set(&mut rules, number(input)?),
+        b"ranking" => set(&mut ranking, List { numbers: input.only(b"L", numbers)? }),
+        _ => None,
+    })?;
+    Some(SomeBallot { rules: rules?, ranking: ranking? })
 }
 
 fn number<'a>(input: &mut Input<'a>) -> Option<Number<'a>> {
@@ -139,12 +159,15 @@ impl<'a> Input<'a> {
 
     /// Parses an object with only this name, and returns its value.
     fn only<T>(&mut self, wanted: &[u8], read: impl Fn(&mut Self) -> Option<T>) -> Option<T> {
+        self.only_one_of(|input, name| if name == wanted { read(input) } else { None })
+    }
+
+    /// Parses an object with one name, and returns its value.
+    fn only_one_of<T>(&mut self, read: impl Fn(&mut Self, &'a [u8]) -> Option<T>) -> Option<T> {
         self.take(b'{')?;
-        if self.string()? != wanted {
-            return None;
-        }
+        let name = self.string()?;
         self.take(b':')?;
-        let value = read(self)?;
+        let value = read(self, name)?;
         self.take(b'}')?;
         Some(value)
     }

@@ -7,6 +7,7 @@ use aws_sdk_dynamodb::{
     config::{http::HttpResponse, retry::RetryConfig, timeout::TimeoutConfig},
     error::SdkError,
     operation::{
+        delete_item::{DeleteItemError, DeleteItemOutput, builders::DeleteItemInputBuilder},
         get_item::{GetItemError, GetItemOutput, builders::GetItemInputBuilder},
         put_item::{PutItemError, PutItemOutput, builders::PutItemInputBuilder},
         query::{QueryError, QueryOutput, builders::QueryInputBuilder},
@@ -40,6 +41,12 @@ pub trait DynamoDb {
         call: UpdateItemInputBuilder,
     ) -> impl Future<Output = Outcome<UpdateItemOutput, UpdateItemError>>;
 
+    /// Deletes an item, if it is there.
+    fn delete_item(
+        &self,
+        call: DeleteItemInputBuilder,
+    ) -> impl Future<Output = Outcome<DeleteItemOutput, DeleteItemError>>;
+
     /// Reads one page of items.
     fn query(&self, call: QueryInputBuilder) -> impl Future<Output = Outcome<QueryOutput, QueryError>>;
 
@@ -72,6 +79,10 @@ impl DynamoDb for Client {
     }
 
     async fn update_item(&self, call: UpdateItemInputBuilder) -> Outcome<UpdateItemOutput, UpdateItemError> {
+        Box::pin(call.send_with(self)).await
+    }
+
+    async fn delete_item(&self, call: DeleteItemInputBuilder) -> Outcome<DeleteItemOutput, DeleteItemError> {
         Box::pin(call.send_with(self)).await
     }
 

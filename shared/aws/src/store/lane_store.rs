@@ -4,9 +4,13 @@ use std::future::Future;
 
 use landslide_domain::{
     change::VoteId,
+    entries::Entries,
     lane::LaneKey,
+    runs::{NewRun, Run},
     tally::{Count, Head, Minute, SeenRow},
 };
+
+use super::runs::RunRow;
 
 /// Why a call failed.
 #[derive(Debug, thiserror::Error)]
@@ -59,6 +63,14 @@ pub trait LaneStore {
     fn read_count(&self, lane: &LaneKey) -> impl Future<Output = Result<Count, LaneStoreError>>;
     /// Writes the readers' copy of HEAD, unless the stored copy is as new.
     fn put_count(&self, lane: &LaneKey, head: &Head) -> impl Future<Output = Result<(), LaneStoreError>>;
+    /// Writes a run's rows. The run counts from when HEAD names it.
+    fn put_run(&self, lane: &LaneKey, run: &NewRun) -> impl Future<Output = Result<(), LaneStoreError>>;
+    /// Reads a run. `None` if any of its rows is gone.
+    fn read_run(&self, lane: &LaneKey, run: &Run) -> impl Future<Output = Result<Option<Entries>, LaneStoreError>>;
+    /// All rows of the lane's runs, whether HEAD names them or not.
+    fn list_runs(&self, lane: &LaneKey) -> impl Future<Output = Result<Vec<RunRow>, LaneStoreError>>;
+    /// Deletes rows of runs that HEAD does not name, and never will.
+    fn delete_runs(&self, lane: &LaneKey, rows: &[RunRow]) -> impl Future<Output = Result<(), LaneStoreError>>;
 }
 
 /// One page of the ids in a minute's SEEN rows.

@@ -14,8 +14,10 @@ use aws_sdk_dynamodb::{
 use aws_types::SdkConfig;
 use landslide_domain::{
     change::VoteId,
+    entries::Entries,
     keys,
     lane::LaneKey,
+    runs::{NewRun, Run},
     tally::{Count, Counters, Head, Ids, Minute, SeenRow},
     time::Timestamp,
 };
@@ -24,12 +26,13 @@ use super::{
     DynamoDb, StoreError,
     item::{Attributes, Item, binary, number, string, time},
     lane_store::{LaneStore, LaneStoreError, SeenIds},
+    runs::{ENTRIES, RunRow, entries_attribute, read_entries},
     store_error, vote_ids,
 };
 use crate::config::{self, ConfigError};
 
 /// Attributes of HEAD and COUNT that are not counters.
-const NOT_COUNTERS: [&str; 6] = [keys::POLL_LANE, keys::ITEM, "version", "as_of", "recent", SEALED];
+const NOT_COUNTERS: [&str; 7] = [keys::POLL_LANE, keys::ITEM, "version", "as_of", "recent", SEALED, ENTRIES];
 /// The attribute that is true in a sealed HEAD, and absent otherwise. Code that does not know it can't read a sealed
 /// HEAD, and leaves it alone.
 const SEALED: &str = "sealed";
@@ -67,6 +70,14 @@ impl<D: DynamoDb> TallyStore<D> {
     /// A table by name, in any database.
     pub fn over(db: D, table: String) -> Self {
         Self { db, table }
+    }
+
+    pub(super) fn db(&self) -> &D {
+        &self.db
+    }
+
+    pub(super) fn table(&self) -> &str {
+        &self.table
     }
 
     /// Sends one read, so that the connection is open before the first event.
@@ -206,6 +217,22 @@ impl<D: DynamoDb> LaneStore for TallyStore<D> {
         self.put_if("write COUNT", item, condition, Some(head.version)).await?;
         Ok(())
     }
+
+    async fn put_run(&self, lane: &LaneKey, run: &NewRun) -> Result<(), LaneStoreError> {
+        self.put_run_rows(lane, run).await
+    }
+
+    async fn read_run(&self, lane: &LaneKey, run: &Run) -> Result<Option<Entries>, LaneStoreError> {
+        self.read_run_rows(lane, run).await
+    }
+
+    async fn list_runs(&self, lane: &LaneKey) -> Result<Vec<RunRow>, LaneStoreError> {
+        self.list_run_rows(lane).await
+    }
+
+    async fn delete_runs(&self, lane: &LaneKey, rows: &[RunRow]) -> Result<(), LaneStoreError> {
+        self.delete_run_rows(lane, rows).await
+    }
 }
 
 fn read_place(key: &Item) -> Result<SeenPlace, StoreError> {
@@ -226,13 +253,16 @@ fn count_item(lane: &LaneKey, kind: &str, head: &Head) -> Item {
     if let Some(as_of) = head.as_of {
         item.insert("as_of".to_owned(), time(as_of));
     }
+    if let Some(entries) = entries_attribute(&head.entries) {
+        item.insert(ENTRIES.to_owned(), entries);
+    }
     item
 }
 
 fn read_head(item: &Item) -> Result<Head, StoreError> {
-    let Count { version, as_of, counters } = read_count(item)?;
+    let Count { version, as_of, counters, entries } = read_count(item)?;
     let recent = item.get("recent").map(read_recent).transpose()?.unwrap_or_default();
-    Ok(Head { version, as_of, counters, recent, sealed: item.contains_key(SEALED) })
+    Ok(Head { version, as_of, counters, entries, recent, sealed: item.contains_key(SEALED) })
 }
 
 /// Parses COUNT, or HEAD's counts.
@@ -246,6 +276,7 @@ pub(super) fn read_count(item: &Item) -> Result<Count, StoreError> {
         version: attributes.number("version")?,
         as_of: attributes.optional_time("as_of")?,
         counters: Counters::from_entries(counters),
+        entries: read_entries(item.get(ENTRIES))?,
     })
 }
 

@@ -139,17 +139,74 @@ fn partition_of(poll: &Rules, voter: &VoterKey) -> String {
 }
 
 fn vote_item(poll: &Rules, voter: &VoterKey, vote: &Vote) -> Item {
-    let choices = vote.ballot.map(|Ballot::Choices(choices)| AttributeValue::L(choices.iter().map(number).collect()));
+    let (choices, ballot) = ballot_attributes(vote.ballot);
     let attributes = [
         (keys::POLL_PARTITION, Some(string(partition_of(poll, voter)))),
         (keys::VOTER, Some(string(voter.to_string()))),
-        ("choices", choices),
+        (CHOICES, choices),
+        (BALLOT, ballot),
         ("revision", Some(number(vote.revision))),
         ("cast_at", Some(time(vote.cast_at))),
         ("lane", Some(number(vote.lane))),
         ("nonce", Some(number(vote.nonce))),
     ];
     attributes.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
+}
+
+/// The attribute with the option ids of choices; of any other ballot, what is no list: code that knows choices only can't
+/// read it, and passes it on for a redrive. Absent in a retracted vote.
+const CHOICES: &str = "choices";
+/// In place of choices.
+const SEE_BALLOT: &str = "see ballot";
+/// The attribute with any other ballot.
+const BALLOT: &str = "ballot";
+/// In a ballot: by which rules it has its entries.
+const RULES: &str = "rules";
+/// The only rules there are.
+const RULES_NOW: u8 = 1;
+/// In a ballot: option ids, best first.
+const RANKING: &str = "ranking";
+
+/// The attributes `choices` and `ballot`.
+fn ballot_attributes(ballot: Option<Ballot>) -> (Option<AttributeValue>, Option<AttributeValue>) {
+    let ids = |ids: &mut dyn Iterator<Item = u8>| AttributeValue::L(ids.map(number).collect());
+    match ballot {
+        None => (None, None),
+        Some(Ballot::Choices(choices)) => (Some(ids(&mut choices.iter())), None),
+        Some(Ballot::Ranking(ranking)) => {
+            let ranking = (RANKING.to_owned(), ids(&mut ranking.iter()));
+            let ballot = Item::from([(RULES.to_owned(), number(RULES_NOW)), ranking]);
+            (Some(string(SEE_BALLOT)), Some(AttributeValue::M(ballot)))
+        }
+    }
+}
+
+fn read_ballot(item: &Item) -> Result<Option<Ballot>, StoreError> {
+    let unreadable = |name: &str| StoreError::Broken(format!("read item: attribute {name} is not what it should be"));
+    match item.get(CHOICES) {
+        None => Ok(None),
+        Some(AttributeValue::L(ids)) => {
+            let ballot = read_numbers(ids).and_then(|ids| Ballot::of_options(&ids));
+            ballot.map(Some).ok_or_else(|| unreadable(CHOICES))
+        }
+        Some(AttributeValue::S(see)) if see == SEE_BALLOT => {
+            let ballot = item.get(BALLOT).and_then(|ballot| ballot.as_m().ok()).and_then(read_map);
+            ballot.map(Some).ok_or_else(|| unreadable(BALLOT))
+        }
+        Some(_) => Err(unreadable(CHOICES)),
+    }
+}
+
+fn read_map(ballot: &Item) -> Option<Ballot> {
+    let attributes = Attributes(ballot);
+    let rules: u8 = attributes.number(RULES).ok()?;
+    let ranking = attributes.optional_list(RANKING).ok()??;
+    (rules == RULES_NOW).then_some(())?;
+    Ballot::of_ranking(&read_numbers(ranking)?)
+}
+
+fn read_numbers(list: &[AttributeValue]) -> Option<Vec<u64>> {
+    list.iter().map(|id| id.as_n().ok()?.parse().ok()).collect()
 }
 
 fn read_stored(poll: &Rules, partition: Partition, item: &Item) -> StoredVote {
@@ -161,13 +218,8 @@ fn read_stored(poll: &Rules, partition: Partition, item: &Item) -> StoredVote {
 
 fn read_vote(item: &Item) -> Result<Vote, StoreError> {
     let attributes = Attributes(item);
-    let unreadable = || StoreError::Broken("read item: attribute choices is not what it should be".to_owned());
-    let ballot = attributes.optional_list("choices")?.map(|list| {
-        let ids = list.iter().map(|id| id.as_n().ok()?.parse().ok()).collect::<Option<Vec<u64>>>();
-        Ballot::of_options(&ids?)
-    });
     Ok(Vote {
-        ballot: ballot.map(|ballot| ballot.ok_or_else(unreadable)).transpose()?,
+        ballot: read_ballot(item)?,
         revision: attributes.number("revision")?,
         cast_at: attributes.time("cast_at")?,
         lane: attributes.number("lane")?,

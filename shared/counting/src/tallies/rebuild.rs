@@ -15,10 +15,12 @@ use landslide_aws::{
 };
 use landslide_domain::{
     ballot::Ballot,
+    entries::Entries,
     ids::PollId,
     lane::{LaneKey, Partition},
     poll::{Rules, Settings, VoteChange},
-    recount::recount,
+    recount::recount_whole,
+    runs::{Attempt, RUN_LIMITS},
     tally::{Count, Counters, Head, Ids},
     time::{DAY_MS, MINUTE_MS, Timestamp},
 };
@@ -52,10 +54,14 @@ pub enum RebuildError {
 }
 
 /// What a lane's votes sum to.
-#[derive(Default)]
-struct LaneRecount {
-    counters: Counters,
-    newest: Option<Timestamp>,
+#[derive(Clone, Debug, Default)]
+pub struct LaneRecount {
+    /// The counts.
+    pub counters: Counters,
+    /// The entries.
+    pub entries: Entries,
+    /// When the newest was cast.
+    pub newest: Option<Timestamp>,
 }
 
 /// By lane. A lane without votes has no entry.
@@ -80,11 +86,11 @@ impl<S: LaneStore, D: DynamoDb, C: Clock> Rebuild<'_, S, D, C> {
         let sealed = self.seal_all(&poll.settings.poll_id, poll.lanes).await?;
         let mut recount = self.recount(poll, is_read).await?;
         for (lane, head) in sealed {
-            let LaneRecount { counters, newest } = recount.remove(&lane.lane).unwrap_or_default();
+            let recounted = recount.remove(&lane.lane).unwrap_or_default();
             let count = self.tallies.read_count(&lane).await?;
-            let as_of = newest_counted(poll.settings.spec.vote_change, newest, head.as_of.max(count.as_of));
+            let as_of = newest_counted(poll.settings.spec.vote_change, recounted.newest, head.as_of.max(count.as_of));
             // No second try: a conflict is another rebuild, whose recount may be a later one.
-            replace(self.tallies, &lane, (&head, &count), counters, as_of).await?;
+            replace(self.tallies, &lane, (&head, &count), recounted, as_of).await?;
         }
         Ok(())
     }
@@ -140,13 +146,18 @@ fn recount_page(votes: &[StoredVote]) -> Recount {
         standing.extend(vote.ballot);
         *newest = (*newest).max(Some(vote.cast_at));
     }
-    lanes.into_iter().map(|(lane, (votes, newest))| (lane, LaneRecount { counters: recount(votes), newest })).collect()
+    let sum_up = |(lane, (votes, newest))| {
+        let (counters, entries) = recount_whole(votes);
+        (lane, LaneRecount { counters, entries, newest })
+    };
+    lanes.into_iter().map(sum_up).collect()
 }
 
 fn merge(all: &mut Recount, other: Recount) {
     for (lane, other) in other {
         let lane = all.entry(lane).or_default();
         lane.counters.merge(&other.counters);
+        lane.entries.merge(&other.entries);
         lane.newest = lane.newest.max(other.newest);
     }
 }
@@ -184,12 +195,18 @@ pub async fn replace(
     store: &impl LaneStore,
     lane: &LaneKey,
     (sealed, count): (&Head, &Count),
-    counters: Counters,
+    recounted: LaneRecount,
     as_of: Option<Timestamp>,
 ) -> Result<(), LaneStoreError> {
     let version = next_version(sealed.version, count.version)
         .ok_or_else(|| LaneStoreError::Broken(format!("no version is left after {} of COUNT", count.version)))?;
-    let rebuilt = Head { version, counters, as_of, recent: Ids::new(), sealed: true };
+    let LaneRecount { counters, entries, .. } = recounted;
+    let attempt = Attempt { random: fastrand::u64(..), limits: RUN_LIMITS };
+    let (entries, run) = sealed.entries.replaced_by(entries, version, &attempt);
+    if let Some(run) = &run {
+        store.put_run(lane, run).await?;
+    }
+    let rebuilt = Head { version, counters, entries, as_of, recent: Ids::new(), sealed: true };
     store.put_head(lane, &rebuilt, sealed.version).await?;
     store.put_count(lane, &rebuilt).await
 }

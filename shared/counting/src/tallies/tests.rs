@@ -6,32 +6,39 @@ use std::{
 };
 
 use landslide_aws::{
-    store::VoteStore,
+    store::{RunRow, VoteStore},
     testing::{Answer, stub},
 };
 use landslide_domain::{
     ballot::Ballot,
     change::VoteId,
+    entries::Entries,
     ids::{PollId, VoterKey},
     lane::Partitions,
-    recount::recount,
+    recount::{recount, recount_whole},
+    runs::{Attempt, Dropped, LaneEntries, NewRun, RUN_LIMITS, Run, RunLimits},
     tally::{Count, Counters, SeenRow},
-    testing::{at, changes_of, disorder, histories, last_choices, non_zero, poll_asked_for},
+    testing::{at, changes_of, disorder, histories, last_choices, non_zero, poll_asked_for, ranked_histories},
     time::Timestamp,
 };
 use proptest::prelude::*;
 use serde_json::json;
 
-use super::{rebuild::Rebuild, *};
+use super::{
+    rebuild::{LaneRecount, Rebuild},
+    *,
+};
 
 /// Two minutes with some dozens of ids: far fewer than any test below counts.
 const TINY_CACHE_BYTES: usize = 4 * 1024;
+/// As of an attempt to merge.
+const ATTEMPT: Attempt = Attempt { random: 7, limits: RUN_LIMITS };
 /// SEEN rows per page.
 const PAGE_ROWS: usize = 2;
 
 /// Portions with some dozens of ids.
 fn remembering(cache_bytes_max: usize) -> TallyLimits {
-    TallyLimits { cache_bytes_max, portion_ids_max: 40 }
+    TallyLimits { cache_bytes_max, portion_ids_max: 40, runs: RUN_LIMITS }
 }
 
 #[derive(Default)]
@@ -39,10 +46,33 @@ struct Table {
     heads: BTreeMap<LaneKey, Head>,
     counts: BTreeMap<LaneKey, Count>,
     seen: BTreeMap<(LaneKey, Minute, u64), Vec<VoteId>>,
+    runs: BTreeMap<(LaneKey, RunRow), Entries>,
     reads: usize,
     ids_read: usize,
     /// How many ids may still be read; `None` for any number.
     ids_left: Option<usize>,
+}
+
+impl Table {
+    /// What a reader of COUNT puts together: its own entries, and its runs.
+    fn entries(&self, lane: &LaneKey) -> Entries {
+        let LaneEntries { near, runs, .. } = &self.counts[lane].entries;
+        let mut all = near.clone();
+        runs.iter().for_each(|run| all.merge(&self.runs[&(lane.clone(), (run.name, 0))]));
+        all
+    }
+
+    /// At every version that a reader sees, rankings add up to the counters beside them.
+    fn hold_entries_against_counters(&self, lane: &LaneKey) {
+        let count = &self.counts[lane];
+        if count.entries == LaneEntries::default() || count.entries.dropped.is_some() {
+            return;
+        }
+        let entries = self.entries(lane);
+        let of_first = |id: u8| entries.rankings().filter(|(ids, _)| ids[0] == id).map(|(_, times)| times).sum::<i64>();
+        assert_eq!(entries.rankings().map(|(_, times)| times).sum::<i64>(), count.counters.ballots());
+        (0..6).for_each(|id| assert_eq!(of_first(id), count.counters.option(id)));
+    }
 }
 
 /// One table, used by several processes in turn, with lost answers.
@@ -132,6 +162,35 @@ impl LaneStore for Model {
                 assert!(stored.is_none_or(|stored| stored.as_of <= head.as_of), "as_of went down");
                 table.counts.insert(lane.clone(), head.count());
             }
+            table.hold_entries_against_counters(lane);
+            Ok(())
+        })
+        .await
+    }
+
+    async fn put_run(&self, lane: &LaneKey, new: &NewRun) -> Result<(), LaneStoreError> {
+        self.call(|table| {
+            let content: Vec<u8> = new.chunks().flatten().copied().collect();
+            let former = table.runs.insert((lane.clone(), (new.run.name, 0)), Entries::decode(&content).unwrap());
+            assert!(former.is_none(), "two runs have one name");
+            Ok(())
+        })
+        .await
+    }
+
+    async fn read_run(&self, lane: &LaneKey, run: &Run) -> Result<Option<Entries>, LaneStoreError> {
+        self.call(|table| Ok(table.runs.get(&(lane.clone(), (run.name, 0))).cloned())).await
+    }
+
+    async fn list_runs(&self, lane: &LaneKey) -> Result<Vec<RunRow>, LaneStoreError> {
+        self.call(|table| Ok(table.runs.keys().filter(|(of, _)| of == lane).map(|(_, row)| *row).collect())).await
+    }
+
+    async fn delete_runs(&self, lane: &LaneKey, rows: &[RunRow]) -> Result<(), LaneStoreError> {
+        self.call(|table| {
+            for row in rows {
+                table.runs.remove(&(lane.clone(), *row));
+            }
             Ok(())
         })
         .await
@@ -168,7 +227,10 @@ fn run<T>(future: impl Future<Output = T>) -> T {
 /// Applies a batch as the queue would: until it succeeds.
 async fn deliver(process: &Tallies<Model, Turns>, lane: &LaneKey, batch: &[Change]) {
     for _ in 0..1_000 {
-        if process.apply(lane, batch).await.is_ok() {
+        if let Ok(applied) = process.apply(lane, batch).await {
+            if applied.is_to_be_tidied {
+                drop(process.tidy(lane).await);
+            }
             return;
         }
     }
@@ -238,13 +300,96 @@ proptest! {
     }
 }
 
+proptest! {
+    #[test]
+    fn entries_of_rankings_are_counted_exactly_by_two_processes_while_runs_are_merged_and_swept(
+        histories in ranked_histories(), repeats in 0usize..150, seed in any::<u64>(), batch in 1usize..12,
+        fault_every in prop_oneof![Just(0usize), 10usize..60],
+    ) {
+        let sent = disorder(&changes_of(&histories), repeats, seed);
+        let model = Model::new(seed, fault_every);
+        // As two versions of the code, with limits of their own.
+        let processes = [(20, 2), (60, 3)].map(|(near_bytes_max, runs_of_a_level_max)| {
+            let runs = RunLimits { near_bytes_max, runs_of_a_level_max, ..RUN_LIMITS };
+            let limits = TallyLimits { runs, ..remembering(TINY_CACHE_BYTES) };
+            Tallies::new(model.clone(), limits, Turns::default())
+        });
+        let batches = |size: usize| sent.chunks(size).map(|part| (lane(0), part.to_vec())).collect::<Vec<_>>();
+        run(async {
+            futures_util::join!(
+                deliver_all(&processes[0], batches(batch)),
+                deliver_all(&processes[1], batches(batch / 2 + 1)),
+                async {
+                    for _ in 0..20 {
+                        drop(merging::sweep(&model, &lane(0)).await);
+                    }
+                },
+            );
+        });
+        let (counters, entries) = recount_whole(last_choices(&histories));
+        let table = model.table.borrow();
+        prop_assert_eq!(non_zero(&table.counts[&lane(0)].counters), non_zero(&counters));
+        prop_assert_eq!(table.entries(&lane(0)), entries);
+    }
+}
+
+/// A lane whose runs hold many different rankings, and what they sum to.
+fn lane_with_runs(model: &Model, runs: usize) -> Entries {
+    let process = Tallies::new(model.clone(), remembering(1 << 20), Turns::default());
+    let ranking = |number: u64| {
+        let digits = [number % 10, 10 + number / 10 % 10, 20 + number / 100 % 10];
+        Ballot::of_ranking(&digits).unwrap()
+    };
+    let votes: Vec<Change> =
+        (0..runs as u64 * 100).map(|number| Change { to: Some(ranking(number)), ..vote(number, 0) }).collect();
+    run(async {
+        for part in votes.chunks(100) {
+            process.apply(&lane(0), part).await.unwrap();
+        }
+    });
+    recount_whole(votes.iter().filter_map(|change| change.to)).1
+}
+
+#[test]
+fn more_runs_than_a_level_may_have_become_one_of_the_next() {
+    let model = Model::new(1, 0);
+    let levels = || model.table.borrow().heads[&lane(0)].entries.runs.iter().map(|run| run.level).collect::<Vec<_>>();
+    let entries = lane_with_runs(&model, RUN_LIMITS.runs_of_a_level_max);
+    assert!(!run(merging::merge(&model, &lane(0), &ATTEMPT)).unwrap());
+    assert_eq!((levels(), model.table.borrow().entries(&lane(0))), (vec![0; RUN_LIMITS.runs_of_a_level_max], entries));
+
+    let model = Model::new(1, 0);
+    let levels = || model.table.borrow().heads[&lane(0)].entries.runs.iter().map(|run| run.level).collect::<Vec<_>>();
+    let entries = lane_with_runs(&model, RUN_LIMITS.runs_of_a_level_max + 1);
+    assert!(run(merging::merge(&model, &lane(0), &ATTEMPT)).unwrap());
+    assert_eq!((levels(), model.table.borrow().entries(&lane(0))), (vec![1], entries));
+    assert_eq!(model.table.borrow().runs.len(), RUN_LIMITS.runs_of_a_level_max + 2);
+    run(merging::sweep(&model, &lane(0))).unwrap();
+    assert_eq!(model.table.borrow().runs.len(), 1);
+}
+
+#[test]
+fn a_lane_whose_run_is_gone_goes_on_without_entries() {
+    let model = Model::new(1, 0);
+    lane_with_runs(&model, RUN_LIMITS.runs_of_a_level_max + 1);
+    model.table.borrow_mut().runs.pop_last();
+    assert!(run(merging::merge(&model, &lane(0), &ATTEMPT)).unwrap());
+    let head = model.table.borrow().heads[&lane(0)].clone();
+    assert_eq!((head.entries.dropped, head.entries.runs.len()), (Some(Dropped::Lost), 0));
+    let process = Tallies::new(model.clone(), remembering(1 << 20), Turns::default());
+    let further = Change { to: Ballot::of_ranking(&[3]), ..vote(1_000_000, 0) };
+    let applied = run(process.apply(&lane(0), &[further])).unwrap();
+    assert_eq!(applied.progress.unwrap().ballots, head.counters.ballots() + 1);
+    assert_eq!(model.table.borrow().heads[&lane(0)].entries.dropped, Some(Dropped::Lost));
+}
+
 /// Rebuilds a lane like an operator who starts over whenever a step fails.
-async fn rebuild_until_done(store: &Model, lane: &LaneKey, counters: &Counters, as_of: Option<Timestamp>) {
+async fn rebuild_until_done(store: &Model, lane: &LaneKey, recounted: &LaneRecount, as_of: Option<Timestamp>) {
     for _ in 0..1_000 {
         tokio::task::yield_now().await;
         let Ok(sealed) = rebuild::seal(store, lane).await else { continue };
         let Ok(count) = store.read_count(lane).await else { continue };
-        if rebuild::replace(store, lane, (&sealed, &count), counters.clone(), as_of).await.is_ok() {
+        if rebuild::replace(store, lane, (&sealed, &count), recounted.clone(), as_of).await.is_ok() {
             return;
         }
     }
@@ -254,10 +399,11 @@ async fn rebuild_until_done(store: &Model, lane: &LaneKey, counters: &Counters, 
 proptest! {
     #[test]
     fn a_rebuild_that_fails_at_any_step_still_ends_in_a_recount_that_stays(
-        histories in histories(), repeats in 0usize..150, seed in any::<u64>(), batch in 1usize..60, lost in 0usize..4, fault_every in prop_oneof![Just(0usize), 6usize..40],
+        histories in prop_oneof![histories(), ranked_histories()], repeats in 0usize..150, seed in any::<u64>(), batch in 1usize..60, lost in 0usize..4, fault_every in prop_oneof![Just(0usize), 6usize..40],
     ) {
         let changes = changes_of(&histories);
-        let recounted = recount(last_choices(&histories));
+        let (counters, entries) = recount_whole(last_choices(&histories));
+        let recounted = LaneRecount { counters, entries, newest: None };
         let as_of = changes.iter().map(|change| change.cast_at).max();
         let sent = disorder(&changes, repeats, seed);
         let model = Model::new(seed, fault_every);
@@ -277,8 +423,9 @@ proptest! {
         });
         let table = model.table.borrow();
         prop_assert!(table.heads[&lane(0)].sealed);
-        prop_assert_eq!(non_zero(&table.heads[&lane(0)].counters), non_zero(&recounted));
+        prop_assert_eq!(non_zero(&table.heads[&lane(0)].counters), non_zero(&recounted.counters));
         prop_assert_eq!(&table.counts[&lane(0)].counters, &table.heads[&lane(0)].counters);
+        prop_assert_eq!(table.entries(&lane(0)), recounted.entries);
     }
 }
 
@@ -328,7 +475,7 @@ fn a_rebuild_passes_a_copy_that_is_ahead_of_head() {
         let count = Count { version: count, ..Count::default() };
         model.table.borrow_mut().heads.insert(lane.clone(), head.clone());
         model.table.borrow_mut().counts.insert(lane.clone(), count.clone());
-        run(rebuild::replace(&model, &lane, (&head, &count), Counters::default(), None)).unwrap();
+        run(rebuild::replace(&model, &lane, (&head, &count), LaneRecount::default(), None)).unwrap();
         let table = model.table.borrow();
         assert_eq!((table.heads[&lane].version, table.counts[&lane].version), (next, next));
     }
@@ -338,7 +485,7 @@ fn a_rebuild_passes_a_copy_that_is_ahead_of_head() {
 fn a_copy_past_which_there_is_no_version_is_an_error() {
     let (model, head) = (Model::new(1, 0), Head::default());
     let count = Count { version: u64::MAX - 5, ..Count::default() };
-    let refused = run(rebuild::replace(&model, &lane(0), (&head, &count), Counters::default(), None));
+    let refused = run(rebuild::replace(&model, &lane(0), (&head, &count), LaneRecount::default(), None));
     assert!(matches!(refused, Err(LaneStoreError::Broken(_))), "{refused:?}");
 }
 
@@ -432,7 +579,7 @@ fn count_in_calls(
 fn a_message_over_an_hour_of_a_hot_lane_is_counted_though_no_call_can_read_the_hour() {
     const IDS_A_CALL: usize = HOT_IDS / 10;
     let (model, changes) = hot_lane();
-    let limits = TallyLimits { cache_bytes_max: 1 << 20, portion_ids_max: 300 };
+    let limits = TallyLimits { cache_bytes_max: 1 << 20, portion_ids_max: 300, runs: RUN_LIMITS };
     let process = Tallies::new(model.clone(), limits, Turns::default());
     let through = count_in_calls(&model, &process, &changes, IDS_A_CALL);
     let table = model.table.borrow();
@@ -447,7 +594,11 @@ fn a_message_over_an_hour_of_a_hot_lane_is_counted_though_no_call_can_read_the_h
 #[test]
 fn a_process_that_can_remember_nothing_gets_through_the_hour_by_what_it_commits() {
     let (model, mut waiting) = hot_lane();
-    let process = Tallies::new(model.clone(), TallyLimits { cache_bytes_max: 0, portion_ids_max: 1 }, Turns::default());
+    let process = Tallies::new(
+        model.clone(),
+        TallyLimits { cache_bytes_max: 0, portion_ids_max: 1, runs: RUN_LIMITS },
+        Turns::default(),
+    );
     for calls in 1..=MINUTES {
         // Enough for the first minute, and for one page of each minute that is read beside it.
         model.table.borrow_mut().ids_left = Some(3 * (ROWS * ROW_IDS) as usize);
@@ -468,7 +619,7 @@ fn a_process_that_can_remember_nothing_gets_through_the_hour_by_what_it_commits(
 #[test]
 fn what_a_call_has_read_is_kept_when_it_is_dropped() {
     let (model, changes) = hot_lane();
-    let limits = TallyLimits { cache_bytes_max: 1 << 20, portion_ids_max: usize::MAX };
+    let limits = TallyLimits { cache_bytes_max: 1 << 20, portion_ids_max: usize::MAX, runs: RUN_LIMITS };
     let process = Tallies::new(model.clone(), limits, Turns::default());
     let mut drops = 0;
     run(async {

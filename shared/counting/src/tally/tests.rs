@@ -200,8 +200,8 @@ fn a_malformed_message_goes_to_the_dead_letters_and_its_lane_goes_on() {
 
 #[test]
 fn an_unknown_layout_stops_its_group_there_and_waits() {
-    // Layout version 2 in base64.
-    let later = format!("Ag{}", &vote(0, 9)[2..]);
+    // Layout version 3 in base64.
+    let later = format!("Aw{}", &vote(0, 9)[2..]);
     let messages = json!([
         message("a", 0, vote(0, 1)),
         message("b", 0, later),
@@ -321,15 +321,16 @@ fn fail_at(minutes_ago: u64) -> (Value, Calls) {
         message_received(6, "garbage", 0, "garbage!".to_owned()),
     ]);
     let fails = at(minutes_ago).minute().as_millis().to_string();
-    let (app, calls) = app_with(TallyLimits { cache_bytes_max: 0, portion_ids_max: 0 }, move |call, _| {
-        match (call.operation.as_str(), call.body["Item"]["item"]["S"].as_str()) {
-            ("GetItem", _) => Answer::Ok(json!({"Item": {"version": {"N": "5"}}})),
-            ("PutItem", Some("HEAD")) if call.body["Item"]["recent"]["M"].get(&fails).is_some() => {
-                Answer::Refused("AccessDeniedException", json!({}))
+    let (app, calls) =
+        app_with(TallyLimits { portion_ids_max: 0, ..TallyLimits::remembering(0) }, move |call, _| {
+            match (call.operation.as_str(), call.body["Item"]["item"]["S"].as_str()) {
+                ("GetItem", _) => Answer::Ok(json!({"Item": {"version": {"N": "5"}}})),
+                ("PutItem", Some("HEAD")) if call.body["Item"]["recent"]["M"].get(&fails).is_some() => {
+                    Answer::Refused("AccessDeniedException", json!({}))
+                }
+                _ => well(call),
             }
-            _ => well(call),
-        }
-    });
+        });
     (failed(&run(&app, messages)).into(), calls)
 }
 

@@ -27,6 +27,9 @@ pub enum BallotError {
         /// How many the poll allows.
         max: u8,
     },
+    /// The poll's votes say something else.
+    #[error("The votes of this poll have `{0}`.")]
+    WrongKind(&'static str),
 }
 
 impl Choices {

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::{Kind, Poll, PollSpec, Rules, Settings, spec::SentSettings};
 use crate::{
-    ballot::OPTIONS_MAX,
+    ballot::{OPTIONS_MAX, RANKS_MAX},
     field_error::FieldError,
     ids::PollId,
     lane::{Partitions, lanes_for},
@@ -150,6 +150,7 @@ fn valid_max_choices(kind: Kind, given: Option<u64>, options: usize, errors: &mu
     let (max, default) = match kind {
         Kind::Single => (1, 1),
         Kind::Multiple => (options.min(OPTIONS_MAX), options.min(OPTIONS_MAX)),
+        Kind::Ranked => (options.min(RANKS_MAX), options.min(RANKS_MAX)),
     };
     let given = given.unwrap_or(default as u64);
     match u8::try_from(given) {
@@ -158,6 +159,7 @@ fn valid_max_choices(kind: Kind, given: Option<u64>, options: usize, errors: &mu
             let detail = match kind {
                 Kind::Single => "must be 1, or absent, in a poll of kind single".to_owned(),
                 Kind::Multiple => format!("must be from 1 to the number of options, {max}"),
+                Kind::Ranked => format!("must be from 1 to the number of options, or {RANKS_MAX}; so to {max}"),
             };
             errors.push(FieldError::new("/max_choices", detail));
             1

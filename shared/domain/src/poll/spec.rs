@@ -8,15 +8,17 @@ use serde::{
 
 use crate::{caller::TokenKind, time::Timestamp};
 
-/// How many options a voter chooses.
+/// What a voter says.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
-    /// Exactly one.
+    /// Exactly one option.
     #[default]
     Single,
-    /// One to `max_choices`.
+    /// One to `max_choices` options.
     Multiple,
+    /// One to `max_choices` options, best first.
+    Ranked,
 }
 
 /// Which token a voter must show.
@@ -208,7 +210,7 @@ poll_settings! {
     /// What is asked.
     question: String, sent as String, changes UntilOpen;
     labels;
-    /// How many options a voter chooses.
+    /// What a voter says.
     kind: Kind, sent as Kind, changes Never;
     /// The most options a vote may name.
     max_choices: u8, sent as u64, changes UntilOpen;
@@ -335,7 +337,7 @@ mod tests {
             item.remove(name);
             assert_eq!(read(&item), Err(UnreadableSetting(name)));
         }
-        for (name, wrong) in [("max_choices", Stored::Number(256)), ("kind", Stored::Text("ranked".to_owned()))] {
+        for (name, wrong) in [("max_choices", Stored::Number(256)), ("kind", Stored::Text("marked".to_owned()))] {
             let mut item: HashMap<_, _> = spec().stored().collect();
             item.insert(name, wrong);
             assert_eq!(read(&item), Err(UnreadableSetting(name)));

@@ -1,0 +1,195 @@
+//! Entries in the Tallies table: as an attribute of HEAD and COUNT, and as the rows of runs.
+
+use aws_sdk_dynamodb::{
+    operation::{delete_item::DeleteItemInput, get_item::GetItemInput, put_item::PutItemInput, query::QueryInput},
+    types::AttributeValue,
+};
+use futures_util::{StreamExt, TryStreamExt, stream};
+use landslide_domain::{
+    entries::Entries,
+    keys,
+    lane::LaneKey,
+    runs::{Dropped, LaneEntries, NewRun, Run, RunName},
+};
+
+use super::{
+    DynamoDb, StoreError, TallyStore,
+    item::{Attributes, Item, binary, number, string},
+    lane_store::LaneStoreError,
+    store_error,
+};
+
+/// The attribute of HEAD and COUNT with the lane's entries. Absent where there were never any. Code that does not know it
+/// takes it for a counter that is no number, and leaves the lane alone.
+pub(super) const ENTRIES: &str = "entries";
+/// Bytes of a run in that attribute: version, attempt, level, chunks, bytes.
+const RUN_BYTES: usize = 8 + 8 + 1 + 2 + 4;
+/// How many rows of a run are read, written or deleted at once.
+const ROWS_AT_ONCE: usize = 8;
+
+/// A row of a run.
+pub type RunRow = (RunName, usize);
+
+/// The attribute for a lane's entries. `None` where there were never any.
+pub(super) fn entries_attribute(entries: &LaneEntries) -> Option<AttributeValue> {
+    if *entries == LaneEntries::default() {
+        return None;
+    }
+    let runs: Vec<u8> = entries.runs.iter().flat_map(run_bytes).collect();
+    let mut map = Item::from([
+        ("near".to_owned(), binary(entries.near.encode())),
+        ("runs".to_owned(), binary(runs)),
+        ("sweeps".to_owned(), number(entries.sweeps)),
+        ("replaced".to_owned(), number(entries.replaced)),
+    ]);
+    if let Some(dropped) = entries.dropped {
+        map.insert("dropped".to_owned(), string(dropped_word(dropped)));
+    }
+    Some(AttributeValue::M(map))
+}
+
+/// Parses the attribute for a lane's entries.
+pub(super) fn read_entries(attribute: Option<&AttributeValue>) -> Result<LaneEntries, StoreError> {
+    let Some(attribute) = attribute else { return Ok(LaneEntries::default()) };
+    let map = attribute.as_m().map_err(|_| unreadable())?;
+    let bytes = |name: &str| map.get(name).and_then(|bytes| bytes.as_b().ok()).map(|bytes| bytes.as_ref());
+    let attributes = Attributes(map);
+    let dropped = attributes.optional_string("dropped")?;
+    Ok(LaneEntries {
+        near: Entries::decode(bytes("near").ok_or_else(unreadable)?).map_err(|_| unreadable())?,
+        runs: read_runs(bytes("runs").ok_or_else(unreadable)?)?,
+        sweeps: attributes.number("sweeps")?,
+        replaced: attributes.number("replaced")?,
+        dropped: dropped.map(|word| dropped_of(word).ok_or_else(unreadable)).transpose()?,
+    })
+}
+
+fn dropped_word(dropped: Dropped) -> &'static str {
+    match dropped {
+        Dropped::Lost => "lost",
+        Dropped::TooMany => "too_many",
+    }
+}
+
+fn dropped_of(word: &str) -> Option<Dropped> {
+    [Dropped::Lost, Dropped::TooMany].into_iter().find(|dropped| dropped_word(*dropped) == word)
+}
+
+fn run_bytes(run: &Run) -> impl Iterator<Item = u8> + use<> {
+    let Run { name: RunName { version, attempt }, level, chunks, bytes } = *run;
+    let numbers = version.to_be_bytes().into_iter().chain(attempt.to_be_bytes()).chain([level]);
+    numbers.chain(chunks.to_be_bytes()).chain(bytes.to_be_bytes())
+}
+
+fn read_runs(bytes: &[u8]) -> Result<Vec<Run>, StoreError> {
+    let (runs, rest) = bytes.as_chunks::<RUN_BYTES>();
+    if rest.is_empty() { Ok(runs.iter().map(read_run).collect()) } else { Err(unreadable()) }
+}
+
+fn read_run(bytes: &[u8; RUN_BYTES]) -> Run {
+    let number = |from: usize, length: usize| {
+        bytes.iter().skip(from).take(length).fold(0u64, |number, byte| number << 8 | u64::from(*byte))
+    };
+    Run {
+        name: RunName { version: number(0, 8), attempt: number(8, 8) },
+        level: number(16, 1) as u8,
+        chunks: number(17, 2) as u16,
+        bytes: number(19, 4) as u32,
+    }
+}
+
+fn unreadable() -> StoreError {
+    super::item::unreadable(ENTRIES)
+}
+
+impl<D: DynamoDb> TallyStore<D> {
+    pub(super) async fn put_run_rows(&self, lane: &LaneKey, new: &NewRun) -> Result<(), LaneStoreError> {
+        let rows = new.chunks().enumerate().map(Ok);
+        let put = async |(number, chunk): (usize, &[u8])| self.put_run_row(lane, (new.run.name, number), chunk).await;
+        stream::iter(rows).try_for_each_concurrent(ROWS_AT_ONCE, put).await
+    }
+
+    /// Nobody else writes under this name: a row that is there already is this one, whose answer was lost.
+    async fn put_run_row(&self, lane: &LaneKey, row: RunRow, chunk: &[u8]) -> Result<(), LaneStoreError> {
+        let mut item = row_key(lane, row);
+        item.insert(ENTRIES.to_owned(), binary(chunk));
+        let put = PutItemInput::builder()
+            .table_name(self.table())
+            .set_item(Some(item))
+            .condition_expression("attribute_not_exists(#item)")
+            .expression_attribute_names("#item", keys::ITEM);
+        match self.db().put_item(put).await {
+            Ok(_) => Ok(()),
+            Err(error) if error.as_service_error().is_some_and(|it| it.is_conditional_check_failed_exception()) => {
+                Ok(())
+            }
+            Err(error) => Err(store_error("write a run", error).into()),
+        }
+    }
+
+    pub(super) async fn read_run_rows(&self, lane: &LaneKey, run: &Run) -> Result<Option<Entries>, LaneStoreError> {
+        let rows = (0..usize::from(run.chunks)).map(|number| self.read_run_row(lane, (run.name, number)));
+        let rows: Option<Vec<Vec<u8>>> =
+            stream::iter(rows).buffered(ROWS_AT_ONCE).try_collect::<Vec<_>>().await?.into_iter().collect();
+        let Some(rows) = rows else { return Ok(None) };
+        let content = rows.concat();
+        let whole = content.len() == run.bytes as usize;
+        let entries = Entries::decode(&content).ok().filter(|_| whole);
+        entries.map(Some).ok_or_else(|| LaneStoreError::Broken("read a run: it is not what was written".to_owned()))
+    }
+
+    async fn read_run_row(&self, lane: &LaneKey, row: RunRow) -> Result<Option<Vec<u8>>, LaneStoreError> {
+        let get =
+            GetItemInput::builder().table_name(self.table()).set_key(Some(row_key(lane, row))).consistent_read(true);
+        let answer = self.db().get_item(get).await.map_err(|error| store_error("read a run", error))?;
+        let Some(item) = answer.item() else { return Ok(None) };
+        let chunk = item.get(ENTRIES).and_then(|chunk| chunk.as_b().ok());
+        Ok(Some(chunk.ok_or_else(unreadable)?.as_ref().to_vec()))
+    }
+
+    pub(super) async fn list_run_rows(&self, lane: &LaneKey) -> Result<Vec<RunRow>, LaneStoreError> {
+        let partitions = (0..keys::RUN_PARTITIONS).map(|number| self.list_partition(lane, number));
+        let rows: Vec<Vec<RunRow>> = stream::iter(partitions).buffered(ROWS_AT_ONCE).try_collect().await?;
+        Ok(rows.concat())
+    }
+
+    async fn list_partition(&self, lane: &LaneKey, number: usize) -> Result<Vec<RunRow>, LaneStoreError> {
+        let (mut rows, mut after) = (Vec::new(), None);
+        loop {
+            let query = QueryInput::builder()
+                .table_name(self.table())
+                .key_condition_expression("#lane = :lane AND begins_with(#item, :run)")
+                .projection_expression("#lane, #item")
+                .expression_attribute_names("#lane", keys::POLL_LANE)
+                .expression_attribute_names("#item", keys::ITEM)
+                .expression_attribute_values(":lane", string(keys::run_partition(lane, number)))
+                .expression_attribute_values(":run", string(keys::RUN_PREFIX))
+                .set_exclusive_start_key(after)
+                .consistent_read(true);
+            let page = self.db().query(query).await.map_err(|error| store_error("list runs", error))?;
+            for item in page.items() {
+                rows.push(keys::read_run(Attributes(item).string(keys::ITEM)?).ok_or_else(unreadable)?);
+            }
+            after = page.last_evaluated_key.filter(|last| !last.is_empty());
+            if after.is_none() {
+                return Ok(rows);
+            }
+        }
+    }
+
+    pub(super) async fn delete_run_rows(&self, lane: &LaneKey, rows: &[RunRow]) -> Result<(), LaneStoreError> {
+        let delete = async |row: &RunRow| {
+            let delete = DeleteItemInput::builder().table_name(self.table()).set_key(Some(row_key(lane, *row)));
+            self.db().delete_item(delete).await.map_err(|error| store_error("delete a run", error))?;
+            Ok(())
+        };
+        stream::iter(rows.iter().map(Ok)).try_for_each_concurrent(ROWS_AT_ONCE, delete).await
+    }
+}
+
+fn row_key(lane: &LaneKey, (name, number): RunRow) -> Item {
+    Item::from([
+        (keys::POLL_LANE.to_owned(), string(keys::run_partition(lane, number))),
+        (keys::ITEM.to_owned(), string(keys::run(name, number))),
+    ])
+}

@@ -1,0 +1,100 @@
+//! Keeps a lane's runs few: merges them, and deletes those that nothing names any more.
+//!
+//! Neither is needed to count. No flush waits for them, and what fails is done at a later batch.
+
+use landslide_aws::{
+    clock::Clock,
+    store::{LaneStore, LaneStoreError},
+};
+use landslide_domain::{
+    entries::Entries,
+    lane::LaneKey,
+    runs::{Attempt, Dropped, LaneEntries, NewRun, Run, RunName},
+    tally::Head,
+};
+
+use super::Tallies;
+
+/// What becomes of the runs that are merged.
+enum Sum {
+    /// One run holds them all.
+    Run(NewRun),
+    /// They can't be kept.
+    Dropped(Dropped),
+}
+
+impl<S: LaneStore, C: Clock> Tallies<S, C> {
+    /// Merges the lane's runs while there are too many of a level, and sweeps it if that is worth it.
+    pub async fn tidy(&self, lane: &LaneKey) -> Result<(), LaneStoreError> {
+        while merge(&self.store, lane, &self.attempt()).await? {}
+        let head = self.store.read_head(lane).await?;
+        if head.entries.is_to_be_swept(&self.run_limits) { sweep(&self.store, lane).await } else { Ok(()) }
+    }
+}
+
+/// Merges runs of one level, if there are too many. Returns whether it did. Gives up if HEAD has changed its runs
+/// meanwhile.
+pub async fn merge(store: &impl LaneStore, lane: &LaneKey, attempt: &Attempt) -> Result<bool, LaneStoreError> {
+    let before = store.read_head(lane).await?;
+    let to_merge = before.entries.to_merge(&attempt.limits).filter(|_| !before.sealed);
+    let Some((runs, level)) = to_merge else { return Ok(false) };
+    let sum = match sum(store, lane, &runs).await? {
+        Some(entries) => NewRun::of(attempt.run_name(before.version), level, &entries)
+            .filter(|run| run.fits(&attempt.limits))
+            .map_or(Sum::Dropped(Dropped::TooMany), Sum::Run),
+        None => Sum::Dropped(Dropped::Lost),
+    };
+    if let Sum::Run(run) = &sum {
+        store.put_run(lane, run).await?;
+    }
+    // Again, as flushes have gone on, and a sweep may have deleted the new run.
+    let head = store.read_head(lane).await?;
+    let Some(entries) = after_merge(&head, &before.entries, &runs, &sum) else { return Ok(false) };
+    write(store, lane, &head, entries).await?;
+    Ok(true)
+}
+
+fn after_merge(head: &Head, before: &LaneEntries, runs: &[Run], sum: &Sum) -> Option<LaneEntries> {
+    let run = match sum {
+        Sum::Run(new) => Some(new.run),
+        Sum::Dropped(_) => None,
+    };
+    let merged = head.entries.merged(before, runs, run).filter(|_| !head.sealed)?;
+    Some(match sum {
+        Sum::Run(_) => merged,
+        Sum::Dropped(why) => head.entries.without(*why),
+    })
+}
+
+/// The sum of these runs. `None` if one of them is gone.
+pub async fn sum(store: &impl LaneStore, lane: &LaneKey, runs: &[Run]) -> Result<Option<Entries>, LaneStoreError> {
+    let mut sum = Entries::default();
+    for run in runs {
+        let Some(entries) = store.read_run(lane, run).await? else { return Ok(None) };
+        sum.merge(&entries);
+    }
+    Ok(Some(sum))
+}
+
+async fn write(
+    store: &impl LaneStore,
+    lane: &LaneKey,
+    over: &Head,
+    entries: LaneEntries,
+) -> Result<Head, LaneStoreError> {
+    let head = Head { entries, ..over.again() };
+    store.put_head(lane, &head, over.version).await?;
+    store.put_count(lane, &head).await?;
+    Ok(head)
+}
+
+/// Deletes the rows of runs that HEAD does not name. Whoever read HEAD before fails at its version, so none of those can
+/// be named later; and no reader finds one named in COUNT, which is written before.
+pub async fn sweep(store: &impl LaneStore, lane: &LaneKey) -> Result<(), LaneStoreError> {
+    let rows = store.list_runs(lane).await?;
+    let head = store.read_head(lane).await?;
+    let swept = write(store, lane, &head, head.entries.swept()).await?;
+    let is_named = |name: RunName| swept.entries.runs.iter().any(|run| run.name == name);
+    let unnamed: Vec<_> = rows.into_iter().filter(|(name, _)| !is_named(*name)).collect();
+    store.delete_runs(lane, &unnamed).await
+}

@@ -1,0 +1,205 @@
+//! Where a lane's entries lie: a few in HEAD itself, the rest in runs, which HEAD names.
+//!
+//! Nobody else ever writes under a run's name, and a run never changes. So two versions of the code, two rebuilds, a
+//! lost HEAD or a retry can't collide: a run that HEAD does not name counts for nothing.
+
+use super::entries::Entries;
+
+/// The most bytes in one row of a run.
+pub const CHUNK_BYTES_MAX: usize = 256 * 1024;
+/// The level with one run at most.
+const LAST_LEVEL: u8 = 2;
+
+/// How a lane's entries are spread over HEAD and runs. Processes with different limits may count one lane.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RunLimits {
+    /// The most bytes of entries that stay in HEAD, and with it in COUNT.
+    pub near_bytes_max: usize,
+    /// More runs of a level than these are merged.
+    pub runs_of_a_level_max: usize,
+    /// More runs than these are never named: merges have failed again and again.
+    pub runs_max: usize,
+    /// The most bytes in the run of the last level.
+    pub merged_bytes_max: usize,
+    /// So many runs are replaced before a lane is swept.
+    pub replaced_max: u32,
+}
+
+/// With these, the last level holds some 160,000 rankings, and COUNT stays below 4 KB.
+pub const RUN_LIMITS: RunLimits = RunLimits {
+    near_bytes_max: 512,
+    runs_of_a_level_max: 16,
+    runs_max: 200,
+    merged_bytes_max: 2 * 1024 * 1024,
+    replaced_max: 200,
+};
+
+/// How an attempt to count writes its runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Attempt {
+    /// Drawn for this attempt.
+    pub random: u64,
+    /// The limits of the process.
+    pub limits: RunLimits,
+}
+
+impl Attempt {
+    /// The name of its run for a version of HEAD.
+    pub fn run_name(&self, version: u64) -> RunName {
+        RunName { version, attempt: self.random }
+    }
+}
+
+/// A run's name: HEAD's version when it was written, and 64 random bits of the attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RunName {
+    /// The version of HEAD that it was written for.
+    pub version: u64,
+    /// Drawn for each attempt.
+    pub attempt: u64,
+}
+
+/// A run as HEAD names it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Run {
+    /// Its name.
+    pub name: RunName,
+    /// 0 for what a flush wrote, one more for each merge.
+    pub level: u8,
+    /// How many rows it has.
+    pub chunks: u16,
+    /// How many bytes these hold.
+    pub bytes: u32,
+}
+
+/// A run that is still to be written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewRun {
+    /// As HEAD will name it.
+    pub run: Run,
+    content: Vec<u8>,
+}
+
+impl NewRun {
+    /// A run of this level. `None` if the entries are too many for one.
+    pub fn of(name: RunName, level: u8, entries: &Entries) -> Option<Self> {
+        let content = entries.encode();
+        let run = Run {
+            name,
+            level,
+            chunks: content.len().div_ceil(CHUNK_BYTES_MAX).try_into().ok()?,
+            bytes: content.len().try_into().ok()?,
+        };
+        Some(Self { run, content })
+    }
+
+    /// Whether it may stand.
+    pub fn fits(&self, limits: &RunLimits) -> bool {
+        self.run.bytes as usize <= limits.merged_bytes_max
+    }
+
+    /// What its rows hold.
+    pub fn chunks(&self) -> impl Iterator<Item = &[u8]> {
+        self.content.chunks(CHUNK_BYTES_MAX)
+    }
+}
+
+/// Why a lane has no entries any more. Its counters go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dropped {
+    /// A run was lost, or merges failed too often.
+    Lost,
+    /// There were more different ones than are kept.
+    TooMany,
+}
+
+/// A lane's entries: the sum of those in HEAD and those in its runs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LaneEntries {
+    /// Those in HEAD itself.
+    pub near: Entries,
+    /// The runs with the others, oldest first.
+    pub runs: Vec<Run>,
+    /// How often the lane was swept. Whoever writes over another number has not seen what was deleted.
+    pub sweeps: u64,
+    /// How many runs were replaced since then.
+    pub replaced: u32,
+    /// Set once the entries are dropped, for good; then there are none.
+    pub dropped: Option<Dropped>,
+}
+
+impl LaneEntries {
+    /// The lane's entries after a flush to HEAD's `version` that adds these, and the run that must be written before.
+    pub fn plus(&self, added: &Entries, version: u64, attempt: &Attempt) -> (Self, Option<NewRun>) {
+        if added.is_empty() || self.dropped.is_some() {
+            return (self.clone(), None);
+        }
+        let mut near = self.near.clone();
+        near.merge(added);
+        let near = Self { near, ..self.clone() };
+        if near.near.encode().len() <= attempt.limits.near_bytes_max {
+            return (near, None);
+        }
+        match NewRun::of(attempt.run_name(version), 0, &near.near) {
+            Some(run) if self.runs.len() < attempt.limits.runs_max => (near.with_run(run.run), Some(run)),
+            _ => (self.without(Dropped::Lost), None),
+        }
+    }
+
+    /// A recount's entries in place of these in HEAD's `version`, and the run that must be written before.
+    pub fn replaced_by(&self, entries: Entries, version: u64, attempt: &Attempt) -> (Self, Option<NewRun>) {
+        let sweeps = self.sweeps;
+        let replaced = self.replaced.saturating_add(self.runs.len() as u32);
+        let none = Self { sweeps, replaced, ..Self::default() };
+        if entries.encode().len() <= attempt.limits.near_bytes_max {
+            return (Self { near: entries, ..none }, None);
+        }
+        match NewRun::of(attempt.run_name(version), LAST_LEVEL, &entries) {
+            Some(run) if run.fits(&attempt.limits) => (none.with_run(run.run), Some(run)),
+            _ => (none.without(Dropped::TooMany), None),
+        }
+    }
+
+    fn with_run(mut self, run: Run) -> Self {
+        self.runs.push(run);
+        Self { near: Entries::default(), ..self }
+    }
+
+    /// The lane without entries.
+    pub fn without(&self, dropped: Dropped) -> Self {
+        let replaced = self.replaced.saturating_add(self.runs.len() as u32);
+        Self { sweeps: self.sweeps, replaced, dropped: Some(dropped), ..Self::default() }
+    }
+
+    /// The runs that are to become one of the level, if there are too many of another.
+    pub fn to_merge(&self, limits: &RunLimits) -> Option<(Vec<Run>, u8)> {
+        let of = |level: u8| self.runs.iter().filter(move |run| run.level == level);
+        (0..LAST_LEVEL).find(|level| of(*level).count() > limits.runs_of_a_level_max).map(|level| {
+            let merged = level + 1;
+            let takes_along = merged == LAST_LEVEL;
+            let runs = of(level).chain(of(merged).filter(|_| takes_along));
+            (runs.copied().collect(), merged)
+        })
+    }
+
+    /// The lane's entries with one run in place of those that it sums up. `None` if it does not have them all any more,
+    /// or was swept since `before`.
+    pub fn merged(&self, before: &Self, runs: &[Run], sum: Option<Run>) -> Option<Self> {
+        if self.sweeps != before.sweeps || !runs.iter().all(|run| self.runs.contains(run)) {
+            return None;
+        }
+        let kept = self.runs.iter().filter(|run| !runs.contains(run)).copied();
+        let replaced = self.replaced.saturating_add(runs.len() as u32);
+        Some(Self { runs: kept.chain(sum).collect(), replaced, ..self.clone() })
+    }
+
+    /// The same entries after a sweep.
+    pub fn swept(&self) -> Self {
+        Self { sweeps: self.sweeps + 1, replaced: 0, ..self.clone() }
+    }
+
+    /// Whether so many runs were replaced that their rows are worth deleting.
+    pub fn is_to_be_swept(&self, limits: &RunLimits) -> bool {
+        self.replaced >= limits.replaced_max
+    }
+}
