@@ -20,10 +20,12 @@ pub enum SentBallot {
 
 impl<'de> Deserialize<'de> for SentBallot {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(deny_unknown_fields, rename = "struct SentBallot")]
+        #[derive(Default, Deserialize)]
+        #[serde(deny_unknown_fields, default, rename = "struct SentBallot")]
         struct Sent {
+            #[serde(deserialize_with = "given")]
             choices: Option<Vec<u64>>,
+            #[serde(deserialize_with = "given")]
             ranking: Option<Vec<u64>>,
         }
         match Sent::deserialize(deserializer)? {
@@ -33,6 +35,11 @@ impl<'de> Deserialize<'de> for SentBallot {
             Sent { choices: None, ranking: None } => Err(de::Error::custom("missing field `choices` or `ranking`")),
         }
     }
+}
+
+/// A field that may be absent, but not null.
+fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<u64>>, D::Error> {
+    Vec::deserialize(deserializer).map(Some)
 }
 
 /// A vote's content, checked against its poll's rules.

@@ -108,7 +108,7 @@ fn a_body_that_is_too_long_or_no_json_is_refused_as_such() {
     }
     for media_type in ["application/json;charset=utf-8", "Application/JSON"] {
         let request = request(&[("content-type", media_type)], "{\"choices\":[1]}", Value::Null);
-        assert_eq!(request.json::<SentBallot>(BODY_BYTES_MAX).unwrap().choices, [1]);
+        assert_eq!(request.json::<SentBallot>(BODY_BYTES_MAX).unwrap(), SentBallot::Choices(vec![1]));
     }
 }
 
@@ -125,7 +125,7 @@ fn what_is_wrong_is_said_in_words_of_json_without_what_was_sent() {
         ("\"max_choices\":\"a, expected u64 at line 1 column 2\"", number),
         ("\"question\":7", "must be text"),
         ("\"options\":{\"secret\":1}", "must be a list"),
-        ("\"kind\":\"`secret`, expected `x`\"", "must be `single` or `multiple`"),
+        ("\"kind\":\"`secret`, expected `x`\"", "must be one of `single`, `multiple`, `ranked`"),
         ("\"opens_at\":\"secret\"", "is not a time of RFC 3339, such as 2026-11-24T20:15:00Z"),
         ("\"question\":\"Q\",\"question\":\"R\"", "is there twice"),
     ] {
@@ -445,12 +445,19 @@ fn a_reply_to_one_origin_varies_by_origin() {
 
 proptest! {
     #[test]
-    fn a_body_is_taken_only_if_it_is_an_object_with_choices(body in "\\PC{0,80}|\\{\"choices\":[\\[\\]0-9,.eE\"{}: -]{0,40}\\}?") {
-        let taken = with_body(&body).json::<SentBallot>(BODY_BYTES_MAX).map(|vote| vote.choices);
+    fn a_body_is_taken_only_if_it_is_an_object_with_choices_or_a_ranking(
+        body in "\\PC{0,80}|\\{\"(choices|ranking)\":[\\[\\]0-9,.eE\"{}: -]{0,40}\\}?|\\{\"choices\":\\[1\\],\"ranking\":(null|\\[\\]|0)\\}"
+    ) {
+        let taken = with_body(&body).json::<SentBallot>(BODY_BYTES_MAX);
         let value = serde_json::from_str::<Value>(&body).ok();
         let expected = value.as_ref().and_then(|value| value.as_object()).and_then(|object| {
-            let ids = object.get("choices")?.as_array()?.iter().map(Value::as_u64).collect::<Option<Vec<u64>>>();
-            ids.filter(|_| object.len() == 1)
+            let (name, ids) = object.iter().next().filter(|_| object.len() == 1)?;
+            let ids = ids.as_array()?.iter().map(Value::as_u64).collect::<Option<Vec<u64>>>()?;
+            match name.as_str() {
+                "choices" => Some(SentBallot::Choices(ids)),
+                "ranking" => Some(SentBallot::Ranking(ids)),
+                _ => None,
+            }
         });
         // serde_json's Value keeps the last of repeated fields; ours refuses them.
         if body.matches("\"choices\"").count() < 2 {

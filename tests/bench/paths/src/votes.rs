@@ -5,11 +5,12 @@ use std::sync::Arc;
 use fastrand::Rng;
 use landslide_aws::clock;
 use landslide_domain::{
-    ballot::Ballot,
+    ballot::{Ballot, Choices},
     change::{Change, VoteId},
     ids::{PollId, VoterKey},
     lane::{LaneKey, Partitions},
     message::Message,
+    runs::LaneEntries,
     tally::{Count, Counters, Head, Minute, Seen},
     time::Timestamp,
 };
@@ -74,7 +75,8 @@ fn record((number, change): (u64, Change)) -> Value {
     let choices: Vec<Value> = change
         .to
         .into_iter()
-        .flat_map(|Ballot::Choices(choices)| choices.iter())
+        .filter_map(Ballot::choices)
+        .flat_map(Choices::iter)
         .map(|id| json!({"N": id.to_string()}))
         .collect();
     let cast_at = change.cast_at.as_millis();
@@ -130,8 +132,8 @@ pub fn counted(votes: usize) -> (Head, Seen) {
         seen.insert(Minute::of(start), Arc::new(ids));
     }
     let recent = (0..FLUSH_VOTES).map(|_| random_id(&mut random)).collect();
-    let Count { version, as_of, counters } = count(votes as i64);
-    let head = Head { version, as_of, counters, recent: [(newest, recent)].into(), sealed: false };
+    let Count { version, as_of, counters, entries } = count(votes as i64);
+    let head = Head { version, as_of, counters, entries, recent: [(newest, recent)].into(), sealed: false };
     (head, seen)
 }
 
@@ -148,5 +150,6 @@ pub fn count(votes: i64) -> Count {
         version: 42,
         as_of: Some(minute()),
         counters: Counters::from_entries(options.chain([("ballots".to_owned(), votes)])),
+        entries: LaneEntries::default(),
     }
 }
