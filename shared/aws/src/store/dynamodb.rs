@@ -31,10 +31,6 @@ pub trait DynamoDb {
     /// Writes an item, if its condition holds.
     fn put_item(&self, call: PutItemInputBuilder) -> impl Future<Output = Outcome<PutItemOutput, PutItemError>>;
 
-    /// Like `put_item`, but tried once, as what it writes holds only for a while. No response within `ATTEMPT_TIMEOUT`
-    /// is an error, and the write may still land.
-    fn put_item_once(&self, call: PutItemInputBuilder) -> impl Future<Output = Outcome<PutItemOutput, PutItemError>>;
-
     /// Updates an item, if its condition holds.
     fn update_item(
         &self,
@@ -47,6 +43,13 @@ pub trait DynamoDb {
         call: DeleteItemInputBuilder,
     ) -> impl Future<Output = Outcome<DeleteItemOutput, DeleteItemError>>;
 
+    /// Like `update_item`, but tried once, as what it writes holds only for a while. No response within `ATTEMPT_TIMEOUT`
+    /// is an error, and the write may still land.
+    fn update_item_once(
+        &self,
+        call: UpdateItemInputBuilder,
+    ) -> impl Future<Output = Outcome<UpdateItemOutput, UpdateItemError>>;
+
     /// Reads one page of items.
     fn query(&self, call: QueryInputBuilder) -> impl Future<Output = Outcome<QueryOutput, QueryError>>;
 
@@ -56,7 +59,7 @@ pub trait DynamoDb {
         call: TransactWriteItemsInputBuilder,
     ) -> impl Future<Output = Outcome<TransactWriteItemsOutput, TransactWriteItemsError>>;
 
-    /// Like `transact`, but tried once, as `put_item_once` is.
+    /// Like `transact`, but tried once, as `update_item_once` is.
     fn transact_once(
         &self,
         call: TransactWriteItemsInputBuilder,
@@ -74,16 +77,16 @@ impl DynamoDb for Client {
         Box::pin(call.send_with(self)).await
     }
 
-    async fn put_item_once(&self, call: PutItemInputBuilder) -> Outcome<PutItemOutput, PutItemError> {
-        Box::pin(call.send_with(&that_tries_once(self))).await
-    }
-
     async fn update_item(&self, call: UpdateItemInputBuilder) -> Outcome<UpdateItemOutput, UpdateItemError> {
         Box::pin(call.send_with(self)).await
     }
 
     async fn delete_item(&self, call: DeleteItemInputBuilder) -> Outcome<DeleteItemOutput, DeleteItemError> {
         Box::pin(call.send_with(self)).await
+    }
+
+    async fn update_item_once(&self, call: UpdateItemInputBuilder) -> Outcome<UpdateItemOutput, UpdateItemError> {
+        Box::pin(call.send_with(&that_tries_once(self))).await
     }
 
     async fn query(&self, call: QueryInputBuilder) -> Outcome<QueryOutput, QueryError> {

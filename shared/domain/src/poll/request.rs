@@ -13,6 +13,7 @@ use crate::{
     ids::PollId,
     lane::{Partitions, lanes_for},
     member::Stamp,
+    method::Method,
     tenant::Tenant,
     time::Timestamp,
 };
@@ -25,6 +26,8 @@ pub const QUESTION_CHARS_MAX: usize = 500;
 pub const LABEL_CHARS_MAX: usize = 200;
 /// The highest peak a poll may announce, in votes a second.
 pub const PEAK_VOTES_PER_SECOND_MAX: u32 = 250_000;
+/// The most options that can win a ranked poll.
+pub const SEATS_MAX: usize = 20;
 /// The peak if none is announced, in votes a second.
 pub const PEAK_VOTES_PER_SECOND_DEFAULT: u32 = 1_000;
 
@@ -88,10 +91,13 @@ impl NewPoll {
     pub(super) fn of(sent: SentSettings, mut errors: Vec<FieldError>) -> Result<Self, Vec<FieldError>> {
         let labels = sent.options.unwrap_or_default();
         let kind = sent.kind.unwrap_or_default();
+        let seats = valid_seats(kind, sent.seats, labels.len(), &mut errors);
         let spec = PollSpec {
             question: sent.question.unwrap_or_default(),
             kind,
             max_choices: valid_max_choices(kind, sent.max_choices, labels.len(), &mut errors),
+            seats,
+            method: valid_method(kind, sent.method.flatten(), seats, &mut errors),
             opens_at: sent.opens_at.flatten(),
             closes_at: sent.closes_at.flatten(),
             identity: sent.identity.unwrap_or_default(),
@@ -165,6 +171,40 @@ fn valid_max_choices(kind: Kind, given: Option<u64>, options: usize, errors: &mu
             1
         }
     }
+}
+
+/// How many options win: fewer than there are.
+fn valid_seats(kind: Kind, given: Option<u64>, options: usize, errors: &mut Vec<FieldError>) -> u8 {
+    let max = match kind {
+        Kind::Single | Kind::Multiple => 1,
+        // Where the options have an error already, there is no bound.
+        Kind::Ranked if options == 0 => SEATS_MAX,
+        Kind::Ranked => (options - 1).min(SEATS_MAX),
+    };
+    match given.map_or(Ok(1), u8::try_from) {
+        Ok(seats) if seats >= 1 && usize::from(seats) <= max => seats,
+        _ => {
+            let detail = match kind {
+                Kind::Single | Kind::Multiple => "must be 1, or absent, in a poll that is not ranked".to_owned(),
+                Kind::Ranked => format!("must be from 1 to {SEATS_MAX}, and less than the number of options"),
+            };
+            errors.push(FieldError::new("/seats", detail));
+            1
+        }
+    }
+}
+
+fn valid_method(kind: Kind, given: Option<Method>, seats: u8, errors: &mut Vec<FieldError>) -> Option<Method> {
+    let detail = match (kind, given) {
+        (Kind::Ranked, Some(method)) if !method.fills(seats) => {
+            format!("must be `stv` or `borda` where there are {seats} seats")
+        }
+        (Kind::Ranked, given) => return Some(given.unwrap_or(Method::default_for(seats))),
+        (Kind::Single | Kind::Multiple, None) => return None,
+        (Kind::Single | Kind::Multiple, Some(_)) => "must be absent in a poll that is not ranked".to_owned(),
+    };
+    errors.push(FieldError::new("/method", detail));
+    None
 }
 
 impl NewPoll {
