@@ -22,6 +22,7 @@ use landslide_domain::{
 };
 
 pub mod merging;
+pub mod reading;
 pub mod rebuild;
 mod seen_cache;
 use seen_cache::{Known, SeenCache};

@@ -2,6 +2,9 @@
 //!
 //! Neither is needed to count. No flush waits for them, and what fails is done at a later batch.
 
+use std::pin::pin;
+
+use futures_util::{StreamExt, TryStreamExt, stream};
 use landslide_aws::{
     clock::Clock,
     store::{LaneStore, LaneStoreError},
@@ -14,6 +17,9 @@ use landslide_domain::{
 };
 
 use super::Tallies;
+
+/// How many runs of a lane are read at once.
+const RUNS_AT_ONCE: usize = 8;
 
 /// What becomes of the runs that are merged.
 enum Sum {
@@ -39,10 +45,10 @@ pub async fn merge(store: &impl LaneStore, lane: &LaneKey, attempt: &Attempt) ->
     let to_merge = before.entries.to_merge(&attempt.limits).filter(|_| !before.sealed);
     let Some((runs, level)) = to_merge else { return Ok(false) };
     let sum = match sum(store, lane, &runs).await? {
-        Some(entries) => NewRun::of(attempt.run_name(before.version), level, &entries)
+        Ok(entries) => NewRun::of(attempt.run_name(before.version), level, &entries)
             .filter(|run| run.fits(&attempt.limits))
             .map_or(Sum::Dropped(Dropped::TooMany), Sum::Run),
-        None => Sum::Dropped(Dropped::Lost),
+        Err(_) => Sum::Dropped(Dropped::Lost),
     };
     if let Sum::Run(run) = &sum {
         store.put_run(lane, run).await?;
@@ -66,14 +72,16 @@ fn after_merge(head: &Head, before: &LaneEntries, runs: &[Run], sum: &Sum) -> Op
     })
 }
 
-/// The sum of these runs. `None` if one of them is gone.
-pub async fn sum(store: &impl LaneStore, lane: &LaneKey, runs: &[Run]) -> Result<Option<Entries>, LaneStoreError> {
+/// The sum of these runs; or the first of them that is gone.
+pub async fn sum(store: &impl LaneStore, lane: &LaneKey, runs: &[Run]) -> Result<Result<Entries, Run>, LaneStoreError> {
+    let read = async |run: &Run| Ok::<_, LaneStoreError>((*run, store.read_run(lane, run).await?));
+    let mut read = pin!(stream::iter(runs).map(read).buffered(RUNS_AT_ONCE));
     let mut sum = Entries::default();
-    for run in runs {
-        let Some(entries) = store.read_run(lane, run).await? else { return Ok(None) };
+    while let Some((run, entries)) = read.try_next().await? {
+        let Some(entries) = entries else { return Ok(Err(run)) };
         sum.merge(&entries);
     }
-    Ok(Some(sum))
+    Ok(Ok(sum))
 }
 
 async fn write(

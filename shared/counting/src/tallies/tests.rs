@@ -16,7 +16,7 @@ use landslide_domain::{
     ids::{PollId, VoterKey},
     lane::Partitions,
     recount::{recount, recount_whole},
-    runs::{Attempt, Dropped, LaneEntries, NewRun, RUN_LIMITS, Run, RunLimits},
+    runs::{Attempt, Dropped, LaneEntries, NewRun, RUN_LIMITS, Run, RunLimits, RunName},
     tally::{Count, Counters, SeenRow},
     testing::{at, changes_of, disorder, histories, last_choices, non_zero, poll_asked_for, ranked_histories},
     time::Timestamp,
@@ -25,6 +25,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::{
+    reading::{AGAIN_MAX, ReadError, read_entries},
     rebuild::{LaneRecount, Rebuild},
     *,
 };
@@ -51,6 +52,8 @@ struct Table {
     ids_read: usize,
     /// How many ids may still be read; `None` for any number.
     ids_left: Option<usize>,
+    /// How often all runs are still replaced just before one is read.
+    replacements: u32,
 }
 
 impl Table {
@@ -60,6 +63,18 @@ impl Table {
         let mut all = near.clone();
         runs.iter().for_each(|run| all.merge(&self.runs[&(lane.clone(), (run.name, 0))]));
         all
+    }
+
+    /// As if a merge and a sweep came between: the same entries under other names, and a COUNT that says so.
+    fn replace_runs(&mut self) {
+        self.runs = std::mem::take(&mut self.runs)
+            .into_iter()
+            .map(|((lane, (name, chunk)), entries)| ((lane, (renamed(name), chunk)), entries))
+            .collect();
+        for count in self.counts.values_mut() {
+            count.version += 1;
+            count.entries.runs.iter_mut().for_each(|run| run.name = renamed(run.name));
+        }
     }
 
     /// At every version that a reader sees, rankings add up to the counters beside them.
@@ -73,6 +88,10 @@ impl Table {
         assert_eq!(entries.rankings().map(|(_, times)| times).sum::<i64>(), count.counters.ballots());
         (0..6).for_each(|id| assert_eq!(of_first(id), count.counters.option(id)));
     }
+}
+
+fn renamed(name: RunName) -> RunName {
+    RunName { attempt: name.attempt ^ 1, ..name }
 }
 
 /// One table, used by several processes in turn, with lost answers.
@@ -179,7 +198,14 @@ impl LaneStore for Model {
     }
 
     async fn read_run(&self, lane: &LaneKey, run: &Run) -> Result<Option<Entries>, LaneStoreError> {
-        self.call(|table| Ok(table.runs.get(&(lane.clone(), (run.name, 0))).cloned())).await
+        self.call(|table| {
+            if table.replacements > 0 {
+                table.replacements -= 1;
+                table.replace_runs();
+            }
+            Ok(table.runs.get(&(lane.clone(), (run.name, 0))).cloned())
+        })
+        .await
     }
 
     async fn list_runs(&self, lane: &LaneKey) -> Result<Vec<RunRow>, LaneStoreError> {
@@ -381,6 +407,44 @@ fn a_lane_whose_run_is_gone_goes_on_without_entries() {
     let applied = run(process.apply(&lane(0), &[further])).unwrap();
     assert_eq!(applied.progress.unwrap().ballots, head.counters.ballots() + 1);
     assert_eq!(model.table.borrow().heads[&lane(0)].entries.dropped, Some(Dropped::Lost));
+}
+
+#[test]
+fn a_reader_puts_the_entries_of_count_and_of_its_runs_together() {
+    let model = Model::new(1, 0);
+    assert_eq!(run(read_entries(&model, &lane(0))).unwrap(), (Count::default(), Ok(Entries::default())));
+    let mut entries = lane_with_runs(&model, 3);
+    let process = Tallies::new(model.clone(), remembering(1 << 20), Turns::default());
+    let near = Change { to: Ballot::of_ranking(&[3]), ..vote(1_000_000, 0) };
+    run(process.apply(&lane(0), &[near])).unwrap();
+    entries.merge(&recount_whole(near.to).1);
+    let (count, read) = run(read_entries(&model, &lane(0))).unwrap();
+    assert_eq!((count.counters.ballots(), read), (301, Ok(entries)));
+}
+
+#[test]
+fn a_reader_whose_runs_are_replaced_begins_again_a_few_times() {
+    let model = Model::new(1, 0);
+    let entries = lane_with_runs(&model, 1);
+    model.table.borrow_mut().replacements = AGAIN_MAX;
+    let (count, read) = run(read_entries(&model, &lane(0))).unwrap();
+    assert_eq!((count.version, read), (1 + u64::from(AGAIN_MAX), Ok(entries)));
+    model.table.borrow_mut().replacements = AGAIN_MAX + 1;
+    let given_up = run(read_entries(&model, &lane(0)));
+    assert!(matches!(given_up, Err(ReadError::Overtaken(of)) if of == lane(0)));
+}
+
+#[test]
+fn a_reader_tells_that_entries_are_dropped_and_still_has_the_counts() {
+    let model = Model::new(1, 0);
+    lane_with_runs(&model, 2);
+    // Named still, and gone: nobody has marked the lane yet.
+    model.table.borrow_mut().runs.pop_first();
+    let (count, read) = run(read_entries(&model, &lane(0))).unwrap();
+    assert_eq!((count.counters.ballots(), count.entries.dropped, read), (200, None, Err(Dropped::Lost)));
+    model.table.borrow_mut().counts.get_mut(&lane(0)).unwrap().entries.dropped = Some(Dropped::TooMany);
+    let (count, read) = run(read_entries(&model, &lane(0))).unwrap();
+    assert_eq!((count.counters.ballots(), read), (200, Err(Dropped::TooMany)));
 }
 
 /// Rebuilds a lane like an operator who starts over whenever a step fails.
