@@ -1,5 +1,6 @@
 //! DynamoDB: one store per table (and one for results, which reads two), each call bounded in time and tries.
 
+mod assembled;
 mod audit;
 mod batch;
 mod change;
@@ -28,14 +29,15 @@ use landslide_domain::{error::Error, keys};
 use crate::sdk::describe;
 
 pub use self::{
+    assembled::{Assembled, AssembledStore},
     audit::{Appended, AuditPage, AuditStore, StoredRow},
     dynamodb::{DynamoDb, Outcome},
-    lane_store::{LaneStore, LaneStoreError, SeenIds},
+    lane_store::{LaneReader, LaneStore, LaneStoreError, SeenIds},
     limits::{Counted, LimitStore},
     poll_cache::PollCache,
     poll_image::{Labels, PollImage},
     polls::{Created, IdPage, Page, PollStore, Replaced},
-    results::{ResultsStore, Snapshot},
+    results::{RankedSnapshot, ResultsStore, Snapshot},
     runs::RunRow,
     tallies::{SeenPage, SeenPlace, TallyStore},
     tokens::{StoredKey, StoredView, TokenStore},

@@ -63,6 +63,16 @@ pub fn read_seen(key: &str) -> Option<(Minute, u64)> {
     Some((Minute::of(Timestamp::from_millis(minute.parse().ok()?)?), version.parse().ok()?))
 }
 
+/// `poll_id#results`: where what is assembled of a poll lies.
+pub fn poll_results(poll: &PollId) -> String {
+    format!("{poll}#results")
+}
+
+/// What is assembled of a poll for readers.
+pub const RESULT: &str = "RESULT";
+/// Until when nobody need renew it.
+pub const LEASE: &str = "LEASE";
+
 /// `poll_id#lane#n`: where a lane's runs lie, spread over `RUN_PARTITIONS` keys by the row's number.
 pub fn run_partition(lane: &LaneKey, number: usize) -> String {
     format!("{lane}#{}", number % RUN_PARTITIONS)

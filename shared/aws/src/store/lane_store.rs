@@ -26,8 +26,16 @@ pub enum LaneStoreError {
     Broken(String),
 }
 
+/// What readers read of a lane. All reads are strongly consistent.
+pub trait LaneReader {
+    /// Reads the readers' copy of HEAD. Returns the default (version 0) before the first flush.
+    fn read_count(&self, lane: &LaneKey) -> impl Future<Output = Result<Count, LaneStoreError>>;
+    /// Reads a run. `None` if any of its rows is gone.
+    fn read_run(&self, lane: &LaneKey, run: &Run) -> impl Future<Output = Result<Option<Entries>, LaneStoreError>>;
+}
+
 /// Stores lanes' tallies. All reads are strongly consistent.
-pub trait LaneStore {
+pub trait LaneStore: LaneReader {
     /// HEAD, or the default (version 0) before the first flush.
     fn read_head(&self, lane: &LaneKey) -> impl Future<Output = Result<Head, LaneStoreError>>;
     /// Reads one page of the minute's SEEN rows with versions above `above`, in version order.
@@ -59,14 +67,10 @@ pub trait LaneStore {
     /// Writes a HEAD with a higher version, if the stored one has version `over` (0: if there is none). Else fails with
     /// `Conflict`.
     fn put_head(&self, lane: &LaneKey, head: &Head, over: u64) -> impl Future<Output = Result<(), LaneStoreError>>;
-    /// Reads the readers' copy of HEAD. Returns the default (version 0) before the first flush.
-    fn read_count(&self, lane: &LaneKey) -> impl Future<Output = Result<Count, LaneStoreError>>;
     /// Writes the readers' copy of HEAD, unless the stored copy is as new.
     fn put_count(&self, lane: &LaneKey, head: &Head) -> impl Future<Output = Result<(), LaneStoreError>>;
     /// Writes a run's rows. The run counts from when HEAD names it.
     fn put_run(&self, lane: &LaneKey, run: &NewRun) -> impl Future<Output = Result<(), LaneStoreError>>;
-    /// Reads a run. `None` if any of its rows is gone.
-    fn read_run(&self, lane: &LaneKey, run: &Run) -> impl Future<Output = Result<Option<Entries>, LaneStoreError>>;
     /// All rows of the lane's runs, whether HEAD names them or not.
     fn list_runs(&self, lane: &LaneKey) -> impl Future<Output = Result<Vec<RunRow>, LaneStoreError>>;
     /// Deletes rows of runs that HEAD does not name, and never will.

@@ -25,7 +25,7 @@ use landslide_domain::{
 use super::{
     DynamoDb, StoreError,
     item::{Attributes, Item, binary, number, string, time},
-    lane_store::{LaneStore, LaneStoreError, SeenIds},
+    lane_store::{LaneReader, LaneStore, LaneStoreError, SeenIds},
     runs::{ENTRIES, RunRow, entries_attribute, read_entries},
     store_error, vote_ids,
 };
@@ -153,6 +153,17 @@ impl From<StoreError> for LaneStoreError {
     }
 }
 
+impl<D: DynamoDb> LaneReader for TallyStore<D> {
+    async fn read_count(&self, lane: &LaneKey) -> Result<Count, LaneStoreError> {
+        let item = self.read_item(lane, keys::COUNT, "read COUNT").await?;
+        Ok(item.as_ref().map(read_count).transpose()?.unwrap_or_default())
+    }
+
+    async fn read_run(&self, lane: &LaneKey, run: &Run) -> Result<Option<Entries>, LaneStoreError> {
+        self.read_run_rows(lane, run).await
+    }
+}
+
 impl<D: DynamoDb> LaneStore for TallyStore<D> {
     async fn read_head(&self, lane: &LaneKey) -> Result<Head, LaneStoreError> {
         let item = self.read_item(lane, keys::HEAD, "read HEAD").await?;
@@ -205,11 +216,6 @@ impl<D: DynamoDb> LaneStore for TallyStore<D> {
         if written { Ok(()) } else { Err(LaneStoreError::Conflict) }
     }
 
-    async fn read_count(&self, lane: &LaneKey) -> Result<Count, LaneStoreError> {
-        let item = self.read_item(lane, keys::COUNT, "read COUNT").await?;
-        Ok(item.as_ref().map(read_count).transpose()?.unwrap_or_default())
-    }
-
     async fn put_count(&self, lane: &LaneKey, head: &Head) -> Result<(), LaneStoreError> {
         let item = count_item(lane, keys::COUNT, head);
         let condition = "attribute_not_exists(#version) OR #version < :version";
@@ -220,10 +226,6 @@ impl<D: DynamoDb> LaneStore for TallyStore<D> {
 
     async fn put_run(&self, lane: &LaneKey, run: &NewRun) -> Result<(), LaneStoreError> {
         self.put_run_rows(lane, run).await
-    }
-
-    async fn read_run(&self, lane: &LaneKey, run: &Run) -> Result<Option<Entries>, LaneStoreError> {
-        self.read_run_rows(lane, run).await
     }
 
     async fn list_runs(&self, lane: &LaneKey) -> Result<Vec<RunRow>, LaneStoreError> {

@@ -3,7 +3,7 @@
 //! A sweep writes COUNT before it deletes what the new COUNT does not name. So a run that is gone was either replaced, and
 //! the next COUNT does not name it, or it is lost.
 
-use landslide_aws::store::{LaneStore, LaneStoreError};
+use landslide_aws::store::{LaneReader, LaneStoreError};
 use landslide_domain::{entries::Entries, lane::LaneKey, runs::Dropped, tally::Count};
 
 use super::merging::sum;
@@ -24,7 +24,7 @@ pub enum ReadError {
 
 /// Reads COUNT and the entries that belong to it, or why the lane has none. The counts are exact either way.
 pub async fn read_entries(
-    store: &impl LaneStore,
+    store: &impl LaneReader,
     lane: &LaneKey,
 ) -> Result<(Count, Result<Entries, Dropped>), ReadError> {
     let mut count = store.read_count(lane).await?;

@@ -6,7 +6,7 @@ use std::{
 };
 
 use landslide_aws::{
-    store::{RunRow, VoteStore},
+    store::{LaneReader, RunRow, VoteStore},
     testing::{Answer, stub},
 };
 use landslide_domain::{
@@ -127,6 +127,23 @@ impl Model {
     }
 }
 
+impl LaneReader for Model {
+    async fn read_count(&self, lane: &LaneKey) -> Result<Count, LaneStoreError> {
+        self.call(|table| Ok(table.counts.get(lane).cloned().unwrap_or_default())).await
+    }
+
+    async fn read_run(&self, lane: &LaneKey, run: &Run) -> Result<Option<Entries>, LaneStoreError> {
+        self.call(|table| {
+            if table.replacements > 0 {
+                table.replacements -= 1;
+                table.replace_runs();
+            }
+            Ok(table.runs.get(&(lane.clone(), (run.name, 0))).cloned())
+        })
+        .await
+    }
+}
+
 impl LaneStore for Model {
     async fn read_head(&self, lane: &LaneKey) -> Result<Head, LaneStoreError> {
         self.call(|table| Ok(table.heads.get(lane).cloned().unwrap_or_default())).await
@@ -156,10 +173,6 @@ impl LaneStore for Model {
             Ok(())
         })
         .await
-    }
-
-    async fn read_count(&self, lane: &LaneKey) -> Result<Count, LaneStoreError> {
-        self.call(|table| Ok(table.counts.get(lane).cloned().unwrap_or_default())).await
     }
 
     async fn put_head(&self, lane: &LaneKey, head: &Head, over: u64) -> Result<(), LaneStoreError> {
@@ -193,17 +206,6 @@ impl LaneStore for Model {
             let former = table.runs.insert((lane.clone(), (new.run.name, 0)), Entries::decode(&content).unwrap());
             assert!(former.is_none(), "two runs have one name");
             Ok(())
-        })
-        .await
-    }
-
-    async fn read_run(&self, lane: &LaneKey, run: &Run) -> Result<Option<Entries>, LaneStoreError> {
-        self.call(|table| {
-            if table.replacements > 0 {
-                table.replacements -= 1;
-                table.replace_runs();
-            }
-            Ok(table.runs.get(&(lane.clone(), (run.name, 0))).cloned())
         })
         .await
     }

@@ -1,0 +1,163 @@
+//! What is assembled of a poll for its readers, in the Tallies table: one item, and the lease of whoever renews it.
+
+use aws_sdk_dynamodb::{
+    Client,
+    operation::{put_item::PutItemError, update_item::UpdateItemError},
+    types::AttributeValue,
+};
+use aws_types::SdkConfig;
+use landslide_domain::{ids::PollId, keys, time::Timestamp};
+
+use super::{
+    StoreError,
+    item::{Attributes, Item, number, string, time, unreadable},
+    store_error,
+};
+use crate::config::{self, ConfigError};
+
+const GENERATION: &str = "generation";
+const VERSIONS: &str = "versions";
+const DOCUMENT: &str = "document";
+const UNTIL: &str = "until";
+
+/// What is assembled of a poll.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Assembled {
+    /// How often it was written.
+    pub generation: u64,
+    /// The versions of the lanes' COUNTs that it was made of, in lane order.
+    pub versions: Vec<u64>,
+    /// What responses need of it, as JSON.
+    pub document: String,
+}
+
+/// The Tallies table, as far as assembled results lie in it.
+pub struct AssembledStore {
+    db: Client,
+    table: String,
+}
+
+impl AssembledStore {
+    /// The table in the environment's variable.
+    pub fn from_env(aws: &SdkConfig) -> Result<Self, ConfigError> {
+        Ok(Self::new(aws, config::text("TALLIES_TABLE")?))
+    }
+
+    /// A table by name.
+    pub fn new(aws: &SdkConfig, table: String) -> Self {
+        Self { db: Client::new(aws), table }
+    }
+
+    /// The generation that stands and the versions that it was made of, strongly consistent. `None` before the first.
+    pub async fn versions(&self, poll: &PollId) -> Result<Option<(u64, Vec<u64>)>, StoreError> {
+        let answer = self
+            .db
+            .get_item()
+            .table_name(&self.table)
+            .set_key(Some(result_key(poll)))
+            .projection_expression("#generation, #versions")
+            .expression_attribute_names("#generation", GENERATION)
+            .expression_attribute_names("#versions", VERSIONS)
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(|error| store_error("read assembled results", error))?;
+        answer.item().map(read_versions).transpose()
+    }
+
+    /// Writes the next generation. False if another one was written meanwhile.
+    pub async fn put(&self, poll: &PollId, assembled: &Assembled) -> Result<bool, StoreError> {
+        let mut item = result_key(poll);
+        item.insert(GENERATION.to_owned(), number(assembled.generation));
+        item.insert(VERSIONS.to_owned(), AttributeValue::L(assembled.versions.iter().map(number).collect()));
+        item.insert(DOCUMENT.to_owned(), string(&assembled.document));
+        let put = self
+            .db
+            .put_item()
+            .table_name(&self.table)
+            .set_item(Some(item))
+            .condition_expression("attribute_not_exists(#generation) OR #generation < :generation")
+            .expression_attribute_names("#generation", GENERATION)
+            .expression_attribute_values(":generation", number(assembled.generation));
+        match put.send().await {
+            Ok(_) => Ok(true),
+            Err(error) => match error.as_service_error() {
+                Some(PutItemError::ConditionalCheckFailedException(_)) => Ok(false),
+                _ => Err(store_error("write assembled results", error)),
+            },
+        }
+    }
+
+    /// Takes the lease to renew a poll's results, which was seen to end at `seen`. False if another has taken it.
+    pub async fn take_lease(
+        &self,
+        poll: &PollId,
+        seen: Option<Timestamp>,
+        until: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let update = self
+            .db
+            .update_item()
+            .table_name(&self.table)
+            .set_key(Some(lease_key(poll)))
+            .update_expression("SET #until = :until")
+            .condition_expression(if seen.is_some() { "#until = :seen" } else { "attribute_not_exists(#until)" })
+            .expression_attribute_names("#until", UNTIL)
+            .set_expression_attribute_values(Some(lease_values(seen, until)));
+        match update.send().await {
+            Ok(_) => Ok(true),
+            Err(error) => match error.as_service_error() {
+                Some(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(false),
+                _ => Err(store_error("take the lease of assembled results", error)),
+            },
+        }
+    }
+
+    /// Lets the lease end at `until`: results are current until then.
+    pub async fn end_lease(&self, poll: &PollId, until: Timestamp) -> Result<(), StoreError> {
+        let mut item = lease_key(poll);
+        item.insert(UNTIL.to_owned(), time(until));
+        let put = self.db.put_item().table_name(&self.table).set_item(Some(item));
+        put.send().await.map(drop).map_err(|error| store_error("end the lease of assembled results", error))
+    }
+}
+
+fn lease_values(seen: Option<Timestamp>, until: Timestamp) -> Item {
+    let seen = seen.map(|seen| (":seen".to_owned(), time(seen)));
+    [(":until".to_owned(), time(until))].into_iter().chain(seen).collect()
+}
+
+fn key(poll: &PollId, item: &str) -> Item {
+    Item::from([
+        (keys::POLL_LANE.to_owned(), string(keys::poll_results(poll))),
+        (keys::ITEM.to_owned(), string(item)),
+    ])
+}
+
+/// The key of what is assembled.
+pub(super) fn result_key(poll: &PollId) -> Item {
+    key(poll, keys::RESULT)
+}
+
+/// The key of the lease.
+pub(super) fn lease_key(poll: &PollId) -> Item {
+    key(poll, keys::LEASE)
+}
+
+/// Parses when a lease ends.
+pub(super) fn read_lease(item: &Item) -> Result<Timestamp, StoreError> {
+    Attributes(item).time(UNTIL)
+}
+
+/// Parses what is assembled.
+pub(super) fn read_assembled(item: &Item) -> Result<Assembled, StoreError> {
+    let (generation, versions) = read_versions(item)?;
+    Ok(Assembled { generation, versions, document: Attributes(item).string(DOCUMENT)?.to_owned() })
+}
+
+fn read_versions(item: &Item) -> Result<(u64, Vec<u64>), StoreError> {
+    let attributes = Attributes(item);
+    let list = attributes.optional_list(VERSIONS)?.ok_or_else(|| unreadable(VERSIONS))?;
+    let versions = list.iter().map(|version| version.as_n().ok()?.parse().ok()).collect::<Option<_>>();
+    Ok((attributes.number(GENERATION)?, versions.ok_or_else(|| unreadable(VERSIONS))?))
+}
