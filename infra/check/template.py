@@ -49,7 +49,8 @@ ENVIRONMENT = {
     "CastVote": {"POLLS_TABLE", "VOTES_TABLE", "ALLOWED_ORIGIN"},
     "GetVote": {"POLLS_TABLE", "VOTES_TABLE", "ALLOWED_ORIGIN"},
     "RetractVote": {"POLLS_TABLE", "VOTES_TABLE", "ALLOWED_ORIGIN"},
-    "GetResults": {"POLLS_TABLE", "VOTES_TABLE", "TALLIES_TABLE", "ALLOWED_ORIGIN"},
+    "GetResults": {"POLLS_TABLE", "VOTES_TABLE", "TALLIES_TABLE", "ASSEMBLY_QUEUE_URL", "ALLOWED_ORIGIN"},
+    "AssembleResults": {"POLLS_TABLE", "TALLIES_TABLE"},
     "CreateView": {"POLLS_TABLE", "AUDIT_TABLE", "KEY_SECRET", "ALLOWED_ORIGIN", *OF_MEMBERS},
     "ListViews": {"POLLS_TABLE", "ALLOWED_ORIGIN", *OF_MEMBERS},
     "DeleteView": {"POLLS_TABLE", "AUDIT_TABLE", "ALLOWED_ORIGIN", *OF_MEMBERS},
@@ -80,7 +81,8 @@ TABLE_ACTIONS = {
     "CastVote": {"Polls": {"GetItem"}, "Votes": {"GetItem", "PutItem"}},
     "GetVote": {"Polls": {"GetItem"}, "Votes": {"GetItem"}},
     "RetractVote": {"Polls": {"GetItem"}, "Votes": {"GetItem", "PutItem"}},
-    "GetResults": {"Polls": {"BatchGetItem"}, "Tallies": {"BatchGetItem"}, "Votes": {"GetItem"}},
+    "GetResults": {"Polls": {"BatchGetItem"}, "Tallies": {"BatchGetItem", "UpdateItem"}, "Votes": {"GetItem"}},
+    "AssembleResults": {"Polls": {"BatchGetItem"}, "Tallies": {"BatchGetItem", "GetItem", "PutItem"}},
     "CreateView": {"Polls": {"GetItem"}, "Tenants": {*COUNTS, "Query", "PutItem"}, "Audit": {"Query", "PutItem"}},
     "ListViews": {"Polls": {"GetItem"}, "Tenants": {*COUNTS, "Query"}},
     "DeleteView": {"Polls": {"GetItem"}, "Tenants": {*COUNTS, "DeleteItem"}, "Audit": {"Query", "PutItem"}},
@@ -95,7 +97,7 @@ TABLE_ACTIONS = {
         "Tenants": {*COUNTS, "Query"},
     },
     "AuthorizerOwners": {"Tenants": {"GetItem", "UpdateItem"}},
-    "TallyVotes": {"Tallies": {"GetItem", "Query", "PutItem"}, "Polls": {"UpdateItem"}},
+    "TallyVotes": {"Tallies": {"GetItem", "Query", "PutItem", "DeleteItem"}, "Polls": {"UpdateItem"}},
     "RelayVotes": {"Votes.StreamArn": {"GetRecords", "GetShardIterator", "DescribeStream", "ListStreams"}},
     "RelayChanges": {
         "Polls.StreamArn": {"GetRecords", "GetShardIterator", "DescribeStream", "ListStreams"},
@@ -108,6 +110,8 @@ WITHOUT_SALTS = {
     "ForAllValues:StringNotEquals": {"dynamodb:Attributes": "salt"},
 }
 """The condition under which list-polls reads polls."""
+ASSEMBLED_ONLY = {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["*#results"]}}
+"""The condition under which functions that only read counts write into their table."""
 AUDIT_ACTIONS = {"dynamodb:Query", "dynamodb:PutItem"}
 """All that any role may do with the audit log."""
 SECRET_ACTIONS = {
@@ -139,6 +143,10 @@ MAPPING_SETTINGS = {
     "TallyVotesMapping": {
         *("FunctionName", "EventSourceArn", "Enabled", "BatchSize"),  # a FIFO queue knows no batching window
         *("FunctionResponseTypes", "ScalingConfig"),
+    },
+    "AssembleResultsMapping": {
+        *("FunctionName", "EventSourceArn", "Enabled", "BatchSize", "MaximumBatchingWindowInSeconds"),
+        "ScalingConfig",
     },
     "RelayVotesMapping": OF_A_STREAM,
     "RelayChangesMapping": OF_A_STREAM,
@@ -484,8 +492,16 @@ def roles_reach_buckets_of_this_account_only(stack: Stack) -> Iterator[str]:
     for name, role in stack.of_type("AWS::IAM::Role"):
         for statement in statements(role):
             of_s3 = any(action.startswith("s3:") for action in listed(statement.get("Action")))
-            if statement.get("Condition") not in ((own,) if of_s3 else (None, WITHOUT_SALTS)):
+            if statement.get("Condition") not in ((own,) if of_s3 else (None, WITHOUT_SALTS, ASSEMBLED_ONLY)):
                 yield f"{name}: {statement}"
+
+
+def who_shows_results_writes_no_counts(stack: Stack) -> Iterator[str]:
+    for name in ("GetResults", "AssembleResults"):
+        for statement in statements(stack.template["Resources"][f"{name}Role"]["Properties"]):
+            writes = {"dynamodb:UpdateItem", "dynamodb:PutItem"} & set(listed(statement["Action"]))
+            if writes and statement.get("Condition") != ASSEMBLED_ONLY:
+                yield f"{name}: {sorted(writes)}"
 
 
 def the_log_group_is_its_own(stack: Stack) -> Iterator[str]:
@@ -674,7 +690,8 @@ def queues_are_encrypted_and_keep_14_days(stack: Stack) -> Iterator[str]:
     for name, queue in stack.of_type("AWS::SQS::Queue"):
         if queue.get("SqsManagedSseEnabled") is not True:
             yield f"{name}: SqsManagedSseEnabled"
-        if queue.get("MessageRetentionPeriod") != 14 * 24 * 60 * 60:
+        # What asks for an assembly is asked for again.
+        if queue.get("MessageRetentionPeriod") != (60 if name == "AssemblyQueue" else 14 * 24 * 60 * 60):
             yield f"{name}: MessageRetentionPeriod"
 
 

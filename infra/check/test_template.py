@@ -115,6 +115,10 @@ SPOILS = {
         resource(LIST_ROLE + "/Resource", {"Fn::GetAtt": "Polls.Arn"}),
         resource("GetResultsRole/Properties/Policies/0/PolicyDocument/Statement/2", None),
     ],
+    check.who_shows_results_writes_no_counts: [
+        resource("GetResultsRole/Properties/Policies/0/PolicyDocument/Statement/3/Condition", None),
+        resource("AssembleResultsRole/Properties/Policies/0/PolicyDocument/Statement/3/Condition", None),
+    ],
     check.nobody_changes_the_audit_log: [changes_audit("UpdateItem"), changes_audit("DeleteItem"), changes_audit("*")],
     check.each_role_touches_secrets_as_its_function_does: [
         resource(REFRESH_ROLE + "/Action", "secretsmanager:GetSecretValue"),

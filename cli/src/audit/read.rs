@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use indicatif::ProgressBar;
 use landslide_aws::clock::{self, SystemClock};
-use landslide_aws::store::{DynamoDbClient, LaneStore, PollStore, TallyStore, VoteStore};
+use landslide_aws::store::{DynamoDbClient, LaneReader, LaneStore, PollStore, TallyStore, VoteStore};
 use landslide_cli::progress;
 use landslide_cli::stack::{Tables, aws, explain};
 use landslide_counting::tallies::rebuild::Rebuild;

@@ -1,6 +1,6 @@
 //! Wiring of `get-results`.
 
-use get_results::handle;
+use get_results::{AssemblyQueue, handle};
 use landslide_aws::telemetry;
 use landslide_edge::Edge;
 use landslide_service::results::CurrentResults;
@@ -8,5 +8,6 @@ use landslide_service::results::CurrentResults;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
     telemetry::init();
-    landslide_edge::run(Edge::from_env()?, CurrentResults::from_env().await?, handle).await
+    let results = CurrentResults::from_env(AssemblyQueue::from_env()?).await?;
+    landslide_edge::run(Edge::from_env()?, results, handle).await
 }

@@ -45,8 +45,10 @@ pub enum Error {
     NotEditable(String),
     /// The revision differs from the one that the caller expects.
     RevisionMismatch,
-    /// The poll does not take these choices.
+    /// The poll does not take this ballot.
     InvalidChoice(String),
+    /// The poll's votes can't be counted by the method that is asked for.
+    NoSuchCount(String),
     /// The tenant has used up a limit until it is renewed.
     LimitExceeded(Quota),
     /// The tenant has as many polls that are not closed as it may have.

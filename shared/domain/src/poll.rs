@@ -364,7 +364,7 @@ mod tests {
             shown,
             json!({"poll_id": "p1", "status": "open", "question": "Q",
                 "options": [{"id": 0, "label": "a"}, {"id": 1, "label": "b"}], "kind": "single", "max_choices": 1,
-                "opens_at": null, "closes_at": null, "identity": "device", "vote_change": "never", "results": "always",
+                "seats": 1, "method": null, "opens_at": null, "closes_at": null, "identity": "device", "vote_change": "never", "results": "always",
                 "peak_votes_per_second": 1_000, "paused_from": null, "revision": 1, "created_at": at(0)})
         );
     }

@@ -1,5 +1,7 @@
 //! Results: a poll and its lanes' tallies, summed up for readers.
 
+pub mod assembled;
+
 use serde::Serialize;
 
 use super::{

@@ -121,7 +121,9 @@ impl Error {
 /// A failed use case's status and code.
 fn kind_of(failure: &Failure) -> (StatusCode, &'static str) {
     match failure {
-        Failure::InvalidFields(_) | Failure::UnknownCursor => (StatusCode::BAD_REQUEST, "invalid_request"),
+        Failure::InvalidFields(_) | Failure::UnknownCursor | Failure::NoSuchCount(_) => {
+            (StatusCode::BAD_REQUEST, "invalid_request")
+        }
         Failure::NotOwner | Failure::RoleForbids | Failure::AccountRequired => (StatusCode::FORBIDDEN, "forbidden"),
         Failure::ResultsHidden => (StatusCode::FORBIDDEN, "results_hidden"),
         Failure::NoSuchPoll | Failure::NoSuchKey | Failure::NoSuchView | Failure::NoVote => {
@@ -152,7 +154,7 @@ fn detail_of(failure: &Failure) -> String {
         Failure::TooManyOpenPolls(max) => {
             return format!("Your tenant has {max} open polls or more, and may have {max}. Close one first.");
         }
-        Failure::NotEditable(detail) | Failure::InvalidChoice(detail) => detail,
+        Failure::NotEditable(detail) | Failure::InvalidChoice(detail) | Failure::NoSuchCount(detail) => detail,
         Failure::UnknownCursor => "The query's cursor is not one of this list.",
         Failure::NotOwner => "This poll belongs to somebody else.",
         Failure::RoleForbids => "Your role does not allow this.",

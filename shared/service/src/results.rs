@@ -1,30 +1,45 @@
 //! Results, at most a second old, for callers who may see them.
 
-use std::sync::Arc;
+mod ranked;
+
+use std::{future::Future, sync::Arc};
 
 use landslide_aws::{
     config::ConfigError,
     sdk,
-    store::{ResultsStore, VoteStore},
+    store::{AssembledStore, RankedSnapshot, ResultsStore, VoteStore},
 };
 use landslide_domain::{
     error::Error,
     ids::PollId,
-    poll::{ResultsVisibility, Rules},
+    method::Method,
+    poll::{Kind, ResultsVisibility, Rules},
     results::{results, results_tag},
     time::Timestamp,
     viewer::Viewer,
 };
+use sha2::{Digest, Sha256};
 
+use self::ranked::Ranked;
 use crate::current::Current;
 
 /// The most polls whose results a process caches.
 const POLLS_MAX: usize = 1_000;
+/// How long whoever renews a ranked poll's results has for it, in milliseconds. Then the next reader asks for it.
+const LEASE_MS: u64 = 3_000;
+
+/// Who renews a ranked poll's results.
+pub trait Renewal {
+    /// Asks for it. Returns once that is taken note of.
+    fn ask(&self, poll: &PollId) -> impl Future<Output = Result<(), String>> + Send;
+}
 
 /// Results, at most a second old.
-pub struct CurrentResults {
+pub struct CurrentResults<R> {
     store: ResultsStore,
+    assembled: AssembledStore,
     votes: VoteStore,
+    renewal: R,
     current: Current<ResultsDocument>,
 }
 
@@ -35,6 +50,7 @@ pub struct ResultsDocument {
     /// The entity tag. Another text has another tag.
     pub tag: String,
     rules: Rules,
+    ranked: Option<Ranked>,
 }
 
 impl AsRef<Rules> for ResultsDocument {
@@ -43,18 +59,30 @@ impl AsRef<Rules> for ResultsDocument {
     }
 }
 
-impl CurrentResults {
+impl ResultsDocument {
+    /// The results with the count by this method: their text and its tag. Fails if the poll does not have it.
+    pub fn by_method(&self, method: Method) -> Result<(String, String), Error> {
+        let no_ranked = || Error::NoSuchCount("The query's method is for ranked polls.".to_owned());
+        let ranked = self.ranked.as_ref().ok_or_else(no_ranked)?;
+        let text = ranked.text(Some(method))?;
+        let tag = tag_of(&text);
+        Ok((text, tag))
+    }
+}
+
+impl<R: Renewal> CurrentResults<R> {
     /// Uses the tables in the environment's variables, with an open connection.
-    pub async fn from_env() -> Result<Self, ConfigError> {
+    pub async fn from_env(renewal: R) -> Result<Self, ConfigError> {
         let aws = sdk::sdk_config()?;
-        let results = Self::new(ResultsStore::from_env(&aws)?, VoteStore::from_env(&aws)?);
+        let (assembled, votes) = (AssembledStore::from_env(&aws)?, VoteStore::from_env(&aws)?);
+        let results = Self::new(ResultsStore::from_env(&aws)?, assembled, votes, renewal);
         results.store.prime().await;
         Ok(results)
     }
 
     /// Uses these tables.
-    pub fn new(store: ResultsStore, votes: VoteStore) -> Self {
-        Self { store, votes, current: Current::new(POLLS_MAX) }
+    pub fn new(store: ResultsStore, assembled: AssembledStore, votes: VoteStore, renewal: R) -> Self {
+        Self { store, assembled, votes, renewal, current: Current::new(POLLS_MAX) }
     }
 
     /// A poll's results at `now`, which must be sampled before this call, if the viewer may see them. If the viewer is
@@ -65,8 +93,9 @@ impl CurrentResults {
         viewer: Option<&Viewer>,
         now: Timestamp,
     ) -> Result<Arc<ResultsDocument>, Error> {
-        let read = async |kept: Option<Arc<ResultsDocument>>| {
-            self.read(poll_id, kept.map_or(1, |kept| kept.rules.lanes), now).await
+        let read = async |kept: Option<Arc<ResultsDocument>>| match kept {
+            Some(kept) if kept.ranked.is_some() => Box::pin(self.read_ranked(poll_id, now)).await,
+            kept => self.read(poll_id, kept.map_or(1, |kept| kept.rules.lanes), now).await,
         };
         let document = self.current.get(poll_id, now, read).await?;
         if self.may_see(viewer, &document.rules, now).await? { Ok(document) } else { Err(Error::ResultsHidden) }
@@ -90,11 +119,47 @@ impl CurrentResults {
 
     async fn read(&self, poll_id: &PollId, lanes: u8, now: Timestamp) -> Result<Option<ResultsDocument>, Error> {
         let Some(snapshot) = self.store.read(poll_id, lanes).await? else { return Ok(None) };
+        if snapshot.poll.rules.settings.spec.kind == Kind::Ranked {
+            return Box::pin(self.read_ranked(poll_id, now)).await;
+        }
         let view = results(&snapshot.poll, &snapshot.counts, now);
         let text = serde_json::to_string(&view).map_err(|error| Error::Internal(format!("write results: {error}")))?;
         let tag = results_tag(&snapshot.poll, &snapshot.counts, now);
-        Ok(Some(ResultsDocument { text, tag, rules: snapshot.poll.rules }))
+        Ok(Some(ResultsDocument { text, tag, rules: snapshot.poll.rules, ranked: None }))
     }
+
+    async fn read_ranked(&self, poll_id: &PollId, now: Timestamp) -> Result<Option<ResultsDocument>, Error> {
+        let Some(snapshot) = self.store.read_ranked(poll_id).await? else { return Ok(None) };
+        // Boxed, as it is rare and large.
+        Box::pin(self.have_renewed(&snapshot, poll_id, now)).await;
+        let rules = snapshot.poll.rules.clone();
+        let ranked = Ranked::new(snapshot, now);
+        let text = ranked.text(None)?;
+        Ok(Some(ResultsDocument { tag: tag_of(&text), text, rules, ranked: Some(ranked) }))
+    }
+
+    /// Has the results renewed if they are old, by the one reader who gets the lease. All others, and it too, are served
+    /// what is there.
+    async fn have_renewed(&self, snapshot: &RankedSnapshot, poll_id: &PollId, now: Timestamp) {
+        let seen = snapshot.lease_until;
+        if seen.is_some_and(|until| now < until) {
+            return;
+        }
+        let asked = match self.assembled.take_lease(poll_id, seen, now.plus_millis(LEASE_MS)).await {
+            Ok(true) => self.renewal.ask(poll_id).await,
+            Ok(false) => Ok(()),
+            Err(error) => Err(error.to_string()),
+        };
+        if let Err(error) = asked {
+            tracing::warn!(%poll_id, error, "results of poll {poll_id} are not renewed now: {error}");
+        }
+    }
+}
+
+/// The entity tag of a text: the first half of its SHA-256.
+fn tag_of(text: &str) -> String {
+    let hash = Sha256::digest(text);
+    hash.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

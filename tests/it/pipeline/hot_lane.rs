@@ -7,7 +7,10 @@ use std::{
 };
 
 use futures_util::{StreamExt, stream};
-use landslide_aws::{queue::Outgoing, store::LaneStore};
+use landslide_aws::{
+    queue::Outgoing,
+    store::{LaneReader, LaneStore},
+};
 use landslide_domain::{
     ballot::Ballot,
     change::{Change, VoteId},

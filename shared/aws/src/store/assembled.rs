@@ -50,7 +50,7 @@ impl AssembledStore {
 
     /// The generation that stands and the versions that it was made of, strongly consistent. `None` before the first.
     pub async fn versions(&self, poll: &PollId) -> Result<Option<(u64, Vec<u64>)>, StoreError> {
-        let answer = self
+        let get = self
             .db
             .get_item()
             .table_name(&self.table)
@@ -58,10 +58,8 @@ impl AssembledStore {
             .projection_expression("#generation, #versions")
             .expression_attribute_names("#generation", GENERATION)
             .expression_attribute_names("#versions", VERSIONS)
-            .consistent_read(true)
-            .send()
-            .await
-            .map_err(|error| store_error("read assembled results", error))?;
+            .consistent_read(true);
+        let answer = Box::pin(get.send()).await.map_err(|error| store_error("read assembled results", error))?;
         answer.item().map(read_versions).transpose()
     }
 
@@ -79,7 +77,7 @@ impl AssembledStore {
             .condition_expression("attribute_not_exists(#generation) OR #generation < :generation")
             .expression_attribute_names("#generation", GENERATION)
             .expression_attribute_values(":generation", number(assembled.generation));
-        match put.send().await {
+        match Box::pin(put.send()).await {
             Ok(_) => Ok(true),
             Err(error) => match error.as_service_error() {
                 Some(PutItemError::ConditionalCheckFailedException(_)) => Ok(false),
@@ -104,7 +102,7 @@ impl AssembledStore {
             .condition_expression(if seen.is_some() { "#until = :seen" } else { "attribute_not_exists(#until)" })
             .expression_attribute_names("#until", UNTIL)
             .set_expression_attribute_values(Some(lease_values(seen, until)));
-        match update.send().await {
+        match Box::pin(update.send()).await {
             Ok(_) => Ok(true),
             Err(error) => match error.as_service_error() {
                 Some(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(false),
@@ -118,7 +116,7 @@ impl AssembledStore {
         let mut item = lease_key(poll);
         item.insert(UNTIL.to_owned(), time(until));
         let put = self.db.put_item().table_name(&self.table).set_item(Some(item));
-        put.send().await.map(drop).map_err(|error| store_error("end the lease of assembled results", error))
+        Box::pin(put.send()).await.map(drop).map_err(|error| store_error("end the lease of assembled results", error))
     }
 }
 
@@ -128,10 +126,7 @@ fn lease_values(seen: Option<Timestamp>, until: Timestamp) -> Item {
 }
 
 fn key(poll: &PollId, item: &str) -> Item {
-    Item::from([
-        (keys::POLL_LANE.to_owned(), string(keys::poll_results(poll))),
-        (keys::ITEM.to_owned(), string(item)),
-    ])
+    Item::from([(keys::POLL_LANE.to_owned(), string(keys::poll_results(poll))), (keys::ITEM.to_owned(), string(item))])
 }
 
 /// The key of what is assembled.

@@ -73,7 +73,11 @@ fn after_merge(head: &Head, before: &LaneEntries, runs: &[Run], sum: &Sum) -> Op
 }
 
 /// The sum of these runs; or the first of them that is gone.
-pub async fn sum(store: &impl LaneReader, lane: &LaneKey, runs: &[Run]) -> Result<Result<Entries, Run>, LaneStoreError> {
+pub async fn sum(
+    store: &impl LaneReader,
+    lane: &LaneKey,
+    runs: &[Run],
+) -> Result<Result<Entries, Run>, LaneStoreError> {
     let read = async |run: &Run| Ok::<_, LaneStoreError>((*run, store.read_run(lane, run).await?));
     let mut read = pin!(stream::iter(runs).map(read).buffered(RUNS_AT_ONCE));
     let mut sum = Entries::default();

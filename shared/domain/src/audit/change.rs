@@ -117,6 +117,7 @@ mod tests {
             json!({
                 "question": from_nothing(json!("Q")), "options": from_nothing(json!(["a", "b"])),
                 "kind": from_nothing(json!("single")), "max_choices": from_nothing(json!(1)),
+                "seats": from_nothing(json!(1)),
                 "closes_at": from_nothing(json!(at(90))), "identity": from_nothing(json!("device")),
                 "vote_change": from_nothing(json!("never")), "results": from_nothing(json!("always")),
                 "peak_votes_per_second": from_nothing(json!(1_000)),

@@ -4,11 +4,21 @@ use serde_json::json;
 
 use super::*;
 
+/// Renews nothing.
+struct Nobody;
+
+impl Renewal for Nobody {
+    async fn ask(&self, _: &PollId) -> Result<(), String> {
+        Ok(())
+    }
+}
+
 /// Results from empty tables.
-fn no_results() -> (CurrentResults, Calls) {
+fn no_results() -> (CurrentResults<Nobody>, Calls) {
     let (aws, calls) = stub(|_, _| Answer::Ok(json!({})));
     let store = ResultsStore::new(&aws, "polls".to_owned(), "tallies".to_owned());
-    (CurrentResults::new(store, VoteStore::new(&aws, "votes".to_owned())), calls)
+    let assembled = AssembledStore::new(&aws, "tallies".to_owned());
+    (CurrentResults::new(store, assembled, VoteStore::new(&aws, "votes".to_owned()), Nobody), calls)
 }
 
 #[tokio::main(flavor = "current_thread")]

@@ -3,12 +3,14 @@
 use std::{future::Future, sync::Arc};
 
 use authorizer::authorize;
+use get_results::AssemblyQueue;
 use lambda_http::{Adapter, request::LambdaRequest};
 use lambda_runtime::{Context, LambdaEvent, Service};
 use landslide_authorizer::{App, AuthorizerRequest};
 use landslide_aws::{
     clock,
-    store::{PollStore, ResultsStore, VoteStore},
+    queue::Queue,
+    store::{AssembledStore, PollStore, ResultsStore, VoteStore},
 };
 use landslide_counting::relay::Folded;
 use landslide_domain::{
@@ -91,7 +93,9 @@ fn device_event() -> Vec<u8> {
 fn get_results() -> Work {
     let aws = cloud::sdk_config();
     let store = ResultsStore::new(&aws, "polls".to_owned(), "tallies".to_owned());
-    let results = CurrentResults::new(store, VoteStore::new(&aws, "votes".to_owned()));
+    let assembled = AssembledStore::new(&aws, "tallies".to_owned());
+    let queue = AssemblyQueue::new(Queue::new(&aws, "http://assembly".to_owned()));
+    let results = CurrentResults::new(store, assembled, VoteStore::new(&aws, "votes".to_owned()), queue);
     endpoint(results, get_results::handle, events::request("GET", "/v1/polls/{poll_id}/results", By::Nobody, None), 200)
 }
 

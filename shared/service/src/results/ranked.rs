@@ -1,0 +1,105 @@
+//! Results of ranked polls, from what is assembled of them.
+
+use std::{borrow::Cow, collections::BTreeMap};
+
+use landslide_aws::store::RankedSnapshot;
+use landslide_domain::{
+    error::Error,
+    ids::PollId,
+    method::Method,
+    poll::{Poll, Status},
+    time::Timestamp,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+/// Why there is no tally before the first was assembled.
+const NOT_ASSEMBLED: &str = "not_assembled";
+
+/// What is assembled, of which the parts that only a client reads stay text.
+#[derive(Deserialize)]
+struct Document<'a> {
+    ballots: i64,
+    votes: Vec<i64>,
+    as_of: Option<Timestamp>,
+    seats: u8,
+    #[serde(borrow)]
+    summary: Option<&'a RawValue>,
+    #[serde(borrow)]
+    counts: BTreeMap<Cow<'a, str>, &'a RawValue>,
+    unavailable: Option<Cow<'a, str>>,
+}
+
+#[derive(Serialize)]
+struct RankedView<'a> {
+    poll_id: &'a PollId,
+    status: Status,
+    ballots: i64,
+    options: Vec<OptionView<'a>>,
+    as_of: Option<Timestamp>,
+    tally: Option<TallyView<'a>>,
+    unavailable: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct OptionView<'a> {
+    id: u8,
+    label: &'a str,
+    votes: i64,
+}
+
+#[derive(Serialize)]
+struct TallyView<'a> {
+    seats: u8,
+    summary: &'a RawValue,
+    count: &'a RawValue,
+}
+
+/// A ranked poll, and what is assembled of it.
+pub(super) struct Ranked {
+    poll: Poll,
+    document: Option<String>,
+    as_of: Timestamp,
+}
+
+impl Ranked {
+    /// As it was read at `now`.
+    pub(super) fn new(snapshot: RankedSnapshot, now: Timestamp) -> Self {
+        let RankedSnapshot { poll, assembled, .. } = snapshot;
+        Self { poll, document: assembled.map(|assembled| assembled.document), as_of: now }
+    }
+
+    /// The results as JSON, with the count by this method; if `None`, by the poll's own. Fails if the poll's seats don't
+    /// allow it.
+    pub(super) fn text(&self, method: Option<Method>) -> Result<String, Error> {
+        let spec = &self.poll.rules.settings.spec;
+        let method = method.or(spec.method).unwrap_or(Method::default_for(spec.seats));
+        if !method.fills(spec.seats) {
+            let (name, seats) = (method.name(), spec.seats);
+            return Err(Error::NoSuchCount(format!("The method {name} can't fill the poll's {seats} seats.")));
+        }
+        let broken = |error: serde_json::Error| Error::Internal(format!("results: {error}"));
+        let document: Option<Document<'_>> =
+            self.document.as_deref().map(serde_json::from_str).transpose().map_err(broken)?;
+        serde_json::to_string(&self.view(document.as_ref(), method)).map_err(broken)
+    }
+
+    fn view<'a>(&'a self, document: Option<&'a Document<'_>>, method: Method) -> RankedView<'a> {
+        let rules = &self.poll.rules;
+        let votes = |id: u8| document.and_then(|it| it.votes.get(usize::from(id))).copied().unwrap_or_default();
+        let option = |(id, label): (u8, &'a String)| OptionView { id, label, votes: votes(id) };
+        let tally = document.and_then(|document| {
+            let (summary, count) = (document.summary?, *document.counts.get(method.name())?);
+            Some(TallyView { seats: document.seats, summary, count })
+        });
+        RankedView {
+            poll_id: &rules.settings.poll_id,
+            status: rules.status(self.as_of),
+            ballots: document.map(|document| document.ballots).unwrap_or_default(),
+            options: (0..).zip(&self.poll.options).map(option).collect(),
+            as_of: document.and_then(|document| document.as_of),
+            tally,
+            unavailable: document.map_or(Some(NOT_ASSEMBLED), |document| document.unavailable.as_deref()),
+        }
+    }
+}
