@@ -131,7 +131,8 @@ SECRET_ACTIONS = {
 """What each role may do with secrets, and no more."""
 OUTPUTS = {
     *("ApiUrl", "ApiId", "PollsTable", "VotesTable", "TalliesTable", "TenantsTable", "AuditTable"),
-    *("Limits", "TallyQueueUrl", "TallyDlqUrl", "RelayDlqUrl", "RelayFailuresBucket", "DeviceSecret"),
+    *("Limits", "TallyQueueUrl", "TallyDlqUrl", "RelayDlqUrl", "AssemblyQueueUrl", "RelayFailuresBucket"),
+    "DeviceSecret",
     *("Release", "ReleaseBefore"),
 }
 OF_A_STREAM = {

@@ -16,6 +16,7 @@ mod owners;
 mod pause;
 mod polls;
 mod races;
+mod ranked;
 mod results;
 mod roles;
 mod tenants;

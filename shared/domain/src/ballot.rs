@@ -32,7 +32,7 @@ impl<'de> Deserialize<'de> for SentBallot {
             Sent { choices: Some(ids), ranking: None } => Ok(Self::Choices(ids)),
             Sent { choices: None, ranking: Some(ids) } => Ok(Self::Ranking(ids)),
             Sent { choices: Some(_), ranking: Some(_) } => Err(de::Error::custom("has both `choices` and `ranking`")),
-            Sent { choices: None, ranking: None } => Err(de::Error::custom("missing field `choices` or `ranking`")),
+            Sent { choices: None, ranking: None } => Err(de::Error::missing_field("choices")),
         }
     }
 }

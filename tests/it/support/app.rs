@@ -159,6 +159,11 @@ impl App {
         self.post(&format!("/v1/polls/{poll}/votes"), token, &json!({"choices": choices})).await
     }
 
+    /// POST …/votes in a ranked poll.
+    pub async fn rank(&self, poll: &str, token: &str, ranking: &[u64]) -> Answer {
+        self.post(&format!("/v1/polls/{poll}/votes"), token, &json!({"ranking": ranking})).await
+    }
+
     /// GET …/votes/mine.
     pub async fn my_vote(&self, poll: &str, token: &str) -> Answer {
         Answer::of(self.request(Method::GET, &format!("/v1/polls/{poll}/votes/mine")).bearer_auth(token)).await

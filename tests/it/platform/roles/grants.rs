@@ -50,8 +50,17 @@ pub const MAY: &[(&str, &[Grant])] = &[
         "get-results",
         &[
             ("Polls", &["dynamodb:BatchGetItem"]),
-            ("Tallies", &["dynamodb:BatchGetItem"]),
+            ("Tallies", &["dynamodb:BatchGetItem", "dynamodb:UpdateItem"]), // the lease of assembled results
             ("Votes", &["dynamodb:GetItem"]),
+            ("AssemblyQueue", &["sqs:SendMessage"]),
+        ],
+    ),
+    (
+        "assemble-results",
+        &[
+            ("Polls", &["dynamodb:BatchGetItem"]),
+            ("Tallies", &["dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:PutItem"]), // what is assembled
+            ("AssemblyQueue", &["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"]),
         ],
     ),
     (
@@ -158,7 +167,7 @@ pub const MAY: &[(&str, &[Grant])] = &[
         "tally-votes",
         &[
             ("Polls", &["dynamodb:UpdateItem"]),
-            ("Tallies", &["dynamodb:GetItem", "dynamodb:Query", "dynamodb:PutItem"]),
+            ("Tallies", &["dynamodb:GetItem", "dynamodb:Query", "dynamodb:PutItem", "dynamodb:DeleteItem"]),
             (
                 "TallyQueue",
                 &["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility", "sqs:GetQueueAttributes"],

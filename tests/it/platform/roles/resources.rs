@@ -40,7 +40,7 @@ pub async fn all(app: &App) -> Vec<Resource> {
             add(&format!("stream of {name}"), arn.clone(), arn, STREAM);
         }
     }
-    for name in ["TallyQueue", "TallyDlq", "RelayDlq"] {
+    for name in ["TallyQueue", "TallyDlq", "RelayDlq", "AssemblyQueue"] {
         let url = app.stack.output(&format!("{name}Url")).to_owned();
         add(name, app.aws.queue_arn(&url).await, url, SQS);
     }
