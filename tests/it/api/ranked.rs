@@ -85,7 +85,7 @@ async fn a_ranking_may_be_repeated_and_another_order_is_another_vote() {
         if votes_by_option(&results) == [1, 0, 1] { Ok(results) } else { Err(results.to_string()) }
     })
     .await;
-    assert_eq!(results["tally"]["summary"]["pairwise"], json!([[0, 1, 1], [1, 0, 0], [1, 1, 0]]), "{results}");
+    assert_eq!(results["tally"]["summary"]["pairwise"], json!([[0, 1, 1], [1, 0, 0], [1, 2, 0]]), "{results}");
 }
 
 #[tokio::test]
