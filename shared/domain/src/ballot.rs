@@ -2,10 +2,12 @@
 //! is wrong. Where kinds differ elsewhere (counters, messages, attributes, views), a `match` over [`Ballot`] decides.
 
 mod choices;
+mod ranking;
 
 use serde::Deserialize;
 
 pub use self::choices::{BallotError, Choices, OPTIONS_MAX};
+pub use self::ranking::{RANKS_MAX, Ranking};
 
 /// A vote's content as sent: the types are right, nothing else is checked.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
