@@ -16,6 +16,7 @@ pub mod lease;
 pub mod limits;
 pub mod member;
 pub mod message;
+pub mod method;
 pub mod opaque_token;
 pub mod poll;
 pub mod recount;
