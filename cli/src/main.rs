@@ -11,6 +11,7 @@ mod redrive;
 mod relays;
 mod replay;
 mod signed;
+mod tabulate;
 mod tenant;
 
 use std::process::ExitCode;
@@ -42,6 +43,7 @@ enum Command {
     Preflight(preflight::Arguments),
     DeviceKeys(device_keys::Arguments),
     Tenant(tenant::Arguments),
+    Tabulate(tabulate::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -56,6 +58,7 @@ fn main() -> ExitCode {
         Command::Demo(arguments) => done(demo::run(&arguments)),
         Command::DeviceKeys(arguments) => done(device_keys::run(&arguments)),
         Command::Tenant(arguments) => done(tenant::run(&arguments)),
+        Command::Tabulate(arguments) => done(tabulate::run(&arguments)),
     };
     match result {
         Ok(code) => code,
