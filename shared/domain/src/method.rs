@@ -211,3 +211,6 @@ pub fn count<R: AsRef<[u8]>>(
     };
     Ok(count)
 }
+
+#[cfg(test)]
+mod tests;
