@@ -254,6 +254,10 @@ fn equal_pairs_of_a_cycle_go_by_lot_and_say_so() {
     let pairs = &condorcet(&cycle).pairs;
     assert!(pairs.iter().all(|pair| pair.by_lot == Some(LotUse::Provisional)) && cycle.provisional);
     assert_eq!(cycle.outcome, won(&[0]));
+    let shown = serde_json::to_value(condorcet(&cycle)).unwrap();
+    let expected = json!({"condorcet_winner": null, "locked": [[0, 1], [1, 2]], "not_locked": [[2, 0]],
+        "by_lot": [[0, 1], [1, 2], [2, 0]]});
+    assert_eq!(shown, expected);
     // Without a cycle the order among equals changes nothing, and no lot is named.
     let plain = count(Method::Condorcet, 3, 1, &["1 abc"]);
     assert!(!plain.provisional && condorcet(&plain).pairs.iter().all(|pair| pair.by_lot.is_none()));
