@@ -10,8 +10,8 @@ out of a comparison:
   by 0.00001 for each paper and surplus; and it passes papers on to options that are elected in the same stage, which the law
   does not. An election that elects two in one stage is left out, and so is one in which so little decides.
 - Ranked pairs. py-vote-core looks at winning votes alone and draws among pairs with equal ones; we look at losing votes first.
-  An election in which it drew is left out. It elects an option that alone is beaten by nobody without locking pairs; if such
-  an option is equal to one that no locked pair beats, that is a tie to us. The pairwise table is always compared.
+  An election in which it drew is left out. It elects an option that alone is beaten by nobody without locking pairs; if it
+  is equal to one that no locked pair beats, that is a tie to us. The pairwise table is always compared.
 
 The Borda count has no counterpart there; its property tests hold it against the pairwise table.
 """
@@ -160,7 +160,7 @@ def is_close(stage: dict, quota: int, allowed: int) -> bool:
 def pairs_by_vote_core(election: Election) -> bool:
     """The pairwise table, who beats all others, who ties unbeaten, and the winner."""
     ours = election.count("condorcet", 1)
-    # It knows only options that somebody ranks, and ranks one above all others on such a ballot alone.
+    # It knows only options that somebody ranks.
     ballots = [{"count": n, "ballot": {option: -place for place, option in enumerate(r)}} for r, n in election.ballots.items()]
     theirs = RankedPairs(ballots).as_dict()
     for (one, other), votes in theirs["pairs"].items():

@@ -21,11 +21,11 @@ pub use self::{
     borda::Borda,
     condorcet::{Condorcet, Pair},
     irv::{Irv, Round, Transfer},
-    lot::{Lot, LotView},
+    lot::{Lot, LotUse, LotView},
     pairwise::Pairwise,
     rankings::Rankings,
     stv::{Stage, StageKind, Stv, VOTE},
-    ties::{LotUse, TieBreak},
+    ties::TieBreak,
 };
 
 /// A way of counting ranked ballots.

@@ -4,7 +4,11 @@ use std::cmp::Reverse;
 
 use serde::{Serialize, Serializer};
 
-use super::{Count, Course, Outcome, Summary, Tie, lot::LotView, pairwise::Pairwise, ties::LotUse};
+use super::{
+    Count, Course, Outcome, Summary, Tie,
+    lot::{LotUse, LotView},
+    pairwise::Pairwise,
+};
 
 /// The pairs in the order in which they were looked at. None without a ballot.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

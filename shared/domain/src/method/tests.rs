@@ -105,6 +105,25 @@ fn a_tie_is_broken_by_the_latest_earlier_round_that_differs() {
 }
 
 #[test]
+fn of_earlier_rounds_that_differ_the_latest_counts() {
+    // a and b: 5 and 6, then 8 and 6, then 8 and 8.
+    let count = count(Method::Irv, 6, 1, &["5 a", "6 b", "12 c", "13 d", "3 ea", "2 fb", "2 f"]);
+    let third = &irv(&count)[2];
+    assert_eq!(third.tie_break, Some(TieBreak { tied: vec![0, 1], by_rounds: vec![2], by_lot: None }));
+    assert_eq!(third.eliminated, [1]);
+}
+
+#[test]
+fn an_earlier_round_may_leave_some_whom_one_before_it_tells_apart() {
+    // a, b and g: 5, 6, 7, then 8, 7, 7, then 8, 8, 8.
+    let lines = ["5 a", "6 b", "7 g", "20 c", "20 d", "3 ea", "1 eb", "1 fb", "1 fg", "3 f"];
+    let count = count(Method::Irv, 7, 1, &lines);
+    let third = &irv(&count)[2];
+    assert_eq!(third.tie_break, Some(TieBreak { tied: vec![0, 1, 6], by_rounds: vec![2, 1], by_lot: None }));
+    assert_eq!(third.eliminated, [1]);
+}
+
+#[test]
 fn the_last_two_are_never_drawn() {
     let equal = count(Method::Irv, 2, 1, &["1 a", "1 b"]);
     assert_eq!(equal.outcome, tied(&[], &[0, 1], 1));
@@ -173,14 +192,12 @@ fn a_surplus_moves_all_papers_and_its_values_are_cut_to_five_decimals() {
 
 #[test]
 fn a_value_is_multiplied_before_it_is_divided() {
-    // Papers worth 0.28571 that are moved again with a surplus of s of t are worth 0.28571 × s / t, cut once.
-    let lines = ["3 abc", "4 ad", "3 bcd", "1 b", "2 c", "3 d", "3 dc"];
-    let count = count(Method::Stv, 4, 3, &lines);
+    // Quota 5 of 16 for 3 seats. a's 11 papers are worth 6 / 11 = 0.54545 with d, which then has 8.99995 votes. With c
+    // they are worth 0.54545 × 3.99995 / 8.99995 = 0.24242; of the quotient 0.44444 it would be 0.24241.
+    let count = count(Method::Stv, 4, 3, &["11 adc", "1 b", "1 c", "3 d"]);
     let stages = &stv(&count).stages;
-    // Quota 5 of 19 for 3 seats: a 7 and d 6 are elected. a's papers are worth 2/7, d's then (6 + 4 × 0.28571 − 5) / …
-    assert_eq!((stages[1].from, stages[1].votes[1]), (Some(0), Some(485_713)));
-    assert_eq!(stages[2].from, Some(3));
-    assert_eq!(stages[2].votes, [Some(500_000), Some(485_713), Some(249_998), Some(500_000)]);
+    assert_eq!((stages[1].from, stages[1].votes[3]), (Some(0), Some(899_995)));
+    assert_eq!((stages[2].from, stages[2].votes[2]), (Some(3), Some(100_000 + 11 * 24_242)));
 }
 
 #[test]
