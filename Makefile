@@ -33,6 +33,8 @@ SEED_START ?= 1
 SEED ?=
 # Of `test-it` and `test`: 1 runs once more what failed, and says so.
 AGAIN ?=
+# Of `test-methods`: how many random elections, SEED= for the first of them.
+ELECTIONS ?= 300
 # Of `viral`: names of scenarios; empty for all.
 SCENARIOS ?=
 # Of `figures`: names of blocks in docs/figures.md. These need no cloud and some minutes; `sim` takes a quarter of an hour.
@@ -64,7 +66,7 @@ SAM_ENV = HOME=$(CURDIR)/infra/local/.state/home SAM_CLI_TELEMETRY=0 AWS_DEFAULT
 HOST_ARCH := $(if $(filter aarch64 arm64,$(shell uname -m)),arm64,x86_64)
 
 .DEFAULT_GOAL := help
-.PHONY: help up down url token demo load noisy audit replay tenant audit-log redrive test test-unit test-budgets test-it test-api chaos sim sim-mutants mutants viral costs bench \
+.PHONY: help up down url token demo load noisy audit replay tenant audit-log redrive test test-unit test-budgets test-methods test-it test-api chaos sim sim-mutants mutants viral costs bench \
 	check check-rust check-python check-template check-api tidy api figures \
 	package size preflight deploy rollback logs clean
 
@@ -115,7 +117,7 @@ logs: ## print a function's log lines (FN=cast-vote MINUTES=60 FILTER='"text"'),
 
 ## --- tests
 
-test: test-unit test-budgets sim costs ## everything, on one local cloud after the other (CLOUD= for one alone)
+test: test-unit test-budgets test-methods sim costs ## everything, on one local cloud after the other (CLOUD= for one alone)
 	@PORT=$(PORT) STACK=$(STACK) CASES=$(CASES) $(LOCAL) test $(CLOUDS)
 
 test-unit: ## tests that need no cloud
@@ -125,6 +127,11 @@ test-unit: ## tests that need no cloud
 
 test-budgets: ## instructions of the hot paths (valgrind), against tests/bench/budgets.toml
 	cargo run --quiet $(CARGO_FLAGS) $(SIM_FLAGS) --bin landslide-budgets
+
+test-methods: ## random elections, counted by our methods and by two other programs (ELECTIONS=300 SEED=1)
+	cargo build --quiet $(CARGO_FLAGS) --package landslide-cli
+	@$(LOCAL) venvs tabulators
+	infra/local/.venv-tabulators/bin/python -B tests/methods/fuzz.py --program target/fast/landslide --elections $(ELECTIONS) --seed $(or $(SEED),1)
 
 ## --- tests on a local cloud
 
@@ -188,8 +195,8 @@ check-rust:
 
 check-python:
 	@$(LOCAL) venvs tools
-	$(TOOLS)/ruff check --config infra/local/ruff.toml infra tests/sim
-	$(TOOLS)/ruff format --check --config infra/local/ruff.toml infra/local tests/sim
+	$(TOOLS)/ruff check --config infra/local/ruff.toml infra tests/methods tests/sim
+	$(TOOLS)/ruff format --check --config infra/local/ruff.toml infra/local tests/methods tests/sim
 
 REDOCLY = REDOCLY_SUPPRESS_UPDATE_NOTICE=true infra/check/node_modules/.bin/redocly
 BUNDLE_API = mkdir -p target && { echo '\# Made by `make api` from infra/api, which is where to change it.' \

@@ -138,6 +138,8 @@ fn seed(hex: &str) -> Result<[u8; 32], String> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -146,6 +148,36 @@ mod tests {
         for text in [String::new(), "0f".repeat(31), "0f".repeat(33), "+f".repeat(32), format!("{}0", "0f".repeat(31))]
         {
             assert!(seed(&text).is_err(), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_a_file_says_is_read_or_refused(lines in proptest::collection::vec("[-=0-9A-C :>,#\"\\[\\]{}/]{0,12}", 0..12)) {
+            let text = lines.join("\n");
+            for parse in [abif::parse, blt::parse, csv::parse] {
+                let Ok(ballots) = parse(&text) else { continue };
+                let rankings = ballots.rankings();
+                let counted: u64 = rankings.iter().map(|(_, ballots)| ballots).sum();
+                prop_assert_eq!(counted + ballots.treated.not_counted, ballots.read);
+                for (ranking, _) in &rankings {
+                    let mut distinct = ranking.clone();
+                    distinct.sort();
+                    distinct.dedup();
+                    prop_assert_eq!(distinct.len(), ranking.len());
+                    prop_assert!(!ranking.is_empty() && ranking.iter().all(|option| *option < ballots.option_count()));
+                }
+            }
+        }
+
+        #[test]
+        fn a_blt_of_any_ballots_is_read_as_written(
+            rankings in proptest::collection::btree_map(proptest::sample::subsequence(vec![0u8, 1, 2, 3], 1..=4).prop_shuffle(), 1u64..1_000, 1..20)
+        ) {
+            let ids = |ranking: &[u8]| ranking.iter().map(|id| (id + 1).to_string()).collect::<Vec<_>>().join(" ");
+            let lines: Vec<String> = rankings.iter().map(|(ranking, ballots)| format!("{ballots} {} 0", ids(ranking))).collect();
+            let read = blt::parse(&format!("4 2\n{}\n0\n\"A\"\n\"B\"\n\"C\"\n\"D\"\n\"T\"\n", lines.join("\n"))).unwrap();
+            prop_assert_eq!(read.rankings(), rankings.into_iter().collect::<Vec<_>>());
         }
     }
 

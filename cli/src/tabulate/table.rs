@@ -47,14 +47,14 @@ impl Report<'_> {
         writeln!(f, "{} ballots read, {counted} counted; {seats}; {method}", grouped(self.ballots.read))?;
         let treated = &self.ballots.treated;
         for (ballots, what) in [
-            (treated.not_counted, "rank no option and are not counted"),
-            (treated.cut_at_tied_ranks, "name several options at one rank and count down to it"),
-            (treated.closed_skipped_ranks, "skip a rank, which is passed over"),
-            (treated.without_repeated_options, "rank an option twice; the better rank counts"),
-            (treated.without_withdrawn_options, "rank options that have withdrawn, which are passed over"),
+            (treated.not_counted, "not counted, for they rank nobody, or several first"),
+            (treated.cut_at_tied_ranks, "counted down to a rank that names several"),
+            (treated.closed_skipped_ranks, "counted without the ranks that name nobody"),
+            (treated.without_repeated_options, "counted with the better rank of an option that they rank twice"),
+            (treated.without_withdrawn_options, "counted without options that have withdrawn"),
         ] {
             if ballots > 0 {
-                writeln!(f, "  {} {what}", grouped(ballots))?;
+                writeln!(f, "  {what}: {}", grouped(ballots))?;
             }
         }
         writeln!(f)

@@ -5,6 +5,7 @@
 
 mod demo;
 mod fake_stack;
+mod tabulate;
 mod tokens;
 
 use std::process::{Command, Output};

@@ -21,11 +21,11 @@ pub use self::{
     borda::Borda,
     condorcet::{Condorcet, Pair},
     irv::{Irv, Round, Transfer},
-    lot::{Lot, LotView},
+    lot::{Lot, LotUse, LotView},
     pairwise::Pairwise,
     rankings::Rankings,
     stv::{Stage, StageKind, Stv, VOTE},
-    ties::{LotUse, TieBreak},
+    ties::TieBreak,
 };
 
 /// A way of counting ranked ballots.
@@ -171,10 +171,8 @@ pub struct Tally {
     /// How many win.
     pub seats: u8,
     /// What does not depend on the method.
-    #[serde(flatten)]
     pub summary: Summary,
     /// The method's count.
-    #[serde(flatten)]
     pub count: Count,
 }
 
@@ -211,3 +209,6 @@ pub fn count<R: AsRef<[u8]>>(
     };
     Ok(count)
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,12 +2,16 @@
 
 use std::cmp::Reverse;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
-use super::{Count, Course, Outcome, Summary, Tie, lot::LotView, pairwise::Pairwise, ties::LotUse};
+use super::{
+    Count, Course, Outcome, Summary, Tie,
+    lot::{LotUse, LotView},
+    pairwise::Pairwise,
+};
 
 /// The pairs in the order in which they were looked at. None without a ballot.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Condorcet {
     /// The option that beats each other one, if there is one. It then wins.
     pub condorcet_winner: Option<u8>,
@@ -16,7 +20,7 @@ pub struct Condorcet {
 }
 
 /// An option that beats another.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pair {
     /// Who beats.
     pub winner: u8,
@@ -29,8 +33,32 @@ pub struct Pair {
     /// Whether it counts. It does not if it would close a cycle.
     pub locked: bool,
     /// Whether its place among pairs with the same votes was by lot. Only where the order may matter.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub by_lot: Option<LotUse>,
+}
+
+/// As results show it: winner and loser of each pair, whose votes are in the pairwise table. 100 options have 4,950 pairs.
+#[derive(Serialize)]
+struct View {
+    condorcet_winner: Option<u8>,
+    locked: Vec<(u8, u8)>,
+    not_locked: Vec<(u8, u8)>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    by_lot: Vec<(u8, u8)>,
+}
+
+impl Serialize for Condorcet {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let pairs = |wanted: fn(&Pair) -> bool| {
+            self.pairs.iter().filter(|pair| wanted(pair)).map(|pair| (pair.winner, pair.loser)).collect()
+        };
+        let view = View {
+            condorcet_winner: self.condorcet_winner,
+            locked: pairs(|pair| pair.locked),
+            not_locked: pairs(|pair| !pair.locked),
+            by_lot: pairs(|pair| pair.by_lot.is_some()),
+        };
+        view.serialize(serializer)
+    }
 }
 
 /// Locks the pairs, the strongest first. Whom no locked pair beats wins.

@@ -5,10 +5,10 @@ use serde::Serialize;
 use super::{
     Count, Course, Outcome, Tie,
     figures::Figures,
-    lot::LotView,
+    lot::{LotUse, LotView},
     piles::{Continuing, Piles},
     rankings::Rankings,
-    ties::{History, LotUse, TieBreak},
+    ties::{History, TieBreak},
 };
 
 /// The rounds of a runoff. None without a ballot.

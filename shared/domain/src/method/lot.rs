@@ -4,8 +4,6 @@ use hmac::{Hmac, KeyInit, Mac};
 use serde::Serialize;
 use sha2::Sha256;
 
-use super::ties::LotUse;
-
 /// Where the lot comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Lot {
@@ -22,6 +20,16 @@ pub struct LotView {
     pub order: Vec<u8>,
     /// Whether option ids stand in for the lot.
     pub provisional: bool,
+}
+
+/// Which lot broke a tie.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LotUse {
+    /// The final one.
+    Drawn,
+    /// Option ids that stand in for it.
+    Provisional,
 }
 
 impl Lot {

@@ -6,10 +6,10 @@ use serde::Serialize;
 use super::{
     Count, Course, Outcome, Tie,
     figures::Figures,
-    lot::LotView,
+    lot::{LotUse, LotView},
     piles::{Continuing, Piles},
     rankings::Rankings,
-    ties::{History, LotUse, TieBreak},
+    ties::{History, TieBreak},
 };
 
 /// How many parts a vote has. All figures of stages are in such parts.

@@ -4,7 +4,10 @@ use std::cmp::Ordering;
 
 use serde::Serialize;
 
-use super::{figures::Figures, lot::LotView};
+use super::{
+    figures::Figures,
+    lot::{LotUse, LotView},
+};
 
 /// How a tie was broken.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -17,16 +20,6 @@ pub struct TieBreak {
     /// Whether no round was left that told the rest apart.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub by_lot: Option<LotUse>,
-}
-
-/// Which lot broke a tie.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum LotUse {
-    /// The final one.
-    Drawn,
-    /// Option ids that stand in for it.
-    Provisional,
 }
 
 /// The figures of all rounds so far.

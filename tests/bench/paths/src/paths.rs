@@ -20,6 +20,7 @@ use landslide_domain::{
     ids::PollId,
     member::{Action, Member},
     message::Message,
+    method::{Lot, Method, Rankings, Summary, count},
     poll::Poll,
     poll::request::CreatePoll,
     results::{results, results_tag},
@@ -54,6 +55,7 @@ pub const PATHS: &[Path] = &[
     Path { name: "get-results", units: 1, prepare: get_results },
     Path { name: "request", units: 1, prepare: request },
     Path { name: "results-document", units: 1, prepare: results_document },
+    Path { name: "ranked-rounds", units: 1, prepare: ranked_rounds },
     Path { name: "relay-record", units: BATCH_RECORDS as u64, prepare: relay },
     Path { name: "fold-record", units: BATCH_RECORDS as u64, prepare: fold_changes },
     Path { name: "tally-vote-after-1e3", units: FLUSH_VOTES as u64, prepare: || tally(1_000) },
@@ -158,6 +160,20 @@ fn results_document() -> Work {
         let document = serde_json::to_string(&results(&poll, &counts, now)).unwrap();
         let tag = results_tag(&poll, &counts, now);
         assert!(document.contains("\"ballots\":1600000") && tag == "1-o-42.42.42.42", "{tag} {document}");
+    })
+}
+
+/// All methods over as many rankings as Minneapolis had in 2013.
+fn ranked_rounds() -> Work {
+    let rankings = votes::rankings();
+    Box::new(move || {
+        let rankings = Rankings::new(votes::RANKED_OPTIONS, &rankings);
+        let summary = Summary::of(&rankings, &Lot::Seed([7; 32]));
+        for method in Method::ALL {
+            let counted = count(&rankings, &summary, 1, method).unwrap();
+            assert_eq!(counted.outcome.winners.len(), 1, "{method:?}");
+        }
+        assert_eq!(summary.ballots, votes::RANKED_BALLOTS);
     })
 }
 

@@ -1,11 +1,11 @@
 //! Votes in all forms that they take on their way: stream records, changes, ids that are counted.
 
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
 use fastrand::Rng;
 use landslide_aws::clock;
 use landslide_domain::{
-    ballot::{Ballot, Choices},
+    ballot::{Ballot, Choices, Ranking},
     change::{Change, VoteId},
     ids::{PollId, VoterKey},
     lane::{LaneKey, Partitions},
@@ -28,6 +28,12 @@ pub const BATCH_RECORDS: usize = 6_000;
 pub const FLUSH_VOTES: usize = 4_000;
 /// The most votes of a lane in a minute: 8,000 a second.
 pub const MINUTE_VOTES: usize = 480_000;
+/// Ballots, distinct rankings, options and ranks of Minneapolis's mayoral election of 2013.
+pub const RANKED_BALLOTS: u64 = 80_101;
+const RANKINGS: usize = 7_084;
+/// The same election's options.
+pub const RANKED_OPTIONS: u8 = 36;
+const RANKS: usize = 3;
 /// A minute in which votes are cast.
 const MINUTE: u64 = 1_790_000_040_000;
 /// So that each run has the same votes.
@@ -152,4 +158,29 @@ pub fn count(votes: i64) -> Count {
         counters: Counters::from_entries(options.chain([("ballots".to_owned(), votes)])),
         entries: LaneEntries::default(),
     }
+}
+
+/// Rankings with their ballots, distributed as in real elections: few options and few rankings have most of them.
+pub fn rankings() -> Vec<(Ranking, u64)> {
+    let mut rng = Rng::with_seed(2013);
+    let mut skewed = |places: usize, power: i32| ((rng.f64().powi(power) * places as f64) as usize).min(places - 1);
+    let mut distinct = HashSet::new();
+    let mut rankings = Vec::new();
+    while rankings.len() < RANKINGS {
+        let mut ids = Vec::new();
+        for _ in 0..=skewed(RANKS, 1) {
+            let id = skewed(RANKED_OPTIONS.into(), 2) as u64;
+            if !ids.contains(&id) {
+                ids.push(id);
+            }
+        }
+        let ranking = Ranking::of_ids(&ids).unwrap();
+        if distinct.insert(ranking) {
+            rankings.push((ranking, 1));
+        }
+    }
+    for _ in RANKINGS as u64..RANKED_BALLOTS {
+        rankings[skewed(RANKINGS, 4)].1 += 1;
+    }
+    rankings
 }
