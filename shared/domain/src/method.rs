@@ -171,8 +171,10 @@ pub struct Tally {
     /// How many win.
     pub seats: u8,
     /// What does not depend on the method.
+    #[serde(flatten)]
     pub summary: Summary,
     /// The method's count.
+    #[serde(flatten)]
     pub count: Count,
 }
 

@@ -16,6 +16,9 @@ use serde_json::value::RawValue;
 /// Why there is no tally before the first was assembled.
 const NOT_ASSEMBLED: &str = "not_assembled";
 
+/// An object whose values stay text.
+type Fields<'a> = BTreeMap<Cow<'a, str>, &'a RawValue>;
+
 /// What is assembled, of which the parts that only a client reads stay text.
 #[derive(Deserialize)]
 struct Document<'a> {
@@ -24,9 +27,9 @@ struct Document<'a> {
     as_of: Option<Timestamp>,
     seats: u8,
     #[serde(borrow)]
-    summary: Option<&'a RawValue>,
+    summary: Option<Fields<'a>>,
     #[serde(borrow)]
-    counts: BTreeMap<Cow<'a, str>, &'a RawValue>,
+    counts: BTreeMap<Cow<'a, str>, Fields<'a>>,
     unavailable: Option<Cow<'a, str>>,
 }
 
@@ -51,8 +54,10 @@ struct OptionView<'a> {
 #[derive(Serialize)]
 struct TallyView<'a> {
     seats: u8,
-    summary: &'a RawValue,
-    count: &'a RawValue,
+    #[serde(flatten)]
+    summary: &'a Fields<'a>,
+    #[serde(flatten)]
+    count: &'a Fields<'a>,
 }
 
 /// A ranked poll, and what is assembled of it.
@@ -89,7 +94,7 @@ impl Ranked {
         let votes = |id: u8| document.and_then(|it| it.votes.get(usize::from(id))).copied().unwrap_or_default();
         let option = |(id, label): (u8, &'a String)| OptionView { id, label, votes: votes(id) };
         let tally = document.and_then(|document| {
-            let (summary, count) = (document.summary?, *document.counts.get(method.name())?);
+            let (summary, count) = (document.summary.as_ref()?, document.counts.get(method.name())?);
             Some(TallyView { seats: document.seats, summary, count })
         });
         RankedView {
