@@ -170,7 +170,7 @@ fn bad_options() -> Vec<Bad> {
 /// Polls of settings that there are not.
 fn bad_settings() -> Vec<Bad> {
     vec![
-        ("an unknown kind", poll_with("kind", "\"ranked\""), &["/kind"]),
+        ("an unknown kind", poll_with("kind", "\"marked\""), &["/kind"]),
         ("a kind that is a number", poll_with("kind", "1"), &["/kind"]),
         ("a kind that is null", poll_with("kind", "null"), &["/kind"]),
         ("an unknown identity", poll_with("identity", "\"ticket\""), &["/identity"]),

@@ -31,7 +31,7 @@ pub fn message(poll: &str, lane: u8, changes: Vec<Change>) -> String {
 /// The same message in a layout that comes later.
 pub fn of_later_version(body: &str) -> String {
     let mut bytes = BASE64_STANDARD_NO_PAD.decode(body).unwrap();
-    bytes[0] = 2;
+    bytes[0] = 3;
     BASE64_STANDARD_NO_PAD.encode(bytes)
 }
 
