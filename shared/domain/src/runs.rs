@@ -21,7 +21,7 @@ pub struct RunLimits {
     pub runs_max: usize,
     /// The most bytes in the run of the last level.
     pub merged_bytes_max: usize,
-    /// So many runs are replaced before a lane is swept.
+    /// How many runs are replaced before a lane is swept.
     pub replaced_max: u32,
 }
 
@@ -120,7 +120,7 @@ pub struct LaneEntries {
     pub near: Entries,
     /// The runs with the others, oldest first.
     pub runs: Vec<Run>,
-    /// How often the lane was swept. Whoever writes over another number has not seen what was deleted.
+    /// How often the lane was swept. Who writes over another number has not seen what was deleted.
     pub sweeps: u64,
     /// How many runs were replaced since then.
     pub replaced: u32,
@@ -198,7 +198,7 @@ impl LaneEntries {
         Self { sweeps: self.sweeps + 1, replaced: 0, ..self.clone() }
     }
 
-    /// Whether so many runs were replaced that their rows are worth deleting.
+    /// Whether enough runs were replaced, so that their rows are worth deleting.
     pub fn is_to_be_swept(&self, limits: &RunLimits) -> bool {
         self.replaced >= limits.replaced_max
     }

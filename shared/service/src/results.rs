@@ -25,7 +25,7 @@ use crate::current::Current;
 
 /// The most polls whose results a process caches.
 const POLLS_MAX: usize = 1_000;
-/// How long whoever renews a ranked poll's results has for it, in milliseconds. Then the next reader asks for it.
+/// How long the process that renews a ranked poll's results has for it, in milliseconds. Then the next reader asks for it.
 const LEASE_MS: u64 = 3_000;
 
 /// Who renews a ranked poll's results.

@@ -145,7 +145,7 @@ async fn seats_and_methods_that_a_poll_can_not_have_are_refused() {
     assert_eq!((&made.json()["method"], &made.json()["max_choices"]), (&json!("stv"), &json!(3)), "{made}");
 }
 
-/// So many different rankings that they lie in runs, and these are merged.
+/// More different rankings than HEAD has room for: they lie in runs, and these are merged.
 #[tokio::test]
 async fn many_different_rankings_are_counted_exactly() {
     const VOTERS: u64 = 400;

@@ -1,4 +1,4 @@
-//! What is assembled of a poll for its readers, in the Tallies table: one item, and the lease of whoever renews it.
+//! What is assembled of a poll for its readers, in the Tallies table: one item, and the lease of the process that renews it.
 
 use aws_sdk_dynamodb::{
     Client,

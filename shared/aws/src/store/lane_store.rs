@@ -6,11 +6,9 @@ use landslide_domain::{
     change::VoteId,
     entries::Entries,
     lane::LaneKey,
-    runs::{NewRun, Run},
+    runs::{NewRun, Run, RunName},
     tally::{Count, Head, Minute, SeenRow},
 };
-
-use super::runs::RunRow;
 
 /// Why a call failed.
 #[derive(Debug, thiserror::Error)]
@@ -25,6 +23,9 @@ pub enum LaneStoreError {
     #[error("{0}")]
     Broken(String),
 }
+
+/// A row of a run: the run's name, and the row's number.
+pub type RunRow = (RunName, usize);
 
 /// What readers read of a lane. All reads are strongly consistent.
 pub trait LaneReader {

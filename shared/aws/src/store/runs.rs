@@ -13,9 +13,9 @@ use landslide_domain::{
 };
 
 use super::{
-    DynamoDb, StoreError, TallyStore,
+    DynamoDb, StoreError,
     item::{Attributes, Item, binary, number, string},
-    lane_store::LaneStoreError,
+    lane_store::{LaneStoreError, RunRow},
     store_error,
 };
 
@@ -26,9 +26,6 @@ pub(super) const ENTRIES: &str = "entries";
 const RUN_BYTES: usize = 8 + 8 + 1 + 2 + 4;
 /// How many rows of a run are read, written or deleted at once.
 const ROWS_AT_ONCE: usize = 8;
-
-/// A row of a run.
-pub type RunRow = (RunName, usize);
 
 /// The attribute for a lane's entries. `None` where there were never any.
 pub(super) fn entries_attribute(entries: &LaneEntries) -> Option<AttributeValue> {
@@ -102,23 +99,31 @@ fn unreadable() -> StoreError {
     super::item::unreadable(ENTRIES)
 }
 
-impl<D: DynamoDb> TallyStore<D> {
-    pub(super) async fn put_run_rows(&self, lane: &LaneKey, new: &NewRun) -> Result<(), LaneStoreError> {
+/// The rows of runs in the Tallies table.
+pub(super) struct Runs<'a, D> {
+    /// The database.
+    pub(super) db: &'a D,
+    /// The table's name.
+    pub(super) table: &'a str,
+}
+
+impl<D: DynamoDb> Runs<'_, D> {
+    pub(super) async fn put(&self, lane: &LaneKey, new: &NewRun) -> Result<(), LaneStoreError> {
         let rows = new.chunks().enumerate().map(Ok);
-        let put = async |(number, chunk): (usize, &[u8])| self.put_run_row(lane, (new.run.name, number), chunk).await;
+        let put = async |(number, chunk): (usize, &[u8])| self.put_row(lane, (new.run.name, number), chunk).await;
         stream::iter(rows).try_for_each_concurrent(ROWS_AT_ONCE, put).await
     }
 
     /// Nobody else writes under this name: a row that is there already is this one, whose answer was lost.
-    async fn put_run_row(&self, lane: &LaneKey, row: RunRow, chunk: &[u8]) -> Result<(), LaneStoreError> {
+    async fn put_row(&self, lane: &LaneKey, row: RunRow, chunk: &[u8]) -> Result<(), LaneStoreError> {
         let mut item = row_key(lane, row);
         item.insert(ENTRIES.to_owned(), binary(chunk));
         let put = PutItemInput::builder()
-            .table_name(self.table())
+            .table_name(self.table)
             .set_item(Some(item))
             .condition_expression("attribute_not_exists(#item)")
             .expression_attribute_names("#item", keys::ITEM);
-        match self.db().put_item(put).await {
+        match self.db.put_item(put).await {
             Ok(_) => Ok(()),
             Err(error) if error.as_service_error().is_some_and(|it| it.is_conditional_check_failed_exception()) => {
                 Ok(())
@@ -127,8 +132,8 @@ impl<D: DynamoDb> TallyStore<D> {
         }
     }
 
-    pub(super) async fn read_run_rows(&self, lane: &LaneKey, run: &Run) -> Result<Option<Entries>, LaneStoreError> {
-        let rows = (0..usize::from(run.chunks)).map(|number| self.read_run_row(lane, (run.name, number)));
+    pub(super) async fn read(&self, lane: &LaneKey, run: &Run) -> Result<Option<Entries>, LaneStoreError> {
+        let rows = (0..usize::from(run.chunks)).map(|number| self.read_row(lane, (run.name, number)));
         let rows: Option<Vec<Vec<u8>>> =
             stream::iter(rows).buffered(ROWS_AT_ONCE).try_collect::<Vec<_>>().await?.into_iter().collect();
         let Some(rows) = rows else { return Ok(None) };
@@ -138,16 +143,16 @@ impl<D: DynamoDb> TallyStore<D> {
         entries.map(Some).ok_or_else(|| LaneStoreError::Broken("read a run: it is not what was written".to_owned()))
     }
 
-    async fn read_run_row(&self, lane: &LaneKey, row: RunRow) -> Result<Option<Vec<u8>>, LaneStoreError> {
+    async fn read_row(&self, lane: &LaneKey, row: RunRow) -> Result<Option<Vec<u8>>, LaneStoreError> {
         let get =
-            GetItemInput::builder().table_name(self.table()).set_key(Some(row_key(lane, row))).consistent_read(true);
-        let answer = self.db().get_item(get).await.map_err(|error| store_error("read a run", error))?;
+            GetItemInput::builder().table_name(self.table).set_key(Some(row_key(lane, row))).consistent_read(true);
+        let answer = self.db.get_item(get).await.map_err(|error| store_error("read a run", error))?;
         let Some(item) = answer.item() else { return Ok(None) };
         let chunk = item.get(ENTRIES).and_then(|chunk| chunk.as_b().ok());
         Ok(Some(chunk.ok_or_else(unreadable)?.as_ref().to_vec()))
     }
 
-    pub(super) async fn list_run_rows(&self, lane: &LaneKey) -> Result<Vec<RunRow>, LaneStoreError> {
+    pub(super) async fn list(&self, lane: &LaneKey) -> Result<Vec<RunRow>, LaneStoreError> {
         let partitions = (0..keys::RUN_PARTITIONS).map(|number| self.list_partition(lane, number));
         let rows: Vec<Vec<RunRow>> = stream::iter(partitions).buffered(ROWS_AT_ONCE).try_collect().await?;
         Ok(rows.concat())
@@ -157,7 +162,7 @@ impl<D: DynamoDb> TallyStore<D> {
         let (mut rows, mut after) = (Vec::new(), None);
         loop {
             let query = QueryInput::builder()
-                .table_name(self.table())
+                .table_name(self.table)
                 .key_condition_expression("#lane = :lane AND begins_with(#item, :run)")
                 .projection_expression("#lane, #item")
                 .expression_attribute_names("#lane", keys::POLL_LANE)
@@ -166,7 +171,7 @@ impl<D: DynamoDb> TallyStore<D> {
                 .expression_attribute_values(":run", string(keys::RUN_PREFIX))
                 .set_exclusive_start_key(after)
                 .consistent_read(true);
-            let page = self.db().query(query).await.map_err(|error| store_error("list runs", error))?;
+            let page = self.db.query(query).await.map_err(|error| store_error("list runs", error))?;
             for item in page.items() {
                 rows.push(keys::read_run(Attributes(item).string(keys::ITEM)?).ok_or_else(unreadable)?);
             }
@@ -177,10 +182,10 @@ impl<D: DynamoDb> TallyStore<D> {
         }
     }
 
-    pub(super) async fn delete_run_rows(&self, lane: &LaneKey, rows: &[RunRow]) -> Result<(), LaneStoreError> {
+    pub(super) async fn delete(&self, lane: &LaneKey, rows: &[RunRow]) -> Result<(), LaneStoreError> {
         let delete = async |row: &RunRow| {
-            let delete = DeleteItemInput::builder().table_name(self.table()).set_key(Some(row_key(lane, *row)));
-            self.db().delete_item(delete).await.map_err(|error| store_error("delete a run", error))?;
+            let delete = DeleteItemInput::builder().table_name(self.table).set_key(Some(row_key(lane, *row)));
+            self.db.delete_item(delete).await.map_err(|error| store_error("delete a run", error))?;
             Ok(())
         };
         stream::iter(rows.iter().map(Ok)).try_for_each_concurrent(ROWS_AT_ONCE, delete).await

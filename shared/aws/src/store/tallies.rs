@@ -25,8 +25,8 @@ use landslide_domain::{
 use super::{
     DynamoDb, StoreError,
     item::{Attributes, Item, binary, number, string, time},
-    lane_store::{LaneReader, LaneStore, LaneStoreError, SeenIds},
-    runs::{ENTRIES, RunRow, entries_attribute, read_entries},
+    lane_store::{LaneReader, LaneStore, LaneStoreError, RunRow, SeenIds},
+    runs::{ENTRIES, Runs, entries_attribute, read_entries},
     store_error, vote_ids,
 };
 use crate::config::{self, ConfigError};
@@ -72,12 +72,8 @@ impl<D: DynamoDb> TallyStore<D> {
         Self { db, table }
     }
 
-    pub(super) fn db(&self) -> &D {
-        &self.db
-    }
-
-    pub(super) fn table(&self) -> &str {
-        &self.table
+    fn runs(&self) -> Runs<'_, D> {
+        Runs { db: &self.db, table: &self.table }
     }
 
     /// Sends one read, so that the connection is open before the first event.
@@ -160,7 +156,7 @@ impl<D: DynamoDb> LaneReader for TallyStore<D> {
     }
 
     async fn read_run(&self, lane: &LaneKey, run: &Run) -> Result<Option<Entries>, LaneStoreError> {
-        self.read_run_rows(lane, run).await
+        self.runs().read(lane, run).await
     }
 }
 
@@ -225,15 +221,15 @@ impl<D: DynamoDb> LaneStore for TallyStore<D> {
     }
 
     async fn put_run(&self, lane: &LaneKey, run: &NewRun) -> Result<(), LaneStoreError> {
-        self.put_run_rows(lane, run).await
+        self.runs().put(lane, run).await
     }
 
     async fn list_runs(&self, lane: &LaneKey) -> Result<Vec<RunRow>, LaneStoreError> {
-        self.list_run_rows(lane).await
+        self.runs().list(lane).await
     }
 
     async fn delete_runs(&self, lane: &LaneKey, rows: &[RunRow]) -> Result<(), LaneStoreError> {
-        self.delete_run_rows(lane, rows).await
+        self.runs().delete(lane, rows).await
     }
 }
 

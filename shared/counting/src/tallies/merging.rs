@@ -100,7 +100,7 @@ async fn write(
     Ok(head)
 }
 
-/// Deletes the rows of runs that HEAD does not name. Whoever read HEAD before fails at its version, so none of those can
+/// Deletes the rows of runs that HEAD does not name. Who read HEAD before fails at its version, so none of those can
 /// be named later; and no reader finds one named in COUNT, which is written before.
 pub async fn sweep(store: &impl LaneStore, lane: &LaneKey) -> Result<(), LaneStoreError> {
     let rows = store.list_runs(lane).await?;
