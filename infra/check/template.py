@@ -26,7 +26,7 @@ Json = dict[str, Any]
 
 CHALLENGES = {
     "UNAUTHORIZED": "'Bearer'",  # no token
-    "ACCESS_DENIED": "'Bearer error=\"invalid_token\", error_description=\"The token is not valid.\"'",
+    "ACCESS_DENIED": "'Bearer error=\"invalid_token\", error_description=\"The token is not valid for this call.\"'",
 }
 """What a 401 of the gateway asks for (RFC 6750, section 3)."""
 
@@ -161,6 +161,7 @@ ALARMS = {
     "FailuresBucketAlarm": {"AWS/S3 NumberOfObjects"},
     "ChangesLateAlarm": {"AWS/Lambda IteratorAge"},
     "ChangesErrorsAlarm": {"AWS/Lambda Errors"},
+    "ChangesSilentAlarm": {"AWS/DynamoDB SuccessfulRequestLatency", "AWS/Lambda Invocations"},
     "ApiErrorsAlarm": {"AWS/ApiGateway 5XXError"},
     "LambdaThrottledAlarm": {"AWS/Lambda Throttles"},
     "AuthorizerErrorsAlarm": {"AWS/Lambda Errors"},
@@ -209,7 +210,7 @@ GATEWAY_RESPONSES = {
     "BAD_REQUEST_BODY": 400,
     "BAD_REQUEST_PARAMETERS": 400,
     "DEFAULT_4XX": 400,
-    "ACCESS_DENIED": 401,  # the authorizer's Deny: the token is not valid
+    "ACCESS_DENIED": 401,  # the authorizer's Deny: the token is not valid for the call
     "UNAUTHORIZED": 401,
     "INVALID_API_KEY": 403,
     "WAF_FILTERED": 403,
