@@ -85,3 +85,31 @@ pub fn deleted(key: TokenId, member: &Member, now: Timestamp) -> Entry {
 fn entry(member: &Member, action: Action, key: TokenId, at: Timestamp) -> Entry {
     Entry::of_request(member.stamp(action, at), Object::Key { key_id: key.to_string() })
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::testing::{at, owner};
+
+    #[test]
+    fn the_log_keeps_a_new_keys_name_role_and_end() {
+        let key = ApiKey {
+            key_id: TokenId::from_bytes([1; 10]),
+            name: "studio".to_owned(),
+            role: Role::Editor,
+            created_at: at(1),
+            created_by: owner().author,
+            expires_at: Some(at(9)),
+            last_used_on: None,
+        };
+        let changes = |key: &ApiKey| serde_json::to_value(key.created(&owner())).unwrap()["changes"].clone();
+        let to = |value: serde_json::Value| json!({"from": null, "to": value});
+        let expected =
+            json!({"name": to(json!("studio")), "role": to(json!("editor")), "expires_at": to(json!(at(9)))});
+        assert_eq!(changes(&key), expected);
+        let endless = ApiKey { expires_at: None, ..key };
+        assert_eq!(changes(&endless), json!({"name": to(json!("studio")), "role": to(json!("editor"))}));
+    }
+}

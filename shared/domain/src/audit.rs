@@ -158,6 +158,16 @@ mod tests {
         testing::{at, owner},
     };
 
+    #[test]
+    fn a_row_is_kept_for_four_hundred_days() {
+        assert_eq!(ROW_LIFE_MS, 34_560_000_000);
+    }
+
+    #[test]
+    fn an_entrys_size_is_that_of_its_json() {
+        assert_eq!(entry(1).size(), serde_json::to_vec(&entry(1)).unwrap().len());
+    }
+
     fn entry(revision: u64) -> Entry {
         let poll_id = PollId::parse("p1").unwrap();
         Entry {

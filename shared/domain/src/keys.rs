@@ -219,6 +219,33 @@ mod tests {
     }
 
     #[test]
+    fn keys_are_as_the_tables_hold_them() {
+        let id = TokenId::from_bytes([7; 10]);
+        assert_eq!(key_scope(id), "key#07070707070707070707");
+        assert_eq!(view_scope(id), "view#07070707070707070707");
+        assert_eq!(poll_scope(&poll()), "poll#p-1");
+        assert_eq!(listed_key(id), "KEY#07070707070707070707");
+        assert_eq!(listed_view(id), "VIEW#07070707070707070707");
+        assert_eq!(day_use(at(1_790_000_000_000)), "DAY#2026-09-21");
+        assert_eq!(audit_event("p-1#2"), "EVENT#p-1#2");
+        assert_eq!(poll_results(&poll()), "p-1#results");
+    }
+
+    #[test]
+    fn a_runs_rows_are_spread_and_read_as_written() {
+        let lane = LaneKey { poll: poll(), lane: 7 };
+        assert_eq!(
+            [0, 1, 16, 33].map(|number| run_partition(&lane, number)),
+            ["p-1#7#0", "p-1#7#1", "p-1#7#0", "p-1#7#1"]
+        );
+        let name = RunName { version: 12, attempt: u64::MAX - 1 };
+        let key = run(name, 3);
+        assert_eq!(key, "RUN#00000000000000000012-fffffffffffffffe#00003");
+        assert_eq!(read_run(&key), Some((name, 3)));
+        assert_eq!(read_run(HEAD), None);
+    }
+
+    #[test]
     fn what_is_looked_up_by_id_is_no_tenants() {
         let id = TokenId::from_bytes([7; 10]);
         for scope in [key_scope(id), view_scope(id), poll_scope(&poll())] {

@@ -179,6 +179,11 @@ mod tests {
 
     const LIMITS: Limits = Limits { polls_per_day: 3, open_polls: 2, requests_per_minute: 10 };
 
+    #[test]
+    fn what_is_renewed_has_its_name() {
+        assert_eq!([Renewed::Requests, Renewed::Polls].map(Renewed::name), ["requests", "polls"]);
+    }
+
     /// A time this many seconds after midnight.
     fn second(seconds: u64) -> Timestamp {
         at(0).midnight().plus_millis(seconds * 1_000)

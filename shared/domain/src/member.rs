@@ -144,6 +144,15 @@ mod tests {
     }
 
     #[test]
+    fn a_member_may_do_what_its_role_may() {
+        let viewer = Member { role: Some(Role::Viewer), ..owner() };
+        for (operation, _) in crate::role::OPERATIONS {
+            assert_eq!(viewer.must(*operation).is_ok(), Role::Viewer.may(*operation), "{operation:?}");
+        }
+        assert!(crate::role::OPERATIONS.iter().any(|(operation, _)| viewer.must(*operation).is_err()));
+    }
+
+    #[test]
     fn a_stamp_is_read_as_it_was_written() {
         for author in [owner().author, Author::Key { id: "k1".to_owned() }, Author::Operator] {
             let stamp = Stamp { author, ..owner().stamp(Action::OfferWithdrawn, at(1)) };

@@ -374,6 +374,7 @@ mod tests {
         let mut offered = poll(json!({}));
         let own = |poll: &Poll| serde_json::to_value(poll.own_view(at(1))).unwrap();
         assert_eq!(own(&offered)["offered_to"], Value::Null);
+        assert_eq!(own(&offered)["options"], json!([{"id": 0, "label": "a"}, {"id": 1, "label": "b"}]));
         assert!(own(&offered).as_object().unwrap().contains_key("offered_to"));
         let other = Tenant::new("https://id.example.org", TenantKind::Organisation, "acme").unwrap();
         offered.rules.settings.offered_to = Some(other.key());

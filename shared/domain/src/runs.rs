@@ -203,3 +203,95 @@ impl LaneEntries {
         self.replaced >= limits.replaced_max
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ballot::Ballot;
+
+    const LIMITS: RunLimits =
+        RunLimits { near_bytes_max: 8, runs_of_a_level_max: 2, runs_max: 4, merged_bytes_max: 20, ..RUN_LIMITS };
+    const ATTEMPT: Attempt = Attempt { random: 7, limits: LIMITS };
+
+    /// Entries with this number of keys, of 4 bytes each.
+    fn entries(keys: u64) -> Entries {
+        let mut entries = Entries::default();
+        (0..keys).for_each(|id| entries.add_ballot(&Ballot::of_ranking(&[id]).unwrap(), 1));
+        entries
+    }
+
+    fn run(version: u64, level: u8) -> Run {
+        Run { name: RunName { version, attempt: 7 }, level, chunks: 1, bytes: 4 }
+    }
+
+    fn lane(levels: &[u8]) -> LaneEntries {
+        let runs = levels.iter().zip(1..).map(|(level, version)| run(version, *level)).collect();
+        LaneEntries { runs, ..LaneEntries::default() }
+    }
+
+    #[test]
+    fn entries_stay_in_head_up_to_their_limit_and_then_become_a_run() {
+        let (near, none) = LaneEntries::default().plus(&entries(2), 1, &ATTEMPT);
+        assert_eq!((near.near.clone(), near.runs.len(), none), (entries(2), 0, None));
+        let (far, run) = near.plus(&entries(3), 2, &ATTEMPT);
+        let run = run.unwrap();
+        assert_eq!((far.near, far.runs), (Entries::default(), vec![run.run]));
+        assert_eq!(run.run, Run { name: RunName { version: 2, attempt: 7 }, level: 0, chunks: 1, bytes: 12 });
+        let mut sum = entries(2);
+        sum.merge(&entries(3));
+        assert_eq!(run.chunks().collect::<Vec<_>>(), [sum.encode()]);
+    }
+
+    #[test]
+    fn a_lane_with_too_many_runs_or_without_entries_keeps_none() {
+        let full = lane(&[0, 0, 0, 0]);
+        let (lost, run) = full.plus(&entries(3), 9, &ATTEMPT);
+        assert_eq!((lost.dropped, lost.runs.len(), lost.replaced, run), (Some(Dropped::Lost), 0, 4, None));
+        assert_eq!(lost.plus(&entries(3), 10, &ATTEMPT), (lost.clone(), None));
+        assert_eq!(full.plus(&Entries::default(), 9, &ATTEMPT), (full.clone(), None));
+    }
+
+    #[test]
+    fn runs_of_a_level_are_merged_once_they_are_too_many_and_the_last_level_is_one_run() {
+        let to_merge = |levels: &[u8]| {
+            let merged = lane(levels).to_merge(&LIMITS);
+            merged.map(|(runs, level)| (runs.iter().map(|run| run.level).collect::<Vec<_>>(), level))
+        };
+        assert_eq!(to_merge(&[0, 0, 1, 1, 2]), None);
+        assert_eq!(to_merge(&[0, 0, 0, 1]), Some((vec![0, 0, 0], 1)));
+        assert_eq!(to_merge(&[2, 1, 1, 1, 0]), Some((vec![1, 1, 1, 2], 2)));
+    }
+
+    #[test]
+    fn a_merge_keeps_runs_that_were_added_meanwhile_and_fails_where_others_are_gone_or_a_sweep_came_between() {
+        let before = lane(&[0, 0, 0]);
+        let later = LaneEntries { runs: [before.runs.clone(), vec![run(8, 0)]].concat(), ..before.clone() };
+        let merged = later.merged(&before, &before.runs, Some(run(9, 1))).unwrap();
+        assert_eq!((merged.runs, merged.replaced), (vec![run(8, 0), run(9, 1)], 3));
+        assert_eq!(lane(&[0, 0]).merged(&before, &before.runs, None), None);
+        assert_eq!(later.swept().merged(&before, &before.runs, None), None);
+    }
+
+    #[test]
+    fn a_sweep_is_due_after_as_many_replaced_runs_as_the_limit_says() {
+        let limits = RunLimits { replaced_max: 3, ..LIMITS };
+        let lane = |replaced| LaneEntries { replaced, ..LaneEntries::default() };
+        assert!(!lane(2).is_to_be_swept(&limits) && lane(3).is_to_be_swept(&limits));
+        assert_eq!(lane(3).swept(), LaneEntries { sweeps: 1, ..LaneEntries::default() });
+    }
+
+    #[test]
+    fn a_recount_stands_alone_in_head_in_one_run_or_not_at_all() {
+        let before = LaneEntries { sweeps: 4, dropped: Some(Dropped::Lost), ..lane(&[0, 2]) };
+        let (few, none) = before.replaced_by(entries(2), 9, &ATTEMPT);
+        assert_eq!(
+            (few.near, few.runs.len(), few.sweeps, few.replaced, few.dropped, none),
+            (entries(2), 0, 4, 2, None, None)
+        );
+        let (more, run) = before.replaced_by(entries(5), 9, &ATTEMPT);
+        assert_eq!((&more.runs[..], &more.near), (&[run.unwrap().run][..], &Entries::default()));
+        assert_eq!(more.runs[0].level, LAST_LEVEL);
+        let (many, none) = before.replaced_by(entries(6), 9, &ATTEMPT);
+        assert_eq!((many.dropped, many.runs.len(), none), (Some(Dropped::TooMany), 0, None));
+    }
+}

@@ -133,6 +133,14 @@ mod tests {
     }
 
     #[test]
+    fn a_kind_is_read_by_its_word_and_by_no_other() {
+        for (kind, word) in [(TenantKind::Account, "account"), (TenantKind::Organisation, "organisation")] {
+            assert_eq!((kind.as_str(), TenantKind::parse(word)), (word, Some(kind)));
+        }
+        assert_eq!(TenantKind::parse("Account"), None);
+    }
+
+    #[test]
     fn an_accounts_key_is_what_polls_had_as_owner_before_there_were_tenants() {
         assert_eq!(Tenant::account(ISSUER, "alice").key().as_str(), "https://id.example.org alice");
     }

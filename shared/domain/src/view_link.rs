@@ -122,6 +122,13 @@ mod tests {
     }
 
     #[test]
+    fn the_log_keeps_a_new_links_end() {
+        let entry = asked(json!({"expires_at": at(9)})).unwrap().created(&owner());
+        let entry = serde_json::to_value(entry).unwrap();
+        assert_eq!(entry["changes"], json!({"expires_at": {"from": null, "to": at(9)}}));
+    }
+
+    #[test]
     fn a_link_lives_for_thirty_days_or_until_a_time_within_four_hundred() {
         let day = 24 * 60 * 60;
         for (body, end) in [

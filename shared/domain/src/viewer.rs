@@ -45,6 +45,14 @@ mod tests {
     };
 
     #[test]
+    fn only_a_voter_may_have_voted() {
+        let alice = account("alice");
+        assert_eq!(Viewer::Voter(alice.clone(), Some(owner())).voter(), Some(&alice));
+        assert_eq!(Viewer::Key(owner()).voter(), None);
+        assert_eq!(Viewer::Link(PollId::parse("p1").unwrap()).voter(), None);
+    }
+
+    #[test]
     fn members_of_the_polls_tenant_and_holders_of_its_link_see_hidden_results() {
         let rules = poll_asked_for(json!({"question": "Q", "options": ["a", "b"]}), at(0)).unwrap().rules;
         let key = Member { role: Some(Role::Viewer), author: Author::Key { id: "k1".to_owned() }, ..owner() };
