@@ -10,6 +10,8 @@ SUB ?= alice
 # Of `demo`: how many of the 8,976 ballots; empty for all. Of `load` and `noisy`: how many voters, over how many connections.
 VOTERS ?=
 CONNECTIONS ?=
+# Of `demo`: single or ranked.
+KIND ?=
 # Of `audit`: the poll's id.
 POLL ?=
 # Of `package`, `size`, `preflight` and `deploy`: arm64 or x86_64.
@@ -88,8 +90,8 @@ url: ## print the API's address
 token: ## print an account token (SUB=alice, ORGANISATION=acme ROLE=editor)
 	@$(LOCAL) token --sub '$(SUB)' $(if $(ORGANISATION),--organisation '$(ORGANISATION)') $(if $(ROLE),--role '$(ROLE)')
 
-demo: ## a real election through the running stack (VOTERS=300 for a sample)
-	@$(LOCAL) demo $(CONSENT) -- $(if $(VOTERS),--voters $(VOTERS)) $(ARGS)
+demo: ## a real election through the running stack (VOTERS=300 for a sample, KIND=ranked for whole ballots)
+	@$(LOCAL) demo $(CONSENT) -- $(if $(VOTERS),--voters $(VOTERS)) $(if $(KIND),--kind $(KIND)) $(ARGS)
 
 load: ## votes through the running stack: rate, latency, lag, write units, messages (VOTERS=2000 CONNECTIONS=16)
 	@$(LOCAL) load $(CONSENT) -- $(if $(VOTERS),--voters $(VOTERS)) $(if $(CONNECTIONS),--connections $(CONNECTIONS)) $(ARGS)

@@ -196,6 +196,35 @@ impl Api {
         Ok(Cast { vote, found_on_retry, took: answer.took })
     }
 
+    /// Casts a voter's first vote in a ranked poll, and checks that exactly this ranking was stored.
+    pub async fn cast_ranking(&self, poll_id: &str, voter: &str, ranking: &[u8]) -> Result<()> {
+        let request = self
+            .request(Method::POST, &format!("/v1/polls/{poll_id}/votes"), Some(voter))
+            .json(&json!({"ranking": ranking}));
+        let answer = self.send("cast a ranking", request, self.attempts_max).await?;
+        match answer.status {
+            StatusCode::CREATED => {}
+            StatusCode::OK if answer.outcome_was_unknown => {}
+            _ => return Err(answer.unexpected("201")),
+        }
+        let vote: Value = answer.parse()?;
+        ensure!(
+            vote.get("ranking") == Some(&json!(ranking)),
+            "cast a ranking: sent {ranking:?}, but the answer says {vote}"
+        );
+        Ok(())
+    }
+
+    /// Reads a ranked poll's tally by a method, without a token. Null until one is assembled.
+    pub async fn tally(&self, poll_id: &str, method: &str) -> Result<Value> {
+        let request = self.request(Method::GET, &format!("/v1/polls/{poll_id}/results?method={method}"), None);
+        let answer = self.send("read the results", request, self.attempts_max).await?;
+        match answer.status {
+            StatusCode::OK => Ok(answer.parse::<Value>()?.get("tally").cloned().unwrap_or_default()),
+            _ => Err(answer.unexpected("200")),
+        }
+    }
+
     /// Sends a stored vote again. The response must be the stored vote.
     pub async fn repeat_vote(&self, poll_id: &str, device: &str, choice: usize, stored: &Vote) -> Result<()> {
         let request = self.vote_request(poll_id, device, choice);

@@ -2,6 +2,7 @@
 
 mod election;
 mod plan;
+mod ranked;
 mod report;
 
 use std::cell::Cell;
@@ -43,6 +44,9 @@ pub struct Arguments {
     /// How many voters vote. Fewer than all are a proportional sample.
     #[arg(long, value_name = "N", default_value_t = BALLOTS, value_parser = clap::value_parser!(u64).range(1..=BALLOTS))]
     voters: u64,
+    /// What the poll asks for: one option of each voter, or the whole ballots.
+    #[arg(long, value_enum, default_value_t = Kind::Single)]
+    kind: Kind,
     /// How many connections are used, each with one request at a time.
     #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u64).range(1..=CONNECTIONS_MAX))]
     connections: u64,
@@ -52,6 +56,15 @@ pub struct Arguments {
     /// How long the count may take after the last vote.
     #[arg(long, value_name = "SECONDS", default_value_t = 120)]
     count_wait_seconds: u64,
+}
+
+/// The kind of poll in which the election is held.
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Kind {
+    /// First choices.
+    Single,
+    /// Rankings, counted by three methods.
+    Ranked,
 }
 
 /// The account that creates the poll.
@@ -87,9 +100,13 @@ pub fn run(arguments: &Arguments) -> Result<()> {
 }
 
 async fn hold_election(arguments: &Arguments) -> Result<()> {
+    let api = Api::new(&arguments.url, &arguments.account.token()?, usize::try_from(arguments.connections)?)?;
+    let count_wait = Duration::from_secs(arguments.count_wait_seconds);
+    if arguments.kind == Kind::Ranked {
+        return ranked::hold(&api, arguments.voters, arguments.seed, arguments.connections, count_wait).await;
+    }
     let votes = election::sample(arguments.voters);
     let ballots = plan::ballots(&votes, arguments.seed);
-    let api = Api::new(&arguments.url, &arguments.account.token()?, usize::try_from(arguments.connections)?)?;
 
     let labels = FIRST_CHOICES.map(|(label, _)| label);
     let key = format!("landslide-demo-{:032x}", fastrand::u128(..));
@@ -111,10 +128,8 @@ async fn hold_election(arguments: &Arguments) -> Result<()> {
     let (turnout, last_vote_at) = voted.with_context(|| format!("poll {poll_id}"))?;
     let voting = started.elapsed();
 
-    let (results, counted_at) = election
-        .await_count(turnout.votes(), Duration::from_secs(arguments.count_wait_seconds))
-        .await
-        .with_context(|| format!("poll {poll_id}"))?;
+    let (results, counted_at) =
+        election.await_count(turnout.votes(), count_wait).await.with_context(|| format!("poll {poll_id}"))?;
     let counting = counted_at.duration_since(last_vote_at);
     let report = Report { expected: &votes, results: &results, turnout, retries: api.retries(), voting, counting };
     println!("{report}");

@@ -1,10 +1,10 @@
 //! `landslide tabulate`: counts a file of ranked ballots by the methods of polls, without a stack.
 
 mod abif;
-mod ballots;
+pub mod ballots;
 mod blt;
 mod csv;
-mod table;
+pub mod table;
 
 use std::fs;
 use std::io::Read;
@@ -102,6 +102,11 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         print!("{}", table::Report { ballots: &ballots, tally: &tally });
     }
     Ok(())
+}
+
+/// The ballots of a file in ABIF.
+pub fn parse_abif(text: &str) -> Result<Ballots> {
+    abif::parse(text)
 }
 
 fn read(file: &Path, format: Option<Format>) -> Result<Ballots> {
