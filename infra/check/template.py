@@ -34,6 +34,8 @@ OF_MEMBERS = {"TENANTS_TABLE", "LIMITS"}
 """What counts a tenant's requests needs."""
 COUNTS = {"GetItem", "UpdateItem"}
 """What it may do with Tenants."""
+CHANGES = {"Query", "UpdateItem", "PutItem"}
+"""What changes a poll. The releases that a rollback brings back put whole items."""
 ENVIRONMENT = {
     "CreatePoll": {"POLLS_TABLE", "POLL_ID_SECRET", "MIN_LANES", "ALLOWED_ORIGIN", *OF_MEMBERS},
     "ListPolls": {"POLLS_TABLE", "ALLOWED_ORIGIN", *OF_MEMBERS},
@@ -70,11 +72,11 @@ TABLE_ACTIONS = {
     "CreatePoll": {"Polls": {"Query", "PutItem"}, "${Polls.Arn}/index/by-closing": {"Query"}, "Tenants": COUNTS},
     "ListPolls": {"${Polls.Arn}/index/by-owner": {"Query"}, "Polls": {"BatchGetItem"}, "Tenants": COUNTS},
     "GetPoll": {"Polls": {"Query"}},
-    "UpdatePoll": {"Polls": {"Query", "PutItem"}, "Tenants": COUNTS},  # a transaction of puts needs PutItem
-    "ClosePoll": {"Polls": {"Query", "PutItem"}, "Tenants": COUNTS},
-    "PausePoll": {"Polls": {"Query", "PutItem"}, "Tenants": COUNTS},
+    "UpdatePoll": {"Polls": CHANGES, "Tenants": COUNTS},
+    "ClosePoll": {"Polls": CHANGES, "Tenants": COUNTS},
+    "PausePoll": {"Polls": CHANGES, "Tenants": COUNTS},
     "CopyPoll": {"Polls": {"Query", "PutItem"}, "${Polls.Arn}/index/by-closing": {"Query"}, "Tenants": COUNTS},
-    "TransferPoll": {"Polls": {"Query", "PutItem"}, "Tenants": COUNTS},
+    "TransferPoll": {"Polls": CHANGES, "Tenants": COUNTS},
     "CastVote": {"Polls": {"GetItem"}, "Votes": {"GetItem", "PutItem"}},
     "GetVote": {"Polls": {"GetItem"}, "Votes": {"GetItem"}},
     "RetractVote": {"Polls": {"GetItem"}, "Votes": {"GetItem", "PutItem"}},

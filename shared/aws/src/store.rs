@@ -2,6 +2,7 @@
 
 mod audit;
 mod batch;
+mod change;
 mod dynamodb;
 mod item;
 mod lane_store;

@@ -2,6 +2,7 @@
 //! throttling, conflicts, lost answers. Also captures the log, and has a clock that only a test moves.
 
 mod audit_table;
+mod written;
 
 use std::{
     fmt, io,
@@ -24,7 +25,7 @@ use landslide_domain::time::Timestamp;
 use serde_json::{Value, json};
 use tracing::subscriber::DefaultGuard;
 
-pub use self::audit_table::AuditTable;
+pub use self::{audit_table::AuditTable, written::items_written};
 use crate::{clock::Clock, sdk::sdk_config_over};
 
 /// A call as AWS would receive it.

@@ -5,7 +5,7 @@ use std::sync::{
 
 use landslide_aws::{
     store::{PollStore, Replaced},
-    testing::{Answer, AuditTable, Call, VirtualClock, stub},
+    testing::{Answer, AuditTable, Call, VirtualClock, items_written, stub},
 };
 use landslide_domain::{
     member::Action,
@@ -38,16 +38,12 @@ fn next(poll: &Poll, change: impl FnOnce(&mut Poll)) -> Poll {
     next
 }
 
-/// The items that a store writes for a poll: RULES, and OPTIONS if this revision wrote them.
-fn items(poll: &Poll) -> Vec<Value> {
+/// The items that a store writes for a poll over these: RULES, and OPTIONS if this revision wrote them.
+fn items(poll: &Poll, stored: &[Value]) -> Vec<Value> {
     let (aws, calls) = stub(|_, _| Answer::Ok(json!({})));
     let outcome = run(PollStore::new(&aws, "polls".to_owned()).replace(poll));
     assert_eq!(outcome.unwrap(), Replaced::Done);
-    let call = calls.all().remove(0).body;
-    match call["TransactItems"].as_array() {
-        Some(puts) => puts.iter().map(|put| put["Put"]["Item"].clone()).collect(),
-        None => vec![call["Item"].clone()],
-    }
+    items_written(&calls.all()[0], stored)
 }
 
 fn record(old: Option<&Value>, new: &Value) -> Value {
@@ -64,7 +60,7 @@ fn records(revisions: &[Poll]) -> Vec<Value> {
     let mut stored: Vec<Value> = Vec::new();
     let mut records = Vec::new();
     for poll in revisions {
-        for item in items(poll) {
+        for item in items(poll, &stored) {
             let former = stored.iter().position(|former| former["item"] == item["item"]);
             records.push(record(former.map(|place| &stored[place]), &item));
             former.map(|place| stored.remove(place));
@@ -158,7 +154,7 @@ fn labels_in_another_batch_are_named_without_their_values() {
 
 #[test]
 fn a_doubling_of_lanes_a_removal_and_other_items_are_no_change() {
-    let item = items(&poll("p1")).remove(0);
+    let item = items(&poll("p1"), &[]).remove(0);
     let mut doubled = item.clone();
     doubled["lanes"] = json!({"N": "2"});
     let mut removal = record(Some(&item), &item);
@@ -210,7 +206,7 @@ fn a_record_that_can_not_be_read_blocks_nothing_and_its_letter_can_be_read_later
 
 #[test]
 fn a_record_too_long_for_a_queue_is_named_by_its_key() {
-    let mut record = record(None, &items(&poll("p1"))[0]);
+    let mut record = record(None, &items(&poll("p1"), &[])[0]);
     record["dynamodb"]["NewImage"]["lanes"] = json!({"S": "x".repeat(1_100_000)});
     let event = event(&[record]);
     let letter: Value = serde_json::from_str(&event.unreadable[0].0).unwrap();
@@ -347,7 +343,7 @@ proptest! {
         if let Ok(record) = RawValue::from_string(text) {
             drop((is_of_polls(&record), [&*record].into_iter().collect::<ChangeEvent>()));
         }
-        let mut odd = items(&poll("p1")).remove(0);
+        let mut odd = items(&poll("p1"), &[]).remove(0);
         odd[name] = json!({"N": number});
         drop(event(&[record(None, &odd)]));
     }

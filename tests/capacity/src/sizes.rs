@@ -215,8 +215,8 @@ impl DynamoDb for Recorder {
         Ok(QueryOutput::builder().build())
     }
 
-    async fn put_item_once(&self, call: PutItemInputBuilder) -> Outcome<PutItemOutput, PutItemError> {
-        self.put_item(call).await
+    async fn update_item_once(&self, call: UpdateItemInputBuilder) -> Outcome<UpdateItemOutput, UpdateItemError> {
+        self.update_item(call).await
     }
 
     async fn transact(

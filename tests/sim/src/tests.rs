@@ -1,6 +1,9 @@
 use std::{cell::RefCell, rc::Rc};
 
-use aws_sdk_dynamodb::{operation::put_item::PutItemInput, types::AttributeValue};
+use aws_sdk_dynamodb::{
+    operation::{put_item::PutItemInput, update_item::UpdateItemInput},
+    types::AttributeValue,
+};
 use serde_json::value::RawValue;
 
 use crate::{
@@ -152,6 +155,33 @@ fn a_condition_that_fails_changes_nothing_and_shows_what_stands() {
     assert_eq!(put(&mut table, 2, "#version = :version"), (true, Some(1)));
     assert_eq!(put(&mut table, 2, "#version = :version"), (false, Some(2)));
     assert_eq!(put(&mut table, 4, "attribute_not_exists(#version) OR #version < :version"), (true, Some(2)));
+}
+
+#[test]
+fn an_update_sets_adds_and_removes_and_leaves_the_rest() {
+    let mut table = Table::new(Keys("poll_id", "item"));
+    let digits = |number: u64| AttributeValue::N(number.to_string());
+    let text = |text: &str| AttributeValue::S(text.to_owned());
+    let key = [("poll_id", text("p")), ("item", text("RULES"))];
+    let item_of = |attributes: &[(&str, AttributeValue)]| -> Item {
+        key.iter().chain(attributes).map(|(name, value)| ((*name).to_owned(), value.clone())).collect()
+    };
+    table.seed(item_of(&[("a", digits(2)), ("gone", digits(1)), ("unknown", text("stays"))]));
+    let call = UpdateItemInput::builder()
+        .set_key(Some(item_of(&[])))
+        .update_expression("SET #a = #a + #a, #b = :b REMOVE #gone, #never")
+        .condition_expression("#a = :a")
+        .set_expression_attribute_names(Some(
+            ["a", "b", "gone", "never"].map(|name| (format!("#{name}"), name.to_owned())).into(),
+        ))
+        .expression_attribute_values(":a", digits(2))
+        .expression_attribute_values(":b", text("new"));
+    let call = call.build().unwrap();
+    assert!(matches!(table.update(&call), Written::Done(Some(_))));
+    let after = item_of(&[("a", digits(4)), ("b", text("new")), ("unknown", text("stays"))]);
+    assert_eq!(*table.get(("p", "RULES")).unwrap(), after);
+    assert!(matches!(table.update(&call), Written::ConditionFailed(Some(_))), "it is over what was read");
+    assert_eq!(*table.get(("p", "RULES")).unwrap(), after);
 }
 
 #[test]

@@ -30,12 +30,15 @@ pub trait DynamoDb {
     /// Writes an item, if its condition holds.
     fn put_item(&self, call: PutItemInputBuilder) -> impl Future<Output = Outcome<PutItemOutput, PutItemError>>;
 
-    /// Like `put_item`, but tried once, as what it writes holds only for a while. No response within `ATTEMPT_TIMEOUT`
-    /// is an error, and the write may still land.
-    fn put_item_once(&self, call: PutItemInputBuilder) -> impl Future<Output = Outcome<PutItemOutput, PutItemError>>;
-
     /// Updates an item, if its condition holds.
     fn update_item(
+        &self,
+        call: UpdateItemInputBuilder,
+    ) -> impl Future<Output = Outcome<UpdateItemOutput, UpdateItemError>>;
+
+    /// Like `update_item`, but tried once, as what it writes holds only for a while. No response within `ATTEMPT_TIMEOUT`
+    /// is an error, and the write may still land.
+    fn update_item_once(
         &self,
         call: UpdateItemInputBuilder,
     ) -> impl Future<Output = Outcome<UpdateItemOutput, UpdateItemError>>;
@@ -49,7 +52,7 @@ pub trait DynamoDb {
         call: TransactWriteItemsInputBuilder,
     ) -> impl Future<Output = Outcome<TransactWriteItemsOutput, TransactWriteItemsError>>;
 
-    /// Like `transact`, but tried once, as `put_item_once` is.
+    /// Like `transact`, but tried once, as `update_item_once` is.
     fn transact_once(
         &self,
         call: TransactWriteItemsInputBuilder,
@@ -67,12 +70,12 @@ impl DynamoDb for Client {
         Box::pin(call.send_with(self)).await
     }
 
-    async fn put_item_once(&self, call: PutItemInputBuilder) -> Outcome<PutItemOutput, PutItemError> {
-        Box::pin(call.send_with(&that_tries_once(self))).await
-    }
-
     async fn update_item(&self, call: UpdateItemInputBuilder) -> Outcome<UpdateItemOutput, UpdateItemError> {
         Box::pin(call.send_with(self)).await
+    }
+
+    async fn update_item_once(&self, call: UpdateItemInputBuilder) -> Outcome<UpdateItemOutput, UpdateItemError> {
+        Box::pin(call.send_with(&that_tries_once(self))).await
     }
 
     async fn query(&self, call: QueryInputBuilder) -> Outcome<QueryOutput, QueryError> {

@@ -7,7 +7,6 @@ use aws_sdk_dynamodb::{
     error::SdkError,
     operation::{
         get_item::GetItemInput,
-        put_item::{PutItemError, PutItemInput},
         query::QueryInput,
         transact_write_items::{
             TransactWriteItemsError, TransactWriteItemsInput, TransactWriteItemsOutput,
@@ -15,7 +14,10 @@ use aws_sdk_dynamodb::{
         },
         update_item::{UpdateItemError, UpdateItemInput},
     },
-    types::{AttributeValue, KeysAndAttributes, Put, Select, TransactWriteItem, builders::PutBuilder},
+    types::{
+        AttributeValue, KeysAndAttributes, Put, Select, TransactWriteItem, Update,
+        builders::{PutBuilder, UpdateBuilder},
+    },
 };
 use aws_types::SdkConfig;
 use landslide_domain::{
@@ -32,6 +34,7 @@ use landslide_domain::{
 use super::{
     DynamoDb, Outcome, StoreError,
     batch::read_batch,
+    change::Change,
     item::{Attributes, Item, attribute, binary, number, string, time},
     store_error,
 };
@@ -279,18 +282,21 @@ impl<D: DynamoDb> PollStore<D> {
     }
 
     /// Replaces a poll's previous revision, in one attempt: a change holds only for a while, so it must not be retried
-    /// blindly. Writes RULES conditionally, or both items in a transaction if the labels changed too.
+    /// blindly. Writes RULES conditionally, or both items in a transaction if the labels changed too. Attributes that this
+    /// code does not know stay: after a rollback, a poll may have some of a later release.
     pub async fn replace(&self, poll: &Poll) -> Result<Replaced, StoreError> {
         if poll.rules.options_revision == poll.rules.settings.revision {
             return self.replace_both(poll).await;
         }
-        let put = PutItemInput::builder()
+        let change = rules_change(&poll.rules);
+        let update = UpdateItemInput::builder()
             .table_name(&self.table)
-            .set_item(Some(rules_item(&poll.rules)))
+            .set_key(Some(rules_key(&poll.rules.settings.poll_id)))
+            .update_expression(change.expression)
             .condition_expression(OVER_THE_REVISION_BEFORE)
-            .set_expression_attribute_names(Some(names_of_condition()))
-            .set_expression_attribute_values(Some(values_of_condition(&poll.rules)));
-        match self.db.put_item_once(put).await {
+            .set_expression_attribute_names(Some(change.names))
+            .set_expression_attribute_values(Some(change.values));
+        match self.db.update_item_once(update).await {
             Ok(_) => Ok(Replaced::Done),
             Err(error) if is_overtaken(&error) => Ok(Replaced::Overtaken),
             Err(error) => Err(store_error("change poll", error)),
@@ -298,17 +304,24 @@ impl<D: DynamoDb> PollStore<D> {
     }
 
     async fn replace_both(&self, poll: &Poll) -> Result<Replaced, StoreError> {
-        let rules = Put::builder()
-            .table_name(&self.table)
-            .set_item(Some(rules_item(&poll.rules)))
-            .condition_expression(OVER_THE_REVISION_BEFORE)
-            .set_expression_attribute_names(Some(names_of_condition()))
-            .set_expression_attribute_values(Some(values_of_condition(&poll.rules)));
-        let options = Put::builder().table_name(&self.table).set_item(Some(options_item(poll)));
-        let both =
-            TransactWriteItemsInput::builder().transact_items(transact(rules)?).transact_items(transact(options)?);
+        let id = &poll.rules.settings.poll_id;
+        let rules = self.update(rules_key(id), rules_change(&poll.rules));
+        let rules = rules.condition_expression(OVER_THE_REVISION_BEFORE);
+        let options = self.update(options_key(id), Change::of(options_attributes(poll)));
+        let both = TransactWriteItemsInput::builder()
+            .transact_items(transact_update(rules)?)
+            .transact_items(transact_update(options)?);
         let outcome = self.db.transact_once(both).await;
         Ok(if written("change poll", outcome)? { Replaced::Done } else { Replaced::Overtaken })
+    }
+
+    fn update(&self, key: Item, change: Change) -> UpdateBuilder {
+        Update::builder()
+            .table_name(&self.table)
+            .set_key(Some(key))
+            .update_expression(change.expression)
+            .set_expression_attribute_names(Some(change.names))
+            .set_expression_attribute_values(Some(change.values))
     }
 
     /// Creates a poll's two items in one transaction with other writes, unless the id is taken.
@@ -415,19 +428,14 @@ impl<D: DynamoDb> PollStore<D> {
 /// Lanes may have doubled meanwhile, under the same revision. They never become fewer.
 const OVER_THE_REVISION_BEFORE: &str = "#revision = :before AND #lanes <= :lanes";
 
-fn names_of_condition() -> HashMap<String, String> {
-    HashMap::from([("#revision".to_owned(), REVISION.to_owned()), ("#lanes".to_owned(), LANES.to_owned())])
-}
-
-fn values_of_condition(rules: &Rules) -> Item {
+/// A change of RULES, with the names and values of that condition.
+fn rules_change(rules: &Rules) -> Change {
     let before = rules.settings.revision.saturating_sub(1);
-    Item::from([(":before".to_owned(), number(before)), (":lanes".to_owned(), number(rules.lanes))])
+    Change::of(rules_attributes(rules)).with_value(":before", number(before))
 }
 
-fn is_overtaken<R>(error: &SdkError<PutItemError, R>) -> bool {
-    error
-        .as_service_error()
-        .is_some_and(|error| error.is_conditional_check_failed_exception() || error.is_transaction_conflict_exception())
+fn is_overtaken<R>(error: &SdkError<UpdateItemError, R>) -> bool {
+    is_refused(error) || error.as_service_error().is_some_and(UpdateItemError::is_transaction_conflict_exception)
 }
 
 fn is_refused<R>(error: &SdkError<UpdateItemError, R>) -> bool {
@@ -437,6 +445,11 @@ fn is_refused<R>(error: &SdkError<UpdateItemError, R>) -> bool {
 fn transact(put: PutBuilder) -> Result<TransactWriteItem, StoreError> {
     let put = put.build().map_err(|error| StoreError::Broken(format!("write poll: {error}")))?;
     Ok(TransactWriteItem::builder().put(put).build())
+}
+
+fn transact_update(update: UpdateBuilder) -> Result<TransactWriteItem, StoreError> {
+    let update = update.build().map_err(|error| StoreError::Broken(format!("write poll: {error}")))?;
+    Ok(TransactWriteItem::builder().update(update).build())
 }
 
 const CONDITION: &str = "ConditionalCheckFailed";
@@ -484,44 +497,61 @@ fn created(outcome: Outcome<TransactWriteItemsOutput, TransactWriteItemsError>) 
 }
 
 fn rules_key(poll: &PollId) -> Item {
-    Item::from([(keys::POLL_ID.to_owned(), string(poll.as_str())), (keys::ITEM.to_owned(), string(keys::RULES))])
+    item_key(poll, keys::RULES)
+}
+
+fn options_key(poll: &PollId) -> Item {
+    item_key(poll, keys::OPTIONS)
+}
+
+fn item_key(poll: &PollId, item: &str) -> Item {
+    Item::from([(keys::POLL_ID.to_owned(), string(poll.as_str())), (keys::ITEM.to_owned(), string(item))])
+}
+
+/// An item of this key and these attributes.
+fn item_of(key: Item, attributes: impl IntoIterator<Item = (&'static str, Option<AttributeValue>)>) -> Item {
+    let present = attributes.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
+    key.into_iter().chain(present).collect()
 }
 
 fn rules_item(rules: &Rules) -> Item {
+    item_of(rules_key(&rules.settings.poll_id), rules_attributes(rules))
+}
+
+fn options_item(poll: &Poll) -> Item {
+    item_of(options_key(&poll.rules.settings.poll_id), options_attributes(poll))
+}
+
+/// All that this code knows of RULES, but its key. If `None`, the poll has no such attribute.
+fn rules_attributes(rules: &Rules) -> impl Iterator<Item = (&'static str, Option<AttributeValue>)> {
     let settings = &rules.settings;
+    let is_default = rules.partitions == Partitions::default();
+    let stamp = rules.stamp.as_ref().and_then(|stamp| serde_json::to_string(stamp).ok());
     let attributes = [
-        (keys::POLL_ID, string(settings.poll_id.as_str())),
-        (keys::ITEM, string(keys::RULES)),
-        (keys::OWNER, string(rules.tenant.as_str())),
-        (OWNER_ORDER, string(keys::owner_order(settings.created_at, &settings.poll_id))),
-        ("options", number(rules.options)),
-        (OPTIONS_REVISION, number(rules.options_revision)),
-        (LANES, number(rules.lanes)),
-        ("salt", binary(rules.salt)),
-        (REVISION, number(settings.revision)),
-        (CREATED_AT, time(settings.created_at)),
-        (CLOSING, time(settings.spec.closes_at.unwrap_or(Timestamp::LATEST))),
-        ("request_hash", binary(rules.request_hash)),
+        (keys::OWNER, Some(string(rules.tenant.as_str()))),
+        (OWNER_ORDER, Some(string(keys::owner_order(settings.created_at, &settings.poll_id)))),
+        ("options", Some(number(rules.options))),
+        (OPTIONS_REVISION, Some(number(rules.options_revision))),
+        (LANES, Some(number(rules.lanes))),
+        ("salt", Some(binary(rules.salt))),
+        (REVISION, Some(number(settings.revision))),
+        (CREATED_AT, Some(time(settings.created_at))),
+        (CLOSING, Some(time(settings.spec.closes_at.unwrap_or(Timestamp::LATEST)))),
+        ("request_hash", Some(binary(rules.request_hash))),
+        (PAUSED_FROM, settings.paused_from.map(time)),
+        (OFFERED_TO, settings.offered_to.as_ref().map(|tenant| string(tenant.as_str()))),
+        (COPIED_FROM, rules.copied_from.as_ref().map(|source| string(source.as_str()))),
+        (STAMP, stamp.map(string)),
+        (LANES_DOUBLED_AT, rules.lanes_doubled_at.map(time)),
+        (PARTITIONS, (!is_default).then(|| number(rules.partitions.number()))),
     ];
-    let spec = settings.spec.stored().map(|(name, stored)| (name, attribute(stored)));
-    let paused_from = settings.paused_from.map(|at| (PAUSED_FROM, time(at)));
-    let offered_to = settings.offered_to.as_ref().map(|tenant| (OFFERED_TO, string(tenant.as_str())));
-    let copied_from = rules.copied_from.as_ref().map(|source| (COPIED_FROM, string(source.as_str())));
-    let doubled_at = rules.lanes_doubled_at.map(|at| (LANES_DOUBLED_AT, time(at)));
-    let stamp = rules.stamp.as_ref().and_then(|stamp| Some((STAMP, string(serde_json::to_string(stamp).ok()?))));
-    let partitions =
-        (rules.partitions != Partitions::default()).then(|| (PARTITIONS, number(rules.partitions.number())));
-    attributes
-        .into_iter()
-        .chain(spec)
-        .chain(paused_from)
-        .chain(offered_to)
-        .chain(copied_from)
-        .chain(stamp)
-        .chain(doubled_at)
-        .chain(partitions)
-        .map(|(name, value)| (name.to_owned(), value))
-        .collect()
+    attributes.into_iter().chain(settings.spec.stored().map(|(name, stored)| (name, stored.map(attribute))))
+}
+
+/// All that this code knows of OPTIONS, but its key.
+fn options_attributes(poll: &Poll) -> [(&'static str, Option<AttributeValue>); 2] {
+    let labels = poll.options.iter().map(string).collect();
+    [("labels", Some(AttributeValue::L(labels))), (REVISION, Some(number(poll.rules.options_revision)))]
 }
 
 pub(super) fn read_id(item: &Item) -> Result<PollId, StoreError> {
@@ -585,16 +615,6 @@ fn read_partitions(attributes: &Attributes) -> Result<Partitions, StoreError> {
     // With any other number, votes would be looked up in the wrong place.
     Partitions::from_number(number)
         .ok_or_else(|| StoreError::Broken(format!("read item: no poll has {number} partitions")))
-}
-
-fn options_item(poll: &Poll) -> Item {
-    let labels = poll.options.iter().map(string).collect();
-    Item::from([
-        (keys::POLL_ID.to_owned(), string(poll.rules.settings.poll_id.as_str())),
-        (keys::ITEM.to_owned(), string(keys::OPTIONS)),
-        ("labels".to_owned(), AttributeValue::L(labels)),
-        (REVISION.to_owned(), number(poll.rules.options_revision)),
-    ])
 }
 
 /// Parses a poll from its items. `None` unless both are there.

@@ -16,7 +16,7 @@ use landslide_domain::{
 use serde_json::{Value, json};
 
 use super::*;
-use crate::testing::{Answer, Call, VirtualClock, stub};
+use crate::testing::{Answer, Call, VirtualClock, items_written, stub};
 
 fn poll_id() -> PollId {
     PollId::parse("p1").unwrap()
@@ -202,21 +202,55 @@ fn results_never_show_labels_of_another_revision() {
     assert_eq!(calls.operations(), ["BatchGetItem"; 2]);
 }
 
+/// The calls that replace a poll's former revision.
+fn replacing(poll: &Poll) -> Vec<Call> {
+    let (aws, calls) = stub(|_, _| Answer::Ok(json!({})));
+    run(PollStore::new(&aws, "polls".to_owned()).replace(poll)).unwrap();
+    calls.all()
+}
+
 #[test]
 fn a_change_of_a_poll_whose_lanes_were_doubled_meanwhile_is_overtaken() {
-    let (aws, calls) = stub(|_, _| Answer::Ok(json!({})));
     let mut edited = poll(None);
     edited.rules.settings.revision = 2;
     edited.rules.lanes = 4;
     edited.rules.lanes_doubled_at = Some(at(7));
-    run(PollStore::new(&aws, "polls".to_owned()).replace(&edited)).unwrap();
-    let [put] = calls.all().try_into().unwrap();
-    assert_eq!(put.operation, "PutItem", "its labels stay");
-    let put = put.body;
-    let condition = "#revision = :before AND #lanes <= :lanes";
-    assert_eq!(put["ConditionExpression"], condition);
-    assert_eq!(put["ExpressionAttributeValues"], json!({":before": {"N": "1"}, ":lanes": {"N": "4"}}));
-    assert_eq!(put["Item"]["lanes_doubled_at"]["N"], at(7).as_millis().to_string(), "an edit keeps it");
+    let [update] = replacing(&edited).try_into().unwrap();
+    assert_eq!(update.operation, "UpdateItem", "its labels stay");
+    assert_eq!(update.body["ConditionExpression"], "#revision = :before AND #lanes <= :lanes");
+    let values = &update.body["ExpressionAttributeValues"];
+    assert_eq!((&values[":before"], &values[":lanes"]), (&json!({"N": "1"}), &json!({"N": "4"})));
+    let [rules] = items_written(&update, &items_of(&poll(None))).try_into().unwrap();
+    assert_eq!(rules["lanes_doubled_at"]["N"], at(7).as_millis().to_string(), "an edit keeps it");
+}
+
+#[test]
+fn a_change_leaves_the_item_that_a_new_poll_like_it_would_have() {
+    let mut before = poll(Some(at(60_000)));
+    before.rules.settings.paused_from = Some(at(9));
+    before.rules.settings.offered_to = Some(TenantKey::stored("another"));
+    before.rules.copied_from = Some(PollId::parse("p0").unwrap());
+    let mut after = poll(None);
+    after.rules.settings.revision = 2;
+    for options_revision in [1, 2] {
+        after.rules.options_revision = options_revision;
+        let [change] = replacing(&after).try_into().unwrap();
+        let written = items_written(&change, &items_of(&before));
+        assert_eq!(written, items_of(&after)[..written.len()], "what it has no more is gone");
+        assert_eq!(written.len() as u64, options_revision, "labels are written if they changed");
+    }
+}
+
+#[test]
+fn a_change_keeps_the_attributes_that_this_code_does_not_know() {
+    let mut before = items_of(&poll(None));
+    before.iter_mut().for_each(|item| item["of_a_later_release"] = json!({"S": "kept"}));
+    let mut edited = poll(Some(at(60_000)));
+    (edited.rules.settings.revision, edited.rules.options_revision) = (2, 2);
+    let [change] = replacing(&edited).try_into().unwrap();
+    for item in items_written(&change, &before) {
+        assert_eq!(item["of_a_later_release"]["S"], "kept", "{item}");
+    }
 }
 
 #[test]
@@ -352,11 +386,11 @@ fn a_change_that_meets_a_transaction_is_overtaken_and_tried_once() {
     let mut edited = poll(None);
     edited.rules.settings.revision = 2;
     let outcome = run(PollStore::new(&aws, "polls".to_owned()).replace(&edited)).unwrap();
-    assert_eq!((outcome, calls.operations()), (Replaced::Overtaken, vec!["PutItem".to_owned()]));
+    assert_eq!((outcome, calls.operations()), (Replaced::Overtaken, vec!["UpdateItem".to_owned()]));
     let (aws, calls) = stub(|_, _| Answer::Lost);
     let outcome = run(PollStore::new(&aws, "polls".to_owned()).replace(&edited));
     assert!(matches!(outcome, Err(StoreError::Unavailable(_))), "{outcome:?}");
-    assert_eq!(calls.operations(), ["PutItem"], "what it says holds for a while only");
+    assert_eq!(calls.operations(), ["UpdateItem"], "what it says holds for a while only");
 }
 
 fn lane() -> LaneKey {

@@ -130,10 +130,9 @@ macro_rules! poll_settings {
             /// The names of all settings, in the API and in the table.
             pub const NAMES: &[&str] = &[stringify!($text), $(stringify!($name)),*];
 
-            /// The settings by name, as an item holds them.
-            pub fn stored(&self) -> impl Iterator<Item = (&'static str, Stored)> {
-                let all = [(stringify!($text), self.$text.stored()), $((stringify!($name), self.$name.stored())),*];
-                all.into_iter().filter_map(|(name, stored)| Some((name, stored?)))
+            /// All settings by name, as an item holds them. If `None`, the item has no such attribute.
+            pub fn stored(&self) -> impl Iterator<Item = (&'static str, Option<Stored>)> {
+                [(stringify!($text), self.$text.stored()), $((stringify!($name), self.$name.stored())),*].into_iter()
             }
 
             /// Parses the settings that an item holds, by name.
@@ -315,13 +314,18 @@ mod tests {
         poll_asked_for(body, at(0)).unwrap().rules.settings.spec
     }
 
+    /// The settings' item.
+    fn item() -> HashMap<&'static str, Stored> {
+        spec().stored().filter_map(|(name, stored)| Some((name, stored?))).collect()
+    }
+
     fn read(item: &HashMap<&'static str, Stored>) -> Result<PollSpec, UnreadableSetting> {
         PollSpec::read(|name| Ok::<_, UnreadableSetting>(item.get(name).cloned()))
     }
 
     #[test]
     fn settings_are_read_as_they_were_stored() {
-        let item: HashMap<_, _> = spec().stored().collect();
+        let item = item();
         assert_eq!(item["results"], Stored::Text("owner".to_owned()));
         assert_eq!(item["closes_at"], Stored::Number(at(9).as_millis()));
         assert!(!item.contains_key("opens_at"));
@@ -331,12 +335,12 @@ mod tests {
     #[test]
     fn a_setting_that_is_missing_or_of_another_type_is_named() {
         for name in PollSpec::NAMES.iter().filter(|name| !name.ends_with("_at")) {
-            let mut item: HashMap<_, _> = spec().stored().collect();
+            let mut item = item();
             item.remove(name);
             assert_eq!(read(&item), Err(UnreadableSetting(name)));
         }
         for (name, wrong) in [("max_choices", Stored::Number(256)), ("kind", Stored::Text("ranked".to_owned()))] {
-            let mut item: HashMap<_, _> = spec().stored().collect();
+            let mut item = item();
             item.insert(name, wrong);
             assert_eq!(read(&item), Err(UnreadableSetting(name)));
         }

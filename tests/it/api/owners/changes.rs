@@ -375,3 +375,52 @@ async fn a_peak_raised_while_votes_come_in_spreads_them_over_more_lanes_and_lose
     app.assert_recounted(&poll, &results).await;
     app.assert_no_dead_letter_of(&poll).await;
 }
+
+const UNKNOWN: &str = "of_a_later_release";
+
+/// Stores an attribute in both items of a poll that no code here knows, as a later release may before a rollback.
+async fn add_unknown(app: &App, poll: &str) {
+    for item in ["RULES", "OPTIONS"] {
+        app.aws.set_poll_attribute(poll, item, UNKNOWN, "stays").await;
+    }
+}
+
+/// Fails unless the change is done, and the attribute still in both items.
+async fn assert_unknown_stays(app: &App, poll: &str, change: &Answer, revision: u64) {
+    assert_at(change, revision);
+    for item in ["RULES", "OPTIONS"] {
+        let stored = app.aws.poll_item(poll, item).await;
+        assert_eq!(stored[UNKNOWN]["S"], "stays", "revision {revision}, {item}: {stored}");
+    }
+}
+
+#[tokio::test]
+async fn what_a_later_release_has_stored_stays_through_every_change_of_a_poll() {
+    let app = App::new();
+    let owner = app.account(&someone());
+    let scheduled = scheduled_poll(&app, &owner).await;
+    add_unknown(&app, &scheduled).await;
+    let labels = app.change_poll(&scheduled, &owner, "*", &json!({"options": ["x", "y"]})).await;
+    assert_unknown_stays(&app, &scheduled, &labels, 2).await;
+    let opened = app.change_poll(&scheduled, &owner, "*", &json!({"opens_at": null})).await;
+    assert_unknown_stays(&app, &scheduled, &opened, 3).await;
+    let stored = app.aws.poll_item(&scheduled, "RULES").await;
+    assert!(stored["opens_at"].is_null(), "what the code does know is removed: {stored}");
+
+    let open = app.poll_of(&owner, colours()).await;
+    add_unknown(&app, &open).await;
+    let heir = someone();
+    let offer = json!({"issuer": app.issuer.claims(&heir)["iss"], "kind": "account", "value": heir});
+    let changed = app.change_poll(&open, &owner, "*", &json!({"peak_votes_per_second": 9_000})).await;
+    assert_unknown_stays(&app, &open, &changed, 2).await;
+    for (verb, revision) in [("pause", 3), ("resume", 4)] {
+        let answer = app.post_without_body(&format!("/v1/polls/{open}/{verb}"), &owner).await;
+        assert_unknown_stays(&app, &open, &answer, revision).await;
+    }
+    let offered = app.post(&format!("/v1/polls/{open}/transfer"), &owner, &offer).await;
+    assert_unknown_stays(&app, &open, &offered, 5).await;
+    let heir = app.account(&heir);
+    let accepted = app.post_without_body(&format!("/v1/polls/{open}/transfer/accept"), &heir).await;
+    assert_unknown_stays(&app, &open, &accepted, 6).await;
+    assert_unknown_stays(&app, &open, &app.close_poll(&open, &heir).await, 7).await;
+}

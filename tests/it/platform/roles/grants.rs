@@ -6,6 +6,9 @@ pub type Grant = (&'static str, &'static [&'static str]);
 /// What counts a tenant's requests.
 const COUNTS_REQUESTS: Grant = ("Tenants", &["dynamodb:GetItem", "dynamodb:UpdateItem"]);
 
+/// What changes a poll. The releases that a rollback brings back put whole items.
+const CHANGES_POLLS: Grant = ("Polls", &["dynamodb:Query", "dynamodb:UpdateItem", "dynamodb:PutItem"]);
+
 /// What each function may do.
 pub const MAY: &[(&str, &[Grant])] = &[
     (
@@ -26,9 +29,9 @@ pub const MAY: &[(&str, &[Grant])] = &[
         ],
     ),
     ("get-poll", &[("Polls", &["dynamodb:Query"])]),
-    ("update-poll", &[("Polls", &["dynamodb:Query", "dynamodb:PutItem"]), COUNTS_REQUESTS]),
-    ("close-poll", &[("Polls", &["dynamodb:Query", "dynamodb:PutItem"]), COUNTS_REQUESTS]),
-    ("pause-poll", &[("Polls", &["dynamodb:Query", "dynamodb:PutItem"]), COUNTS_REQUESTS]),
+    ("update-poll", &[CHANGES_POLLS, COUNTS_REQUESTS]),
+    ("close-poll", &[CHANGES_POLLS, COUNTS_REQUESTS]),
+    ("pause-poll", &[CHANGES_POLLS, COUNTS_REQUESTS]),
     (
         "copy-poll",
         &[
@@ -38,7 +41,7 @@ pub const MAY: &[(&str, &[Grant])] = &[
             ("PollIdSecret", &["secretsmanager:GetSecretValue"]),
         ],
     ),
-    ("transfer-poll", &[("Polls", &["dynamodb:Query", "dynamodb:PutItem"]), COUNTS_REQUESTS]),
+    ("transfer-poll", &[CHANGES_POLLS, COUNTS_REQUESTS]),
     ("register-device", &[("DeviceSecret", &["secretsmanager:GetSecretValue"])]),
     ("cast-vote", &[("Polls", &["dynamodb:GetItem"]), ("Votes", &["dynamodb:GetItem", "dynamodb:PutItem"])]),
     ("get-vote", &[("Polls", &["dynamodb:GetItem"]), ("Votes", &["dynamodb:GetItem"])]),

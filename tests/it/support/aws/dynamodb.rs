@@ -100,6 +100,16 @@ impl Aws {
             .take()
     }
 
+    /// Sets an attribute of a poll's item to a text.
+    pub async fn set_poll_attribute(&self, poll: &str, item: &str, name: &str, text: &str) {
+        let update = json!({
+            "TableName": self.polls, "Key": {"poll_id": {"S": poll}, "item": {"S": item}},
+            "UpdateExpression": "SET #name = :text", "ExpressionAttributeNames": {"#name": name},
+            "ExpressionAttributeValues": {":text": {"S": text}},
+        });
+        self.dynamodb("UpdateItem", &update).await;
+    }
+
     /// Gives a poll more lanes, as a lane that is too hot does.
     pub async fn set_lanes(&self, poll: &str, lanes: u64) {
         let update = json!({

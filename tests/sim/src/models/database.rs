@@ -139,43 +139,44 @@ impl Table {
         Written::Done(stands)
     }
 
-    /// Doubles a poll's lanes if the condition of the call holds: the one update that the product makes.
-    pub fn double_lanes(&mut self, update: &UpdateItemInput) -> Written {
-        assert_eq!(update.update_expression(), Some("SET #lanes = #lanes + #lanes, #doubled_at = :now"));
-        let stored = self.stored_mut(self.key(update.key().expect("an update has a key")));
+    /// Updates an item if the condition of the call holds.
+    pub fn update(&mut self, update: &UpdateItemInput) -> Written {
+        let key = update.key().expect("an update has a key");
+        let stored = self.stored_mut(self.key(key));
         if stored.as_ref().is_some_and(|stored| stored.is_locked) {
             return Written::Conflict;
         }
         let stands = stored.as_ref().map(|stored| stored.item.clone());
-        let (true, Some(stored)) = (Condition::of_update(update).holds(stands.as_deref()), stored) else {
+        if !Condition::of_update(update).holds(stands.as_deref()) {
             return Written::ConditionFailed(stands);
-        };
-        let mut item = Item::clone(&stored.item);
-        item.insert("lanes".to_owned(), AttributeValue::N((2 * number(&item, "lanes")).to_string()));
-        let now = update.expression_attribute_values().expect("values")[":now"].clone();
-        item.insert("lanes_doubled_at".to_owned(), now);
-        *stored = Stored { item: Rc::new(item), former: stands.clone(), is_locked: false };
+        }
+        let item = Rc::new(updated(update, stands.as_deref()));
+        let stores = Stored { item, former: stands.clone(), is_locked: false };
+        match stored {
+            Some(stored) => *stored = stores,
+            None => self.insert(self.key(key), stores),
+        }
         Written::Done(stands)
     }
 
-    /// Whether a put of a transaction could be done now; if so, its item is locked until it lands.
-    pub fn lock(&mut self, put: &PutItemInput) -> Written {
-        let Some(stored) = self.stored_mut(self.key(put.item().expect("a put has an item"))) else {
-            return if Condition::of(put).holds(None) { Written::Done(None) } else { Written::ConditionFailed(None) };
+    /// Whether a transaction's write could be done now; if so, its item is locked until it lands.
+    pub fn lock(&mut self, write: &Write) -> Written {
+        let Some(stored) = self.stored_mut(self.key(write.key())) else {
+            return if write.condition().holds(None) { Written::Done(None) } else { Written::ConditionFailed(None) };
         };
         if stored.is_locked {
             return Written::Conflict;
         }
-        if !Condition::of(put).holds(Some(&stored.item)) {
+        if !write.condition().holds(Some(&stored.item)) {
             return Written::ConditionFailed(Some(stored.item.clone()));
         }
         stored.is_locked = true;
         Written::Done(Some(stored.item.clone()))
     }
 
-    /// Gives up the lock of a transaction that does not take place.
-    pub fn unlock(&mut self, put: &PutItemInput) {
-        if let Some(stored) = self.stored_mut(self.key(put.item().expect("a put has an item"))) {
+    /// Gives up the lock of a transaction that does not take place, or has landed.
+    pub fn unlock(&mut self, write: &Write) {
+        if let Some(stored) = self.stored_mut(self.key(write.key())) {
             stored.is_locked = false;
         }
     }
@@ -219,6 +220,71 @@ impl Table {
         }
         gone
     }
+}
+
+/// A transaction's write of one item.
+#[derive(Clone)]
+pub enum Write {
+    /// Of a whole item.
+    Put(PutItemInput),
+    /// Of some attributes.
+    Update(UpdateItemInput),
+}
+
+impl Write {
+    /// The table's name.
+    pub fn table(&self) -> &str {
+        let table = match self {
+            Self::Put(put) => put.table_name(),
+            Self::Update(update) => update.table_name(),
+        };
+        table.expect("a table")
+    }
+
+    /// The item that it leaves, of what stands.
+    pub fn item(&self, stands: Option<&Item>) -> Item {
+        match self {
+            Self::Put(put) => put.item().expect("a put has an item").clone(),
+            Self::Update(update) => updated(update, stands),
+        }
+    }
+
+    /// Attributes with the key among them.
+    fn key(&self) -> &Item {
+        match self {
+            Self::Put(put) => put.item().expect("a put has an item"),
+            Self::Update(update) => update.key().expect("an update has a key"),
+        }
+    }
+
+    fn condition(&self) -> Condition<'_> {
+        match self {
+            Self::Put(put) => Condition::of(put),
+            Self::Update(update) => Condition::of_update(update),
+        }
+    }
+}
+
+/// What an update makes of the item that stands: `SET #name = …, … REMOVE #name, …`, each set to a `:value` or to the sum of
+/// attributes.
+fn updated(update: &UpdateItemInput, stands: Option<&Item>) -> Item {
+    let mut item = stands.or(update.key()).expect("an update has a key").clone();
+    let names = update.expression_attribute_names().expect("names of an update");
+    let values = update.expression_attribute_values().expect("values of an update");
+    let expression =
+        update.update_expression().expect("an expression").strip_prefix("SET ").expect("it sets something");
+    let (set, removed) = expression.split_once(" REMOVE ").unwrap_or((expression, ""));
+    for (name, operand) in set.split(", ").map(|one| one.split_once(" = ").expect("an assignment")) {
+        let value = values.get(operand).cloned().unwrap_or_else(|| {
+            let sum: u64 = operand.split(" + ").map(|name| number(&item, &names[name])).sum();
+            AttributeValue::N(sum.to_string())
+        });
+        item.insert(names[name].clone(), value);
+    }
+    for name in removed.split(", ").filter(|name| !name.is_empty()) {
+        item.remove(&names[name]);
+    }
+    item
 }
 
 /// A condition with its names and values: of the clauses joined by AND each must hold, of those that a clause joins by OR

@@ -2,7 +2,7 @@ use std::sync::{Arc, Mutex};
 
 use landslide_aws::{
     store::PollStore,
-    testing::{Answer, Call, VirtualClock, stub},
+    testing::{Answer, Call, VirtualClock, items_written, stub},
 };
 use landslide_domain::{
     lease::PROPAGATION_MS,
@@ -129,7 +129,7 @@ impl Table {
     }
 
     fn is_over_what_stands(&mut self, call: &Call) -> bool {
-        let before = rules_put(call)["ExpressionAttributeValues"][":before"]["N"].clone();
+        let before = rules_part(call)["ExpressionAttributeValues"][":before"]["N"].clone();
         before.is_null() || self.rules()["revision"]["N"] == before
     }
 
@@ -137,7 +137,7 @@ impl Table {
         if !self.items.is_empty() && !self.is_over_what_stands(call) {
             return;
         }
-        for item in items_put(call) {
+        for item in items_written(call, &self.items) {
             self.items.retain(|stands| stands["item"] != item["item"]);
             self.items.push(item);
         }
@@ -152,22 +152,15 @@ impl Table {
 }
 
 fn refused(call: &Call) -> Answer {
-    if call.operation == "PutItem" {
+    if call.operation == "UpdateItem" {
         return Answer::condition_failed(Value::Null);
     }
     let reasons = json!([{"Code": "ConditionalCheckFailed"}, {"Code": "None"}]);
     Answer::Refused("TransactionCanceledException", json!({"CancellationReasons": reasons}))
 }
 
-fn rules_put(call: &Call) -> &Value {
-    if call.operation == "PutItem" { &call.body } else { &call.body["TransactItems"][0]["Put"] }
-}
-
-fn items_put(call: &Call) -> Vec<Value> {
-    match call.body["TransactItems"].as_array() {
-        Some(puts) => puts.iter().map(|put| put["Put"]["Item"].clone()).collect(),
-        None => vec![call.body["Item"].clone()],
-    }
+fn rules_part(call: &Call) -> &Value {
+    if call.operation == "UpdateItem" { &call.body } else { &call.body["TransactItems"][0]["Update"] }
 }
 
 /// PollChanges over a table that holds `poll`, 10 s after `at(0)`. Writes meet these fates in turn, and land after
@@ -465,9 +458,9 @@ fn only_new_labels_take_a_transaction() {
     let scheduled = poll(json!({"opens_at": at(60)}));
     for (body, operation) in [
         (json!({"options": ["x", "y"]}), "TransactWriteItems"),
-        (json!({"question": "R", "opens_at": at(70), "results": "owner"}), "PutItem"),
-        (json!({"closes_at": at(90)}), "PutItem"),
-        (json!({"peak_votes_per_second": 9_000}), "PutItem"),
+        (json!({"question": "R", "opens_at": at(70), "results": "owner"}), "UpdateItem"),
+        (json!({"closes_at": at(90)}), "UpdateItem"),
+        (json!({"peak_votes_per_second": 9_000}), "UpdateItem"),
     ] {
         let (editing, table) = editing(&scheduled, &[Fate::LandsAfterCalls(100)]);
         let outcome = edit_it(&editing, body);

@@ -14,7 +14,7 @@ use aws_sdk_dynamodb::{
         update_item::{UpdateItemError, UpdateItemInput, UpdateItemOutput, builders::UpdateItemInputBuilder},
     },
     types::{
-        CancellationReason, ReturnValuesOnConditionCheckFailure,
+        CancellationReason, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
         error::{ConditionalCheckFailedException, TransactionCanceledException, TransactionConflictException},
     },
 };
@@ -29,7 +29,11 @@ use super::{Busy, Client, USUAL_MS};
 use crate::{
     faults::Fault,
     item::{Item, item_bytes, outline},
-    models::{account::Account, database::Written, process::Process},
+    models::{
+        account::Account,
+        database::{Write, Written},
+        process::Process,
+    },
     numbers::count,
 };
 
@@ -85,30 +89,25 @@ impl DynamoDb for Client {
         put.outcome(written.ok_or_else(given_up)?)
     }
 
-    async fn put_item_once(&self, call: PutItemInputBuilder) -> Outcome<PutItemOutput, PutItemError> {
-        let put = Rc::new(self.put(call));
-        let again = put.clone();
-        let act = Rc::new(move |account: &Rc<Account>| write(account, &again));
-        match self.attempt("put item once", ATTEMPT_TIMEOUT.as_millis() as u64, act).await {
-            Some(Ok(written)) => put.outcome(written),
-            Some(Err(Busy)) | None => Err(given_up()),
+    async fn update_item(&self, call: UpdateItemInputBuilder) -> Outcome<UpdateItemOutput, UpdateItemError> {
+        let update = Rc::new(self.update(call));
+        let again = update.clone();
+        self.account.doubling.ring();
+        let written = self.call("update item", move |account| change(account, &again)).await.ok_or_else(given_up)?;
+        if let Written::Done(_) = written {
+            // The one update that is sent again is that of lanes.
+            count(&self.account.world.numbers.doublings);
         }
+        outcome_of_update(written)
     }
 
-    async fn update_item(&self, call: UpdateItemInputBuilder) -> Outcome<UpdateItemOutput, UpdateItemError> {
-        let call = call.build().expect("a call is whole");
-        let (who, by) = (self.process.clone(), self.process.invocation.get());
-        self.account.doubling.ring();
-        let written = self.call("update item", move |account| double_lanes(account, &who, by, &call)).await;
-        match written.ok_or_else(given_up)? {
-            Written::ConditionFailed(_) => {
-                let failed = ConditionalCheckFailedException::builder().build();
-                Err(refused(UpdateItemError::ConditionalCheckFailedException(failed)))
-            }
-            Written::Conflict => Err(refused(UpdateItemError::TransactionConflictException(
-                TransactionConflictException::builder().build(),
-            ))),
-            Written::Done(_) => Ok(UpdateItemOutput::builder().build()),
+    async fn update_item_once(&self, call: UpdateItemInputBuilder) -> Outcome<UpdateItemOutput, UpdateItemError> {
+        let update = Rc::new(self.update(call));
+        let again = update.clone();
+        let act = Rc::new(move |account: &Rc<Account>| change(account, &again));
+        match self.attempt("update item once", ATTEMPT_TIMEOUT.as_millis() as u64, act).await {
+            Some(Ok(written)) => outcome_of_update(written),
+            Some(Err(Busy)) | None => Err(given_up()),
         }
     }
 
@@ -150,6 +149,11 @@ impl Client {
         Put { call, item, who: self.process.clone(), by: self.process.invocation.get() }
     }
 
+    fn update(&self, call: UpdateItemInputBuilder) -> Update {
+        let call = call.build().expect("a call is whole");
+        Update { call, who: self.process.clone(), by: self.process.invocation.get() }
+    }
+
     /// One try of a transaction; of one that stalls nobody hears, and it lands after that many milliseconds.
     async fn transact_in(
         &self,
@@ -158,18 +162,18 @@ impl Client {
     ) -> Outcome<TransactWriteItemsOutput, TransactWriteItemsError> {
         let call = call.build().expect("a call is whole");
         let by = self.process.invocation.get();
-        let puts: Vec<PutItemInput> = call.transact_items().iter().map(as_put).collect();
+        let writes: Vec<Write> = call.transact_items().iter().map(as_write).collect();
         let time_max = ATTEMPT_TIMEOUT.as_millis() as u64;
         if let Some(stalled_ms) = stalled_ms {
             let again = self.account.clone();
             let there = self.account.world.draw(USUAL_MS);
             self.account.world.executor.after(there, move || {
-                begin_transaction(&again, by, &puts, stalled_ms - there);
+                begin_transaction(&again, by, &writes, stalled_ms - there);
             });
             self.account.world.executor.sleep(time_max).await;
             return Err(given_up());
         }
-        let act = Rc::new(move |account: &Rc<Account>| Ok(begin_transaction(account, by, &puts, 0)));
+        let act = Rc::new(move |account: &Rc<Account>| Ok(begin_transaction(account, by, &writes, 0)));
         match self.attempt("transact", time_max, act).await {
             Some(Ok(None)) => Ok(TransactWriteItemsOutput::builder().build()),
             Some(Ok(Some(code))) => {
@@ -232,25 +236,54 @@ fn write(account: &Rc<Account>, put: &Put) -> Result<Written, Busy> {
     Ok(written)
 }
 
-fn double_lanes(account: &Rc<Account>, who: &Process, by: u64, call: &UpdateItemInput) -> Result<Written, Busy> {
-    let written = account.tables.borrow_mut().of_mut(call.table_name().expect("a table")).double_lanes(call);
+/// An update on its way.
+struct Update {
+    call: UpdateItemInput,
+    who: Rc<Process>,
+    /// The invocation that sent it.
+    by: u64,
+}
+
+/// Does an update, and has the stream and the ledger know.
+fn change(account: &Rc<Account>, update: &Update) -> Result<Written, Busy> {
+    let Update { call, who, by } = update;
+    let (table, key) = (call.table_name().expect("a table"), call.key().expect("an update has a key"));
+    if account.is_table_out(Some(table)) || !account.partition_takes(table, &stored(account, table, key)) {
+        return Err(Busy);
+    }
+    let written = account.tables.borrow_mut().of_mut(table).update(call);
     match &written {
         Written::Done(former) => {
-            count(&account.world.numbers.doublings);
-            account.world.tell(&who.name, || "doubles the poll's lanes".to_owned());
-            let table = call.table_name().expect("a table");
-            let key = call.key().expect("an update has a key");
-            let item = {
-                let tables = account.tables.borrow();
-                let table = tables.of(Some(table));
-                table.get(table.key(key))
-            };
-            account.landed(by, table, former.as_deref(), &item.expect("it was just updated"));
+            let item = stored(account, table, key);
+            account.landed(*by, table, former.as_deref(), &item);
+            account.world.tell(&who.name, || format!("writes {}", outline(&item)));
         }
-        Written::ConditionFailed(_) => account.world.tell(&who.name, || "finds the poll's lanes doubled".to_owned()),
-        Written::Conflict => account.world.tell(&who.name, || "finds the poll in a transaction".to_owned()),
+        Written::ConditionFailed(_) | Written::Conflict => {
+            count(&account.world.numbers.conflicts);
+            account.world.tell(&who.name, || format!("comes too late to update {}", outline(key)));
+        }
     }
     Ok(written)
+}
+
+/// The item that stands at a key; the key itself, if there is none.
+fn stored(account: &Account, table: &str, key: &Item) -> Rc<Item> {
+    let tables = account.tables.borrow();
+    let table = tables.of(Some(table));
+    table.get(table.key(key)).unwrap_or_else(|| Rc::new(key.clone()))
+}
+
+#[expect(clippy::result_large_err, reason = "it is what the SDK's own calls return")]
+fn outcome_of_update(written: Written) -> Outcome<UpdateItemOutput, UpdateItemError> {
+    match written {
+        Written::ConditionFailed(_) => Err(refused(UpdateItemError::ConditionalCheckFailedException(
+            ConditionalCheckFailedException::builder().build(),
+        ))),
+        Written::Conflict => {
+            Err(refused(UpdateItemError::TransactionConflictException(TransactionConflictException::builder().build())))
+        }
+        Written::Done(_) => Ok(UpdateItemOutput::builder().build()),
+    }
 }
 
 /// A page of a query, if its partition has the read units for it now.
@@ -289,42 +322,54 @@ fn page(account: &Rc<Account>, call: &QueryInput) -> (Vec<Rc<Item>>, Option<Item
     (rows, last)
 }
 
-fn as_put(item: &aws_sdk_dynamodb::types::TransactWriteItem) -> PutItemInput {
-    let put = item.put().expect("a transaction of puts");
-    PutItemInput::builder()
+fn as_write(item: &TransactWriteItem) -> Write {
+    if let Some(update) = item.update() {
+        let update = UpdateItemInput::builder()
+            .table_name(update.table_name())
+            .set_key(Some(update.key().clone()))
+            .update_expression(update.update_expression())
+            .set_condition_expression(update.condition_expression().map(str::to_owned))
+            .set_expression_attribute_names(update.expression_attribute_names().cloned())
+            .set_expression_attribute_values(update.expression_attribute_values().cloned());
+        return Write::Update(update.build().expect("an update is whole"));
+    }
+    let put = item.put().expect("a transaction of puts and updates");
+    let put = PutItemInput::builder()
         .table_name(put.table_name())
         .set_item(Some(put.item().clone()))
         .set_condition_expression(put.condition_expression().map(str::to_owned))
         .set_expression_attribute_names(put.expression_attribute_names().cloned())
-        .set_expression_attribute_values(put.expression_attribute_values().cloned())
-        .build()
-        .expect("a put is whole")
+        .set_expression_attribute_values(put.expression_attribute_values().cloned());
+    Write::Put(put.build().expect("a put is whole"))
 }
 
 /// Begins a transaction, which lands at once, or item by item where the fault strikes, or not before `stalled_ms`, with
 /// its first item at any time until then. The code of its cancellation, if it is cancelled.
-fn begin_transaction(account: &Rc<Account>, by: u64, puts: &[PutItemInput], stalled_ms: u64) -> Option<&'static str> {
+fn begin_transaction(account: &Rc<Account>, by: u64, writes: &[Write], stalled_ms: u64) -> Option<&'static str> {
     let mut tables = account.tables.borrow_mut();
-    for (place, put) in puts.iter().enumerate() {
-        let code = match tables.of_mut(put.table_name().expect("a table")).lock(put) {
-            Written::Done(_) => continue,
+    let mut items = Vec::with_capacity(writes.len());
+    for (place, write) in writes.iter().enumerate() {
+        let code = match tables.of_mut(write.table()).lock(write) {
+            Written::Done(stands) => {
+                items.push((write.table().to_owned(), write.item(stands.as_deref())));
+                continue;
+            }
             Written::ConditionFailed(_) => "ConditionalCheckFailed",
             Written::Conflict => "TransactionConflict",
         };
         count(&account.world.numbers.conflicts);
-        puts[..place].iter().for_each(|put| tables.of_mut(put.table_name().expect("a table")).unlock(put));
+        writes[..place].iter().for_each(|write| tables.of_mut(write.table()).unlock(write));
         return Some(code);
     }
     drop(tables);
     let is_torn = account.world.faults.strikes(Fault::TornRead);
-    let mut order: Vec<&PutItemInput> = puts.iter().collect();
     if (is_torn || stalled_ms > 0) && account.world.once_in(2) {
-        order.reverse();
+        items.reverse();
     }
     let mut delay = if stalled_ms > 0 { account.world.draw(stalled_ms) } else { 0 };
-    for put in order {
-        let (again, put) = (account.clone(), put.clone());
-        let land = move || again.land(by, put.table_name().expect("a table"), put.item().expect("an item"));
+    for (table, item) in items {
+        let again = account.clone();
+        let land = move || again.land(by, &table, &item);
         if delay == 0 {
             land()
         } else {
@@ -332,10 +377,10 @@ fn begin_transaction(account: &Rc<Account>, by: u64, puts: &[PutItemInput], stal
         }
         delay = if stalled_ms > 0 { stalled_ms } else { delay + if is_torn { 1 + account.world.draw(30) } else { 0 } };
     }
-    let (again, puts) = (account.clone(), puts.to_vec());
+    let (again, writes) = (account.clone(), writes.to_vec());
     let end = move || {
         let mut tables = again.tables.borrow_mut();
-        puts.iter().for_each(|put| tables.of_mut(put.table_name().expect("a table")).unlock(put));
+        writes.iter().for_each(|write| tables.of_mut(write.table()).unlock(write));
     };
     if delay == 0 {
         end()
