@@ -91,18 +91,48 @@ pub enum Stored {
 pub struct UnreadableSetting(pub &'static str);
 
 /// The type that a setting has.
-trait Setting: Sized {
+trait Setting: Sized + PartialEq {
     /// The value for an item. If `None`, the item has no such attribute.
     fn stored(&self) -> Option<Stored>;
     /// Parses what an item holds. Returns `None` if it is not valid.
     fn read(stored: Option<Stored>) -> Option<Self>;
+
+    /// Whether it is at the default at which items and hashes lack it.
+    fn is_absent(&self, absent_at: Option<Self>) -> bool {
+        absent_at.as_ref() == Some(self)
+    }
+
+    /// Like `stored`; `None` also at that default.
+    fn stored_unless(&self, absent_at: Option<Self>) -> Option<Stored> {
+        if self.is_absent(absent_at) { None } else { self.stored() }
+    }
+
+    /// Like `read`; an item without the attribute has that default.
+    fn read_or(stored: Option<Stored>, absent_at: Option<Self>) -> Option<Self> {
+        match (stored, absent_at) {
+            (None, Some(default)) => Some(default),
+            (stored, _) => Self::read(stored),
+        }
+    }
+}
+
+macro_rules! optional {
+    () => {
+        None
+    };
+    ($value:expr) => {
+        Some($value)
+    };
 }
 
 macro_rules! poll_settings {
     (
         $(#[$text_doc:meta])* $text:ident: $text_type:ty, sent as $text_sent:ty, changes $text_changes:ident;
         labels;
-        $($(#[$doc:meta])* $name:ident: $type:ty, sent as $sent:ty, changes $changes:ident;)*
+        $(
+            $(#[$doc:meta])* $name:ident: $type:ty, sent as $sent:ty, changes $changes:ident
+            $(, absent at $default:expr)?;
+        )*
     ) => {
         /// All settings that a poll's owner chooses.
         #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -132,7 +162,11 @@ macro_rules! poll_settings {
 
             /// All settings by name, as an item holds them. If `None`, the item has no such attribute.
             pub fn stored(&self) -> impl Iterator<Item = (&'static str, Option<Stored>)> {
-                [(stringify!($text), self.$text.stored()), $((stringify!($name), self.$name.stored())),*].into_iter()
+                let all = [
+                    (stringify!($text), self.$text.stored()),
+                    $((stringify!($name), self.$name.stored_unless(optional!($($default)?)))),*
+                ];
+                all.into_iter()
             }
 
             /// Parses the settings that an item holds, by name.
@@ -141,7 +175,10 @@ macro_rules! poll_settings {
             ) -> Result<Self, E> {
                 Ok(Self {
                     $text: Setting::read(item(stringify!($text))?).ok_or(UnreadableSetting(stringify!($text)))?,
-                    $($name: Setting::read(item(stringify!($name))?).ok_or(UnreadableSetting(stringify!($name)))?,)*
+                    $(
+                        $name: Setting::read_or(item(stringify!($name))?, optional!($($default)?))
+                            .ok_or(UnreadableSetting(stringify!($name)))?,
+                    )*
                 })
             }
 
@@ -167,11 +204,15 @@ macro_rules! poll_settings {
                 }
             }
 
-            /// Writes settings and labels into a JSON object, in the table's order.
+            /// Writes settings and labels into the hashed JSON object, in the table's order.
             pub(super) fn write<M: serde::ser::SerializeMap>(&self, labels: &[String], map: &mut M) -> Result<(), M::Error> {
                 map.serialize_entry(stringify!($text), &self.$text)?;
                 map.serialize_entry("options", labels)?;
-                $(map.serialize_entry(stringify!($name), &self.$name)?;)*
+                $(
+                    if !self.$name.is_absent(optional!($($default)?)) {
+                        map.serialize_entry(stringify!($name), &self.$name)?;
+                    }
+                )*
                 Ok(())
             }
         }
@@ -201,8 +242,9 @@ macro_rules! poll_settings {
 }
 
 // The order is that of responses and of the hashed JSON. `NewPoll::hash` covers all settings and labels, to recognise a
-// repeated request. So a new setting must be left out at its default, or a repeat across that deployment becomes a
-// conflict.
+// repeated request. A setting that stored polls lack ends with `, absent at` and its default: an item without it has the
+// default, and at the default it is neither stored nor hashed. So polls of before are read, and a repeat across that
+// deployment is no conflict.
 poll_settings! {
     /// What is asked.
     question: String, sent as String, changes UntilOpen;
@@ -308,15 +350,20 @@ mod tests {
     use super::*;
     use crate::testing::{at, poll_asked_for};
 
-    fn spec() -> PollSpec {
-        let body =
-            json!({"question": "Q", "options": ["a", "b"], "kind": "multiple", "closes_at": at(9), "results": "owner"});
+    fn spec_of(body: serde_json::Value) -> PollSpec {
         poll_asked_for(body, at(0)).unwrap().rules.settings.spec
     }
 
-    /// The settings' item.
-    fn item() -> HashMap<&'static str, Stored> {
-        spec().stored().filter_map(|(name, stored)| Some((name, stored?))).collect()
+    /// A poll with all that may be absent, set.
+    fn spec() -> PollSpec {
+        spec_of(
+            json!({"question": "Q", "options": ["a", "b"], "kind": "multiple", "opens_at": at(8), "closes_at": at(9),
+            "results": "owner"}),
+        )
+    }
+
+    fn item_of(spec: &PollSpec) -> HashMap<&'static str, Stored> {
+        spec.stored().filter_map(|(name, stored)| Some((name, stored?))).collect()
     }
 
     fn read(item: &HashMap<&'static str, Stored>) -> Result<PollSpec, UnreadableSetting> {
@@ -325,22 +372,33 @@ mod tests {
 
     #[test]
     fn settings_are_read_as_they_were_stored() {
-        let item = item();
+        let item = item_of(&spec());
         assert_eq!(item["results"], Stored::Text("owner".to_owned()));
         assert_eq!(item["closes_at"], Stored::Number(at(9).as_millis()));
-        assert!(!item.contains_key("opens_at"));
         assert_eq!(read(&item), Ok(spec()));
+        assert!(!item_of(&spec_of(json!({"question": "Q", "options": ["a", "b"]}))).contains_key("opens_at"));
+    }
+
+    /// What every stored poll has. A later setting is none of these: the first polls don't have it.
+    const ALWAYS: [&str; 7] =
+        ["question", "kind", "max_choices", "identity", "vote_change", "results", "peak_votes_per_second"];
+
+    #[test]
+    fn a_setting_that_every_poll_has_is_named_where_it_is_missing_and_any_other_may_be() {
+        for name in PollSpec::NAMES {
+            let mut item = item_of(&spec());
+            item.remove(name);
+            match ALWAYS.contains(name) {
+                true => assert_eq!(read(&item), Err(UnreadableSetting(name))),
+                false => assert!(read(&item).is_ok(), "no poll from before there was {name} can be read"),
+            }
+        }
     }
 
     #[test]
-    fn a_setting_that_is_missing_or_of_another_type_is_named() {
-        for name in PollSpec::NAMES.iter().filter(|name| !name.ends_with("_at")) {
-            let mut item = item();
-            item.remove(name);
-            assert_eq!(read(&item), Err(UnreadableSetting(name)));
-        }
+    fn a_setting_of_another_type_is_named() {
         for (name, wrong) in [("max_choices", Stored::Number(256)), ("kind", Stored::Text("ranked".to_owned()))] {
-            let mut item = item();
+            let mut item = item_of(&spec());
             item.insert(name, wrong);
             assert_eq!(read(&item), Err(UnreadableSetting(name)));
         }
@@ -353,5 +411,88 @@ mod tests {
             Err(UnreadableSetting("question"))
         );
         assert_eq!(item.into_inner(), ["question"]);
+    }
+
+    /// Settings of which two are younger than stored polls.
+    mod young {
+        use serde::{Serializer, ser::SerializeMap};
+
+        use super::*;
+
+        poll_settings! {
+            /// What is asked.
+            question: String, sent as String, changes UntilOpen;
+            labels;
+            /// As old as all polls.
+            kind: Kind, sent as Kind, changes Never;
+            /// Younger, with a default of its type.
+            vote_change: VoteChange, sent as VoteChange, changes UntilOpen, absent at VoteChange::default();
+            /// Younger, with a default of its own.
+            quorum: u32, sent as u64, changes WhileOpen, absent at 1_000;
+        }
+
+        fn spec(vote_change: VoteChange, quorum: u32) -> PollSpec {
+            PollSpec { question: "Q".to_owned(), kind: Kind::Single, vote_change, quorum }
+        }
+
+        fn read(item: &[(&'static str, Stored)]) -> Result<PollSpec, UnreadableSetting> {
+            PollSpec::read(|name| {
+                Ok::<_, UnreadableSetting>(
+                    item.iter().find(|(known, _)| *known == name).map(|(_, stored)| stored.clone()),
+                )
+            })
+        }
+
+        fn item_of(spec: &PollSpec) -> Vec<(&'static str, Stored)> {
+            spec.stored().filter_map(|(name, stored)| Some((name, stored?))).collect()
+        }
+
+        /// The JSON that is hashed.
+        fn hashed(spec: &PollSpec) -> String {
+            struct Hashed<'a>(&'a PollSpec);
+            impl Serialize for Hashed<'_> {
+                fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                    let mut map = serializer.serialize_map(None)?;
+                    self.0.write(&[], &mut map)?;
+                    map.end()
+                }
+            }
+            serde_json::to_string(&Hashed(spec)).unwrap()
+        }
+
+        #[test]
+        fn at_its_default_it_is_neither_stored_nor_hashed_and_read_back() {
+            let default = spec(VoteChange::Never, 1_000);
+            let item = item_of(&default);
+            assert_eq!(item.iter().map(|(name, _)| *name).collect::<Vec<_>>(), ["question", "kind"]);
+            assert_eq!(read(&item), Ok(default.clone()));
+            assert!(default.stored().map(|(name, _)| name).eq(PollSpec::NAMES.iter().copied()), "an edit removes it");
+            assert_eq!(hashed(&default), r#"{"question":"Q","options":[],"kind":"single"}"#);
+        }
+
+        #[test]
+        fn at_any_other_value_it_is_stored_and_hashed() {
+            let set = spec(VoteChange::UntilClose, 0);
+            assert_eq!(read(&item_of(&set)), Ok(set.clone()));
+            let json = r#"{"question":"Q","options":[],"kind":"single","vote_change":"until_close","quorum":0}"#;
+            assert_eq!(hashed(&set), json);
+        }
+
+        #[test]
+        fn it_is_named_where_it_is_of_another_type() {
+            let mut item = item_of(&spec(VoteChange::Never, 1_000));
+            item.push(("quorum", Stored::Text("many".to_owned())));
+            assert_eq!(read(&item), Err(UnreadableSetting("quorum")));
+        }
+
+        #[test]
+        fn it_is_sent_shown_and_changed_as_any_other() {
+            let (before, after) = (spec(VoteChange::Never, 1_000), spec(VoteChange::Never, 2_000));
+            assert_eq!(before.differences(&after).collect::<Vec<_>>(), [Changeable::WhileOpen]);
+            assert_eq!(serde_json::to_value(&before).unwrap()["quorum"], 1_000, "its readers see the default");
+            let sent: SentSettings = serde_json::from_str(r#"{"quorum": 2000}"#).unwrap();
+            assert!(!sent.clone().changes_what_never_does(&before.as_sent()));
+            assert_eq!(sent.or(before.as_sent()).quorum, Some(2_000));
+        }
     }
 }
