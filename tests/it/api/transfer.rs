@@ -67,6 +67,7 @@ async fn a_poll_goes_to_the_tenant_that_accepts_it_and_not_before() {
     assert_eq!(app.vote(&poll, &voter, &[1]).await.status, 201);
     assert_eq!(offered_to(&offer(&app, &poll, &owner, &other).await, 2), other.name);
     assert_eq!(offered_to(&offer(&app, &poll, &owner, &other).await, 2), other.name, "the same again");
+    assert_problem(&accept(&app, &poll, &owner).await, 409, "not_editable");
     assert_of(&app, &poll, &owner, &other).await;
     let shown = app.shown(&poll).await;
     assert!(!shown.as_object().unwrap().contains_key("offered_to"), "{shown}");

@@ -20,13 +20,20 @@ pub fn withdraw(poll: &Poll) -> Poll {
     changed(poll, withdrawn)
 }
 
-/// Makes the poll the tenant's that it is offered to. If it is the tenant's already, returns the very poll. Fails as for
-/// anybody else's poll if it is not offered to this tenant.
+/// The reason given to a poll's own tenant that accepts it while it is offered to another one.
+const OFFERED_ELSEWHERE: &str =
+    "The poll is your tenant's already, and is offered to another one. Withdraw the offer to keep it.";
+
+/// Makes the poll the tenant's that it is offered to. If it is the tenant's already, returns the very poll, unless it is
+/// offered to another one. Fails as for anybody else's poll if it is not offered to this tenant.
 pub fn accept(poll: &Poll, by: &Tenant) -> Result<Poll, Error> {
-    if poll.rules.is_of(by) {
-        return Ok(poll.clone());
-    }
     let offered_to = poll.rules.settings.offered_to.as_ref();
+    if poll.rules.is_of(by) {
+        return match offered_to {
+            Some(_) => Err(Error::NotEditable(OFFERED_ELSEWHERE.to_owned())),
+            None => Ok(poll.clone()),
+        };
+    }
     let accepts = offered_to.filter(|offered_to| **offered_to == by.key()).ok_or(Error::NotOwner)?;
     let mut accepted = poll.clone();
     accepted.rules.tenant = accepts.clone();
@@ -75,6 +82,17 @@ mod tests {
         assert_eq!((accepted.rules.settings.offered_to.clone(), accepted.rules.options_revision), (None, 1));
         assert_eq!(accept(&accepted, &acme()), Ok(accepted.clone()), "the same again");
         assert_eq!(accept(&accepted, &owner().tenant), Err(Error::NotOwner), "there is no way back without an offer");
+    }
+
+    #[test]
+    fn a_polls_own_tenant_is_told_that_it_is_offered_to_another_one() {
+        let Err(Error::NotEditable(detail)) = accept(&offered(), &owner().tenant) else { panic!("it was accepted") };
+        assert!(detail.contains("Withdraw"), "{detail}");
+        assert_eq!(
+            accept(&poll(), &owner().tenant),
+            Ok(poll()),
+            "there is nothing to accept, and nothing else to tell"
+        );
     }
 
     #[test]

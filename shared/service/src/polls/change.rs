@@ -115,7 +115,8 @@ impl<D: DynamoDb, C: Clock> PollChanges<D, C> {
         .await
     }
 
-    /// Makes a poll the member's tenant's, to which it is offered. If it is that already, returns the poll as it is.
+    /// Makes a poll the member's tenant's, to which it is offered. If it is that already and offered to nobody, returns the
+    /// poll as it is.
     pub async fn accept_offer(&self, poll_id: &PollId, member: &Member) -> Result<Poll, Error> {
         member.must(Operation::AcceptOffer)?;
         self.change(poll_id, member, Action::PollTransferred, |poll, _, _| accept(poll, &member.tenant)).await
