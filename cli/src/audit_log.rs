@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use clap::{Args, Subcommand};
 use landslide_aws::{
     clock,
@@ -34,7 +34,7 @@ enum Command {
 }
 
 /// Checks that no row is missing, changed or replaced, and that every poll's revision has its row. Exit code 0: no
-/// fault; 3: faults, each of them named; 1: a log could not be read.
+/// fault; 3: faults, each of them named; 1: a log could not be read, or the named tenant has neither log nor polls.
 #[derive(Args)]
 struct Verify {
     /// The stack's output `AuditTable`.
@@ -105,9 +105,11 @@ async fn check_all(verify: &Verify) -> Result<ExitCode> {
         Some(tenant) => vec![tenant],
         None => reader.tenants().await?,
     };
+    let is_named = verify.tenant.issuer.is_some();
     let (mut rows, mut polls, mut faults) = (0, 0, 0);
     for tenant in &tenants {
         let checked = reader.check(tenant, verify.tenant.noted.clone()).await?;
+        ensure!(!(is_named && checked.is_empty()), "{UNSEEN}");
         println!("{}", checked.line(tenant));
         checked.faults.iter().for_each(|fault| println!("  FAULT {fault}"));
         rows += checked.rows;
@@ -117,6 +119,10 @@ async fn check_all(verify: &Verify) -> Result<ExitCode> {
     println!("{} tenants, {rows} rows, {polls} polls, {faults} faults", tenants.len());
     Ok(if faults == 0 { ExitCode::SUCCESS } else { ExitCode::from(EXIT_LEFT_OVER) })
 }
+
+/// What is said of a named tenant of which there is nothing to check.
+const UNSEEN: &str = "There is nothing to verify: the tenant has no log and no polls. Is it named to the letter, as its \
+                      tokens name it?";
 
 /// The outcome for one tenant.
 struct Checked {
@@ -129,6 +135,10 @@ struct Checked {
 }
 
 impl Checked {
+    fn is_empty(&self) -> bool {
+        self.rows == 0 && self.polls == 0 && self.faults.is_empty()
+    }
+
     fn line(&self, tenant: &TenantKey) -> String {
         let named = tenant.tenant().map_or_else(|| tenant.as_str().to_owned(), |tenant| tenant.to_string());
         let Self { rows, last, polls, on_their_way, unstamped, faults } = self;

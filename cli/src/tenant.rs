@@ -142,6 +142,9 @@ async fn show(whose: &Whose) -> Result<()> {
         println!("{what:<32} {max:>7}  {whose:<8} {used}");
     };
     println!("Tenant: {tenant}");
+    if !whose.is_seen().await? {
+        println!("{UNSEEN}");
+    }
     row(
         "management requests a minute",
         limits.requests_per_minute,
@@ -155,6 +158,7 @@ async fn show(whose: &Whose) -> Result<()> {
 
 async fn set(set: &Set) -> Result<()> {
     let (whose, aws, now) = (&set.whose, stack::aws()?, clock::now());
+    whose.warn_if_unseen().await?;
     let (tenant, stack) = (whose.tenant()?, &whose.stack);
     let store = LimitStore::new(&aws, stack.tenants_table.clone());
     let before = store.own_limits(&tenant.key()).await?;
@@ -188,13 +192,33 @@ async fn usage(used: &Used) -> Result<()> {
         ResultsStore::new(&aws, tables.polls_table.clone(), tables.tallies_table.clone()),
         LimitStore::new(&aws, tenants_table.clone()),
     );
+    whose.warn_if_unseen().await?;
     let month = used.month.unwrap_or_else(|| Month::of(now));
     let used = usage.of(&whose.tenant()?.key(), month).await.map_err(|error| anyhow!("{error:?}"))?;
     println!("{}", serde_json::to_string_pretty(&used.view())?);
     Ok(())
 }
 
+/// What is said of a tenant of which nothing is stored.
+const UNSEEN: &str = "Nobody has seen this tenant: it has no polls and no API keys, and made no request within 400 days. \
+                      Is it named to the letter, as its tokens name it?";
+
 impl Whose {
+    async fn warn_if_unseen(&self) -> Result<()> {
+        if !self.is_seen().await? {
+            eprintln!("{UNSEEN}");
+        }
+        Ok(())
+    }
+
+    /// Whether anything of the tenant is stored.
+    async fn is_seen(&self) -> Result<bool> {
+        let (tenant, aws) = (self.tenant()?.key(), stack::aws()?);
+        let polls = PollStore::new(&aws, self.stack.tables.polls_table.clone());
+        Ok(LimitStore::new(&aws, self.stack.tenants_table.clone()).knows(&tenant).await?
+            || !polls.page(&tenant, None, 1).await?.polls.is_empty())
+    }
+
     fn tenant(&self) -> Result<Tenant> {
         let Named { account, organisation } = &self.named;
         let (kind, value) = match (account, organisation) {

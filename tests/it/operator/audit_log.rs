@@ -135,3 +135,20 @@ async fn a_tenant_that_can_not_be_is_refused() {
         assert_eq!(output.status.code(), Some(code), "{output:?}");
     }
 }
+
+#[tokio::test]
+async fn a_tenant_that_nobody_has_seen_does_not_look_healthy() {
+    let app = App::new();
+    let tenant = app.issuer.owner(&someone());
+    let (issuer, account) = tenant.split_once(' ').unwrap();
+    let verify = |flags: &[&str]| {
+        let command = ["audit-log", "verify", "--issuer", issuer, "--account", account];
+        run_operator(&operator_environment(&app), &[&command, flags].concat())
+    };
+    let output = verify(&[]);
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{told}");
+    assert!(told.contains("nothing to verify"), "{told}");
+    let noted = verify(&["--noted", &format!("1:{}", "a".repeat(64))]);
+    assert_eq!(noted.status.code(), Some(3), "a log that was noted and is gone is a fault: {noted:?}");
+}

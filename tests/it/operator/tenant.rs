@@ -1,8 +1,9 @@
 //! `landslide tenant`, over the stack that is up.
 
+use http::Method;
 use serde_json::{Value, json};
 
-use crate::support::{App, assert_problem, operator_environment, run_operator, someone};
+use crate::support::{Answer, App, assert_problem, operator_environment, run_operator, someone};
 
 /// What `landslide tenant` prints about an account, if it succeeds.
 fn tenant(app: &App, action: &str, subject: &str, flags: &[&str]) -> Result<String, String> {
@@ -25,6 +26,7 @@ async fn limits_that_the_operator_sets_are_in_force_shown_and_in_the_log() {
     let app = App::new();
     let subject = someone();
     let shown = tenant(&app, "show", &subject, &[]).unwrap();
+    assert!(shown.contains("Nobody has seen this tenant"), "{shown}");
     assert_eq!(row(&shown, "new polls a day"), "1000 as all 0 today");
 
     let shown = tenant(&app, "set", &subject, &["--polls-per-day", "1", "--open-polls", "7"]).unwrap();
@@ -36,6 +38,7 @@ async fn limits_that_the_operator_sets_are_in_force_shown_and_in_the_log() {
     assert_problem(&app.create_poll(&owner, &body).await, 429, "limit_exceeded");
 
     let shown = tenant(&app, "set", &subject, &["--default", "polls-per-day"]).unwrap();
+    assert!(!shown.contains("Nobody has seen"), "{shown}");
     assert_eq!(row(&shown, "new polls a day"), "1000 as all 1 today");
     assert_eq!(row(&shown, "management requests a minute"), "600 as all 2 today");
 
@@ -60,4 +63,15 @@ async fn usage_is_printed_as_the_api_shows_it() {
         (&printed["month"], &printed["polls"], &printed["complete"]),
         (&json!("2020-02"), &json!(0), &json!(true))
     );
+}
+
+#[tokio::test]
+async fn a_tenant_that_only_asked_is_seen() {
+    let app = App::new();
+    let subject = someone();
+    let unseen = |told: &str| told.contains("Nobody has seen this tenant");
+    assert!(unseen(&tenant(&app, "show", &subject, &[]).unwrap()));
+    let list = Answer::of(app.request(Method::GET, "/v1/polls").bearer_auth(app.account(&subject))).await;
+    assert_eq!(list.status, 200, "{list}");
+    assert!(!unseen(&tenant(&app, "show", &subject, &[]).unwrap()));
 }

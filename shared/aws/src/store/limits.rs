@@ -84,6 +84,19 @@ impl<D: DynamoDb> LimitStore<D> {
         })
     }
 
+    /// Whether anything of a tenant is stored here: limits, requests of the last 400 days, API keys.
+    pub async fn knows(&self, tenant: &TenantKey) -> Result<bool, StoreError> {
+        let query = QueryInput::builder()
+            .table_name(&self.table)
+            .key_condition_expression("#scope = :tenant")
+            .expression_attribute_names("#scope", keys::SCOPE)
+            .expression_attribute_values(":tenant", string(tenant.as_str()))
+            .consistent_read(true)
+            .limit(1);
+        let page = self.db.query(query).await.map_err(|error| store_error("look for a tenant", error))?;
+        Ok(!page.items().is_empty())
+    }
+
     /// How many requests of a tenant were counted in a month.
     pub async fn requests_in(&self, tenant: &TenantKey, month: Month) -> Result<u64, StoreError> {
         // One page: a month has 31 rows at most.
