@@ -26,7 +26,7 @@ Json = dict[str, Any]
 
 CHALLENGES = {
     "UNAUTHORIZED": "'Bearer'",  # no token
-    "ACCESS_DENIED": "'Bearer error=\"invalid_token\", error_description=\"The token is not valid.\"'",
+    "ACCESS_DENIED": "'Bearer error=\"invalid_token\", error_description=\"The token is not valid for this call.\"'",
 }
 """What a 401 of the gateway asks for (RFC 6750, section 3)."""
 
@@ -200,7 +200,7 @@ GATEWAY_RESPONSES = {
     "BAD_REQUEST_BODY": 400,
     "BAD_REQUEST_PARAMETERS": 400,
     "DEFAULT_4XX": 400,
-    "ACCESS_DENIED": 401,  # the authorizer's Deny: the token is not valid
+    "ACCESS_DENIED": 401,  # the authorizer's Deny: the token is not valid for the call
     "UNAUTHORIZED": 401,
     "INVALID_API_KEY": 403,
     "WAF_FILTERED": 403,

@@ -1,6 +1,6 @@
 //! Every failure of a use case, as an outcome. The HTTP edge maps each to a status and a text.
 
-use crate::{field_error::FieldError, limits::Quota};
+use crate::{field_error::FieldError, limits::Quota, role::Role};
 
 /// Why a use case failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,7 +12,9 @@ pub enum Error {
     /// The poll belongs to another tenant.
     NotOwner,
     /// The member's role does not allow it.
-    RoleForbids,
+    RoleForbids(Role),
+    /// The member has no role that is known.
+    NoRole,
     /// The poll takes votes from accounts only.
     AccountRequired,
     /// The caller may not see the results, or not yet.

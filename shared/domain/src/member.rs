@@ -114,11 +114,12 @@ impl Member {
         }
     }
 
-    /// Fails unless the member's role may do this.
+    /// Fails unless the member has a role that may do this.
     pub fn must(&self, operation: Operation) -> Result<(), Error> {
         match self.role {
             Some(role) if role.may(operation) => Ok(()),
-            _ => Err(Error::RoleForbids),
+            Some(role) => Err(Error::RoleForbids(role)),
+            None => Err(Error::NoRole),
         }
     }
 
@@ -137,7 +138,7 @@ mod tests {
     fn a_member_without_a_role_may_do_nothing() {
         let nobody = Member { role: None, ..owner() };
         for (operation, _) in crate::role::OPERATIONS {
-            assert_eq!(nobody.must(*operation), Err(Error::RoleForbids));
+            assert_eq!(nobody.must(*operation), Err(Error::NoRole));
             assert_eq!(owner().must(*operation), Ok(()));
         }
     }

@@ -122,7 +122,9 @@ impl Error {
 fn kind_of(failure: &Failure) -> (StatusCode, &'static str) {
     match failure {
         Failure::InvalidFields(_) | Failure::UnknownCursor => (StatusCode::BAD_REQUEST, "invalid_request"),
-        Failure::NotOwner | Failure::RoleForbids | Failure::AccountRequired => (StatusCode::FORBIDDEN, "forbidden"),
+        Failure::NotOwner | Failure::RoleForbids(_) | Failure::NoRole | Failure::AccountRequired => {
+            (StatusCode::FORBIDDEN, "forbidden")
+        }
         Failure::ResultsHidden => (StatusCode::FORBIDDEN, "results_hidden"),
         Failure::NoSuchPoll | Failure::NoSuchKey | Failure::NoSuchView | Failure::NoVote => {
             (StatusCode::NOT_FOUND, "not_found")
@@ -152,10 +154,11 @@ fn detail_of(failure: &Failure) -> String {
         Failure::TooManyOpenPolls(max) => {
             return format!("Your tenant has {max} open polls or more, and may have {max}. Close one first.");
         }
+        Failure::RoleForbids(role) => return format!("The role {} does not allow this.", role.as_str()),
         Failure::NotEditable(detail) | Failure::InvalidChoice(detail) => detail,
         Failure::UnknownCursor => "The query's cursor is not one of this list.",
         Failure::NotOwner => "This poll belongs to somebody else.",
-        Failure::RoleForbids => "Your role does not allow this.",
+        Failure::NoRole => "Your token names an organisation, but no role in it that is known here.",
         Failure::AccountRequired => "This poll takes votes from accounts only.",
         Failure::ResultsHidden => "You may not see this poll's results, or not yet.",
         Failure::NoSuchPoll => "There is no such poll.",

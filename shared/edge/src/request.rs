@@ -173,7 +173,7 @@ impl Request {
     pub fn member(&self, now: Timestamp) -> Result<Member, Error> {
         match self.viewer(now)? {
             Viewer::Voter(_, Some(member)) | Viewer::Key(member) => Ok(member),
-            Viewer::Voter(Caller { kind: TokenKind::Account, .. }, None) => Err(Error::UseCase(Failure::RoleForbids)),
+            Viewer::Voter(Caller { kind: TokenKind::Account, .. }, None) => Err(Error::UseCase(Failure::NoRole)),
             Viewer::Voter(_, None) | Viewer::Link(_) => Err(Error::Forbidden(MEMBER_NEEDED)),
         }
     }

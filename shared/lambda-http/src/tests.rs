@@ -212,7 +212,7 @@ async fn who_is_no_member_is_not_counted() {
     let (limits, calls) = limits(|_, _| Answer::Ok(json!({})));
     let mut event = gateway_event();
     event["requestContext"]["authorizer"]["kind"] = json!("device");
-    let refused = Err(Failure::RoleForbids.into());
+    let refused = Err(Failure::NoRole.into());
     let response = answered(&limits, event, refused).await;
     assert_eq!((&response["statusCode"], headers(&response)), (&json!(403), [None; 3]));
     assert_eq!(calls.operations(), [""; 0]);

@@ -138,7 +138,8 @@ async fn no_key_votes() {
     for role in ["editor", "viewer"] {
         let key = app.key(&owner, role).await;
         let key = text(&key["key"]);
-        assert_problem(&app.vote(&poll, key, &[0]).await, 401, "unauthorized");
+        let refused = assert_problem(&app.vote(&poll, key, &[0]).await, 401, "unauthorized");
+        assert_eq!(refused["detail"], "The token is not valid for this call.", "it is for others: {refused}");
         assert_problem(&app.my_vote(&poll, key).await, 401, "unauthorized");
         assert_problem(&app.retract(&poll, key).await, 401, "unauthorized");
     }

@@ -52,6 +52,19 @@ struct Caller {
     is_key: bool,
 }
 
+impl Caller {
+    /// What a 403 by the role says to it.
+    fn refusal(&self) -> String {
+        match (self.role, self.name) {
+            (Some(role), _) => format!("The role {} does not allow this.", role.as_str()),
+            (None, "without role" | "unknown role") => {
+                "Your token names an organisation, but no role in it that is known here.".to_owned()
+            }
+            (None, _) => "This needs an account token or an API key.".to_owned(),
+        }
+    }
+}
+
 impl Access {
     fn verdict(self, caller: &Caller) -> Verdict {
         if caller.token.is_none() && self != Access::Anyone {
@@ -169,12 +182,9 @@ async fn ask(app: &App, (operation, method, path): &Route, poll: &str, caller: &
         None => request,
     };
     let answer = Answer::of(request).await;
-    let by_role = ["Your role does not allow this.", "This needs an account token or an API key."];
     let verdict = match answer.status {
         401 => Verdict::Unauthorized,
-        403 if *method == Method::HEAD || by_role.iter().any(|detail| answer.body.contains(detail)) => {
-            Verdict::Forbidden
-        }
+        403 if *method == Method::HEAD || answer.body.contains(&caller.refusal()) => Verdict::Forbidden,
         400..500 | 200..300 => Verdict::Allowed,
         _ => panic!("{operation} by {}: {answer}", caller.name),
     };

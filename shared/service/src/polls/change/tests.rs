@@ -332,7 +332,7 @@ fn only_a_poll_that_is_open_is_paused_or_resumed_and_by_its_tenant_alone() {
     let (editing, table) = editing(&open_poll(), &[]);
     let other = Member::of_account(&account("other"), "r2");
     let viewer = Member { role: Some(Role::Viewer), ..owner() };
-    for (member, refusal) in [(other, Error::NotOwner), (viewer, Error::RoleForbids)] {
+    for (member, refusal) in [(other, Error::NotOwner), (viewer, Error::RoleForbids(Role::Viewer))] {
         assert_eq!(run(editing.pause(&id(), &member)), Err(refusal.clone()));
         assert_eq!(run(editing.resume(&id(), &member)), Err(refusal));
     }
