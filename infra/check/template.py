@@ -152,6 +152,7 @@ ALARMS = {
     "FailuresBucketAlarm": {"AWS/S3 NumberOfObjects"},
     "ChangesLateAlarm": {"AWS/Lambda IteratorAge"},
     "ChangesErrorsAlarm": {"AWS/Lambda Errors"},
+    "ChangesSilentAlarm": {"AWS/DynamoDB SuccessfulRequestLatency", "AWS/Lambda Invocations"},
     "ApiErrorsAlarm": {"AWS/ApiGateway 5XXError"},
     "LambdaThrottledAlarm": {"AWS/Lambda Throttles"},
     "AuthorizerErrorsAlarm": {"AWS/Lambda Errors"},

@@ -197,6 +197,7 @@ SPOILS = {
         resource("RefreshKeysErrorsAlarm", None),
         resource("ApiErrorsAlarm/Properties/MetricName", "4XXError"),
         resource("RelaySilentAlarm/Properties/Metrics/2", None),
+        resource("ChangesSilentAlarm/Properties/Metrics/3", None),
     ],
     check.alarms_ring_and_say_what_to_do: [
         resource("TallyDlqAlarm/Properties/AlarmActions", None),

@@ -1,6 +1,7 @@
 //! The audit log while relay-changes fails, is killed, and gets its batches again: no row lost, none there twice.
 
 use std::{
+    process::Output,
     sync::atomic::{AtomicBool, Ordering},
     time::Duration,
 };
@@ -9,7 +10,9 @@ use futures_util::future::join_all;
 use http::Method;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, App, Process, eventually, operator_environment, run_operator, someone, while_set};
+use crate::support::{
+    Answer, App, Process, eventually, operator_environment, run_operator, someone, while_changed, while_set,
+};
 
 /// An owner with a poll that has been changed a few times.
 struct Owner {
@@ -52,11 +55,16 @@ impl Owner {
         })
         .await;
         assert_eq!(self.events(app).await, expected);
+        let output = self.verify(app);
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+    }
+
+    /// Checks the owner's log. A revision without a row is never on its way.
+    fn verify(&self, app: &App) -> Output {
         let tenant = app.issuer.owner(&self.subject);
         let (issuer, account) = tenant.split_once(' ').unwrap();
         let command = ["audit-log", "verify", "--issuer", issuer, "--account", account, "--on-their-way-seconds", "0"];
-        let output = run_operator(&operator_environment(app), &command);
-        assert_eq!(output.status.code(), Some(0), "{output:?}");
+        run_operator(&operator_environment(app), &command)
     }
 
     /// The stream's record of the poll's creation, as if it came again.
@@ -101,6 +109,83 @@ async fn a_batch_that_comes_again_and_an_unreadable_record_change_no_log() {
         let salt = letter["dynamodb"]["NewImage"]["salt"]["B"].as_str().unwrap();
         assert!(salt.starts_with("AAAAAAAA"), "a letter shows no salt: {letter}");
     }
+}
+
+#[tokio::test]
+async fn a_change_that_never_reached_the_log_is_there_once_after_a_replay_from_the_bucket() {
+    let app = App::alone();
+    let owner = Owner::new(&app).await;
+    owner.change(&app).await;
+    owner.assert_logged(&app).await;
+    // As if the relay had given the last change up: there is no row of it, and its batch is in the bucket.
+    let (tenant, last) = (app.issuer.owner(&owner.subject), CHANGES + 1);
+    let event = json!({"tenant": {"S": tenant}, "item": {"S": format!("EVENT#{}#{last}", owner.poll)}});
+    let row = app.aws.audit_row(&tenant, last as u64).await;
+    for item in [&row, &event] {
+        app.aws.delete_audit_row(item).await;
+    }
+    let told = String::from_utf8(owner.verify(&app).stdout).unwrap();
+    assert!(told.contains(&format!("FAULT revision {last} of poll {} has no row", owner.poll)), "{told}");
+    let mut record = owner.record(&app).await;
+    let mut before = record["dynamodb"]["NewImage"].clone();
+    before["revision"] = json!({"N": CHANGES.to_string()});
+    before["peak_votes_per_second"] = json!({"N": (1_000 + CHANGES - 1).to_string()});
+    record["eventName"] = json!("MODIFY");
+    record["dynamodb"]["OldImage"] = before;
+    let batch = json!({"payload": {"Records": [record]}});
+    let (bucket, key) = (app.stack.output("RelayFailuresBucket"), format!("aws/lambda/audit/{}", owner.poll));
+    for _ in 0..2 {
+        app.aws.put_object(bucket, &key, batch.to_string()).await;
+        let output = run_operator(&operator_environment(&app), &["replay"]);
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+        assert!(!app.aws.objects(bucket).await.contains(&key), "what is relayed is removed");
+        owner.assert_logged(&app).await;
+    }
+    let again = app.aws.audit_row(&tenant, last as u64).await;
+    assert_eq!(again["entry"], row["entry"], "the same row, whenever it is written");
+}
+
+#[tokio::test]
+async fn changes_that_relay_changes_gave_up_lie_in_the_bucket_and_are_in_the_log_after_a_replay() {
+    const WITHOUT_END: i64 = -1;
+    let app = App::alone();
+    if app.stack.lacks("stream-failure-destination") {
+        return;
+    }
+    let owner = Owner::new(&app).await;
+    eventually("first row", async || {
+        let events = owner.events(&app).await;
+        if events.len() == 1 { Ok(()) } else { Err(format!("{events:?}")) }
+    })
+    .await;
+    let (function, bucket) = (app.stack.function("relay-changes"), app.stack.output("RelayFailuresBucket"));
+    while_changed(
+        app.aws.set_stream_retries(&function, 1),
+        while_set(&app, "relay-changes", "AUDIT_TABLE", "no-such-table", async {
+            owner.change(&app).await;
+            eventually("changes in the bucket", async || {
+                let mut objects = String::new();
+                for key in app.aws.objects(bucket).await {
+                    // The payload may be a string of JSON.
+                    objects += &app.aws.object(bucket, &key).await.to_string().replace('\\', "");
+                }
+                let is_there = |revision: usize| objects.contains(&format!(r#""revision":{{"N":"{revision}"}}"#));
+                let found = (2..=CHANGES + 1).filter(|revision| is_there(*revision)).count();
+                if objects.contains(&owner.poll) && found == CHANGES { Ok(()) } else { Err(format!("{found}")) }
+            })
+            .await;
+        }),
+        app.aws.set_stream_retries(&function, WITHOUT_END),
+    )
+    .await;
+    assert_eq!(owner.events(&app).await.len(), 1, "none of them is in the log");
+    let output = run_operator(&operator_environment(&app), &["replay"]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let mut events = owner.events(&app).await;
+    events.sort();
+    let expected: Vec<String> = (1..=CHANGES + 1).map(|revision| format!("{}#{revision}", owner.poll)).collect();
+    assert_eq!(events, expected, "each once");
+    assert_eq!(owner.verify(&app).status.code(), Some(0));
 }
 
 #[tokio::test]
