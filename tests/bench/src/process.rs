@@ -42,6 +42,7 @@ impl Process {
                 ("DEVICE_SECRET", "device-secret"),
                 ("KEY_SECRET", "key-secret"),
                 ("KEY_SETS_SECRET", "key-sets-secret"),
+                ("LIMITS", r#"{"polls_per_day": 100000, "open_polls": 100000, "requests_per_minute": 100000}"#),
                 ("MIN_LANES", "1"),
                 ("POLL_ID_SECRET", "poll-id-secret"),
                 ("RELAY_DLQ_URL", "https://sqs.us-east-1.amazonaws.com/000000000000/relay-dlq"),

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use landslide_paths::{
     events::{By, authorization, request, vote},
+    polls::{CHANGES, changes_event},
     tokens,
     votes::{BATCH_RECORDS, FLUSH_VOTES, queue_event, stream_event},
 };
@@ -28,7 +29,7 @@ pub struct Row {
 
 impl Row {
     fn new(name: &'static str, function: &'static str, event: Vec<u8>, answer: &'static str) -> Self {
-        let log_lines = usize::from(matches!(function, "relay-votes" | "tally-votes"));
+        let log_lines = usize::from(matches!(function, "relay-votes" | "relay-changes" | "tally-votes"));
         Self { name, function, event: event.into(), answer, units: 1, calls_divisor: 1, log_lines }
     }
 
@@ -54,8 +55,11 @@ pub fn rows() -> Vec<Row> {
     let http = |function: &'static str, method: &str, path: &str, by: By, body: Option<Value>, answer: &'static str| {
         Row::new(function, function, request(method, path, by, body.as_ref()), answer)
     };
-    let authorizer =
-        |name: &'static str, token: &str| Row::new(name, "authorizer", authorization(token), "\"Effect\":\"Allow\"");
+    let allowed = |name: &'static str, function: &'static str, token: &str| {
+        Row::new(name, function, authorization(token), "\"Effect\":\"Allow\"")
+    };
+    let authorizer = |name, token: &str| allowed(name, "authorizer", token);
+    let of_owners = |name, token: &str| allowed(name, "authorizer-owners", token);
     const POLL: &str = "/v1/polls/{poll_id}";
     const MINE: &str = "/v1/polls/{poll_id}/votes/mine";
     const VIEWS: &str = "/v1/polls/{poll_id}/views";
@@ -87,9 +91,13 @@ pub fn rows() -> Vec<Row> {
         http("create-poll", "POST", "/v1/polls", By::Owner, Some(poll), CREATED),
         http("list-polls", "GET", "/v1/polls", By::Owner, None, OK),
         http("list-audit", "GET", "/v1/audit", By::Owner, None, OK),
+        http("get-usage", "GET", "/v1/usage", By::Owner, None, OK),
         http("update-poll", "PATCH", POLL, By::Owner, Some(json!({"peak_votes_per_second": 31_000})), OK),
         http("close-poll", "POST", "/v1/polls/{poll_id}/close", By::Owner, Some(json!({})), OK),
-        Row::new("authorizer-owners, API key", "authorizer-owners", authorization(&api_key), "\"Effect\":\"Allow\""),
+        of_owners("authorizer-owners, API key", &api_key),
+        of_owners("authorizer-owners, RS256 token", &tokens::account("RS256")),
+        Row::new("relay-changes, one change", "relay-changes", changes_event(1), "null"),
+        Row::of_many("relay-changes, a full batch", "relay-changes", changes_event(CHANGES), "null", CHANGES),
         http("create-view", "POST", VIEWS, By::Owner, Some(json!({})), CREATED),
         http("list-views", "GET", VIEWS, By::Owner, None, OK),
         http("delete-view", "DELETE", "/v1/polls/{poll_id}/views/{view_id}", By::Owner, None, OK),

@@ -54,8 +54,12 @@ impl Answers {
             (("Query", "tenants"), query(&[])),
             (("Query", "audit"), query(&[])),
             (
-                ("BatchGetItem", ""),
+                ("BatchGetItem", "one poll"),
                 json!({"Responses": {"polls": [options(), rules()], "tallies": counts}, "UnprocessedKeys": {}}),
+            ),
+            (
+                ("BatchGetItem", "a page"),
+                json!({"Responses": {"polls": vec![rules(); PAGE_POLLS], "tallies": counts}, "UnprocessedKeys": {}}),
             ),
             (("PutItem", ""), json!({})),
             (("UpdateItem", ""), json!({})),
@@ -70,6 +74,10 @@ impl Answers {
         let operation = target.rsplit('.').next().unwrap_or_default();
         match operation {
             "SendMessageBatch" => all_taken(body),
+            "BatchGetItem" => {
+                let is_of_one_poll = std::str::from_utf8(body).unwrap().contains("\"OPTIONS\"");
+                self.by_call[&(operation, if is_of_one_poll { "one poll" } else { "a page" })].clone()
+            }
             "GetItem" | "Query" => {
                 let body = std::str::from_utf8(body).unwrap();
                 let table = ["by-owner", "polls", "votes", "tallies", "tenants", "audit"]
@@ -96,7 +104,8 @@ fn all_taken(body: &[u8]) -> String {
     json!({"Successful": taken, "Failed": []}).to_string()
 }
 
-fn rules() -> Value {
+/// The poll's item RULES.
+pub(crate) fn rules() -> Value {
     let bytes = BASE64_STANDARD.encode([7; 32]);
     json!({
         "poll_id": {"S": POLL}, "item": {"S": "RULES"}, "owner": {"S": "https://id.example.org owner"},
