@@ -70,11 +70,8 @@ pub(super) fn count<R: AsRef<[u8]>>(rankings: &Rankings<'_, R>, lot: &LotView) -
         history: History::default(),
         rounds: Vec::new(),
     };
-    let outcome = loop {
-        if let Some(outcome) = runoff.round(lot) {
-            break outcome;
-        }
-    };
+    // Each round but the last eliminates an option at least.
+    let outcome = (0..rankings.options()).find_map(|_| runoff.round(lot)).unwrap_or_default();
     let by_lot = |round: &Round| round.tie_break.as_ref().and_then(|tie| tie.by_lot) == Some(LotUse::Provisional);
     Count { outcome, provisional: runoff.rounds.iter().any(by_lot), course: Course::Irv(Irv { rounds: runoff.rounds }) }
 }

@@ -120,7 +120,11 @@ impl Election<'_> {
             self.votes.set(option, first_choices.of(option) * VOTE);
         }
         self.end_stage(Stage::of(StageKind::FirstChoices, None));
-        while self.open_seats() > 0 {
+        // Each stage excludes an option, or transfers the surplus of one.
+        for _ in 0..2 * u16::from(rankings.options()) {
+            if self.open_seats() == 0 {
+                return;
+            }
             match self.step(lot) {
                 Step::Surplus(option, tie_break) => self.transfer_surplus(option, tie_break),
                 Step::Exclude(option, tie_break) => self.exclude(option, tie_break),

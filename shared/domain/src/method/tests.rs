@@ -156,6 +156,24 @@ fn without_a_ballot_nobody_wins() {
 }
 
 #[test]
+fn ids_that_the_poll_does_not_have_are_passed_over() {
+    let with = profile(&["3 dab", "2 bda", "1 d"]);
+    let without = profile(&["3 ab", "2 ba"]);
+    for method in Method::ALL {
+        let counted = |profile: &Profile| tally(&Rankings::new(3, profile), 1, method, &Lot::Provisional).unwrap();
+        assert_eq!(counted(&with), counted(&without), "{method:?}");
+    }
+}
+
+#[test]
+fn one_seat_is_filled_by_a_runoff_and_more_by_a_transferable_vote() {
+    assert_eq!([1, 2, 20].map(Method::default_for), [Method::Irv, Method::Stv, Method::Stv]);
+    for method in Method::ALL {
+        assert_eq!(json!(method), json!(method.name()));
+    }
+}
+
+#[test]
 fn an_option_alone_wins() {
     for method in Method::ALL {
         assert_eq!(count(method, 1, 1, &["2 a"]).outcome, won(&[0]), "{method:?}");
