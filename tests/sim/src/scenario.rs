@@ -138,7 +138,7 @@ impl Scenario {
                 portion_ids_max: *random.choice(&[1, 40, 1_000, PORTION_IDS_MAX]).unwrap(),
                 runs: RUN_LIMITS,
             },
-            run_limits: draw_run_limits(&mut of_entries),
+            run_limits: vec![draw_run_limits(&mut of_entries, is_large), draw_run_limits(&mut of_entries, is_large)],
             is_ranked: of_entries.bool(),
             favourites: *of_entries.choice(&[0, 1, 4, 12]).unwrap(),
             loses_runs: of_entries.u32(..5) == 0,
@@ -160,11 +160,16 @@ impl Scenario {
     }
 }
 
-/// The limits of one version of the code that counts, or of two at once. Most are so low that runs are merged and lanes
-/// swept all the time; with some, lanes lose their entries.
-fn draw_run_limits(random: &mut fastrand::Rng) -> Vec<RunLimits> {
-    let mut draw = || RunLimits {
+/// The limits of one version of the code that counts. Most are so low that runs are merged and lanes swept all the time;
+/// with some, lanes lose their entries.
+fn draw_run_limits(random: &mut fastrand::Rng, is_large: bool) -> RunLimits {
+    RunLimits {
         near_bytes_max: *random.choice(&[0, 10, 40, 512]).unwrap(),
+        // A run of a large lane would have hundreds of short rows.
+        chunk_bytes_max: match random.u32(..2) {
+            0 if !is_large => random.usize(10..=200),
+            _ => RUN_LIMITS.chunk_bytes_max,
+        },
         runs_of_a_level_max: random.usize(1..=4),
         runs_max: if random.u32(..5) == 0 { random.usize(3..=12) } else { RUN_LIMITS.runs_max },
         merged_bytes_max: match random.u32(..5) {
@@ -172,8 +177,7 @@ fn draw_run_limits(random: &mut fastrand::Rng) -> Vec<RunLimits> {
             _ => RUN_LIMITS.merged_bytes_max,
         },
         replaced_max: *random.choice(&[1, 4, 12, 40]).unwrap(),
-    };
-    vec![draw(), draw()]
+    }
 }
 
 impl fmt::Display for Scenario {
