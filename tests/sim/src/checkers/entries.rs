@@ -46,22 +46,22 @@ fn check_item(ledger: &Ledger, item: &Item, found: &mut dyn FnMut(String)) {
         if !entries.runs.is_empty() || !entries.near.is_empty() {
             found(format!("{kind} of {lane} has dropped its entries, and has some: {entries:?}"));
         }
-        return;
+    } else if !ledger.is_tampered(lane) {
+        check_sums(ledger, item, &entries, found);
     }
-    if ledger.is_tampered(lane) {
-        return;
-    }
+}
+
+fn check_sums(ledger: &Ledger, item: &Item, entries: &LaneEntries, found: &mut dyn FnMut(String)) {
+    let (kind, lane) = (text(item, "item"), text(item, "poll_lane"));
     let none = LaneRuns::default();
     let runs = ledger.runs_of(lane).unwrap_or(&none);
-    for row in runs.missing(&entries) {
+    for row in runs.missing(entries) {
         found(format!("{kind} of {lane} names a row that is gone: {row:?}"));
     }
-    if let Some(sum) = runs.sum(&entries) {
-        let sums = counters_of(sum.iter().map(|(key, count)| (&key[1..], *count)));
-        let counters = counters_in(item);
-        if sums != counters {
-            found(format!("{kind} of {lane} says {counters:?}, and its entries {sums:?}"));
-        }
+    let Some(sum) = runs.sum(entries) else { return };
+    let (sums, counters) = (counters_of(sum.iter().map(|(key, count)| (&key[1..], *count))), counters_in(item));
+    if sums != counters {
+        found(format!("{kind} of {lane} says {counters:?}, and its entries {sums:?}"));
     }
 }
 
