@@ -5,8 +5,6 @@
 
 use super::entries::Entries;
 
-/// The most bytes in one row of a run.
-pub const CHUNK_BYTES_MAX: usize = 256 * 1024;
 /// The level with one run at most.
 const LAST_LEVEL: u8 = 2;
 
@@ -15,6 +13,8 @@ const LAST_LEVEL: u8 = 2;
 pub struct RunLimits {
     /// The most bytes of entries that stay in HEAD, and with it in COUNT.
     pub near_bytes_max: usize,
+    /// The most bytes in one row of a run, at least 1.
+    pub chunk_bytes_max: usize,
     /// More runs of a level than these are merged.
     pub runs_of_a_level_max: usize,
     /// More runs than these are never named: merges have failed again and again.
@@ -28,6 +28,7 @@ pub struct RunLimits {
 /// With these, the last level holds some 160,000 rankings, and COUNT stays below 4 KB.
 pub const RUN_LIMITS: RunLimits = RunLimits {
     near_bytes_max: 512,
+    chunk_bytes_max: 256 * 1024,
     runs_of_a_level_max: 16,
     runs_max: 200,
     merged_bytes_max: 2 * 1024 * 1024,
@@ -78,19 +79,20 @@ pub struct NewRun {
     /// As HEAD will name it.
     pub run: Run,
     content: Vec<u8>,
+    chunk_bytes_max: usize,
 }
 
 impl NewRun {
     /// A run of this level. `None` if the entries are too many for one.
-    pub fn of(name: RunName, level: u8, entries: &Entries) -> Option<Self> {
-        let content = entries.encode();
+    pub fn of(name: RunName, level: u8, entries: &Entries, limits: &RunLimits) -> Option<Self> {
+        let (content, chunk_bytes_max) = (entries.encode(), limits.chunk_bytes_max);
         let run = Run {
             name,
             level,
-            chunks: content.len().div_ceil(CHUNK_BYTES_MAX).try_into().ok()?,
+            chunks: content.len().div_ceil(chunk_bytes_max).try_into().ok()?,
             bytes: content.len().try_into().ok()?,
         };
-        Some(Self { run, content })
+        Some(Self { run, content, chunk_bytes_max })
     }
 
     /// Whether it may stand.
@@ -100,7 +102,7 @@ impl NewRun {
 
     /// What its rows hold.
     pub fn chunks(&self) -> impl Iterator<Item = &[u8]> {
-        self.content.chunks(CHUNK_BYTES_MAX)
+        self.content.chunks(self.chunk_bytes_max)
     }
 }
 
@@ -140,7 +142,7 @@ impl LaneEntries {
         if near.near.encode().len() <= attempt.limits.near_bytes_max {
             return (near, None);
         }
-        match NewRun::of(attempt.run_name(version), 0, &near.near) {
+        match NewRun::of(attempt.run_name(version), 0, &near.near, &attempt.limits) {
             Some(run) if self.runs.len() < attempt.limits.runs_max => (near.with_run(run.run), Some(run)),
             _ => (self.without(Dropped::Lost), None),
         }
@@ -154,7 +156,7 @@ impl LaneEntries {
         if entries.encode().len() <= attempt.limits.near_bytes_max {
             return (Self { near: entries, ..none }, None);
         }
-        match NewRun::of(attempt.run_name(version), LAST_LEVEL, &entries) {
+        match NewRun::of(attempt.run_name(version), LAST_LEVEL, &entries, &attempt.limits) {
             Some(run) if run.fits(&attempt.limits) => (none.with_run(run.run), Some(run)),
             _ => (none.without(Dropped::TooMany), None),
         }
@@ -293,5 +295,14 @@ mod tests {
         assert_eq!(more.runs[0].level, LAST_LEVEL);
         let (many, none) = before.replaced_by(entries(6), 9, &ATTEMPT);
         assert_eq!((many.dropped, many.runs.len(), none), (Some(Dropped::TooMany), 0, None));
+    }
+
+    #[test]
+    fn a_run_is_cut_into_rows_that_hold_all_of_it() {
+        let limits = RunLimits { chunk_bytes_max: 10, ..LIMITS };
+        let new = NewRun::of(RunName { version: 1, attempt: 2 }, 0, &entries(9), &limits).unwrap();
+        let (content, chunks) = (entries(9).encode(), new.chunks().collect::<Vec<_>>());
+        assert_eq!((usize::from(new.run.chunks), new.run.bytes as usize), (chunks.len(), content.len()));
+        assert_eq!((chunks.len(), chunks.concat()), (4, content));
     }
 }

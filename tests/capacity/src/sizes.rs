@@ -3,6 +3,7 @@
 use std::{cell::RefCell, collections::BTreeMap, rc::Rc};
 
 use aws_sdk_dynamodb::operation::{
+    delete_item::{DeleteItemError, DeleteItemOutput, builders::DeleteItemInputBuilder},
     get_item::{GetItemError, GetItemOutput, builders::GetItemInputBuilder},
     put_item::{PutItemError, PutItemOutput, builders::PutItemInputBuilder},
     query::{QueryError, QueryOutput, builders::QueryInputBuilder},
@@ -22,6 +23,7 @@ use landslide_domain::{
     member::{Action, Member},
     poll::Rules,
     poll::request::CreatePoll,
+    runs::LaneEntries,
     tally::{Counters, Head, Minute, SeenRow},
     time::{MINUTE_MS, Timestamp},
     vote::Vote,
@@ -159,6 +161,7 @@ fn head_of(minutes: usize, ids: usize) -> Head {
         version: 5_000,
         as_of: Some(at(0)),
         counters: Counters::from_entries(counters),
+        entries: LaneEntries::default(),
         recent: (0..minutes).map(|minute| (Minute::of(at(minute)), (0..ids).map(id).collect())).collect(),
         sealed: false,
     }
@@ -209,6 +212,10 @@ impl DynamoDb for Recorder {
 
     async fn update_item(&self, _: UpdateItemInputBuilder) -> Outcome<UpdateItemOutput, UpdateItemError> {
         Ok(UpdateItemOutput::builder().build())
+    }
+
+    async fn delete_item(&self, _: DeleteItemInputBuilder) -> Outcome<DeleteItemOutput, DeleteItemError> {
+        Ok(DeleteItemOutput::builder().build())
     }
 
     async fn query(&self, _: QueryInputBuilder) -> Outcome<QueryOutput, QueryError> {

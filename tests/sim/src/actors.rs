@@ -1,5 +1,6 @@
 //! Who uses the stack: voters, owners, readers of results, and an operator.
 
+pub mod entry_readers;
 pub mod operator;
 pub mod owners;
 pub mod readers;

@@ -2,6 +2,7 @@
 
 mod closing;
 mod durability;
+mod entries;
 mod exactness;
 mod freshness;
 mod monotonicity;
@@ -19,7 +20,7 @@ use crate::{events::Event, ledger::Ledger};
 type Checker = fn(&Ledger, &Event<'_>, &mut dyn FnMut(String));
 
 /// All of them, by their promises in `docs/testing.md`.
-const CHECKERS: [(&str, Checker); 8] = [
+const CHECKERS: [(&str, Checker); 9] = [
     ("C1", uniqueness::check),
     ("C2", durability::check),
     ("C3", exactness::check),
@@ -28,6 +29,7 @@ const CHECKERS: [(&str, Checker); 8] = [
     ("C6", closing::check),
     ("C7", rejection::check),
     ("C8", pausing::check),
+    ("C9", entries::check),
 ];
 
 /// A promise that was not kept.

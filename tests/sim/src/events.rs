@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use landslide_domain::{ballot::Ballot, error::Error, vote::Vote};
+use landslide_counting::tallies::reading::ReadError;
+use landslide_domain::{ballot::Ballot, entries::Entries, error::Error, runs::Dropped, tally::Count, vote::Vote};
 use landslide_service::votes::StandingVote;
 
 use crate::{
+    entries::{self, RunRow},
     facts::{Expected, Revision, Times, Voter, VoterKey, poll_of},
     item::{Item, number, text},
     names::{POLLS, TALLIES, VOTES},
@@ -24,6 +26,16 @@ pub enum Event<'a> {
     HeadWritten { former: Option<&'a Item>, head: &'a Item },
     /// A COUNT replaced another.
     CountWritten { former: Option<&'a Item>, count: &'a Item },
+    /// A row of a run was written.
+    RunRowWritten { lane: &'a str, row: RunRow, entries: &'a [u8] },
+    /// A function or program deleted a row of a run.
+    RunRowDeleted { lane: &'a str, row: RunRow },
+    /// Somebody deletes a row of a run by hand.
+    RunRowLost { lane: &'a str, row: RunRow },
+    /// A reader was shown a lane's entries, or why there are none.
+    EntriesShown { lane: &'a str, shown: Result<Shown<'a>, &'a ReadError> },
+    /// An operator rebuilt a poll's counts.
+    Rebuilt { poll: &'a str },
     /// Someone changes a lane's counts by hand, which may go down when they are made right.
     Tampered { lane: &'a str },
     /// A text was made that nobody can read. It must end in a dead-letter queue.
@@ -78,6 +90,9 @@ pub struct OwnerTold<'a> {
     pub asked_for_pause: Option<bool>,
 }
 
+/// A lane's COUNT, and the entries that belong to it.
+pub type Shown<'a> = (&'a Count, Result<&'a Entries, Dropped>);
+
 /// What is there once nothing is under way.
 pub struct Drained<'a> {
     /// HEAD and COUNT, lane by lane.
@@ -103,6 +118,11 @@ impl<'a> Event<'a> {
             VOTES => Some(vote_written(item, at)),
             TALLIES if is("HEAD") => Some(Self::HeadWritten { former, head: item }),
             TALLIES if is("COUNT") => Some(Self::CountWritten { former, count: item }),
+            TALLIES => {
+                let row = entries::row_of(text(item, "item"))?;
+                let lane = entries::lane_of(text(item, "poll_lane"));
+                Some(Self::RunRowWritten { lane, row, entries: entries::bytes(&item["entries"]) })
+            }
             _ => None,
         }
     }
@@ -110,19 +130,29 @@ impl<'a> Event<'a> {
 
 fn vote_written(item: &Item, at: u64) -> Event<'_> {
     let voter = u128::from_str_radix(text(item, "voter"), 16).expect("hex digits");
-    let choices = item.get("choices").map(|list| {
-        list.as_l().expect("a list").iter().fold(0, |choices, id| {
-            let bit = 1 << id.as_n().expect("a number").parse::<u32>().expect("an option's id");
-            assert_eq!(choices & bit, 0, "an option that is named twice");
-            choices | bit
-        })
-    });
     let revision = Revision {
         number: number(item, "revision"),
-        choices,
+        ballot: ballot(item),
         cast_at: number(item, "cast_at"),
         lane: number(item, "lane"),
         stored_at: at,
     };
     Event::VoteWritten { poll: poll_of(text(item, "poll_partition")), voter, revision }
+}
+
+/// What a vote's item says. `None` if it is retracted.
+fn ballot(item: &Item) -> Option<Ballot> {
+    let ids = |list: &AttributeValue| -> Vec<u64> {
+        let ids = list.as_l().expect("a list").iter();
+        ids.map(|id| id.as_n().expect("a number").parse().expect("an option's id")).collect()
+    };
+    let ballot = match item.get("choices")? {
+        AttributeValue::S(see) => {
+            let ballot = item["ballot"].as_m().expect("a map");
+            assert_eq!((see.as_str(), number(ballot, "rules")), ("see ballot", 1));
+            Ballot::of_ranking(&ids(&ballot["ranking"]))
+        }
+        list => Ballot::of_options(&ids(list)),
+    };
+    Some(ballot.expect("options, none of them twice"))
 }

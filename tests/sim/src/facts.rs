@@ -2,7 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use crate::item::{Item, number};
+use landslide_domain::ballot::Ballot;
+
+use crate::{
+    entries::Multiset,
+    item::{Item, number},
+};
 
 /// A voter's key in a poll: 16 bytes.
 pub type VoterKey = u128;
@@ -23,8 +28,8 @@ pub struct Voter {
 pub struct Revision {
     /// 1, 2, …
     pub number: u64,
-    /// The options, a bit each. If `None`, the vote is retracted.
-    pub choices: Option<u128>,
+    /// What it says. If `None`, the vote is retracted.
+    pub ballot: Option<Ballot>,
     /// In milliseconds since the epoch.
     pub cast_at: u64,
     /// The lane that is to count it.
@@ -67,6 +72,8 @@ impl Times {
 pub struct Expected {
     /// Counters by name, those that are not 0.
     pub counters: BTreeMap<String, i64>,
+    /// The rankings that stand.
+    pub entries: Multiset,
     /// The newest `cast_at` of all revisions.
     pub newest: u64,
     /// Of those that stand.

@@ -4,6 +4,8 @@ use std::{collections::HashMap, fmt::Write};
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
+use crate::entries::LaneEntries;
+
 /// An item's attributes by name.
 pub type Item = HashMap<String, AttributeValue>;
 
@@ -27,6 +29,11 @@ pub fn outline(item: &Item) -> String {
             AttributeValue::L(list) => {
                 let ids = list.iter().filter_map(|id| id.as_n().ok().map(String::as_str)).collect::<Vec<_>>();
                 Some(format!("{name} {ids:?}"))
+            }
+            AttributeValue::M(_) if name == "entries" => {
+                let LaneEntries { near, runs, sweeps, dropped } = LaneEntries::of(item);
+                let runs: Vec<_> = runs.iter().map(|run| (run.name.0, run.level)).collect();
+                Some(format!("{} entries, runs {runs:?}, {sweeps} sweeps, dropped {dropped:?}", near.len()))
             }
             AttributeValue::M(buckets) => Some(format!("{name} of {} minutes", buckets.len())),
             AttributeValue::B(ids) => Some(format!("{name}: {}", ids.as_ref().len() / 20)),
@@ -97,7 +104,7 @@ fn write_item(json: &mut String, item: &Item) {
     json.push('}');
 }
 
-/// Numbers, strings without characters to be escaped, and lists: what votes are made of.
+/// Numbers, strings without characters to be escaped, lists and maps: what votes are made of.
 fn write_value(json: &mut String, value: &AttributeValue) {
     match value {
         AttributeValue::N(digits) => json.extend([r#"{"N":""#, digits, r#""}"#]),
@@ -111,6 +118,11 @@ fn write_value(json: &mut String, value: &AttributeValue) {
                 write_value(json, value);
             }
             json.push_str("]}");
+        }
+        AttributeValue::M(values) => {
+            json.push_str(r#"{"M":"#);
+            write_item(json, values);
+            json.push('}');
         }
         other => panic!("the model does not know votes with {other:?}"),
     }

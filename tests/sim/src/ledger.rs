@@ -7,13 +7,18 @@ use std::{
 };
 
 use aws_sdk_dynamodb::types::AttributeValue;
+use landslide_domain::{ballot::Ballot, runs::RunLimits};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::{
+    entries::{self, LaneEntries, Multiset},
     events::{Event, OwnerTold, VoterTold},
     facts::{Expected, Revision, Times, Voter, VoterKey, VoterRevision, lane_key},
     item::{Item, number, text},
 };
+
+mod runs;
+pub use runs::LaneRuns;
 
 /// Attributes of RULES that change without its owner's wish.
 const NOT_WISHED: [&str; 5] = ["revision", "options_revision", "lanes", "lanes_doubled_at", "stamp"];
@@ -30,6 +35,12 @@ pub struct Ledger {
     /// Lanes whose counts an operator rebuilds from the votes.
     sealed: BTreeSet<String>,
     garbage: FxHashSet<String>,
+    /// Each lane's runs.
+    runs: BTreeMap<String, LaneRuns>,
+    /// Polls whose counts an operator has rebuilt.
+    rebuilt: BTreeSet<String>,
+    /// Limits of all processes that count.
+    run_limits: Vec<RunLimits>,
 }
 
 /// What happened in one poll.
@@ -49,6 +60,8 @@ pub struct PollLedger {
     pub published_at: Option<u64>,
     /// Whether its votes can't change.
     pub is_fixed: bool,
+    /// Whether its votes are rankings.
+    pub is_ranked: bool,
     /// What its owner wished, as it stands: RULES without what changes by itself, and the labels.
     wishes: (Item, Option<AttributeValue>),
     /// Each voter's revisions, by key, the first first.
@@ -58,6 +71,11 @@ pub struct PollLedger {
 }
 
 impl Ledger {
+    /// Nothing has happened yet. Processes that count have these limits.
+    pub fn new(run_limits: &[RunLimits]) -> Self {
+        Self { run_limits: run_limits.to_vec(), ..Self::default() }
+    }
+
     /// Keeps what happened.
     pub fn note(&mut self, event: &Event<'_>) {
         match *event {
@@ -68,6 +86,13 @@ impl Ledger {
                 self.poll_mut(poll).voters.entry(voter).or_default().push(revision);
             }
             Event::HeadWritten { former, head } => self.head_written(former, head),
+            Event::CountWritten { count, .. } if count.contains_key("entries") => {
+                self.runs_mut(text(count, "poll_lane")).named_in_count(&LaneEntries::of(count));
+            }
+            Event::RunRowWritten { lane, row, entries } => self.runs_mut(lane).written(row, entries),
+            Event::RunRowDeleted { lane, row } => self.runs_mut(lane).deleted(row),
+            Event::RunRowLost { lane, row } => self.runs_mut(lane).lost(row),
+            Event::Rebuilt { poll } => drop(self.rebuilt.insert(poll.to_owned())),
             Event::Tampered { lane } => drop(self.tampered.insert(lane.to_owned())),
             Event::GarbageMade { text } => drop(self.garbage.insert(text.to_owned())),
             Event::VoterTold(VoterTold { voter, answer: Ok(told), .. }) if told.is_new => {
@@ -88,11 +113,21 @@ impl Ledger {
         self.polls.get_mut(poll).expect("just put")
     }
 
+    fn runs_mut(&mut self, lane: &str) -> &mut LaneRuns {
+        if !self.runs.contains_key(lane) {
+            self.runs.insert(lane.to_owned(), LaneRuns::default());
+        }
+        self.runs.get_mut(lane).expect("just put")
+    }
+
     /// Notes what a HEAD counts that the one before did not.
     fn head_written(&mut self, former: Option<&Item>, head: &Item) {
         let lane = text(head, "poll_lane");
         if head.contains_key("sealed") {
             self.sealed.insert(lane.to_owned());
+        }
+        if head.contains_key("entries") {
+            self.runs_mut(lane).named_in_head(&LaneEntries::of(head));
         }
         let before: FxHashSet<VoterRevision> = former.into_iter().flat_map(recent_ids).collect();
         if !self.counted.contains_key(lane) {
@@ -154,6 +189,26 @@ impl Ledger {
         self.sealed.contains(lane)
     }
 
+    /// A lane's runs, if it ever had entries.
+    pub fn runs_of(&self, lane: &str) -> Option<&LaneRuns> {
+        self.runs.get(lane)
+    }
+
+    /// All lanes that ever had entries, with their runs.
+    pub fn runs(&self) -> impl Iterator<Item = (&str, &LaneRuns)> {
+        self.runs.iter().map(|(lane, runs)| (lane.as_str(), runs))
+    }
+
+    /// Whether an operator has rebuilt a poll's counts.
+    pub fn is_rebuilt(&self, poll: &str) -> bool {
+        self.rebuilt.contains(poll)
+    }
+
+    /// The least of a limit among the processes that count.
+    pub fn least_limit(&self, limit: impl Fn(&RunLimits) -> usize) -> usize {
+        self.run_limits.iter().map(limit).min().unwrap_or(usize::MAX)
+    }
+
     /// Whether a text is one that nobody can read.
     pub fn is_garbage(&self, text: &str) -> bool {
         self.garbage.contains(text)
@@ -187,6 +242,7 @@ impl Ledger {
 impl PollLedger {
     fn rules_written(&mut self, rules: &Item, times: &Times, by: u64) {
         self.is_fixed |= text(rules, "vote_change") == "never";
+        self.is_ranked |= rules.get("kind").is_some_and(|kind| kind.as_s().is_ok_and(|kind| kind == "ranked"));
         self.revision = number(rules, "revision");
         let mut wished = rules.clone();
         wished.retain(|name, _| !NOT_WISHED.contains(&name.as_str()));
@@ -257,29 +313,34 @@ struct Recount {
     newest_standing: u64,
     ballots: i64,
     options: [i64; 128],
+    entries: Multiset,
 }
 
 impl Default for Recount {
     fn default() -> Self {
-        Self { newest: 0, newest_standing: 0, ballots: 0, options: [0; 128] }
+        Self { newest: 0, newest_standing: 0, ballots: 0, options: [0; 128], entries: Multiset::new() }
     }
 }
 
 impl Recount {
     fn count(&mut self, standing: &Revision) {
         self.newest_standing = standing.cast_at.max(self.newest_standing);
-        let Some(mut rest) = standing.choices else { return };
+        let Some(ballot) = standing.ballot else { return };
         self.ballots += 1;
-        while rest != 0 {
-            self.options[rest.trailing_zeros() as usize] += 1;
-            rest &= rest - 1;
+        match ballot {
+            Ballot::Choices(choices) => choices.iter().for_each(|id| self.options[usize::from(id)] += 1),
+            Ballot::Ranking(ranking) => {
+                self.options[usize::from(ranking.first())] += 1;
+                *self.entries.entry(entries::key(ranking.as_slice())).or_default() += 1;
+            }
         }
     }
 
-    fn expected(&self) -> Expected {
+    fn expected(self) -> Expected {
         let options = self.options.iter().enumerate().map(|(id, count)| (format!("o{id}"), *count));
         let counters = options.chain([("ballots".to_owned(), self.ballots)]).filter(|(_, count)| *count != 0).collect();
-        Expected { counters, newest: self.newest, newest_standing: self.newest_standing }
+        let Self { entries, newest, newest_standing, .. } = self;
+        Expected { counters, entries, newest, newest_standing }
     }
 }
 

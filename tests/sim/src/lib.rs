@@ -11,6 +11,7 @@ mod actors;
 pub mod channel;
 mod checkers;
 mod cloud;
+mod entries;
 mod event_sources;
 mod events;
 pub mod executor;

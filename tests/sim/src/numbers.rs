@@ -2,6 +2,8 @@
 
 use std::cell::Cell;
 
+use crate::{entries::LaneEntries, item::Item};
+
 /// Counts of what happened.
 #[derive(Default)]
 pub struct Numbers {
@@ -17,6 +19,20 @@ pub struct Numbers {
     pub spills: Cell<u64>,
     /// HEADs written.
     pub flushes: Cell<u64>,
+    /// Rows of runs written.
+    pub run_rows: Cell<u64>,
+    /// Merges of runs that HEAD took over.
+    pub merges: Cell<u64>,
+    /// Sweeps that HEAD was told of.
+    pub sweeps: Cell<u64>,
+    /// Lanes whose entries were dropped.
+    pub dropped: Cell<u64>,
+    /// Rows of runs that somebody deleted by hand.
+    pub lost_rows: Cell<u64>,
+    /// Readings of a lane's entries that ended.
+    pub readings: Cell<u64>,
+    /// Readings that began again because runs were replaced meanwhile.
+    pub begun_again: Cell<u64>,
     /// COUNTs written.
     pub copies: Cell<u64>,
     /// Write units of the Tallies table, of writes that were done.
@@ -45,6 +61,25 @@ pub struct Numbers {
     pub throttled: Cell<u64>,
     /// Messages that a function had come again at another time than the queue's.
     pub hidden: Cell<u64>,
+}
+
+impl Numbers {
+    /// Counts what a HEAD says that the one before did not.
+    pub fn note_head(&self, former: Option<&Item>, head: &Item) {
+        count(&self.flushes);
+        if !head.contains_key("entries") {
+            return;
+        }
+        let (former, now) = (former.map(LaneEntries::of).unwrap_or_default(), LaneEntries::of(head));
+        if now.sweeps > former.sweeps {
+            count(&self.sweeps);
+        } else if now.is_merged_since(&former) && !head.contains_key("sealed") {
+            count(&self.merges);
+        }
+        if now.dropped.is_some() && former.dropped.is_none() {
+            count(&self.dropped);
+        }
+    }
 }
 
 /// Adds one.

@@ -9,6 +9,7 @@ use landslide_domain::{
     caller::{Caller, TokenKind},
     heat::HEAT_LIMITS,
     poll::Poll,
+    runs::RUN_LIMITS,
     time::Timestamp,
 };
 use landslide_service::votes::Wish;
@@ -83,6 +84,7 @@ fn scenario(plain: &Plain) -> Scenario {
         queue_readers: plain.queue_readers,
         visibility_ms: 60_000,
         counting: TallyLimits::remembering(640 << 20),
+        run_limits: vec![RUN_LIMITS],
         processes_max: usize::MAX,
         partition_units: 1_000,
         heat_limits: HEAT_LIMITS,
@@ -102,7 +104,7 @@ async fn vote(cloud: Rc<Cloud>, poll: Rc<Poll>, voter: u64) {
         kind: TokenKind::Device,
         expires_at: Timestamp::EPOCH.plus_millis(u64::MAX),
     };
-    let wish = Wish::Cast(SentBallot { choices: vec![world.draw(4)] });
+    let wish = Wish::Cast(SentBallot::Choices(vec![world.draw(4)]));
     let id = poll.rules.settings.poll_id.clone();
     let settled = cloud.request(&cloud.votes, async move |votes| votes.submit(&id, &caller, None, &wish).await).await;
     assert!(matches!(settled, Some(Ok(_))), "{settled:?}");

@@ -1,4 +1,4 @@
-//! The operator's program, as far as it rebuilds a poll's counts.
+//! The operator's program, as far as it rebuilds a poll's counts and sweeps lanes.
 
 use std::{cell::Cell, pin::pin};
 
@@ -7,8 +7,11 @@ use landslide_aws::{
     clock::Clock,
     store::{PollStore, TallyStore, VoteStore},
 };
-use landslide_counting::tallies::rebuild::{Rebuild, may_be_rebuilt};
-use landslide_domain::{ids::PollId, poll::Rules};
+use landslide_counting::tallies::{
+    merging,
+    rebuild::{Rebuild, may_be_rebuilt},
+};
+use landslide_domain::{ids::PollId, lane::LaneKey, poll::Rules};
 
 use crate::{
     channel::Signal,
@@ -54,6 +57,13 @@ impl Program {
             Some((rules, true)) => self.rebuild(&rules).await,
             _ => false,
         }
+    }
+
+    /// Sweeps a lane. Returns whether it is done.
+    pub async fn sweep(&self, lane: &LaneKey) -> bool {
+        let outcome = merging::sweep(&self.tallies, lane).await;
+        self.clock.world.tell(&self.clock.process.name, || format!("sweeps {lane}: {outcome:?}"));
+        outcome.is_ok()
     }
 
     /// Returns whether the rebuild ends, and succeeds.

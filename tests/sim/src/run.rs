@@ -3,10 +3,14 @@
 use std::rc::Rc;
 
 use landslide_counting::tallies::rebuild::LANDED_MS;
-use landslide_domain::{poll::Poll, tally::COUNTABLE_AGE_MS, time::DAY_MS};
+use landslide_domain::{
+    poll::{Kind, Poll},
+    tally::COUNTABLE_AGE_MS,
+    time::DAY_MS,
+};
 
 use crate::{
-    actors::{operator, owners, readers, voters::Person},
+    actors::{entry_readers, operator, owners, readers, voters::Person},
     checkers::Verdict,
     cloud::Cloud,
     event_sources,
@@ -83,6 +87,13 @@ fn begin(world: &Rc<World>, cloud: &Rc<Cloud>, polls: &[Rc<Poll>]) {
     for poll in polls {
         world.executor.spawn(readers::look(cloud.clone(), poll.clone()));
     }
+    for poll in polls.iter().filter(|poll| poll.rules.settings.spec.kind == Kind::Ranked) {
+        world.executor.spawn(entry_readers::read(cloud.clone(), poll.clone()));
+        world.executor.spawn(operator::sweep_now_and_then(cloud.clone(), poll.clone()));
+        if world.scenario.loses_runs {
+            world.executor.spawn(operator::lose_runs(cloud.clone(), poll.clone()));
+        }
+    }
     let again = world.clone();
     let mut calm = world.scenario.span_ms
         + world.scenario.queue_outage_ms.max(world.scenario.tallies_outage_ms)
@@ -151,8 +162,10 @@ fn delete_votes(account: &Account) {
 }
 
 /// Holds all that was stored against all that was counted.
-fn check(cloud: &Cloud) {
+fn check(cloud: &Rc<Cloud>) {
     let (world, account) = (&cloud.world, &cloud.account);
+    operator::sweep_all(cloud);
+    go_on(world);
     let tables = account.tables.borrow();
     let tallies = tables.of(Some(TALLIES));
     let of_kind = |kind: &str| -> Vec<&Rc<Item>> {
@@ -187,6 +200,14 @@ fn report(world: &World) -> Report {
             ("throttles of partitions", numbers.partition_throttles.get()),
             ("flushes", numbers.flushes.get()),
             ("spills", numbers.spills.get()),
+            ("runs with ranked polls", u64::from(world.scenario.is_ranked)),
+            ("rows of runs written", numbers.run_rows.get()),
+            ("merges of runs", numbers.merges.get()),
+            ("sweeps of lanes", numbers.sweeps.get()),
+            ("rows of runs deleted by hand", numbers.lost_rows.get()),
+            ("lanes that dropped their entries", numbers.dropped.get()),
+            ("readings of a lane's entries", numbers.readings.get()),
+            ("times that these began again", numbers.begun_again.get()),
             ("doublings of a poll's lanes", numbers.doublings.get()),
             ("redeliveries", numbers.redeliveries.get()),
             ("messages that a function had come again sooner", numbers.hidden.get()),

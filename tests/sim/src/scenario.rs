@@ -5,6 +5,7 @@ use std::fmt;
 use landslide_counting::tallies::TallyLimits;
 use landslide_domain::{
     heat::{HEAT_LIMITS, HeatLimits},
+    runs::{RUN_LIMITS, RunLimits},
     tally::PORTION_IDS_MAX,
     time::MINUTE_MS,
 };
@@ -45,8 +46,17 @@ pub struct Scenario {
     pub visibility_ms: u64,
     /// After how many deliveries a message is a dead letter.
     pub receives_max: u32,
-    /// Bytes of counted ids that a process of tally-votes remembers, and how many it reads for a portion.
+    /// Bytes of counted ids that a process of tally-votes remembers, and how many it reads for a portion. Its limits for
+    /// runs are drawn from `run_limits`.
     pub counting: TallyLimits,
+    /// Limits for runs of each version of the code that counts.
+    pub run_limits: Vec<RunLimits>,
+    /// Whether there are polls whose votes are rankings.
+    pub is_ranked: bool,
+    /// How many different rankings most voters choose from; 0: any.
+    pub favourites: u64,
+    /// Whether somebody deletes a row of a run by hand.
+    pub loses_runs: bool,
     /// From when on a lane is too hot.
     pub heat_limits: HeatLimits,
     /// Write units a second of each partition; three times as many read units.
@@ -70,6 +80,8 @@ impl Scenario {
     pub fn of(seed: u64) -> Self {
         // Apart from the generators that use the same seed while it runs.
         let mut random = fastrand::Rng::with_seed(seed ^ 0x005c_e0a1_0000_0000);
+        // Apart, so that all else is drawn as it would be without entries.
+        let mut of_entries = fastrand::Rng::with_seed(seed ^ 0x005c_e0a2_0000_0000);
         let voters = match random.u32(..1000) {
             0..500 => random.usize(1..=40),
             500..885 => random.usize(40..=800),
@@ -124,7 +136,12 @@ impl Scenario {
             counting: TallyLimits {
                 cache_bytes_max: *random.choice(&[0, 4_096, 65_536, 640 << 20]).unwrap(),
                 portion_ids_max: *random.choice(&[1, 40, 1_000, PORTION_IDS_MAX]).unwrap(),
+                runs: RUN_LIMITS,
             },
+            run_limits: vec![draw_run_limits(&mut of_entries, is_large), draw_run_limits(&mut of_entries, is_large)],
+            is_ranked: of_entries.bool(),
+            favourites: *of_entries.choice(&[0, 1, 4, 12]).unwrap(),
+            loses_runs: of_entries.u32(..5) == 0,
             partition_units: if is_large { 1_000 } else { *random.choice(&[10, 100, 1_000, 1_000]).unwrap() },
             queue_outage_ms: match random.u32(..24) {
                 0 => random.u64(22 * HOUR_MS..=26 * HOUR_MS),
@@ -143,6 +160,26 @@ impl Scenario {
     }
 }
 
+/// The limits of one version of the code that counts. Most are so low that runs are merged and lanes swept all the time;
+/// with some, lanes lose their entries.
+fn draw_run_limits(random: &mut fastrand::Rng, is_large: bool) -> RunLimits {
+    RunLimits {
+        near_bytes_max: *random.choice(&[0, 10, 40, 512]).unwrap(),
+        // A run of a large lane would have hundreds of short rows.
+        chunk_bytes_max: match random.u32(..2) {
+            0 if !is_large => random.usize(10..=200),
+            _ => RUN_LIMITS.chunk_bytes_max,
+        },
+        runs_of_a_level_max: random.usize(1..=4),
+        runs_max: if random.u32(..5) == 0 { random.usize(3..=12) } else { RUN_LIMITS.runs_max },
+        merged_bytes_max: match random.u32(..5) {
+            0 => random.usize(20..=400),
+            _ => RUN_LIMITS.merged_bytes_max,
+        },
+        replaced_max: *random.choice(&[1, 4, 12, 40]).unwrap(),
+    }
+}
+
 impl fmt::Display for Scenario {
     /// The parameters, so that a reader can picture the run.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -153,6 +190,9 @@ impl fmt::Display for Scenario {
             .map(|(fault, rate)| format!("{} {:.3}", fault.names().0, rate))
             .collect();
         write!(f, "{} voters of {} polls in {} ms", self.voters, self.polls, self.span_ms)?;
+        if self.is_ranked {
+            write!(f, ", some ranked")?;
+        }
         write!(f, ", faults: {}", if kinds.is_empty() { "none".to_owned() } else { kinds.join(", ") })
     }
 }

@@ -48,9 +48,10 @@ fn a_spec_survives_its_text() {
         .with(Change::Voters(9))
         .with(Change::Voters(3))
         .with(Change::NoMonths)
+        .with(Change::NoLostRuns)
         .with(Change::Off(Fault::Crash))
         .with(Change::Off(Fault::AnswerLost));
-    assert_eq!(spec.to_string(), "17 world=5 voters=3 off=months off=crash off=answer-lost");
+    assert_eq!(spec.to_string(), "17 world=5 voters=3 off=months off=lost-runs off=crash off=answer-lost");
     assert_eq!(spec.to_string().parse(), Ok(spec));
     assert!("17 voters".parse::<Spec>().is_err() && "17 off=luck".parse::<Spec>().is_err());
 }

@@ -45,7 +45,7 @@ pub async fn merge(store: &impl LaneStore, lane: &LaneKey, attempt: &Attempt) ->
     let to_merge = before.entries.to_merge(&attempt.limits).filter(|_| !before.sealed);
     let Some((runs, level)) = to_merge else { return Ok(false) };
     let sum = match sum(store, lane, &runs).await? {
-        Ok(entries) => NewRun::of(attempt.run_name(before.version), level, &entries)
+        Ok(entries) => NewRun::of(attempt.run_name(before.version), level, &entries, &attempt.limits)
             .filter(|run| run.fits(&attempt.limits))
             .map_or(Sum::Dropped(Dropped::TooMany), Sum::Run),
         Err(_) => Sum::Dropped(Dropped::Lost),

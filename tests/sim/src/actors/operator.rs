@@ -1,18 +1,26 @@
 //! An operator, who redrives dead letters and replays what the relay gave up; and who rebuilds a closed poll, whose counts somebody
-//! may have changed by hand: as soon as that may be, again until it is done, and now and then beside others who do the same.
+//! may have changed by hand: as soon as that may be, again until it is done, and now and then beside others who do the same. An
+//! operator also sweeps lanes, and somebody deletes a row of a run by hand.
 
 use std::rc::Rc;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use landslide_counting::tallies::rebuild::LANDED_MS;
-use landslide_domain::poll::Poll;
+use landslide_domain::{
+    ids::PollId,
+    keys::{run, run_partition},
+    lane::LaneKey,
+    poll::Poll,
+    runs::RunName,
+};
 
 use crate::{
-    actors::owners,
+    actors::{entry_readers::some_lane, owners},
     cloud::Cloud,
     events::Event,
     executor::Doom,
     item::{Item, number, outline},
+    ledger::LaneRuns,
     models::{
         account::Account,
         client::Client,
@@ -41,6 +49,8 @@ const ASLEEP_AWAITS: u64 = 6;
 const ASLEEP_MS: u64 = 20_000;
 /// After it wakes, the machine is stopped at one of this many first awaits.
 const AWAKE_AWAITS: u64 = 3;
+/// The most sweeps of a poll's lanes by an operator, and one.
+const SWEEPS_MAX: u64 = 8;
 /// By how much a counter is changed by hand at most.
 const TAMPERED_MAX: u64 = 50;
 /// How many versions ahead of HEAD a readers' copy is put by hand at most.
@@ -110,6 +120,7 @@ async fn rebuild_until_done(cloud: Rc<Cloud>, poll: Rc<Poll>) {
         pause = (pause * 4).min(RETRY_PAUSE_MAX_MS);
     }
     count(&world.numbers.rebuilds);
+    world.observe(&Event::Rebuilt { poll: poll.rules.settings.poll_id.as_str() });
 }
 
 /// Has a process do all of it, which may crash, be held up, or be given up by its operator while it goes on.
@@ -148,13 +159,68 @@ fn tamper(account: &Account, poll: &str) {
     let mut tables = account.tables.borrow_mut();
     let tallies = tables.of_mut(TALLIES);
     let is_of_poll = |item: &&Rc<Item>| tallies.key(item).0.split('#').next() == Some(poll);
-    let is_count = |item: &&Rc<Item>| !item.contains_key("ids");
+    let is_count = |item: &&Rc<Item>| item.contains_key("version");
     let counts: Vec<Rc<Item>> = tallies.all().filter(is_of_poll).filter(is_count).cloned().collect();
     for before in counts.iter().filter(|_| world.once_in(2)) {
         let item = tampered(world, before);
         world.tell("somebody", || format!("makes it {}", outline(&item)));
         world.observe(&Event::Tampered { lane: tallies.key(&item).0 });
         tallies.seed(item);
+    }
+}
+
+/// Sweeps some of a poll's lanes while they are counted, on a machine that may crash or fall asleep over it.
+pub async fn sweep_now_and_then(cloud: Rc<Cloud>, poll: Rc<Poll>) {
+    let world = &cloud.world;
+    for _ in 0..world.draw(SWEEPS_MAX) {
+        world.executor.sleep(world.draw(world.scenario.span_ms)).await;
+        if let Some(lane) = some_lane(world, &poll.rules.settings.poll_id) {
+            // What a sweep leaves, the next one finds.
+            sweep(&cloud, &lane).await;
+        }
+    }
+}
+
+/// Sweeps all lanes that ever had entries, when nothing is under way and nothing goes wrong any more.
+pub fn sweep_all(cloud: &Rc<Cloud>) {
+    let lanes: Vec<(String, u8)> = {
+        let ledger = cloud.world.ledger();
+        let split =
+            |lane: &str| lane.split_once('#').map(|(poll, lane)| (poll.to_owned(), lane.parse().expect("a lane")));
+        ledger.runs().map(|(lane, _)| split(lane).expect("a poll and a lane")).collect()
+    };
+    for (poll, lane) in lanes {
+        let lane = LaneKey { poll: PollId::parse(&poll).expect("a poll's id"), lane };
+        let again = cloud.clone();
+        cloud.world.executor.spawn(async move { while !sweep(&again, &lane).await {} });
+    }
+}
+
+/// Whether it is done.
+async fn sweep(cloud: &Rc<Cloud>, lane: &LaneKey) -> bool {
+    let lane = lane.clone();
+    let work = |program: Rc<Program>, _| -> Work<bool> { Box::pin(async move { program.sweep(&lane).await }) };
+    cloud.operator.invoke(work).await.unwrap_or(false)
+}
+
+/// Deletes a row that a HEAD of the poll names, by hand, once or twice.
+pub async fn lose_runs(cloud: Rc<Cloud>, poll: Rc<Poll>) {
+    let world = &cloud.world;
+    for _ in 0..1 + world.draw(2) {
+        world.executor.sleep(world.draw(world.scenario.span_ms / 2)).await;
+        let Some(lane) = some_lane(world, &poll.rules.settings.poll_id) else { continue };
+        let key = lane.to_string();
+        let rows: Vec<_> = world.ledger().runs_of(&key).into_iter().flat_map(LaneRuns::head).collect();
+        let Some(row) = rows.get(world.draw_index(rows.len())) else { continue };
+        let ((version, attempt), chunk) = *row;
+        let chunk = usize::from(chunk);
+        let item_keys = (run_partition(&lane, chunk), run(RunName { version, attempt }, chunk));
+        let lost = cloud.account.tables.borrow_mut().of_mut(TALLIES).delete((&item_keys.0, &item_keys.1));
+        if lost.is_some() {
+            count(&world.numbers.lost_rows);
+            world.tell("somebody", || format!("deletes {row:?} of {lane}"));
+            world.observe(&Event::RunRowLost { lane: &key, row: *row });
+        }
     }
 }
 

@@ -70,7 +70,7 @@ pub fn draw_poll(world: &World, number: usize) -> Poll {
     let body = json!({
         "question": "Which?",
         "options": labels,
-        "kind": if world.once_in(2) { "multiple" } else { "single" },
+        "kind": kind(world, number),
         "results": if world.once_in(3) { "after_close" } else { "always" },
         "vote_change": if world.scenario.votes_change && world.once_in(2) { "until_close" } else { "never" },
         "opens_at": opens_at,
@@ -78,6 +78,14 @@ pub fn draw_poll(world: &World, number: usize) -> Poll {
         "peak_votes_per_second": peak(world),
     });
     make_poll(world, number, body)
+}
+
+/// What is voted: in some runs the first poll ranks its options, and perhaps others do.
+fn kind(world: &World, number: usize) -> &'static str {
+    if world.scenario.is_ranked && (number == 0 || world.once_in(2)) {
+        return "ranked";
+    }
+    if world.once_in(2) { "multiple" } else { "single" }
 }
 
 /// A peak, now and then so high that the poll has 4,096 partitions.

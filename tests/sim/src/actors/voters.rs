@@ -60,7 +60,7 @@ impl Person {
         world.executor.sleep(self.arrival_ms()).await;
         let wishes_max = if self.is_fixed() { FIXED_WISHES_MAX } else { u64::MAX };
         let wishes = 1 + world.draw(wishes_max.min(world.scenario.wishes_max as u64));
-        let mut last = self.some_choices();
+        let mut last = self.some_ballot();
         self.ask(Some(last), None).await;
         for _ in 1..wishes {
             world.executor.sleep(world.draw(WISH_PAUSE_MS)).await;
@@ -68,22 +68,22 @@ impl Person {
                 0 => self.ask(Some(last), None).await,
                 1 => self.ask(None, None).await,
                 2 => {
-                    last = self.some_choices();
+                    last = self.some_ballot();
                     self.ask(Some(last), None).await;
                 }
                 // Over a revision that may stand no more: a tab that was left open.
                 3 => {
-                    last = self.some_choices();
+                    last = self.some_ballot();
                     let revision = 1 + world.draw(3);
                     join_all((0..1 + world.draw(2)).map(|_| self.ask(Some(last), Some(revision)))).await;
                 }
                 4 => {
-                    last = self.some_choices();
+                    last = self.some_ballot();
                     join_all((0..2 + world.draw(3)).map(|_| self.ask(Some(last), None))).await;
                 }
                 _ => {
-                    let several: Vec<_> = (0..2 + world.draw(3)).map(|_| self.some_choices()).collect();
-                    join_all(several.into_iter().map(|choices| self.ask(Some(choices), None))).await;
+                    let several: Vec<_> = (0..2 + world.draw(3)).map(|_| self.some_ballot()).collect();
+                    join_all(several.into_iter().map(|ballot| self.ask(Some(ballot), None))).await;
                 }
             }
         }
@@ -107,8 +107,11 @@ impl Person {
         self.poll.rules.settings.spec.vote_change == VoteChange::Never
     }
 
-    fn some_choices(&self) -> Ballot {
+    fn some_ballot(&self) -> Ballot {
         let world = &self.cloud.world;
+        if self.poll.rules.settings.spec.kind == Kind::Ranked {
+            return self.some_ranking();
+        }
         let options = u64::from(self.poll.rules.options);
         let mut bits = 1u128 << world.draw(options);
         if self.poll.rules.settings.spec.kind == Kind::Multiple {
@@ -117,9 +120,23 @@ impl Person {
         Ballot::of_bits(bits).expect("choices of the poll")
     }
 
-    /// Asks for choices to stand until an answer comes or patience is over. If `choices` is `None`, asks for the vote
+    /// A ranking that many others send as well, or any.
+    fn some_ranking(&self) -> Ballot {
+        let world = &self.cloud.world;
+        let which = match world.scenario.favourites {
+            0 => world.draw(u64::MAX),
+            favourites => world.draw(favourites),
+        };
+        let mut random = fastrand::Rng::with_seed(which);
+        let mut ids: Vec<u64> = (0..u64::from(self.poll.rules.options)).collect();
+        random.shuffle(&mut ids);
+        ids.truncate(random.usize(1..=usize::from(self.poll.rules.settings.spec.max_choices)));
+        Ballot::of_ranking(&ids).expect("a ranking of the poll")
+    }
+
+    /// Asks for a ballot to stand until an answer comes or patience is over. If `ballot` is `None`, asks for the vote
     /// to be retracted. If `over` names a revision, only that revision may be replaced.
-    async fn ask(&self, choices: Option<Ballot>, over: Option<u64>) {
+    async fn ask(&self, ballot: Option<Ballot>, over: Option<u64>) {
         let world = &self.cloud.world;
         let tries = 1 + world.draw(TRIES_MAX);
         for _ in 0..tries {
@@ -127,18 +144,18 @@ impl Person {
             let before = world.ledger().standing(&self.voter);
             let (id, caller) = (self.poll.rules.settings.poll_id.clone(), self.caller.clone());
             let only_over = over.map(|revision| Revisions::Of(vec![revision.to_string()]));
-            let wish = choices.map_or(Wish::Retract, |ballot| Wish::Cast(sent(ballot)));
+            let wish = ballot.map_or(Wish::Retract, |ballot| Wish::Cast(sent(ballot)));
             let request = self
                 .cloud
                 .request(&self.cloud.votes, async move |votes| votes.submit(&id, &caller, only_over, &wish).await);
             let answer = request.await;
-            world.tell("voter", || format!("{:032x} asks for {choices:?}: {answer:?}", self.voter.key));
+            world.tell("voter", || format!("{:032x} asks for {ballot:?}: {answer:?}", self.voter.key));
             let is_over = match &answer {
                 Some(Err(Error::Unavailable(_))) | None => false,
                 Some(answer) => {
                     let time = (began, world.executor.now_ms());
                     let (voter, answer) = (&self.voter, answer.as_ref());
-                    world.observe(&Event::VoterTold(VoterTold { voter, asked: choices, over, time, before, answer }));
+                    world.observe(&Event::VoterTold(VoterTold { voter, asked: ballot, over, time, before, answer }));
                     if let Ok(standing) = answer
                         && world.once_in(8)
                     {
@@ -165,6 +182,9 @@ impl Person {
     }
 }
 
-fn sent(Ballot::Choices(choices): Ballot) -> SentBallot {
-    SentBallot { choices: choices.iter().map(u64::from).collect() }
+fn sent(ballot: Ballot) -> SentBallot {
+    match ballot {
+        Ballot::Choices(choices) => SentBallot::Choices(choices.iter().map(u64::from).collect()),
+        Ballot::Ranking(ranking) => SentBallot::Ranking(ranking.iter().map(u64::from).collect()),
+    }
 }

@@ -1,6 +1,6 @@
 //! C2: a 2xx means that the vote is stored and will be counted, and without one the same body may be sent again.
 
-use landslide_domain::{ballot::Ballot, error::Error};
+use landslide_domain::error::Error;
 use landslide_service::votes::StandingVote;
 
 use crate::{
@@ -56,7 +56,7 @@ fn check_standing(ledger: &Ledger, told: &VoterTold<'_>, standing: &StandingVote
     let (vote, number) = (&standing.vote, u64::from(standing.vote.revision));
     let stored = ledger.revision(voter, number);
     let is_as_told =
-        stored.is_some_and(|stored| stored.choices == bits(vote.ballot) && stored.cast_at == vote.cast_at.as_millis());
+        stored.is_some_and(|stored| stored.ballot == vote.ballot && stored.cast_at == vote.cast_at.as_millis());
     if !is_as_told || vote.ballot != *asked {
         found(format!("{voter:?} asked for {asked:?}, was told {standing:?}, stored is {stored:?}"));
     }
@@ -70,7 +70,7 @@ fn check_refusal(ledger: &Ledger, told: &VoterTold<'_>, refusal: &Error, found: 
     let poll = ledger.poll(&voter.poll);
     let standing = ledger.standing(voter);
     let stood_all_along = before.is_some() && *before == standing;
-    let is_repeat = stood_all_along && before.is_some_and(|before| before.choices == bits(*asked));
+    let is_repeat = stood_all_along && before.is_some_and(|before| before.ballot == *asked);
     let is_right = !is_repeat
         && match refusal {
             Error::AlreadyVoted => poll.is_fixed && standing.is_some() && asked.is_some(),
@@ -93,8 +93,4 @@ fn check_refusal(ledger: &Ledger, told: &VoterTold<'_>, refusal: &Error, found: 
     if !is_right {
         found(format!("{voter:?} asked for {asked:?} and was refused: {refusal:?}; {before:?} stood"));
     }
-}
-
-fn bits(ballot: Option<Ballot>) -> Option<u128> {
-    ballot.map(|Ballot::Choices(choices)| choices.bits())
 }

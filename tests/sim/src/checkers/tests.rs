@@ -1,9 +1,19 @@
 use aws_sdk_dynamodb::{primitives::Blob, types::AttributeValue};
-use landslide_domain::error::Error;
+use landslide_counting::tallies::reading::ReadError;
+use landslide_domain::{
+    ballot::Ballot,
+    entries::Entries,
+    error::Error,
+    ids::PollId,
+    lane::LaneKey,
+    runs::Dropped,
+    tally::{Count, Counters},
+};
 
 use super::{Verdict, check};
 use crate::{
-    events::{Drained, Event, OwnerTold},
+    entries::RunName,
+    events::{Drained, Event, OwnerTold, Shown},
     facts::{Revision, Times},
     item::Item,
     ledger::Ledger,
@@ -11,6 +21,7 @@ use crate::{
 
 const POLL: &str = "poll-1";
 const VOTER: u128 = 7;
+const LANE: &str = "poll-1#0";
 
 /// The verdict over what happens, one after the other.
 fn verdict(events: &[Event<'_>]) -> Verdict {
@@ -46,14 +57,68 @@ fn rules_written(rules: &Item, at: u64, by: u64) -> Event<'_> {
 
 /// A vote for option 0, which is cast at 50,000 and stored then.
 fn vote_written(number: u64) -> Event<'static> {
-    let revision = Revision { number, choices: Some(1), cast_at: 50_000, lane: 0, stored_at: 50_000 };
+    let revision = Revision { number, ballot: Ballot::of_bits(1), cast_at: 50_000, lane: 0, stored_at: 50_000 };
     Event::VoteWritten { poll: POLL, voter: VOTER, revision }
+}
+
+/// The voter's first vote, with this ballot.
+fn vote_of(ballot: Option<Ballot>) -> impl Fn() -> Event<'static> {
+    let revision = Revision { number: 1, ballot, cast_at: 50_000, lane: 0, stored_at: 50_000 };
+    move || Event::VoteWritten { poll: POLL, voter: VOTER, revision }
 }
 
 /// HEAD or COUNT of the poll's lane. All its votes are for option 0.
 fn tally(kind: &str, votes: u64, as_of: u64) -> Item {
     let numbers = [("version", 1), ("as_of", as_of), ("ballots", votes), ("o0", votes)];
-    item(&[("poll_lane", "poll-1#0"), ("item", kind)], &numbers)
+    item(&[("poll_lane", LANE), ("item", kind)], &numbers)
+}
+
+/// RULES of a poll whose votes are rankings.
+fn ranked_rules() -> Item {
+    let mut rules = rules(1, 100_000);
+    rules.extend(item(&[("kind", "ranked")], &[]));
+    rules
+}
+
+/// The run of two votes for option 0 alone, of level 0.
+const RUN: RunName = (1, 7);
+const RUN_ENTRIES: &[u8] = b"\x02r\x00\x04";
+
+/// HEAD or COUNT with these runs of a level, and with no entries near.
+fn tally_with_runs(kind: &str, votes: u64, level: u8, runs: &[RunName]) -> Item {
+    let named = |(version, attempt): &RunName| {
+        let numbers = [version.to_be_bytes(), attempt.to_be_bytes()].concat();
+        [&numbers[..], &[level, 0, 1, 0, 0, 0, RUN_ENTRIES.len() as u8]].concat()
+    };
+    let runs: Vec<u8> = runs.iter().flat_map(named).collect();
+    let mut entries = item(&[], &[("sweeps", 0), ("replaced", 0)]);
+    entries.extend([("near", Vec::new()), ("runs", runs)].map(|(name, bytes)| (name.to_owned(), blob(bytes))));
+    let mut tally = tally(kind, votes, 50_000);
+    tally.extend([
+        ("entries".to_owned(), AttributeValue::M(entries)),
+        ("recent".to_owned(), AttributeValue::M([].into())),
+    ]);
+    tally
+}
+
+fn blob(bytes: Vec<u8>) -> AttributeValue {
+    AttributeValue::B(Blob::new(bytes))
+}
+
+/// HEAD of two votes that has dropped its entries.
+fn dropped(reason: &str) -> Item {
+    let mut head = tally_with_runs("HEAD", 2, 0, &[]);
+    let AttributeValue::M(entries) = head.get_mut("entries").unwrap() else { unreachable!() };
+    entries.extend(item(&[("dropped", reason)], &[]));
+    head
+}
+
+fn run_written(run: RunName) -> Event<'static> {
+    Event::RunRowWritten { lane: LANE, row: (run, 0), entries: RUN_ENTRIES }
+}
+
+fn head_written<'a>(former: Option<&'a Item>, head: &'a Item) -> Event<'a> {
+    Event::HeadWritten { former, head }
 }
 
 /// HEAD with the voter's first revision.
@@ -128,7 +193,7 @@ fn counts_that_go_down_break_c5_unless_someone_has_changed_them_by_hand() {
     let (rules, former, count) = (rules(1, 100_000), tally("COUNT", 2, 50_000), tally("COUNT", 1, 50_000));
     let goes_down = || Event::CountWritten { former: Some(&former), count: &count };
     assert_eq!(broken(&[rules_written(&rules, 1, 1), goes_down()]), ["C5"]);
-    let tampered = Event::Tampered { lane: "poll-1#0" };
+    let tampered = Event::Tampered { lane: LANE };
     assert_eq!(broken(&[rules_written(&rules, 1, 1), tampered, goes_down()]), [] as [&str; 0]);
 }
 
@@ -207,4 +272,106 @@ fn an_owner_who_is_told_of_another_pause_than_there_is_breaks_c8() {
         let events = [rules_written(&open, 1, 1), rules_written(&paused_rules, 31_000, 2), Event::OwnerTold(told)];
         assert_eq!(broken(&events), promises, "{asked_for_pause:?}, told {paused_from:?}");
     }
+}
+
+#[test]
+fn entries_that_are_not_what_is_counted_beside_them_break_c9() {
+    let rules = ranked_rules();
+    for (votes, promises) in [(2, vec![]), (1, vec!["C9"]), (3, vec!["C9"])] {
+        for kind in ["HEAD", "COUNT"] {
+            let tally = tally_with_runs(kind, votes, 0, &[RUN]);
+            let written = match kind {
+                "HEAD" => head_written(None, &tally),
+                _ => Event::CountWritten { former: None, count: &tally },
+            };
+            assert_eq!(broken(&[rules_written(&rules, 1, 1), run_written(RUN), written]), promises, "{votes}, {kind}");
+        }
+    }
+}
+
+#[test]
+fn a_run_that_is_named_and_not_there_breaks_c9_unless_someone_has_deleted_it_by_hand() {
+    let (rules, head) = (ranked_rules(), tally_with_runs("HEAD", 2, 0, &[RUN]));
+    let named = |before: Event<'static>| broken(&[rules_written(&rules, 1, 1), before, head_written(None, &head)]);
+    assert_eq!(named(run_written((1, 8))), ["C9"]);
+    assert_eq!(named(Event::RunRowLost { lane: LANE, row: (RUN, 0) }), [] as [&str; 0]);
+}
+
+#[test]
+fn a_run_that_is_deleted_while_head_or_count_name_it_breaks_c9() {
+    let (rules, none) = (ranked_rules(), tally_with_runs("HEAD", 0, 0, &[]));
+    let (head, count) = (tally_with_runs("HEAD", 2, 0, &[RUN]), tally_with_runs("COUNT", 2, 0, &[RUN]));
+    let deleted = || Event::RunRowDeleted { lane: LANE, row: (RUN, 0) };
+    let begun = || vec![rules_written(&rules, 1, 1), run_written(RUN), head_written(None, &head)];
+    assert_eq!(broken(&begun().into_iter().chain([deleted()]).collect::<Vec<_>>()), ["C9"]);
+    let counted = vec![Event::CountWritten { former: None, count: &count }, head_written(Some(&head), &none)];
+    assert_eq!(broken(&begun().into_iter().chain(counted).chain([deleted()]).collect::<Vec<_>>()), ["C9"]);
+    let unnamed = vec![rules_written(&rules, 1, 1), run_written(RUN), deleted()];
+    assert_eq!(broken(&unnamed), [] as [&str; 0]);
+}
+
+#[test]
+fn two_runs_of_the_last_level_break_c9() {
+    let rules = ranked_rules();
+    for (level, promises) in [(1, vec![]), (2, vec!["C9"])] {
+        let head = tally_with_runs("HEAD", 4, level, &[RUN, (2, 7)]);
+        let events = [run_written(RUN), run_written((2, 7)), head_written(None, &head)];
+        let events: Vec<_> = [rules_written(&rules, 1, 1)].into_iter().chain(events).collect();
+        assert_eq!(broken(&events), promises, "{level}");
+    }
+}
+
+#[test]
+fn entries_that_are_dropped_without_a_reason_break_c9() {
+    let (rules, head) = (ranked_rules(), tally_with_runs("HEAD", 2, 0, &[RUN]));
+    let after = |lost: Option<Event<'static>>, reason: &str| {
+        let now = dropped(reason);
+        let mut events = vec![rules_written(&rules, 1, 1), run_written(RUN), head_written(None, &head)];
+        events.extend(lost);
+        events.push(head_written(Some(&head), &now));
+        broken(&events)
+    };
+    assert_eq!((after(None, "lost"), after(None, "too_many")), (vec!["C9"], vec!["C9"]));
+    assert_eq!(after(Some(Event::RunRowLost { lane: LANE, row: (RUN, 0) }), "lost"), [] as [&str; 0]);
+}
+
+#[test]
+fn what_a_reader_is_shown_breaks_c9_where_it_does_not_add_up_or_runs_are_lost_for_no_reason() {
+    let rules = ranked_rules();
+    let count = |votes: i64| Count {
+        counters: Counters::from_entries([("ballots".to_owned(), votes), ("o0".to_owned(), votes)]),
+        ..Count::default()
+    };
+    let entries = Entries::decode(RUN_ENTRIES).unwrap();
+    let seen = |shown: Result<Shown<'_>, &ReadError>| {
+        broken(&[rules_written(&rules, 1, 1), run_written(RUN), Event::EntriesShown { lane: LANE, shown }])
+    };
+    assert_eq!(seen(Ok((&count(2), Ok(&entries)))), [] as [&str; 0]);
+    assert_eq!(seen(Ok((&count(3), Ok(&entries)))), ["C9"]);
+    assert_eq!(seen(Ok((&count(2), Err(Dropped::Lost)))), ["C9"]);
+    let overtaken = ReadError::Overtaken(LaneKey { poll: PollId::parse(POLL).unwrap(), lane: 0 });
+    assert_eq!(seen(Err(&overtaken)), ["C9"]);
+}
+
+#[test]
+fn entries_that_are_no_recount_in_the_end_and_rows_that_are_left_break_c9() {
+    let (rules, vote) = (ranked_rules(), vote_of(Ballot::of_ranking(&[0, 1])));
+    let end = |key: &[u8], others: &[RunName]| {
+        let bytes = [&[key.len() as u8][..], key, &[2]].concat();
+        let [head, count] = ["HEAD", "COUNT"].map(|kind| {
+            let mut item = tally_with_runs(kind, 1, 0, &[]);
+            let AttributeValue::M(entries) = item.get_mut("entries").unwrap() else { unreachable!() };
+            entries.insert("near".to_owned(), blob(bytes.clone()));
+            item
+        });
+        let mut events = vec![rules_written(&rules, 1, 1), vote()];
+        events.extend(others.iter().map(|run| run_written(*run)));
+        events.push(drained(&[rules_written(&rules, 1, 1), vote()], vec![(&head, Some(&count))]));
+        let mut broken = broken(&events);
+        broken.retain(|promise| *promise == "C9");
+        broken
+    };
+    assert_eq!(end(b"r\x00\x01", &[]), [] as [&str; 0]);
+    assert_eq!(end(b"r\x00\x02", &[]), ["C9"]);
+    assert_eq!(end(b"r\x00\x01", &[RUN]), ["C9"]);
 }

@@ -4,9 +4,10 @@ use std::{cell::RefCell, rc::Rc};
 
 use crate::{
     channel::Signal,
+    entries,
     events::Event,
     faults::Fault,
-    item::{Item, item_bytes, outline, read_units, stream_record, write_units},
+    item::{Item, item_bytes, outline, read_units, stream_record, text, write_units},
     models::{
         database::Tables,
         queue::{DeadLetters, FifoQueue, Sent},
@@ -106,11 +107,19 @@ impl Account {
         }
         match event {
             Some(Event::VoteWritten { .. }) => self.write_record(former, Some(item)),
-            Some(Event::HeadWritten { .. }) => count(&self.world.numbers.flushes),
+            Some(Event::HeadWritten { former, head }) => self.world.numbers.note_head(former, head),
             Some(Event::CountWritten { .. }) => count(&self.world.numbers.copies),
+            Some(Event::RunRowWritten { .. }) => count(&self.world.numbers.run_rows),
             None if table == TALLIES => count(&self.world.numbers.spills),
             _ => {}
         }
+    }
+
+    /// Has the checkers know of an item that a function or program has deleted: only rows of runs are.
+    pub fn deleted(&self, table: &str, item: &Item) {
+        let row = entries::row_of(text(item, "item")).filter(|_| table == TALLIES).expect("a row of a run");
+        let lane = entries::lane_of(text(item, "poll_lane"));
+        self.world.observe(&Event::RunRowDeleted { lane, row });
     }
 
     /// Appends a change of the Votes table to its stream.

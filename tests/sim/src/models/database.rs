@@ -139,6 +139,11 @@ impl Table {
         Written::Done(stands)
     }
 
+    /// Deletes an item, if it is there. Returns it.
+    pub fn delete(&mut self, (partition, sort): (&str, &str)) -> Option<Rc<Item>> {
+        Some(self.items.get_mut(partition)?.remove(sort)?.item)
+    }
+
     /// Updates an item if the condition of the call holds.
     pub fn update(&mut self, update: &UpdateItemInput) -> Written {
         let key = update.key().expect("an update has a key");

@@ -5,6 +5,7 @@ use std::{ops::Bound, rc::Rc};
 use aws_sdk_dynamodb::{
     error::SdkError,
     operation::{
+        delete_item::{DeleteItemError, DeleteItemInput, DeleteItemOutput, builders::DeleteItemInputBuilder},
         get_item::{GetItemError, GetItemOutput, builders::GetItemInputBuilder},
         put_item::{PutItemError, PutItemInput, PutItemOutput, builders::PutItemInputBuilder},
         query::{QueryError, QueryInput, QueryOutput, builders::QueryInputBuilder},
@@ -45,6 +46,9 @@ const PAGE_ROWS_MAX: usize = 4;
 const FULL_PAGE_ROWS: usize = 100;
 /// After all sort keys.
 const LAST_KEY: &str = "~";
+
+/// After the sort keys of all rows of runs.
+const LAST_RUN_KEY: &str = "RUN~";
 
 /// The refusal that a service itself makes.
 fn refused<E>(error: E) -> SdkError<E, HttpResponse> {
@@ -109,6 +113,14 @@ impl DynamoDb for Client {
             Some(Ok(written)) => outcome_of_update(written),
             Some(Err(Busy)) | None => Err(given_up()),
         }
+    }
+
+    async fn delete_item(&self, call: DeleteItemInputBuilder) -> Outcome<DeleteItemOutput, DeleteItemError> {
+        let call = call.build().expect("a call is whole");
+        let who = self.process.clone();
+        let deleted = self.call("delete item", move |account| delete(account, &who, &call)).await;
+        deleted.ok_or_else(given_up)?;
+        Ok(DeleteItemOutput::builder().build())
     }
 
     async fn query(&self, call: QueryInputBuilder) -> Outcome<QueryOutput, QueryError> {
@@ -236,6 +248,25 @@ fn write(account: &Rc<Account>, put: &Put) -> Result<Written, Busy> {
     Ok(written)
 }
 
+/// Deletes an item, and has the ledger know.
+fn delete(account: &Rc<Account>, who: &Process, call: &DeleteItemInput) -> Result<(), Busy> {
+    let (table, key) = (call.table_name().expect("a table"), call.key().expect("a key"));
+    if account.is_table_out(Some(table)) || !account.partition_takes(table, key) {
+        return Err(Busy);
+    }
+    let deleted = {
+        let mut tables = account.tables.borrow_mut();
+        let table = tables.of_mut(table);
+        table.delete(table.key(key))
+    };
+    if let Some(item) = deleted {
+        account.spent(table, None, &item);
+        account.deleted(table, &item);
+        account.world.tell(&who.name, || format!("deletes {}", outline(&item)));
+    }
+    Ok(())
+}
+
 /// An update on its way.
 struct Update {
     call: UpdateItemInput,
@@ -309,6 +340,9 @@ fn page(account: &Rc<Account>, call: &QueryInput) -> (Vec<Rc<Item>>, Option<Item
         Some("#partition = :partition") => (text(":partition"), Bound::Unbounded, LAST_KEY),
         Some("#lane = :lane AND #item BETWEEN :first AND :last") => {
             (text(":lane"), Bound::Included(text(":first")), text(":last"))
+        }
+        Some("#lane = :lane AND begins_with(#item, :run)") => {
+            (text(":lane"), Bound::Included(text(":run")), LAST_RUN_KEY)
         }
         other => panic!("the model does not know the query {other:?}"),
     };
