@@ -1,6 +1,7 @@
 //! `landslide audit`: recounts a poll from its vote items, and compares the result with what is counted.
 
 mod compare;
+mod entries;
 mod read;
 mod repair;
 mod report;
@@ -88,6 +89,7 @@ async fn audit(arguments: &Arguments) -> Result<ExitCode> {
     let mut audit = read_decided(&reader, &arguments.poll).await?;
     if arguments.repair {
         audit = repair_all(&reader, audit, arguments).await?;
+        audit = sweep(&reader, audit).await?;
     }
     if arguments.json {
         println!("{}", report::json(&audit));
@@ -127,6 +129,7 @@ async fn repair_all(reader: &Reader, mut audit: Audit, arguments: &Arguments) ->
                 eprintln!("Repair: {why}");
                 return Ok(audit);
             }
+            Repaired::Forgotten => eprintln!("Repair: deleted results that were assembled of counts no lane has."),
             Repaired::Mended { copies, votes } => {
                 eprintln!("Repair: rewrote {copies} readers' copies; sent {votes} votes again, and they are counted.");
             }
@@ -143,20 +146,16 @@ async fn repair_all(reader: &Reader, mut audit: Audit, arguments: &Arguments) ->
     bail!("The repair did not finish in {ROUNDS_MAX} rounds: something keeps undoing it. Audit the poll again later.")
 }
 
-#[cfg(test)]
-mod tests {
-    use clap::FromArgMatches;
-
-    use super::*;
-
-    #[test]
-    fn a_polls_id_may_begin_with_a_hyphen() {
-        let tables = ["--polls-table", "p", "--votes-table", "v", "--tallies-table", "t"];
-        for id in ["-_x", "--rjb09SQV2D9FbWYoEfxQ"] {
-            let words = ["audit", id, "--repair"].into_iter().chain(tables);
-            let matches = Arguments::augment_args(clap::Command::new("audit")).try_get_matches_from(words).unwrap();
-            let arguments = Arguments::from_arg_matches(&matches).unwrap();
-            assert_eq!((arguments.poll.as_str(), arguments.repair), (id, true));
+/// Deletes rows of runs that nothing names. Returns an audit without them.
+async fn sweep(reader: &Reader, audit: Audit) -> Result<Audit> {
+    match repair::sweep(reader, &audit).await? {
+        0 => Ok(audit),
+        rows => {
+            eprintln!("Repair: deleted {rows} rows of runs that nothing named.");
+            read_decided(reader, &audit.rules.settings.poll_id).await
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

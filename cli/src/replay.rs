@@ -86,6 +86,9 @@ fn read_batch(object: &str) -> Result<Batch> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use landslide_counting::relay::Folded;
+    use landslide_domain::ballot::Ballot;
+    use landslide_domain::message::Message;
     use serde_json::json;
 
     #[test]
@@ -96,6 +99,33 @@ mod tests {
             let read = read_batch(&object.to_string()).unwrap();
             assert_eq!((read.records(), read.unreadable().as_deref()), (2, Some("no new image")));
         }
+    }
+
+    #[test]
+    fn a_ranking_and_its_retraction_become_one_message_of_both_changes() {
+        let image = |revision: u32| {
+            json!({
+                "poll_partition": {"S": "p#007"}, "voter": {"S": "07".repeat(16)}, "revision": {"N": revision.to_string()},
+                "cast_at": {"N": "1790000000000"}, "lane": {"N": "3"}, "nonce": {"N": "1"},
+            })
+        };
+        let mut ranked = image(1);
+        ranked["choices"] = json!({"S": "see ballot"});
+        ranked["ballot"] = json!({"M": {"rules": {"N": "1"}, "ranking": {"L": [{"N": "2"}, {"N": "0"}]}}});
+        let cast = json!({"eventName": "INSERT", "dynamodb": {"NewImage": ranked}});
+        let retracted = json!({"eventName": "MODIFY", "dynamodb": {"NewImage": image(2), "OldImage": ranked}});
+        let payload = json!({"Records": [cast, retracted]});
+        let Batch::Votes(event) = read_batch(&json!({"payload": payload}).to_string()).unwrap() else {
+            panic!("no votes")
+        };
+        let folded = Folded::of(event);
+        assert_eq!((folded.messages.len(), folded.unreadable.len()), (1, 0));
+        let message = Message::decode(&folded.messages[0].body).unwrap();
+        assert_eq!(message.lane.to_string(), "p#3");
+        let ranking = Ballot::of_ranking(&[2, 0]);
+        let mut changes: Vec<_> = message.changes.iter().map(|it| (it.id.revision(), it.from, it.to)).collect();
+        changes.sort_unstable_by_key(|(revision, ..)| *revision);
+        assert_eq!(changes, [(1, None, ranking), (2, ranking, None)]);
     }
 
     #[test]

@@ -10,10 +10,11 @@ use landslide_aws::store::StoredVote;
 use landslide_domain::{
     ballot::Ballot,
     change::{Change, VoteId},
+    entries::Entries,
     ids::VoterKey,
     lane::{Partition, Partitions},
     poll::Settings,
-    recount::recount,
+    recount::{recount, recount_whole},
     tally::{Counters, Minute, SEEN_LIFE_MS},
     time::{MINUTE_MS, Timestamp},
     vote::Vote,
@@ -122,6 +123,15 @@ impl Cut {
     }
 }
 
+/// What the lanes' HEADs say about how their votes are compared.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Marks {
+    /// Lanes that count all votes, as a rebuild has sealed them.
+    pub sealed: BTreeSet<u8>,
+    /// Lanes that keep no entries. Those of their votes, which may be of any number, are not summed up.
+    pub without_entries: BTreeSet<u8>,
+}
+
 /// A number of findings, and the first of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Examples {
@@ -140,7 +150,8 @@ impl Examples {
         }
     }
 
-    fn merge(&mut self, other: Examples) {
+    /// Adds findings from elsewhere.
+    pub fn merge(&mut self, other: Examples) {
         self.number += other.number;
         self.first.extend(other.first);
         self.first.truncate(EXAMPLES_MAX);
@@ -156,6 +167,8 @@ pub struct LaneFindings {
     pub stored: Counters,
     /// The sum of counted votes: what the lane's counters must equal.
     pub counted: Counters,
+    /// The entries of counted votes: what the lane's entries must equal.
+    pub counted_entries: Entries,
     /// The newest counted vote's `cast_at`.
     pub newest_counted: Option<Timestamp>,
     /// Votes not counted yet that are too recent to be missing.
@@ -182,6 +195,7 @@ impl LaneFindings {
         self.votes += other.votes;
         self.stored.merge(&other.stored);
         self.counted.merge(&other.counted);
+        self.counted_entries.merge(&other.counted_entries);
         self.newest_counted = self.newest_counted.max(other.newest_counted);
         self.on_their_way += other.on_their_way;
         self.on_their_way_counters.merge(&other.on_their_way_counters);
@@ -245,15 +259,15 @@ struct Standing {
 /// Compares one partition's votes, page by page, with its counted ids.
 pub struct Comparison<'a> {
     cut: Cut,
-    sealed: &'a BTreeSet<u8>,
+    marks: &'a Marks,
     ids: &'a [CountedId],
     findings: Findings,
 }
 
 impl<'a> Comparison<'a> {
     /// Starts with a partition's counted ids, by voter and revision. Sealed lanes have none: they count all votes.
-    pub fn new(cut: Cut, sealed: &'a BTreeSet<u8>, ids: &'a [CountedId]) -> Self {
-        Self { cut, sealed, ids, findings: Findings::default() }
+    pub fn new(cut: Cut, marks: &'a Marks, ids: &'a [CountedId]) -> Self {
+        Self { cut, marks, ids, findings: Findings::default() }
     }
 
     /// Compares the next votes, in voter order.
@@ -266,9 +280,14 @@ impl<'a> Comparison<'a> {
             }
         }
         for (number, standing) in standing {
+            let keeps_entries = !self.marks.without_entries.contains(&number);
+            let (counted, entries) = recount_whole(standing.counted);
             let lane = self.lane(number);
             lane.stored.merge(&recount(standing.stored));
-            lane.counted.merge(&recount(standing.counted));
+            lane.counted.merge(&counted);
+            if keeps_entries {
+                lane.counted_entries.merge(&entries);
+            }
             lane.on_their_way_counters.merge(&recount(standing.on_their_way));
         }
     }
@@ -300,7 +319,7 @@ impl<'a> Comparison<'a> {
         let is_old = self.cut.may_have_expired(vote.cast_at)
             || (counted.newest && self.cut.may_have_expired(self.cut.poll_made_at));
         let is_late = vote.cast_at >= self.cut.on_their_way_from;
-        let is_sealed = self.sealed.contains(&vote.lane);
+        let is_sealed = self.marks.sealed.contains(&vote.lane);
         let lane = self.lane(vote.lane);
         lane.votes += 1;
         standing.stored.extend(vote.ballot);

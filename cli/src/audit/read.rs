@@ -2,29 +2,39 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::future::Future;
+use std::pin::pin;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
+use aws_types::SdkConfig;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use indicatif::ProgressBar;
 use landslide_aws::clock::{self, SystemClock};
-use landslide_aws::store::{DynamoDbClient, LaneReader, LaneStore, PollStore, TallyStore, VoteStore};
+use landslide_aws::store::{
+    AssembledStore, DynamoDbClient, LaneReader, LaneStore, LaneStoreError, PollStore, RunRow, TallyStore, VoteStore,
+};
 use landslide_cli::progress;
 use landslide_cli::stack::{Tables, aws, explain};
+use landslide_counting::tallies::reading::AGAIN_MAX;
 use landslide_counting::tallies::rebuild::Rebuild;
 use landslide_domain::change::{Change, VoteId};
+use landslide_domain::entries::Entries;
 use landslide_domain::ids::PollId;
 use landslide_domain::lane::{LANES_MAX, LaneKey, Partition};
-use landslide_domain::poll::Rules;
+use landslide_domain::poll::{Kind, Rules};
+use landslide_domain::runs::{Run, RunName};
 use landslide_domain::tally::{Count, Head, Minute};
 use landslide_domain::time::Timestamp;
 
-use super::compare::{Comparison, CountedId, CountedIds, Cut, Findings, Slice};
+use super::compare::{Comparison, CountedId, CountedIds, Cut, Examples, Findings, Marks, Slice};
+use super::entries::{StoredEntries, first_row};
 
 /// How often a poll is read while its times keep changing.
 const READINGS_MAX: u32 = 3;
 /// How many lanes are read at once.
 const LANES_AT_ONCE: usize = 16;
+/// How many runs of a lane are read at once.
+const RUNS_AT_ONCE: usize = 8;
 /// How often a readers' copy that is behind HEAD is read again.
 const COUNT_LOOKS: u32 = 10;
 /// The pause before it is read again.
@@ -36,6 +46,8 @@ pub struct Reader {
     votes: VoteStore,
     /// The lanes' tallies.
     pub tallies: TallyStore,
+    /// What is assembled of polls for their readers.
+    pub assembled: AssembledStore,
     names: [String; 3],
     limits: Limits,
 }
@@ -58,6 +70,8 @@ pub struct Tally {
     pub head: Head,
     /// The readers' copy, read before HEAD, or again if it was behind.
     pub count: Count,
+    /// The entries of this HEAD. `None` in a plain poll.
+    pub entries: Option<StoredEntries>,
 }
 
 /// Everything that was read.
@@ -68,6 +82,9 @@ pub struct Reading {
     pub at: Timestamp,
     /// By lane, for all lanes that a poll can have.
     pub tallies: BTreeMap<u8, Tally>,
+    /// The versions of the lanes' COUNTs that readers' results were assembled of, read before these COUNTs. `None` in a
+    /// plain poll.
+    pub assembled: Option<Vec<u64>>,
     /// What the comparison found.
     pub findings: Findings,
     /// How long reading and comparing took.
@@ -77,15 +94,20 @@ pub struct Reading {
 impl Reader {
     /// Opens these tables with the environment's credentials.
     pub fn open(tables: &Tables, limits: Limits) -> Result<Self> {
-        let aws = aws()?;
+        Ok(Self::over(&aws()?, tables, limits))
+    }
+
+    /// Opens these tables in any AWS.
+    pub fn over(aws: &SdkConfig, tables: &Tables, limits: Limits) -> Self {
         let Tables { polls_table, votes_table, tallies_table } = tables;
-        Ok(Self {
-            polls: PollStore::new(&aws, polls_table.clone()),
-            votes: VoteStore::new(&aws, votes_table.clone()),
-            tallies: TallyStore::new(&aws, tallies_table.clone()),
+        Self {
+            polls: PollStore::new(aws, polls_table.clone()),
+            votes: VoteStore::new(aws, votes_table.clone()),
+            tallies: TallyStore::new(aws, tallies_table.clone()),
+            assembled: AssembledStore::new(aws, tallies_table.clone()),
             names: [polls_table, votes_table, tallies_table].map(|name| format!("table {name}")),
             limits,
-        })
+        }
     }
 
     /// Reads and compares a whole poll. Its times and lanes are read again at the end, and the votes are judged by
@@ -112,12 +134,15 @@ impl Reader {
 
     async fn read_by(&self, rules: Rules) -> Result<Reading> {
         let (at, started, poll) = (clock::now(), Instant::now(), &rules.settings.poll_id);
-        let mut tallies = self.tallies(poll).await?;
+        // What is assembled first: it can't be ahead of a COUNT that is read later.
+        let assembled = if is_ranked(&rules) { Some(self.assembled_of(poll).await?) } else { None };
+        let mut tallies = self.tallies(&rules).await?;
         let cut = Cut::at(at, self.limits.on_their_way_ms, &rules.settings);
         let mut findings = self.compare(&rules, &tallies, cut).await?;
         self.look_again_for_missing(poll, &tallies, &mut findings).await?;
         self.look_again_at_counts(poll, &mut tallies).await?;
-        Ok(Reading { rules, at, tallies, findings, took: started.elapsed() })
+        self.look_at_runs_of_counts(poll, &mut tallies).await?;
+        Ok(Reading { rules, at, tallies, assembled, findings, took: started.elapsed() })
     }
 
     /// Runs something for many lanes, some at once.
@@ -137,14 +162,101 @@ impl Reader {
             .await
     }
 
-    async fn tallies(&self, poll: &PollId) -> Result<BTreeMap<u8, Tally>> {
-        let read = async |lane: LaneKey| {
-            // COUNT first: it is written after HEAD, so it can't be ahead of a HEAD that is read later.
-            let count = self.tallies.read_count(&lane).await.map_err(|error| self.tallies_failed(error))?;
-            let head = self.tallies.read_head(&lane).await.map_err(|error| self.tallies_failed(error))?;
-            Ok(Tally { head, count })
+    async fn tallies(&self, rules: &Rules) -> Result<BTreeMap<u8, Tally>> {
+        let read = async |lane: LaneKey| match is_ranked(rules) {
+            true => self.ranked_tally(&lane, lane.lane < rules.lanes).await,
+            false => self.tally(&lane).await,
         };
-        Ok(self.each_lane(poll, 0..LANES_MAX, read).await?.into_iter().collect())
+        Ok(self.each_lane(&rules.settings.poll_id, 0..LANES_MAX, read).await?.into_iter().collect())
+    }
+
+    async fn tally(&self, lane: &LaneKey) -> Result<Tally> {
+        // COUNT first: it is written after HEAD, so it can't be ahead of a HEAD that is read later.
+        let count = self.tallies.read_count(lane).await.map_err(|error| self.tallies_failed(error))?;
+        let head = self.tallies.read_head(lane).await.map_err(|error| self.tallies_failed(error))?;
+        Ok(Tally { head, count, entries: None })
+    }
+
+    /// The tally with its entries. Begins again if HEAD's runs were replaced and deleted while they were read.
+    async fn ranked_tally(&self, lane: &LaneKey, is_of_poll: bool) -> Result<Tally> {
+        for _ in 0..=AGAIN_MAX {
+            // Rows first: one that is listed is named by a HEAD that is read later, or waits for a sweep.
+            let rows = if is_of_poll { self.rows_of_runs(lane).await? } else { Vec::new() };
+            let tally = self.tally(lane).await?;
+            let read = self.runs(lane, &tally.head.entries.runs).await?;
+            if self.still_names(lane, &read.gone).await? {
+                return Ok(Tally { entries: Some(stored_entries(&tally, read, &rows)), ..tally });
+            }
+        }
+        bail!("The runs of lane {lane} were replaced again and again while they were read. Audit the poll again later.")
+    }
+
+    async fn rows_of_runs(&self, lane: &LaneKey) -> Result<Vec<RunRow>> {
+        self.tallies.list_runs(lane).await.map_err(|error| self.tallies_failed(error))
+    }
+
+    /// Whether HEAD names all these runs. A sweep deletes a run only after a HEAD that does not.
+    async fn still_names(&self, lane: &LaneKey, runs: &[Run]) -> Result<bool> {
+        if runs.is_empty() {
+            return Ok(true);
+        }
+        let head = self.tallies.read_head(lane).await.map_err(|error| self.tallies_failed(error))?;
+        Ok(runs.iter().all(|run| head.entries.runs.contains(run)))
+    }
+
+    async fn runs(&self, lane: &LaneKey, runs: &[Run]) -> Result<Runs> {
+        let read = async |run: &Run| (*run, self.tallies.read_run(lane, run).await);
+        let mut read = pin!(stream::iter(runs).map(read).buffered(RUNS_AT_ONCE));
+        let mut all = Runs::default();
+        while let Some((run, outcome)) = read.next().await {
+            match outcome {
+                Ok(Some(entries)) => all.sum.merge(&entries),
+                Ok(None) => all.gone.push(run),
+                // HEAD came from the same table by the same call, so it is this run that is broken.
+                Err(LaneStoreError::Broken(why)) => all.unreadable.add(1, || format!("{}: {why}", first_row(&run))),
+                Err(error) => return Err(self.tallies_failed(error)),
+            }
+        }
+        Ok(all)
+    }
+
+    /// Reads the runs that only readers' copies name: of a copy that does not catch up, or that was changed by hand.
+    async fn look_at_runs_of_counts(&self, poll: &PollId, tallies: &mut BTreeMap<u8, Tally>) -> Result<()> {
+        for (number, Tally { head, count, entries }) in tallies {
+            let Some(entries) = entries else { continue };
+            let only_in_count = count.entries.runs.iter().filter(|run| !head.entries.runs.contains(run));
+            let only_in_count: Vec<Run> = only_in_count.copied().collect();
+            let lane = LaneKey { poll: poll.clone(), lane: *number };
+            let read = self.runs(&lane, &only_in_count).await?;
+            if !read.gone.is_empty() {
+                let now = self.tallies.read_count(&lane).await.map_err(|error| self.tallies_failed(error))?;
+                let gone = read.gone.iter().filter(|run| now.entries.runs.contains(run));
+                gone.for_each(|run| entries.gone.add(1, || first_row(run)));
+            }
+            entries.unreadable.merge(read.unreadable);
+        }
+        Ok(())
+    }
+
+    async fn assembled_of(&self, poll: &PollId) -> Result<Vec<u64>> {
+        let stored = self.assembled.versions(poll).await.map_err(|error| self.tallies_failed(error))?;
+        Ok(stored.map(|(_, versions)| versions).unwrap_or_default())
+    }
+
+    /// Deletes a poll's assembled results if they show counts that no lane has: they only go forwards in every lane, so
+    /// nobody would renew them.
+    pub async fn forget_result_ahead(&self, poll: &PollId) -> Result<()> {
+        let stored = self.assembled.versions(poll).await.map_err(|error| self.tallies_failed(error))?;
+        let Some((generation, versions)) = stored else { return Ok(()) };
+        for (lane, version) in (0..).zip(versions) {
+            let lane = LaneKey { poll: poll.clone(), lane };
+            let count = self.tallies.read_count(&lane).await.map_err(|error| self.tallies_failed(error))?;
+            if version > count.version {
+                let forgotten = self.assembled.forget(poll, generation).await;
+                return forgotten.map(drop).map_err(|error| self.tallies_failed(error));
+            }
+        }
+        Ok(())
     }
 
     /// Explains a failed call to the Tallies table.
@@ -172,19 +284,18 @@ impl Reader {
     /// Compares slice by slice. A slice with more ids than fit into memory is halved.
     async fn compare(&self, poll: &Rules, tallies: &BTreeMap<u8, Tally>, cut: Cut) -> Result<Findings> {
         let progress = progress::of_partitions(poll.partitions);
-        let sealed = tallies.iter().filter(|(_, tally)| tally.head.sealed).map(|(lane, _)| *lane).collect();
+        let with = |is: fn(&Head) -> bool| {
+            tallies.iter().filter(|(_, tally)| is(&tally.head)).map(|(lane, _)| *lane).collect()
+        };
+        let marks =
+            Marks { sealed: with(|head| head.sealed), without_entries: with(|head| head.entries.dropped.is_some()) };
         let mut findings = Findings::default();
         let mut slices = vec![Slice::all(poll.partitions)];
         while let Some(mut slice) = slices.pop() {
             let ids = self.counted_ids(poll, tallies, &mut slice, &mut slices).await?;
             findings.merge(
-                self.compare_slice(
-                    poll,
-                    slice,
-                    |partition| Comparison::new(cut, &sealed, ids.of(partition)),
-                    &progress,
-                )
-                .await?,
+                self.compare_slice(poll, slice, |partition| Comparison::new(cut, &marks, ids.of(partition)), &progress)
+                    .await?,
             );
         }
         progress.finish_and_clear();
@@ -321,6 +432,31 @@ impl Reader {
         }
         Ok(())
     }
+}
+
+fn is_ranked(rules: &Rules) -> bool {
+    rules.settings.spec.kind == Kind::Ranked
+}
+
+/// Some runs as they were read.
+#[derive(Default)]
+struct Runs {
+    /// What the others hold.
+    sum: Entries,
+    gone: Vec<Run>,
+    unreadable: Examples,
+}
+
+fn stored_entries(tally: &Tally, read: Runs, rows: &[RunRow]) -> StoredEntries {
+    let Runs { mut sum, gone, unreadable } = read;
+    let is_whole = gone.is_empty() && unreadable.number == 0;
+    sum.merge(&tally.head.entries.near);
+    let runs = tally.head.entries.runs.iter().chain(&tally.count.entries.runs);
+    let named: HashSet<RunName> = runs.map(|run| run.name).collect();
+    let mut missed = Examples::default();
+    gone.iter().for_each(|run| missed.add(1, || first_row(run)));
+    let unnamed = rows.iter().filter(|(name, _)| !named.contains(name));
+    StoredEntries { sum: is_whole.then_some(sum), gone: missed, unreadable, unnamed_rows: unnamed.count() as u64 }
 }
 
 /// A slice's counted ids, while they are read.

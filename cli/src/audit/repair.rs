@@ -1,6 +1,8 @@
 //! Repairs what an audit found, only in ways that can't make it worse.
 //!
 //! - A readers' copy that differs is rewritten from HEAD.
+//! - Rows of runs that neither HEAD nor its right copy names are deleted (`counting::merging::sweep`).
+//! - Assembled results that show more than the repaired lanes have are deleted: the next reader has them assembled.
 //! - If votes can't change and HEAD contains exactly what its ids say, missing votes are sent again as ordinary
 //!   messages. An id that was counted meanwhile is dropped, as always.
 //! - Everything else waits until the poll is closed and its last votes have landed. Then its lanes are sealed, and
@@ -14,6 +16,7 @@ use landslide_aws::queue::{self, Outgoing, Queue};
 use landslide_aws::store::LaneStore;
 use landslide_cli::progress;
 use landslide_cli::stack::explain;
+use landslide_counting::tallies::merging;
 use landslide_counting::tallies::rebuild::{self, RebuildError};
 use landslide_domain::fold::fold_by_time;
 use landslide_domain::ids::PollId;
@@ -39,19 +42,31 @@ pub enum Repaired {
         /// How many votes were sent again.
         votes: usize,
     },
+    /// Assembled results that were ahead of the lanes were deleted.
+    Forgotten,
     /// All lanes were sealed and their counts recomputed.
     Rebuilt,
 }
 
 /// Repairs what an audit found.
 pub async fn repair(reader: &Reader, audit: &Audit, queue: Option<&Queue>) -> Result<Repaired> {
+    if audit.verdict() != Verdict::Different && audit.may_have_fewer_rankings() {
+        rebuild_all(reader, audit).await?;
+        return Ok(Repaired::Rebuilt);
+    }
     if audit.verdict() != Verdict::Different {
         return Ok(Repaired::Nothing("There is nothing to repair."));
     }
+    let poll = &audit.rules.settings.poll_id;
     if audit.lanes.values().all(|lane| lane.verdict() != Verdict::Different) {
+        if audit.result_is_ahead() {
+            reader.forget_result_ahead(poll).await?;
+            return Ok(Repaired::Forgotten);
+        }
         return Ok(Repaired::Nothing("Only items that are no votes were found. Look at them by hand."));
     }
-    if audit.lanes.values().all(|lane| is_mendable(audit, lane)) {
+    let can_be_mended = audit.lanes.values().all(|lane| is_mendable(audit, lane));
+    if can_be_mended && audit.lanes.values().any(Lane::is_to_be_mended) {
         return mend(reader, audit, queue).await;
     }
     if audit.may_be_rebuilt() {
@@ -128,6 +143,19 @@ async fn send_missing(reader: &Reader, audit: &Audit, queue: Option<&Queue>) -> 
     Ok(missing.count())
 }
 
+/// Deletes the rows that nothing names of lanes that are as they should be. In others, rows may be all that is left of
+/// what a HEAD has lost. Returns how many were found.
+pub async fn sweep(reader: &Reader, audit: &Audit) -> Result<u64> {
+    let mut rows = 0;
+    for (number, lane) in audit.lanes.iter().filter(|(_, lane)| lane.is_to_be_swept()) {
+        let key = key(&audit.rules.settings.poll_id, *number);
+        let swept = rebuild::try_again(&SystemClock, async || merging::sweep(&reader.tallies, &key).await).await;
+        swept.map_err(|error| reader.tallies_failed(error))?;
+        rows += lane.unnamed_rows();
+    }
+    Ok(rows)
+}
+
 async fn rebuild_all(reader: &Reader, audit: &Audit) -> Result<()> {
     let (rebuild, progress) = (reader.rebuild(), progress::of_partitions(audit.rules.partitions));
     let rebuilt = rebuild.run(&audit.rules, || progress.inc(1)).await;
@@ -135,7 +163,11 @@ async fn rebuild_all(reader: &Reader, audit: &Audit) -> Result<()> {
     rebuilt.map_err(|error| match error {
         RebuildError::Tallies(error) => reader.tallies_failed(error),
         RebuildError::Votes(error) => reader.votes_failed(error),
-    })
+    })?;
+    if audit.result_ahead.is_some() {
+        reader.forget_result_ahead(&audit.rules.settings.poll_id).await?;
+    }
+    Ok(())
 }
 
 fn key(poll: &PollId, lane: u8) -> LaneKey {

@@ -4,10 +4,12 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use indicatif::HumanCount;
+use landslide_domain::runs::Dropped;
 use landslide_domain::tally::Counters;
 use serde_json::{Value, json};
 
 use super::compare::Examples;
+use super::entries::StoredEntries;
 use super::verdict::{Audit, CountFault, Lane, Verdict, non_zero};
 
 impl fmt::Display for Verdict {
@@ -36,6 +38,7 @@ impl CountFault {
         match self {
             CountFault::Behind => "behind",
             CountFault::Other => "other",
+            CountFault::OtherEntries => "other_entries",
             CountFault::Ahead => "ahead",
         }
     }
@@ -44,7 +47,7 @@ impl CountFault {
 /// The audit as one JSON document.
 pub fn json(audit: &Audit) -> Value {
     let lanes = audit.lanes.iter().map(|(number, lane)| lane_json(*number, lane));
-    json!({
+    let mut document = json!({
         "poll_id": audit.rules.settings.poll_id,
         "verdict": word(audit.verdict()),
         "status": audit.status(),
@@ -63,12 +66,16 @@ pub fn json(audit: &Audit) -> Value {
         "lanes": lanes.collect::<Vec<_>>(),
         "notes": audit.notes(),
         "seconds": audit.seconds,
-    })
+    });
+    if let (Some(lanes), Some(fields)) = (&audit.result_ahead, document.as_object_mut()) {
+        fields.insert("result_ahead".to_owned(), json!(lanes));
+    }
+    document
 }
 
 fn lane_json(number: u8, lane: &Lane) -> Value {
     let Lane { findings, tally, .. } = lane;
-    json!({
+    let mut document = json!({
         "lane": number,
         "version": tally.head.version,
         "sealed": tally.head.sealed,
@@ -87,7 +94,31 @@ fn lane_json(number: u8, lane: &Lane) -> Value {
         "missing": examples(&findings.missing),
         "without_vote": examples(&findings.without_vote),
         "twice": examples(&findings.twice),
+    });
+    if let (Some(entries), Some(fields)) = (&tally.entries, document.as_object_mut()) {
+        fields.insert("entries".to_owned(), entries_json(lane, entries));
+    }
+    document
+}
+
+fn entries_json(lane: &Lane, entries: &StoredEntries) -> Value {
+    json!({
+        "keys": entries.sum.as_ref().map(|sum| sum.iter().count()),
+        "runs": lane.tally.head.entries.runs.len(),
+        "differ": examples(&lane.entries_differ),
+        "first_choices_differ": lane.first_choices_differ,
+        "dropped": lane.dropped().map(dropped_word),
+        "gone": examples(&entries.gone),
+        "unreadable": examples(&entries.unreadable),
+        "unnamed_rows": entries.unnamed_rows,
     })
+}
+
+fn dropped_word(dropped: Dropped) -> &'static str {
+    match dropped {
+        Dropped::Lost => "lost",
+        Dropped::TooMany => "too_many",
+    }
 }
 
 fn examples(found: &Examples) -> Value {
@@ -129,6 +160,13 @@ impl fmt::Display for Audit {
         for (number, lane) in &self.lanes {
             lane_lines(f, *number, lane)?;
         }
+        for lane in self.result_ahead.iter().flatten() {
+            writeln!(
+                f,
+                "lane {lane}: readers' assembled results show a version that COUNT does not have, and are not renewed: \
+                 once the lanes are right, --repair deletes these results, and they are assembled again"
+            )?;
+        }
         found(f, "items are no votes", "sort key", &self.unreadable)?;
         found(f, "votes were cast before the poll opened", "voter", &self.early)?;
         found(f, "votes were cast after the poll closed", "voter", &self.late)?;
@@ -162,6 +200,9 @@ fn lane_lines(f: &mut fmt::Formatter<'_>, number: u8, lane: &Lane) -> fmt::Resul
             "lane {number}: COUNT has version {}, HEAD has {}, and COUNT does not catch up",
             tally.count.version, tally.head.version
         )?,
+        Some(CountFault::OtherEntries) => {
+            writeln!(f, "lane {number}: COUNT has other entries than HEAD at the same version")?;
+        }
         Some(CountFault::Other) => writeln!(f, "lane {number}: COUNT differs from HEAD at the same version")?,
         Some(CountFault::Ahead) => writeln!(
             f,
@@ -174,9 +215,29 @@ fn lane_lines(f: &mut fmt::Formatter<'_>, number: u8, lane: &Lane) -> fmt::Resul
     if lane.is_past_the_last {
         writeln!(f, "lane {number} is not one of the poll's lanes, so no reader sees it")?;
     }
+    entries_lines(f, number, lane)?;
     found(f, "revisions are stored and not counted", &format!("lane {number}"), &findings.missing)?;
     found(f, "are counted without a vote item", &format!("lane {number}"), &findings.without_vote)?;
     found(f, "are counted more than once", &format!("lane {number}"), &findings.twice)
+}
+
+fn entries_lines(f: &mut fmt::Formatter<'_>, number: u8, lane: &Lane) -> fmt::Result {
+    let Some(entries) = &lane.tally.entries else { return Ok(()) };
+    let place = format!("lane {number}");
+    found(f, "rankings are counted in another number than the votes have", &place, &lane.entries_differ)?;
+    found(f, "runs are named and their rows are gone", &place, &entries.gone)?;
+    found(f, "runs can't be read", &place, &entries.unreadable)?;
+    if lane.first_choices_differ {
+        writeln!(f, "lane {number}: HEAD's counters are not the first choices of its own rankings")?;
+    }
+    if lane.dropped() == Some(Dropped::Lost) {
+        writeln!(
+            f,
+            "lane {number}: keeps no rankings, as a run was lost or could not be merged (lost): ballots and first \
+             choices go on, rounds are not shown; --repair brings them back once the poll has been closed for 5 minutes"
+        )?;
+    }
+    Ok(())
 }
 
 fn found(f: &mut fmt::Formatter<'_>, what: &str, place: &str, found: &Examples) -> fmt::Result {

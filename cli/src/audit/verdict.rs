@@ -5,10 +5,12 @@ use std::collections::BTreeMap;
 use landslide_counting::tallies::rebuild::{VOTES_KEPT_MS, may_be_rebuilt};
 use landslide_domain::lane::LANES_MAX;
 use landslide_domain::poll::{Rules, Status, VoteChange};
-use landslide_domain::tally::Counters;
+use landslide_domain::runs::Dropped;
+use landslide_domain::tally::{Count, Counters};
 use landslide_domain::time::Timestamp;
 
 use super::compare::{Examples, Findings, LaneFindings};
+use super::entries::{differences, first_choices_differ};
 use super::read::{Reading, Tally};
 
 /// The audit's verdict.
@@ -29,8 +31,10 @@ pub enum Verdict {
 pub enum CountFault {
     /// It has an earlier version, and does not catch up.
     Behind,
-    /// It has the same version and other content.
+    /// It has the same version and other counts.
     Other,
+    /// It has the same version and counts, and other entries.
+    OtherEntries,
     /// It has a version that HEAD does not have yet.
     Ahead,
 }
@@ -46,6 +50,10 @@ pub struct Lane {
     pub counters_differ: bool,
     /// Whether HEAD's `as_of` is not the newest counted vote's time.
     pub as_of_differs: bool,
+    /// The rankings that HEAD and the counted votes have in different numbers.
+    pub entries_differ: Examples,
+    /// Whether HEAD's counters differ from its own entries' first choices.
+    pub first_choices_differ: bool,
     /// What is wrong with the readers' copy.
     pub count_fault: Option<CountFault>,
     /// Whether it is not one of the poll's lanes, so that no reader sees it.
@@ -61,11 +69,17 @@ impl Lane {
         let is_known = findings.changing == 0;
         // A later revision may have an earlier time, from another clock. A rebuild keeps the earlier revision's time.
         let newest_is_known = vote_change == VoteChange::Never;
+        let entries = tally.entries.as_ref().filter(|_| head.entries.dropped.is_none());
+        let entries = entries.and_then(|entries| entries.sum.as_ref());
+        let compared = entries.filter(|_| is_known);
         Self {
             counters_differ: is_known && non_zero(&head.counters) != non_zero(&findings.counted),
             as_of_differs: is_known
                 && (if newest_is_known { head.as_of != newest } else { head.as_of < newest })
                 && findings.without_vote.number == 0,
+            entries_differ: compared
+                .map_or_else(Examples::default, |entries| differences(entries, &findings.counted_entries)),
+            first_choices_differ: entries.is_some_and(|entries| first_choices_differ(entries, &head.counters)),
             count_fault: count_fault(&tally),
             is_past_the_last: number >= lanes,
             findings,
@@ -83,11 +97,38 @@ impl Lane {
         let findings = &self.findings;
         !(self.counters_differ
             || self.as_of_differs
+            || self.entries_are_wrong()
             || self.is_past_the_last
             || self.is_undecided()
             || self.count_fault == Some(CountFault::Ahead))
             && findings.without_vote.number == 0
             && findings.twice.number == 0
+    }
+
+    /// Whether HEAD's entries are not those that its counting made.
+    pub fn entries_are_wrong(&self) -> bool {
+        let is_short = self.tally.entries.as_ref().is_some_and(|entries| entries.sum.is_none());
+        is_short || self.entries_differ.number > 0 || self.first_choices_differ
+    }
+
+    /// Whether a message or a new readers' copy would change it, if it is mendable.
+    pub fn is_to_be_mended(&self) -> bool {
+        self.count_fault.is_some() || self.findings.missing.number > 0
+    }
+
+    /// Whether rows that nothing names may be deleted. They may be needed where HEAD or COUNT is wrong.
+    pub fn is_to_be_swept(&self) -> bool {
+        self.unnamed_rows() > 0 && self.count_fault.is_none() && !self.entries_are_wrong()
+    }
+
+    /// Why it keeps no entries any more, if so.
+    pub fn dropped(&self) -> Option<Dropped> {
+        self.tally.head.entries.dropped
+    }
+
+    /// How many rows of runs nothing names.
+    pub fn unnamed_rows(&self) -> u64 {
+        self.tally.entries.as_ref().map_or(0, |entries| entries.unnamed_rows)
     }
 
     fn ids_differ(&self) -> bool {
@@ -100,6 +141,8 @@ impl Lane {
     pub fn verdict(&self) -> Verdict {
         if self.counters_differ
             || self.as_of_differs
+            || self.entries_are_wrong()
+            || self.dropped() == Some(Dropped::Lost)
             || self.count_fault.is_some()
             || self.is_past_the_last
             || self.ids_differ()
@@ -114,11 +157,21 @@ impl Lane {
 }
 
 fn count_fault(tally: &Tally) -> Option<CountFault> {
-    let Tally { head, count } = tally;
+    let Tally { head, count, .. } = tally;
     match count.version.cmp(&head.version) {
         std::cmp::Ordering::Less => Some(CountFault::Behind),
         std::cmp::Ordering::Greater => Some(CountFault::Ahead),
-        std::cmp::Ordering::Equal => (*count != head.count()).then_some(CountFault::Other),
+        std::cmp::Ordering::Equal => fault_of_same_version(count, &head.count()),
+    }
+}
+
+fn fault_of_same_version(count: &Count, of_head: &Count) -> Option<CountFault> {
+    if count == of_head {
+        None
+    } else if (Count { entries: of_head.entries.clone(), ..count.clone() }) == *of_head {
+        Some(CountFault::OtherEntries)
+    } else {
+        Some(CountFault::Other)
     }
 }
 
@@ -143,34 +196,52 @@ pub struct Audit {
     pub early: Examples,
     /// Votes cast after the poll closed.
     pub late: Examples,
+    /// Lanes of which readers' assembled results show a version that COUNT does not have. `None` for a poll without
+    /// assembled results.
+    pub result_ahead: Option<Vec<u8>>,
 }
 
 impl Audit {
     /// Judges what was read.
     pub fn of(reading: Reading) -> Self {
-        let Reading { rules, at, mut tallies, mut findings, took } = reading;
+        let Reading { rules, at, mut tallies, assembled, mut findings, took } = reading;
+        let result_ahead = assembled.map(|versions| ahead(&versions, &tallies));
         let vote_change = rules.settings.spec.vote_change;
         let mut lanes = BTreeMap::new();
         for number in 0..LANES_MAX {
             let tally = tallies.remove(&number).unwrap_or_default();
             let found = findings.lanes.remove(&number);
-            if found.is_some() || tally.head.version > 0 || tally.count.version > 0 {
+            let has_rows = tally.entries.as_ref().is_some_and(|entries| entries.unnamed_rows > 0);
+            if found.is_some() || tally.head.version > 0 || tally.count.version > 0 || has_rows {
                 let lane = Lane::judge(number, found.unwrap_or_default(), tally, rules.lanes, vote_change);
                 lanes.insert(number, lane);
             }
         }
         let Findings { unreadable, early, late, .. } = findings;
-        Self { rules, at, seconds: took.as_secs_f64(), lanes, unreadable, early, late }
+        Self { rules, at, seconds: took.as_secs_f64(), lanes, unreadable, early, late, result_ahead }
     }
 
     /// The worst verdict on any lane, or on the poll's votes.
     pub fn verdict(&self) -> Verdict {
-        let of_votes = match (self.unreadable.number, self.early.number + self.late.number) {
-            (0, 0) => Verdict::Exact,
-            (0, _) => Verdict::Untimely,
-            _ => Verdict::Different,
+        let of_poll = if self.unreadable.number > 0 || self.result_is_ahead() {
+            Verdict::Different
+        } else if self.early.number + self.late.number > 0 {
+            Verdict::Untimely
+        } else {
+            Verdict::Exact
         };
-        self.lanes.values().map(Lane::verdict).max().unwrap_or(Verdict::Exact).max(of_votes)
+        self.lanes.values().map(Lane::verdict).max().unwrap_or(Verdict::Exact).max(of_poll)
+    }
+
+    /// Whether readers' assembled results show counts that no lane has.
+    pub fn result_is_ahead(&self) -> bool {
+        self.result_ahead.as_ref().is_some_and(|lanes| !lanes.is_empty())
+    }
+
+    /// Whether a rebuild may bring back rankings that were too many for a lane while messages counted it.
+    pub fn may_have_fewer_rankings(&self) -> bool {
+        let may = |lane: &Lane| lane.dropped() == Some(Dropped::TooMany) && !lane.tally.head.sealed;
+        self.may_be_rebuilt() && self.lanes.values().any(may)
     }
 
     /// How many votes are stored.
@@ -229,6 +300,16 @@ impl Audit {
             self.sum(|lane| u64::from(lane.tally.head.sealed)),
             "lanes are sealed: a rebuild recomputed their counts from the vote items, and no message changes them",
         );
+        note(
+            self.sum(Lane::unnamed_rows),
+            "rows of runs are named by nothing: merged runs wait for a sweep, and flushes that were cut off leave some; \
+             --repair deletes them",
+        );
+        note(
+            self.sum(|lane| u64::from(lane.dropped() == Some(Dropped::TooMany))),
+            "lanes keep no rankings, as there were too many different ones (too_many): ballots and first choices are \
+             exact, rounds are not shown; --repair tries again once the poll has been closed for 5 minutes",
+        );
         let is_old = self.rules.settings.spec.closes_at.is_some_and(|at| self.at.millis_since(at) >= VOTES_KEPT_MS);
         note(
             u64::from(is_old) * 60,
@@ -236,6 +317,12 @@ impl Audit {
         );
         notes
     }
+}
+
+/// The lanes whose COUNT does not have the version that assembled results were made of.
+fn ahead(versions: &[u64], tallies: &BTreeMap<u8, Tally>) -> Vec<u8> {
+    let version = |lane: u8| tallies.get(&lane).map_or(0, |tally| tally.count.version);
+    (0..).zip(versions).filter(|(lane, assembled)| **assembled > version(*lane)).map(|(lane, _)| lane).collect()
 }
 
 #[cfg(test)]

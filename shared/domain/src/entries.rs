@@ -53,10 +53,7 @@ impl Entries {
 
     /// The rankings with their counts.
     pub fn rankings(&self) -> impl Iterator<Item = (&[u8], i64)> {
-        self.iter().filter_map(|(key, count)| match key {
-            [RANKING, ids @ ..] => Some((ids, count)),
-            _ => None,
-        })
+        self.iter().filter_map(|(key, count)| Some((ranking_of(key)?, count)))
     }
 
     /// Whether there are none.
@@ -96,6 +93,14 @@ impl Entries {
             entries.0.insert(key.into(), count);
         }
         Ok(entries)
+    }
+}
+
+/// The option ids in a ranking's key, best first. `None` for another key.
+pub fn ranking_of(key: &[u8]) -> Option<&[u8]> {
+    match key {
+        [RANKING, ids @ ..] => Some(ids),
+        _ => None,
     }
 }
 

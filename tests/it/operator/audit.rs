@@ -2,12 +2,19 @@
 
 use std::{collections::HashMap, process::Stdio, time::Instant};
 
-use landslide_domain::{ids::VoterKey, lane::Partitions};
+use futures_util::{StreamExt, stream};
+use landslide_aws::store::LaneStore;
+use landslide_domain::{
+    ids::{PollId, VoterKey},
+    keys,
+    lane::{LaneKey, Partitions},
+};
 use serde_json::{Value, json};
 
 use crate::support::{
-    App, Process, audit, audit_of_votes_older_than, landslide, made_up_votes, message, new_record,
-    operator_environment, relay, run_operator, someone, stream_event, tally_queue_is_empty, votes_by_option,
+    App, CONNECTIONS, Process, audit, audit_of_votes_older_than, eventually, landslide, made_up_votes, message,
+    new_record, operator_environment, relay, run_operator, someone, stream_event, tally_queue_is_empty,
+    votes_by_option,
 };
 
 /// How long after closing a rebuild may be made, and a little more. Votes that these tests have just cast are late by it.
@@ -221,6 +228,88 @@ async fn another_number_in_head_is_found_and_rebuilt_once_the_poll_is_closed() {
             "{document}"
         );
     }
+}
+
+/// A ranked poll with more different rankings than HEAD holds, all counted.
+async fn counted_ranked_poll(app: &App) -> String {
+    let labels: Vec<String> = (0..10).map(|number| format!("option {number}")).collect();
+    let poll = app.poll(json!({"question": "Which?", "options": labels, "kind": "ranked"})).await;
+    let casts = (0..RANKERS).map(|voter| {
+        let (app, poll) = (app, &poll);
+        async move {
+            let mut ranking: Vec<u64> = (0..10).collect();
+            fastrand::Rng::with_seed(voter).shuffle(&mut ranking);
+            assert_eq!(app.rank(poll, &app.account(&someone()), &ranking).await.status, 201);
+        }
+    });
+    stream::iter(casts).buffer_unordered(CONNECTIONS).collect::<()>().await;
+    app.results_settle_at(&poll, RANKERS).await;
+    poll
+}
+
+/// How many voters rank ten options, each in another order: 13 bytes of entries each, and HEAD holds 512.
+const RANKERS: u64 = 60;
+
+/// The rows of runs in a poll's only lane: where each lies, and its sort key.
+async fn rows_of_runs(app: &App, poll: &str) -> Vec<(u64, String)> {
+    let lane = LaneKey { poll: PollId::parse(poll).unwrap(), lane: 0 };
+    let rows = app.aws.tally_store().list_runs(&lane).await.unwrap();
+    rows.into_iter().map(|(name, number)| (number as u64, keys::run(name, number))).collect()
+}
+
+#[tokio::test]
+async fn damage_to_a_ranked_polls_entries_is_found_and_rebuilt_once_the_poll_is_closed() {
+    let app = App::new();
+    let poll = counted_ranked_poll(&app).await;
+    let (code, document) = audit(&app, &poll, &[]);
+    let entries = &document["lanes"][0]["entries"];
+    assert_eq!((code, &document["verdict"], &entries["keys"]), (0, &json!("exact"), &json!(RANKERS)), "{document}");
+
+    let rows = rows_of_runs(&app, &poll).await;
+    let ((number, row), of_runs) = (rows.first().unwrap(), format!("{poll}#0"));
+    let item = app.aws.tally(&of_runs, *number, row).await;
+    app.aws.delete_tally(&of_runs, *number, row).await;
+    let (code, document) = audit(&app, &poll, &["--repair"]);
+    let gone = &document["lanes"][0]["entries"]["gone"];
+    assert_eq!((code, gone), (3, &json!({"number": 1, "first": [row]})), "an open poll is left alone: {document}");
+    assert_eq!(document["lanes"][0]["sealed"], false);
+
+    let mut broken = item;
+    broken["entries"] = json!({"B": "eA=="});
+    assert_eq!(app.aws.refusal_of_tally_item(&broken).await, None);
+    let (code, document) = audit(&app, &poll, &[]);
+    assert_eq!((code, &document["lanes"][0]["entries"]["unreadable"]["number"]), (3, &json!(1)), "{document}");
+
+    app.aws.set_closed_ago(&poll, CLOSED_AGO_MS).await;
+    is_right_after_a_repair(&app, &poll).await;
+    tamper(&app, &poll, "HEAD", |head| drop(head.as_object_mut().unwrap().remove("entries"))).await;
+    let (code, document) = audit(&app, &poll, &[]);
+    let differ = &document["lanes"][0]["entries"]["differ"]["number"];
+    assert_eq!((code, differ), (3, &json!(RANKERS)), "{document}");
+    is_right_after_a_repair(&app, &poll).await;
+    let unnamed = format!("RUN#{:020}-{:016x}#00000", 1, 7);
+    broken["item"] = json!({"S": unnamed});
+    assert_eq!(app.aws.refusal_of_tally_item(&broken).await, None);
+    let (code, document) = audit(&app, &poll, &[]);
+    let unnamed_rows = &document["lanes"][0]["entries"]["unnamed_rows"];
+    assert_eq!((code, unnamed_rows), (UNTIMELY, &json!(1)), "no difference: {document}");
+    is_right_after_a_repair(&app, &poll).await;
+    eventually("rounds of all ballots", async || {
+        let results = app.results(&poll).await;
+        if results["tally"]["summary"]["ballots"] == RANKERS { Ok(()) } else { Err(results.to_string()) }
+    })
+    .await;
+}
+
+async fn is_right_after_a_repair(app: &App, poll: &str) {
+    let (code, document) = audit(app, poll, &["--repair"]);
+    let entries = &document["lanes"][0]["entries"];
+    assert_eq!(
+        (code, &entries["keys"], &entries["unnamed_rows"]),
+        (UNTIMELY, &json!(RANKERS), &json!(0)),
+        "{document}"
+    );
+    assert_eq!(rows_of_runs(app, poll).await.len(), 1, "the rebuilt run alone");
 }
 
 /// For how long a repair is left to run, by the time that an audit takes: it audits, mends, and audits again. The simulation

@@ -41,8 +41,9 @@ fn vote(option: u64, revision: u32, ms_ago: u64) -> Vote {
 }
 
 fn compare_by(cut: Cut, sealed: &[u8], votes: &[(u8, Vote)], ids: Vec<CountedId>) -> LaneFindings {
-    let (ids, sealed) = (CountedIds::sorted(Partitions::Few, ids), sealed.iter().copied().collect());
-    let mut comparison = Comparison::new(cut, &sealed, ids.of(Partitions::Few.of(&voter(0))));
+    let ids = CountedIds::sorted(Partitions::Few, ids);
+    let marks = Marks { sealed: sealed.iter().copied().collect(), ..Marks::default() };
+    let mut comparison = Comparison::new(cut, &marks, ids.of(Partitions::Few.of(&voter(0))));
     let votes: Vec<StoredVote> = votes.iter().map(|(number, vote)| Ok((voter(*number), *vote))).collect();
     votes.chunks(3).for_each(|page| comparison.page(page));
     comparison.finish().lanes.remove(&0).unwrap_or_default()
@@ -155,8 +156,8 @@ fn a_changed_vote_is_counted_once_all_of_its_revisions_are() {
 fn an_id_in_two_rows_is_counted_twice_and_one_in_another_lane_has_no_vote() {
     let found = compare(&[(1, vote(0, 1, 10 * MINUTE))], vec![id(1, 1), id(1, 1)]);
     assert_eq!((found.twice.number, found.missing.number, found.without_vote.number), (1, 0, 0));
-    let (ids, sealed) = (CountedIds::sorted(Partitions::Few, vec![id(1, 1), (id(1, 1).0, 5)]), BTreeSet::new());
-    let mut comparison = Comparison::new(cut(), &sealed, ids.of(Partitions::Few.of(&voter(1))));
+    let (ids, none) = (CountedIds::sorted(Partitions::Few, vec![id(1, 1), (id(1, 1).0, 5)]), Marks::default());
+    let mut comparison = Comparison::new(cut(), &none, ids.of(Partitions::Few.of(&voter(1))));
     comparison.page(&[Ok((voter(1), vote(0, 1, 10 * MINUTE))), Err("nobody".to_owned())]);
     let found = comparison.finish();
     let without_vote: BTreeMap<u8, u64> =
@@ -203,7 +204,7 @@ fn what_is_counted_at_the_second_look_was_on_its_way() {
 fn votes_outside_the_polls_times_are_early_or_late_and_count_all_the_same() {
     let mut times = made(DAY);
     (times.spec.opens_at, times.spec.closes_at) = (Some(at(30 * MINUTE)), Some(at(10 * MINUTE)));
-    let none = BTreeSet::new();
+    let none = Marks::default();
     let ids = CountedIds::sorted(Partitions::Few, (1..=4).map(|number| id(number, 1)).collect());
     let mut comparison =
         Comparison::new(Cut::at(at(0), 5 * MINUTE, &times), &none, ids.of(Partitions::Few.of(&voter(0))));

@@ -24,7 +24,7 @@ fn lane() -> (LaneFindings, Tally) {
         ..LaneFindings::default()
     };
     let head = Head { version: 4, as_of: at(0), counters: counters(3), ..Head::default() };
-    (findings, Tally { count: head.count(), head })
+    (findings, Tally { count: head.count(), head, entries: None })
 }
 
 fn judge(findings: LaneFindings, tally: Tally) -> Lane {

@@ -2,7 +2,7 @@
 
 use aws_sdk_dynamodb::{
     Client,
-    operation::{put_item::PutItemError, update_item::UpdateItemError},
+    operation::{delete_item::DeleteItemError, put_item::PutItemError, update_item::UpdateItemError},
     types::AttributeValue,
 };
 use aws_types::SdkConfig;
@@ -82,6 +82,26 @@ impl AssembledStore {
             Err(error) => match error.as_service_error() {
                 Some(PutItemError::ConditionalCheckFailedException(_)) => Ok(false),
                 _ => Err(store_error("write assembled results", error)),
+            },
+        }
+    }
+
+    /// Deletes a generation, so that the next one is assembled whatever it was made of. False if another one was written
+    /// meanwhile.
+    pub async fn forget(&self, poll: &PollId, generation: u64) -> Result<bool, StoreError> {
+        let delete = self
+            .db
+            .delete_item()
+            .table_name(&self.table)
+            .set_key(Some(result_key(poll)))
+            .condition_expression("#generation = :generation")
+            .expression_attribute_names("#generation", GENERATION)
+            .expression_attribute_values(":generation", number(generation));
+        match Box::pin(delete.send()).await {
+            Ok(_) => Ok(true),
+            Err(error) => match error.as_service_error() {
+                Some(DeleteItemError::ConditionalCheckFailedException(_)) => Ok(false),
+                _ => Err(store_error("delete assembled results", error)),
             },
         }
     }
