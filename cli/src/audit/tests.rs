@@ -351,7 +351,7 @@ fn rows_that_nothing_names_are_no_difference_and_are_deleted_by_a_repair() {
     run(async {
         let stage = Stage::ranked(false).await;
         let name = RunName { version: 2, attempt: 77 };
-        let extra = NewRun::of(name, 0, &of_rankings(&[&[0], &[1]])).unwrap();
+        let extra = NewRun::of(name, 0, &of_rankings(&[&[0], &[1]]), &RUN_LIMITS).unwrap();
         stage.tallies().put_run(&lane(), &extra).await.unwrap();
         let (document, entries) = stage.found().await;
         assert_eq!((&document["verdict"], &entries["unnamed_rows"]), (&json!("exact"), &json!(1)), "{document}");
