@@ -256,6 +256,14 @@ fn a_tie_for_the_last_seats_names_those_who_tie_and_elects_the_others() {
 }
 
 #[test]
+fn the_last_exclusion_is_no_tie_if_an_earlier_stage_differs() {
+    let count = count(Method::Stv, 3, 1, &["3 a", "2 b", "1 cb"]);
+    let last = stv(&count).stages.last().unwrap();
+    assert_eq!(last.tie_break, Some(TieBreak { tied: vec![0, 1], by_rounds: vec![1], by_lot: None }));
+    assert_eq!((last.from, count.outcome), (Some(1), won(&[0])));
+}
+
+#[test]
 fn equal_surpluses_go_by_the_latest_stage_that_differs() {
     // Quota 12 of 44 for 3 seats. e is excluded; a and b then have 13 each, and b had more before.
     let count = count(Method::Stv, 5, 3, &["9 a", "10 b", "9 c", "9 dc", "4 ea", "3 eb"]);
