@@ -74,7 +74,7 @@ pub async fn hold(api: &Api, voters: u64, seed: u64, connections: u64, count_wai
     Ok(())
 }
 
-/// So many of the ballots, in a shuffled order.
+/// This number of ballots, in a shuffled order.
 fn sample(file: &Ballots, voters: u64, seed: u64) -> Vec<Vec<u8>> {
     let mut all: Vec<Vec<u8>> = Vec::new();
     for (ranking, ballots) in file.rankings() {
