@@ -284,6 +284,30 @@ fn a_head_without_its_runs_is_found_and_its_rows_stay_until_the_rebuild() {
 }
 
 #[test]
+fn rows_that_head_and_count_have_lost_stay_until_the_rebuild() {
+    run(async {
+        for is_closed in [false, true] {
+            let stage = Stage::ranked(is_closed).await;
+            for item in ["HEAD", "COUNT"] {
+                stage.change(item, |item| drop(item.as_object_mut().unwrap().remove("entries")));
+            }
+            let (document, entries) = stage.found().await;
+            assert_eq!(
+                (&document["verdict"], &entries["unnamed_rows"]),
+                (&json!("different"), &json!(2)),
+                "{document}"
+            );
+            if is_closed {
+                stage.is_right_after_a_repair().await;
+            } else {
+                assert_eq!(stage.repair().await.verdict(), Verdict::Different);
+                assert_eq!(stage.rows().len(), 2);
+            }
+        }
+    });
+}
+
+#[test]
 fn a_run_that_is_gone_is_found_and_rebuilt() {
     run(async {
         let stage = Stage::ranked(true).await;
