@@ -22,7 +22,7 @@ use landslide_domain::entries::Entries;
 use landslide_domain::ids::PollId;
 use landslide_domain::lane::{LANES_MAX, LaneKey, Partition};
 use landslide_domain::poll::{Kind, Rules};
-use landslide_domain::runs::{Run, RunName};
+use landslide_domain::runs::{RUN_LIMITS, Run, RunName};
 use landslide_domain::tally::{Count, Head, Minute};
 use landslide_domain::time::Timestamp;
 
@@ -278,6 +278,7 @@ impl Reader {
             votes: &self.votes,
             clock: SystemClock,
             partitions_at_once: self.limits.partitions_at_once,
+            run_limits: RUN_LIMITS,
         }
     }
 

@@ -13,7 +13,7 @@ use landslide_counting::{
     tallies::TallyLimits,
     tally::{Queues, Tally},
 };
-use landslide_domain::{error::Error, ids::PollId, runs::RunLimits};
+use landslide_domain::{error::Error, ids::PollId};
 use landslide_service::{polls::PollChanges, votes::Votes};
 use landslide_stream::StreamEvent;
 
@@ -126,7 +126,7 @@ impl Cloud {
             let heat_watch = HeatWatch::new(polls, of.world.scenario.heat_limits);
             let queue = |url: &str| Queue::over(client.clone(), url.to_owned(), clock.clone());
             let queues = Queues { tally_queue: queue(TALLY_QUEUE), tally_dlq: queue(TALLY_DLQ) };
-            let limits = TallyLimits { runs: draw_code_version(&of.world), ..of.world.scenario.counting };
+            let limits = TallyLimits { runs: of.world.draw_code_version(), ..of.world.scenario.counting };
             Tally::new(store, heat_watch, queues, limits, clock.clone())
         });
         let of = account.clone();
@@ -189,10 +189,4 @@ impl Cloud {
         let work = |app: Rc<RelayApp>, _| -> Work<bool> { Box::pin(async move { app.relay(event).await.is_ok() }) };
         self.relay.invoke(work).await.unwrap_or(false)
     }
-}
-
-/// The limits for runs of the code that a process has: while a new version is deployed, there are two.
-fn draw_code_version(world: &World) -> RunLimits {
-    let versions = &world.scenario.run_limits;
-    versions[world.draw_index(versions.len())]
 }

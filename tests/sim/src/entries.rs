@@ -4,10 +4,7 @@ use std::collections::BTreeMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
-use crate::{
-    facts::counters,
-    item::{Item, number, text},
-};
+use crate::item::{Item, number, text};
 
 /// Keys with their counts, none of them 0.
 pub type Multiset = BTreeMap<Vec<u8>, i64>;
@@ -105,11 +102,6 @@ pub fn counters_of<'a>(entries: impl IntoIterator<Item = (&'a [u8], i64)>) -> BT
     }
     sums.retain(|_, count| *count != 0);
     sums
-}
-
-/// The counters of an item that are not 0.
-pub fn counters_in(item: &Item) -> BTreeMap<String, i64> {
-    counters(item).filter(|(_, count)| *count != 0).map(|(name, count)| (name.to_owned(), count)).collect()
 }
 
 /// The row that a sort key names, if it is a run's.

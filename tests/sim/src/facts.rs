@@ -102,3 +102,8 @@ pub fn counters(item: &Item) -> impl Iterator<Item = (&str, i64)> {
         Some((name.as_str(), digits.parse().expect("a whole number")))
     })
 }
+
+/// The counters of a HEAD or COUNT that are not 0.
+pub fn counters_in(item: &Item) -> BTreeMap<String, i64> {
+    counters(item).filter(|(_, count)| *count != 0).map(|(name, count)| (name.to_owned(), count)).collect()
+}

@@ -4,8 +4,6 @@ use std::{collections::HashMap, fmt::Write};
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
-use crate::entries::LaneEntries;
-
 /// An item's attributes by name.
 pub type Item = HashMap<String, AttributeValue>;
 
@@ -19,7 +17,7 @@ pub fn text<'a>(item: &'a Item, name: &str) -> &'a str {
     item[name].as_s().expect("a string")
 }
 
-/// An item in a few words: its keys and its plain attributes.
+/// An item in a few words: its keys and its plain attributes, and the lengths of the others.
 pub fn outline(item: &Item) -> String {
     let mut parts: Vec<String> = item
         .iter()
@@ -30,13 +28,8 @@ pub fn outline(item: &Item) -> String {
                 let ids = list.iter().filter_map(|id| id.as_n().ok().map(String::as_str)).collect::<Vec<_>>();
                 Some(format!("{name} {ids:?}"))
             }
-            AttributeValue::M(_) if name == "entries" => {
-                let LaneEntries { near, runs, sweeps, dropped } = LaneEntries::of(item);
-                let runs: Vec<_> = runs.iter().map(|run| (run.name.0, run.level)).collect();
-                Some(format!("{} entries, runs {runs:?}, {sweeps} sweeps, dropped {dropped:?}", near.len()))
-            }
-            AttributeValue::M(buckets) => Some(format!("{name} of {} minutes", buckets.len())),
-            AttributeValue::B(ids) => Some(format!("{name}: {}", ids.as_ref().len() / 20)),
+            AttributeValue::M(map) => Some(format!("{name} {{{}}}", outline(map))),
+            AttributeValue::B(bytes) => Some(format!("{name} of {} bytes", bytes.as_ref().len())),
             _ => None,
         })
         .collect();

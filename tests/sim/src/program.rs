@@ -11,7 +11,12 @@ use landslide_counting::tallies::{
     merging,
     rebuild::{Rebuild, may_be_rebuilt},
 };
-use landslide_domain::{ids::PollId, lane::LaneKey, poll::Rules};
+use landslide_domain::{
+    ids::PollId,
+    lane::LaneKey,
+    poll::Rules,
+    runs::{RUN_LIMITS, RunLimits},
+};
 
 use crate::{
     channel::Signal,
@@ -31,6 +36,8 @@ pub struct Program {
     votes: VoteStore<Client>,
     tallies: TallyStore<Client>,
     clock: ProcessClock,
+    /// Those of its code version.
+    run_limits: RunLimits,
 }
 
 impl Program {
@@ -40,6 +47,7 @@ impl Program {
             polls: PollStore::over(client.clone(), POLLS.to_owned()),
             votes: VoteStore::over(client.clone(), VOTES.to_owned()),
             tallies: TallyStore::over(client, TALLIES.to_owned()),
+            run_limits: clock.world.draw_code_version(),
             clock,
         }
     }
@@ -74,6 +82,7 @@ impl Program {
             votes: &self.votes,
             clock: self.clock.clone(),
             partitions_at_once: PARTITIONS_AT_ONCE,
+            run_limits: RunLimits { merged_bytes_max: RUN_LIMITS.merged_bytes_max, ..self.run_limits },
         };
         let (partitions, all_read) = (Cell::new(0), Signal::default());
         let is_read = || {

@@ -5,7 +5,10 @@ use std::{
     rc::Rc,
 };
 
-use landslide_domain::time::{MINUTE_MS, Timestamp};
+use landslide_domain::{
+    runs::RunLimits,
+    time::{MINUTE_MS, Timestamp},
+};
 
 use crate::{
     checkers::{self, Breach, Verdict},
@@ -101,6 +104,11 @@ impl World {
     /// By how much a clock is ahead, drawn, in milliseconds.
     pub fn draw_skew(&self) -> i64 {
         self.draw(2 * SKEW_MS + 1) as i64 - SKEW_MS as i64
+    }
+
+    /// The limits for runs of the code that a process has: while a new version is deployed, there are two.
+    pub fn draw_code_version(&self) -> RunLimits {
+        self.scenario.run_limits[self.draw_index(self.scenario.run_limits.len())]
     }
 
     /// The number of a further invocation.

@@ -20,7 +20,7 @@ use landslide_domain::{
     lane::{LaneKey, Partition},
     poll::{Rules, Settings, VoteChange},
     recount::recount_whole,
-    runs::{Attempt, RUN_LIMITS},
+    runs::{Attempt, RunLimits},
     tally::{Count, Counters, Head, Ids},
     time::{DAY_MS, MINUTE_MS, Timestamp},
 };
@@ -77,6 +77,8 @@ pub struct Rebuild<'a, S, D, C> {
     pub clock: C,
     /// How many partitions are read at once.
     pub partitions_at_once: usize,
+    /// How entries are spread over HEAD and runs.
+    pub run_limits: RunLimits,
 }
 
 impl<S: LaneStore, D: DynamoDb, C: Clock> Rebuild<'_, S, D, C> {
@@ -90,7 +92,7 @@ impl<S: LaneStore, D: DynamoDb, C: Clock> Rebuild<'_, S, D, C> {
             let count = self.tallies.read_count(&lane).await?;
             let as_of = newest_counted(poll.settings.spec.vote_change, recounted.newest, head.as_of.max(count.as_of));
             // No second try: a conflict is another rebuild, whose recount may be a later one.
-            replace(self.tallies, &lane, (&head, &count), recounted, as_of).await?;
+            replace(self.tallies, &lane, (&head, &count), recounted, as_of, self.run_limits).await?;
         }
         Ok(())
     }
@@ -197,11 +199,12 @@ pub async fn replace(
     (sealed, count): (&Head, &Count),
     recounted: LaneRecount,
     as_of: Option<Timestamp>,
+    limits: RunLimits,
 ) -> Result<(), LaneStoreError> {
     let version = next_version(sealed.version, count.version)
         .ok_or_else(|| LaneStoreError::Broken(format!("no version is left after {} of COUNT", count.version)))?;
     let LaneRecount { counters, entries, .. } = recounted;
-    let attempt = Attempt { random: fastrand::u64(..), limits: RUN_LIMITS };
+    let attempt = Attempt { random: fastrand::u64(..), limits };
     let (entries, run) = sealed.entries.replaced_by(entries, version, &attempt);
     if let Some(run) = &run {
         store.put_run(lane, run).await?;

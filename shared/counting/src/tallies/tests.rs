@@ -455,7 +455,7 @@ async fn rebuild_until_done(store: &Model, lane: &LaneKey, recounted: &LaneRecou
         tokio::task::yield_now().await;
         let Ok(sealed) = rebuild::seal(store, lane).await else { continue };
         let Ok(count) = store.read_count(lane).await else { continue };
-        if rebuild::replace(store, lane, (&sealed, &count), recounted.clone(), as_of).await.is_ok() {
+        if rebuild::replace(store, lane, (&sealed, &count), recounted.clone(), as_of, RUN_LIMITS).await.is_ok() {
             return;
         }
     }
@@ -518,7 +518,13 @@ fn rebuilt_after_a_change(vote_change: &str, is_in_head: bool) -> Count {
         true => drop(model.table.borrow_mut().heads.insert(lane.clone(), former)),
         false => drop(model.table.borrow_mut().counts.insert(lane.clone(), former.count())),
     }
-    let rebuild = Rebuild { tallies: &model, votes: &votes, clock: Turns::default(), partitions_at_once: 8 };
+    let rebuild = Rebuild {
+        tallies: &model,
+        votes: &votes,
+        clock: Turns::default(),
+        partitions_at_once: 8,
+        run_limits: RUN_LIMITS,
+    };
     let partitions = Cell::new(0);
     run(rebuild.run(&poll, || partitions.set(partitions.get() + 1))).unwrap();
     assert_eq!(partitions.get(), poll.partitions.number());
@@ -541,7 +547,7 @@ fn a_rebuild_passes_a_copy_that_is_ahead_of_head() {
         let count = Count { version: count, ..Count::default() };
         model.table.borrow_mut().heads.insert(lane.clone(), head.clone());
         model.table.borrow_mut().counts.insert(lane.clone(), count.clone());
-        run(rebuild::replace(&model, &lane, (&head, &count), LaneRecount::default(), None)).unwrap();
+        run(rebuild::replace(&model, &lane, (&head, &count), LaneRecount::default(), None, RUN_LIMITS)).unwrap();
         let table = model.table.borrow();
         assert_eq!((table.heads[&lane].version, table.counts[&lane].version), (next, next));
     }
@@ -551,7 +557,7 @@ fn a_rebuild_passes_a_copy_that_is_ahead_of_head() {
 fn a_copy_past_which_there_is_no_version_is_an_error() {
     let (model, head) = (Model::new(1, 0), Head::default());
     let count = Count { version: u64::MAX - 5, ..Count::default() };
-    let refused = run(rebuild::replace(&model, &lane(0), (&head, &count), LaneRecount::default(), None));
+    let refused = run(rebuild::replace(&model, &lane(0), (&head, &count), LaneRecount::default(), None, RUN_LIMITS));
     assert!(matches!(refused, Err(LaneStoreError::Broken(_))), "{refused:?}");
 }
 

@@ -5,9 +5,9 @@ use landslide_counting::tallies::reading::ReadError;
 use landslide_domain::runs::Dropped;
 
 use crate::{
-    entries::{LaneEntries, RunRow, counters_in, counters_of},
+    entries::{LaneEntries, RunRow, counters_of},
     events::{Drained, Event, Shown},
-    facts::{Expected, poll_of},
+    facts::{Expected, counters_in, poll_of},
     item::{Item, text},
     ledger::{LaneRuns, Ledger},
 };

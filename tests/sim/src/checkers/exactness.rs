@@ -1,10 +1,10 @@
 //! C3: once drained, counts equal a recount of the votes, whatever came twice, out of order, late or from the dead letters.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use crate::{
     events::{Drained, Event},
-    facts::{Expected, counters},
+    facts::{Expected, counters_in},
     item::{Item, text},
     ledger::Ledger,
 };
@@ -81,8 +81,7 @@ fn check_lanes(drained: &Drained<'_>, found: &mut dyn FnMut(String)) {
 }
 
 fn check_lane(lane: &str, expected: &Expected, item: &Item, found: &mut dyn FnMut(String)) {
-    let stored: BTreeMap<String, i64> =
-        counters(item).filter(|(_, count)| *count != 0).map(|(name, count)| (name.to_owned(), count)).collect();
+    let stored = counters_in(item);
     if stored != expected.counters {
         let kind = text(item, "item");
         found(format!("{kind} of {lane} says {stored:?}, a recount {:?}", expected.counters));
