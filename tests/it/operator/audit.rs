@@ -296,7 +296,7 @@ async fn damage_to_a_ranked_polls_entries_is_found_and_rebuilt_once_the_poll_is_
     is_right_after_a_repair(&app, &poll).await;
     eventually("rounds of all ballots", async || {
         let results = app.results(&poll).await;
-        if results["tally"]["summary"]["ballots"] == RANKERS { Ok(()) } else { Err(results.to_string()) }
+        if results["tally"]["ballots"] == RANKERS { Ok(()) } else { Err(results.to_string()) }
     })
     .await;
 }
