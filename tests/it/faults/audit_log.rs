@@ -10,9 +10,7 @@ use futures_util::future::join_all;
 use http::Method;
 use serde_json::{Value, json};
 
-use crate::support::{
-    Answer, App, Process, eventually, operator_environment, run_operator, someone, while_changed, while_set,
-};
+use crate::support::{Answer, App, Process, eventually, operator_environment, run_operator, someone, while_set};
 
 /// An owner with a poll that has been changed a few times.
 struct Owner {
@@ -143,49 +141,6 @@ async fn a_change_that_never_reached_the_log_is_there_once_after_a_replay_from_t
     }
     let again = app.aws.audit_row(&tenant, last as u64).await;
     assert_eq!(again["entry"], row["entry"], "the same row, whenever it is written");
-}
-
-#[tokio::test]
-async fn changes_that_relay_changes_gave_up_lie_in_the_bucket_and_are_in_the_log_after_a_replay() {
-    const WITHOUT_END: i64 = -1;
-    let app = App::alone();
-    if app.stack.lacks("stream-failure-destination") {
-        return;
-    }
-    let owner = Owner::new(&app).await;
-    eventually("first row", async || {
-        let events = owner.events(&app).await;
-        if events.len() == 1 { Ok(()) } else { Err(format!("{events:?}")) }
-    })
-    .await;
-    let (function, bucket) = (app.stack.function("relay-changes"), app.stack.output("RelayFailuresBucket"));
-    while_changed(
-        app.aws.set_stream_retries(&function, 1),
-        while_set(&app, "relay-changes", "AUDIT_TABLE", "no-such-table", async {
-            owner.change(&app).await;
-            eventually("changes in the bucket", async || {
-                let mut objects = String::new();
-                for key in app.aws.objects(bucket).await {
-                    // The payload may be a string of JSON.
-                    objects += &app.aws.object(bucket, &key).await.to_string().replace('\\', "");
-                }
-                let is_there = |revision: usize| objects.contains(&format!(r#""revision":{{"N":"{revision}"}}"#));
-                let found = (2..=CHANGES + 1).filter(|revision| is_there(*revision)).count();
-                if objects.contains(&owner.poll) && found == CHANGES { Ok(()) } else { Err(format!("{found}")) }
-            })
-            .await;
-        }),
-        app.aws.set_stream_retries(&function, WITHOUT_END),
-    )
-    .await;
-    assert_eq!(owner.events(&app).await.len(), 1, "none of them is in the log");
-    let output = run_operator(&operator_environment(&app), &["replay"]);
-    assert_eq!(output.status.code(), Some(0), "{output:?}");
-    let mut events = owner.events(&app).await;
-    events.sort();
-    let expected: Vec<String> = (1..=CHANGES + 1).map(|revision| format!("{}#{revision}", owner.poll)).collect();
-    assert_eq!(events, expected, "each once");
-    assert_eq!(owner.verify(&app).status.code(), Some(0));
 }
 
 #[tokio::test]
