@@ -108,6 +108,11 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
+    fn as_many_as_a_voter_may_choose_are_taken() {
+        assert_eq!(Choices::parse(&[0, 1], 3, 2).map(|choices| choices.iter().collect()), Ok(vec![0, 1]));
+    }
+
+    #[test]
     fn order_does_not_matter() {
         assert_eq!(Choices::parse(&[2, 0], 3, 3), Choices::parse(&[0, 2], 3, 3));
     }

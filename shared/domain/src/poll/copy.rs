@@ -111,6 +111,14 @@ mod tests {
     }
 
     #[test]
+    fn a_limit_of_choices_below_all_options_stays_in_a_copy_with_others() {
+        let mut source = source();
+        source.rules.settings.spec.max_choices = 2;
+        let copy = copied(&source, 50, json!({"options": ["a", "b", "c", "d"]})).unwrap();
+        assert_eq!((copy.options.len(), copy.rules.settings.spec.max_choices), (4, 2));
+    }
+
+    #[test]
     fn a_copy_is_checked_as_a_new_poll_is() {
         let pointers = |body: Value| {
             let errors = copied(&source(), 50, body).unwrap_err();
