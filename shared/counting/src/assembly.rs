@@ -187,3 +187,66 @@ impl<S: LaneReader> LaneReader for KeptRuns<S> {
         Ok(entries)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use landslide_domain::{ballot::Ballot, runs::RunName};
+
+    use super::*;
+
+    #[test]
+    fn what_is_older_in_any_lane_is_not_written() {
+        for (known, versions, forwards) in [
+            (&[][..], &[0][..], true),
+            (&[1, 2], &[1, 2], true),
+            (&[1, 2], &[2, 2], true),
+            (&[1, 2], &[9, 1], false),
+            (&[1, 2], &[9], false),
+            (&[1], &[1, 0], true),
+        ] {
+            assert_eq!(goes_forwards(known, versions), forwards, "{known:?} {versions:?}");
+        }
+    }
+
+    /// A lane whose runs all hold one ranking.
+    #[derive(Default)]
+    struct Lane(Cell<usize>);
+
+    impl LaneReader for Lane {
+        async fn read_count(&self, _: &LaneKey) -> Result<Count, LaneStoreError> {
+            Ok(Count::default())
+        }
+
+        async fn read_run(&self, _: &LaneKey, _: &Run) -> Result<Option<Entries>, LaneStoreError> {
+            self.0.set(self.0.get() + 1);
+            let mut entries = Entries::default();
+            Ballot::of_ranking(&[1]).iter().for_each(|ballot| entries.add_ballot(ballot, 1));
+            Ok(Some(entries))
+        }
+    }
+
+    #[tokio::main(flavor = "current_thread")]
+    async fn read_all(kept: &KeptRuns<Lane>, runs: &[Run]) -> usize {
+        let lane = LaneKey { poll: PollId::parse("p").unwrap(), lane: 0 };
+        let before = kept.store.0.get();
+        for run in runs {
+            assert!(kept.read_run(&lane, run).await.unwrap().is_some());
+        }
+        kept.store.0.get() - before
+    }
+
+    fn run(version: u64, bytes: u32) -> Run {
+        Run { name: RunName { version, attempt: 7 }, level: 0, chunks: 1, bytes }
+    }
+
+    #[test]
+    fn a_run_is_read_once_while_there_is_room() {
+        let kept = KeptRuns::new(Lane::default());
+        let runs = [run(1, 10), run(2, 10)];
+        assert_eq!([read_all(&kept, &runs), read_all(&kept, &runs)], [2, 0]);
+        let large = run(3, KEPT_BYTES_MAX as u32);
+        assert_eq!([read_all(&kept, &[large]), read_all(&kept, &[large]), read_all(&kept, &runs)], [1, 0, 2]);
+    }
+}

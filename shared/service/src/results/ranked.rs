@@ -108,3 +108,61 @@ impl Ranked {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use landslide_aws::store::Assembled;
+    use landslide_domain::testing::{at, poll_asked_for};
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    /// A ranked poll, and what is assembled of it.
+    fn ranked(document: Option<Value>) -> Ranked {
+        let body = json!({"question": "Q", "options": ["a", "b", "c"], "kind": "ranked", "method": "condorcet"});
+        let document = document.map(|document| document.to_string());
+        let assembled = document.map(|document| Assembled { generation: 1, versions: vec![1], document });
+        let poll = poll_asked_for(body, at(0)).unwrap();
+        Ranked::new(RankedSnapshot { poll, assembled, lease_until: None }, at(1))
+    }
+
+    fn document() -> Value {
+        json!({"ballots": 3, "votes": [2, 1, 0], "as_of": at(1), "seats": 1, "summary": {"pairwise": [[0]]},
+            "counts": {"irv": {"method": "irv"}, "condorcet": {"method": "condorcet", "pairs": []}}, "unavailable": null})
+    }
+
+    fn shown(ranked: &Ranked, method: Option<Method>) -> Value {
+        serde_json::from_str(&ranked.text(method).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn the_polls_own_method_is_shown_or_the_one_that_is_asked_for() {
+        let ranked = ranked(Some(document()));
+        let own = shown(&ranked, None);
+        let tally = json!({"seats": 1, "pairwise": [[0]], "method": "condorcet", "pairs": []});
+        assert_eq!((&own["tally"], &own["ballots"], &own["unavailable"]), (&tally, &json!(3), &Value::Null));
+        assert_eq!(own["options"][1], json!({"id": 1, "label": "b", "votes": 1}));
+        assert_eq!(shown(&ranked, Some(Method::Irv))["tally"]["method"], "irv");
+    }
+
+    #[test]
+    fn a_method_that_the_seats_do_not_allow_is_refused() {
+        let mut ranked = ranked(Some(document()));
+        ranked.poll.rules.settings.spec.seats = 2;
+        assert!(matches!(ranked.text(Some(Method::Irv)), Err(Error::NoSuchCount(_))));
+    }
+
+    #[test]
+    fn what_is_not_there_has_its_reason() {
+        let none = shown(&ranked(None), None);
+        assert_eq!((&none["tally"], &none["unavailable"]), (&Value::Null, &json!("not_assembled")));
+        assert_eq!((&none["ballots"], &none["as_of"]), (&json!(0), &Value::Null));
+        let mut dropped = document();
+        dropped["summary"] = Value::Null;
+        dropped["counts"] = json!({});
+        dropped["unavailable"] = json!("too_many_rankings");
+        let dropped = shown(&ranked(Some(dropped)), None);
+        assert_eq!((&dropped["tally"], &dropped["ballots"]), (&Value::Null, &json!(3)));
+        assert_eq!(dropped["unavailable"], "too_many_rankings");
+    }
+}
