@@ -46,8 +46,6 @@ const OPERATIONS: &[(&str, Method, &str, &str)] = &[
 const OUT_OF_REACH: &[(&str, u16)] = &[
     ("getPoll", 400),
     ("getVote", 400),
-    ("getResults", 400),
-    ("getMyResults", 400),
     ("withdrawOffer", 400),
     ("listViews", 400),
     ("deleteView", 400),
@@ -249,6 +247,7 @@ fn steps(scene: &Scene) -> Vec<Step<'_>> {
         ("offerPoll", 400, hidden, as_owner, &JSON_ONLY, text("{}")),
         ("offerPoll", 413, hidden, as_owner, &JSON_ONLY, large()),
         ("offerPoll", 415, hidden, as_owner, &[], text(TENANT)),
+        ("acceptOffer", 409, hidden, as_owner, &JSON_ONLY, text("{}")),
         ("acceptOffer", 400, hidden, as_owner, &JSON_ONLY, text("{\"now\":true}")),
         ("acceptOffer", 413, hidden, as_owner, &JSON_ONLY, large()),
         ("acceptOffer", 415, hidden, as_owner, &[], text("{}")),
@@ -297,6 +296,10 @@ async fn every_answer_of_every_operation_says_who_may_keep_it() {
     let as_owner = || Extra { token: Some(&scene.owner), ..Extra::default() };
     assert_eq!(asker.ask("listAudit", Extra { query: "?limit=0", ..as_owner() }).await.status, 400);
     assert_eq!(asker.ask("getUsage", Extra { query: "?month=2026", ..as_owner() }).await.status, 400);
+    for operation in ["getResults", "getMyResults"] {
+        let by_no_method = Extra { poll: &scene.accounts, query: "?method=none", ..as_owner() };
+        assert_eq!(asker.ask(operation, by_no_method).await.status, 400);
+    }
     for (create, delete, id) in [("createKey", "deleteKey", "key_id"), ("createView", "deleteView", "view_id")] {
         let asked = || Extra { poll: &scene.hidden, ..as_owner() };
         let created = asker.ask(create, Extra { headers: &JSON_ONLY, body: body_of(create), ..asked() }).await.json();
