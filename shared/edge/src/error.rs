@@ -121,14 +121,12 @@ impl Error {
 /// A failed use case's status and code.
 fn kind_of(failure: &Failure) -> (StatusCode, &'static str) {
     match failure {
-        Failure::InvalidFields(_) | Failure::UnknownCursor | Failure::NoSuchCount(_) => {
-            (StatusCode::BAD_REQUEST, "invalid_request")
-        }
+        Failure::InvalidFields(_) | Failure::UnknownCursor => (StatusCode::BAD_REQUEST, "invalid_request"),
         Failure::NotOwner | Failure::RoleForbids(_) | Failure::NoRole | Failure::AccountRequired => {
             (StatusCode::FORBIDDEN, "forbidden")
         }
         Failure::ResultsHidden => (StatusCode::FORBIDDEN, "results_hidden"),
-        Failure::NoSuchPoll | Failure::NoSuchKey | Failure::NoSuchView | Failure::NoVote => {
+        Failure::NoSuchPoll | Failure::NoSuchKey | Failure::NoSuchView | Failure::NoVote | Failure::NoSuchCount(_) => {
             (StatusCode::NOT_FOUND, "not_found")
         }
         Failure::AlreadyVoted => (StatusCode::CONFLICT, "already_voted"),

@@ -61,9 +61,14 @@ async fn a_method_that_is_none_or_that_the_poll_does_not_have_is_refused() {
     let app = App::new();
     let ranked = ranked_poll(&app, &["a", "b", "c"], json!({"seats": 2})).await;
     let plain = app.single_choice_poll().await;
-    for (poll, method) in [(&ranked, "plurality"), (&ranked, ""), (&ranked, "irv"), (&plain, "irv")] {
+    for (poll, method, status, code) in [
+        (&ranked, "plurality", 400, "invalid_request"),
+        (&ranked, "", 400, "invalid_request"),
+        (&ranked, "irv", 404, "not_found"),
+        (&plain, "irv", 404, "not_found"),
+    ] {
         let answer = app.get(&format!("/v1/polls/{poll}/results?method={method}")).await;
-        assert_problem(&answer, 400, "invalid_request");
+        assert_problem(&answer, status, code);
     }
     assert_eq!(app.get(&format!("/v1/polls/{ranked}/results?method=borda")).await.status, 200);
 }
