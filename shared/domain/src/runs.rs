@@ -254,6 +254,13 @@ mod tests {
     }
 
     #[test]
+    fn a_lane_that_drops_its_entries_still_fences_by_its_sweeps() {
+        let swept = LaneEntries { replaced: 1, ..lane(&[0, 0]).swept() };
+        let dropped = swept.without(Dropped::TooMany);
+        assert_eq!((dropped.sweeps, dropped.replaced, dropped.dropped), (1, 3, Some(Dropped::TooMany)));
+    }
+
+    #[test]
     fn runs_of_a_level_are_merged_once_they_are_too_many_and_the_last_level_is_one_run() {
         let to_merge = |levels: &[u8]| {
             let merged = lane(levels).to_merge(&LIMITS);

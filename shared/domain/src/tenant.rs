@@ -133,6 +133,11 @@ mod tests {
     }
 
     #[test]
+    fn a_tenant_is_told_by_kind_value_and_issuer() {
+        assert_eq!(organisation("acme").to_string(), "organisation \"acme\" of https://id.example.org");
+    }
+
+    #[test]
     fn a_kind_is_read_by_its_word_and_by_no_other() {
         for (kind, word) in [(TenantKind::Account, "account"), (TenantKind::Organisation, "organisation")] {
             assert_eq!((kind.as_str(), TenantKind::parse(word)), (word, Some(kind)));
