@@ -123,9 +123,10 @@ mod tests {
         let message = Message::decode(&folded.messages[0].body).unwrap();
         assert_eq!(message.lane.to_string(), "p#3");
         let ranking = Ballot::of_ranking(&[2, 0]);
-        let mut changes: Vec<_> = message.changes.iter().map(|it| (it.id.revision(), it.from, it.to)).collect();
+        let mut changes: Vec<_> =
+            message.changes.iter().map(|it| (it.id.revision(), it.from.clone(), it.to.clone())).collect();
         changes.sort_unstable_by_key(|(revision, ..)| *revision);
-        assert_eq!(changes, [(1, None, ranking), (2, ranking, None)]);
+        assert_eq!(changes, [(1, None, ranking.clone()), (2, ranking, None)]);
     }
 
     #[test]

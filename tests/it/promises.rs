@@ -102,7 +102,7 @@ async fn c4_as_of_is_when_the_newest_counted_vote_was_cast_and_never_goes_down()
 /// A made-up first vote of a minute ago, which is counted after newer ones.
 fn vote_of_a_minute_ago(option: u64) -> Change {
     let cast_at = Timestamp::from_millis(now_ms() - 60_000).unwrap();
-    Change { cast_at, ..made_up_votes([option])[0] }
+    Change { cast_at, ..made_up_votes([option])[0].clone() }
 }
 
 /// The readers' copy of a lane's tally.

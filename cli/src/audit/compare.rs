@@ -10,7 +10,7 @@ use landslide_aws::store::StoredVote;
 use landslide_domain::{
     ballot::Ballot,
     change::{Change, VoteId},
-    entries::Entries,
+    entries::{Entries, PerSet, Set},
     ids::VoterKey,
     lane::{Partition, Partitions},
     poll::Settings,
@@ -128,8 +128,8 @@ impl Cut {
 pub struct Marks {
     /// Lanes that count all votes, as a rebuild has sealed them.
     pub sealed: BTreeSet<u8>,
-    /// Lanes that keep no entries. Those of their votes, which may be of any number, are not summed up.
-    pub without_entries: BTreeSet<u8>,
+    /// Lanes that keep no entries of a multiset. Those of their votes, which may be of any number, are not summed up.
+    pub without_entries: PerSet<BTreeSet<u8>>,
 }
 
 /// A number of findings, and the first of them.
@@ -216,7 +216,7 @@ impl LaneFindings {
         let number = found.len() as u64;
         self.missing.number -= number;
         self.on_their_way += number;
-        self.on_their_way_counters.merge(&recount(found.iter().filter_map(|change| change.to)));
+        self.on_their_way_counters.merge(&recount(found.iter().filter_map(|change| change.to.clone())));
         if self.missing.number == 0 {
             self.missing.first.clear();
         }
@@ -280,14 +280,13 @@ impl<'a> Comparison<'a> {
             }
         }
         for (number, standing) in standing {
-            let keeps_entries = !self.marks.without_entries.contains(&number);
+            let kept = Set::ALL.into_iter().filter(|set| !self.marks.without_entries.of(*set).contains(&number));
+            let kept: Vec<Set> = kept.collect();
             let (counted, entries) = recount_whole(standing.counted);
             let lane = self.lane(number);
             lane.stored.merge(&recount(standing.stored));
             lane.counted.merge(&counted);
-            if keeps_entries {
-                lane.counted_entries.merge(&entries);
-            }
+            kept.into_iter().for_each(|set| lane.counted_entries.merge(entries.of(set)));
             lane.on_their_way_counters.merge(&recount(standing.on_their_way));
         }
     }
@@ -322,24 +321,24 @@ impl<'a> Comparison<'a> {
         let is_sealed = self.marks.sealed.contains(&vote.lane);
         let lane = self.lane(vote.lane);
         lane.votes += 1;
-        standing.stored.extend(vote.ballot);
+        standing.stored.extend(vote.ballot.clone());
         let missing = u64::from(vote.revision) - counted.number;
         if missing == 0 || is_sealed || is_old {
             lane.too_old_for_ids += u64::from(missing > 0 && !is_sealed);
             lane.newest_counted = lane.newest_counted.max(Some(vote.cast_at));
-            standing.counted.extend(vote.ballot);
+            standing.counted.extend(vote.ballot.clone());
             return;
         }
         lane.changing += u64::from(counted.number > 0);
         if is_late {
             lane.on_their_way += 1;
-            standing.on_their_way.extend(vote.ballot);
+            standing.on_their_way.extend(vote.ballot.clone());
             return;
         }
         lane.missing.add(missing, || format!("{voter} revision {}", vote.revision));
         if vote.revision == 1 && lane.missing_first_votes.len() < MISSING_KEPT_MAX {
             let id = VoteId::new(voter, 1);
-            lane.missing_first_votes.push(Change { id, cast_at: vote.cast_at, from: None, to: vote.ballot });
+            lane.missing_first_votes.push(Change { id, cast_at: vote.cast_at, from: None, to: vote.ballot.clone() });
         }
     }
 

@@ -18,11 +18,11 @@ use landslide_cli::stack::{Tables, aws, explain};
 use landslide_counting::tallies::reading::AGAIN_MAX;
 use landslide_counting::tallies::rebuild::Rebuild;
 use landslide_domain::change::{Change, VoteId};
-use landslide_domain::entries::Entries;
+use landslide_domain::entries::{Entries, PerSet, Set};
 use landslide_domain::ids::PollId;
 use landslide_domain::lane::{LANES_MAX, LaneKey, Partition};
-use landslide_domain::poll::{Kind, Rules};
-use landslide_domain::runs::{RUN_LIMITS, Run, RunName};
+use landslide_domain::poll::Rules;
+use landslide_domain::runs::{LaneEntries, RUN_LIMITS, Run, RunName};
 use landslide_domain::tally::{Count, Head, Minute};
 use landslide_domain::time::Timestamp;
 
@@ -135,7 +135,7 @@ impl Reader {
     async fn read_by(&self, rules: Rules) -> Result<Reading> {
         let (at, started, poll) = (clock::now(), Instant::now(), &rules.settings.poll_id);
         // What is assembled first: it can't be ahead of a COUNT that is read later.
-        let assembled = if is_ranked(&rules) { Some(self.assembled_of(poll).await?) } else { None };
+        let assembled = if has_entries(&rules) { Some(self.assembled_of(poll).await?) } else { None };
         let mut tallies = self.tallies(&rules).await?;
         let cut = Cut::at(at, self.limits.on_their_way_ms, &rules.settings);
         let mut findings = self.compare(&rules, &tallies, cut).await?;
@@ -163,8 +163,8 @@ impl Reader {
     }
 
     async fn tallies(&self, rules: &Rules) -> Result<BTreeMap<u8, Tally>> {
-        let read = async |lane: LaneKey| match is_ranked(rules) {
-            true => self.ranked_tally(&lane, lane.lane < rules.lanes).await,
+        let read = async |lane: LaneKey| match has_entries(rules) {
+            true => self.tally_with_entries(&lane, lane.lane < rules.lanes).await,
             false => self.tally(&lane).await,
         };
         Ok(self.each_lane(&rules.settings.poll_id, 0..LANES_MAX, read).await?.into_iter().collect())
@@ -178,12 +178,13 @@ impl Reader {
     }
 
     /// The tally with its entries. Begins again if HEAD's runs were replaced and deleted while they were read.
-    async fn ranked_tally(&self, lane: &LaneKey, is_of_poll: bool) -> Result<Tally> {
+    async fn tally_with_entries(&self, lane: &LaneKey, is_of_poll: bool) -> Result<Tally> {
         for _ in 0..=AGAIN_MAX {
             // Rows first: one that is listed is named by a HEAD that is read later, or waits for a sweep.
             let rows = if is_of_poll { self.rows_of_runs(lane).await? } else { Vec::new() };
             let tally = self.tally(lane).await?;
-            let read = self.runs(lane, &tally.head.entries.runs).await?;
+            let runs: Vec<Run> = tally.head.entries.runs().copied().collect();
+            let read = self.runs(lane, &runs).await?;
             if self.still_names(lane, &read.gone).await? {
                 return Ok(Tally { entries: Some(stored_entries(&tally, read, &rows)), ..tally });
             }
@@ -201,7 +202,7 @@ impl Reader {
             return Ok(true);
         }
         let head = self.tallies.read_head(lane).await.map_err(|error| self.tallies_failed(error))?;
-        Ok(runs.iter().all(|run| head.entries.runs.contains(run)))
+        Ok(runs.iter().all(|run| names(&head.entries, run)))
     }
 
     async fn runs(&self, lane: &LaneKey, runs: &[Run]) -> Result<Runs> {
@@ -224,13 +225,13 @@ impl Reader {
     async fn look_at_runs_of_counts(&self, poll: &PollId, tallies: &mut BTreeMap<u8, Tally>) -> Result<()> {
         for (number, Tally { head, count, entries }) in tallies {
             let Some(entries) = entries else { continue };
-            let only_in_count = count.entries.runs.iter().filter(|run| !head.entries.runs.contains(run));
+            let only_in_count = count.entries.runs().filter(|run| !names(&head.entries, run));
             let only_in_count: Vec<Run> = only_in_count.copied().collect();
             let lane = LaneKey { poll: poll.clone(), lane: *number };
             let read = self.runs(&lane, &only_in_count).await?;
             if !read.gone.is_empty() {
                 let now = self.tallies.read_count(&lane).await.map_err(|error| self.tallies_failed(error))?;
-                let gone = read.gone.iter().filter(|run| now.entries.runs.contains(run));
+                let gone = read.gone.iter().filter(|run| names(&now.entries, run));
                 gone.for_each(|run| entries.gone.add(1, || first_row(run)));
             }
             entries.unreadable.merge(read.unreadable);
@@ -288,8 +289,11 @@ impl Reader {
         let with = |is: fn(&Head) -> bool| {
             tallies.iter().filter(|(_, tally)| is(&tally.head)).map(|(lane, _)| *lane).collect()
         };
-        let marks =
-            Marks { sealed: with(|head| head.sealed), without_entries: with(|head| head.entries.dropped.is_some()) };
+        let without_entries = PerSet {
+            cells: with(|head| head.entries.kept.cells.dropped.is_some()),
+            ballots: with(|head| head.entries.kept.ballots.dropped.is_some()),
+        };
+        let marks = Marks { sealed: with(|head| head.sealed), without_entries };
         let mut findings = Findings::default();
         let mut slices = vec![Slice::all(poll.partitions)];
         while let Some(mut slice) = slices.pop() {
@@ -407,7 +411,7 @@ impl Reader {
             let ids = self.tallies.read_all_seen(lane, bucket, version.saturating_sub(1)).await;
             counted.extend(ids.map_err(|error| self.tallies_failed(error))?);
         }
-        Ok(changes.iter().filter(|change| !counted.contains(&change.id)).copied().collect())
+        Ok(changes.iter().filter(|change| !counted.contains(&change.id)).cloned().collect())
     }
 
     /// Gives readers' copies that are behind their HEADs time to catch up.
@@ -435,8 +439,12 @@ impl Reader {
     }
 }
 
-fn is_ranked(rules: &Rules) -> bool {
-    rules.settings.spec.kind == Kind::Ranked
+fn has_entries(rules: &Rules) -> bool {
+    !rules.settings.spec.has_plain_votes()
+}
+
+fn names(entries: &LaneEntries, run: &Run) -> bool {
+    entries.runs().any(|named| named == run)
 }
 
 /// Some runs as they were read.
@@ -451,8 +459,8 @@ struct Runs {
 fn stored_entries(tally: &Tally, read: Runs, rows: &[RunRow]) -> StoredEntries {
     let Runs { mut sum, gone, unreadable } = read;
     let is_whole = gone.is_empty() && unreadable.number == 0;
-    sum.merge(&tally.head.entries.near);
-    let runs = tally.head.entries.runs.iter().chain(&tally.count.entries.runs);
+    Set::ALL.into_iter().for_each(|set| sum.merge(&tally.head.entries.kept.of(set).near));
+    let runs = tally.head.entries.runs().chain(tally.count.entries.runs());
     let named: HashSet<RunName> = runs.map(|run| run.name).collect();
     let mut missed = Examples::default();
     gone.iter().for_each(|run| missed.add(1, || first_row(run)));

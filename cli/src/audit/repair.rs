@@ -112,7 +112,7 @@ async fn mend(reader: &Reader, audit: &Audit, queue: Option<&Queue>) -> Result<R
 async fn send_missing(reader: &Reader, audit: &Audit, queue: Option<&Queue>) -> Result<usize> {
     let poll = &audit.rules.settings.poll_id;
     let missing = audit.lanes.iter().flat_map(|(number, lane)| {
-        lane.findings.missing_first_votes.iter().map(|change| (key(poll, *number), *change))
+        lane.findings.missing_first_votes.iter().map(|change| (key(poll, *number), change.clone()))
     });
     let messages: Vec<Outgoing> = fold_by_time(missing.clone()).iter().map(Outgoing::tally).collect();
     if messages.is_empty() {

@@ -104,9 +104,9 @@ fn lane_json(number: u8, lane: &Lane) -> Value {
 fn entries_json(lane: &Lane, entries: &StoredEntries) -> Value {
     json!({
         "keys": entries.sum.as_ref().map(|sum| sum.iter().count()),
-        "runs": lane.tally.head.entries.runs.len(),
+        "runs": lane.tally.head.entries.runs().count(),
         "differ": examples(&lane.entries_differ),
-        "first_choices_differ": lane.first_choices_differ,
+        "sums_differ": lane.sums_differ,
         "dropped": lane.dropped().map(dropped_word),
         "gone": examples(&entries.gone),
         "unreadable": examples(&entries.unreadable),
@@ -224,17 +224,17 @@ fn lane_lines(f: &mut fmt::Formatter<'_>, number: u8, lane: &Lane) -> fmt::Resul
 fn entries_lines(f: &mut fmt::Formatter<'_>, number: u8, lane: &Lane) -> fmt::Result {
     let Some(entries) = &lane.tally.entries else { return Ok(()) };
     let place = format!("lane {number}");
-    found(f, "rankings are counted in another number than the votes have", &place, &lane.entries_differ)?;
+    found(f, "entries are counted in another number than the votes have", &place, &lane.entries_differ)?;
     found(f, "runs are named and their rows are gone", &place, &entries.gone)?;
     found(f, "runs can't be read", &place, &entries.unreadable)?;
-    if lane.first_choices_differ {
-        writeln!(f, "lane {number}: HEAD's counters are not the first choices of its own rankings")?;
+    if lane.sums_differ {
+        writeln!(f, "lane {number}: HEAD's counters are not the sums of its own entries")?;
     }
     if lane.dropped() == Some(Dropped::Lost) {
         writeln!(
             f,
-            "lane {number}: keeps no rankings, as a run was lost or could not be merged (lost): ballots and first \
-             choices go on, rounds are not shown; --repair brings them back once the poll has been closed for 5 minutes"
+            "lane {number}: keeps no entries, as a run was lost or could not be merged (lost): its counters go on, \
+             what needs entries is not shown; --repair brings them back once the poll has been closed for 5 minutes"
         )?;
     }
     Ok(())

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use landslide_counting::tallies::rebuild::{VOTES_KEPT_MS, may_be_rebuilt};
 use landslide_domain::lane::LANES_MAX;
-use landslide_domain::poll::{Rules, Status, VoteChange};
+use landslide_domain::poll::{PollSpec, Rules, Status, VoteChange};
 use landslide_domain::runs::Dropped;
 use landslide_domain::tally::{Count, Counters};
 use landslide_domain::time::Timestamp;
 
 use super::compare::{Examples, Findings, LaneFindings};
-use super::entries::{differences, first_choices_differ};
+use super::entries::{differences, sums_differ};
 use super::read::{Reading, Tally};
 
 /// The audit's verdict.
@@ -50,10 +50,10 @@ pub struct Lane {
     pub counters_differ: bool,
     /// Whether HEAD's `as_of` is not the newest counted vote's time.
     pub as_of_differs: bool,
-    /// The rankings that HEAD and the counted votes have in different numbers.
+    /// The entries that HEAD and the counted votes have in different numbers.
     pub entries_differ: Examples,
-    /// Whether HEAD's counters differ from its own entries' first choices.
-    pub first_choices_differ: bool,
+    /// Whether HEAD's counters differ from the sums of its own entries.
+    pub sums_differ: bool,
     /// What is wrong with the readers' copy.
     pub count_fault: Option<CountFault>,
     /// Whether it is not one of the poll's lanes, so that no reader sees it.
@@ -61,16 +61,16 @@ pub struct Lane {
 }
 
 impl Lane {
-    /// Judges a lane in a poll with `lanes` lanes.
-    pub fn judge(number: u8, findings: LaneFindings, tally: Tally, lanes: u8, vote_change: VoteChange) -> Self {
+    /// Judges a lane in a poll with `lanes` lanes and these settings.
+    pub fn judge(number: u8, findings: LaneFindings, tally: Tally, lanes: u8, spec: &PollSpec) -> Self {
         let head = &tally.head;
         let newest = findings.newest_counted;
         // The sum of a vote's earlier choices is known only once all its revisions are counted.
         let is_known = findings.changing == 0;
         // A later revision may have an earlier time, from another clock. A rebuild keeps the earlier revision's time.
-        let newest_is_known = vote_change == VoteChange::Never;
-        let entries = tally.entries.as_ref().filter(|_| head.entries.dropped.is_none());
-        let entries = entries.and_then(|entries| entries.sum.as_ref());
+        let newest_is_known = spec.vote_change == VoteChange::Never;
+        let entries = tally.entries.as_ref().and_then(|entries| entries.sum.as_ref());
+        let missed = head.entries.kept.ballots.missed();
         let compared = entries.filter(|_| is_known);
         Self {
             counters_differ: is_known && non_zero(&head.counters) != non_zero(&findings.counted),
@@ -78,8 +78,8 @@ impl Lane {
                 && (if newest_is_known { head.as_of != newest } else { head.as_of < newest })
                 && findings.without_vote.number == 0,
             entries_differ: compared
-                .map_or_else(Examples::default, |entries| differences(entries, &findings.counted_entries)),
-            first_choices_differ: entries.is_some_and(|entries| first_choices_differ(entries, &head.counters)),
+                .map_or_else(Examples::default, |entries| differences(entries, &findings.counted_entries, missed)),
+            sums_differ: entries.is_some_and(|entries| sums_differ(spec, entries, head)),
             count_fault: count_fault(&tally),
             is_past_the_last: number >= lanes,
             findings,
@@ -108,7 +108,7 @@ impl Lane {
     /// Whether HEAD's entries are not those that its counting made.
     pub fn entries_are_wrong(&self) -> bool {
         let is_short = self.tally.entries.as_ref().is_some_and(|entries| entries.sum.is_none());
-        is_short || self.entries_differ.number > 0 || self.first_choices_differ
+        is_short || self.entries_differ.number > 0 || self.sums_differ
     }
 
     /// Whether a message or a new readers' copy would change it, if it is mendable.
@@ -123,7 +123,8 @@ impl Lane {
 
     /// Why it keeps no entries any more, if so.
     pub fn dropped(&self) -> Option<Dropped> {
-        self.tally.head.entries.dropped
+        let kept = &self.tally.head.entries.kept;
+        kept.ballots.dropped.or(kept.cells.dropped)
     }
 
     /// How many rows of runs nothing names.
@@ -206,14 +207,13 @@ impl Audit {
     pub fn of(reading: Reading) -> Self {
         let Reading { rules, at, mut tallies, assembled, mut findings, took } = reading;
         let result_ahead = assembled.map(|versions| ahead(&versions, &tallies));
-        let vote_change = rules.settings.spec.vote_change;
         let mut lanes = BTreeMap::new();
         for number in 0..LANES_MAX {
             let tally = tallies.remove(&number).unwrap_or_default();
             let found = findings.lanes.remove(&number);
             let has_rows = tally.entries.as_ref().is_some_and(|entries| entries.unnamed_rows > 0);
             if found.is_some() || tally.head.version > 0 || tally.count.version > 0 || has_rows {
-                let lane = Lane::judge(number, found.unwrap_or_default(), tally, rules.lanes, vote_change);
+                let lane = Lane::judge(number, found.unwrap_or_default(), tally, rules.lanes, &rules.settings.spec);
                 lanes.insert(number, lane);
             }
         }

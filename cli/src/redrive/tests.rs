@@ -36,7 +36,7 @@ fn rankings_and_their_retractions_return_to_the_queue() {
     let id = |revision| VoteId::new(&VoterKey::from_bytes([1; 16]), revision);
     let ranking = Ballot::of_ranking(&[2, 0]);
     let changes = vec![
-        Change { id: id(1), cast_at: now, from: None, to: ranking },
+        Change { id: id(1), cast_at: now, from: None, to: ranking.clone() },
         Change { id: id(2), cast_at: now, from: ranking, to: None },
     ];
     let body = Message { lane, changes }.encode();

@@ -16,7 +16,7 @@ use landslide_aws::{
     store::{Assembled, AssembledStore, LaneReader, LaneStoreError, ResultsStore, StoreError, TallyStore},
 };
 use landslide_domain::{
-    entries::Entries,
+    entries::{Entries, PerSet},
     ids::PollId,
     lane::LaneKey,
     poll::Kind,
@@ -25,7 +25,7 @@ use landslide_domain::{
     tally::Count,
 };
 
-use crate::tallies::reading::{ReadError, read_entries};
+use crate::tallies::reading::{Read, ReadError, read_entries};
 
 /// How many bytes of runs a process keeps, as they are stored.
 const KEPT_BYTES_MAX: usize = 128 * 1024 * 1024;
@@ -89,33 +89,29 @@ impl Assembly {
     }
 
     /// Each lane's COUNT, and the sum of the entries that belong to them.
-    async fn read(
-        &self,
-        poll_id: &PollId,
-        counts: &[Count],
-    ) -> Result<(Vec<Count>, Result<Entries, Dropped>), AssemblyError> {
-        let bytes: usize = counts.iter().flat_map(|count| &count.entries.runs).map(|run| run.bytes as usize).sum();
+    async fn read(&self, poll_id: &PollId, counts: &[Count]) -> Result<(Vec<Count>, Read), AssemblyError> {
+        let bytes: usize = counts.iter().flat_map(|count| count.entries.runs()).map(|run| run.bytes as usize).sum();
         if bytes > RUNS_BYTES_MAX {
-            return Ok((counts.to_vec(), Err(Dropped::TooMany)));
+            return Ok((counts.to_vec(), PerSet::default().map(|_, ()| Err(Dropped::TooMany))));
         }
         let lane = |lane: usize| LaneKey { poll: poll_id.clone(), lane: lane as u8 };
         let lanes: Vec<_> = (0..counts.len()).map(|number| self.read_lane(lane(number))).collect();
         let lanes: Vec<_> = stream::iter(lanes).buffered(LANES_AT_ONCE).try_collect().await?;
-        let (mut counts, mut sum) = (Vec::new(), Ok(Entries::default()));
-        for (count, entries) in lanes {
+        let (mut counts, mut sums) = (Vec::new(), PerSet::default().map(|_, ()| Ok(Entries::default())));
+        for (count, read) in lanes {
             counts.push(count);
-            sum = match (sum, entries) {
+            sums = sums.map(|set, sum: Result<Entries, Dropped>| match (sum, read.of(set)) {
                 (Ok(mut sum), Ok(entries)) => {
-                    sum.merge(&entries);
+                    sum.merge(entries);
                     Ok(sum)
                 }
-                (Err(dropped), _) | (_, Err(dropped)) => Err(dropped),
-            };
+                (Err(dropped), _) | (_, &Err(dropped)) => Err(dropped),
+            });
         }
-        Ok((counts, sum))
+        Ok((counts, sums))
     }
 
-    async fn read_lane(&self, lane: LaneKey) -> Result<(Count, Result<Entries, Dropped>), ReadError> {
+    async fn read_lane(&self, lane: LaneKey) -> Result<(Count, Read), ReadError> {
         read_entries(&self.lanes, &lane).await
     }
 
@@ -123,9 +119,10 @@ impl Assembly {
         &self,
         rules: &landslide_domain::poll::Rules,
         counts: &[Count],
-        entries: Result<Entries, Dropped>,
+        entries: Read,
     ) -> Result<String, serde_json::Error> {
-        let document = serde_json::to_string(&assemble(rules, counts, entries.as_ref().map_err(|dropped| *dropped)))?;
+        let document =
+            serde_json::to_string(&assemble(rules, counts, entries.ballots.as_ref().map_err(|dropped| *dropped)))?;
         if document.len() <= DOCUMENT_BYTES_MAX {
             return Ok(document);
         }
@@ -221,9 +218,9 @@ mod tests {
 
         async fn read_run(&self, _: &LaneKey, _: &Run) -> Result<Option<Entries>, LaneStoreError> {
             self.0.set(self.0.get() + 1);
-            let mut entries = Entries::default();
+            let mut entries = PerSet::default();
             Ballot::of_ranking(&[1]).iter().for_each(|ballot| entries.add_ballot(ballot, 1));
-            Ok(Some(entries))
+            Ok(Some(entries.ballots))
         }
     }
 
@@ -238,7 +235,7 @@ mod tests {
     }
 
     fn run(version: u64, bytes: u32) -> Run {
-        Run { name: RunName { version, attempt: 7 }, level: 0, chunks: 1, bytes }
+        Run { name: RunName { version, attempt: 7 }, level: 0, chunks: 1, bytes, missed: 0 }
     }
 
     #[test]

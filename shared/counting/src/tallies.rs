@@ -165,7 +165,7 @@ impl<S: LaneStore, C: Clock> Tallies<S, C> {
         let mut head = self.store.read_head(lane).await?;
         let minutes: Vec<Minute> = waiting.keys().take(PORTION_MINUTES_MAX).copied().collect();
         let (seen, through) = self.catch_up(lane, &head, &minutes).await?;
-        let changes: Vec<Change> = waiting.range(..=through).flat_map(|(_, changes)| changes).copied().collect();
+        let changes: Vec<Change> = waiting.range(..=through).flat_map(|(_, changes)| changes).cloned().collect();
         let flushes = plan(&head, &seen, &changes, &self.attempt());
         // Drop it before the cache gets the spill, which would otherwise copy what it shares.
         drop(seen);
@@ -266,7 +266,7 @@ impl<S: LaneStore, C: Clock> Tallies<S, C> {
         stream::iter(flush.spill.iter().map(Ok))
             .try_for_each_concurrent(SEEN_CALLS_AT_ONCE, |row| self.store.put_seen(lane, row))
             .await?;
-        if let Some(run) = &flush.run {
+        for run in &flush.runs {
             self.store.put_run(lane, run).await?;
         }
         self.store.put_head(lane, &flush.head, flush.head.version - 1).await?;

@@ -50,7 +50,7 @@ impl std::fmt::Debug for VoteId {
 }
 
 /// What one revision changed: the old and the new image in one stream record.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
     /// Voter and revision.
     pub id: VoteId,

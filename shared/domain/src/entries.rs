@@ -1,22 +1,86 @@
 //! Entries: an exact multiset beside a lane's counters. A change takes its old ballot's entries away and adds those of
 //! its new one, so counts are signed, and sums telescope as counters do.
-//!
-//! Which entries a ballot has never changes for a kind of ballot; another reading is another kind.
+
+mod folding;
+mod keys;
 
 use std::collections::BTreeMap;
 
-use super::ballot::Ballot;
+pub use self::keys::{BallotKey, CellKey, Column};
 
-/// The first byte of a ranking's key; the option ids follow, best first.
-const RANKING: u8 = b'r';
-/// The longest key of a ranking, in bytes.
-const RANKING_KEY_BYTES_MAX: usize = 1 + super::ballot::RANKS_MAX;
+/// Something for each of a lane's two multisets. A limit on one never touches the other.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PerSet<T> {
+    /// For cells: ratings, segments and slots. At most some ten thousand keys.
+    pub cells: T,
+    /// For what ballots say as a whole: rankings, answers, sets of a quiz. Any number of keys.
+    pub ballots: T,
+}
+
+/// One of a lane's two multisets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Set {
+    /// Cells.
+    Cells,
+    /// Ballots.
+    Ballots,
+}
+
+impl Set {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Cells, Self::Ballots];
+}
+
+impl<T> PerSet<T> {
+    /// What is for one of them.
+    pub fn of(&self, set: Set) -> &T {
+        match set {
+            Set::Cells => &self.cells,
+            Set::Ballots => &self.ballots,
+        }
+    }
+
+    /// What is for one of them, to be changed.
+    pub fn of_mut(&mut self, set: Set) -> &mut T {
+        match set {
+            Set::Cells => &mut self.cells,
+            Set::Ballots => &mut self.ballots,
+        }
+    }
+
+    /// Something else for each of them.
+    pub fn map<U>(self, mut to: impl FnMut(Set, T) -> U) -> PerSet<U> {
+        PerSet { cells: to(Set::Cells, self.cells), ballots: to(Set::Ballots, self.ballots) }
+    }
+}
+
+impl PerSet<Entries> {
+    /// Adds other multisets.
+    pub fn merge(&mut self, other: &Self) {
+        self.cells.merge(&other.cells);
+        self.ballots.merge(&other.ballots);
+    }
+
+    /// Whether there are none in either.
+    pub fn is_empty(&self) -> bool {
+        self.cells.is_empty() && self.ballots.is_empty()
+    }
+
+    /// About how many bytes they take, at least.
+    pub fn bytes(&self) -> usize {
+        self.cells.bytes + self.ballots.bytes
+    }
+}
 
 /// A multiset of keys. No key has the count 0.
 ///
 /// As bytes: key by key in ascending order, the key's length, the key, and its count (zigzag); numbers in LEB128.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Entries(BTreeMap<Box<[u8]>, i64>);
+pub struct Entries {
+    counts: BTreeMap<Box<[u8]>, i64>,
+    /// Of all keys.
+    bytes: usize,
+}
 
 /// Bytes that are no entries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -24,21 +88,6 @@ pub struct Entries(BTreeMap<Box<[u8]>, i64>);
 pub struct UnreadableEntries;
 
 impl Entries {
-    /// Adds a ballot's entries `times` times.
-    pub fn add_ballot(&mut self, ballot: &Ballot, times: i64) {
-        match ballot {
-            Ballot::Choices(_) => {}
-            Ballot::Ranking(ranking) => {
-                let mut key = [RANKING; RANKING_KEY_BYTES_MAX];
-                let ids = ranking.as_slice();
-                for (byte, id) in key.iter_mut().skip(1).zip(ids) {
-                    *byte = *id;
-                }
-                self.add(key.get(..=ids.len()).unwrap_or_default(), times);
-            }
-        }
-    }
-
     /// Adds another multiset.
     pub fn merge(&mut self, other: &Entries) {
         for (key, count) in other.iter() {
@@ -48,25 +97,32 @@ impl Entries {
 
     /// All keys with their counts, in ascending order.
     pub fn iter(&self) -> impl Iterator<Item = (&[u8], i64)> {
-        self.0.iter().map(|(key, count)| (&**key, *count))
+        self.counts.iter().map(|(key, count)| (&**key, *count))
     }
 
     /// The rankings with their counts.
     pub fn rankings(&self) -> impl Iterator<Item = (&[u8], i64)> {
-        self.iter().filter_map(|(key, count)| Some((ranking_of(key)?, count)))
+        let ranking = |key| if let Some(BallotKey::Ranking(ids)) = BallotKey::read(key) { Some(ids) } else { None };
+        self.iter().filter_map(move |(key, count)| Some((ranking(key)?, count)))
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.counts.is_empty()
     }
 
     fn add(&mut self, key: &[u8], count: i64) {
-        match self.0.get_mut(key) {
-            Some(stored) if *stored + count == 0 => drop(self.0.remove(key)),
+        match self.counts.get_mut(key) {
+            Some(stored) if *stored + count == 0 => {
+                self.counts.remove(key);
+                self.bytes -= key.len();
+            }
             Some(stored) => *stored += count,
             None if count == 0 => {}
-            None => drop(self.0.insert(key.into(), count)),
+            None => {
+                self.counts.insert(key.into(), count);
+                self.bytes += key.len();
+            }
         }
     }
 
@@ -86,21 +142,14 @@ impl Entries {
         let mut entries = Self::default();
         while !bytes.is_empty() {
             let (key, count) = read_entry(&mut bytes).ok_or(UnreadableEntries)?;
-            let follows = entries.0.last_key_value().is_none_or(|(last, _)| **last < *key);
+            let follows = entries.counts.last_key_value().is_none_or(|(last, _)| **last < *key);
             if !follows || count == 0 {
                 return Err(UnreadableEntries);
             }
-            entries.0.insert(key.into(), count);
+            entries.counts.insert(key.into(), count);
+            entries.bytes += key.len();
         }
         Ok(entries)
-    }
-}
-
-/// The option ids in a ranking's key, best first. `None` for another key.
-pub fn ranking_of(key: &[u8]) -> Option<&[u8]> {
-    match key {
-        [RANKING, ids @ ..] => Some(ids),
-        _ => None,
     }
 }
 
@@ -150,6 +199,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::ballot::Ballot;
 
     fn some_entries() -> impl Strategy<Value = Entries> {
         let entry = (proptest::collection::vec(any::<u8>(), 0..12), any::<i32>());
@@ -165,23 +215,21 @@ mod tests {
     }
 
     #[test]
-    fn a_ranking_is_an_entry_and_choices_are_none() {
-        let mut entries = Entries::default();
-        entries.add_ballot(&ranking(&[2, 0]), 1);
-        entries.add_ballot(&ranking(&[0, 2]), 1);
-        entries.add_ballot(&ranking(&[2, 0]), 1);
-        entries.add_ballot(&Ballot::of_bits(1).unwrap(), 1);
-        assert_eq!(entries.rankings().collect::<Vec<_>>(), [(&[0, 2][..], 1), (&[2, 0], 2)]);
-        assert_eq!(entries.encode(), b"\x03r\x00\x02\x02\x03r\x02\x00\x04");
+    fn a_multiset_is_written_key_by_key() {
+        let mut entries = PerSet::default();
+        [&[2, 0][..], &[0, 2], &[2, 0]].iter().for_each(|ids| entries.add_ballot(&ranking(ids), 1));
+        assert_eq!(entries.ballots.rankings().collect::<Vec<_>>(), [(&[0, 2][..], 1), (&[2, 0], 2)]);
+        assert_eq!(entries.ballots.encode(), b"\x03r\x00\x02\x02\x03r\x02\x00\x04");
+        assert_eq!((entries.bytes(), Entries::decode(&entries.ballots.encode()).unwrap().bytes), (6, 6));
     }
 
     #[test]
     fn what_is_taken_away_as_often_as_it_was_added_is_gone() {
-        let mut entries = Entries::default();
+        let mut entries = PerSet::default();
         entries.add_ballot(&ranking(&[1]), -1);
-        assert_eq!(entries.rankings().collect::<Vec<_>>(), [(&[1][..], -1)]);
+        assert_eq!(entries.ballots.rankings().collect::<Vec<_>>(), [(&[1][..], -1)]);
         entries.add_ballot(&ranking(&[1]), 1);
-        assert!(entries.is_empty());
+        assert!(entries.is_empty() && entries.bytes() == 0);
     }
 
     #[test]

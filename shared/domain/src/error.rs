@@ -47,8 +47,8 @@ pub enum Error {
     NotEditable(String),
     /// The revision differs from the one that the caller expects.
     RevisionMismatch,
-    /// The poll does not take this ballot.
-    InvalidChoice(String),
+    /// The poll does not take this ballot, and why.
+    InvalidBallot(FieldError),
     /// The poll's votes can't be counted by the method that is asked for.
     NoSuchCount(String),
     /// The tenant has used up a limit until it is renewed.

@@ -46,7 +46,7 @@ fn spans(lane: &LaneKey, mut changes: Vec<Change>) -> Vec<Message> {
     changes.sort_by_key(|change| (change.cast_at, change.id));
     let minutes: Vec<(Minute, Vec<Change>)> = by_minute(&changes).into_iter().collect();
     let message = |minutes: &[(Minute, Vec<Change>)]| {
-        let changes = minutes.iter().flat_map(|(_, changes)| changes).copied().collect();
+        let changes = minutes.iter().flat_map(|(_, changes)| changes).cloned().collect();
         Message { lane: lane.clone(), changes }
     };
     minutes.chunks(MESSAGE_MINUTES_MAX).map(message).collect()
@@ -92,11 +92,11 @@ mod tests {
     proptest! {
         #[test]
         fn folding_loses_nothing_and_adds_nothing(records in proptest::collection::vec((0u8..4, a_change()), 0..200)) {
-            let messages = fold(records.iter().map(|(number, change)| (lane(*number), *change)));
+            let messages = fold(records.iter().map(|(number, change)| (lane(*number), change.clone())));
             prop_assert_eq!(messages.len(), records.iter().map(|(number, _)| number).collect::<std::collections::BTreeSet<_>>().len());
             for number in 0..4 {
                 let folded: Vec<Change> = messages.iter().filter(|m| m.lane.lane == number).flat_map(|m| m.changes.clone()).collect();
-                let sent: Vec<Change> = records.iter().filter(|(of, _)| *of == number).map(|(_, change)| *change).collect();
+                let sent: Vec<Change> = records.iter().filter(|(of, _)| *of == number).map(|(_, change)| change.clone()).collect();
                 prop_assert_eq!(folded, sent);
             }
         }
@@ -107,14 +107,14 @@ mod tests {
         ) {
             let at = |offset| Timestamp::from_millis(1_790_000_000_000 + offset).unwrap();
             let sent: Vec<(LaneKey, Change)> =
-                records.iter().map(|(number, change, offset)| (lane(*number), Change { cast_at: at(*offset), ..*change })).collect();
+                records.iter().map(|(number, change, offset)| (lane(*number), Change { cast_at: at(*offset), ..change.clone() })).collect();
             let messages = fold_by_time(sent.iter().cloned());
             let mut folded: Vec<(LaneKey, Change)> = Vec::new();
             for message in &messages {
                 let minutes: std::collections::BTreeSet<Minute> =
                     message.changes.iter().map(|change| Minute::of(change.cast_at)).collect();
                 prop_assert!((1..=MESSAGE_MINUTES_MAX).contains(&minutes.len()));
-                folded.extend(message.changes.iter().map(|change| (message.lane.clone(), *change)));
+                folded.extend(message.changes.iter().map(|change| (message.lane.clone(), change.clone())));
             }
             prop_assert!(folded.windows(2).all(|two| two[0].0 < two[1].0 || two[0].0 == two[1].0 && two[0].1.cast_at <= two[1].1.cast_at));
             let by_content = |changes: &[(LaneKey, Change)]| {

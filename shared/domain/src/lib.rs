@@ -24,6 +24,7 @@ pub mod recount;
 pub mod results;
 pub mod role;
 pub mod runs;
+pub mod series;
 pub mod tally;
 pub mod tenant;
 #[cfg(any(test, feature = "testing"))]

@@ -14,17 +14,14 @@
 //! | … and two choice fields | what stood before, what stands now |
 //!
 //! Version 2 is for lanes whose ballots are more than choices. It has no byte for a width, and in place of each choice
-//! field there is:
-//!
-//! | bytes | what |
-//! |---|---|
-//! | 1 | 0: no ballot; 1: a ranking |
-//! | of a ranking: 1 + n | how many ids, and the ids, best first |
+//! field a ballot of any kind.
+
+mod tagged;
 
 use base64::{Engine, prelude::BASE64_STANDARD_NO_PAD};
 
 use super::{
-    ballot::{Ballot, Choices, Ranking},
+    ballot::{Ballot, Choices},
     change::{Change, VOTE_ID_BYTES, VoteId},
     ids::PollId,
     lane::{LANES_MAX, LaneKey},
@@ -37,10 +34,6 @@ pub const MESSAGE_BYTES_MAX: usize = 256 * 1024;
 const PLAIN_VERSION: u8 = 1;
 /// The layout for all other ballots. Readers that know only an earlier one wait for their deployment.
 const TAGGED_VERSION: u8 = 2;
-/// In the layout for all ballots: that there is none.
-const NO_BALLOT: u8 = 0;
-/// In the layout for all ballots: a ranking.
-const RANKING: u8 = 1;
 /// Bytes of `cast_at`: enough until the year 10889.
 const CAST_AT_BYTES: usize = 6;
 /// Bytes of a record without its ballots.
@@ -82,7 +75,7 @@ enum Layout {
 impl Layout {
     fn for_all<'a>(changes: impl IntoIterator<Item = &'a Change>) -> Self {
         let (mut all_single, mut highest) = (true, 0);
-        for ballot in changes.into_iter().flat_map(|change| [change.from, change.to]).flatten() {
+        for ballot in changes.into_iter().flat_map(|change| [&change.from, &change.to]).flatten() {
             let Ballot::Choices(choices) = ballot else { return Self::Tagged };
             all_single &= choices.only().is_some();
             highest = highest.max(choices.highest());
@@ -93,7 +86,7 @@ impl Layout {
     fn record_bytes(self, change: &Change) -> usize {
         let ballots = match self {
             Self::Plain(field) => 2 * field.width(),
-            Self::Tagged => tagged_bytes(change.from) + tagged_bytes(change.to),
+            Self::Tagged => tagged::bytes(change.from.as_ref()) + tagged::bytes(change.to.as_ref()),
         };
         RECORD_BYTES + ballots
     }
@@ -106,50 +99,18 @@ impl Layout {
         }
     }
 
-    fn write(self, ballot: Option<Ballot>, out: &mut Vec<u8>) {
+    fn write(self, ballot: Option<&Ballot>, out: &mut Vec<u8>) {
         match self {
             Self::Plain(field) => field.write(ballot, out),
-            Self::Tagged => write_tagged(ballot, out),
+            Self::Tagged => tagged::write(ballot, out),
         }
     }
 
     fn read(self, input: &mut Reader<'_>) -> Result<Option<Ballot>, DecodeError> {
         match self {
             Self::Plain(field) => field.read(input),
-            Self::Tagged => read_tagged(input),
+            Self::Tagged => tagged::read(input),
         }
-    }
-}
-
-fn tagged_bytes(ballot: Option<Ballot>) -> usize {
-    match ballot {
-        Some(Ballot::Ranking(ranking)) => 2 + ranking.as_slice().len(),
-        _ => 1,
-    }
-}
-
-fn write_tagged(ballot: Option<Ballot>, out: &mut Vec<u8>) {
-    match ballot {
-        Some(Ballot::Ranking(ranking)) => {
-            let ids = ranking.as_slice();
-            out.extend([RANKING, ids.len() as u8]);
-            out.extend(ids);
-        }
-        _ => out.push(NO_BALLOT),
-    }
-}
-
-fn read_tagged(input: &mut Reader<'_>) -> Result<Option<Ballot>, DecodeError> {
-    match input.number(1)? as u8 {
-        NO_BALLOT => Ok(None),
-        RANKING => {
-            let length = input.number(1)? as usize;
-            let ids: Vec<u64> = input.take(length)?.iter().copied().map(u64::from).collect();
-            Ranking::of_ids(&ids)
-                .map(|ranking| Some(Ballot::Ranking(ranking)))
-                .ok_or(DecodeError::Malformed("no ranking"))
-        }
-        _ => Err(DecodeError::Malformed("a ballot of no known kind")),
     }
 }
 
@@ -185,7 +146,7 @@ impl ChoiceField {
         }
     }
 
-    fn write(self, ballot: Option<Ballot>, out: &mut Vec<u8>) {
+    fn write(self, ballot: Option<&Ballot>, out: &mut Vec<u8>) {
         let choices = ballot.and_then(Ballot::choices);
         let bits = choices.map_or(0, Choices::bits);
         match self {
@@ -234,8 +195,8 @@ impl Message {
         for change in &self.changes {
             bytes.extend(change.id.bytes());
             bytes.extend(change.cast_at.as_millis().to_be_bytes().iter().skip(8 - CAST_AT_BYTES));
-            layout.write(change.from, &mut bytes);
-            layout.write(change.to, &mut bytes);
+            layout.write(change.from.as_ref(), &mut bytes);
+            layout.write(change.to.as_ref(), &mut bytes);
         }
         BASE64_STANDARD_NO_PAD.encode(bytes)
     }
@@ -332,16 +293,17 @@ impl<'a> Reader<'a> {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::ids::VoterKey;
+    use crate::{ids::VoterKey, testing::a_full_ballot};
     use proptest::prelude::*;
 
     pub(crate) fn a_change() -> impl Strategy<Value = Change> {
         a_change_of(|| (1u128..1 << 100).prop_map(|bits| Ballot::of_bits(bits).unwrap()))
     }
 
-    fn a_ranking() -> impl Strategy<Value = Ballot> {
-        let ids = Just((0..100u64).collect::<Vec<_>>()).prop_shuffle();
-        (ids, 1usize..=10).prop_map(|(ids, ranks)| Ballot::of_ranking(&ids[..ranks]).unwrap())
+    /// A ballot of any kind, plain ones too.
+    fn a_ballot() -> impl Strategy<Value = Ballot> {
+        let full = a_full_ballot().prop_map(|full| Ballot::Full(Box::new(full)));
+        prop_oneof![3 => full, 1 => (1u128..1 << 100).prop_map(|bits| Ballot::of_bits(bits).unwrap())]
     }
 
     fn a_change_of<B: Strategy<Value = Ballot>>(ballot: impl Fn() -> B) -> impl Strategy<Value = Change> {
@@ -413,13 +375,13 @@ pub(crate) mod tests {
         }
 
         #[test]
-        fn a_message_of_rankings_survives_its_text(changes in proptest::collection::vec(a_change_of(a_ranking), 0..40)) {
+        fn a_message_of_ballots_of_all_kinds_survives_its_text(changes in proptest::collection::vec(a_change_of(a_ballot), 0..40)) {
             let message = Message { lane: lane(), changes };
             prop_assert_eq!(Message::decode(&message.encode()), Ok(message));
         }
 
         #[test]
-        fn parts_fit_into_messages_and_hold_every_change_once(change in a_change_of(a_ranking), count in 0usize..20_000) {
+        fn parts_fit_into_messages_and_hold_every_change_once(change in a_change_of(a_ballot), count in 0usize..20_000) {
             let changes = vec![change; count];
             let parts: Vec<_> = Message::parts(&changes).collect();
             prop_assert_eq!(parts.iter().map(|part| part.len()).sum::<usize>(), count);

@@ -3,7 +3,9 @@
 pub mod closing;
 #[cfg(any(test, feature = "text"))]
 pub mod copy;
+mod counted;
 pub mod cursor;
+mod dimension;
 #[cfg(any(test, feature = "text"))]
 pub mod edit;
 pub mod pausing;
@@ -11,18 +13,24 @@ pub mod pausing;
 pub mod request;
 mod spec;
 pub mod transfer;
+#[cfg(any(test, feature = "text"))]
+mod valid;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::spec::{Changeable, Identity, Kind, PollSpec, ResultsVisibility, Stored, UnreadableSetting, VoteChange};
+pub use self::dimension::{Dimension, Source};
+pub use self::spec::{
+    Changeable, Correct, Identity, Kind, PollSpec, ResultsVisibility, Stored, UnreadableSetting, VoteChange,
+};
 use crate::{
-    ballot::{Ballot, BallotError, Choices, Ranking, SentBallot},
+    ballot::Ballot,
     caller::Caller,
     error::Error,
     ids::{PollId, VoterKey},
     lane::Partitions,
     lease::CLOCK_SKEW_MS,
     member::Stamp,
+    series::{Slot, SlotWidth},
     tenant::{Tenant, TenantKey},
     time::Timestamp,
 };
@@ -69,6 +77,9 @@ pub struct Settings {
     /// The tenant that it is offered to. Only its own tenant is shown that.
     #[serde(skip)]
     pub offered_to: Option<TenantKey>,
+    /// The width of its series' slots. If `None`, it has no series.
+    #[serde(skip)]
+    pub slot_width: Option<SlotWidth>,
     /// How often it was written: 1, 2, …
     pub revision: u64,
     /// When it was made.
@@ -98,6 +109,37 @@ impl Settings {
         }
     }
 
+    /// When the poll opens, or opened.
+    pub fn start(&self) -> Timestamp {
+        self.spec.opens_at.unwrap_or(self.created_at)
+    }
+
+    /// For how long the poll is declared to be open, in milliseconds. `None`: without an end.
+    pub fn declared_millis(&self) -> Option<u64> {
+        self.spec.closes_at.map(|closes_at| closes_at.as_millis().saturating_sub(self.start().as_millis()))
+    }
+
+    /// The width of slots for what is declared now.
+    #[cfg(any(test, feature = "text"))]
+    pub(crate) fn declared_slot_width(&self) -> Option<SlotWidth> {
+        self.spec.series.then(|| SlotWidth::for_duration(self.declared_millis()))
+    }
+
+    /// The slot of a vote, if there is a series.
+    pub fn slot_of(&self, cast_at: Timestamp) -> Option<Slot> {
+        self.slot_width.map(|width| Slot::of(cast_at, self.start(), width))
+    }
+
+    /// Whether no process, by any clock, accepts a vote any more.
+    pub fn is_closed_by_every_clock(&self, now: Timestamp) -> bool {
+        self.spec.closes_at.is_some_and(|closes_at| closes_at.plus_millis(CLOCK_SKEW_MS) <= now)
+    }
+
+    /// The right options of a quiz, once anyone may know them.
+    pub fn correct(&self, now: Timestamp) -> Option<&Correct> {
+        self.spec.correct.as_ref().filter(|_| self.is_closed_by_every_clock(now))
+    }
+
     /// The poll's entity tag at `now`: `<revision>-<status>`.
     pub fn tag(&self, now: Timestamp) -> String {
         format!("{}-{}", self.revision, self.status(now).name())
@@ -105,13 +147,14 @@ impl Settings {
 
     /// The settings as the API shows them at `now`, without the options.
     pub fn view(&self, now: Timestamp) -> PollView<'_> {
-        PollView { status: self.status(now), options: None, offered_to: None, settings: self }
+        let correct = self.correct(now);
+        PollView { status: self.status(now), options: None, offered_to: None, correct, settings: self }
     }
 
     /// The settings as the API shows them to the poll's own tenant.
     pub fn own_view(&self, now: Timestamp) -> PollView<'_> {
         let offered_to = self.offered_to.as_ref().and_then(TenantKey::tenant);
-        PollView { offered_to: Some(offered_to), ..self.view(now) }
+        PollView { offered_to: Some(offered_to), correct: self.spec.correct.as_ref(), ..self.view(now) }
     }
 }
 
@@ -155,16 +198,14 @@ impl Rules {
         self.settings.status(now)
     }
 
-    /// Checks the ballot that was sent against this poll.
-    pub fn ballot(&self, sent: &SentBallot) -> Result<Ballot, BallotError> {
-        let (options, max) = (self.options, self.settings.spec.max_choices);
-        match (self.settings.spec.kind, sent) {
-            (Kind::Single | Kind::Multiple, SentBallot::Choices(ids)) => {
-                Choices::parse(ids, options, max).map(Ballot::Choices)
-            }
-            (Kind::Ranked, SentBallot::Ranking(ids)) => Ranking::parse(ids, options, max).map(Ballot::Ranking),
-            (Kind::Ranked, SentBallot::Choices(_)) => Err(BallotError::WrongKind("ranking")),
-            (Kind::Single | Kind::Multiple, SentBallot::Ranking(_)) => Err(BallotError::WrongKind("choices")),
+    /// Whether a voter says the same by both ballots.
+    pub fn say_the_same(&self, one: Option<&Ballot>, other: Option<&Ballot>) -> bool {
+        let is_said = |dimension: usize| {
+            self.settings.spec.segments.get(dimension).is_some_and(|dimension| dimension.from == Source::Vote)
+        };
+        match (one, other) {
+            (Some(one), Some(other)) => one.says_the_same(other, is_said),
+            (one, other) => one.is_none() && other.is_none(),
         }
     }
 
@@ -187,14 +228,9 @@ impl Rules {
     pub fn results_are_public(&self, now: Timestamp) -> bool {
         match self.settings.spec.results {
             ResultsVisibility::Always => true,
-            ResultsVisibility::AfterClose => self.is_closed_by_every_clock(now),
+            ResultsVisibility::AfterClose => self.settings.is_closed_by_every_clock(now),
             ResultsVisibility::AfterVote | ResultsVisibility::Owner => false,
         }
-    }
-
-    /// Whether no process, by any clock, accepts a vote any more.
-    fn is_closed_by_every_clock(&self, now: Timestamp) -> bool {
-        self.settings.spec.closes_at.is_some_and(|closes_at| closes_at.plus_millis(CLOCK_SKEW_MS) <= now)
     }
 }
 
@@ -226,6 +262,7 @@ pub struct PollView<'a> {
     #[serde(flatten)]
     settings: &'a Settings,
     status: Status,
+    correct: Option<&'a Correct>,
     #[serde(skip_serializing_if = "Option::is_none")]
     options: Option<Vec<OptionView<'a>>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -364,9 +401,19 @@ mod tests {
             shown,
             json!({"poll_id": "p1", "status": "open", "question": "Q",
                 "options": [{"id": 0, "label": "a"}, {"id": 1, "label": "b"}], "kind": "single", "max_choices": 1,
-                "seats": 1, "method": null, "opens_at": null, "closes_at": null, "identity": "device", "vote_change": "never", "results": "always",
+                "min_choices": 1, "write_in": false, "scale": null, "correct": null, "seats": 1, "method": null,
+                "segments": [], "min_cell": 5, "series": false, "opens_at": null, "closes_at": null, "identity": "device", "vote_change": "never", "results": "always",
                 "peak_votes_per_second": 1_000, "paused_from": null, "revision": 1, "created_at": at(0)})
         );
+    }
+
+    #[test]
+    fn the_right_options_are_shown_to_others_once_no_vote_gets_in() {
+        let quiz = poll(json!({"correct": [1], "closes_at": at(20)}));
+        let shown = |seconds| serde_json::to_value(quiz.view(at(seconds))).unwrap()["correct"].clone();
+        assert_eq!([19, 20, 21].map(shown), [Value::Null, Value::Null, json!([1])]);
+        assert_eq!(serde_json::to_value(quiz.own_view(at(1))).unwrap()["correct"], json!([1]));
+        assert!(format!("{:?}", quiz.rules).contains("Correct(..)"));
     }
 
     #[test]

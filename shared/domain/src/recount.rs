@@ -2,7 +2,7 @@
 
 use super::{
     ballot::Ballot,
-    entries::Entries,
+    entries::{Entries, PerSet},
     tally::{Counters, sums_of},
 };
 
@@ -12,6 +12,6 @@ pub fn recount(votes: impl IntoIterator<Item = Ballot>) -> Counters {
 }
 
 /// The counters and entries for all votes that stand, each voter's last ballot given once.
-pub fn recount_whole(votes: impl IntoIterator<Item = Ballot>) -> (Counters, Entries) {
+pub fn recount_whole(votes: impl IntoIterator<Item = Ballot>) -> (Counters, PerSet<Entries>) {
     sums_of(votes)
 }

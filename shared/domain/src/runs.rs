@@ -3,7 +3,7 @@
 //! Nobody else ever writes under a run's name, and a run never changes. So two versions of the code, two rebuilds, a
 //! lost HEAD or a retry can't collide: a run that HEAD does not name counts for nothing.
 
-use super::entries::Entries;
+use super::entries::{Entries, PerSet, Set};
 
 /// The level with one run at most.
 const LAST_LEVEL: u8 = 2;
@@ -23,6 +23,8 @@ pub struct RunLimits {
     pub merged_bytes_max: usize,
     /// How many runs are replaced before a lane is swept.
     pub replaced_max: u32,
+    /// A flush ends once the keys of its entries have as many bytes.
+    pub flush_bytes_max: usize,
 }
 
 /// With these, the last level holds some 160,000 rankings, and COUNT stays below 4 KB.
@@ -33,6 +35,7 @@ pub const RUN_LIMITS: RunLimits = RunLimits {
     runs_max: 200,
     merged_bytes_max: 2 * 1024 * 1024,
     replaced_max: 200,
+    flush_bytes_max: 1024 * 1024,
 };
 
 /// How an attempt to count writes its runs.
@@ -45,13 +48,18 @@ pub struct Attempt {
 }
 
 impl Attempt {
-    /// The name of its run for a version of HEAD.
-    pub fn run_name(&self, version: u64) -> RunName {
-        RunName { version, attempt: self.random }
+    /// The name of its run of a multiset for a version of HEAD. The last bit says of which.
+    pub fn run_name(&self, version: u64, set: Set) -> RunName {
+        let last_bit = match set {
+            Set::Cells => 0,
+            Set::Ballots => 1,
+        };
+        RunName { version, attempt: self.random & !1 | last_bit }
     }
 }
 
-/// A run's name: HEAD's version when it was written, and 64 random bits of the attempt.
+/// A run's name: HEAD's version when it was written, 63 random bits of the attempt, and one that says which multiset it is
+/// of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RunName {
     /// The version of HEAD that it was written for.
@@ -71,6 +79,8 @@ pub struct Run {
     pub chunks: u16,
     /// How many bytes these hold.
     pub bytes: u32,
+    /// By how much the count of any text may be wrong, as others were folded.
+    pub missed: u64,
 }
 
 /// A run that is still to be written.
@@ -85,19 +95,31 @@ pub struct NewRun {
 impl NewRun {
     /// A run of this level. `None` if the entries are too many for one.
     pub fn of(name: RunName, level: u8, entries: &Entries, limits: &RunLimits) -> Option<Self> {
+        Self::missing(0, name, level, entries, limits)
+    }
+
+    /// The run that sums up others, which have missed `missed` together. If it were too long, texts are folded. `None` if
+    /// that does not help.
+    pub fn merged(missed: u64, name: RunName, level: u8, entries: &Entries, limits: &RunLimits) -> Option<Self> {
+        let bytes_max = limits.merged_bytes_max;
+        let whole = Self::missing(missed, name, level, entries, limits)?;
+        if whole.run.bytes as usize <= bytes_max {
+            return Some(whole);
+        }
+        let (folded, further) = entries.folded(bytes_max)?;
+        Self::missing(missed.saturating_add(further), name, level, &folded, limits)
+    }
+
+    fn missing(missed: u64, name: RunName, level: u8, entries: &Entries, limits: &RunLimits) -> Option<Self> {
         let (content, chunk_bytes_max) = (entries.encode(), limits.chunk_bytes_max);
         let run = Run {
             name,
             level,
             chunks: content.len().div_ceil(chunk_bytes_max).try_into().ok()?,
             bytes: content.len().try_into().ok()?,
+            missed,
         };
         Some(Self { run, content, chunk_bytes_max })
-    }
-
-    /// Whether it may stand.
-    pub fn fits(&self, limits: &RunLimits) -> bool {
-        self.run.bytes as usize <= limits.merged_bytes_max
     }
 
     /// What its rows hold.
@@ -106,7 +128,7 @@ impl NewRun {
     }
 }
 
-/// Why a lane has no entries any more. Its counters go on.
+/// Why a lane has no entries of a multiset any more. Its counters go on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dropped {
     /// A run was lost, or merges failed too often.
@@ -115,66 +137,56 @@ pub enum Dropped {
     TooMany,
 }
 
-/// A lane's entries: the sum of those in HEAD and those in its runs.
+/// A lane's entries of one multiset: the sum of those in HEAD and those in its runs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct LaneEntries {
+pub struct Kept {
     /// Those in HEAD itself.
     pub near: Entries,
     /// The runs with the others, oldest first.
     pub runs: Vec<Run>,
-    /// How often the lane was swept. Who writes over another number has not seen what was deleted.
-    pub sweeps: u64,
-    /// How many runs were replaced since then.
-    pub replaced: u32,
     /// Set once the entries are dropped, for good; then there are none.
     pub dropped: Option<Dropped>,
 }
 
-impl LaneEntries {
-    /// The lane's entries after a flush to HEAD's `version` that adds these, and the run that must be written before.
-    pub fn plus(&self, added: &Entries, version: u64, attempt: &Attempt) -> (Self, Option<NewRun>) {
-        if added.is_empty() || self.dropped.is_some() {
-            return (self.clone(), None);
-        }
-        let mut near = self.near.clone();
-        near.merge(added);
-        let near = Self { near, ..self.clone() };
-        if near.near.encode().len() <= attempt.limits.near_bytes_max {
-            return (near, None);
-        }
-        match NewRun::of(attempt.run_name(version), 0, &near.near, &attempt.limits) {
-            Some(run) if self.runs.len() < attempt.limits.runs_max => (near.with_run(run.run), Some(run)),
-            _ => (self.without(Dropped::Lost), None),
-        }
+impl Kept {
+    fn dropped(why: Dropped) -> Self {
+        Self { dropped: Some(why), ..Self::default() }
     }
 
-    /// A recount's entries in place of these in HEAD's `version`, and the run that must be written before.
-    pub fn replaced_by(&self, entries: Entries, version: u64, attempt: &Attempt) -> (Self, Option<NewRun>) {
-        let sweeps = self.sweeps;
-        let replaced = self.replaced.saturating_add(self.runs.len() as u32);
-        let none = Self { sweeps, replaced, ..Self::default() };
-        if entries.encode().len() <= attempt.limits.near_bytes_max {
-            return (Self { near: entries, ..none }, None);
-        }
-        match NewRun::of(attempt.run_name(version), LAST_LEVEL, &entries, &attempt.limits) {
-            Some(run) if run.fits(&attempt.limits) => (none.with_run(run.run), Some(run)),
-            _ => (none.without(Dropped::TooMany), None),
-        }
-    }
-
-    fn with_run(mut self, run: Run) -> Self {
+    fn in_run(mut self, run: Run) -> Self {
         self.runs.push(run);
         Self { near: Entries::default(), ..self }
     }
 
-    /// The lane without entries.
-    pub fn without(&self, dropped: Dropped) -> Self {
-        let replaced = self.replaced.saturating_add(self.runs.len() as u32);
-        Self { sweeps: self.sweeps, replaced, dropped: Some(dropped), ..Self::default() }
+    /// With further entries; and the run that must be written before, if they are too many for HEAD.
+    fn plus(&self, added: &Entries, name: RunName, limits: &RunLimits) -> (Self, Option<NewRun>) {
+        if added.is_empty() || self.dropped.is_some() {
+            return (self.clone(), None);
+        }
+        let mut kept = self.clone();
+        kept.near.merge(added);
+        if kept.near.encode().len() <= limits.near_bytes_max {
+            return (kept, None);
+        }
+        match NewRun::of(name, 0, &kept.near, limits) {
+            Some(run) if self.runs.len() < limits.runs_max => (kept.in_run(run.run), Some(run)),
+            _ => (Self::dropped(Dropped::Lost), None),
+        }
+    }
+
+    /// These entries alone; and the run that must be written before, if they are too many for HEAD.
+    fn of(entries: Entries, name: RunName, limits: &RunLimits) -> (Self, Option<NewRun>) {
+        if entries.encode().len() <= limits.near_bytes_max {
+            return (Self { near: entries, ..Self::default() }, None);
+        }
+        match NewRun::merged(0, name, LAST_LEVEL, &entries, limits) {
+            Some(run) => (Self::default().in_run(run.run), Some(run)),
+            None => (Self::dropped(Dropped::TooMany), None),
+        }
     }
 
     /// The runs that are to become one of the level, if there are too many of another.
-    pub fn to_merge(&self, limits: &RunLimits) -> Option<(Vec<Run>, u8)> {
+    fn to_merge(&self, limits: &RunLimits) -> Option<(Vec<Run>, u8)> {
         let of = |level: u8| self.runs.iter().filter(move |run| run.level == level);
         (0..LAST_LEVEL).find(|level| of(*level).count() > limits.runs_of_a_level_max).map(|level| {
             let merged = level + 1;
@@ -184,15 +196,97 @@ impl LaneEntries {
         })
     }
 
+    /// By how much the count of any text may be wrong.
+    pub fn missed(&self) -> u64 {
+        self.runs.iter().fold(0, |missed, run| missed.saturating_add(run.missed))
+    }
+}
+
+/// A lane's entries.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LaneEntries {
+    /// Those of each multiset.
+    pub kept: PerSet<Kept>,
+    /// How often the lane was swept. Who writes over another number has not seen what was deleted.
+    pub sweeps: u64,
+    /// How many runs were replaced since then.
+    pub replaced: u32,
+}
+
+/// Runs that are to become one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ToMerge {
+    /// The multiset that they are of.
+    pub set: Set,
+    /// Which.
+    pub runs: Vec<Run>,
+    /// The level of the one.
+    pub level: u8,
+}
+
+impl LaneEntries {
+    /// The lane's entries after a flush to HEAD's `version` that adds these, and the runs that must be written before.
+    pub fn plus(&self, added: &PerSet<Entries>, version: u64, attempt: &Attempt) -> (Self, Vec<NewRun>) {
+        let (mut lane, mut runs) = (self.clone(), Vec::new());
+        for set in Set::ALL {
+            let before = self.kept.of(set);
+            let (kept, run) = before.plus(added.of(set), attempt.run_name(version, set), &attempt.limits);
+            lane.put(set, kept);
+            runs.extend(run);
+        }
+        (lane, runs)
+    }
+
+    /// A recount's entries in place of these in HEAD's `version`, and the runs that must be written before.
+    pub fn replaced_by(&self, entries: PerSet<Entries>, version: u64, attempt: &Attempt) -> (Self, Vec<NewRun>) {
+        let (mut lane, mut runs) = (self.clone(), Vec::new());
+        entries.map(|set, entries| {
+            let (kept, run) = Kept::of(entries, attempt.run_name(version, set), &attempt.limits);
+            lane.put(set, kept);
+            runs.extend(run);
+        });
+        (lane, runs)
+    }
+
+    /// Puts a multiset in place of another, and counts the runs that are not named any more.
+    fn put(&mut self, set: Set, kept: Kept) {
+        let before = self.kept.of_mut(set);
+        let gone = before.runs.iter().filter(|run| !kept.runs.contains(run)).count();
+        self.replaced = self.replaced.saturating_add(gone as u32);
+        *before = kept;
+    }
+
+    /// The lane without entries of a multiset.
+    pub fn without(&self, set: Set, dropped: Dropped) -> Self {
+        let mut lane = self.clone();
+        lane.put(set, Kept::dropped(dropped));
+        lane
+    }
+
+    /// All runs that HEAD names.
+    pub fn runs(&self) -> impl Iterator<Item = &Run> {
+        Set::ALL.into_iter().flat_map(|set| &self.kept.of(set).runs)
+    }
+
+    /// Runs that are to become one, if there are too many of a level.
+    pub fn to_merge(&self, limits: &RunLimits) -> Option<ToMerge> {
+        Set::ALL.into_iter().find_map(|set| {
+            let (runs, level) = self.kept.of(set).to_merge(limits)?;
+            Some(ToMerge { set, runs, level })
+        })
+    }
+
     /// The lane's entries with one run in place of those that it sums up. `None` if it does not have them all any more,
     /// or was swept since `before`.
-    pub fn merged(&self, before: &Self, runs: &[Run], sum: Option<Run>) -> Option<Self> {
-        if self.sweeps != before.sweeps || !runs.iter().all(|run| self.runs.contains(run)) {
+    pub fn merged(&self, before: &Self, merge: &ToMerge, sum: Option<Run>) -> Option<Self> {
+        let kept = self.kept.of(merge.set);
+        if self.sweeps != before.sweeps || !merge.runs.iter().all(|run| kept.runs.contains(run)) {
             return None;
         }
-        let kept = self.runs.iter().filter(|run| !runs.contains(run)).copied();
-        let replaced = self.replaced.saturating_add(runs.len() as u32);
-        Some(Self { runs: kept.chain(sum).collect(), replaced, ..self.clone() })
+        let others = kept.runs.iter().filter(|run| !merge.runs.contains(run)).copied();
+        let mut lane = self.clone();
+        lane.put(merge.set, Kept { runs: others.chain(sum).collect(), ..kept.clone() });
+        Some(lane)
     }
 
     /// The same entries after a sweep.
@@ -215,70 +309,98 @@ mod tests {
         RunLimits { near_bytes_max: 8, runs_of_a_level_max: 2, runs_max: 4, merged_bytes_max: 20, ..RUN_LIMITS };
     const ATTEMPT: Attempt = Attempt { random: 7, limits: LIMITS };
 
-    /// Entries with this number of keys, of 4 bytes each.
-    fn entries(keys: u64) -> Entries {
-        let mut entries = Entries::default();
-        (0..keys).for_each(|id| entries.add_ballot(&Ballot::of_ranking(&[id]).unwrap(), 1));
-        entries
+    /// Entries with this number of rankings, of 4 bytes each.
+    fn entries(rankings: u64) -> Entries {
+        let mut entries = PerSet::default();
+        (0..rankings).for_each(|id| entries.add_ballot(&Ballot::of_ranking(&[id]).unwrap(), 1));
+        entries.ballots
+    }
+
+    fn ballots(rankings: u64) -> PerSet<Entries> {
+        PerSet { ballots: entries(rankings), ..PerSet::default() }
     }
 
     fn run(version: u64, level: u8) -> Run {
-        Run { name: RunName { version, attempt: 7 }, level, chunks: 1, bytes: 4 }
+        Run { name: RunName { version, attempt: 7 }, level, chunks: 1, bytes: 4, missed: 0 }
+    }
+
+    fn runs(levels: &[u8]) -> Kept {
+        Kept { runs: levels.iter().zip(1..).map(|(level, version)| run(version, *level)).collect(), ..Kept::default() }
     }
 
     fn lane(levels: &[u8]) -> LaneEntries {
-        let runs = levels.iter().zip(1..).map(|(level, version)| run(version, *level)).collect();
-        LaneEntries { runs, ..LaneEntries::default() }
+        LaneEntries { kept: PerSet { ballots: runs(levels), ..PerSet::default() }, ..LaneEntries::default() }
     }
 
     #[test]
     fn entries_stay_in_head_up_to_their_limit_and_then_become_a_run() {
-        let (near, none) = LaneEntries::default().plus(&entries(2), 1, &ATTEMPT);
-        assert_eq!((near.near.clone(), near.runs.len(), none), (entries(2), 0, None));
-        let (far, run) = near.plus(&entries(3), 2, &ATTEMPT);
-        let run = run.unwrap();
-        assert_eq!((far.near, far.runs), (Entries::default(), vec![run.run]));
-        assert_eq!(run.run, Run { name: RunName { version: 2, attempt: 7 }, level: 0, chunks: 1, bytes: 12 });
+        let (near, none) = LaneEntries::default().plus(&ballots(2), 1, &ATTEMPT);
+        assert_eq!((&near.kept.ballots.near, near.runs().count(), none), (&entries(2), 0, vec![]));
+        let (far, written) = near.plus(&ballots(3), 2, &ATTEMPT);
+        let kept = &far.kept.ballots;
+        assert_eq!((&kept.near, &kept.runs), (&Entries::default(), &vec![written[0].run]));
+        let name = RunName { version: 2, attempt: 7 };
+        assert_eq!(written[0].run, Run { name, level: 0, chunks: 1, bytes: 12, missed: 0 });
         let mut sum = entries(2);
         sum.merge(&entries(3));
-        assert_eq!(run.chunks().collect::<Vec<_>>(), [sum.encode()]);
+        assert_eq!(written[0].chunks().collect::<Vec<_>>(), [sum.encode()]);
+    }
+
+    #[test]
+    fn each_multiset_has_runs_of_its_own() {
+        let both = PerSet { cells: entries(3), ballots: entries(4) };
+        let (lane, written) = LaneEntries::default().plus(&both, 1, &ATTEMPT);
+        assert_eq!(lane.runs().copied().collect::<Vec<_>>(), written.iter().map(|new| new.run).collect::<Vec<_>>());
+        let names: Vec<_> = written.iter().map(|new| (new.run.name.attempt, new.run.bytes)).collect();
+        assert_eq!(names, [(6, 12), (7, 16)]);
+        let dropped = lane.without(Set::Ballots, Dropped::TooMany);
+        assert_eq!((&dropped.kept.cells, dropped.kept.ballots.runs.len()), (&lane.kept.cells, 0));
     }
 
     #[test]
     fn a_lane_with_too_many_runs_or_without_entries_keeps_none() {
         let full = lane(&[0, 0, 0, 0]);
-        let (lost, run) = full.plus(&entries(3), 9, &ATTEMPT);
-        assert_eq!((lost.dropped, lost.runs.len(), lost.replaced, run), (Some(Dropped::Lost), 0, 4, None));
-        assert_eq!(lost.plus(&entries(3), 10, &ATTEMPT), (lost.clone(), None));
-        assert_eq!(full.plus(&Entries::default(), 9, &ATTEMPT), (full.clone(), None));
+        let (lost, written) = full.plus(&ballots(3), 9, &ATTEMPT);
+        let kept = &lost.kept.ballots;
+        assert_eq!((kept.dropped, kept.runs.len(), lost.replaced, written), (Some(Dropped::Lost), 0, 4, vec![]));
+        assert_eq!(lost.plus(&ballots(3), 10, &ATTEMPT), (lost.clone(), vec![]));
+        assert_eq!(full.plus(&PerSet::default(), 9, &ATTEMPT), (full.clone(), vec![]));
     }
 
     #[test]
     fn a_lane_that_drops_its_entries_still_fences_by_its_sweeps() {
         let swept = LaneEntries { replaced: 1, ..lane(&[0, 0]).swept() };
-        let dropped = swept.without(Dropped::TooMany);
-        assert_eq!((dropped.sweeps, dropped.replaced, dropped.dropped), (1, 3, Some(Dropped::TooMany)));
+        let dropped = swept.without(Set::Ballots, Dropped::TooMany);
+        assert_eq!((dropped.sweeps, dropped.replaced), (1, 3));
+        assert_eq!(dropped.kept.ballots.dropped, Some(Dropped::TooMany));
     }
 
     #[test]
     fn runs_of_a_level_are_merged_once_they_are_too_many_and_the_last_level_is_one_run() {
         let to_merge = |levels: &[u8]| {
-            let merged = lane(levels).to_merge(&LIMITS);
-            merged.map(|(runs, level)| (runs.iter().map(|run| run.level).collect::<Vec<_>>(), level))
+            let merge = lane(levels).to_merge(&LIMITS)?;
+            Some((merge.runs.iter().map(|run| run.level).collect::<Vec<_>>(), merge.level))
         };
         assert_eq!(to_merge(&[0, 0, 1, 1, 2]), None);
         assert_eq!(to_merge(&[0, 0, 0, 1]), Some((vec![0, 0, 0], 1)));
         assert_eq!(to_merge(&[2, 1, 1, 1, 0]), Some((vec![1, 1, 1, 2], 2)));
+        let mut apart = lane(&[0, 0]);
+        apart.kept.cells = runs(&[0]);
+        assert_eq!(apart.to_merge(&LIMITS), None, "three runs, of two multisets");
+        apart.kept.cells = runs(&[0, 0, 0]);
+        assert_eq!(apart.to_merge(&LIMITS).map(|merge| (merge.set, merge.runs.len())), Some((Set::Cells, 3)));
     }
 
     #[test]
     fn a_merge_keeps_runs_that_were_added_meanwhile_and_fails_where_others_are_gone_or_a_sweep_came_between() {
         let before = lane(&[0, 0, 0]);
-        let later = LaneEntries { runs: [before.runs.clone(), vec![run(8, 0)]].concat(), ..before.clone() };
-        let merged = later.merged(&before, &before.runs, Some(run(9, 1))).unwrap();
-        assert_eq!((merged.runs, merged.replaced), (vec![run(8, 0), run(9, 1)], 3));
-        assert_eq!(lane(&[0, 0]).merged(&before, &before.runs, None), None);
-        assert_eq!(later.swept().merged(&before, &before.runs, None), None);
+        let merge = before.to_merge(&LIMITS).unwrap();
+        let mut later = before.clone();
+        later.kept.ballots.runs.push(run(8, 0));
+        let merged = later.merged(&before, &merge, Some(run(9, 1))).unwrap();
+        assert_eq!((&merged.kept.ballots.runs[..], merged.replaced), (&[run(8, 0), run(9, 1)][..], 3));
+        assert_eq!(lane(&[0, 0]).merged(&before, &merge, None), None);
+        assert_eq!(later.swept().merged(&before, &merge, None), None);
     }
 
     #[test]
@@ -291,17 +413,44 @@ mod tests {
 
     #[test]
     fn a_recount_stands_alone_in_head_in_one_run_or_not_at_all() {
-        let before = LaneEntries { sweeps: 4, dropped: Some(Dropped::Lost), ..lane(&[0, 2]) };
-        let (few, none) = before.replaced_by(entries(2), 9, &ATTEMPT);
-        assert_eq!(
-            (few.near, few.runs.len(), few.sweeps, few.replaced, few.dropped, none),
-            (entries(2), 0, 4, 2, None, None)
-        );
-        let (more, run) = before.replaced_by(entries(5), 9, &ATTEMPT);
-        assert_eq!((&more.runs[..], &more.near), (&[run.unwrap().run][..], &Entries::default()));
-        assert_eq!(more.runs[0].level, LAST_LEVEL);
-        let (many, none) = before.replaced_by(entries(6), 9, &ATTEMPT);
-        assert_eq!((many.dropped, many.runs.len(), none), (Some(Dropped::TooMany), 0, None));
+        let mut before = LaneEntries { sweeps: 4, ..lane(&[0, 2]) };
+        before.kept.cells.dropped = Some(Dropped::Lost);
+        let (few, none) = before.replaced_by(ballots(2), 9, &ATTEMPT);
+        let kept = &few.kept.ballots;
+        assert_eq!((&kept.near, kept.runs.len(), few.sweeps, few.replaced), (&entries(2), 0, 4, 2));
+        assert_eq!((few.kept.cells.dropped, none), (None, vec![]));
+        let (more, written) = before.replaced_by(ballots(5), 9, &ATTEMPT);
+        let kept = &more.kept.ballots;
+        assert_eq!((&kept.runs[..], &kept.near), (&[written[0].run][..], &Entries::default()));
+        assert_eq!(kept.runs[0].level, LAST_LEVEL);
+        let (many, none) = before.replaced_by(ballots(6), 9, &ATTEMPT);
+        let kept = &many.kept.ballots;
+        assert_eq!((kept.dropped, kept.runs.len(), none), (Some(Dropped::TooMany), 0, vec![]));
+    }
+
+    #[test]
+    fn of_too_many_texts_the_most_frequent_are_kept_and_what_is_missed_adds_up() {
+        let limits = RunLimits { merged_bytes_max: 40, ..LIMITS };
+        let mut answers = PerSet::default();
+        for (text, times) in [("often", 9), ("seldom", 3), ("once", 1)] {
+            let text = crate::ballot::Answer::stored(text).unwrap();
+            answers.add_ballot(&Ballot::of(crate::ballot::Content::Text(text)), times);
+        }
+        let name = RunName { version: 1, attempt: 7 };
+        let all = NewRun::merged(2, name, 1, &answers.ballots, &RUN_LIMITS).unwrap();
+        assert_eq!((all.run.missed, all.run.bytes), (2, 24));
+        let folded = NewRun::merged(2, name, 1, &answers.ballots, &RunLimits { merged_bytes_max: 23, ..limits });
+        assert_eq!(folded, None, "no room for the entries of folded texts");
+        let mut more = answers.ballots.clone();
+        (0..9).for_each(|n| more.merge(&Entries::decode(&[4, b't', b'x', b'y', b'0' + n, 2]).unwrap()));
+        let folded = NewRun::merged(2, name, 1, &more, &limits).unwrap();
+        assert_eq!(folded.run.missed, 2 + 3, "there is room for often alone");
+        assert!(folded.run.bytes <= 40);
+        let rankings = NewRun::merged(0, name, 1, &entries(11), &limits);
+        assert_eq!(rankings, None, "rankings are never folded");
+        let kept =
+            Kept { runs: vec![Run { missed: 3, ..run(1, 0) }, Run { missed: 4, ..run(2, 1) }], ..Kept::default() };
+        assert_eq!(kept.missed(), 7);
     }
 
     #[test]

@@ -11,7 +11,7 @@ use std::{
 use super::{
     ballot::Ballot,
     change::{Change, VoteId},
-    entries::Entries,
+    entries::{Entries, PerSet},
     runs::{Attempt, LaneEntries, NewRun},
     time::{DAY_MS, Timestamp},
 };
@@ -91,31 +91,36 @@ fn option_counter(id: u8) -> String {
 struct Deltas {
     ballots: i64,
     options: [i64; 128],
-    entries: Entries,
+    entries: PerSet<Entries>,
 }
 
 impl Deltas {
-    fn of<'a>(changes: impl IntoIterator<Item = &'a Change>) -> Self {
-        let mut deltas = Self::none();
-        for change in changes {
-            deltas.count(change.from, -1);
-            deltas.count(change.to, 1);
+    /// What the first of these changes add, as many as one flush may count; and how many those are.
+    fn of_some(changes: &[&Change], entries_bytes_max: usize) -> (Self, usize) {
+        let (mut deltas, mut counted) = (Self::none(), 0);
+        for change in changes.iter().take(FLUSH_CHANGES_MAX) {
+            deltas.count(change.from.as_ref(), -1);
+            deltas.count(change.to.as_ref(), 1);
+            counted += 1;
+            if deltas.entries.bytes() >= entries_bytes_max {
+                break;
+            }
         }
-        deltas
+        (deltas, counted)
     }
 
     fn none() -> Self {
-        Self { ballots: 0, options: [0; 128], entries: Entries::default() }
+        Self { ballots: 0, options: [0; 128], entries: PerSet::default() }
     }
 
-    fn count(&mut self, ballot: Option<Ballot>, sign: i64) {
+    fn count(&mut self, ballot: Option<&Ballot>, sign: i64) {
         let Some(ballot) = ballot else { return };
         self.ballots += sign;
         match ballot {
             Ballot::Choices(choices) => choices.iter().for_each(|id| self.count_option(id, sign)),
-            Ballot::Ranking(ranking) => self.count_option(ranking.first(), sign),
+            Ballot::Full(full) => full.content.for_each_counted(|id| self.count_option(id, sign)),
         }
-        self.entries.add_ballot(&ballot, sign);
+        self.entries.add_ballot(ballot, sign);
     }
 
     fn count_option(&mut self, id: u8, sign: i64) {
@@ -135,10 +140,10 @@ impl Deltas {
 }
 
 /// The counters and entries for votes that stand, each given once: what a tally must equal.
-pub(super) fn sums_of(votes: impl IntoIterator<Item = Ballot>) -> (Counters, Entries) {
+pub(super) fn sums_of(votes: impl IntoIterator<Item = Ballot>) -> (Counters, PerSet<Entries>) {
     let mut deltas = Deltas::none();
     for ballot in votes {
-        deltas.count(Some(ballot), 1);
+        deltas.count(Some(&ballot), 1);
     }
     let mut counters = Counters::default();
     deltas.add_to(&mut counters);
@@ -237,8 +242,8 @@ pub type Seen = HashMap<Minute, Arc<HashSet<VoteId>>>;
 pub struct Flush {
     /// Rows that must be durable before HEAD is written.
     pub spill: Vec<SeenRow>,
-    /// A run that must be durable before HEAD is written.
-    pub run: Option<NewRun>,
+    /// Runs that must be durable before HEAD is written.
+    pub runs: Vec<NewRun>,
     /// The HEAD to write, one version later.
     pub head: Head,
     /// How many changes it counts.
@@ -251,7 +256,7 @@ pub struct Flush {
 pub fn by_minute(changes: &[Change]) -> BTreeMap<Minute, Vec<Change>> {
     let mut minutes: BTreeMap<Minute, Vec<Change>> = BTreeMap::new();
     for change in changes {
-        minutes.entry(Minute::of(change.cast_at)).or_default().push(*change);
+        minutes.entry(Minute::of(change.cast_at)).or_default().push(change.clone());
     }
     minutes
 }
@@ -267,9 +272,13 @@ pub fn plan(head: &Head, seen: &Seen, changes: &[Change], attempt: &Attempt) -> 
     let fresh: Vec<&Change> =
         changes.iter().filter(|change| !is_seen(seen, change) && known.insert(change.id)).collect();
     let mut flushes: Vec<Flush> = Vec::new();
-    for part in fresh.chunks(FLUSH_CHANGES_MAX) {
+    let mut rest = &fresh[..];
+    while !rest.is_empty() {
         let before = flushes.last().map_or(head, |flush| &flush.head);
-        flushes.push(flush(before, part, attempt));
+        let (deltas, count) = Deltas::of_some(rest, attempt.limits.flush_bytes_max);
+        let (part, others) = rest.split_at_checked(count).unwrap_or((rest, &[]));
+        flushes.push(flush(before, part, &deltas, attempt));
+        rest = others;
     }
     flushes
 }
@@ -278,12 +287,11 @@ fn is_seen(seen: &Seen, change: &Change) -> bool {
     seen.get(&Minute::of(change.cast_at)).is_some_and(|ids| ids.contains(&change.id))
 }
 
-fn flush(before: &Head, changes: &[&Change], attempt: &Attempt) -> Flush {
+fn flush(before: &Head, changes: &[&Change], deltas: &Deltas, attempt: &Attempt) -> Flush {
     let version = before.version + 1;
-    let deltas = Deltas::of(changes.iter().copied());
     let mut counters = before.counters.clone();
     deltas.add_to(&mut counters);
-    let (entries, run) = before.entries.plus(&deltas.entries, version, attempt);
+    let (entries, runs) = before.entries.plus(&deltas.entries, version, attempt);
     let spills = before.recent_len() > RECENT_IDS_MAX;
     let mut recent = if spills { Ids::new() } else { before.recent.clone() };
     for change in changes {
@@ -295,7 +303,7 @@ fn flush(before: &Head, changes: &[&Change], attempt: &Attempt) -> Flush {
     let as_of = changes.iter().map(|change| change.cast_at).max().max(before.as_of);
     let head = Head { version, as_of, counters, entries, recent, sealed: false };
     let oldest = changes.iter().map(|change| change.cast_at).min();
-    Flush { spill, run, head, counted: changes.len(), oldest }
+    Flush { spill, runs, head, counted: changes.len(), oldest }
 }
 
 #[cfg(test)]
@@ -304,7 +312,7 @@ mod tests {
     use crate::{
         ids::VoterKey,
         recount::recount,
-        runs::RUN_LIMITS,
+        runs::{RUN_LIMITS, RunLimits},
         testing::{changes_of, disorder, histories, last_choices, non_zero},
     };
     use proptest::prelude::*;
@@ -375,6 +383,21 @@ mod tests {
             non_zero(&flushes[0].head.counters),
             [("ballots".to_owned(), 1), ("o0".to_owned(), 1), ("p1>2".to_owned(), 5)]
         );
+    }
+
+    #[test]
+    fn a_flush_ends_where_its_entries_are_enough_bytes() {
+        let change = |n: u64| Change {
+            id: VoteId::new(&VoterKey::from_bytes(u128::from(n).to_be_bytes()), 1),
+            cast_at: Timestamp::from_millis(1_790_000_000_000).unwrap(),
+            from: None,
+            to: Ballot::of_ranking(&[n]),
+        };
+        let changes: Vec<Change> = (0..7).map(change).collect();
+        let limits = RunLimits { flush_bytes_max: 6, ..RUN_LIMITS };
+        let flushes = plan(&Head::default(), &Seen::new(), &changes, &Attempt { limits, ..ATTEMPT });
+        assert_eq!(flushes.iter().map(|flush| flush.counted).collect::<Vec<_>>(), [3, 3, 1], "two bytes a ranking");
+        assert_eq!(flushes[2].head.counters.ballots(), 7);
     }
 
     #[test]

@@ -5,13 +5,14 @@ use proptest::prelude::*;
 use serde_json::Value;
 
 use crate::{
-    ballot::Ballot,
+    ballot::{Answer, Ballot, Choices, Content, FullBallot, Ranking, Ratings, Segments},
     caller::{Caller, TokenKind},
     change::{Change, VoteId},
     ids::{PollId, VoterKey},
     member::{Action, Member},
     poll::Poll,
     poll::request::CreatePoll,
+    series::Slot,
     tally::Counters,
     time::Timestamp,
 };
@@ -56,6 +57,41 @@ pub fn ranked_histories() -> impl Strategy<Value = Vec<Vec<Option<Ballot>>>> {
     histories_of((ids, 1usize..=6).prop_map(|(ids, ranks)| Ballot::of_ranking(&ids[..ranks]).unwrap()))
 }
 
+/// Like `histories`, with full ballots of every kind.
+pub fn full_histories() -> impl Strategy<Value = Vec<Vec<Option<Ballot>>>> {
+    histories_of(a_full_ballot().prop_map(|ballot| Ballot::Full(Box::new(ballot))))
+}
+
+/// A ballot of any kind, in any segments and slot, of few different ones.
+pub fn a_full_ballot() -> impl Strategy<Value = FullBallot> {
+    let segments = proptest::collection::vec(0u8..4, 0..=4).prop_map(|places| Segments::of_places(&places).unwrap());
+    let slot = proptest::option::of((0i64..3).prop_map(|slot| Slot::of_number(slot * 700).unwrap()));
+    (a_content(), segments, slot)
+        .prop_map(|(content, segments, slot)| FullBallot { content, segments, slot })
+        .prop_filter("plain", |ballot| {
+            let plain = matches!(ballot.content, Content::Choices(_));
+            !plain || !ballot.segments.is_empty() || ballot.slot.is_some()
+        })
+}
+
+fn a_content() -> impl Strategy<Value = Content> {
+    let choices = || (1u128..1 << 6).prop_map(|bits| Choices::from_bits(bits).unwrap());
+    let answer = || "[a-c]{1,2}|\u{e9}[ab]".prop_map(|text| Answer::stored(&text).unwrap());
+    let ranking = (Just((0..6u64).collect::<Vec<_>>()).prop_shuffle(), 1usize..=6);
+    let ratings = proptest::collection::btree_map(0i64..6, -2i64..=2, 1..6);
+    prop_oneof![
+        choices().prop_map(Content::Choices),
+        (proptest::option::of(choices()), answer()).prop_map(|(choices, other)| Content::WriteIn(choices, other)),
+        choices().prop_map(Content::Quiz),
+        ranking.prop_map(|(ids, ranks)| Content::Ranking(Ranking::of_ids(&ids[..ranks]).unwrap())),
+        ratings.prop_map(|ratings| {
+            let numbers: Vec<i64> = ratings.into_iter().flat_map(|(option, value)| [option, value]).collect();
+            Content::Ratings(Ratings::stored(&numbers).unwrap())
+        }),
+        answer().prop_map(Content::Text),
+    ]
+}
+
 fn histories_of(ballot: impl Strategy<Value = Ballot>) -> impl Strategy<Value = Vec<Vec<Option<Ballot>>>> {
     let ballot = proptest::option::weighted(0.8, ballot);
     proptest::collection::vec(proptest::collection::vec(ballot, 1..4), 1..40)
@@ -72,8 +108,9 @@ pub fn changes_of(histories: &[Vec<Option<Ballot>>]) -> Vec<Change> {
             );
             let cast_at =
                 Timestamp::from_millis(1_790_000_000_000 + (number * 7 + revision * 13) as u64 * 3_000).unwrap();
-            changes.push(Change { id: VoteId::new(&voter, revision as u32 + 1), cast_at, from, to: *to });
-            from = *to;
+            let change = Change { id: VoteId::new(&voter, revision as u32 + 1), cast_at, from, to: to.clone() };
+            from = change.to.clone();
+            changes.push(change);
         }
     }
     changes
@@ -81,7 +118,7 @@ pub fn changes_of(histories: &[Vec<Option<Ballot>>]) -> Vec<Change> {
 
 /// Each voter's ballot at the end, if it stands.
 pub fn last_choices(histories: &[Vec<Option<Ballot>>]) -> impl Iterator<Item = Ballot> {
-    histories.iter().filter_map(|history| *history.last().unwrap())
+    histories.iter().filter_map(|history| history.last().unwrap().clone())
 }
 
 /// Changes in an order drawn from the seed, some of them repeated.
@@ -89,7 +126,7 @@ pub fn disorder(changes: &[Change], repeats: usize, seed: u64) -> Vec<Change> {
     let mut random = fastrand::Rng::with_seed(seed);
     let mut sent = changes.to_vec();
     for _ in 0..repeats.min(changes.len() * 3) {
-        sent.push(changes[random.usize(..changes.len())]);
+        sent.push(changes[random.usize(..changes.len())].clone());
     }
     random.shuffle(&mut sent);
     sent

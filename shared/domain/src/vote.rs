@@ -3,14 +3,14 @@
 use serde::Serialize;
 
 use super::{
-    ballot::{Ballot, Choices, Ranking},
+    ballot::{Answer, Ballot, Choices, Content, Ranking, Ratings},
     ids::{PollId, VoterKey},
     poll::{Rules, Status, VoteChange},
     time::Timestamp,
 };
 
 /// A vote as it is stored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Vote {
     /// What the voter said. If `None`, the vote is retracted.
     pub ballot: Option<Ballot>,
@@ -28,22 +28,48 @@ pub struct Vote {
 #[derive(Debug, Serialize)]
 pub struct VoteView<'a> {
     poll_id: &'a PollId,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    choices: Option<Choices>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    ranking: Option<Ranking>,
+    #[serde(flatten)]
+    content: ContentView<'a>,
     revision: u32,
     cast_at: Timestamp,
 }
 
+/// What the voter says, in the fields in which it was sent.
+#[derive(Debug, Default, Serialize)]
+struct ContentView<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    choices: Option<Choices>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    other: Option<&'a Answer>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ranking: Option<Ranking>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ratings: Option<&'a Ratings>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    text: Option<&'a Answer>,
+}
+
+impl<'a> ContentView<'a> {
+    fn of(ballot: &'a Ballot) -> Self {
+        let none = Self::default();
+        match ballot {
+            Ballot::Choices(choices) => Self { choices: Some(*choices), ..none },
+            Ballot::Full(full) => match &full.content {
+                Content::Choices(choices) | Content::Quiz(choices) => Self { choices: Some(*choices), ..none },
+                Content::WriteIn(choices, other) => Self { choices: *choices, other: Some(other), ..none },
+                Content::Ranking(ranking) => Self { ranking: Some(*ranking), ..none },
+                Content::Ratings(ratings) => Self { ratings: Some(ratings), ..none },
+                Content::Text(text) => Self { text: Some(text), ..none },
+            },
+        }
+    }
+}
+
 impl Vote {
     /// The vote as its voter sees it. `None` if it is retracted.
-    pub fn view<'a>(&self, poll_id: &'a PollId) -> Option<VoteView<'a>> {
-        let (choices, ranking) = match self.ballot? {
-            Ballot::Choices(choices) => (Some(choices), None),
-            Ballot::Ranking(ranking) => (None, Some(ranking)),
-        };
-        Some(VoteView { poll_id, choices, ranking, revision: self.revision, cast_at: self.cast_at })
+    pub fn view<'a>(&'a self, poll_id: &'a PollId) -> Option<VoteView<'a>> {
+        let content = ContentView::of(self.ballot.as_ref()?);
+        Some(VoteView { poll_id, content, revision: self.revision, cast_at: self.cast_at })
     }
 }
 
@@ -98,7 +124,7 @@ fn without_status(tag: &str) -> &str {
 }
 
 /// What to do with a voter's request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Decision {
     /// Write this vote over its previous revision. For the first revision there must be no vote.
     Write(Vote),
@@ -119,9 +145,9 @@ pub enum Decision {
 /// Decides on a request, given the stored vote.
 pub fn decide(stored: Option<&Vote>, asked: &VoteRequest, rules: &Rules) -> Decision {
     let Some(stored) = stored else { return decide_first(asked, rules) };
-    if stored.ballot == asked.ballot {
+    if rules.say_the_same(stored.ballot.as_ref(), asked.ballot.as_ref()) {
         let own = (stored.nonce, stored.cast_at) == (asked.nonce, asked.cast_at);
-        return if own { Decision::OwnWrite(*stored) } else { Decision::Repeat(*stored) };
+        return if own { Decision::OwnWrite(stored.clone()) } else { Decision::Repeat(stored.clone()) };
     }
     if rules.settings.spec.vote_change == VoteChange::Never {
         return if asked.ballot.is_some() { Decision::AlreadyVoted } else { Decision::ChangeNotAllowed };
@@ -142,7 +168,7 @@ fn decide_first(asked: &VoteRequest, rules: &Rules) -> Decision {
 
 impl VoteRequest {
     fn vote(&self, revision: u32, lane: u8) -> Vote {
-        Vote { ballot: self.ballot, revision, cast_at: self.cast_at, lane, nonce: self.nonce }
+        Vote { ballot: self.ballot.clone(), revision, cast_at: self.cast_at, lane, nonce: self.nonce }
     }
 }
 

@@ -62,6 +62,7 @@ impl Error {
     pub(super) fn fields(&self) -> &[FieldError] {
         match self {
             Error::UseCase(Failure::InvalidFields(errors)) => errors,
+            Error::UseCase(Failure::InvalidBallot(error)) => std::slice::from_ref(error),
             _ => &[],
         }
     }
@@ -139,7 +140,7 @@ fn kind_of(failure: &Failure) -> (StatusCode, &'static str) {
         Failure::VoteChangeNotAllowed => (StatusCode::CONFLICT, "vote_change_not_allowed"),
         Failure::NotEditable(_) => (StatusCode::CONFLICT, "not_editable"),
         Failure::RevisionMismatch => (StatusCode::PRECONDITION_FAILED, "revision_mismatch"),
-        Failure::InvalidChoice(_) => (StatusCode::UNPROCESSABLE_ENTITY, "invalid_choice"),
+        Failure::InvalidBallot(_) => (StatusCode::UNPROCESSABLE_ENTITY, "invalid_choice"),
         Failure::TooManyOpenPolls(_) => (StatusCode::CONFLICT, "too_many_open_polls"),
         Failure::LimitExceeded(_) => (StatusCode::TOO_MANY_REQUESTS, "limit_exceeded"),
         Failure::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
@@ -155,7 +156,8 @@ fn detail_of(failure: &Failure) -> String {
             return format!("Your tenant has {max} open polls or more, and may have {max}. Close one first.");
         }
         Failure::RoleForbids(role) => return format!("The role {} does not allow this.", role.as_str()),
-        Failure::NotEditable(detail) | Failure::InvalidChoice(detail) | Failure::NoSuchCount(detail) => detail,
+        Failure::InvalidBallot(error) => return blamed(std::slice::from_ref(error)),
+        Failure::NotEditable(detail) | Failure::NoSuchCount(detail) => detail,
         Failure::UnknownCursor => "The query's cursor is not one of this list.",
         Failure::NotOwner => "This poll belongs to somebody else.",
         Failure::NoRole => "Your token names an organisation, but no role in it that is known here.",

@@ -4,7 +4,7 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use landslide_aws::testing::Log;
 use landslide_domain::testing::poll_asked_for;
 use landslide_domain::{
-    ballot::{OPTIONS_MAX, SentBallot},
+    ballot::{OPTIONS_MAX, SentBallot, SentContent},
     ids::PollId,
     poll::request::{CreatePoll, LABEL_CHARS_MAX, QUESTION_CHARS_MAX},
     role::Role,
@@ -108,7 +108,7 @@ fn a_body_that_is_too_long_or_no_json_is_refused_as_such() {
     }
     for media_type in ["application/json;charset=utf-8", "Application/JSON"] {
         let request = request(&[("content-type", media_type)], "{\"choices\":[1]}", Value::Null);
-        assert_eq!(request.json::<SentBallot>(BODY_BYTES_MAX).unwrap(), SentBallot::Choices(vec![1]));
+        assert_eq!(request.json::<SentBallot>(BODY_BYTES_MAX).unwrap(), SentContent::Choices(vec![1], None).into());
     }
 }
 
@@ -454,14 +454,14 @@ proptest! {
             let (name, ids) = object.iter().next().filter(|_| object.len() == 1)?;
             let ids = ids.as_array()?.iter().map(Value::as_u64).collect::<Option<Vec<u64>>>()?;
             match name.as_str() {
-                "choices" => Some(SentBallot::Choices(ids)),
-                "ranking" => Some(SentBallot::Ranking(ids)),
+                "choices" => Some(SentContent::Choices(ids, None)),
+                "ranking" => Some(SentContent::Ranking(ids)),
                 _ => None,
             }
         });
         // serde_json's Value keeps the last of repeated fields; ours refuses them.
         if body.matches("\"choices\"").count() < 2 {
-            prop_assert_eq!(taken.ok(), expected);
+            prop_assert_eq!(taken.ok(), expected.map(SentBallot::from));
         }
     }
 

@@ -9,8 +9,10 @@ use landslide_aws::{
     random, sdk,
     store::{DynamoDb, PollCache, PollStore, PutVote, VoteStore},
 };
+#[cfg(feature = "text")]
+use landslide_domain::ballot::SentBallot;
 use landslide_domain::{
-    ballot::{Ballot, SentBallot},
+    ballot::Ballot,
     caller::Caller,
     error::Error,
     ids::{PollId, VoterKey},
@@ -33,13 +35,14 @@ pub struct Votes<D = Client, C = SystemClock> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Wish {
     /// A vote with this ballot.
+    #[cfg(feature = "text")]
     Cast(SentBallot),
     /// No vote.
     Retract,
 }
 
 /// The vote that stands now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StandingVote {
     /// The vote.
     pub vote: Vote,
@@ -49,9 +52,11 @@ pub struct StandingVote {
 
 impl Wish {
     /// Checks the ballot against the poll. If `None`, no vote is to stand.
-    fn ballot(&self, rules: &Rules) -> Result<Option<Ballot>, Error> {
+    #[cfg_attr(not(feature = "text"), allow(unused_variables, reason = "only what casts has ballots"))]
+    fn ballot(&self, rules: &Rules, caller: &Caller, cast_at: Timestamp) -> Result<Option<Ballot>, Error> {
         match self {
-            Wish::Cast(sent) => rules.ballot(sent).map(Some).map_err(|error| Error::InvalidChoice(error.to_string())),
+            #[cfg(feature = "text")]
+            Wish::Cast(sent) => rules.ballot(sent, caller, cast_at).map(Some).map_err(Error::InvalidBallot),
             Wish::Retract => Ok(None),
         }
     }
@@ -101,7 +106,7 @@ impl<D: DynamoDb, C: Clock> Votes<D, C> {
     ) -> Result<StandingVote, Error> {
         let (rules, cast_at) = self.admission(poll_id).await?;
         let voter = voter(caller, &rules)?;
-        let ballot = wish.ballot(&rules)?;
+        let ballot = wish.ballot(&rules, caller, cast_at)?;
         let refusal = match rules.status(cast_at) {
             Status::Open => {
                 let nonce = u32::from_be_bytes(random::bytes()?);
@@ -112,7 +117,9 @@ impl<D: DynamoDb, C: Clock> Votes<D, C> {
             Status::Closed => Error::PollClosed,
         };
         match self.votes.vote(&rules, &voter).await? {
-            Some(vote) if vote.ballot == ballot => Ok(StandingVote { vote, is_new: false }),
+            Some(vote) if rules.say_the_same(vote.ballot.as_ref(), ballot.as_ref()) => {
+                Ok(StandingVote { vote, is_new: false })
+            }
             None if ballot.is_none() => Err(Error::NoVote),
             _ => Err(refusal),
         }

@@ -1,10 +1,10 @@
 //! Parses Lambda's events of the votes' stream: which records are votes, and what each changed.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::BTreeMap, str::FromStr};
 
 use landslide_domain::keys::poll_of_partition;
 use landslide_domain::{
-    ballot::Ballot,
+    ballot::{Ballot, Field, Fields, FullBallot, SEE_BALLOT},
     change::{Change, VoteId},
     ids::VoterKey,
     lane::{LANES_MAX, LaneKey},
@@ -14,11 +14,6 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 mod quick;
-
-/// In place of choices where a ballot is more than those.
-const SEE_BALLOT: &str = "see ballot";
-/// The rules by which ballots have their entries. A ballot by others waits for the code that knows them.
-const RULES: u8 = 1;
 
 /// One stream batch: its votes, and its unreadable records whole.
 #[derive(Debug, Default)]
@@ -112,19 +107,22 @@ enum Choices<'a> {
     Text(Cow<'a, str>),
 }
 
+/// A full ballot's map.
 #[derive(Deserialize)]
 struct Map<'a> {
     #[serde(rename = "M", borrow)]
-    ballot: SomeBallot<'a>,
+    fields: BTreeMap<Cow<'a, str>, SomeField<'a>>,
 }
 
-/// A ballot that is more than choices.
+/// A value of the map.
 #[derive(Deserialize)]
-struct SomeBallot<'a> {
-    #[serde(borrow)]
-    rules: Number<'a>,
-    #[serde(borrow)]
-    ranking: List<'a>,
+enum SomeField<'a> {
+    #[serde(rename = "N", borrow)]
+    Number(Cow<'a, str>),
+    #[serde(rename = "S", borrow)]
+    Text(Cow<'a, str>),
+    #[serde(rename = "L", borrow)]
+    Numbers(Vec<Number<'a>>),
 }
 
 #[derive(Deserialize)]
@@ -137,12 +135,6 @@ struct Text<'a> {
 struct Number<'a> {
     #[serde(rename = "N", borrow)]
     digits: Cow<'a, str>,
-}
-
-#[derive(Deserialize)]
-struct List<'a> {
-    #[serde(rename = "L", borrow)]
-    numbers: Vec<Number<'a>>,
 }
 
 fn read_record(record: &RawValue) -> Result<Option<(LaneKey, Change)>, UnreadableRecord> {
@@ -174,8 +166,8 @@ fn vote_of(record: Record<'_>) -> Result<Option<(LaneKey, Change)>, UnreadableRe
 }
 
 impl Number<'_> {
-    fn read<T: std::str::FromStr>(&self, name: &str) -> Result<T, UnreadableRecord> {
-        self.digits.parse().map_err(|_| UnreadableRecord(format!("{name} is {:?}", self.digits)))
+    fn read<T: FromStr>(&self, name: &str) -> Result<T, UnreadableRecord> {
+        read_digits(&self.digits, name)
     }
 }
 
@@ -197,30 +189,44 @@ impl Image<'_> {
     }
 
     fn ballot(&self) -> Result<Option<Ballot>, UnreadableRecord> {
-        let ballot = match (&self.choices, &self.ballot) {
-            (None, _) => return Ok(None),
+        match (&self.choices, &self.ballot) {
+            (None, _) => Ok(None),
             (Some(Choices::List(ids)), _) => {
                 let ids = numbers(ids)?;
-                Ballot::of_options(&ids).ok_or_else(|| UnreadableRecord(format!("choices are {ids:?}")))
+                let ballot = Ballot::of_options(&ids);
+                ballot.map(Some).ok_or_else(|| UnreadableRecord(format!("choices are {ids:?}")))
             }
-            (Some(Choices::Text(see)), Some(Map { ballot })) if see == SEE_BALLOT => ballot.read(),
-            (Some(Choices::Text(text)), _) => Err(UnreadableRecord(format!("choices are {text:?}"))),
+            (Some(Choices::Text(see)), Some(map)) if see == SEE_BALLOT => {
+                let full = FullBallot::read(map.fields()?);
+                // What people write stays out of the reason.
+                let unread = || UnreadableRecord("the ballot is none that this code knows".to_owned());
+                full.map(|full| Some(Ballot::Full(Box::new(full)))).ok_or_else(unread)
+            }
+            (Some(Choices::Text(_)), _) => Err(UnreadableRecord("choices are no list".to_owned())),
+        }
+    }
+}
+
+impl<'a> Map<'a> {
+    fn fields(&'a self) -> Result<Fields<'a>, UnreadableRecord> {
+        let field = |(name, field): (&'a Cow<'a, str>, &'a SomeField<'a>)| {
+            let field = match field {
+                SomeField::Number(digits) => Field::Number(read_digits(digits, "a ballot's number")?),
+                SomeField::Text(text) => Field::Text(Cow::Borrowed(text)),
+                SomeField::Numbers(list) => Field::Numbers(numbers(list)?),
+            };
+            Ok((Cow::Borrowed(name.as_ref()), field))
         };
-        ballot.map(Some)
+        self.fields.iter().map(field).collect()
     }
 }
 
-impl SomeBallot<'_> {
-    fn read(&self) -> Result<Ballot, UnreadableRecord> {
-        let rules: u8 = self.rules.read("a ballot's rules")?;
-        let ids = numbers(&self.ranking.numbers)?;
-        let ballot = Ballot::of_ranking(&ids).filter(|_| rules == RULES);
-        ballot.ok_or_else(|| UnreadableRecord(format!("ranking is {ids:?}, by rules {rules}")))
-    }
-}
-
-fn numbers(list: &[Number<'_>]) -> Result<Vec<u64>, UnreadableRecord> {
+fn numbers<T: FromStr>(list: &[Number<'_>]) -> Result<Vec<T>, UnreadableRecord> {
     list.iter().map(|id| id.read("a choice")).collect()
+}
+
+fn read_digits<T: FromStr>(digits: &str, name: &str) -> Result<T, UnreadableRecord> {
+    digits.parse().map_err(|_| UnreadableRecord(format!("{name} is {digits:?}")))
 }
 
 /// Shortens a record that is too long for a queue to what is needed to find it.
@@ -244,6 +250,10 @@ pub fn outline(record: &RawValue) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use landslide_domain::{
+        ballot::{Answer, Content, Segments},
+        series::Slot,
+    };
     use proptest::prelude::*;
     use serde_json::{Value, json};
 
@@ -326,6 +336,47 @@ mod tests {
         }
     }
 
+    /// A vote with a number, a text and a list in its ballot.
+    fn full_image() -> Value {
+        let mut full = image(1, None);
+        full["choices"] = json!({"S": "see ballot"});
+        full["ballot"] = json!({"M": {
+            "rules": {"N": "1"}, "text": {"S": "yes"}, "segments": {"L": [{"N": "2"}, {"N": "0"}]}, "slot": {"N": "7"},
+        }});
+        full
+    }
+
+    #[test]
+    fn a_full_ballot_is_read_with_all_that_it_is_counted_by() {
+        let insert = |image: Value| read(json!({"eventName": "INSERT", "dynamodb": {"NewImage": image}}));
+        let (_, change) = insert(full_image()).unwrap().unwrap();
+        let text = Content::Text(Answer::stored("yes").unwrap());
+        let expected = Ballot::new(text, Segments::of_places(&[2, 0]).unwrap(), Slot::of_number(7));
+        assert_eq!(change.to, Some(expected));
+        for (name, value) in [
+            ("rules", json!({"N": "2"})),
+            ("rules", json!({"N": "one"})),
+            ("weight", json!({"N": "2"})),
+            ("text", json!({"BOOL": true})),
+            ("ranking", json!({"L": [{"N": "2"}]})),
+        ] {
+            let mut other = full_image();
+            other["ballot"]["M"][name] = value;
+            assert!(insert(other.clone()).is_err(), "{other}");
+        }
+        let mut other = full_image();
+        other["choices"] = json!({"S": "see below"});
+        assert!(insert(other).is_err());
+    }
+
+    #[test]
+    fn what_people_write_stays_out_of_the_reason_why_a_record_is_unreadable() {
+        let mut other = full_image();
+        other["ballot"]["M"]["text"] = json!({"S": "x".repeat(561)});
+        let error = read(json!({"eventName": "INSERT", "dynamodb": {"NewImage": other}})).unwrap_err();
+        assert_eq!(error.to_string(), "the ballot is none that this code knows");
+    }
+
     /// Records in the stream's format.
     fn event() -> Value {
         let record = |name: &str, new: Value, old: Value| {
@@ -342,6 +393,7 @@ mod tests {
             record("MODIFY", image(2, Some(&[0, 99])), image(1, Some(&[1]))),
             record("MODIFY", image(3, None), image(2, Some(&[0, 99]))),
             record("REMOVE", json!(null), image(3, None)),
+            record("INSERT", full_image(), json!(null)),
         ];
         for record in &mut records {
             record["dynamodb"].as_object_mut().unwrap().retain(|_, image| !image.is_null());
@@ -362,7 +414,7 @@ mod tests {
             let event = quick::read(text.as_bytes()).map(parts);
             assert_eq!(event, StreamEvent::read_one_by_one(text.as_bytes()).map(parts).ok(), "{text}");
         }
-        assert_eq!(quick::read(event().to_string().as_bytes()).unwrap().votes.len(), 3);
+        assert_eq!(quick::read(event().to_string().as_bytes()).unwrap().votes.len(), 4);
     }
 
     #[test]
@@ -372,7 +424,7 @@ mod tests {
         event["Records"][1]["dynamodb"]["NewImage"]["voter"]["S"] = json!("me");
         let event = StreamEvent::read(event.to_string().as_bytes()).unwrap();
         assert!(event.unreadable[0].0.get().contains(r#""voter":{"S":"me"}"#));
-        assert_eq!(parts(event), (4, [&votes[..1], &votes[2..]].concat(), 1));
+        assert_eq!(parts(event), (5, [&votes[..1], &votes[2..]].concat(), 1));
     }
 
     #[test]

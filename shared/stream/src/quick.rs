@@ -1,9 +1,9 @@
 //! Parses an event of the votes' stream in one pass. Returns `None` for anything unusual; the caller then uses
 //! `serde_json`, which agrees but takes twice as long.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::BTreeMap};
 
-use super::{Choices, Image, Images, List, Map, Number, Record, SomeBallot, StreamEvent, Text, vote_of};
+use super::{Choices, Image, Images, Map, Number, Record, SomeField, StreamEvent, Text, vote_of};
 
 /// How deeply skipped values may nest.
 const DEPTH_MAX: u32 = 8;
@@ -58,7 +58,7 @@ fn image<'a>(input: &mut Input<'a>) -> Option<Image<'a>> {
         b"cast_at" => set(&mut cast_at, number(input)?),
         b"lane" => set(&mut lane, number(input)?),
         b"choices" => set(&mut choices, choices_of(input)?),
-        b"ballot" => set(&mut ballot, Map { ballot: input.only(b"M", some_ballot)? }),
+        b"ballot" => set(&mut ballot, Map { fields: input.only(b"M", fields)? }),
         _ => input.skip(DEPTH_MAX),
     })?;
     Some(Image {
@@ -80,14 +80,23 @@ fn choices_of<'a>(input: &mut Input<'a>) -> Option<Choices<'a>> {
     })
 }
 
-fn some_ballot<'a>(input: &mut Input<'a>) -> Option<SomeBallot<'a>> {
-    let (mut rules, mut ranking) = (None, None);
-    input.object(|input, name| match name {
-        b"rules" => set(&mut rules, number(input)?),
-        b"ranking" => set(&mut ranking, List { numbers: input.only(b"L", numbers)? }),
-        _ => None,
+fn fields<'a>(input: &mut Input<'a>) -> Option<BTreeMap<Cow<'a, str>, SomeField<'a>>> {
+    let mut fields = BTreeMap::new();
+    input.object(|input, name| {
+        let name = str::from_utf8(name).ok()?;
+        let before = fields.insert(Cow::Borrowed(name), input.only_one_of(field)?);
+        before.is_none().then_some(())
     })?;
-    Some(SomeBallot { rules: rules?, ranking: ranking? })
+    Some(fields)
+}
+
+fn field<'a>(input: &mut Input<'a>, name: &[u8]) -> Option<SomeField<'a>> {
+    match name {
+        b"N" => input.text().map(SomeField::Number),
+        b"S" => input.text().map(SomeField::Text),
+        b"L" => numbers(input).map(SomeField::Numbers),
+        _ => None,
+    }
 }
 
 fn number<'a>(input: &mut Input<'a>) -> Option<Number<'a>> {

@@ -60,5 +60,20 @@ pub fn normalise(raw: &str, chars_max: usize) -> Result<String, TextError> {
     Ok(text)
 }
 
+/// Like `normalise`, with a single space for each run of white space.
+pub fn normalise_spaces(raw: &str, chars_max: usize) -> Result<String, TextError> {
+    // Line breaks are white space too, and are refused, not replaced.
+    if raw.trim().chars().any(properties::breaks_a_line) {
+        return Err(TextError::LineBreak);
+    }
+    let words = raw.split(char::is_whitespace).filter(|word| !word.is_empty());
+    normalise(&words.collect::<Vec<_>>().join(" "), chars_max)
+}
+
+/// The text in NFC.
+pub fn nfc(text: &str) -> String {
+    text.nfc().collect()
+}
+
 #[cfg(test)]
 mod tests;

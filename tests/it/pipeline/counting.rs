@@ -64,7 +64,7 @@ async fn processes_that_count_one_lane_at_once_count_each_vote_once() {
     let all = made_up_votes((0..40).map(|n| n % 3));
     // Each process gets a different part of the same changes, so that three processes get each change.
     let bodies: Vec<String> =
-        (0..6).map(|n| message(&poll, 0, all.iter().cycle().skip(n * 7).take(20).copied().collect())).collect();
+        (0..6).map(|n| message(&poll, 0, all.iter().cycle().skip(n * 7).take(20).cloned().collect())).collect();
     let failed = join_all(bodies.iter().map(|body| async { tally(&app, &[("m", &group, body)]).await })).await;
     // Who was overtaken too often reports its message; the queue would give it again.
     for (body, failed) in bodies.iter().zip(failed) {
@@ -142,7 +142,7 @@ async fn a_vote_too_old_to_be_told_from_a_repeat_is_a_dead_letter() {
     let mut both = made_up_votes([0, 1]);
     both[0].cast_at = Timestamp::from_millis(now_ms() - 29 * DAY_MS - 60_000).unwrap();
     both[1].cast_at = Timestamp::from_millis(now_ms() - 29 * DAY_MS + 60_000).unwrap();
-    let old = message(&poll, 0, vec![both[0]]);
+    let old = message(&poll, 0, vec![both[0].clone()]);
     assert!(tally(&app, &[("m", &group, &message(&poll, 0, both))]).await.is_empty());
     assert_eq!(votes_by_option(&app.results_settle_at(&poll, 1).await), [0, 1, 0]);
     let letter =

@@ -72,12 +72,12 @@ async fn a_vote_that_is_refused_brings_along_the_one_that_stands() {
     let (first, second, third) = (vote(0, 1, 7), vote(1, 1, 8), vote(2, 3, 9));
     for (poll, voter) in [(rules(1_000), voter()), (rules(250_000), voter())] {
         assert_eq!(votes.put(&poll, &voter, &first).await.unwrap(), PutVote::Stored);
-        assert_eq!(votes.put(&poll, &voter, &second).await.unwrap(), PutVote::Exists(first));
-        assert_eq!(votes.put(&poll, &voter, &third).await.unwrap(), PutVote::Exists(first));
-        assert_eq!(votes.vote(&poll, &voter).await.unwrap(), Some(first));
+        assert_eq!(votes.put(&poll, &voter, &second).await.unwrap(), PutVote::Exists(first.clone()));
+        assert_eq!(votes.put(&poll, &voter, &third).await.unwrap(), PutVote::Exists(first.clone()));
+        assert_eq!(votes.vote(&poll, &voter).await.unwrap(), Some(first.clone()));
         let [read] = &app.aws.votes_of(poll.settings.poll_id.as_str()).await[..] else { panic!("one vote") };
         let page = votes.page(&poll, poll.partitions.of(&voter), None).await.unwrap();
-        assert_eq!((read.revision, page.votes), (1, vec![Ok((voter, first))]));
+        assert_eq!((read.revision, page.votes), (1, vec![Ok((voter, first.clone()))]));
     }
 }
 

@@ -24,7 +24,7 @@ pub struct Voter {
 }
 
 /// A revision of a vote that was stored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Revision {
     /// 1, 2, …
     pub number: u64,

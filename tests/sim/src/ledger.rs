@@ -7,7 +7,10 @@ use std::{
 };
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use landslide_domain::{ballot::Ballot, runs::RunLimits};
+use landslide_domain::{
+    ballot::{Ballot, Content},
+    runs::RunLimits,
+};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::{
@@ -81,9 +84,9 @@ impl Ledger {
         match *event {
             Event::RulesWritten { poll, rules, ref times, by } => self.poll_mut(poll).rules_written(rules, times, by),
             Event::OptionsWritten { poll, labels, by } => self.poll_mut(poll).options_written(labels, by),
-            Event::VoteWritten { poll, voter, revision } => {
+            Event::VoteWritten { poll, voter, ref revision } => {
                 self.votes += 1;
-                self.poll_mut(poll).voters.entry(voter).or_default().push(revision);
+                self.poll_mut(poll).voters.entry(voter).or_default().push(revision.clone());
             }
             Event::HeadWritten { former, head } => self.head_written(former, head),
             Event::CountWritten { count, .. } if count.contains_key("entries") => {
@@ -161,7 +164,7 @@ impl Ledger {
 
     /// What stands of a voter.
     pub fn standing(&self, voter: &Voter) -> Option<Revision> {
-        self.polls.get(&voter.poll)?.voters.get(&voter.key)?.last().copied()
+        self.polls.get(&voter.poll)?.voters.get(&voter.key)?.last().cloned()
     }
 
     /// A voter's revision, if it was ever stored.
@@ -282,7 +285,7 @@ impl PollLedger {
 
     /// A revision of a voter, if it was ever stored.
     pub fn revision(&self, voter: VoterKey, number: u64) -> Option<Revision> {
-        self.voters.get(&voter)?.get((number as usize).checked_sub(1)?).copied()
+        self.voters.get(&voter)?.get((number as usize).checked_sub(1)?).cloned()
     }
 
     /// How many revisions a voter has stored.
@@ -325,11 +328,12 @@ impl Default for Recount {
 impl Recount {
     fn count(&mut self, standing: &Revision) {
         self.newest_standing = standing.cast_at.max(self.newest_standing);
-        let Some(ballot) = standing.ballot else { return };
+        let Some(ballot) = &standing.ballot else { return };
         self.ballots += 1;
         match ballot {
             Ballot::Choices(choices) => choices.iter().for_each(|id| self.options[usize::from(id)] += 1),
-            Ballot::Ranking(ranking) => {
+            Ballot::Full(full) => {
+                let Content::Ranking(ranking) = full.content else { panic!("no voter says {full:?}") };
                 self.options[usize::from(ranking.first())] += 1;
                 *self.entries.entry(entries::key(ranking.as_slice())).or_default() += 1;
             }

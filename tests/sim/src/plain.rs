@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use landslide_counting::tallies::TallyLimits;
 use landslide_domain::{
-    ballot::SentBallot,
+    ballot::SentContent,
     caller::{Caller, TokenKind},
     heat::HEAT_LIMITS,
     poll::Poll,
@@ -104,7 +104,7 @@ async fn vote(cloud: Rc<Cloud>, poll: Rc<Poll>, voter: u64) {
         kind: TokenKind::Device,
         expires_at: Timestamp::EPOCH.plus_millis(u64::MAX),
     };
-    let wish = Wish::Cast(SentBallot::Choices(vec![world.draw(4)]));
+    let wish = Wish::Cast(SentContent::Choices(vec![world.draw(4)], None).into());
     let id = poll.rules.settings.poll_id.clone();
     let settled = cloud.request(&cloud.votes, async move |votes| votes.submit(&id, &caller, None, &wish).await).await;
     assert!(matches!(settled, Some(Ok(_))), "{settled:?}");

@@ -177,6 +177,7 @@ fn draw_run_limits(random: &mut fastrand::Rng, is_large: bool) -> RunLimits {
             _ => RUN_LIMITS.merged_bytes_max,
         },
         replaced_max: *random.choice(&[1, 4, 12, 40]).unwrap(),
+        flush_bytes_max: RUN_LIMITS.flush_bytes_max,
     }
 }
 

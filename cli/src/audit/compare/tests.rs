@@ -44,7 +44,7 @@ fn compare_by(cut: Cut, sealed: &[u8], votes: &[(u8, Vote)], ids: Vec<CountedId>
     let ids = CountedIds::sorted(Partitions::Few, ids);
     let marks = Marks { sealed: sealed.iter().copied().collect(), ..Marks::default() };
     let mut comparison = Comparison::new(cut, &marks, ids.of(Partitions::Few.of(&voter(0))));
-    let votes: Vec<StoredVote> = votes.iter().map(|(number, vote)| Ok((voter(*number), *vote))).collect();
+    let votes: Vec<StoredVote> = votes.iter().map(|(number, vote)| Ok((voter(*number), vote.clone()))).collect();
     votes.chunks(3).for_each(|page| comparison.page(page));
     comparison.finish().lanes.remove(&0).unwrap_or_default()
 }
@@ -194,14 +194,17 @@ fn a_sealed_lane_counts_all_that_is_stored() {
 fn entries_are_those_of_counted_votes_and_none_where_the_lane_keeps_none() {
     let ranking = |ids: &[u64], ms_ago| Vote { ballot: Ballot::of_ranking(ids), ..vote(0, 1, ms_ago) };
     let votes = [(1, ranking(&[2, 0], 10 * MINUTE)), (2, ranking(&[1], 10 * MINUTE)), (3, ranking(&[0], MINUTE))];
-    let votes: Vec<StoredVote> = votes.iter().map(|(number, vote)| Ok((voter(*number), *vote))).collect();
+    let votes: Vec<StoredVote> = votes.iter().map(|(number, vote)| Ok((voter(*number), vote.clone()))).collect();
     let ids = CountedIds::sorted(Partitions::Few, vec![id(1, 1)]);
     for (without_entries, expected) in [(None, Ballot::of_ranking(&[2, 0])), (Some(0), None)] {
-        let marks = Marks { without_entries: without_entries.into_iter().collect(), ..Marks::default() };
+        let marks = Marks {
+            without_entries: PerSet { ballots: without_entries.into_iter().collect(), ..PerSet::default() },
+            ..Marks::default()
+        };
         let mut comparison = Comparison::new(cut(), &marks, ids.of(Partitions::Few.of(&voter(0))));
         comparison.page(&votes);
         let found = comparison.finish().lanes.remove(&0).unwrap();
-        assert_eq!(found.counted_entries, recount_whole(expected).1);
+        assert_eq!(found.counted_entries, recount_whole(expected).1.ballots);
         assert_eq!((found.counted.ballots(), found.missing.number, found.on_their_way), (1, 1, 1));
     }
 }
@@ -209,8 +212,8 @@ fn entries_are_those_of_counted_votes_and_none_where_the_lane_keeps_none() {
 #[test]
 fn what_is_counted_at_the_second_look_was_on_its_way() {
     let mut found = compare(&[(1, vote(0, 1, 10 * MINUTE)), (2, vote(1, 1, 10 * MINUTE))], vec![]);
-    let second = found.missing_first_votes[1];
-    found.found(vec![second]);
+    let second = found.missing_first_votes[1].clone();
+    found.found(vec![second.clone()]);
     assert_eq!((found.missing.number, found.on_their_way), (1, 1));
     assert_eq!(found.on_their_way_counters, counters(&[0]));
     assert_eq!(found.missing_first_votes, [second]);

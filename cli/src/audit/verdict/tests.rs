@@ -1,6 +1,8 @@
 use landslide_domain::ballot::Ballot;
 use landslide_domain::recount::recount;
 use landslide_domain::tally::{Count, Head};
+use landslide_domain::testing::poll_asked_for;
+use serde_json::json;
 
 use super::*;
 
@@ -27,8 +29,13 @@ fn lane() -> (LaneFindings, Tally) {
     (findings, Tally { count: head.count(), head, entries: None })
 }
 
+fn spec(vote_change: VoteChange) -> PollSpec {
+    let body = json!({"question": "Q", "options": ["a", "b"], "vote_change": vote_change});
+    poll_asked_for(body, Timestamp::EPOCH).unwrap().rules.settings.spec
+}
+
 fn judge(findings: LaneFindings, tally: Tally) -> Lane {
-    Lane::judge(0, findings, tally, 1, VoteChange::Never)
+    Lane::judge(0, findings, tally, 1, &spec(VoteChange::Never))
 }
 
 #[test]
@@ -95,7 +102,7 @@ fn as_of_is_the_newest_counted_votes_and_may_be_later_only_where_votes_change() 
         tally.count.as_of = at(ms);
         for (change, differs) in [(VoteChange::Never, never), (VoteChange::UntilClose, until_close)] {
             assert_eq!(
-                Lane::judge(0, findings.clone(), tally.clone(), 1, change).as_of_differs,
+                Lane::judge(0, findings.clone(), tally.clone(), 1, &spec(change)).as_of_differs,
                 differs,
                 "{ms} {change:?}"
             );
@@ -108,7 +115,7 @@ fn a_rebuilt_lane_may_be_as_of_a_vote_that_has_changed_since() {
     let (findings, mut tally) = lane();
     tally.head = Head { as_of: at(1), sealed: true, ..tally.head };
     tally.count.as_of = at(1);
-    let verdict = |change| Lane::judge(0, findings.clone(), tally.clone(), 1, change).verdict();
+    let verdict = |change| Lane::judge(0, findings.clone(), tally.clone(), 1, &spec(change)).verdict();
     assert_eq!((verdict(VoteChange::UntilClose), verdict(VoteChange::Never)), (Verdict::Exact, Verdict::Different));
 }
 
@@ -125,6 +132,6 @@ fn changing_votes_leave_counters_undecided_and_hide_no_other_difference() {
 #[test]
 fn a_lane_past_the_polls_last_is_different() {
     let (findings, tally) = lane();
-    let lane = Lane::judge(1, findings, tally, 1, VoteChange::Never);
+    let lane = Lane::judge(1, findings, tally, 1, &spec(VoteChange::Never));
     assert_eq!((lane.verdict(), lane.is_mendable()), (Verdict::Different, false));
 }

@@ -26,6 +26,7 @@ use landslide_domain::{
     lane::{LANE_PROPAGATION_MS, LANES_MAX, Partitions},
     member::Stamp,
     poll::{OwnerOrder, Poll, PollSpec, Rules, Settings},
+    series::SlotWidth,
     tenant::TenantKey,
     time::Timestamp,
     usage::Month,
@@ -35,7 +36,7 @@ use super::{
     DynamoDb, Outcome, StoreError,
     batch::read_batch,
     change::Change,
-    item::{Attributes, Item, attribute, binary, number, string, time},
+    item::{Attributes, Item, attribute, binary, number, string, time, unreadable},
     store_error,
 };
 use crate::{
@@ -126,6 +127,8 @@ const PARTITIONS: &str = "partitions";
 const PAUSED_FROM: &str = "paused_from";
 /// The attribute with the tenant that the poll is offered to, if it is.
 const OFFERED_TO: &str = "offered_to";
+/// The attribute with the width of the slots of a poll's series. Absent where there is none.
+const SLOT_WIDTH: &str = "slot_width";
 /// The attribute with the poll that this one was copied from, if it was.
 const COPIED_FROM: &str = "copied_from";
 /// The attribute with the number of lanes.
@@ -539,6 +542,7 @@ fn rules_attributes(rules: &Rules) -> impl Iterator<Item = (&'static str, Option
         (CLOSING, Some(time(settings.spec.closes_at.unwrap_or(Timestamp::LATEST)))),
         ("request_hash", Some(binary(rules.request_hash))),
         (PAUSED_FROM, settings.paused_from.map(time)),
+        (SLOT_WIDTH, settings.slot_width.map(|width| string(width.name()))),
         (OFFERED_TO, settings.offered_to.as_ref().map(|tenant| string(tenant.as_str()))),
         (COPIED_FROM, rules.copied_from.as_ref().map(|source| string(source.as_str()))),
         (STAMP, stamp.map(string)),
@@ -564,7 +568,7 @@ fn parse_id(id: &str) -> Result<PollId, StoreError> {
 
 /// The names of the attributes that make a poll's settings, but for its id.
 fn settings_names() -> impl Iterator<Item = &'static str> {
-    PollSpec::NAMES.iter().copied().chain([PAUSED_FROM, OFFERED_TO, REVISION, CREATED_AT])
+    PollSpec::NAMES.iter().copied().chain([PAUSED_FROM, OFFERED_TO, SLOT_WIDTH, REVISION, CREATED_AT])
 }
 
 /// Parses a poll's place in its tenant's list.
@@ -580,9 +584,14 @@ fn read_settings(item: &Item) -> Result<Settings, StoreError> {
         spec: PollSpec::read(|name| attributes.setting(name))?,
         paused_from: attributes.optional_time(PAUSED_FROM)?,
         offered_to: attributes.optional_string(OFFERED_TO)?.map(TenantKey::stored),
+        slot_width: attributes.optional_string(SLOT_WIDTH)?.map(read_slot_width).transpose()?,
         revision: attributes.number(REVISION)?,
         created_at: attributes.time(CREATED_AT)?,
     })
+}
+
+fn read_slot_width(name: &str) -> Result<SlotWidth, StoreError> {
+    SlotWidth::ALL.into_iter().find(|width| width.name() == name).ok_or_else(|| unreadable(SLOT_WIDTH))
 }
 
 /// Parses a poll's rules from its item RULES.

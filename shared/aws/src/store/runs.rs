@@ -6,10 +6,10 @@ use aws_sdk_dynamodb::{
 };
 use futures_util::{StreamExt, TryStreamExt, stream};
 use landslide_domain::{
-    entries::Entries,
+    entries::{Entries, PerSet, Set},
     keys,
     lane::LaneKey,
-    runs::{Dropped, LaneEntries, NewRun, Run, RunName},
+    runs::{Dropped, Kept, LaneEntries, NewRun, Run, RunName},
 };
 
 use super::{
@@ -19,44 +19,76 @@ use super::{
     store_error,
 };
 
-/// The attribute of HEAD and COUNT with the lane's entries. Absent where there were never any. Code that does not know it
-/// takes it for a counter that is no number, and leaves the lane alone.
-pub(super) const ENTRIES: &str = "entries";
+/// The attributes of HEAD and COUNT with the lane's entries of each multiset. Absent where there were never any. Code that
+/// does not know them takes them for counters that are no numbers, and leaves the lane alone.
+pub(super) const ENTRIES: PerSet<&str> = PerSet { cells: "cells", ballots: "entries" };
+/// The attribute that counts a lane's sweeps, and the one for runs replaced since the last. Both are in the map of ballots.
+const SWEEPS: &str = "sweeps";
+const REPLACED: &str = "replaced";
+/// The attribute of a row with the run's entries.
+const CONTENT: &str = "entries";
 /// Bytes of a run in that attribute: version, attempt, level, chunks, bytes.
 const RUN_BYTES: usize = 8 + 8 + 1 + 2 + 4;
 /// How many rows of a run are read, written or deleted at once.
 const ROWS_AT_ONCE: usize = 8;
 
-/// The attribute for a lane's entries. `None` where there were never any.
-pub(super) fn entries_attribute(entries: &LaneEntries) -> Option<AttributeValue> {
-    if *entries == LaneEntries::default() {
-        return None;
-    }
-    let runs: Vec<u8> = entries.runs.iter().flat_map(run_bytes).collect();
-    let mut map = Item::from([
-        ("near".to_owned(), binary(entries.near.encode())),
-        ("runs".to_owned(), binary(runs)),
-        ("sweeps".to_owned(), number(entries.sweeps)),
-        ("replaced".to_owned(), number(entries.replaced)),
-    ]);
-    if let Some(dropped) = entries.dropped {
-        map.insert("dropped".to_owned(), string(dropped_word(dropped)));
-    }
-    Some(AttributeValue::M(map))
+/// The attributes for a lane's entries.
+pub(super) fn entries_attributes(entries: &LaneEntries) -> impl Iterator<Item = (&'static str, AttributeValue)> {
+    let none = LaneEntries::default();
+    let cells = (entries.kept.cells != none.kept.cells).then(|| kept_map(&entries.kept.cells));
+    let ballots = (LaneEntries { kept: PerSet { cells: Kept::default(), ..entries.kept.clone() }, ..*entries } != none)
+        .then(|| {
+            let mut map = kept_map(&entries.kept.ballots);
+            map.insert(SWEEPS.to_owned(), number(entries.sweeps));
+            map.insert(REPLACED.to_owned(), number(entries.replaced));
+            map
+        });
+    let cells = cells.map(|map| (ENTRIES.cells, AttributeValue::M(map)));
+    cells.into_iter().chain(ballots.map(|map| (ENTRIES.ballots, AttributeValue::M(map))))
 }
 
-/// Parses the attribute for a lane's entries.
-pub(super) fn read_entries(attribute: Option<&AttributeValue>) -> Result<LaneEntries, StoreError> {
-    let Some(attribute) = attribute else { return Ok(LaneEntries::default()) };
-    let map = attribute.as_m().map_err(|_| unreadable())?;
-    let bytes = |name: &str| map.get(name).and_then(|bytes| bytes.as_b().ok()).map(|bytes| bytes.as_ref());
-    let attributes = Attributes(map);
-    let dropped = attributes.optional_string("dropped")?;
+fn kept_map(kept: &Kept) -> Item {
+    let runs: Vec<u8> = kept.runs.iter().flat_map(run_bytes).collect();
+    let mut map = Item::from([("near".to_owned(), binary(kept.near.encode())), ("runs".to_owned(), binary(runs))]);
+    if kept.missed() > 0 {
+        let missed = kept.runs.iter().map(|run| number(run.missed));
+        map.insert("missed".to_owned(), AttributeValue::L(missed.collect()));
+    }
+    if let Some(dropped) = kept.dropped {
+        map.insert("dropped".to_owned(), string(dropped_word(dropped)));
+    }
+    map
+}
+
+/// Parses a lane's entries from HEAD or COUNT.
+pub(super) fn read_entries(item: &Item) -> Result<LaneEntries, StoreError> {
+    let map = |set: Set| {
+        let map = item.get(*ENTRIES.of(set)).map(|map| map.as_m().map_err(|_| unreadable()));
+        map.transpose()
+    };
+    let (cells, ballots) = (map(Set::Cells)?, map(Set::Ballots)?);
+    let of_lane = |name| ballots.map_or(Ok(0), |map| Attributes(map).number(name));
     Ok(LaneEntries {
+        sweeps: of_lane(SWEEPS)?,
+        replaced: of_lane(REPLACED)?.try_into().map_err(|_| unreadable())?,
+        kept: PerSet {
+            cells: cells.map(read_kept).transpose()?.unwrap_or_default(),
+            ballots: ballots.map(read_kept).transpose()?.unwrap_or_default(),
+        },
+    })
+}
+
+fn read_kept(map: &Item) -> Result<Kept, StoreError> {
+    let bytes = |name: &str| map.get(name).and_then(|bytes| bytes.as_b().ok()).map(|bytes| bytes.as_ref());
+    let mut runs = read_runs(bytes("runs").ok_or_else(unreadable)?)?;
+    let missed = Attributes(map).optional_list("missed")?.unwrap_or_default();
+    for (run, missed) in runs.iter_mut().zip(missed) {
+        run.missed = missed.as_n().ok().and_then(|digits| digits.parse().ok()).ok_or_else(unreadable)?;
+    }
+    let dropped = Attributes(map).optional_string("dropped")?;
+    Ok(Kept {
         near: Entries::decode(bytes("near").ok_or_else(unreadable)?).map_err(|_| unreadable())?,
-        runs: read_runs(bytes("runs").ok_or_else(unreadable)?)?,
-        sweeps: attributes.number("sweeps")?,
-        replaced: attributes.number("replaced")?,
+        runs,
         dropped: dropped.map(|word| dropped_of(word).ok_or_else(unreadable)).transpose()?,
     })
 }
@@ -73,7 +105,7 @@ fn dropped_of(word: &str) -> Option<Dropped> {
 }
 
 fn run_bytes(run: &Run) -> impl Iterator<Item = u8> + use<> {
-    let Run { name: RunName { version, attempt }, level, chunks, bytes } = *run;
+    let Run { name: RunName { version, attempt }, level, chunks, bytes, .. } = *run;
     let numbers = version.to_be_bytes().into_iter().chain(attempt.to_be_bytes()).chain([level]);
     numbers.chain(chunks.to_be_bytes()).chain(bytes.to_be_bytes())
 }
@@ -92,11 +124,12 @@ fn read_run(bytes: &[u8; RUN_BYTES]) -> Run {
         level: number(16, 1) as u8,
         chunks: number(17, 2) as u16,
         bytes: number(19, 4) as u32,
+        missed: 0,
     }
 }
 
 fn unreadable() -> StoreError {
-    super::item::unreadable(ENTRIES)
+    super::item::unreadable(CONTENT)
 }
 
 /// The rows of runs in the Tallies table.
@@ -117,7 +150,7 @@ impl<D: DynamoDb> Runs<'_, D> {
     /// Nobody else writes under this name: a row that is there already is this one, whose answer was lost.
     async fn put_row(&self, lane: &LaneKey, row: RunRow, chunk: &[u8]) -> Result<(), LaneStoreError> {
         let mut item = row_key(lane, row);
-        item.insert(ENTRIES.to_owned(), binary(chunk));
+        item.insert(CONTENT.to_owned(), binary(chunk));
         let put = PutItemInput::builder()
             .table_name(self.table)
             .set_item(Some(item))
@@ -148,7 +181,7 @@ impl<D: DynamoDb> Runs<'_, D> {
             GetItemInput::builder().table_name(self.table).set_key(Some(row_key(lane, row))).consistent_read(true);
         let answer = self.db.get_item(get).await.map_err(|error| store_error("read a run", error))?;
         let Some(item) = answer.item() else { return Ok(None) };
-        let chunk = item.get(ENTRIES).and_then(|chunk| chunk.as_b().ok());
+        let chunk = item.get(CONTENT).and_then(|chunk| chunk.as_b().ok());
         Ok(Some(chunk.ok_or_else(unreadable)?.as_ref().to_vec()))
     }
 

@@ -26,13 +26,14 @@ use super::{
     DynamoDb, StoreError,
     item::{Attributes, Item, binary, number, string, time},
     lane_store::{LaneReader, LaneStore, LaneStoreError, RunRow, SeenIds},
-    runs::{ENTRIES, Runs, entries_attribute, read_entries},
+    runs::{ENTRIES, Runs, entries_attributes, read_entries},
     store_error, vote_ids,
 };
 use crate::config::{self, ConfigError};
 
 /// Attributes of HEAD and COUNT that are not counters.
-const NOT_COUNTERS: [&str; 7] = [keys::POLL_LANE, keys::ITEM, "version", "as_of", "recent", SEALED, ENTRIES];
+const NOT_COUNTERS: [&str; 8] =
+    [keys::POLL_LANE, keys::ITEM, "version", "as_of", "recent", SEALED, ENTRIES.cells, ENTRIES.ballots];
 /// The attribute that is true in a sealed HEAD, and absent otherwise. Code that does not know it can't read a sealed
 /// HEAD, and leaves it alone.
 const SEALED: &str = "sealed";
@@ -251,9 +252,7 @@ fn count_item(lane: &LaneKey, kind: &str, head: &Head) -> Item {
     if let Some(as_of) = head.as_of {
         item.insert("as_of".to_owned(), time(as_of));
     }
-    if let Some(entries) = entries_attribute(&head.entries) {
-        item.insert(ENTRIES.to_owned(), entries);
-    }
+    item.extend(entries_attributes(&head.entries).map(|(name, entries)| (name.to_owned(), entries)));
     item
 }
 
@@ -274,7 +273,7 @@ pub(super) fn read_count(item: &Item) -> Result<Count, StoreError> {
         version: attributes.number("version")?,
         as_of: attributes.optional_time("as_of")?,
         counters: Counters::from_entries(counters),
-        entries: read_entries(item.get(ENTRIES))?,
+        entries: read_entries(item)?,
     })
 }
 

@@ -1,5 +1,7 @@
 //! The Votes table: one item per voter and poll.
 
+use std::str::FromStr;
+
 use aws_sdk_dynamodb::{
     Client,
     operation::{
@@ -11,7 +13,7 @@ use aws_sdk_dynamodb::{
 };
 use aws_types::SdkConfig;
 use landslide_domain::{
-    ballot::Ballot,
+    ballot::{Ballot, Field, Fields, FullBallot, SEE_BALLOT},
     ids::VoterKey,
     keys,
     lane::{LANES_MAX, Partition},
@@ -21,7 +23,7 @@ use landslide_domain::{
 
 use super::{
     DynamoDb, StoreError,
-    item::{Attributes, Item, number, string, time},
+    item::{Attributes, Item, number, string, time, unreadable},
     store_error,
 };
 use crate::config::{self, ConfigError};
@@ -139,7 +141,7 @@ fn partition_of(poll: &Rules, voter: &VoterKey) -> String {
 }
 
 fn vote_item(poll: &Rules, voter: &VoterKey, vote: &Vote) -> Item {
-    let (choices, ballot) = ballot_attributes(vote.ballot);
+    let (choices, ballot) = ballot_attributes(vote.ballot.as_ref());
     let attributes = [
         (keys::POLL_PARTITION, Some(string(partition_of(poll, voter)))),
         (keys::VOTER, Some(string(voter.to_string()))),
@@ -153,60 +155,59 @@ fn vote_item(poll: &Rules, voter: &VoterKey, vote: &Vote) -> Item {
     attributes.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
 }
 
-/// The attribute with the option ids of choices; of any other ballot, what is no list: code that knows choices only can't
-/// read it, and passes it on for a redrive. Absent in a retracted vote.
+/// The attribute with the option ids of choices, or the word that says where a full ballot is. Absent in a retracted vote.
 const CHOICES: &str = "choices";
-/// In place of choices.
-const SEE_BALLOT: &str = "see ballot";
-/// The attribute with any other ballot.
+/// The attribute with a full ballot.
 const BALLOT: &str = "ballot";
-/// In a ballot: by which rules it has its entries.
-const RULES: &str = "rules";
-/// The only rules there are.
-const RULES_NOW: u8 = 1;
-/// In a ballot: option ids, best first.
-const RANKING: &str = "ranking";
 
 /// The attributes `choices` and `ballot`.
-fn ballot_attributes(ballot: Option<Ballot>) -> (Option<AttributeValue>, Option<AttributeValue>) {
-    let ids = |ids: &mut dyn Iterator<Item = u8>| AttributeValue::L(ids.map(number).collect());
+fn ballot_attributes(ballot: Option<&Ballot>) -> (Option<AttributeValue>, Option<AttributeValue>) {
     match ballot {
         None => (None, None),
-        Some(Ballot::Choices(choices)) => (Some(ids(&mut choices.iter())), None),
-        Some(Ballot::Ranking(ranking)) => {
-            let ranking = (RANKING.to_owned(), ids(&mut ranking.iter()));
-            let ballot = Item::from([(RULES.to_owned(), number(RULES_NOW)), ranking]);
-            (Some(string(SEE_BALLOT)), Some(AttributeValue::M(ballot)))
+        Some(Ballot::Choices(choices)) => (Some(AttributeValue::L(choices.iter().map(number).collect())), None),
+        Some(Ballot::Full(full)) => {
+            let fields = full.fields().into_iter().map(|(name, field)| (name.into_owned(), field_attribute(&field)));
+            (Some(string(SEE_BALLOT)), Some(AttributeValue::M(fields.collect())))
         }
+    }
+}
+
+fn field_attribute(field: &Field<'_>) -> AttributeValue {
+    match field {
+        Field::Number(value) => number(value),
+        Field::Text(text) => string(text.as_ref()),
+        Field::Numbers(numbers) => AttributeValue::L(numbers.iter().map(number).collect()),
     }
 }
 
 fn read_ballot(item: &Item) -> Result<Option<Ballot>, StoreError> {
-    let unreadable = |name: &str| StoreError::Broken(format!("read item: attribute {name} is not what it should be"));
-    match item.get(CHOICES) {
-        None => Ok(None),
-        Some(AttributeValue::L(ids)) => {
-            let ballot = read_numbers(ids).and_then(|ids| Ballot::of_options(&ids));
-            ballot.map(Some).ok_or_else(|| unreadable(CHOICES))
-        }
+    let ballot = match item.get(CHOICES) {
+        None => return Ok(None),
+        Some(AttributeValue::L(ids)) => read_numbers(ids).and_then(|ids| Ballot::of_options(&ids)),
         Some(AttributeValue::S(see)) if see == SEE_BALLOT => {
-            let ballot = item.get(BALLOT).and_then(|ballot| ballot.as_m().ok()).and_then(read_map);
-            ballot.map(Some).ok_or_else(|| unreadable(BALLOT))
+            let fields = item.get(BALLOT).and_then(|ballot| ballot.as_m().ok()).and_then(read_fields);
+            fields.and_then(FullBallot::read).map(|full| Ballot::Full(Box::new(full)))
         }
-        Some(_) => Err(unreadable(CHOICES)),
+        Some(_) => None,
+    };
+    ballot.map(Some).ok_or_else(|| unreadable(CHOICES))
+}
+
+fn read_fields(ballot: &Item) -> Option<Fields<'_>> {
+    ballot.iter().map(|(name, attribute)| Some((name.as_str().into(), read_field(attribute)?))).collect()
+}
+
+fn read_field(attribute: &AttributeValue) -> Option<Field<'_>> {
+    match attribute {
+        AttributeValue::N(digits) => digits.parse().ok().map(Field::Number),
+        AttributeValue::S(text) => Some(Field::Text(text.into())),
+        AttributeValue::L(list) => read_numbers(list).map(Field::Numbers),
+        _ => None,
     }
 }
 
-fn read_map(ballot: &Item) -> Option<Ballot> {
-    let attributes = Attributes(ballot);
-    let rules: u8 = attributes.number(RULES).ok()?;
-    let ranking = attributes.optional_list(RANKING).ok()??;
-    (rules == RULES_NOW).then_some(())?;
-    Ballot::of_ranking(&read_numbers(ranking)?)
-}
-
-fn read_numbers(list: &[AttributeValue]) -> Option<Vec<u64>> {
-    list.iter().map(|id| id.as_n().ok()?.parse().ok()).collect()
+fn read_numbers<T: FromStr>(list: &[AttributeValue]) -> Option<Vec<T>> {
+    list.iter().map(|number| number.as_n().ok()?.parse().ok()).collect()
 }
 
 fn read_stored(poll: &Rules, partition: Partition, item: &Item) -> StoredVote {

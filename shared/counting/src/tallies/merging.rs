@@ -12,7 +12,7 @@ use landslide_aws::{
 use landslide_domain::{
     entries::Entries,
     lane::LaneKey,
-    runs::{Attempt, Dropped, LaneEntries, NewRun, Run, RunName},
+    runs::{Attempt, Dropped, LaneEntries, NewRun, Run, RunName, ToMerge},
     tally::Head,
 };
 
@@ -43,11 +43,14 @@ impl<S: LaneStore, C: Clock> Tallies<S, C> {
 pub async fn merge(store: &impl LaneStore, lane: &LaneKey, attempt: &Attempt) -> Result<bool, LaneStoreError> {
     let before = store.read_head(lane).await?;
     let to_merge = before.entries.to_merge(&attempt.limits).filter(|_| !before.sealed);
-    let Some((runs, level)) = to_merge else { return Ok(false) };
-    let sum = match sum(store, lane, &runs).await? {
-        Ok(entries) => NewRun::of(attempt.run_name(before.version), level, &entries, &attempt.limits)
-            .filter(|run| run.fits(&attempt.limits))
-            .map_or(Sum::Dropped(Dropped::TooMany), Sum::Run),
+    let Some(merge) = to_merge else { return Ok(false) };
+    let sum = match sum(store, lane, &merge.runs).await? {
+        Ok(entries) => {
+            let missed = merge.runs.iter().map(|run| run.missed).sum();
+            let name = attempt.run_name(before.version, merge.set);
+            let run = NewRun::merged(missed, name, merge.level, &entries, &attempt.limits);
+            run.map_or(Sum::Dropped(Dropped::TooMany), Sum::Run)
+        }
         Err(_) => Sum::Dropped(Dropped::Lost),
     };
     if let Sum::Run(run) = &sum {
@@ -55,20 +58,20 @@ pub async fn merge(store: &impl LaneStore, lane: &LaneKey, attempt: &Attempt) ->
     }
     // Again, as flushes have gone on, and a sweep may have deleted the new run.
     let head = store.read_head(lane).await?;
-    let Some(entries) = after_merge(&head, &before.entries, &runs, &sum) else { return Ok(false) };
+    let Some(entries) = after_merge(&head, &before.entries, &merge, &sum) else { return Ok(false) };
     write(store, lane, &head, entries).await?;
     Ok(true)
 }
 
-fn after_merge(head: &Head, before: &LaneEntries, runs: &[Run], sum: &Sum) -> Option<LaneEntries> {
+fn after_merge(head: &Head, before: &LaneEntries, merge: &ToMerge, sum: &Sum) -> Option<LaneEntries> {
     let run = match sum {
         Sum::Run(new) => Some(new.run),
         Sum::Dropped(_) => None,
     };
-    let merged = head.entries.merged(before, runs, run).filter(|_| !head.sealed)?;
+    let merged = head.entries.merged(before, merge, run).filter(|_| !head.sealed)?;
     Some(match sum {
         Sum::Run(_) => merged,
-        Sum::Dropped(why) => head.entries.without(*why),
+        Sum::Dropped(why) => head.entries.without(merge.set, *why),
     })
 }
 
@@ -106,7 +109,7 @@ pub async fn sweep(store: &impl LaneStore, lane: &LaneKey) -> Result<(), LaneSto
     let rows = store.list_runs(lane).await?;
     let head = store.read_head(lane).await?;
     let swept = write(store, lane, &head, head.entries.swept()).await?;
-    let is_named = |name: RunName| swept.entries.runs.iter().any(|run| run.name == name);
+    let is_named = |name: RunName| swept.entries.runs().any(|run| run.name == name);
     let unnamed: Vec<_> = rows.into_iter().filter(|(name, _)| !is_named(*name)).collect();
     store.delete_runs(lane, &unnamed).await
 }

@@ -4,7 +4,12 @@
 //! the next COUNT does not name it, or it is lost.
 
 use landslide_aws::store::{LaneReader, LaneStoreError};
-use landslide_domain::{entries::Entries, lane::LaneKey, runs::Dropped, tally::Count};
+use landslide_domain::{
+    entries::{Entries, PerSet, Set},
+    lane::LaneKey,
+    runs::{Dropped, Run},
+    tally::Count,
+};
 
 use super::merging::sum;
 
@@ -22,27 +27,47 @@ pub enum ReadError {
     Overtaken(LaneKey),
 }
 
+/// A lane's entries of each multiset, or why there are none.
+pub type Read = PerSet<Result<Entries, Dropped>>;
+
 /// Reads COUNT and the entries that belong to it, or why the lane has none. The counts are exact either way.
-pub async fn read_entries(
-    store: &impl LaneReader,
-    lane: &LaneKey,
-) -> Result<(Count, Result<Entries, Dropped>), ReadError> {
+pub async fn read_entries(store: &impl LaneReader, lane: &LaneKey) -> Result<(Count, Read), ReadError> {
     let mut count = store.read_count(lane).await?;
+    let mut lost = PerSet::<bool>::default();
     for _ in 0..=AGAIN_MAX {
-        if let Some(dropped) = count.entries.dropped {
-            return Ok((count, Err(dropped)));
-        }
-        let gone = match sum(store, lane, &count.entries.runs).await? {
-            Ok(mut entries) => {
-                entries.merge(&count.entries.near);
-                return Ok((count, Ok(entries)));
-            }
+        let gone = match read_kept(store, lane, &count, lost).await? {
+            Ok(read) => return Ok((count, read)),
             Err(gone) => gone,
         };
         count = store.read_count(lane).await?;
-        if count.entries.runs.contains(&gone) {
-            return Ok((count, Err(Dropped::Lost)));
+        for set in Set::ALL {
+            *lost.of_mut(set) |= count.entries.kept.of(set).runs.contains(&gone);
         }
     }
     Err(ReadError::Overtaken(lane.clone()))
+}
+
+/// The entries that belong to a COUNT, without the multisets that are known to be lost; or the first run that is gone.
+async fn read_kept(
+    store: &impl LaneReader,
+    lane: &LaneKey,
+    count: &Count,
+    lost: PerSet<bool>,
+) -> Result<Result<Read, Run>, LaneStoreError> {
+    let mut read = PerSet { cells: Err(Dropped::Lost), ballots: Err(Dropped::Lost) };
+    for set in Set::ALL {
+        let kept = count.entries.kept.of(set);
+        *read.of_mut(set) = match kept.dropped {
+            Some(dropped) => Err(dropped),
+            None if *lost.of(set) => Err(Dropped::Lost),
+            None => match sum(store, lane, &kept.runs).await? {
+                Ok(mut entries) => {
+                    entries.merge(&kept.near);
+                    Ok(entries)
+                }
+                Err(gone) => return Ok(Err(gone)),
+            },
+        };
+    }
+    Ok(Ok(read))
 }

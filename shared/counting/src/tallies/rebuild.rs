@@ -15,7 +15,7 @@ use landslide_aws::{
 };
 use landslide_domain::{
     ballot::Ballot,
-    entries::Entries,
+    entries::{Entries, PerSet},
     ids::PollId,
     lane::{LaneKey, Partition},
     poll::{Rules, Settings, VoteChange},
@@ -59,7 +59,7 @@ pub struct LaneRecount {
     /// The counts.
     pub counters: Counters,
     /// The entries.
-    pub entries: Entries,
+    pub entries: PerSet<Entries>,
     /// When the newest was cast.
     pub newest: Option<Timestamp>,
 }
@@ -145,7 +145,7 @@ fn recount_page(votes: &[StoredVote]) -> Recount {
     let mut lanes: BTreeMap<u8, (Vec<Ballot>, Option<Timestamp>)> = BTreeMap::new();
     for (_, vote) in votes.iter().flatten() {
         let (standing, newest) = lanes.entry(vote.lane).or_default();
-        standing.extend(vote.ballot);
+        standing.extend(vote.ballot.clone());
         *newest = (*newest).max(Some(vote.cast_at));
     }
     let sum_up = |(lane, (votes, newest))| {
@@ -205,8 +205,8 @@ pub async fn replace(
         .ok_or_else(|| LaneStoreError::Broken(format!("no version is left after {} of COUNT", count.version)))?;
     let LaneRecount { counters, entries, .. } = recounted;
     let attempt = Attempt { random: fastrand::u64(..), limits };
-    let (entries, run) = sealed.entries.replaced_by(entries, version, &attempt);
-    if let Some(run) = &run {
+    let (entries, runs) = sealed.entries.replaced_by(entries, version, &attempt);
+    for run in &runs {
         store.put_run(lane, run).await?;
     }
     let rebuilt = Head { version, counters, entries, as_of, recent: Ids::new(), sealed: true };

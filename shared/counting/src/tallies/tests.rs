@@ -12,20 +12,22 @@ use landslide_aws::{
 use landslide_domain::{
     ballot::Ballot,
     change::VoteId,
-    entries::Entries,
+    entries::{Entries, PerSet, Set},
     ids::{PollId, VoterKey},
     lane::Partitions,
     recount::{recount, recount_whole},
-    runs::{Attempt, Dropped, LaneEntries, NewRun, RUN_LIMITS, Run, RunLimits, RunName},
+    runs::{Attempt, Dropped, Kept, NewRun, RUN_LIMITS, Run, RunLimits, RunName},
     tally::{Count, Counters, SeenRow},
-    testing::{at, changes_of, disorder, histories, last_choices, non_zero, poll_asked_for, ranked_histories},
+    testing::{
+        at, changes_of, disorder, full_histories, histories, last_choices, non_zero, poll_asked_for, ranked_histories,
+    },
     time::Timestamp,
 };
 use proptest::prelude::*;
 use serde_json::json;
 
 use super::{
-    reading::{AGAIN_MAX, ReadError, read_entries},
+    reading::{AGAIN_MAX, Read, ReadError, read_entries},
     rebuild::{LaneRecount, Rebuild},
     *,
 };
@@ -52,17 +54,20 @@ struct Table {
     ids_read: usize,
     /// How many ids may still be read; `None` for any number.
     ids_left: Option<usize>,
+    /// Whether all votes are rankings.
+    are_rankings: bool,
     /// How often all runs are still replaced just before one is read.
     replacements: u32,
 }
 
 impl Table {
     /// What a reader of COUNT puts together: its own entries, and its runs.
-    fn entries(&self, lane: &LaneKey) -> Entries {
-        let LaneEntries { near, runs, .. } = &self.counts[lane].entries;
-        let mut all = near.clone();
-        runs.iter().for_each(|run| all.merge(&self.runs[&(lane.clone(), (run.name, 0))]));
-        all
+    fn entries(&self, lane: &LaneKey) -> PerSet<Entries> {
+        self.counts[lane].entries.kept.clone().map(|_, Kept { near, runs, .. }| {
+            let mut all = near;
+            runs.iter().for_each(|run| all.merge(&self.runs[&(lane.clone(), (run.name, 0))]));
+            all
+        })
     }
 
     /// As if a merge and a sweep came between: the same entries under other names, and a COUNT that says so.
@@ -73,17 +78,19 @@ impl Table {
             .collect();
         for count in self.counts.values_mut() {
             count.version += 1;
-            count.entries.runs.iter_mut().for_each(|run| run.name = renamed(run.name));
+            for set in Set::ALL {
+                count.entries.kept.of_mut(set).runs.iter_mut().for_each(|run| run.name = renamed(run.name));
+            }
         }
     }
 
     /// At every version that a reader sees, rankings add up to the counters beside them.
     fn hold_entries_against_counters(&self, lane: &LaneKey) {
         let count = &self.counts[lane];
-        if count.entries == LaneEntries::default() || count.entries.dropped.is_some() {
+        if !self.are_rankings || count.entries.kept.ballots.dropped.is_some() {
             return;
         }
-        let entries = self.entries(lane);
+        let entries = self.entries(lane).ballots;
         let of_first = |id: u8| entries.rankings().filter(|(ids, _)| ids[0] == id).map(|(_, times)| times).sum::<i64>();
         assert_eq!(entries.rankings().map(|(_, times)| times).sum::<i64>(), count.counters.ballots());
         (0..6).for_each(|id| assert_eq!(of_first(id), count.counters.option(id)));
@@ -91,7 +98,7 @@ impl Table {
 }
 
 fn renamed(name: RunName) -> RunName {
-    RunName { attempt: name.attempt ^ 1, ..name }
+    RunName { attempt: name.attempt ^ 2, ..name }
 }
 
 /// One table, used by several processes in turn, with lost answers.
@@ -310,7 +317,7 @@ proptest! {
         run(async {
             for part in votes.chunks(batch) {
                 let mut lanes: BTreeMap<LaneKey, Vec<Change>> = BTreeMap::new();
-                part.iter().for_each(|(lane, change)| lanes.entry(lane.clone()).or_default().push(*change));
+                part.iter().for_each(|(lane, change)| lanes.entry(lane.clone()).or_default().push(change.clone()));
                 for (lane, changes) in &lanes {
                     deliver(&process, lane, changes).await;
                     deliver(&process, lane, changes).await;
@@ -323,19 +330,20 @@ proptest! {
 
         let mut total = Counters::default();
         model.table.borrow().counts.values().for_each(|count| total.merge(&count.counters));
-        let expected = recount(votes.iter().filter_map(|(_, change)| change.to));
+        let expected = recount(votes.iter().filter_map(|(_, change)| change.to.clone()));
         prop_assert_eq!(non_zero(&total), non_zero(&expected));
     }
 }
 
 proptest! {
     #[test]
-    fn entries_of_rankings_are_counted_exactly_by_two_processes_while_runs_are_merged_and_swept(
-        histories in ranked_histories(), repeats in 0usize..150, seed in any::<u64>(), batch in 1usize..12,
+    fn entries_are_counted_exactly_by_two_processes_while_runs_are_merged_and_swept(
+        (histories, are_rankings) in some_histories(), repeats in 0usize..150, seed in any::<u64>(), batch in 1usize..12,
         fault_every in prop_oneof![Just(0usize), 10usize..60],
     ) {
         let sent = disorder(&changes_of(&histories), repeats, seed);
         let model = Model::new(seed, fault_every);
+        model.table.borrow_mut().are_rankings = are_rankings;
         // As two versions of the code, with limits of their own.
         let processes = [(20, 2), (60, 3)].map(|(near_bytes_max, runs_of_a_level_max)| {
             let runs = RunLimits { near_bytes_max, runs_of_a_level_max, ..RUN_LIMITS };
@@ -361,8 +369,16 @@ proptest! {
     }
 }
 
+/// Histories with entries, and whether all of their ballots are rankings.
+fn some_histories() -> impl Strategy<Value = (Vec<Vec<Option<Ballot>>>, bool)> {
+    prop_oneof![
+        ranked_histories().prop_map(|histories| (histories, true)),
+        full_histories().prop_map(|histories| (histories, false)),
+    ]
+}
+
 /// A lane whose runs hold many different rankings, and what they sum to.
-fn lane_with_runs(model: &Model, runs: usize) -> Entries {
+fn lane_with_runs(model: &Model, runs: usize) -> PerSet<Entries> {
     let process = Tallies::new(model.clone(), remembering(1 << 20), Turns::default());
     let ranking = |number: u64| {
         let digits = [number % 10, 10 + number / 10 % 10, 20 + number / 100 % 10];
@@ -375,19 +391,19 @@ fn lane_with_runs(model: &Model, runs: usize) -> Entries {
             process.apply(&lane(0), part).await.unwrap();
         }
     });
-    recount_whole(votes.iter().filter_map(|change| change.to)).1
+    recount_whole(votes.iter().filter_map(|change| change.to.clone())).1
 }
 
 #[test]
 fn more_runs_than_a_level_may_have_become_one_of_the_next() {
     let model = Model::new(1, 0);
-    let levels = || model.table.borrow().heads[&lane(0)].entries.runs.iter().map(|run| run.level).collect::<Vec<_>>();
+    let levels = || model.table.borrow().heads[&lane(0)].entries.runs().map(|run| run.level).collect::<Vec<_>>();
     let entries = lane_with_runs(&model, RUN_LIMITS.runs_of_a_level_max);
     assert!(!run(merging::merge(&model, &lane(0), &ATTEMPT)).unwrap());
     assert_eq!((levels(), model.table.borrow().entries(&lane(0))), (vec![0; RUN_LIMITS.runs_of_a_level_max], entries));
 
     let model = Model::new(1, 0);
-    let levels = || model.table.borrow().heads[&lane(0)].entries.runs.iter().map(|run| run.level).collect::<Vec<_>>();
+    let levels = || model.table.borrow().heads[&lane(0)].entries.runs().map(|run| run.level).collect::<Vec<_>>();
     let entries = lane_with_runs(&model, RUN_LIMITS.runs_of_a_level_max + 1);
     assert!(run(merging::merge(&model, &lane(0), &ATTEMPT)).unwrap());
     assert_eq!((levels(), model.table.borrow().entries(&lane(0))), (vec![1], entries));
@@ -403,25 +419,29 @@ fn a_lane_whose_run_is_gone_goes_on_without_entries() {
     model.table.borrow_mut().runs.pop_last();
     assert!(run(merging::merge(&model, &lane(0), &ATTEMPT)).unwrap());
     let head = model.table.borrow().heads[&lane(0)].clone();
-    assert_eq!((head.entries.dropped, head.entries.runs.len()), (Some(Dropped::Lost), 0));
+    assert_eq!((head.entries.kept.ballots.dropped, head.entries.runs().count()), (Some(Dropped::Lost), 0));
     let process = Tallies::new(model.clone(), remembering(1 << 20), Turns::default());
     let further = Change { to: Ballot::of_ranking(&[3]), ..vote(1_000_000, 0) };
     let applied = run(process.apply(&lane(0), &[further])).unwrap();
     assert_eq!(applied.progress.unwrap().ballots, head.counters.ballots() + 1);
-    assert_eq!(model.table.borrow().heads[&lane(0)].entries.dropped, Some(Dropped::Lost));
+    assert_eq!(model.table.borrow().heads[&lane(0)].entries.kept.ballots.dropped, Some(Dropped::Lost));
+}
+
+fn all(entries: PerSet<Entries>) -> Read {
+    entries.map(|_, entries| Ok(entries))
 }
 
 #[test]
 fn a_reader_puts_the_entries_of_count_and_of_its_runs_together() {
     let model = Model::new(1, 0);
-    assert_eq!(run(read_entries(&model, &lane(0))).unwrap(), (Count::default(), Ok(Entries::default())));
+    assert_eq!(run(read_entries(&model, &lane(0))).unwrap(), (Count::default(), all(PerSet::default())));
     let mut entries = lane_with_runs(&model, 3);
     let process = Tallies::new(model.clone(), remembering(1 << 20), Turns::default());
     let near = Change { to: Ballot::of_ranking(&[3]), ..vote(1_000_000, 0) };
-    run(process.apply(&lane(0), &[near])).unwrap();
-    entries.merge(&recount_whole(near.to).1);
+    run(process.apply(&lane(0), std::slice::from_ref(&near))).unwrap();
+    entries.merge(&recount_whole(near.to.clone()).1);
     let (count, read) = run(read_entries(&model, &lane(0))).unwrap();
-    assert_eq!((count.counters.ballots(), read), (301, Ok(entries)));
+    assert_eq!((count.counters.ballots(), read), (301, all(entries)));
 }
 
 #[test]
@@ -430,7 +450,7 @@ fn a_reader_whose_runs_are_replaced_begins_again_a_few_times() {
     let entries = lane_with_runs(&model, 1);
     model.table.borrow_mut().replacements = AGAIN_MAX;
     let (count, read) = run(read_entries(&model, &lane(0))).unwrap();
-    assert_eq!((count.version, read), (1 + u64::from(AGAIN_MAX), Ok(entries)));
+    assert_eq!((count.version, read), (1 + u64::from(AGAIN_MAX), all(entries)));
     model.table.borrow_mut().replacements = AGAIN_MAX + 1;
     let given_up = run(read_entries(&model, &lane(0)));
     assert!(matches!(given_up, Err(ReadError::Overtaken(of)) if of == lane(0)));
@@ -443,10 +463,12 @@ fn a_reader_tells_that_entries_are_dropped_and_still_has_the_counts() {
     // Named still, and gone: nobody has marked the lane yet.
     model.table.borrow_mut().runs.pop_first();
     let (count, read) = run(read_entries(&model, &lane(0))).unwrap();
-    assert_eq!((count.counters.ballots(), count.entries.dropped, read), (200, None, Err(Dropped::Lost)));
-    model.table.borrow_mut().counts.get_mut(&lane(0)).unwrap().entries.dropped = Some(Dropped::TooMany);
+    let kept = &count.entries.kept.ballots;
+    assert_eq!((count.counters.ballots(), kept.dropped, read.ballots), (200, None, Err(Dropped::Lost)));
+    assert_eq!(read.cells, Ok(Entries::default()), "the other multiset is whole");
+    model.table.borrow_mut().counts.get_mut(&lane(0)).unwrap().entries.kept.ballots.dropped = Some(Dropped::TooMany);
     let (count, read) = run(read_entries(&model, &lane(0))).unwrap();
-    assert_eq!((count.counters.ballots(), read), (200, Err(Dropped::TooMany)));
+    assert_eq!((count.counters.ballots(), read.ballots), (200, Err(Dropped::TooMany)));
 }
 
 /// Rebuilds a lane like an operator who starts over whenever a step fails.
@@ -465,7 +487,7 @@ async fn rebuild_until_done(store: &Model, lane: &LaneKey, recounted: &LaneRecou
 proptest! {
     #[test]
     fn a_rebuild_that_fails_at_any_step_still_ends_in_a_recount_that_stays(
-        histories in prop_oneof![histories(), ranked_histories()], repeats in 0usize..150, seed in any::<u64>(), batch in 1usize..60, lost in 0usize..4, fault_every in prop_oneof![Just(0usize), 6usize..40],
+        histories in prop_oneof![histories(), full_histories()], repeats in 0usize..150, seed in any::<u64>(), batch in 1usize..60, lost in 0usize..4, fault_every in prop_oneof![Just(0usize), 6usize..40],
     ) {
         let changes = changes_of(&histories);
         let (counters, entries) = recount_whole(last_choices(&histories));

@@ -117,7 +117,9 @@ mod tests {
             json!({
                 "question": from_nothing(json!("Q")), "options": from_nothing(json!(["a", "b"])),
                 "kind": from_nothing(json!("single")), "max_choices": from_nothing(json!(1)),
-                "seats": from_nothing(json!(1)),
+                "seats": from_nothing(json!(1)), "min_choices": from_nothing(json!(1)),
+                "write_in": from_nothing(json!(false)), "segments": from_nothing(json!([])),
+                "min_cell": from_nothing(json!(5)), "series": from_nothing(json!(false)),
                 "closes_at": from_nothing(json!(at(90))), "identity": from_nothing(json!("device")),
                 "vote_change": from_nothing(json!("never")), "results": from_nothing(json!("always")),
                 "peak_votes_per_second": from_nothing(json!(1_000)),

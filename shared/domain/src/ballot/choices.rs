@@ -1,5 +1,8 @@
 //! The options that a vote names.
 
+use super::{known_option, repeated_option, too_many, unknown_option};
+use crate::field_error::FieldError;
+
 /// The most options that a poll can have.
 pub const OPTIONS_MAX: usize = 100;
 
@@ -7,47 +10,22 @@ pub const OPTIONS_MAX: usize = 100;
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Choices(u128);
 
-/// Why ids are no valid choices.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum BallotError {
-    /// There is no id.
-    #[error("The vote names no option.")]
-    Empty,
-    /// No option of the poll has this id.
-    #[error("The vote names option {0}, which the poll does not have.")]
-    Unknown(u64),
-    /// This id is there twice.
-    #[error("The vote names option {0} twice.")]
-    Repeated(u64),
-    /// There are more ids than a voter may choose.
-    #[error("The vote names {named} options, and this poll takes at most {max}.")]
-    TooMany {
-        /// How many ids were sent.
-        named: usize,
-        /// How many the poll allows.
-        max: u8,
-    },
-    /// The poll's votes say something else.
-    #[error("The votes of this poll have `{0}`.")]
-    WrongKind(&'static str),
-}
-
 impl Choices {
     /// A set from ids in any order: each below `options`, none twice, at most `max`.
-    pub fn parse(ids: &[u64], options: u8, max: u8) -> Result<Self, BallotError> {
+    pub fn parse(ids: &[u64], options: u8, max: u8) -> Result<Self, FieldError> {
         let mut bits = 0u128;
-        for &id in ids {
-            let known = u8::try_from(id).ok().filter(|known| *known < options && usize::from(*known) < OPTIONS_MAX);
-            let bit = 1u128 << known.ok_or(BallotError::Unknown(id))?;
+        for (place, &id) in ids.iter().enumerate() {
+            let bit =
+                1u128 << known_option(id, options).ok_or_else(|| unknown_option(format!("/choices/{place}"), id))?;
             if bits & bit != 0 {
-                return Err(BallotError::Repeated(id));
+                return Err(repeated_option(format!("/choices/{place}"), id));
             }
             bits |= bit;
         }
         if ids.len() > usize::from(max) {
-            return Err(BallotError::TooMany { named: ids.len(), max });
+            return Err(too_many("/choices", ids.len(), max));
         }
-        Self::from_bits(bits).ok_or(BallotError::Empty)
+        Self::from_bits(bits).ok_or_else(|| FieldError::new("/choices", "names no option"))
     }
 
     /// A set from stored ids: each below 100, at least one, none twice.
@@ -119,12 +97,16 @@ mod tests {
 
     #[test]
     fn each_fault_has_its_name() {
-        assert_eq!(Choices::parse(&[], 3, 1), Err(BallotError::Empty));
-        assert_eq!(Choices::parse(&[3], 3, 1), Err(BallotError::Unknown(3)));
-        assert_eq!(Choices::parse(&[u64::MAX], 3, 1), Err(BallotError::Unknown(u64::MAX)));
-        assert_eq!(Choices::parse(&[100], u8::MAX, 1), Err(BallotError::Unknown(100)));
-        assert_eq!(Choices::parse(&[1, 1], 3, 2), Err(BallotError::Repeated(1)));
-        assert_eq!(Choices::parse(&[0, 1], 3, 1), Err(BallotError::TooMany { named: 2, max: 1 }));
+        for (ids, options, max, pointer, detail) in [
+            (&[][..], 3, 1, "/choices", "names no option"),
+            (&[0, 3], 3, 1, "/choices/1", "names option 3, which the poll does not have"),
+            (&[u64::MAX], 3, 1, "/choices/0", "names option 18446744073709551615, which the poll does not have"),
+            (&[100], u8::MAX, 1, "/choices/0", "names option 100, which the poll does not have"),
+            (&[1, 1], 3, 2, "/choices/1", "names option 1 again"),
+            (&[0, 1], 3, 1, "/choices", "names 2 options, and the poll takes at most 1"),
+        ] {
+            assert_eq!(Choices::parse(ids, options, max), Err(FieldError::new(pointer, detail)), "{ids:?}");
+        }
     }
 
     proptest! {

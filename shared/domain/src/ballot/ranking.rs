@@ -1,6 +1,7 @@
 //! The options that a vote ranks.
 
-use super::{BallotError, OPTIONS_MAX};
+use super::{OPTIONS_MAX, known_option, repeated_option, too_many, unknown_option};
+use crate::field_error::FieldError;
 
 /// The most options that a vote can rank.
 pub const RANKS_MAX: usize = 10;
@@ -15,14 +16,13 @@ pub struct Ranking {
 
 impl Ranking {
     /// A ranking from ids, best first: each below `options`, none twice, at most `max` and at most `RANKS_MAX`.
-    pub fn parse(ids: &[u64], options: u8, max: u8) -> Result<Self, BallotError> {
+    pub fn parse(ids: &[u64], options: u8, max: u8) -> Result<Self, FieldError> {
         let mut ranking = Self { ids: [0; RANKS_MAX], length: 0 };
         let mut seen = 0u128;
         for (place, &id) in ids.iter().enumerate() {
-            let known = u8::try_from(id).ok().filter(|known| *known < options && usize::from(*known) < OPTIONS_MAX);
-            let known = known.ok_or(BallotError::Unknown(id))?;
+            let known = known_option(id, options).ok_or_else(|| unknown_option(format!("/ranking/{place}"), id))?;
             if seen & 1 << known != 0 {
-                return Err(BallotError::Repeated(id));
+                return Err(repeated_option(format!("/ranking/{place}"), id));
             }
             seen |= 1 << known;
             if let Some(rank) = ranking.ids.get_mut(place) {
@@ -32,9 +32,9 @@ impl Ranking {
         }
         let max = max.min(RANKS_MAX as u8);
         if ids.len() > usize::from(max) {
-            return Err(BallotError::TooMany { named: ids.len(), max });
+            return Err(too_many("/ranking", ids.len(), max));
         }
-        if ids.is_empty() { Err(BallotError::Empty) } else { Ok(ranking) }
+        if ids.is_empty() { Err(FieldError::new("/ranking", "names no option")) } else { Ok(ranking) }
     }
 
     /// A ranking from stored ids: each below 100, none twice, 1 to `RANKS_MAX`.
@@ -89,18 +89,22 @@ mod tests {
 
     #[test]
     fn each_fault_has_its_name() {
-        assert_eq!(Ranking::parse(&[], 3, 1), Err(BallotError::Empty));
-        assert_eq!(Ranking::parse(&[3], 3, 1), Err(BallotError::Unknown(3)));
-        assert_eq!(Ranking::parse(&[u64::MAX], 3, 1), Err(BallotError::Unknown(u64::MAX)));
-        assert_eq!(Ranking::parse(&[100], u8::MAX, 1), Err(BallotError::Unknown(100)));
-        assert_eq!(Ranking::parse(&[1, 0, 1], 3, 2), Err(BallotError::Repeated(1)));
-        assert_eq!(Ranking::parse(&[0, 1], 3, 1), Err(BallotError::TooMany { named: 2, max: 1 }));
+        for (ids, max, pointer, detail) in [
+            (&[][..], 1, "/ranking", "names no option"),
+            (&[0, 3], 1, "/ranking/1", "names option 3, which the poll does not have"),
+            (&[u64::MAX], 1, "/ranking/0", "names option 18446744073709551615, which the poll does not have"),
+            (&[1, 0, 1], 2, "/ranking/2", "names option 1 again"),
+            (&[0, 1], 1, "/ranking", "names 2 options, and the poll takes at most 1"),
+        ] {
+            assert_eq!(Ranking::parse(ids, 3, max), Err(FieldError::new(pointer, detail)), "{ids:?}");
+        }
     }
 
     #[test]
     fn no_poll_takes_an_eleventh_rank() {
         let ids: Vec<u64> = (0..11).collect();
-        assert_eq!(Ranking::parse(&ids, 100, 100), Err(BallotError::TooMany { named: 11, max: 10 }));
+        let error = FieldError::new("/ranking", "names 11 options, and the poll takes at most 10");
+        assert_eq!(Ranking::parse(&ids, 100, 100), Err(error));
         assert_eq!(Ranking::of_ids(&ids), None);
         assert!(Ranking::of_ids(&ids[..10]).is_some());
     }

@@ -32,10 +32,12 @@ impl CopyPoll {
             closes_at: ahead(spec.closes_at),
             ..spec.as_sent()
         };
-        // The default of max_choices follows the kind, and the option count unless it was set lower.
-        let follows_options = spec.max_choices == source.rules.options && sent.options.is_some();
-        if follows_options || sent.kind.is_some_and(|kind| kind != spec.kind) {
+        // The default of max_choices follows the option count unless it was set lower.
+        if spec.max_choices == source.rules.options && sent.options.is_some() {
             copied.max_choices = None;
+        }
+        if sent.kind.is_some_and(|kind| kind != spec.kind) {
+            copied = copied.of_no_kind();
         }
         let poll_id = source.rules.settings.poll_id.clone();
         let request_hash = self.hash(&poll_id);

@@ -2,7 +2,9 @@
 
 use serde::Deserialize;
 
-use super::{Changeable, Poll, Settings, closing::is_fixed, request::NewPoll, spec::SentSettings};
+use super::{
+    Changeable, Poll, Settings, closing::is_fixed, request::NewPoll, spec::SentSettings, valid::must_have_few_cells,
+};
 use crate::{error::Error, field_error::FieldError, lease::PROPAGATION_MS, time::Timestamp};
 
 /// The body of `PATCH /v1/polls/{poll_id}`. An absent field stays as it is; null clears a time.
@@ -49,13 +51,17 @@ impl EditPoll {
         } else if edited.rules.settings.spec.closes_at != current.spec.closes_at {
             may_close_at(current, edited.rules.settings.spec.closes_at, now)?;
         }
-        let new = &edited.rules.settings.spec;
         let is_settled = current.spec.opens_at.is_none_or(|opens_at| opens_at < earliest);
         if is_settled && differs_in_substance(poll, &edited) {
             return Err(not_editable(
                 "From 9 s before a poll opens, only closes_at and peak_votes_per_second may change.",
             ));
         }
+        if !is_settled {
+            edited.rules.settings.slot_width = edited.rules.settings.declared_slot_width();
+        }
+        must_have_few_cells(&edited.rules).map_err(|error| EditRefused::Invalid(vec![error]))?;
+        let new = &edited.rules.settings.spec;
         if is_settled && new.peak_votes_per_second < current.spec.peak_votes_per_second {
             return Err(not_editable("Once a poll opens, peak_votes_per_second may only be raised."));
         }

@@ -1,19 +1,18 @@
 //! Bodies of create and change requests, checked; every mistake is reported at once with its place.
 
-use std::collections::HashSet;
-
-use landslide_text::{likeness, normalise};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser::SerializeMap};
 use sha2::{Digest, Sha256};
 
-use super::{Kind, Poll, PollSpec, Rules, Settings, spec::SentSettings};
+use super::{
+    Kind, Poll, PollSpec, Rules, Settings,
+    spec::{MIN_CELL_DEFAULT, SentSettings},
+    valid,
+};
 use crate::{
-    ballot::{OPTIONS_MAX, RANKS_MAX},
     field_error::FieldError,
     ids::PollId,
     lane::{Partitions, lanes_for},
     member::Stamp,
-    method::Method,
     tenant::Tenant,
     time::Timestamp,
 };
@@ -31,9 +30,6 @@ pub const SEATS_MAX: usize = 20;
 /// The peak if none is announced, in votes a second.
 pub const PEAK_VOTES_PER_SECOND_DEFAULT: u32 = 1_000;
 
-/// The reason given for a label that people can't tell from another.
-const REPEATED: &str = "repeats an earlier label, or looks like it";
-
 /// The body of `POST /v1/polls` as sent: the types are right, nothing else is checked.
 #[derive(Clone, Debug)]
 pub struct CreatePoll(SentSettings);
@@ -44,7 +40,7 @@ impl<'de> Deserialize<'de> for CreatePoll {
         if sent.question.is_none() {
             return Err(de::Error::missing_field("question"));
         }
-        if sent.options.is_none() {
+        if sent.options.is_none() && sent.kind != Some(Kind::Text) {
             return Err(de::Error::missing_field("options"));
         }
         Ok(Self(sent))
@@ -79,8 +75,25 @@ impl SentSettings {
     /// The same request with texts as they will be stored. A text with an error is empty.
     pub(super) fn with_valid_texts(self, errors: &mut Vec<FieldError>) -> Self {
         Self {
-            question: self.question.map(|question| valid_question(&question, errors)),
-            options: self.options.map(|options| valid_options(&options, errors)),
+            question: self.question.map(|question| valid::question(&question, errors)),
+            options: self.options.map(|options| valid::options(&options, errors)),
+            segments: self.segments.map(|segments| valid::segments(&segments, errors)),
+            ..self
+        }
+    }
+}
+
+impl SentSettings {
+    /// The same request without what only some kinds have. Labels are what a poll of texts has not.
+    pub(super) fn of_no_kind(self) -> Self {
+        Self {
+            max_choices: None,
+            min_choices: None,
+            write_in: None,
+            scale: None,
+            correct: None,
+            seats: None,
+            method: None,
             ..self
         }
     }
@@ -89,22 +102,34 @@ impl SentSettings {
 impl NewPoll {
     /// Checks settings whose texts are already checked. An absent setting gets its default.
     pub(super) fn of(sent: SentSettings, mut errors: Vec<FieldError>) -> Result<Self, Vec<FieldError>> {
-        let labels = sent.options.unwrap_or_default();
         let kind = sent.kind.unwrap_or_default();
-        let seats = valid_seats(kind, sent.seats, labels.len(), &mut errors);
-        let spec = PollSpec {
+        let labels = sent.options.clone().unwrap_or_default();
+        if kind == Kind::Text && !labels.is_empty() {
+            errors.push(FieldError::new("/options", "must be absent in a poll of kind text"));
+        }
+        let valid::OfKind { max_choices, min_choices, write_in, scale, correct, seats, method } =
+            valid::of_kind(&sent, kind, labels.len(), &mut errors);
+        let mut spec = PollSpec {
             question: sent.question.unwrap_or_default(),
             kind,
-            max_choices: valid_max_choices(kind, sent.max_choices, labels.len(), &mut errors),
+            max_choices,
+            min_choices,
+            write_in,
+            scale,
+            correct,
             seats,
-            method: valid_method(kind, sent.method.flatten(), seats, &mut errors),
+            method,
+            segments: sent.segments.unwrap_or_default(),
+            min_cell: valid::min_cell(sent.min_cell, MIN_CELL_DEFAULT, &mut errors),
+            series: sent.series.unwrap_or_default(),
             opens_at: sent.opens_at.flatten(),
             closes_at: sent.closes_at.flatten(),
             identity: sent.identity.unwrap_or_default(),
             vote_change: sent.vote_change.unwrap_or_default(),
             results: sent.results.unwrap_or_default(),
-            peak_votes_per_second: valid_peak(sent.peak_votes_per_second, &mut errors),
+            peak_votes_per_second: 1,
         };
+        spec.peak_votes_per_second = valid::peak(sent.peak_votes_per_second, spec.weight(), &mut errors);
         if let (Some(opens_at), Some(closes_at)) = (spec.opens_at, spec.closes_at)
             && closes_at <= opens_at
         {
@@ -112,99 +137,6 @@ impl NewPoll {
         }
         if errors.is_empty() { Ok(Self { spec, labels, copied: None }) } else { Err(errors) }
     }
-}
-
-fn valid_peak(given: Option<u64>, errors: &mut Vec<FieldError>) -> u32 {
-    let peak = given.map_or(PEAK_VOTES_PER_SECOND_DEFAULT, |given| u32::try_from(given).unwrap_or(u32::MAX));
-    if !(1..=PEAK_VOTES_PER_SECOND_MAX).contains(&peak) {
-        let detail = format!("must be from 1 to {PEAK_VOTES_PER_SECOND_MAX}");
-        errors.push(FieldError::new("/peak_votes_per_second", detail));
-    }
-    peak
-}
-
-/// The question as it will be stored; empty if it has an error.
-fn valid_question(raw: &str, errors: &mut Vec<FieldError>) -> String {
-    let question = normalise(raw, QUESTION_CHARS_MAX);
-    question.map_err(|error| errors.push(FieldError::new("/question", error))).unwrap_or_default()
-}
-
-/// The labels as they will be stored; empty if any has an error, or looks like an earlier one.
-fn valid_options(raw: &[String], errors: &mut Vec<FieldError>) -> Vec<String> {
-    if !(OPTIONS_MIN..=OPTIONS_MAX).contains(&raw.len()) {
-        errors.push(FieldError::new("/options", format!("must have {OPTIONS_MIN} to {OPTIONS_MAX} labels")));
-        return Vec::new();
-    }
-    let mut labels = Vec::with_capacity(raw.len());
-    let faults_before = errors.len();
-    let mut known = HashSet::new();
-    for (id, raw_label) in raw.iter().enumerate() {
-        match normalise(raw_label, LABEL_CHARS_MAX) {
-            Ok(label) if known.insert(likeness(&label)) => labels.push(label),
-            Ok(_) => errors.push(FieldError::new(format!("/options/{id}"), REPEATED)),
-            Err(error) => errors.push(FieldError::new(format!("/options/{id}"), error)),
-        }
-    }
-    if errors.len() == faults_before { labels } else { Vec::new() }
-}
-
-fn valid_max_choices(kind: Kind, given: Option<u64>, options: usize, errors: &mut Vec<FieldError>) -> u8 {
-    if options == 0 {
-        // The options already have an error.
-        return 1;
-    }
-    let (max, default) = match kind {
-        Kind::Single => (1, 1),
-        Kind::Multiple => (options.min(OPTIONS_MAX), options.min(OPTIONS_MAX)),
-        Kind::Ranked => (options.min(RANKS_MAX), options.min(RANKS_MAX)),
-    };
-    let given = given.unwrap_or(default as u64);
-    match u8::try_from(given) {
-        Ok(valid) if valid >= 1 && usize::from(valid) <= max => valid,
-        _ => {
-            let detail = match kind {
-                Kind::Single => "must be 1, or absent, in a poll of kind single".to_owned(),
-                Kind::Multiple => format!("must be from 1 to the number of options, {max}"),
-                Kind::Ranked => format!("must be from 1 to the number of options, or {RANKS_MAX}; so to {max}"),
-            };
-            errors.push(FieldError::new("/max_choices", detail));
-            1
-        }
-    }
-}
-
-/// How many options win: fewer than there are.
-fn valid_seats(kind: Kind, given: Option<u64>, options: usize, errors: &mut Vec<FieldError>) -> u8 {
-    let max = match kind {
-        Kind::Single | Kind::Multiple => 1,
-        // Where the options have an error already, there is no bound.
-        Kind::Ranked if options == 0 => SEATS_MAX,
-        Kind::Ranked => (options - 1).min(SEATS_MAX),
-    };
-    match given.map_or(Ok(1), u8::try_from) {
-        Ok(seats) if seats >= 1 && usize::from(seats) <= max => seats,
-        _ => {
-            let detail = match kind {
-                Kind::Single | Kind::Multiple => "must be 1, or absent, in a poll that is not ranked".to_owned(),
-                Kind::Ranked => format!("must be from 1 to {SEATS_MAX}, and less than the number of options"),
-            };
-            errors.push(FieldError::new("/seats", detail));
-            1
-        }
-    }
-}
-
-fn valid_method(kind: Kind, given: Option<Method>, seats: u8, errors: &mut Vec<FieldError>) -> Option<Method> {
-    let detail = match (kind, given) {
-        (Kind::Ranked, Some(method)) if !method.fills(seats) => {
-            format!("must be `stv` or `borda` where there are {seats} seats")
-        }
-        (Kind::Ranked, given) => return Some(given.unwrap_or(Method::default_for(seats))),
-        (Kind::Single | Kind::Multiple, None) => return None,
-        (Kind::Single | Kind::Multiple, Some(_)) => "must be absent in a poll that is not ranked".to_owned(),
-    };
-    errors.push(FieldError::new("/method", detail));
-    None
 }
 
 impl NewPoll {
@@ -229,7 +161,7 @@ impl NewPoll {
     pub(super) fn in_place_of(self, poll: &Poll) -> Poll {
         let rules = Rules {
             options: self.labels.len() as u8,
-            lanes: lanes_for(self.spec.peak_votes_per_second, poll.rules.lanes),
+            lanes: lanes_for(self.spec.peak_plain_votes(), poll.rules.lanes),
             settings: Settings { spec: self.spec, ..poll.rules.settings.clone() },
             ..poll.rules.clone()
         };
@@ -250,12 +182,12 @@ impl NewPoll {
             return Err(FieldError::new("/closes_at", "must be in the future"));
         }
         let request_hash = self.hash();
-        let rules = Rules {
+        let mut rules = Rules {
             // 2 to 100, so it fits.
             options: self.labels.len() as u8,
             options_revision: 1,
             partitions: Partitions::for_peak(self.spec.peak_votes_per_second),
-            lanes: lanes_for(self.spec.peak_votes_per_second, lanes_min),
+            lanes: lanes_for(self.spec.peak_plain_votes(), lanes_min),
             lanes_doubled_at: None,
             tenant: tenant.key(),
             stamp: Some(stamp),
@@ -267,10 +199,13 @@ impl NewPoll {
                 spec: self.spec,
                 paused_from: None,
                 offered_to: None,
+                slot_width: None,
                 revision: 1,
                 created_at: now,
             },
         };
+        rules.settings.slot_width = rules.settings.declared_slot_width();
+        valid::must_have_few_cells(&rules)?;
         Ok(Poll { rules, options: self.labels })
     }
 }

@@ -6,7 +6,11 @@ use serde::{
     de::{IntoDeserializer, value::Error as WordError},
 };
 
-use crate::{caller::TokenKind, method::Method, time::Timestamp};
+use super::dimension::Dimension;
+use crate::{ballot::Scale, caller::TokenKind, method::Method, time::Timestamp};
+
+/// The fewest ballots in a segment's row that others than the poll's tenant see, if its owner sets no other number.
+pub const MIN_CELL_DEFAULT: u8 = 5;
 
 /// What a voter says.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,6 +23,20 @@ pub enum Kind {
     Multiple,
     /// One to `max_choices` options, best first.
     Ranked,
+    /// A value for one or more options.
+    Rating,
+    /// An answer in the voter's words.
+    Text,
+}
+
+/// The right options of a quiz. They stay out of logs, and out of the public's sight until the poll is closed.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Correct(pub Vec<u64>);
+
+impl std::fmt::Debug for Correct {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Correct(..)")
+    }
 }
 
 /// Which token a voter must show.
@@ -255,10 +273,25 @@ poll_settings! {
     kind: Kind, sent as Kind, changes Never;
     /// The most options a vote may name.
     max_choices: u8, sent as u64, changes UntilOpen;
+    /// The fewest options a vote names.
+    min_choices: u8, sent as u64, changes UntilOpen, absent at 1;
+    /// Whether a vote may name an option that the voter writes.
+    write_in: bool, sent as bool, changes UntilOpen, absent at false;
+    /// The levels of ratings. `None` in a poll without ratings.
+    scale: Option<Scale>, sent as Option<Scale>, changes UntilOpen, absent at None;
+    /// The right options, which make the poll a quiz.
+    #[serde(skip)]
+    correct: Option<Correct>, sent as Option<Correct>, changes UntilOpen, absent at None;
     /// How many options win. In a poll that is not ranked, 1.
     seats: u8, sent as u64, changes UntilOpen, absent at 1;
     /// By which method rankings decide. `None` in a poll that is not ranked.
     method: Option<Method>, sent as Option<Method>, changes UntilOpen, absent at None;
+    /// The dimensions that its votes are broken down by.
+    segments: Vec<Dimension>, sent as Vec<Dimension>, changes UntilOpen, absent at Vec::new();
+    /// The fewest ballots in a segment's row that others than the poll's tenant see.
+    min_cell: u8, sent as u64, changes UntilOpen, absent at MIN_CELL_DEFAULT;
+    /// Whether its votes are counted by time too.
+    series: bool, sent as bool, changes UntilOpen, absent at false;
     /// When the poll starts to take votes. If `None`, when it is created.
     opens_at: Option<Timestamp>, sent as Option<Timestamp>, changes UntilOpen;
     /// When the poll stops taking votes. If `None`, it stays open.
@@ -329,18 +362,40 @@ impl Setting for Option<Timestamp> {
     }
 }
 
-impl Setting for Option<Method> {
-    fn stored(&self) -> Option<Stored> {
-        self.as_ref().and_then(Setting::stored)
-    }
+/// Settings that may be missing, stored as what they hold.
+macro_rules! stored_if_any {
+    ($($type:ty),*) => {
+        $(impl Setting for Option<$type> {
+            fn stored(&self) -> Option<Stored> {
+                self.as_ref().and_then(Setting::stored)
+            }
 
-    fn read(stored: Option<Stored>) -> Option<Self> {
-        match stored {
-            Some(stored) => <Method as Setting>::read(Some(stored)).map(Some),
-            None => Some(None),
-        }
-    }
+            fn read(stored: Option<Stored>) -> Option<Self> {
+                match stored {
+                    Some(stored) => <$type as Setting>::read(Some(stored)).map(Some),
+                    None => Some(None),
+                }
+            }
+        })*
+    };
 }
+stored_if_any!(Method, Scale, Correct);
+
+/// Settings with an inner form are stored as the API's JSON.
+macro_rules! stored_as_json {
+    ($($type:ty),*) => {
+        $(impl Setting for $type {
+            fn stored(&self) -> Option<Stored> {
+                serde_json::to_string(self).ok().map(Stored::Text)
+            }
+
+            fn read(stored: Option<Stored>) -> Option<Self> {
+                serde_json::from_str(&<String as Setting>::read(stored)?).ok()
+            }
+        })*
+    };
+}
+stored_as_json!(bool, Scale, Correct, Vec<Dimension>);
 
 /// Enums are stored as the API's words for their variants.
 macro_rules! stored_as_words {

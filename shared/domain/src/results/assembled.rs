@@ -98,6 +98,7 @@ mod tests {
     use super::*;
     use crate::{
         ballot::Ballot,
+        entries::PerSet,
         testing::{at, poll_asked_for},
     };
 
@@ -107,9 +108,9 @@ mod tests {
     }
 
     fn entries(rankings: &[(&[u64], i64)]) -> Entries {
-        let mut entries = Entries::default();
+        let mut entries = PerSet::default();
         rankings.iter().for_each(|(ids, times)| entries.add_ballot(&Ballot::of_ranking(ids).unwrap(), *times));
-        entries
+        entries.ballots
     }
 
     fn count() -> Count {

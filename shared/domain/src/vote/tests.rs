@@ -41,9 +41,9 @@ fn a_polls_revision_is_named_alone_or_by_its_tag_in_any_status() {
 fn a_second_vote_is_told_from_a_repeat_and_from_the_same_write() {
     let stored = vote(Some(1), 1, 5, 7);
     let decide = |asked: &VoteRequest| decide(Some(&stored), asked, &rules(VoteChange::Never));
-    assert_eq!(decide(&ask(Some(1), 5, 7)), Decision::OwnWrite(stored));
-    assert_eq!(decide(&ask(Some(1), 5, 8)), Decision::Repeat(stored));
-    assert_eq!(decide(&ask(Some(1), 6, 7)), Decision::Repeat(stored));
+    assert_eq!(decide(&ask(Some(1), 5, 7)), Decision::OwnWrite(stored.clone()));
+    assert_eq!(decide(&ask(Some(1), 5, 8)), Decision::Repeat(stored.clone()));
+    assert_eq!(decide(&ask(Some(1), 6, 7)), Decision::Repeat(stored.clone()));
     assert_eq!(decide(&ask(Some(2), 6, 7)), Decision::AlreadyVoted);
     assert_eq!(decide(&ask(None, 6, 7)), Decision::ChangeNotAllowed);
 }
@@ -60,7 +60,7 @@ fn a_named_revision_makes_a_change_strict_but_not_its_repeat() {
     assert_eq!(decide(Some(&stored), Some(2), Revisions::Any), Decision::Write(vote(Some(2), 4, 9, 9)));
     assert_eq!(decide(Some(&stored), Some(2), over(2)), Decision::RevisionMismatch);
     assert_eq!(decide(Some(&stored), None, over(2)), Decision::RevisionMismatch);
-    assert_eq!(decide(Some(&stored), Some(1), over(2)), Decision::Repeat(stored));
+    assert_eq!(decide(Some(&stored), Some(1), over(2)), Decision::Repeat(stored.clone()));
     assert_eq!(decide(None, Some(1), Revisions::Any), Decision::RevisionMismatch);
 }
 
@@ -92,8 +92,8 @@ proptest! {
                 _ => {
                     let revision = model.map_or(0, |(_, revision)| revision) + 1;
                     let Decision::Write(written) = decision else { panic!("{decision:?}") };
-                    prop_assert_eq!((written.revision, written.ballot), (revision, asked.ballot));
-                    prop_assert_eq!(decide(Some(&written), &asked, &rules), Decision::OwnWrite(written));
+                    prop_assert_eq!((written.revision, &written.ballot), (revision, &asked.ballot));
+                    prop_assert_eq!(decide(Some(&written), &asked, &rules), Decision::OwnWrite(written.clone()));
                     stored = Some(written);
                     model = Some((choice, revision));
                 }

@@ -14,7 +14,7 @@ use landslide_aws::{
 };
 use landslide_counting::relay::Folded;
 use landslide_domain::{
-    ballot::SentBallot,
+    ballot::{SentBallot, SentContent},
     caller::{Caller, TokenKind},
     fold::fold,
     ids::PollId,
@@ -148,7 +148,7 @@ fn request() -> Work {
         let caller = request.caller(clock::now()).unwrap();
         let vote: SentBallot = request.json(BODY_BYTES_MAX).unwrap();
         assert_eq!((request.poll_id().unwrap().as_str(), caller.kind), (votes::POLL, TokenKind::Device));
-        assert_eq!(vote, SentBallot::Choices(vec![1]));
+        assert_eq!(vote, SentContent::Choices(vec![1], None).into());
     })
 }
 

@@ -81,7 +81,7 @@ fn record((number, change): (u64, Change)) -> Value {
     let choices: Vec<Value> = change
         .to
         .into_iter()
-        .filter_map(Ballot::choices)
+        .filter_map(|ballot| ballot.choices())
         .flat_map(Choices::iter)
         .map(|id| json!({"N": id.to_string()}))
         .collect();

@@ -56,7 +56,7 @@ async fn read_lane(cloud: &Rc<Cloud>, lane: &LaneKey) {
     match &shown {
         // Told to come again later.
         Err(ReadError::Tallies(LaneStoreError::Unavailable(_))) => return,
-        Ok((count, entries)) => world.observe(&event(Ok((count, entries.as_ref().map_err(|why| *why))))),
+        Ok((count, entries)) => world.observe(&event(Ok((count, entries.ballots.as_ref().map_err(|why| *why))))),
         Err(error) => world.observe(&event(Err(error))),
     }
     count(&world.numbers.readings);

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use futures_util::future::join_all;
 use landslide_domain::{
-    ballot::{Ballot, SentBallot},
+    ballot::{Ballot, Content, SentBallot, SentContent},
     caller::{Caller, TokenKind},
     error::Error,
     poll::{Kind, Poll, VoteChange},
@@ -61,29 +61,29 @@ impl Person {
         let wishes_max = if self.is_fixed() { FIXED_WISHES_MAX } else { u64::MAX };
         let wishes = 1 + world.draw(wishes_max.min(world.scenario.wishes_max as u64));
         let mut last = self.some_ballot();
-        self.ask(Some(last), None).await;
+        self.ask(Some(&last), None).await;
         for _ in 1..wishes {
             world.executor.sleep(world.draw(WISH_PAUSE_MS)).await;
             match world.draw(6) {
-                0 => self.ask(Some(last), None).await,
+                0 => self.ask(Some(&last), None).await,
                 1 => self.ask(None, None).await,
                 2 => {
                     last = self.some_ballot();
-                    self.ask(Some(last), None).await;
+                    self.ask(Some(&last), None).await;
                 }
                 // Over a revision that may stand no more: a tab that was left open.
                 3 => {
                     last = self.some_ballot();
                     let revision = 1 + world.draw(3);
-                    join_all((0..1 + world.draw(2)).map(|_| self.ask(Some(last), Some(revision)))).await;
+                    join_all((0..1 + world.draw(2)).map(|_| self.ask(Some(&last), Some(revision)))).await;
                 }
                 4 => {
                     last = self.some_ballot();
-                    join_all((0..2 + world.draw(3)).map(|_| self.ask(Some(last), None))).await;
+                    join_all((0..2 + world.draw(3)).map(|_| self.ask(Some(&last), None))).await;
                 }
                 _ => {
                     let several: Vec<_> = (0..2 + world.draw(3)).map(|_| self.some_ballot()).collect();
-                    join_all(several.into_iter().map(|ballot| self.ask(Some(ballot), None))).await;
+                    join_all(several.iter().map(|ballot| self.ask(Some(ballot), None))).await;
                 }
             }
         }
@@ -136,7 +136,7 @@ impl Person {
 
     /// Asks for a ballot to stand until an answer comes or patience is over. If `ballot` is `None`, asks for the vote
     /// to be retracted. If `over` names a revision, only that revision may be replaced.
-    async fn ask(&self, ballot: Option<Ballot>, over: Option<u64>) {
+    async fn ask(&self, ballot: Option<&Ballot>, over: Option<u64>) {
         let world = &self.cloud.world;
         let tries = 1 + world.draw(TRIES_MAX);
         for _ in 0..tries {
@@ -155,7 +155,14 @@ impl Person {
                 Some(answer) => {
                     let time = (began, world.executor.now_ms());
                     let (voter, answer) = (&self.voter, answer.as_ref());
-                    world.observe(&Event::VoterTold(VoterTold { voter, asked: ballot, over, time, before, answer }));
+                    world.observe(&Event::VoterTold(VoterTold {
+                        voter,
+                        asked: ballot.cloned(),
+                        over,
+                        time,
+                        before,
+                        answer,
+                    }));
                     if let Ok(standing) = answer
                         && world.once_in(8)
                     {
@@ -182,9 +189,13 @@ impl Person {
     }
 }
 
-fn sent(ballot: Ballot) -> SentBallot {
-    match ballot {
-        Ballot::Choices(choices) => SentBallot::Choices(choices.iter().map(u64::from).collect()),
-        Ballot::Ranking(ranking) => SentBallot::Ranking(ranking.iter().map(u64::from).collect()),
-    }
+fn sent(ballot: &Ballot) -> SentBallot {
+    let content = match ballot {
+        Ballot::Choices(choices) => SentContent::Choices(choices.iter().map(u64::from).collect(), None),
+        Ballot::Full(full) => match &full.content {
+            Content::Ranking(ranking) => SentContent::Ranking(ranking.iter().map(u64::from).collect()),
+            other => panic!("no voter says {other:?}"),
+        },
+    };
+    content.into()
 }

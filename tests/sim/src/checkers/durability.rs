@@ -55,8 +55,9 @@ fn check_standing(ledger: &Ledger, told: &VoterTold<'_>, standing: &StandingVote
     let VoterTold { voter, asked, over, .. } = told;
     let (vote, number) = (&standing.vote, u64::from(standing.vote.revision));
     let stored = ledger.revision(voter, number);
-    let is_as_told =
-        stored.is_some_and(|stored| stored.ballot == vote.ballot && stored.cast_at == vote.cast_at.as_millis());
+    let is_as_told = stored
+        .as_ref()
+        .is_some_and(|stored| stored.ballot == vote.ballot && stored.cast_at == vote.cast_at.as_millis());
     if !is_as_told || vote.ballot != *asked {
         found(format!("{voter:?} asked for {asked:?}, was told {standing:?}, stored is {stored:?}"));
     }
@@ -70,7 +71,7 @@ fn check_refusal(ledger: &Ledger, told: &VoterTold<'_>, refusal: &Error, found: 
     let poll = ledger.poll(&voter.poll);
     let standing = ledger.standing(voter);
     let stood_all_along = before.is_some() && *before == standing;
-    let is_repeat = stood_all_along && before.is_some_and(|before| before.ballot == *asked);
+    let is_repeat = stood_all_along && before.as_ref().is_some_and(|before| before.ballot == *asked);
     let is_right = !is_repeat
         && match refusal {
             Error::AlreadyVoted => poll.is_fixed && standing.is_some() && asked.is_some(),

@@ -107,7 +107,7 @@ fn check_shown(ledger: &Ledger, lane: &str, shown: Result<Shown<'_>, &ReadError>
                 found(format!("a reader of {lane} sees {counters:?}, and entries of {sums:?}"));
             }
         }
-        Ok((count, Err(Dropped::Lost))) if count.entries.dropped.is_none() => {
+        Ok((count, Err(Dropped::Lost))) if count.entries.kept.ballots.dropped.is_none() => {
             if !ledger.runs_of(lane).is_some_and(LaneRuns::has_lost_any) {
                 found(format!("a reader of {lane} takes a run for lost, and none is"));
             }

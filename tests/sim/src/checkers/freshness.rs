@@ -13,7 +13,9 @@ pub fn check(ledger: &Ledger, event: &Event<'_>, found: &mut dyn FnMut(String)) 
         Event::CountWritten { former: Some(former), count } if as_of(former) > as_of(count) => {
             found(format!("as_of of {} went down", text(count, "poll_lane")));
         }
-        Event::OwnVoteShown { voter, told, shown } if shown.is_none_or(|shown| shown.revision < told.vote.revision) => {
+        Event::OwnVoteShown { voter, told, shown }
+            if shown.as_ref().is_none_or(|shown| shown.revision < told.vote.revision) =>
+        {
             found(format!("{voter:?} was told {told:?}, and saw {shown:?} then"));
         }
         Event::Drained(drained) => {

@@ -58,13 +58,13 @@ fn rules_written(rules: &Item, at: u64, by: u64) -> Event<'_> {
 /// A vote for option 0, which is cast at 50,000 and stored then.
 fn vote_written(number: u64) -> Event<'static> {
     let revision = Revision { number, ballot: Ballot::of_bits(1), cast_at: 50_000, lane: 0, stored_at: 50_000 };
-    Event::VoteWritten { poll: POLL, voter: VOTER, revision }
+    Event::VoteWritten { poll: POLL, voter: VOTER, revision: revision.clone() }
 }
 
 /// The voter's first vote, with this ballot.
 fn vote_of(ballot: Option<Ballot>) -> impl Fn() -> Event<'static> {
     let revision = Revision { number: 1, ballot, cast_at: 50_000, lane: 0, stored_at: 50_000 };
-    move || Event::VoteWritten { poll: POLL, voter: VOTER, revision }
+    move || Event::VoteWritten { poll: POLL, voter: VOTER, revision: revision.clone() }
 }
 
 /// HEAD or COUNT of the poll's lane. All its votes are for option 0.

@@ -1,0 +1,79 @@
+//! The dimensions that a poll is broken down by: what they are called, which values they have, and who says a voter's.
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+use crate::ballot::UNKNOWN;
+
+/// Where a voter's value comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// The vote says it.
+    Vote,
+    /// This claim of the account's token, if the issuer releases it.
+    Claim(String),
+}
+
+/// How a claim's name begins in the API.
+const CLAIM: &str = "claim:";
+
+impl Serialize for Source {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Vote => serializer.serialize_str("vote"),
+            Self::Claim(name) => serializer.collect_str(&format_args!("{CLAIM}{name}")),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Source {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        match text.strip_prefix(CLAIM) {
+            Some(name) => Ok(Self::Claim(name.to_owned())),
+            None if text == "vote" => Ok(Self::Vote),
+            None => Err(de::Error::custom("must be `vote`, or `claim:` and a claim's name")),
+        }
+    }
+}
+
+/// One dimension.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Dimension {
+    /// Its name in requests and responses.
+    pub name: String,
+    /// Its values. Whoever has none of them is counted as unknown.
+    pub values: Vec<String>,
+    /// Who says a voter's value.
+    pub from: Source,
+}
+
+impl Dimension {
+    /// The place of a value from 1 on, or `UNKNOWN`.
+    pub fn place_of(&self, value: &str) -> u8 {
+        let place = self.values.iter().position(|known| known == value);
+        place.and_then(|place| u8::try_from(place + 1).ok()).unwrap_or(UNKNOWN)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_source_is_a_word_or_a_claims_name() {
+        for (source, text) in [(Source::Vote, "vote"), (Source::Claim("region".to_owned()), "claim:region")] {
+            assert_eq!(serde_json::to_value(&source).unwrap(), json!(text));
+            assert_eq!(serde_json::from_value::<Source>(json!(text)).unwrap(), source);
+        }
+        assert!(serde_json::from_value::<Source>(json!("cookie")).is_err());
+    }
+
+    #[test]
+    fn values_have_places_from_one_on() {
+        let values = ["north", "south"].map(str::to_owned).to_vec();
+        let dimension = Dimension { name: "region".to_owned(), values, from: Source::Vote };
+        assert_eq!(["south", "north", "North", ""].map(|value| dimension.place_of(value)), [2, 1, 0, 0]);
+    }
+}
