@@ -1,6 +1,9 @@
 //! Results: a poll and its lanes' tallies, summed up for readers.
 
+pub mod answers;
 pub mod assembled;
+pub mod blurred;
+pub mod cells;
 
 use serde::Serialize;
 

@@ -1,13 +1,18 @@
-//! What is assembled of a ranked poll's lanes, once for all readers: its counts by every method that its seats allow.
+//! What is assembled of a poll's lanes, once for all readers: what its responses need besides the poll itself.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
+use super::{
+    answers::Answers,
+    blurred::{Blur, Blurred},
+    cells::Cells,
+};
 use crate::{
-    entries::Entries,
+    entries::{BallotKey, Entries, PerSet},
     method::{self, Lot, Method, Rankings, Summary},
-    poll::Rules,
+    poll::{Kind, Rules},
     runs::Dropped,
     tally::{Count, Counters},
     time::Timestamp,
@@ -18,39 +23,116 @@ use crate::{
 pub struct Assembled {
     /// Votes that stand.
     pub ballots: i64,
-    /// First choices, by option id.
+    /// Votes by option: chosen, ranked first, or rated.
     pub votes: Vec<i64>,
     /// `cast_at` of the newest vote counted.
     pub as_of: Option<Timestamp>,
     /// How many options win.
     pub seats: u8,
-    /// What does not depend on a method.
+    /// Of rankings: what does not depend on a method.
     pub summary: Option<Summary>,
-    /// The count by each method, by its name.
+    /// Of rankings: the count by each method, by its name.
     pub counts: BTreeMap<&'static str, method::Count>,
-    /// Why there are no counts.
+    /// Why what whole ballots say is not there: neither counts nor answers nor right ballots.
     pub unavailable: Option<&'static str>,
+    /// What is made of cells, and of what people wrote.
+    #[serde(flatten)]
+    pub further: Further,
 }
 
-/// Assembles a poll from its lanes' counts and the sum of their entries, or why there are none.
-pub fn assemble(rules: &Rules, counts: &[Count], entries: Result<&Entries, Dropped>) -> Assembled {
-    match entries {
-        Ok(entries) => with_rankings(rules, counts, entries),
-        Err(dropped) => without_rankings(rules, counts, reason(dropped)),
+/// The parts that readers read as the domain wrote them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Further {
+    /// The cells. `None`, for a reason, or if the poll has none.
+    pub cells: Option<Cells>,
+    /// Each dimension as others than the poll's tenant see it.
+    #[serde(default)]
+    pub blurred: Vec<Blurred>,
+    /// Answers, or options that voters wrote.
+    pub answers: Option<Answers>,
+    /// Of a quiz: ballots that are exactly right.
+    pub right: Option<i64>,
+    /// The revision of the hidden answers that it was made with. 0 if none were ever hidden.
+    #[serde(default)]
+    pub hidden_revision: u64,
+}
+
+/// Answers that a poll's tenant has hidden.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Hidden {
+    /// How often they were set. 0 if never.
+    pub revision: u64,
+    /// The answers, in any spelling.
+    pub answers: BTreeSet<String>,
+}
+
+/// What a poll's lanes have counted.
+pub struct Lanes<'a> {
+    /// Each lane's COUNT.
+    pub counts: &'a [Count],
+    /// The sum of their entries, or why there are none.
+    pub entries: PerSet<Result<&'a Entries, Dropped>>,
+}
+
+/// What else assembling depends on.
+pub struct Given<'a, G> {
+    /// Now.
+    pub now: Timestamp,
+    /// What was shown of its dimensions before.
+    pub before: &'a [Blurred],
+    /// What is hidden.
+    pub hidden: &'a Hidden,
+    /// The same for spellings of one answer.
+    pub group: G,
+}
+
+/// Assembles a poll.
+pub fn assemble<G: Fn(&str) -> String>(rules: &Rules, lanes: &Lanes<'_>, given: &Given<'_, G>) -> Assembled {
+    let spec = &rules.settings.spec;
+    let mut assembled = of_counters(rules, lanes.counts);
+    match lanes.entries.ballots {
+        Ok(entries) if spec.kind == Kind::Ranked => add_rankings(&mut assembled, rules, entries),
+        Ok(entries) => add_ballots(&mut assembled, rules, lanes, entries, given),
+        Err(dropped) => assembled.unavailable = reason(spec.kind, dropped),
+    }
+    if let Ok(entries) = lanes.entries.cells
+        && (!spec.segments.is_empty() || spec.series || spec.scale.is_some())
+    {
+        add_cells(&mut assembled, rules, Cells::of(rules, entries), given);
+    }
+    assembled
+}
+
+fn of_counters(rules: &Rules, counts: &[Count]) -> Assembled {
+    let mut total = Counters::default();
+    counts.iter().for_each(|count| total.merge(&count.counters));
+    Assembled {
+        ballots: total.ballots().max(0),
+        votes: (0..rules.options).map(|id| total.option(id).max(0)).collect(),
+        as_of: counts.iter().filter_map(|count| count.as_of).max(),
+        seats: rules.settings.spec.seats,
+        summary: None,
+        counts: BTreeMap::new(),
+        unavailable: None,
+        further: Further::default(),
     }
 }
 
-/// Why rankings were not kept, as the API says it.
-fn reason(dropped: Dropped) -> &'static str {
-    match dropped {
-        Dropped::Lost => "rankings_lost",
-        Dropped::TooMany => "too_many_rankings",
+/// Why whole ballots were not kept, as the API says it.
+fn reason(kind: Kind, dropped: Dropped) -> Option<&'static str> {
+    match (kind, dropped) {
+        // Its entries are cells alone.
+        (Kind::Rating, _) => None,
+        (Kind::Ranked, Dropped::Lost) => Some("rankings_lost"),
+        (Kind::Ranked, Dropped::TooMany) => Some("too_many_rankings"),
+        (_, Dropped::Lost) => Some("ballots_lost"),
+        (_, Dropped::TooMany) => Some("too_many_ballots"),
     }
 }
 
 /// The totals are sums of the rankings, not counters: so they fit the rounds beside them. A ranking whose count is below
 /// zero, as votes came out of order, is left out.
-fn with_rankings(rules: &Rules, counts: &[Count], entries: &Entries) -> Assembled {
+fn add_rankings(assembled: &mut Assembled, rules: &Rules, entries: &Entries) {
     let rankings = |(ids, count): (_, i64)| Some((ids, u64::try_from(count).ok().filter(|count| *count > 0)?));
     let rankings: Vec<(&[u8], u64)> = entries.rankings().filter_map(rankings).collect();
     let rankings = Rankings::new(rules.options, &rankings);
@@ -60,35 +142,55 @@ fn with_rankings(rules: &Rules, counts: &[Count], entries: &Entries) -> Assemble
         let count = method::count(&rankings, &summary, seats, method).ok()?;
         Some((method.name(), count))
     };
-    let counted = Method::ALL.into_iter().filter_map(count).collect();
+    assembled.counts = Method::ALL.into_iter().filter_map(count).collect();
     let whole = |number: &u64| i64::try_from(*number).unwrap_or(i64::MAX);
-    Assembled {
-        ballots: whole(&summary.ballots),
-        votes: summary.first_choices.iter().map(whole).collect(),
-        as_of: as_of(counts),
-        seats,
-        summary: Some(summary),
-        counts: counted,
-        unavailable: None,
+    assembled.ballots = whole(&summary.ballots);
+    assembled.votes = summary.first_choices.iter().map(whole).collect();
+    assembled.summary = Some(summary);
+}
+
+/// What people wrote, and what a quiz's ballots are worth.
+fn add_ballots<G: Fn(&str) -> String>(
+    assembled: &mut Assembled,
+    rules: &Rules,
+    lanes: &Lanes<'_>,
+    entries: &Entries,
+    given: &Given<'_, G>,
+) {
+    let spec = &rules.settings.spec;
+    if let Some(correct) = &spec.correct {
+        let is_right = |key: &[u8]| match BallotKey::read(key) {
+            Some(BallotKey::Quiz(choices)) => choices.iter().map(u64::from).eq(correct.0.iter().copied()),
+            _ => false,
+        };
+        let right: i64 = entries.iter().filter(|(key, _)| is_right(key)).map(|(_, count)| count).sum();
+        assembled.further.right = Some(right.max(0));
+    }
+    if spec.kind == Kind::Text || spec.write_in {
+        let missed = lanes.counts.iter().map(|count| count.entries.kept.ballots.missed()).sum();
+        let texts = entries.iter().filter_map(|(key, count)| match BallotKey::read(key) {
+            Some(BallotKey::Text(text) | BallotKey::WriteIn(text)) => Some((text, count)),
+            _ => None,
+        });
+        let hidden = given.hidden.answers.iter().map(|answer| (given.group)(answer)).collect();
+        let answers = Answers::of(texts, missed, &given.group, &hidden);
+        if spec.kind == Kind::Text {
+            assembled.ballots = answers.ballots().max(0);
+        }
+        assembled.further.answers = Some(answers);
+        assembled.further.hidden_revision = given.hidden.revision;
     }
 }
 
-fn without_rankings(rules: &Rules, counts: &[Count], reason: &'static str) -> Assembled {
-    let mut total = Counters::default();
-    counts.iter().for_each(|count| total.merge(&count.counters));
-    Assembled {
-        ballots: total.ballots().max(0),
-        votes: (0..rules.options).map(|id| total.option(id).max(0)).collect(),
-        as_of: as_of(counts),
-        seats: rules.settings.spec.seats,
-        summary: None,
-        counts: BTreeMap::new(),
-        unavailable: Some(reason),
-    }
-}
-
-fn as_of(counts: &[Count]) -> Option<Timestamp> {
-    counts.iter().filter_map(|count| count.as_of).max()
+fn add_cells<G>(assembled: &mut Assembled, rules: &Rules, cells: Cells, given: &Given<'_, G>) {
+    let blur = Blur {
+        min_cell: rules.settings.spec.min_cell,
+        now: given.now,
+        is_closed: rules.settings.is_closed_by_every_clock(given.now),
+    };
+    let blurred = |(place, rows): (usize, &Vec<_>)| Blurred::of(rows, given.before.get(place), blur);
+    assembled.further.blurred = cells.segments.iter().enumerate().map(blurred).collect();
+    assembled.further.cells = Some(cells);
 }
 
 #[cfg(test)]
@@ -97,14 +199,22 @@ mod tests {
 
     use super::*;
     use crate::{
-        ballot::Ballot,
-        entries::PerSet,
+        ballot::{Answer, Ballot, Choices, Content, Ratings},
         testing::{at, poll_asked_for},
     };
 
     fn rules() -> Rules {
         let body = json!({"question": "Q", "options": ["a", "b", "c"], "kind": "ranked"});
         poll_asked_for(body, at(0)).unwrap().rules
+    }
+
+    fn assembled(rules: &Rules, entries: PerSet<Result<&Entries, Dropped>>) -> Assembled {
+        let given = Given { now: at(9), before: &[], hidden: &Hidden::default(), group: str::to_lowercase };
+        assemble(rules, &Lanes { counts: &[count()], entries }, &given)
+    }
+
+    fn of_rankings(ballots: Result<&Entries, Dropped>) -> Assembled {
+        assembled(&rules(), PerSet { cells: Ok(&Entries::default()), ballots })
     }
 
     fn entries(rankings: &[(&[u64], i64)]) -> Entries {
@@ -121,7 +231,7 @@ mod tests {
     #[test]
     fn a_poll_is_counted_by_each_method_that_its_seats_allow() {
         let entries = entries(&[(&[0], 4), (&[1, 2], 3), (&[2, 1], 2)]);
-        let assembled = assemble(&rules(), &[count()], Ok(&entries));
+        let assembled = of_rankings(Ok(&entries));
         assert_eq!((assembled.ballots, &assembled.votes[..], assembled.as_of), (9, &[4, 3, 2][..], Some(at(7))));
         let winners = assembled.counts.iter().map(|(name, count)| (*name, count.outcome.winners.clone()));
         let winners: Vec<_> = winners.collect();
@@ -131,17 +241,77 @@ mod tests {
     #[test]
     fn a_ranking_below_zero_counts_nowhere() {
         let entries = entries(&[(&[0], 4), (&[1], -1)]);
-        let assembled = assemble(&rules(), &[count()], Ok(&entries));
+        let assembled = of_rankings(Ok(&entries));
         assert_eq!((assembled.ballots, &assembled.votes[..]), (4, &[4, 0, 0][..]));
     }
 
     #[test]
     fn without_rankings_the_counters_and_the_reason_are_shown() {
-        let assembled = assemble(&rules(), &[count()], Err(Dropped::TooMany));
+        let assembled = of_rankings(Err(Dropped::TooMany));
         assert_eq!(
             serde_json::to_value(assembled).unwrap(),
             json!({"ballots": 9, "votes": [5, 4, 0], "as_of": at(7), "seats": 1, "summary": null, "counts": {},
-                "unavailable": "too_many_rankings"})
+                "unavailable": "too_many_rankings", "cells": null, "blurred": [], "answers": null, "right": null,
+                "hidden_revision": 0})
         );
+    }
+
+    /// What ballots of these contents, each this often, add up to.
+    fn whole(ballots: &[(Content, i64)]) -> PerSet<Entries> {
+        let mut entries = PerSet::default();
+        ballots.iter().for_each(|(content, times)| entries.add_ballot(&Ballot::of(content.clone()), *times));
+        entries
+    }
+
+    fn poll_of(settings: serde_json::Value) -> Rules {
+        let mut body = json!({"question": "Q"});
+        body.as_object_mut().unwrap().extend(settings.as_object().unwrap().clone());
+        poll_asked_for(body, at(0)).unwrap().rules
+    }
+
+    fn both(entries: &PerSet<Entries>) -> PerSet<Result<&Entries, Dropped>> {
+        PerSet { cells: Ok(&entries.cells), ballots: Ok(&entries.ballots) }
+    }
+
+    #[test]
+    fn a_poll_of_texts_has_answers_that_add_up_to_its_ballots() {
+        let text = |text| Content::Text(Answer::stored(text).unwrap());
+        let entries = whole(&[(text("Yes"), 2), (text("no"), 1), (text("BAD"), 4)]);
+        let rules = poll_of(json!({"kind": "text"}));
+        let hidden = Hidden { revision: 3, answers: BTreeSet::from(["Bad".to_owned()]) };
+        let given = Given { now: at(9), before: &[], hidden: &hidden, group: str::to_lowercase };
+        let assembled = assemble(&rules, &Lanes { counts: &[count()], entries: both(&entries) }, &given);
+        let answers = assembled.further.answers.unwrap();
+        assert_eq!((assembled.ballots, answers.top.len(), answers.hidden, answers.distinct), (7, 2, 4, 3));
+        assert_eq!(assembled.further.hidden_revision, 3);
+    }
+
+    #[test]
+    fn a_quiz_has_its_right_ballots_and_write_ins_their_texts() {
+        let quiz = |ids: &[u64]| Content::Quiz(Choices::of_ids(ids).unwrap());
+        let entries = whole(&[(quiz(&[0, 1]), 5), (quiz(&[1]), 2), (quiz(&[0, 1, 2]), 1)]);
+        let options = json!(["a", "b", "c"]);
+        let rules = poll_of(json!({"kind": "multiple", "options": options, "correct": [1, 0]}));
+        assert_eq!(assembled(&rules, both(&entries)).further.right, Some(5));
+        let other = Content::WriteIn(Choices::of_ids(&[0]), Answer::stored("d").unwrap());
+        let rules = poll_of(json!({"kind": "multiple", "options": options, "write_in": true}));
+        let assembled = assembled(&rules, both(&whole(&[(other, 3)])));
+        assert_eq!(assembled.further.answers.unwrap().top[0].count, 3);
+        assert_eq!((assembled.ballots, &assembled.votes[..]), (9, &[5, 4, 0][..]), "from the counters");
+    }
+
+    #[test]
+    fn a_limit_on_whole_ballots_leaves_the_cells() {
+        let ratings = Content::Ratings(Ratings::stored(&[0, 3]).unwrap());
+        let entries = whole(&[(ratings, 2)]);
+        let rules = poll_of(json!({"kind": "rating", "options": ["a", "b"]}));
+        let dropped = PerSet { ballots: Err(Dropped::Lost), ..both(&entries) };
+        let found = assembled(&rules, dropped);
+        assert_eq!((found.unavailable, found.further.cells.unwrap().levels[2]), (None, 2));
+        let dropped = PerSet { cells: Err(Dropped::Lost), ..both(&entries) };
+        assert_eq!(assembled(&rules, dropped).further.cells, None);
+        let texts = poll_of(json!({"kind": "text"}));
+        let dropped = PerSet { ballots: Err(Dropped::TooMany), ..both(&entries) };
+        assert_eq!(assembled(&texts, dropped).unavailable, Some("too_many_ballots"));
     }
 }
