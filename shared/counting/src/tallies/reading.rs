@@ -4,7 +4,12 @@
 //! the next COUNT does not name it, or it is lost.
 
 use landslide_aws::store::{LaneReader, LaneStoreError};
-use landslide_domain::{entries::Entries, lane::LaneKey, runs::Dropped, tally::Count};
+use landslide_domain::{
+    entries::Entries,
+    lane::LaneKey,
+    runs::{Dropped, Run},
+    tally::Count,
+};
 
 use super::merging::sum;
 
@@ -27,16 +32,30 @@ pub async fn read_entries(
     store: &impl LaneReader,
     lane: &LaneKey,
 ) -> Result<(Count, Result<Entries, Dropped>), ReadError> {
-    let mut count = store.read_count(lane).await?;
+    let count = store.read_count(lane).await?;
+    let (count, runs) = read_runs(store, lane, count, async |runs| sum(store, lane, runs).await).await?;
+    let with_near = |mut entries: Entries| {
+        entries.merge(&count.entries.near);
+        entries
+    };
+    let entries = runs.map(with_near);
+    Ok((count, entries))
+}
+
+/// Reads the runs that a COUNT names by `read`, which returns a run that is lost instead. Begins again with a newer COUNT
+/// if that one was replaced. Returns the COUNT whose runs these are, or why it has none.
+pub async fn read_runs<Content>(
+    store: &impl LaneReader,
+    lane: &LaneKey,
+    mut count: Count,
+    read: impl AsyncFn(&[Run]) -> Result<Result<Content, Run>, LaneStoreError>,
+) -> Result<(Count, Result<Content, Dropped>), ReadError> {
     for _ in 0..=AGAIN_MAX {
         if let Some(dropped) = count.entries.dropped {
             return Ok((count, Err(dropped)));
         }
-        let gone = match sum(store, lane, &count.entries.runs).await? {
-            Ok(mut entries) => {
-                entries.merge(&count.entries.near);
-                return Ok((count, Ok(entries)));
-            }
+        let gone = match read(&count.entries.runs).await? {
+            Ok(content) => return Ok((count, Ok(content))),
             Err(gone) => gone,
         };
         count = store.read_count(lane).await?;
