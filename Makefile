@@ -166,7 +166,7 @@ viral: ## the path of 60,000 votes/s and more in virtual time, by counts, and pl
 	cargo run --quiet $(CARGO_FLAGS) $(SIM_FLAGS) --bin landslide-capacity -- $(SCENARIOS) $(ARGS)
 
 costs: ## what a million votes cost, by units that are counted and infra/prices.json; fails where docs/figures.md says otherwise
-	cargo run --quiet $(CARGO_FLAGS) $(SIM_FLAGS) --bin landslide-capacity -- steady new-devices lone --costs-in docs/figures.md
+	cargo run --quiet $(CARGO_FLAGS) $(SIM_FLAGS) --bin landslide-capacity -- steady ranked new-devices lone lone-ranked --costs-in docs/figures.md
 
 bench: ## the functions as they ship, each as a process, by a floor in the same run; the hot paths by time (ARGS='--rounds 3')
 	@$(LOCAL) package --arch $(HOST_ARCH)

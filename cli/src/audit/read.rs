@@ -213,8 +213,9 @@ impl Reader {
             match outcome {
                 Ok(Some(entries)) => all.sum.merge(&entries),
                 Ok(None) => all.gone.push(run),
-                // HEAD came from the same table by the same call, so it is this run that is broken.
-                Err(LaneStoreError::Broken(why)) => all.unreadable.add(1, || format!("{}: {why}", first_row(&run))),
+                Err(LaneStoreError::UnreadableRun(why)) => {
+                    all.unreadable.add(1, || format!("{}: {why}", first_row(&run)))
+                }
                 Err(error) => return Err(self.tallies_failed(error)),
             }
         }

@@ -1,5 +1,6 @@
 //! DynamoDB: one store per table (and one for results, which reads two), each call bounded in time and tries.
 
+#[cfg(feature = "assembled")]
 mod assembled;
 mod audit;
 mod batch;
@@ -28,8 +29,12 @@ use landslide_domain::{error::Error, keys};
 
 use crate::sdk::describe;
 
+#[cfg(feature = "assembled")]
 pub use self::{
-    assembled::{Assembled, AssembledStore},
+    assembled::{Assembled, AssembledStore, PackedDocument},
+    results::RankedSnapshot,
+};
+pub use self::{
     audit::{Appended, AuditPage, AuditStore, StoredRow},
     dynamodb::{DynamoDb, Outcome},
     lane_store::{LaneReader, LaneStore, LaneStoreError, RunRow, SeenIds},
@@ -37,7 +42,7 @@ pub use self::{
     poll_cache::PollCache,
     poll_image::{Labels, PollImage},
     polls::{Created, IdPage, Page, PollStore, Replaced},
-    results::{RankedSnapshot, ResultsStore, Snapshot},
+    results::{ResultsStore, Snapshot},
     tallies::{SeenPage, SeenPlace, TallyStore},
     tokens::{StoredKey, StoredView, TokenStore},
     votes::{PutVote, StoredVote, VotePage, VoteStore},
@@ -103,6 +108,18 @@ where
         _ => true,
     };
     if passing { StoreError::Unavailable(text) } else { StoreError::Broken(text) }
+}
+
+/// Whether a call took effect: false if its condition failed.
+fn unless_refused<T, E>(doing: &str, outcome: Result<T, SdkError<E, HttpResponse>>) -> Result<bool, StoreError>
+where
+    E: std::error::Error + ProvideErrorMetadata + 'static,
+{
+    match outcome {
+        Ok(_) => Ok(true),
+        Err(error) if error.code() == Some("ConditionalCheckFailedException") => Ok(false),
+        Err(error) => Err(store_error(doing, error)),
+    }
 }
 
 #[cfg(test)]

@@ -1,42 +1,34 @@
 //! Assembles a ranked poll's results from its lanes, so that no reader has to.
 //!
-//! It keeps the runs that it has read: a run never changes. Anyone may call it at any time, and twice: what is stored
-//! only goes forwards in every lane.
+//! It keeps what it has read and summed up: a run never changes. Anyone may call it at any time, and twice: what is
+//! stored only goes forwards in every lane.
 
-use std::{
-    collections::HashMap,
-    sync::{Mutex, PoisonError},
-};
+mod sums;
 
-use futures_util::{StreamExt, TryStreamExt, stream};
+use std::sync::Arc;
+
 use landslide_aws::{
     clock,
     config::ConfigError,
     sdk,
-    store::{Assembled, AssembledStore, LaneReader, LaneStoreError, ResultsStore, StoreError, TallyStore},
+    store::{AssembledStore, PackedDocument, ResultsStore, StoreError, TallyStore},
 };
 use landslide_domain::{
     entries::{Entries, PerSet},
     ids::PollId,
-    lane::LaneKey,
-    poll::Kind,
-    results::assembled::assemble,
-    runs::{Dropped, Run, RunName},
+    poll::Rules,
+    results::assembled::{Further, Given, Hidden, Lanes, assemble},
+    runs::Dropped,
     tally::Count,
 };
 
-use crate::tallies::reading::{Read, ReadError, read_entries};
+pub use self::sums::{Summed, Sums};
+use crate::tallies::reading::ReadError;
 
-/// How many bytes of runs a process keeps, as they are stored.
-const KEPT_BYTES_MAX: usize = 128 * 1024 * 1024;
-/// If a poll's lanes name more bytes of runs than these, none is read.
-const RUNS_BYTES_MAX: usize = 96 * 1024 * 1024;
-/// The longest document. DynamoDB's items have 400 KB.
-const DOCUMENT_BYTES_MAX: usize = 300 * 1024;
+/// The longest document, as it is stored. DynamoDB's items have 400 KB.
+const PACKED_BYTES_MAX: usize = 300 * 1024;
 /// How long results count as current, in milliseconds.
 const CURRENT_MS: u64 = 1_000;
-/// How many lanes are read at once.
-const LANES_AT_ONCE: usize = 8;
 
 /// Why results were not assembled. Trying again is safe.
 #[derive(Debug, thiserror::Error)]
@@ -56,78 +48,69 @@ pub enum AssemblyError {
 pub struct Assembly {
     results: ResultsStore,
     assembled: AssembledStore,
-    lanes: KeptRuns<TallyStore>,
+    sums: Sums<TallyStore>,
 }
 
 impl Assembly {
     /// Uses the tables in the environment's variables.
     pub fn from_env() -> Result<Self, ConfigError> {
         let aws = sdk::sdk_config()?;
-        let lanes = KeptRuns::new(TallyStore::from_env(&aws)?);
-        Ok(Self { results: ResultsStore::from_env(&aws)?, assembled: AssembledStore::from_env(&aws)?, lanes })
+        let sums = Sums::new(TallyStore::from_env(&aws)?);
+        Ok(Self { results: ResultsStore::from_env(&aws)?, assembled: AssembledStore::from_env(&aws)?, sums })
     }
 
-    /// Renews a poll's results if its lanes have counted since, and lets the lease end.
+    /// Renews a poll's results if its lanes have counted since, or if something else is to be shown of them; and lets the
+    /// lease end.
     pub async fn renew(&self, poll_id: &PollId) -> Result<(), AssemblyError> {
-        let current_until = clock::now().plus_millis(CURRENT_MS);
-        let Some(snapshot) = self.results.read(poll_id, 1).await? else { return Ok(()) };
-        if snapshot.poll.rules.settings.spec.kind != Kind::Ranked {
+        let now = clock::now();
+        let stored = self.assembled.read(poll_id).await?;
+        let (generation, known) = stored.as_ref().map_or((0, &[][..]), |it| (it.generation, &it.versions));
+        let lanes = u8::try_from(known.len()).unwrap_or(u8::MAX);
+        let Some(snapshot) = self.results.read(poll_id, lanes).await? else { return Ok(()) };
+        let rules = &snapshot.poll.rules;
+        if rules.settings.spec.has_plain_votes() {
             return Ok(());
         }
-        let stored = self.assembled.versions(poll_id).await?;
-        let (generation, known) = stored.unwrap_or_default();
-        let versions = |counts: &[Count]| counts.iter().map(|count| count.version).collect::<Vec<_>>();
-        if known != versions(&snapshot.counts) {
-            let (counts, entries) = self.read(poll_id, &snapshot.counts).await?;
-            let versions = versions(&counts);
-            if goes_forwards(&known, &versions) {
-                let document = self.document(&snapshot.poll.rules, &counts, entries)?;
-                self.assembled.put(poll_id, &Assembled { generation: generation + 1, versions, document }).await?;
+        let before = stored.as_ref().map(|it| Further::read(&it.document)).transpose()?.unwrap_or_default();
+        let hidden = Hidden::default();
+        let is_current = known == versions(&snapshot.counts)
+            && before.hidden_revision == hidden.revision
+            && !before.would_move(rules, now);
+        if !is_current {
+            let summed = self.sums.sum(poll_id, snapshot.counts).await?;
+            let versions = versions(&summed.0);
+            if goes_forwards(known, &versions) {
+                let given = Given { now, before: &before.blurred, hidden: &hidden, group: landslide_text::folded };
+                let document = document(rules, &summed, &given)?;
+                self.assembled.put(poll_id, generation + 1, &versions, &document).await?;
             }
         }
-        Ok(self.assembled.end_lease(poll_id, current_until).await?)
+        Ok(self.assembled.end_lease(poll_id, now.plus_millis(CURRENT_MS)).await?)
     }
+}
 
-    /// Each lane's COUNT, and the sum of the entries that belong to them.
-    async fn read(&self, poll_id: &PollId, counts: &[Count]) -> Result<(Vec<Count>, Read), AssemblyError> {
-        let bytes: usize = counts.iter().flat_map(|count| count.entries.runs()).map(|run| run.bytes as usize).sum();
-        if bytes > RUNS_BYTES_MAX {
-            return Ok((counts.to_vec(), PerSet::default().map(|_, ()| Err(Dropped::TooMany))));
-        }
-        let lane = |lane: usize| LaneKey { poll: poll_id.clone(), lane: lane as u8 };
-        let lanes: Vec<_> = (0..counts.len()).map(|number| self.read_lane(lane(number))).collect();
-        let lanes: Vec<_> = stream::iter(lanes).buffered(LANES_AT_ONCE).try_collect().await?;
-        let (mut counts, mut sums) = (Vec::new(), PerSet::default().map(|_, ()| Ok(Entries::default())));
-        for (count, read) in lanes {
-            counts.push(count);
-            sums = sums.map(|set, sum: Result<Entries, Dropped>| match (sum, read.of(set)) {
-                (Ok(mut sum), Ok(entries)) => {
-                    sum.merge(entries);
-                    Ok(sum)
-                }
-                (Err(dropped), _) | (_, &Err(dropped)) => Err(dropped),
-            });
-        }
-        Ok((counts, sums))
-    }
+fn versions(counts: &[Count]) -> Vec<u64> {
+    counts.iter().map(|count| count.version).collect()
+}
 
-    async fn read_lane(&self, lane: LaneKey) -> Result<(Count, Read), ReadError> {
-        read_entries(&self.lanes, &lane).await
-    }
+/// What is stored of a poll for its readers. Without what whole ballots say if it would be too long with that.
+pub fn document<G: Fn(&str) -> String>(
+    rules: &Rules,
+    (counts, entries): &Summed,
+    given: &Given<'_, G>,
+) -> Result<PackedDocument, serde_json::Error> {
+    let of = |ballots: Result<&Entries, Dropped>| {
+        let cells = of_arc(&entries.cells);
+        let lanes = Lanes { counts, entries: PerSet { cells, ballots } };
+        let text = serde_json::to_string(&assemble(rules, &lanes, given))?;
+        Ok(PackedDocument::of(&text))
+    };
+    let document = of(of_arc(&entries.ballots))?;
+    if document.bytes() <= PACKED_BYTES_MAX { Ok(document) } else { of(Err(Dropped::TooMany)) }
+}
 
-    fn document(
-        &self,
-        rules: &landslide_domain::poll::Rules,
-        counts: &[Count],
-        entries: Read,
-    ) -> Result<String, serde_json::Error> {
-        let document =
-            serde_json::to_string(&assemble(rules, counts, entries.ballots.as_ref().map_err(|dropped| *dropped)))?;
-        if document.len() <= DOCUMENT_BYTES_MAX {
-            return Ok(document);
-        }
-        serde_json::to_string(&assemble(rules, counts, Err(Dropped::TooMany)))
-    }
+fn of_arc(entries: &Result<Arc<Entries>, Dropped>) -> Result<&Entries, Dropped> {
+    entries.as_ref().map(Arc::as_ref).map_err(|dropped| *dropped)
 }
 
 /// Whether no lane's version is below the known one. A poll may have gained lanes meanwhile.
@@ -135,63 +118,47 @@ fn goes_forwards(known: &[u64], versions: &[u64]) -> bool {
     known.len() <= versions.len() && known.iter().zip(versions).all(|(known, version)| known <= version)
 }
 
-/// A store whose runs are kept once they are read.
-struct KeptRuns<S> {
-    store: S,
-    kept: Mutex<Kept>,
-}
-
-#[derive(Default)]
-struct Kept {
-    runs: HashMap<(LaneKey, RunName), Entries>,
-    bytes: usize,
-}
-
-impl<S> KeptRuns<S> {
-    fn new(store: S) -> Self {
-        Self { store, kept: Mutex::default() }
-    }
-
-    fn kept(&self, lane: &LaneKey, run: &Run) -> Option<Entries> {
-        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.runs.get(&(lane.clone(), run.name)).cloned()
-    }
-
-    /// Keeps a run. If there is no room, all others go: those that are still named are read once more.
-    fn keep(&self, lane: &LaneKey, run: &Run, entries: &Entries) {
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        if kept.bytes + run.bytes as usize > KEPT_BYTES_MAX {
-            *kept = Kept::default();
-        }
-        kept.bytes += run.bytes as usize;
-        kept.runs.insert((lane.clone(), run.name), entries.clone());
-    }
-}
-
-impl<S: LaneReader> LaneReader for KeptRuns<S> {
-    async fn read_count(&self, lane: &LaneKey) -> Result<Count, LaneStoreError> {
-        self.store.read_count(lane).await
-    }
-
-    async fn read_run(&self, lane: &LaneKey, run: &Run) -> Result<Option<Entries>, LaneStoreError> {
-        if let Some(entries) = self.kept(lane, run) {
-            return Ok(Some(entries));
-        }
-        let entries = self.store.read_run(lane, run).await?;
-        if let Some(entries) = &entries {
-            self.keep(lane, run, entries);
-        }
-        Ok(entries)
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use std::cell::Cell;
-
-    use landslide_domain::{ballot::Ballot, runs::RunName};
+    use landslide_domain::{
+        ballot::{Ballot, OPTIONS_MAX, RANKS_MAX},
+        testing::{at, poll_asked_for},
+    };
+    use serde_json::json;
 
     use super::*;
+
+    fn rules(options: usize) -> Rules {
+        let options: Vec<String> = (0..options).map(|id| format!("option {id}")).collect();
+        let body = json!({"question": "Q", "options": options, "kind": "ranked"});
+        poll_asked_for(body, at(0)).unwrap().rules
+    }
+
+    /// Different rankings of as many ranks as a ballot may have, of votes that are counted millions of times.
+    fn many_rankings() -> Entries {
+        let mut random = fastrand::Rng::with_seed(1);
+        let mut entries = PerSet::default();
+        for _ in 0..9_000 {
+            let ids = random.choose_multiple(0..OPTIONS_MAX as u64, RANKS_MAX);
+            entries.add_ballot(&Ballot::of_ranking(&ids).unwrap(), random.i64(1..100_000));
+        }
+        entries.ballots
+    }
+
+    #[test]
+    fn the_longest_document_fits() {
+        let rankings = Arc::new(many_rankings());
+        let summed = (vec![Count::default()], PerSet { cells: Ok(Arc::default()), ballots: Ok(rankings.clone()) });
+        let rules = rules(OPTIONS_MAX);
+        let (counts, none) = (&summed.0[..], Entries::default());
+        let given = Given { now: at(1), before: &[], hidden: &Hidden::default(), group: str::to_owned };
+        let lanes = Lanes { counts, entries: PerSet { cells: Ok(&none), ballots: Ok(&rankings) } };
+        let text = serde_json::to_string(&assemble(&rules, &lanes, &given)).unwrap();
+        let packed = PackedDocument::of(&text);
+        println!("{} bytes, packed {}", text.len(), packed.bytes());
+        assert!(text.len() > PACKED_BYTES_MAX, "{}", text.len());
+        assert_eq!(document(&rules, &summed, &given).unwrap(), packed);
+    }
 
     #[test]
     fn what_is_older_in_any_lane_is_not_written() {
@@ -205,45 +172,5 @@ mod tests {
         ] {
             assert_eq!(goes_forwards(known, versions), forwards, "{known:?} {versions:?}");
         }
-    }
-
-    /// A lane whose runs all hold one ranking.
-    #[derive(Default)]
-    struct Lane(Cell<usize>);
-
-    impl LaneReader for Lane {
-        async fn read_count(&self, _: &LaneKey) -> Result<Count, LaneStoreError> {
-            Ok(Count::default())
-        }
-
-        async fn read_run(&self, _: &LaneKey, _: &Run) -> Result<Option<Entries>, LaneStoreError> {
-            self.0.set(self.0.get() + 1);
-            let mut entries = PerSet::default();
-            Ballot::of_ranking(&[1]).iter().for_each(|ballot| entries.add_ballot(ballot, 1));
-            Ok(Some(entries.ballots))
-        }
-    }
-
-    #[tokio::main(flavor = "current_thread")]
-    async fn read_all(kept: &KeptRuns<Lane>, runs: &[Run]) -> usize {
-        let lane = LaneKey { poll: PollId::parse("p").unwrap(), lane: 0 };
-        let before = kept.store.0.get();
-        for run in runs {
-            assert!(kept.read_run(&lane, run).await.unwrap().is_some());
-        }
-        kept.store.0.get() - before
-    }
-
-    fn run(version: u64, bytes: u32) -> Run {
-        Run { name: RunName { version, attempt: 7 }, level: 0, chunks: 1, bytes, missed: 0 }
-    }
-
-    #[test]
-    fn a_run_is_read_once_while_there_is_room() {
-        let kept = KeptRuns::new(Lane::default());
-        let runs = [run(1, 10), run(2, 10)];
-        assert_eq!([read_all(&kept, &runs), read_all(&kept, &runs)], [2, 0]);
-        let large = run(3, KEPT_BYTES_MAX as u32);
-        assert_eq!([read_all(&kept, &[large]), read_all(&kept, &[large]), read_all(&kept, &runs)], [1, 0, 2]);
     }
 }

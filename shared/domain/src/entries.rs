@@ -95,6 +95,13 @@ impl Entries {
         }
     }
 
+    /// Takes another multiset away.
+    pub fn subtract(&mut self, other: &Entries) {
+        for (key, count) in other.iter() {
+            self.add(key, -count);
+        }
+    }
+
     /// All keys with their counts, in ascending order.
     pub fn iter(&self) -> impl Iterator<Item = (&[u8], i64)> {
         self.counts.iter().map(|(key, count)| (&**key, *count))
@@ -259,6 +266,14 @@ mod tests {
         #[test]
         fn every_count_has_bytes_of_its_own(count in any::<i64>()) {
             prop_assert_eq!(unzigzag(zigzag(count)), count);
+        }
+
+        #[test]
+        fn what_was_merged_can_be_taken_away(one in some_entries(), other in some_entries()) {
+            let mut left = one.clone();
+            left.merge(&other);
+            left.subtract(&one);
+            prop_assert_eq!(left, other);
         }
 
         #[test]

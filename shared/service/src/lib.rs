@@ -5,6 +5,7 @@ mod current;
 pub mod keys;
 pub mod limits;
 pub mod polls;
+#[cfg(any(test, feature = "results"))]
 pub mod results;
 pub mod usage;
 pub mod views;

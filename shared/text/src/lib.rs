@@ -7,6 +7,7 @@ mod bidi;
 mod likeness;
 mod properties;
 
+use icu_casemap::CaseMapper;
 use unicode_normalization::UnicodeNormalization;
 
 pub use likeness::likeness;
@@ -68,6 +69,12 @@ pub fn normalise_spaces(raw: &str, chars_max: usize) -> Result<String, TextError
     }
     let words = raw.split(char::is_whitespace).filter(|word| !word.is_empty());
     normalise(&words.collect::<Vec<_>>().join(" "), chars_max)
+}
+
+/// The same for two texts that differ in compatibility forms (NFKC) and in case (Unicode's full case folding) only.
+pub fn folded(text: &str) -> String {
+    let compatible: String = text.nfkc().collect();
+    CaseMapper::new().fold_string(&compatible).nfkc().collect()
 }
 
 /// The text in NFC.

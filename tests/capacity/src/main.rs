@@ -8,6 +8,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod allowance;
+mod ballots;
 mod fifo;
 mod measures;
 mod model;
@@ -23,6 +24,7 @@ mod tallies;
 mod tally;
 #[cfg(test)]
 mod tests;
+mod tidying;
 mod voters;
 mod votes_table;
 mod world;

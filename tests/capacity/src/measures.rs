@@ -78,6 +78,8 @@ counts! {
     heads "HEADs written.";
     spills "SEEN rows written.";
     copies "COUNTs written.";
+    run_rows "Rows of runs written.";
+    run_rows_deleted "Rows of runs deleted.";
     ids_read "Counted ids read.";
     relays "Invocations of relay-votes.";
     relay_ms "Their time in milliseconds.";

@@ -44,6 +44,7 @@ parameters! {
     peak_votes_per_second: f64 = 60_000.0, "Voters that come a second at the peak.", "ours: 60,000 sustained for minutes";
     ramp_s: u64 = 60, "Seconds from nobody to the peak, in a straight line.", "assumed";
     peak_s: u64 = 600, "Seconds that the peak lasts; then nobody new comes.", "ours";
+    ballots: Ballots = Ballots::Choices, "What voters say: `choices` among four options, or `rankings` of ten.", "ours; how different they are: an election of 2009";
     voter_tries: usize = 4, "How often a voter who is refused comes in all.", "assumed";
     voter_pause_ms: u64 = 3_000, "How long a refused voter waits, at random up to twice that.", "assumed";
     new_devices: bool = false, "Whether each voter gets a device token first.", "ours: as often as the vote in a viral poll";
@@ -184,8 +185,18 @@ macro_rules! named {
     };
 }
 
+named!(Ballots: Choices "choices", Rankings "rankings",);
 named!(Placement: Any "any", Hop "hop",);
 named!(Stalled: Nothing "nothing", Relay "relay", Tally "tally", Tallies "tallies",);
+
+/// What voters say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ballots {
+    /// One of four options.
+    Choices,
+    /// Up to five of ten options, best first.
+    Rankings,
+}
 
 /// Which process gets a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

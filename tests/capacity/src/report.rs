@@ -101,6 +101,11 @@ impl Report {
         backlog(&self.seconds).into_iter().max().unwrap_or(0)
     }
 
+    /// Write units of a vote's counting, deletes included.
+    pub fn counting_units(&self) -> f64 {
+        self.counts.tally_units.get() as f64 / self.accepted()
+    }
+
     /// Dollars for a million votes, all parts together, and what comes after the vote's own write.
     pub fn million(&self) -> (f64, f64) {
         let counting = ["relay", "queue", "tally", "tallies' writes", "tallies' reads", "metrics' lines"];
@@ -175,6 +180,10 @@ impl fmt::Display for Report {
             a_vote(counts.tally_read_units.get()),
             whole(&counts.ids_read)
         )?;
+        if counts.run_rows.get() > 0 {
+            let rows = [&counts.run_rows, &counts.run_rows_deleted].map(whole);
+            writeln!(f, "runs        {} rows written, {} deleted", rows[0], rows[1])?;
+        }
         writeln!(
             f,
             "messages    {} of {:.1} votes ({:.1} bytes a vote), {} delivered again",
@@ -233,7 +242,7 @@ pub fn results_table(reports: &[Report]) -> String {
             group_thousands(report.refused()),
             group_thousands(report.backlog_most()),
             report.drain_ms as f64 / 1_000.0,
-            counts.tally_units.get() as f64 / report.accepted(),
+            report.counting_units(),
             group_thousands(counts.messages.get()),
             group_thousands(counts.relays.get()),
             group_thousands(counts.tallies.get()),

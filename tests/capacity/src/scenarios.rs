@@ -1,7 +1,7 @@
 //! The scenarios by name: what each is told, and what has to come of it.
 
 use crate::{
-    parameters::{Logical, Parameters, Placement, Stalled},
+    parameters::{Ballots, Logical, Parameters, Placement, Stalled},
     report::{Demand, Report},
 };
 
@@ -9,6 +9,10 @@ use crate::{
 const LAG_P99_MS: u64 = 5_000;
 /// The longest until all is counted after the peak, in milliseconds.
 const DRAIN_MS: u64 = 30_000;
+
+/// The most write units that counting takes of a ranked vote in a viral poll, and of any vote that comes alone.
+const RANKED_UNITS_MAX: f64 = 0.15;
+const LONE_UNITS_MAX: f64 = 4.0;
 
 /// A poll is served if fewer than one voter in this many gives up.
 const VOTERS_A_LOSS: u64 = 1_000;
@@ -39,7 +43,24 @@ pub const SCENARIOS: &[Scenario] = &[
         parameters: || Parameters { new_devices: true, ..Parameters::default() },
         demand: keeps_up,
     },
-    Scenario { name: "lone", about: "a vote every five seconds, on a new table", parameters: lone, demand: keeps_up },
+    Scenario {
+        name: "lone",
+        about: "a vote every five seconds, on a new table",
+        parameters: lone,
+        demand: costs_little,
+    },
+    Scenario {
+        name: "ranked",
+        about: "20,000 votes/s that rank up to five of ten options, as declared",
+        parameters: ranked,
+        demand: |report| counts_within(report, RANKED_UNITS_MAX),
+    },
+    Scenario {
+        name: "lone-ranked",
+        about: "as lone, each a ranking",
+        parameters: || Parameters { ballots: Ballots::Rankings, ..lone() },
+        demand: costs_little,
+    },
     Scenario {
         name: "wide",
         about: "a table of 256 shards, and a poll of one lane and 1,000 votes/s",
@@ -162,6 +183,31 @@ fn serves_nearly_all(report: &Report) -> Result<(), String> {
         return Err(format!("{gave_up} of {came} voters gave up, not fewer than 1 in {VOTERS_A_LOSS}"));
     }
     keeps_up(report)
+}
+
+/// Keeps up, with at most this many write units a vote.
+fn counts_within(report: &Report, units_max: f64) -> Result<(), String> {
+    let units = report.counting_units();
+    if units > units_max {
+        return Err(format!("counting takes {units:.3} write units a vote, over {units_max}"));
+    }
+    keeps_up(report)
+}
+
+fn costs_little(report: &Report) -> Result<(), String> {
+    counts_within(report, LONE_UNITS_MAX)
+}
+
+fn ranked() -> Parameters {
+    Parameters {
+        peak_votes_per_second: 20_000.0,
+        declared_votes_per_second: 20_000,
+        ballots: Ballots::Rankings,
+        // Half of the rates at which plain votes are relayed and counted.
+        relay_us_a_record: 10.0,
+        tally_us_a_vote: 2.0,
+        ..Parameters::default()
+    }
 }
 
 fn lone() -> Parameters {

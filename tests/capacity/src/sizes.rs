@@ -12,6 +12,7 @@ use aws_sdk_dynamodb::operation::{
     },
     update_item::{UpdateItemError, UpdateItemOutput, builders::UpdateItemInputBuilder},
 };
+use fastrand::Rng;
 use landslide_aws::store::{DynamoDb, LaneStore, Outcome, TallyStore, VoteStore};
 use landslide_domain::{
     ballot::Ballot,
@@ -23,7 +24,7 @@ use landslide_domain::{
     member::{Action, Member},
     poll::Rules,
     poll::request::CreatePoll,
-    runs::LaneEntries,
+    runs::{Kept, LaneEntries, NewRun, RUN_LIMITS, RunName},
     tally::{Counters, Head, Minute, SeenRow},
     time::{MINUTE_MS, Timestamp},
     vote::Vote,
@@ -33,6 +34,8 @@ use landslide_sim::{
     item::{Item, item_bytes, stream_record, write_units},
 };
 use serde_json::json;
+
+use crate::parameters::Ballots;
 
 /// What Lambda's record of a stream has besides what the simulation's has, in bytes.
 const RECORD_ENVELOPE: &str = concat!(
@@ -44,6 +47,8 @@ const RECORD_ENVELOPE: &str = concat!(
 );
 /// Votes over which lengths a vote are measured.
 const SAMPLE: usize = 1_000;
+/// Of the voters that are measured.
+const SEED: u64 = 7;
 /// More votes than a message takes.
 const TOO_MANY: usize = 10_000;
 
@@ -70,34 +75,37 @@ pub struct Sizes {
     pub row: u64,
     /// COUNT.
     pub copy: u64,
+    /// A row of a run without entries.
+    pub run_row: u64,
 }
 
 impl Sizes {
-    /// Measures them.
-    pub fn measure() -> Self {
-        let body = |votes| message(votes).first().map_or(0, |message| message.encode().len());
+    /// Measures them on what voters say.
+    pub fn measure(ballots: Ballots) -> Self {
+        let body = |votes| message(ballots, votes).first().map_or(0, |message| message.encode().len());
         let (empty, full) = (body(1), body(SAMPLE + 1));
         let message_vote = (full - empty) as f64 / SAMPLE as f64;
-        let head = tally_item(async |store| store.put_head(&lane(), &head_of(0, 0), 4_999).await.expect("no failure"));
-        let one_minute =
-            tally_item(async |store| store.put_head(&lane(), &head_of(1, SAMPLE), 4_999).await.expect("no failure"));
-        let two_minutes =
-            tally_item(async |store| store.put_head(&lane(), &head_of(2, SAMPLE), 4_999).await.expect("no failure"));
-        let copy = tally_item(async |store| store.put_count(&lane(), &head_of(0, 0)).await.expect("no failure"));
+        let head_of = |minutes, ids| head_of(ballots, minutes, ids, LaneEntries::default());
+        let bytes = |head: Head| {
+            tally_item(async move |store| store.put_head(&lane(), &head, 4_999).await.expect("no failure"))
+        };
+        let (one_minute, two_minutes) = (bytes(head_of(1, SAMPLE)), bytes(head_of(2, SAMPLE)));
         let row = |ids| tally_item(async move |store| store.put_seen(&lane(), &row_of(ids)).await.expect("no failure"));
-        let vote = vote_item();
+        let votes: Vec<Item> = some_ballots(ballots).take(SAMPLE).map(vote_item).collect();
+        let record = |vote| (stream_record(1, None, Some(vote)).len() + RECORD_ENVELOPE.len()) as u64;
         let id = (row(1 + SAMPLE) - row(1)) / SAMPLE as u64;
         Self {
-            vote_units: write_units(item_bytes(&vote)),
-            record: (stream_record(1, None, Some(&vote)).len() + RECORD_ENVELOPE.len()) as u64,
+            vote_units: votes.iter().map(|vote| write_units(item_bytes(vote))).max().expect("votes"),
+            record: votes.iter().map(record).sum::<u64>() / SAMPLE as u64,
             message: empty as u64 - message_vote as u64,
             message_vote,
-            message_votes_max: message(TOO_MANY).first().map_or(0, |message| message.changes.len() as u64),
-            head,
+            message_votes_max: message(ballots, TOO_MANY).first().map_or(0, |message| message.changes.len() as u64),
+            head: bytes(head_of(0, 0)),
             head_minute: two_minutes - one_minute - SAMPLE as u64 * id,
             id,
             row: row(1) - id,
-            copy,
+            copy: count_bytes(head_of(0, 0)),
+            run_row: run_row_bytes(),
         }
     }
 
@@ -109,6 +117,17 @@ impl Sizes {
     /// HEAD with ids by minute.
     pub fn head_with(&self, recent: &BTreeMap<u64, u64>) -> u64 {
         self.head + recent.values().map(|ids| self.head_minute + ids * self.id).sum::<u64>()
+    }
+
+    /// What a lane's entries take in HEAD, and in COUNT.
+    pub fn entries(&self, entries: &LaneEntries) -> u64 {
+        let bytes = |entries| count_bytes(head_of(Ballots::Choices, 0, 0, entries));
+        if *entries == LaneEntries::default() { 0 } else { bytes(entries.clone()) - bytes(LaneEntries::default()) }
+    }
+
+    /// A row of a run with that many bytes of entries.
+    pub fn run_row(&self, bytes: usize) -> u64 {
+        self.run_row + bytes as u64
     }
 
     /// A SEEN row.
@@ -149,19 +168,26 @@ fn id(number: usize) -> VoteId {
     VoteId::new(&VoterKey::from_bytes((number as u128).to_be_bytes()), 1)
 }
 
-fn message(votes: usize) -> Vec<landslide_domain::message::Message> {
-    let change = |number| Change { id: id(number), cast_at: at(0), from: None, to: Ballot::of_bits(2) };
-    fold((0..votes).map(|number| (lane(), change(number))))
+/// What voters say, one after the other.
+fn some_ballots(ballots: Ballots) -> impl Iterator<Item = Ballot> {
+    let mut random = Rng::with_seed(SEED);
+    std::iter::repeat_with(move || ballots.draw(&mut random))
 }
 
-/// A HEAD for a poll with four options and millions of votes. Each of its `minutes` holds `ids` ids.
-fn head_of(minutes: usize, ids: usize) -> Head {
-    let counters = ["ballots", "o0", "o1", "o2", "o3"].map(|name| (name.to_owned(), 3_456_789));
+fn message(ballots: Ballots, votes: usize) -> Vec<landslide_domain::message::Message> {
+    let change = |(number, ballot)| Change { id: id(number), cast_at: at(0), from: None, to: Some(ballot) };
+    fold((0..votes).zip(some_ballots(ballots)).map(|vote| (lane(), change(vote))))
+}
+
+/// A HEAD for a poll with millions of votes. Each of its `minutes` holds `ids` ids.
+fn head_of(ballots: Ballots, minutes: usize, ids: usize, entries: LaneEntries) -> Head {
+    let options = (0..ballots.options()).map(|id| format!("o{id}"));
+    let counters = options.chain(["ballots".to_owned()]).map(|name| (name, 3_456_789));
     Head {
         version: 5_000,
         as_of: Some(at(0)),
         counters: Counters::from_entries(counters),
-        entries: LaneEntries::default(),
+        entries,
         recent: (0..minutes).map(|minute| (Minute::of(at(minute)), (0..ids).map(id).collect())).collect(),
         sealed: false,
     }
@@ -176,8 +202,21 @@ fn tally_item(write: impl AsyncFnOnce(TallyStore<Recorder>) + 'static) -> u64 {
     item_bytes(&written(async |recorder| write(TallyStore::over(recorder, String::new())).await))
 }
 
-fn vote_item() -> Item {
-    let vote = Vote { ballot: Ballot::of_bits(2), revision: 1, cast_at: at(0), lane: 3, nonce: 3_456_789_012 };
+fn count_bytes(head: Head) -> u64 {
+    tally_item(async move |store| store.put_count(&lane(), &head).await.expect("no failure"))
+}
+
+/// A row of a run, without its entries.
+fn run_row_bytes() -> u64 {
+    let entries = Ballots::Rankings.entries(1, &mut Rng::with_seed(SEED));
+    let name = RunName { version: 5_000, attempt: u64::MAX };
+    let run = NewRun::of(name, 0, &entries.ballots, &RUN_LIMITS).expect("a small run");
+    let bytes = u64::from(run.run.bytes);
+    tally_item(async move |store| store.put_run(&lane(), &run).await.expect("no failure")) - bytes
+}
+
+fn vote_item(ballot: Ballot) -> Item {
+    let vote = Vote { ballot: Some(ballot), revision: 1, cast_at: at(0), lane: 3, nonce: 3_456_789_012 };
     written(async move |recorder| {
         let votes = VoteStore::over(recorder, String::new());
         votes.put(&rules(), &VoterKey::from_bytes([7; 16]), &vote).await.expect("no failure");
@@ -247,7 +286,7 @@ mod tests {
 
     #[test]
     fn a_full_message_and_a_full_head_keep_to_their_limits_by_these_sizes() {
-        let sizes = Sizes::measure();
+        let sizes = Sizes::measure(Ballots::Choices);
         let limit = landslide_domain::message::MESSAGE_BYTES_MAX as u64;
         assert!(sizes.body(sizes.message_votes_max) <= limit);
         assert!(sizes.body(sizes.message_votes_max + 2) > limit);
@@ -256,9 +295,15 @@ mod tests {
 
     #[test]
     fn a_head_of_two_minutes_is_as_long_as_its_parts_say() {
-        let sizes = Sizes::measure();
-        let real =
-            tally_item(async |store| store.put_head(&lane(), &head_of(2, 700), 4_999).await.expect("no failure"));
-        assert_eq!(sizes.head_with(&BTreeMap::from([(0, 700), (1, 700)])), real);
+        let ballots = Ballots::Rankings;
+        let sizes = Sizes::measure(ballots);
+        let near = ballots.entries(20, &mut Rng::with_seed(SEED));
+        let kept = near.map(|_, near| Kept { near, ..Kept::default() });
+        let entries = LaneEntries { kept, sweeps: 3, replaced: 34 };
+        let of_lane = entries.clone();
+        let real = tally_item(async move |store| {
+            store.put_head(&lane(), &head_of(ballots, 2, 700, entries), 4_999).await.expect("no failure")
+        });
+        assert_eq!(sizes.head_with(&BTreeMap::from([(0, 700), (1, 700)])) + sizes.entries(&of_lane), real);
     }
 }

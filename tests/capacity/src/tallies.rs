@@ -5,8 +5,16 @@ use std::{
     collections::{BTreeMap, HashMap},
 };
 
-use landslide_aws::sdk::{ATTEMPT_TIMEOUT, ATTEMPTS_MAX, CALL_TIMEOUT, FIRST_PAUSE};
-use landslide_domain::lane::LANES_MAX;
+use landslide_aws::{
+    sdk::{ATTEMPT_TIMEOUT, ATTEMPTS_MAX, CALL_TIMEOUT, FIRST_PAUSE},
+    store::RunRow,
+};
+use landslide_domain::{
+    entries::Entries,
+    keys::RUN_PARTITIONS,
+    lane::LANES_MAX,
+    runs::{LaneEntries, RunName},
+};
 use landslide_sim::item::{read_units, write_units};
 
 use crate::{
@@ -37,6 +45,12 @@ pub struct Lane {
     pub unseen: Vec<Votes>,
     /// HEAD's length, 0 if there is none.
     pub head_bytes: u64,
+    /// HEAD's entries.
+    pub entries: LaneEntries,
+    /// The lane's runs, whether HEAD names them or not.
+    pub runs: BTreeMap<RunName, Entries>,
+    /// The lengths of their rows.
+    pub run_rows: BTreeMap<RunRow, u64>,
 }
 
 struct Partition {
@@ -49,6 +63,8 @@ pub struct Tallies {
     lanes: Vec<RefCell<Lane>>,
     /// On which partition each lane lies.
     homes: Vec<usize>,
+    /// On which partitions each lane's runs lie.
+    homes_of_runs: Vec<[usize; RUN_PARTITIONS]>,
     partitions: HashMap<usize, Partition>,
 }
 
@@ -75,8 +91,12 @@ impl Tallies {
             let writes = Allowance::new(parameters.partition_write_units, BURST_MS);
             (*home, Partition { writes, reads: Allowance::new(parameters.partition_read_units, BURST_MS) })
         };
-        let partitions = homes.iter().map(partition).collect();
-        Self { lanes: (0..LANES_MAX).map(|_| RefCell::default()).collect(), homes, partitions }
+        // Drawn by themselves, so that polls without runs come out the same.
+        let mut random = fastrand::Rng::with_seed(parameters.seed ^ 15);
+        let homes_of_runs: Vec<[usize; RUN_PARTITIONS]> =
+            (0..LANES_MAX).map(|_| std::array::from_fn(|_| random.usize(..parameters.tallies_partitions))).collect();
+        let partitions = homes.iter().chain(homes_of_runs.as_flattened()).map(partition).collect();
+        Self { lanes: (0..LANES_MAX).map(|_| RefCell::default()).collect(), homes, homes_of_runs, partitions }
     }
 
     /// A lane's items.
@@ -84,8 +104,18 @@ impl Tallies {
         &self.lanes[usize::from(lane)]
     }
 
-    /// A call as the SDK makes it: tried again, with pauses, while it is refused or not answered, within its time.
+    /// A call to a lane's own items.
     pub async fn call(&self, world: &World, lane: u8, call: Call) -> Result<(), Failed> {
+        self.call_at(world, self.homes[usize::from(lane)], call).await
+    }
+
+    /// A call to a row of a lane's run.
+    pub async fn call_run(&self, world: &World, lane: u8, row: usize, call: Call) -> Result<(), Failed> {
+        self.call_at(world, self.homes_of_runs[usize::from(lane)][row % RUN_PARTITIONS], call).await
+    }
+
+    /// A call as the SDK makes it: tried again, with pauses, while it is refused or not answered, within its time.
+    async fn call_at(&self, world: &World, home: usize, call: Call) -> Result<(), Failed> {
         let ends = world.now_ms() + CALL_TIMEOUT.as_millis() as u64;
         for attempt in 0..ATTEMPTS_MAX {
             if attempt > 0 {
@@ -94,7 +124,7 @@ impl Tallies {
             if world.is_stalled(Stalled::Tallies) {
                 let left = ends.saturating_sub(world.now_ms());
                 world.executor.sleep(left.min(ATTEMPT_TIMEOUT.as_millis() as u64)).await;
-            } else if self.attempt(world, lane, call).await {
+            } else if self.attempt(world, home, call).await {
                 return Ok(());
             }
             if world.now_ms() >= ends {
@@ -104,9 +134,9 @@ impl Tallies {
         Err(Failed)
     }
 
-    async fn attempt(&self, world: &World, lane: u8, call: Call) -> bool {
+    async fn attempt(&self, world: &World, home: usize, call: Call) -> bool {
         let (parameters, counts) = (&world.parameters, &world.measures.counts);
-        let partition = &self.partitions[&self.homes[usize::from(lane)]];
+        let partition = &self.partitions[&home];
         let (ms, bytes, takes, limit) = match call {
             Call::Read(bytes) => {
                 let units = read_units(bytes);

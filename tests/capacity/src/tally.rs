@@ -4,6 +4,7 @@ use std::{
     cell::{Cell, RefCell},
     collections::{BTreeMap, BTreeSet},
     rc::Rc,
+    time::Duration,
 };
 
 use futures_util::future::{join_all, try_join_all};
@@ -13,6 +14,7 @@ use landslide_counting::tallies::{ATTEMPTS_MAX, PAUSE_MS};
 use landslide_counting::tally::{GROUP_TIME_MAX, SEEN_CACHE_BYTES_MAX};
 use landslide_domain::{
     heat::{HEAT_LIMITS, Heat, Progress},
+    runs::{Attempt, RUN_LIMITS},
     tally::{FLUSH_CHANGES_MAX, RECENT_IDS_MAX},
     time::MINUTE_MS,
 };
@@ -24,6 +26,7 @@ use crate::{
     parameters::{Placement, Stalled},
     relay::{LATE_MS, split},
     tallies::{Call, Failed},
+    tidying,
     world::{World, WorldClock},
 };
 
@@ -175,7 +178,7 @@ fn settle(model: &Rc<Model>, lane: u8, again: Vec<Message>, received_ms: u64) {
 
 /// Counts a group; what is to come again of it.
 async fn count_group(model: &Rc<Model>, process: &Process, portion: Portion) -> (u8, Vec<Message>) {
-    let (lane, received) = (portion.lane, portion.messages.len());
+    let (lane, received, began) = (portion.lane, portion.messages.len(), model.world.now_ms());
     let messages = RefCell::new(portion.messages);
     let counted = WorldClock(model.world.clone()).within(GROUP_TIME_MAX, apply(model, process, lane, &messages)).await;
     if counted.is_none() {
@@ -185,6 +188,9 @@ async fn count_group(model: &Rc<Model>, process: &Process, portion: Portion) -> 
         return (lane, messages.into_inner());
     }
     note_heat(model, process, lane, received);
+    let left = GROUP_TIME_MAX.saturating_sub(Duration::from_millis(model.world.now_ms() - began));
+    // What is not tidied now is left to a later batch.
+    WorldClock(model.world.clone()).within(left, tidying::tidy(model, lane)).await.and_then(Result::ok);
     (lane, Vec::new())
 }
 
@@ -274,7 +280,7 @@ async fn catch_up(model: &Rc<Model>, process: &Process, lane: u8, minute: u64, v
     Ok(ids)
 }
 
-/// Writes a flush: first the rows of what HEAD is to lose, then HEAD.
+/// Writes a flush: first the rows of what HEAD is to lose, and a run, then HEAD.
 async fn commit(model: &Rc<Model>, process: &Process, lane: u8, flush: &[Votes]) -> Result<(), Failed> {
     let (before, version, former_bytes) = {
         let items = model.tallies.lane(lane).borrow();
@@ -290,7 +296,13 @@ async fn commit(model: &Rc<Model>, process: &Process, lane: u8, flush: &[Votes])
     for votes in flush {
         *recent.entry(votes.stored_ms / MINUTE_MS).or_default() += votes.count;
     }
-    let bytes = model.world.sizes.head_with(&recent);
+    let entries = model.world.entries(flush.iter().map(|votes| votes.count).sum());
+    let attempt = Attempt { random: 0, limits: RUN_LIMITS };
+    let (entries, runs) = model.tallies.lane(lane).borrow().entries.plus(&entries, version + 1, &attempt);
+    for run in runs {
+        tidying::put_run(model, lane, &run).await?;
+    }
+    let bytes = model.world.sizes.head_with(&recent) + model.world.sizes.entries(&entries);
     model.tallies.call(&model.world, lane, Call::Write(bytes, former_bytes)).await?;
     add(&model.world.measures.counts.heads, 1);
     let mut items = model.tallies.lane(lane).borrow_mut();
@@ -302,7 +314,7 @@ async fn commit(model: &Rc<Model>, process: &Process, lane: u8, flush: &[Votes])
             }
         }
     }
-    (items.version, items.head_bytes, items.recent) = (version + 1, bytes, recent);
+    (items.version, items.head_bytes, items.recent, items.entries) = (version + 1, bytes, recent, entries);
     items.ballots += flush.iter().map(|votes| votes.count).sum::<u64>();
     items.as_of_ms = flush.iter().map(|votes| votes.stored_ms).max().unwrap_or_default().max(items.as_of_ms);
     items.unseen.extend(flush);
@@ -311,7 +323,9 @@ async fn commit(model: &Rc<Model>, process: &Process, lane: u8, flush: &[Votes])
 
 /// Writes COUNT; from then on readers see what is in HEAD.
 async fn copy(model: &Rc<Model>, lane: u8) -> Result<(), Failed> {
-    model.tallies.call(&model.world, lane, Call::Write(model.world.sizes.copy, model.world.sizes.copy)).await?;
+    let sizes = &model.world.sizes;
+    let bytes = sizes.copy + sizes.entries(&model.tallies.lane(lane).borrow().entries);
+    model.tallies.call(&model.world, lane, Call::Write(bytes, bytes)).await?;
     add(&model.world.measures.counts.copies, 1);
     let seen = std::mem::take(&mut model.tallies.lane(lane).borrow_mut().unseen);
     seen.iter().for_each(|votes| model.world.measures.counted(votes.stored_ms, votes.count, model.world.now_ms()));

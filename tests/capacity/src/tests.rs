@@ -2,9 +2,14 @@
 
 use std::rc::Rc;
 
+use landslide_domain::ballot::{Ballot, Content, SentBallot, SentContent};
 use landslide_sim::plain::{self, Plain};
 
-use crate::{model::Model, parameters::Parameters, run};
+use crate::{
+    model::Model,
+    parameters::{Ballots, Parameters},
+    run,
+};
 
 const VOTES_PER_SECOND: u64 = 2_000;
 const SECONDS: u64 = 20;
@@ -15,13 +20,32 @@ const DECLARED: u64 = 16_000;
 
 #[test]
 fn the_model_counts_as_many_messages_writes_and_units_as_the_real_code_makes() {
-    let model = run(same_in_the_model());
+    let plain = |random: &mut fastrand::Rng| SentContent::Choices(vec![random.u64(..4)], None).into();
+    hold_against_the_real_code(Ballots::Choices, "single", plain);
+}
+
+#[test]
+fn the_same_holds_where_rankings_are_written_as_runs_merged_and_deleted() {
+    let ranked = |random: &mut fastrand::Rng| match Ballots::Rankings.draw(random) {
+        Ballot::Full(full) => match full.content {
+            Content::Ranking(ranking) => SentContent::Ranking(ranking.iter().map(u64::from).collect()).into(),
+            other => panic!("{other:?}"),
+        },
+        other => panic!("{other:?}"),
+    };
+    hold_against_the_real_code(Ballots::Rankings, "ranked", ranked);
+}
+
+fn hold_against_the_real_code(ballots: Ballots, kind: &'static str, ballot: fn(&mut fastrand::Rng) -> SentBallot) {
+    let model = run(Parameters { ballots, ..same_in_the_model() });
     let real = plain::run(&Plain {
         votes_per_second: VOTES_PER_SECOND,
         declared_votes_per_second: DECLARED,
         seconds: SECONDS,
         shards: SHARDS,
         queue_readers: READERS,
+        kind: (kind, ballots.options()),
+        ballot,
     });
     let counts = &model.world.measures.counts;
     let pairs = [
@@ -33,7 +57,7 @@ fn the_model_counts_as_many_messages_writes_and_units_as_the_real_code_makes() {
         ("write units", counts.tally_units.get(), real.tally_units, 0.10),
     ];
     for (what, modelled, real, tolerance) in pairs {
-        println!("{what:<12} model {modelled:>8}  real {real:>8}");
+        println!("{kind} {what:<12} model {modelled:>8}  real {real:>8}");
         assert!(
             real > 0 && modelled.abs_diff(real) as f64 <= tolerance * real as f64,
             "{what}: {modelled}, real {real}"

@@ -3,7 +3,10 @@
 use std::{cell::RefCell, rc::Rc, time::Duration};
 
 use landslide_aws::clock::Clock;
-use landslide_domain::time::Timestamp;
+use landslide_domain::{
+    entries::{Entries, PerSet},
+    time::Timestamp,
+};
 use landslide_sim::executor::Executor;
 
 use crate::{
@@ -35,7 +38,7 @@ impl World {
         fastrand::seed(parameters.seed);
         let steady = parameters.ramp_s * 1_000..parameters.peak_ends_ms();
         Rc::new(Self {
-            sizes: Sizes::measure(),
+            sizes: Sizes::measure(parameters.ballots),
             executor: Executor::new(parameters.seed ^ 1, BEGINNING_MS),
             measures: Measures::new(steady),
             random: RefCell::new(fastrand::Rng::with_seed(parameters.seed ^ 7)),
@@ -77,6 +80,11 @@ impl World {
             events += 1;
         }
         events
+    }
+
+    /// Draws the entries of some voters' ballots.
+    pub fn entries(&self, voters: u64) -> PerSet<Entries> {
+        self.parameters.ballots.entries(voters, &mut self.random.borrow_mut())
     }
 
     /// Waits that many milliseconds, rounded at random.

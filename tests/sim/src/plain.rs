@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use landslide_counting::tallies::TallyLimits;
 use landslide_domain::{
-    ballot::SentContent,
+    ballot::SentBallot,
     caller::{Caller, TokenKind},
     heat::HEAT_LIMITS,
     poll::Poll,
@@ -29,6 +29,10 @@ pub struct Plain {
     pub shards: usize,
     /// How many batches of the queue are counted at once.
     pub queue_readers: usize,
+    /// The poll's kind, and how many options it has.
+    pub kind: (&'static str, usize),
+    /// Draws what a voter says.
+    pub ballot: fn(&mut fastrand::Rng) -> SentBallot,
 }
 
 /// What came of it.
@@ -52,13 +56,16 @@ pub fn run(plain: &Plain) -> Counted {
     let world = World::new(scenario(plain), false);
     let cloud = Cloud::new(&world);
     let peak = plain.declared_votes_per_second;
-    let body = json!({"question": "Which?", "options": ["A", "B", "C", "D"], "peak_votes_per_second": peak});
+    let (kind, options) = plain.kind;
+    let options: Vec<String> = (0..options).map(|id| format!("option {id}")).collect();
+    let body = json!({"question": "Which?", "options": options, "kind": kind, "peak_votes_per_second": peak});
     let poll = Rc::new(owners::make_poll(&world, 0, body));
     world.executor.spawn(owners::create(cloud.account.clone(), poll.clone()));
     assert!(world.executor.run(1_000));
     event_sources::start(&cloud);
+    let mut random = fastrand::Rng::with_seed(1);
     (0..plain.votes_per_second * plain.seconds).for_each(|voter| {
-        world.executor.spawn(vote(cloud.clone(), poll.clone(), voter));
+        world.executor.spawn(vote(cloud.clone(), poll.clone(), voter, (plain.ballot)(&mut random)));
     });
     assert!(world.executor.run(u64::MAX));
     world.executor.clear();
@@ -95,7 +102,7 @@ fn scenario(plain: &Plain) -> Scenario {
     }
 }
 
-async fn vote(cloud: Rc<Cloud>, poll: Rc<Poll>, voter: u64) {
+async fn vote(cloud: Rc<Cloud>, poll: Rc<Poll>, voter: u64, ballot: SentBallot) {
     let world = &cloud.world;
     world.executor.sleep(world.draw(world.scenario.span_ms)).await;
     let caller = Caller {
@@ -104,7 +111,7 @@ async fn vote(cloud: Rc<Cloud>, poll: Rc<Poll>, voter: u64) {
         kind: TokenKind::Device,
         expires_at: Timestamp::EPOCH.plus_millis(u64::MAX),
     };
-    let wish = Wish::Cast(SentContent::Choices(vec![world.draw(4)], None).into());
+    let wish = Wish::Cast(ballot);
     let id = poll.rules.settings.poll_id.clone();
     let settled = cloud.request(&cloud.votes, async move |votes| votes.submit(&id, &caller, None, &wish).await).await;
     assert!(matches!(settled, Some(Ok(_))), "{settled:?}");

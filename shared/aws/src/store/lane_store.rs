@@ -22,6 +22,9 @@ pub enum LaneStoreError {
     /// A retry can't help: a permission, a table name, an item that is not ours.
     #[error("{0}")]
     Broken(String),
+    /// A run's rows are there, and are not what was written.
+    #[error("{0}")]
+    UnreadableRun(String),
 }
 
 /// A row of a run: the run's name, and the row's number.
@@ -31,7 +34,7 @@ pub type RunRow = (RunName, usize);
 pub trait LaneReader {
     /// Reads the readers' copy of HEAD. Returns the default (version 0) before the first flush.
     fn read_count(&self, lane: &LaneKey) -> impl Future<Output = Result<Count, LaneStoreError>>;
-    /// Reads a run. `None` if any of its rows is gone.
+    /// Reads a run. `None` if any of its rows is gone. Fails with `UnreadableRun` if they are not what was written.
     fn read_run(&self, lane: &LaneKey, run: &Run) -> impl Future<Output = Result<Option<Entries>, LaneStoreError>>;
 }
 

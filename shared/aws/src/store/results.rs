@@ -1,5 +1,8 @@
 //! Reads what results are made from: a poll and its lanes' COUNT items, from two tables in one batch.
 
+#[cfg(feature = "assembled")]
+mod ranked;
+
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::{Client, types::KeysAndAttributes};
@@ -11,12 +14,12 @@ use landslide_domain::{
     lane::LaneKey,
     poll::Poll,
     tally::{BALLOTS, Count},
-    time::Timestamp,
 };
 
+#[cfg(feature = "assembled")]
+pub use self::ranked::RankedSnapshot;
 use super::{
     StoreError,
-    assembled::{Assembled, lease_key, read_assembled, read_lease, result_key},
     batch::read_batch,
     item::{Attributes, Item, string},
     polls::{LANES, Read, read_id, read_poll, read_whole},
@@ -39,17 +42,6 @@ pub struct Snapshot {
     pub poll: Poll,
     /// Each lane's COUNT, in lane order. Version 0 if it has counted nothing yet.
     pub counts: Vec<Count>,
-}
-
-/// A ranked poll, and what is assembled of it.
-#[derive(Debug)]
-pub struct RankedSnapshot {
-    /// The poll.
-    pub poll: Poll,
-    /// What is assembled. `None` before the first time.
-    pub assembled: Option<Assembled>,
-    /// Until when nobody need renew it. `None` before the first time.
-    pub lease_until: Option<Timestamp>,
 }
 
 /// The two tables.
@@ -107,29 +99,6 @@ impl ResultsStore {
         };
         let counts = (0..poll.rules.lanes).map(of_lane).collect::<Result<_, _>>()?;
         Ok(Read::Whole(Some(Snapshot { poll, counts })))
-    }
-
-    /// Reads a poll and what is assembled of it, strongly consistent, in one batch.
-    pub async fn read_ranked(&self, poll_id: &PollId) -> Result<Option<RankedSnapshot>, StoreError> {
-        read_whole(&SystemClock, || self.ranked_snapshot(poll_id)).await
-    }
-
-    async fn ranked_snapshot(&self, poll_id: &PollId) -> Result<Read<Option<RankedSnapshot>>, StoreError> {
-        let mut tables = HashMap::from([(self.polls_table.clone(), poll_keys(poll_id))]);
-        tables.insert(self.tallies_table.clone(), vec![result_key(poll_id), lease_key(poll_id)]);
-        let mut found = self.batch(tables).await?;
-        let poll = match read_poll(&found.remove(&self.polls_table).unwrap_or_default())? {
-            Read::Whole(Some(poll)) => poll,
-            Read::Whole(None) => return Ok(Read::Whole(None)),
-            Read::Torn => return Ok(Read::Torn),
-        };
-        let items = found.remove(&self.tallies_table).unwrap_or_default();
-        let of = |kind: &str| items.iter().find(|item| Attributes(item).string(keys::ITEM).ok() == Some(kind));
-        Ok(Read::Whole(Some(RankedSnapshot {
-            poll,
-            assembled: of(keys::RESULT).map(read_assembled).transpose()?,
-            lease_until: of(keys::LEASE).map(read_lease).transpose()?,
-        })))
     }
 
     /// Adds up the ballots that polls hold, eventually consistent.

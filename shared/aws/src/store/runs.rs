@@ -132,6 +132,10 @@ fn unreadable() -> StoreError {
     super::item::unreadable(CONTENT)
 }
 
+fn unreadable_run() -> LaneStoreError {
+    LaneStoreError::UnreadableRun("read a run: it is not what was written".to_owned())
+}
+
 /// The rows of runs in the Tallies table.
 pub(super) struct Runs<'a, D> {
     /// The database.
@@ -173,7 +177,7 @@ impl<D: DynamoDb> Runs<'_, D> {
         let content = rows.concat();
         let whole = content.len() == run.bytes as usize;
         let entries = Entries::decode(&content).ok().filter(|_| whole);
-        entries.map(Some).ok_or_else(|| LaneStoreError::Broken("read a run: it is not what was written".to_owned()))
+        entries.map(Some).ok_or_else(unreadable_run)
     }
 
     async fn read_row(&self, lane: &LaneKey, row: RunRow) -> Result<Option<Vec<u8>>, LaneStoreError> {
@@ -182,7 +186,7 @@ impl<D: DynamoDb> Runs<'_, D> {
         let answer = self.db.get_item(get).await.map_err(|error| store_error("read a run", error))?;
         let Some(item) = answer.item() else { return Ok(None) };
         let chunk = item.get(CONTENT).and_then(|chunk| chunk.as_b().ok());
-        Ok(Some(chunk.ok_or_else(unreadable)?.as_ref().to_vec()))
+        Ok(Some(chunk.ok_or_else(unreadable_run)?.as_ref().to_vec()))
     }
 
     pub(super) async fn list(&self, lane: &LaneKey) -> Result<Vec<RunRow>, LaneStoreError> {

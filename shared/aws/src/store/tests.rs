@@ -7,6 +7,7 @@ use landslide_domain::{
     ids::{PollId, VoterKey},
     lane::{LaneKey, Partitions},
     poll::{Poll, Rules},
+    runs::{Run, RunName},
     tally::{Head, Minute},
     tenant::TenantKey,
     testing::poll_asked_for,
@@ -425,6 +426,24 @@ fn a_readers_copy_that_is_as_new_is_left_alone() {
     let (aws, _) = stub(|_, _| Answer::condition_failed(json!({})));
     let head = Head { version: 4, ..Head::default() };
     assert!(run(TallyStore::new(&aws, "tallies".to_owned()).put_count(&lane(), &head)).is_ok());
+}
+
+#[test]
+fn a_run_is_read_or_gone_or_unreadable() {
+    let run_of = |bytes| Run { name: RunName { version: 3, attempt: 7 }, level: 0, chunks: 1, bytes };
+    let read = |item: Option<Value>, bytes| {
+        let (aws, _) =
+            stub(move |_, _| Answer::Ok(json!({"Item": item.as_ref().map(|entries| json!({"entries": entries}))})));
+        run(TallyStore::new(&aws, "tallies".to_owned()).read_run(&lane(), &run_of(bytes)))
+    };
+    let written = json!({"B": BASE64_STANDARD.encode(b"\x02r\x01\x02")});
+    assert!(read(Some(written.clone()), 4).unwrap().is_some_and(|entries| !entries.is_empty()));
+    assert!(read(None, 4).unwrap().is_none());
+    let garbled = json!({"B": BASE64_STANDARD.encode(b"\x09r\x01\x02")});
+    for (item, bytes) in [(garbled, 4), (written, 5), (json!({"S": "r"}), 1)] {
+        let outcome = read(Some(item), bytes);
+        assert!(matches!(outcome, Err(LaneStoreError::UnreadableRun(_))), "{outcome:?}");
+    }
 }
 
 #[test]

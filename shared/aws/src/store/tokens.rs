@@ -22,7 +22,7 @@ use landslide_domain::{
 use super::{
     StoreError,
     item::{Attributes, Item, binary, number, string, time, unreadable},
-    put_new, store_error,
+    put_new, store_error, unless_refused,
 };
 use crate::config::{self, ConfigError};
 
@@ -174,13 +174,7 @@ impl TokenStore {
             .expression_attribute_names("#item", keys::ITEM)
             .expression_attribute_names("#day", LAST_USED_ON)
             .expression_attribute_values(":day", string(day));
-        match Box::pin(update.send()).await {
-            Ok(_) => Ok(()),
-            Err(error) if error.as_service_error().is_some_and(|it| it.is_conditional_check_failed_exception()) => {
-                Ok(())
-            }
-            Err(error) => Err(store_error("note the use of an API key", error)),
-        }
+        unless_refused("note the use of an API key", Box::pin(update.send()).await).map(drop)
     }
 
     async fn look_up(&self, scope: String) -> Result<Option<Item>, StoreError> {

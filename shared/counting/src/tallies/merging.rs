@@ -11,6 +11,7 @@ use landslide_aws::{
 };
 use landslide_domain::{
     entries::Entries,
+    keys,
     lane::LaneKey,
     runs::{Attempt, Dropped, LaneEntries, NewRun, Run, RunName, ToMerge},
     tally::Head,
@@ -19,7 +20,7 @@ use landslide_domain::{
 use super::Tallies;
 
 /// How many runs of a lane are read at once.
-const RUNS_AT_ONCE: usize = 8;
+pub(crate) const RUNS_AT_ONCE: usize = 8;
 
 /// What becomes of the runs that are merged.
 enum Sum {
@@ -75,13 +76,13 @@ fn after_merge(head: &Head, before: &LaneEntries, merge: &ToMerge, sum: &Sum) ->
     })
 }
 
-/// The sum of these runs; or the first of them that is gone.
+/// The sum of these runs; or the first of them that is lost.
 pub async fn sum(
     store: &impl LaneReader,
     lane: &LaneKey,
     runs: &[Run],
 ) -> Result<Result<Entries, Run>, LaneStoreError> {
-    let read = async |run: &Run| Ok::<_, LaneStoreError>((*run, store.read_run(lane, run).await?));
+    let read = async |run: &Run| Ok::<_, LaneStoreError>((*run, read_or_lost(store, lane, run).await?));
     let mut read = pin!(stream::iter(runs).map(read).buffered(RUNS_AT_ONCE));
     let mut sum = Entries::default();
     while let Some((run, entries)) = read.try_next().await? {
@@ -89,6 +90,22 @@ pub async fn sum(
         sum.merge(&entries);
     }
     Ok(Ok(sum))
+}
+
+/// Reads a run. `None` if it is lost: gone, or not readable, which no retry mends.
+pub(crate) async fn read_or_lost(
+    store: &impl LaneReader,
+    lane: &LaneKey,
+    run: &Run,
+) -> Result<Option<Entries>, LaneStoreError> {
+    match store.read_run(lane, run).await {
+        Err(LaneStoreError::UnreadableRun(error)) => {
+            let row = keys::run(run.name, 0);
+            tracing::error!(%lane, row, error, "the run of lane {lane} from row {row} is taken for lost: {error}");
+            Ok(None)
+        }
+        outcome => outcome,
+    }
 }
 
 async fn write(

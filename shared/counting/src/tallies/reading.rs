@@ -32,10 +32,29 @@ pub type Read = PerSet<Result<Entries, Dropped>>;
 
 /// Reads COUNT and the entries that belong to it, or why the lane has none. The counts are exact either way.
 pub async fn read_entries(store: &impl LaneReader, lane: &LaneKey) -> Result<(Count, Read), ReadError> {
-    let mut count = store.read_count(lane).await?;
+    let count = store.read_count(lane).await?;
+    let (count, runs) = read_runs(store, lane, count, async |runs| sum(store, lane, runs).await).await?;
+    let kept = &count.entries.kept;
+    let entries = runs.map(|set, runs| {
+        runs.map(|mut entries: Entries| {
+            entries.merge(&kept.of(set).near);
+            entries
+        })
+    });
+    Ok((count, entries))
+}
+
+/// Reads the runs of each multiset that a COUNT names by `read`, which returns a run that is lost instead. Begins again with
+/// a newer COUNT if that one was replaced. Returns the COUNT whose runs these are, or why it has none.
+pub async fn read_runs<Content>(
+    store: &impl LaneReader,
+    lane: &LaneKey,
+    mut count: Count,
+    read: impl AsyncFn(&[Run]) -> Result<Result<Content, Run>, LaneStoreError>,
+) -> Result<(Count, PerSet<Result<Content, Dropped>>), ReadError> {
     let mut lost = PerSet::<bool>::default();
     for _ in 0..=AGAIN_MAX {
-        let gone = match read_kept(store, lane, &count, lost).await? {
+        let gone = match read_kept(&count, lost, &read).await? {
             Ok(read) => return Ok((count, read)),
             Err(gone) => gone,
         };
@@ -47,27 +66,23 @@ pub async fn read_entries(store: &impl LaneReader, lane: &LaneKey) -> Result<(Co
     Err(ReadError::Overtaken(lane.clone()))
 }
 
-/// The entries that belong to a COUNT, without the multisets that are known to be lost; or the first run that is gone.
-async fn read_kept(
-    store: &impl LaneReader,
-    lane: &LaneKey,
+/// Reads the runs that a COUNT names, but for the multisets that are known to be lost; or returns a run that is gone.
+async fn read_kept<Content>(
     count: &Count,
     lost: PerSet<bool>,
-) -> Result<Result<Read, Run>, LaneStoreError> {
-    let mut read = PerSet { cells: Err(Dropped::Lost), ballots: Err(Dropped::Lost) };
+    read: impl AsyncFn(&[Run]) -> Result<Result<Content, Run>, LaneStoreError>,
+) -> Result<Result<PerSet<Result<Content, Dropped>>, Run>, LaneStoreError> {
+    let mut all = PerSet { cells: Err(Dropped::Lost), ballots: Err(Dropped::Lost) };
     for set in Set::ALL {
         let kept = count.entries.kept.of(set);
-        *read.of_mut(set) = match kept.dropped {
+        *all.of_mut(set) = match kept.dropped {
             Some(dropped) => Err(dropped),
             None if *lost.of(set) => Err(Dropped::Lost),
-            None => match sum(store, lane, &kept.runs).await? {
-                Ok(mut entries) => {
-                    entries.merge(&kept.near);
-                    Ok(entries)
-                }
+            None => match read(&kept.runs).await? {
+                Ok(content) => Ok(content),
                 Err(gone) => return Ok(Err(gone)),
             },
         };
     }
-    Ok(Ok(read))
+    Ok(Ok(all))
 }

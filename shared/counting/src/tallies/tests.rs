@@ -7,7 +7,7 @@ use std::{
 
 use landslide_aws::{
     store::{LaneReader, RunRow, VoteStore},
-    testing::{Answer, stub},
+    testing::{Answer, Log, stub},
 };
 use landslide_domain::{
     ballot::Ballot,
@@ -58,6 +58,8 @@ struct Table {
     are_rankings: bool,
     /// How often all runs are still replaced just before one is read.
     replacements: u32,
+    /// Whether the first run's rows are not what was written.
+    is_garbled: bool,
 }
 
 impl Table {
@@ -145,7 +147,11 @@ impl LaneReader for Model {
                 table.replacements -= 1;
                 table.replace_runs();
             }
-            Ok(table.runs.get(&(lane.clone(), (run.name, 0))).cloned())
+            let row = (lane.clone(), (run.name, 0));
+            if table.is_garbled && table.runs.first_key_value().is_some_and(|(first, _)| *first == row) {
+                return Err(LaneStoreError::UnreadableRun("garbled".to_owned()));
+            }
+            Ok(table.runs.get(&row).cloned())
         })
         .await
     }
@@ -413,18 +419,28 @@ fn more_runs_than_a_level_may_have_become_one_of_the_next() {
 }
 
 #[test]
-fn a_lane_whose_run_is_gone_goes_on_without_entries() {
-    let model = Model::new(1, 0);
-    lane_with_runs(&model, RUN_LIMITS.runs_of_a_level_max + 1);
-    model.table.borrow_mut().runs.pop_last();
-    assert!(run(merging::merge(&model, &lane(0), &ATTEMPT)).unwrap());
-    let head = model.table.borrow().heads[&lane(0)].clone();
-    assert_eq!((head.entries.kept.ballots.dropped, head.entries.runs().count()), (Some(Dropped::Lost), 0));
-    let process = Tallies::new(model.clone(), remembering(1 << 20), Turns::default());
-    let further = Change { to: Ballot::of_ranking(&[3]), ..vote(1_000_000, 0) };
-    let applied = run(process.apply(&lane(0), &[further])).unwrap();
-    assert_eq!(applied.progress.unwrap().ballots, head.counters.ballots() + 1);
-    assert_eq!(model.table.borrow().heads[&lane(0)].entries.kept.ballots.dropped, Some(Dropped::Lost));
+fn a_lane_whose_run_is_gone_or_garbled_goes_on_without_entries() {
+    for is_garbled in [false, true] {
+        let model = Model::new(1, 0);
+        lane_with_runs(&model, RUN_LIMITS.runs_of_a_level_max + 1);
+        model.table.borrow_mut().is_garbled = is_garbled;
+        if !is_garbled {
+            model.table.borrow_mut().runs.pop_last();
+        }
+        let log = Log::default();
+        let _logged = log.is_written_to();
+        assert!(run(merging::merge(&model, &lane(0), &ATTEMPT)).unwrap());
+        assert!(!run(merging::merge(&model, &lane(0), &ATTEMPT)).unwrap());
+        let told = log.lines().iter().filter(|line| line.contains("ERROR") && line.contains("taken for lost")).count();
+        assert_eq!(told, usize::from(is_garbled), "{:?}", log.lines());
+        let head = model.table.borrow().heads[&lane(0)].clone();
+        assert_eq!((head.entries.kept.ballots.dropped, head.entries.runs().count()), (Some(Dropped::Lost), 0));
+        let process = Tallies::new(model.clone(), remembering(1 << 20), Turns::default());
+        let further = Change { to: Ballot::of_ranking(&[3]), ..vote(1_000_000, 0) };
+        let applied = run(process.apply(&lane(0), &[further])).unwrap();
+        assert_eq!(applied.progress.unwrap().ballots, head.counters.ballots() + 1);
+        assert_eq!(model.table.borrow().heads[&lane(0)].entries.kept.ballots.dropped, Some(Dropped::Lost));
+    }
 }
 
 fn all(entries: PerSet<Entries>) -> Read {
@@ -460,12 +476,14 @@ fn a_reader_whose_runs_are_replaced_begins_again_a_few_times() {
 fn a_reader_tells_that_entries_are_dropped_and_still_has_the_counts() {
     let model = Model::new(1, 0);
     lane_with_runs(&model, 2);
-    // Named still, and gone: nobody has marked the lane yet.
-    model.table.borrow_mut().runs.pop_first();
-    let (count, read) = run(read_entries(&model, &lane(0))).unwrap();
-    let kept = &count.entries.kept.ballots;
-    assert_eq!((count.counters.ballots(), kept.dropped, read.ballots), (200, None, Err(Dropped::Lost)));
-    assert_eq!(read.cells, Ok(Entries::default()), "the other multiset is whole");
+    // Named still, and gone or garbled: nobody has marked the lane yet.
+    for lose in [|table: &mut Table| table.is_garbled = true, |table: &mut Table| drop(table.runs.pop_first())] {
+        lose(&mut model.table.borrow_mut());
+        let (count, read) = run(read_entries(&model, &lane(0))).unwrap();
+        let kept = &count.entries.kept.ballots;
+        assert_eq!((count.counters.ballots(), kept.dropped, read.ballots), (200, None, Err(Dropped::Lost)));
+        assert_eq!(read.cells, Ok(Entries::default()), "the other multiset is whole");
+    }
     model.table.borrow_mut().counts.get_mut(&lane(0)).unwrap().entries.kept.ballots.dropped = Some(Dropped::TooMany);
     let (count, read) = run(read_entries(&model, &lane(0))).unwrap();
     assert_eq!((count.counters.ballots(), read.ballots), (200, Err(Dropped::TooMany)));

@@ -57,6 +57,26 @@ pub struct Further {
     pub hidden_revision: u64,
 }
 
+impl Further {
+    /// Parses it from a document.
+    pub fn read(document: &str) -> Result<Self, serde_json::Error> {
+        serde_json::from_str(document)
+    }
+
+    /// Whether others than the tenant would be shown other rows by now, though nothing was counted.
+    pub fn would_move(&self, rules: &Rules, now: Timestamp) -> bool {
+        let Some(cells) = &self.cells else { return false };
+        let blur = blur(rules, now);
+        let of = |(rows, before): (&Vec<_>, &Blurred)| Blurred::of(rows, Some(before), blur) != *before;
+        cells.segments.iter().zip(&self.blurred).any(of)
+    }
+}
+
+fn blur(rules: &Rules, now: Timestamp) -> Blur {
+    let is_closed = rules.settings.is_closed_by_every_clock(now);
+    Blur { min_cell: rules.settings.spec.min_cell, now, is_closed }
+}
+
 /// Answers that a poll's tenant has hidden.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Hidden {
@@ -183,11 +203,7 @@ fn add_ballots<G: Fn(&str) -> String>(
 }
 
 fn add_cells<G>(assembled: &mut Assembled, rules: &Rules, cells: Cells, given: &Given<'_, G>) {
-    let blur = Blur {
-        min_cell: rules.settings.spec.min_cell,
-        now: given.now,
-        is_closed: rules.settings.is_closed_by_every_clock(given.now),
-    };
+    let blur = blur(rules, given.now);
     let blurred = |(place, rows): (usize, &Vec<_>)| Blurred::of(rows, given.before.get(place), blur);
     assembled.further.blurred = cells.segments.iter().enumerate().map(blurred).collect();
     assembled.further.cells = Some(cells);
@@ -199,7 +215,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        ballot::{Answer, Ballot, Choices, Content, Ratings},
+        ballot::{Answer, Ballot, Choices, Content, Ratings, Segments},
         testing::{at, poll_asked_for},
     };
 
@@ -298,6 +314,30 @@ mod tests {
         let assembled = assembled(&rules, both(&whole(&[(other, 3)])));
         assert_eq!(assembled.further.answers.unwrap().top[0].count, 3);
         assert_eq!((assembled.ballots, &assembled.votes[..]), (9, &[5, 4, 0][..]), "from the counters");
+    }
+
+    #[test]
+    fn rows_move_later_and_once_the_poll_is_closed_though_nothing_is_counted() {
+        let region = json!({"name": "region", "values": ["a", "b"], "from": "vote"});
+        let rules = poll_of(json!({"options": ["a", "b"], "segments": [region], "closes_at": at(60)}));
+        let assembled = |ballots: i64, now: u64, before: &[Blurred]| {
+            let (content, places) =
+                (Content::Choices(Choices::of_ids(&[0]).unwrap()), Segments::of_places(&[1]).unwrap());
+            let mut entries = PerSet::default();
+            entries.add_ballot(&Ballot::new(content, places, None), ballots);
+            let given = Given { now: at(now), before, hidden: &Hidden::default(), group: str::to_lowercase };
+            assemble(&rules, &Lanes { counts: &[count()], entries: both(&entries) }, &given).further
+        };
+        let first = assembled(10, 1, &[]);
+        let later = assembled(15, 5, &first.blurred);
+        assert_eq!(later.blurred, first.blurred, "too soon");
+        assert_eq!([10, 11, 12].map(|now| later.would_move(&rules, at(now))), [false, true, true]);
+        let last = assembled(16, 12, &later.blurred);
+        let more = assembled(17, 30, &last.blurred);
+        assert_eq!([50, 61].map(|now| more.would_move(&rules, at(now))), [false, true]);
+        assert!(!assembled(17, 61, &more.blurred).would_move(&rules, at(99)));
+        let document = serde_json::to_string(&more).unwrap();
+        assert_eq!(Further::read(&document).unwrap(), more);
     }
 
     #[test]

@@ -80,6 +80,9 @@ impl Blur {
     fn moved(&self, before: Option<&Moving>, exact: &Row) -> Moving {
         let zero = || Moving { row: Row::zero(exact.columns.len()), moved_at: Timestamp::EPOCH };
         let before = before.cloned().unwrap_or_else(zero);
+        if before.row == *exact {
+            return before;
+        }
         let by = exact.ballots.abs_diff(before.row.ballots);
         let stood_ms = self.now.as_millis().saturating_sub(before.moved_at.as_millis());
         let may_move = by >= u64::from(self.min_cell) && stood_ms >= STILL_MS;

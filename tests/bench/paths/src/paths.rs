@@ -15,18 +15,13 @@ use landslide_aws::{
 use landslide_counting::relay::Folded;
 use landslide_domain::{
     ballot::{SentBallot, SentContent},
-    caller::{Caller, TokenKind},
+    caller::TokenKind,
     fold::fold,
-    ids::PollId,
-    member::{Action, Member},
     message::Message,
     method::{Lot, Method, Rankings, Summary, count},
-    poll::Poll,
-    poll::request::CreatePoll,
     results::{results, results_tag},
     runs::{Attempt, RUN_LIMITS},
     tally::{by_minute, plan},
-    time::Timestamp,
 };
 use landslide_edge::{BODY_BYTES_MAX, Edge, Error, Event, Reply, Request};
 use landslide_service::{results::CurrentResults, votes::Votes};
@@ -37,7 +32,7 @@ use tokio::runtime::Runtime;
 use crate::{
     Path, Work, cloud,
     events::{self, By},
-    tokens,
+    polls, tokens,
     votes::{self, BATCH_RECORDS, FLUSH_VOTES},
 };
 
@@ -153,7 +148,7 @@ fn request() -> Work {
 }
 
 fn results_document() -> Work {
-    let poll = poll();
+    let poll = polls::poll("single", votes::OPTIONS);
     let counts: Vec<_> = (0..votes::LANES).map(|_| votes::count(400_000)).collect();
     Box::new(move || {
         let now = clock::now();
@@ -175,26 +170,6 @@ fn ranked_rounds() -> Work {
         }
         assert_eq!(summary.ballots, votes::RANKED_BALLOTS);
     })
-}
-
-fn poll() -> Poll {
-    let labels: Vec<String> = (0..votes::OPTIONS).map(|id| format!("Contestant number {id}")).collect();
-    let asked: CreatePoll =
-        serde_json::from_value(json!({"question": "Who should win tonight?", "options": labels})).unwrap();
-    let account = Caller {
-        issuer: "https://id.example.org".to_owned(),
-        subject: "owner".to_owned(),
-        kind: TokenKind::Account,
-        expires_at: Timestamp::EPOCH,
-    };
-    let owner = Member::of_account(&account, "request");
-    let stamp = owner.stamp(Action::PollCreated, Timestamp::EPOCH);
-    let id = PollId::parse(votes::POLL).unwrap();
-    let Ok(poll) = asked.validate().unwrap().create(id, &owner.tenant, stamp, [7; 32], votes::LANES, Timestamp::EPOCH)
-    else {
-        panic!("the poll is not valid")
-    };
-    poll
 }
 
 /// From an event's bytes to the bodies of the messages.

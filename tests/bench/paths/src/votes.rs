@@ -160,6 +160,18 @@ pub fn count(votes: i64) -> Count {
     }
 }
 
+/// A ranking by chance, in which low option ids are the likeliest.
+pub fn drawn_ranking(options: u8, ranks: usize, random: &mut Rng) -> Ballot {
+    let mut ids: Vec<u64> = Vec::new();
+    while ids.len() < ranks {
+        let id = (random.f64().powi(2) * f64::from(options)) as u64;
+        if !ids.contains(&id) {
+            ids.push(id);
+        }
+    }
+    Ballot::of_ranking(&ids).unwrap()
+}
+
 /// Rankings with their ballots, distributed as in real elections: few options and few rankings have most of them.
 pub fn rankings() -> Vec<(Ranking, u64)> {
     let mut rng = Rng::with_seed(2013);

@@ -1,0 +1,52 @@
+//! Reads what results of a ranked poll are made from: the poll, and what is assembled of it.
+
+use std::collections::HashMap;
+
+use landslide_domain::{ids::PollId, keys, poll::Poll, time::Timestamp};
+
+use super::{ResultsStore, poll_keys};
+use crate::{
+    clock::SystemClock,
+    store::{
+        StoreError,
+        assembled::{Assembled, lease_key, read_assembled, read_lease, result_key},
+        item::Attributes,
+        polls::{Read, read_poll, read_whole},
+    },
+};
+
+/// A ranked poll, and what is assembled of it.
+#[derive(Debug)]
+pub struct RankedSnapshot {
+    /// The poll.
+    pub poll: Poll,
+    /// What is assembled. `None` before the first time.
+    pub assembled: Option<Assembled>,
+    /// Until when nobody need renew it. `None` before the first time.
+    pub lease_until: Option<Timestamp>,
+}
+
+impl ResultsStore {
+    /// Reads a poll and what is assembled of it, strongly consistent, in one batch.
+    pub async fn read_ranked(&self, poll_id: &PollId) -> Result<Option<RankedSnapshot>, StoreError> {
+        read_whole(&SystemClock, || self.ranked_snapshot(poll_id)).await
+    }
+
+    async fn ranked_snapshot(&self, poll_id: &PollId) -> Result<Read<Option<RankedSnapshot>>, StoreError> {
+        let mut tables = HashMap::from([(self.polls_table.clone(), poll_keys(poll_id))]);
+        tables.insert(self.tallies_table.clone(), vec![result_key(poll_id), lease_key(poll_id)]);
+        let mut found = self.batch(tables).await?;
+        let poll = match read_poll(&found.remove(&self.polls_table).unwrap_or_default())? {
+            Read::Whole(Some(poll)) => poll,
+            Read::Whole(None) => return Ok(Read::Whole(None)),
+            Read::Torn => return Ok(Read::Torn),
+        };
+        let items = found.remove(&self.tallies_table).unwrap_or_default();
+        let of = |kind: &str| items.iter().find(|item| Attributes(item).string(keys::ITEM).ok() == Some(kind));
+        Ok(Read::Whole(Some(RankedSnapshot {
+            poll,
+            assembled: of(keys::RESULT).map(read_assembled).transpose()?,
+            lease_until: of(keys::LEASE).map(read_lease).transpose()?,
+        })))
+    }
+}
