@@ -430,7 +430,7 @@ fn a_readers_copy_that_is_as_new_is_left_alone() {
 
 #[test]
 fn a_run_is_read_or_gone_or_unreadable() {
-    let run_of = |bytes| Run { name: RunName { version: 3, attempt: 7 }, level: 0, chunks: 1, bytes };
+    let run_of = |bytes| Run { name: RunName { version: 3, attempt: 7 }, level: 0, chunks: 1, bytes, missed: 0 };
     let read = |item: Option<Value>, bytes| {
         let (aws, _) =
             stub(move |_, _| Answer::Ok(json!({"Item": item.as_ref().map(|entries| json!({"entries": entries}))})));
