@@ -16,6 +16,7 @@ use landslide_counting::relay::Folded;
 use landslide_domain::{
     ballot::{SentBallot, SentContent},
     caller::{Caller, TokenKind},
+    claims::Claims,
     fold::fold,
     ids::PollId,
     member::{Action, Member},
@@ -186,6 +187,7 @@ fn poll() -> Poll {
         subject: "owner".to_owned(),
         kind: TokenKind::Account,
         expires_at: Timestamp::EPOCH,
+        claims: Claims::default(),
     };
     let owner = Member::of_account(&account, "request");
     let stamp = owner.stamp(Action::PollCreated, Timestamp::EPOCH);
