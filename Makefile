@@ -87,8 +87,8 @@ down: ## stop the cloud that runs
 url: ## print the API's address
 	@$(LOCAL) url
 
-token: ## print an account token (SUB=alice, ORGANISATION=acme ROLE=editor)
-	@$(LOCAL) token --sub '$(SUB)' $(if $(ORGANISATION),--organisation '$(ORGANISATION)') $(if $(ROLE),--role '$(ROLE)')
+token: ## print an account token (SUB=alice, ORGANISATION=acme ROLE=editor CLAIMS='{"region": "north"}')
+	@$(LOCAL) token --sub '$(SUB)' $(if $(ORGANISATION),--organisation '$(ORGANISATION)') $(if $(ROLE),--role '$(ROLE)') $(if $(CLAIMS),--claims '$(CLAIMS)')
 
 demo: ## a real election through the running stack (VOTERS=300 for a sample, KIND=ranked for whole ballots)
 	@$(LOCAL) demo $(CONSENT) -- $(if $(VOTERS),--voters $(VOTERS)) $(if $(KIND),--kind $(KIND)) $(ARGS)

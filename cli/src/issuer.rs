@@ -15,6 +15,8 @@ pub const DEFAULT_ISSUER: &str = "https://issuer.landslide.local";
 pub const ORGANISATION_CLAIM: &str = "organisation";
 /// See `ORGANISATION_CLAIM`.
 pub const ROLE_CLAIM: &str = "role";
+/// The claims in local tokens by which polls may count.
+const RELEASED_CLAIMS: [&str; 2] = ["region", "age_group"];
 /// The `aud` in local tokens.
 pub const DEFAULT_AUDIENCE: &str = "landslide";
 
@@ -38,6 +40,7 @@ struct Issuer<'a> {
     audience: &'a str,
     organisation_claim: &'a str,
     role_claim: &'a str,
+    released_claims: [&'a str; RELEASED_CLAIMS.len()],
     jwks: JwkSet,
 }
 
@@ -49,6 +52,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         audience: &arguments.audience,
         organisation_claim: ORGANISATION_CLAIM,
         role_claim: ROLE_CLAIM,
+        released_claims: RELEASED_CLAIMS,
         jwks: JwkSet { keys: vec![key.jwk().clone()] },
     }];
     println!("{}", serde_json::to_string(&issuers)?);

@@ -6,8 +6,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use anyhow::{Context, Result};
 use clap::Args;
 use serde::Serialize;
+use serde_json::{Map, Value};
 
-use crate::issuer::{DEFAULT_AUDIENCE, DEFAULT_ISSUER};
+use crate::issuer::{DEFAULT_AUDIENCE, DEFAULT_ISSUER, ORGANISATION_CLAIM, ROLE_CLAIM};
 use crate::signing_key::SigningKey;
 
 /// Prints an account token, signed with a local issuer's key.
@@ -25,6 +26,9 @@ pub struct Arguments {
     /// The account's role in the organisation: owner, editor or viewer.
     #[arg(long, value_name = "ROLE", requires = "organisation")]
     role: Option<String>,
+    /// Further claims, such as {"region": "north"}.
+    #[arg(long, value_name = "JSON", value_parser = further_claims, default_value = "{}")]
+    claims: Map<String, Value>,
     /// The issuer that the token names.
     #[arg(long, value_name = "URL", default_value = DEFAULT_ISSUER)]
     issuer: String,
@@ -54,13 +58,19 @@ struct Claims<'a> {
     organisation: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     role: Option<&'a str>,
+    #[serde(flatten)]
+    further: Map<String, Value>,
 }
+
+/// The claims that have an argument of their own, or none.
+const OTHER_CLAIMS: [&str; 8] = ["iss", "sub", "aud", "iat", "nbf", "exp", ORGANISATION_CLAIM, ROLE_CLAIM];
 
 /// Prints the token in one line.
 pub fn run(arguments: &Arguments) -> Result<()> {
     let mut claims = claims(&arguments.issuer, &arguments.audience, &arguments.sub, arguments.ttl_hours)?;
     claims.organisation = arguments.organisation.as_deref();
     claims.role = arguments.role.as_deref();
+    claims.further = arguments.claims.clone();
     println!("{}", SigningKey::read(&arguments.key)?.sign(&claims)?);
     Ok(())
 }
@@ -73,5 +83,14 @@ pub fn local(key: &SigningKey, sub: &str) -> Result<String> {
 fn claims<'a>(iss: &'a str, aud: &'a str, sub: &'a str, ttl_hours: u64) -> Result<Claims<'a>> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).context("the clock stands before 1970")?.as_secs();
     let exp = now.saturating_add(ttl_hours.saturating_mul(SECONDS_PER_HOUR));
-    Ok(Claims { iss, sub, aud, iat: now, nbf: now, exp, organisation: None, role: None })
+    Ok(Claims { iss, sub, aud, iat: now, nbf: now, exp, organisation: None, role: None, further: Map::new() })
+}
+
+fn further_claims(json: &str) -> Result<Map<String, Value>, String> {
+    let claims: Map<String, Value> = serde_json::from_str(json)
+        .map_err(|_| "this is not a JSON object such as {\"region\": \"north\"}".to_owned())?;
+    match OTHER_CLAIMS.iter().find(|claim| claims.contains_key(**claim)) {
+        Some(claim) => Err(format!("{claim:?} is none of the further claims")),
+        None => Ok(claims),
+    }
 }

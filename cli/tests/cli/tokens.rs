@@ -4,9 +4,11 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use jsonwebtoken::jwk::JwkSet;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{landslide, text};
 
@@ -57,6 +59,32 @@ fn a_token_verifies_with_the_published_key_and_carries_the_named_claims() {
     assert_eq!(claims["sub"], "alice");
     assert_eq!(claims["nbf"], claims["iat"]);
     assert_eq!(claims["exp"].as_u64().unwrap() - claims["iat"].as_u64().unwrap(), 12 * 3600);
+}
+
+/// The claims of a token that is asked for with these arguments, or what is said against them.
+fn claims_with(file: &str, arguments: &[&str]) -> Result<Value, String> {
+    let output = landslide(&[&["token", "--key", file, "--sub", "alice"], arguments].concat());
+    if !output.status.success() {
+        return Err(text(&output.stderr).to_owned());
+    }
+    let claims = text(&output.stdout).split('.').nth(1).map(|part| BASE64_URL_SAFE_NO_PAD.decode(part).unwrap());
+    Ok(serde_json::from_slice(&claims.unwrap()).unwrap())
+}
+
+#[test]
+fn a_token_carries_further_claims_which_the_local_issuer_releases() {
+    let file = key_file("further");
+    let file = file.to_str().unwrap();
+    assert_eq!(issuers(file)[0]["released_claims"], json!(["region", "age_group"]));
+    let further = r#"{"region": "north", "age_group": "18-29"}"#;
+    let claims = claims_with(file, &["--claims", further, "--organisation", "acme", "--role", "editor"]).unwrap();
+    for (claim, value) in [("region", "north"), ("age_group", "18-29"), ("organisation", "acme"), ("sub", "alice")] {
+        assert_eq!(claims[claim], value);
+    }
+    for odd in ["north", "[\"region\"]", "{\"sub\": \"bob\"}", "{\"exp\": 1}", "{\"organisation\": \"acme\"}"] {
+        let said = claims_with(file, &["--claims", odd]).unwrap_err();
+        assert!(said.contains("'--claims <JSON>'"), "{odd}: {said}");
+    }
 }
 
 #[test]

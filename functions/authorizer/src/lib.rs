@@ -15,6 +15,9 @@ pub struct Context {
     subject: String,
     kind: &'static str,
     expires_at: String,
+    /// Absent if there are none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    released_claims: Option<String>,
 }
 
 /// Handles a gateway request. `now` must be sampled before this call.
@@ -39,6 +42,7 @@ fn context(caller: Caller) -> Context {
         subject: caller.subject,
         kind: caller.kind.as_str(),
         expires_at: caller.expires_at.as_millis().to_string(),
+        released_claims: caller.claims.to_text(),
     }
 }
 

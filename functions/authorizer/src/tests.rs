@@ -57,6 +57,29 @@ async fn a_good_token_allows_the_whole_stage_and_says_who_calls() {
     }
 }
 
+/// The context of a token with these claims, if its issuer releases `released`.
+async fn context_of(released: &Value, more: &Value) -> Value {
+    const ISSUER: &str = "https://id.example.org";
+    let signer = Signer::new("1");
+    let issuer = json!({"issuer": ISSUER, "audience": "landslide", "jwks": {"keys": [signer.jwk()]}, "released_claims": released});
+    let token = signer.sign_with(ISSUER, "alice", more);
+    let request = request(&[("Authorization", &format!("Bearer {token}"))]);
+    let answer = authorize(&app(&json!([issuer])), &request, clock::now()).await.unwrap();
+    let mut context = serde_json::to_value(answer).unwrap()["context"].take();
+    context.as_object_mut().unwrap().remove("expires_at").unwrap();
+    context
+}
+
+#[tokio::test]
+async fn only_released_claims_leave_the_authorizer_as_one_text() {
+    let token = json!({"region": "Gen\u{e8}ve \"\\", "age_group": "18-29", "email": "a@example.org", "city": "Bern", "groups": ["a"]});
+    let mut expected = json!({"issuer": "https://id.example.org", "subject": "alice", "kind": "account"});
+    assert_eq!(context_of(&json!(null), &token).await, expected);
+    assert_eq!(context_of(&json!(["canton", "groups"]), &token).await, expected);
+    expected["released_claims"] = json!(r#"{"age_group":"18-29","region":"Genève \"\\"}"#);
+    assert_eq!(context_of(&json!(["region", "age_group", "groups"]), &token).await, expected);
+}
+
 #[tokio::test]
 async fn anything_else_is_denied_without_a_word_of_who_calls() {
     let (token, _) = DeviceIssuer::new(device_keys().signing()).issue([7; 16], clock::now()).unwrap();

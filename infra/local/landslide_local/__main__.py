@@ -56,6 +56,7 @@ def _parser() -> argparse.ArgumentParser:
     verb.add_argument("--sub", required=True)
     verb.add_argument("--organisation")
     verb.add_argument("--role")
+    verb.add_argument("--claims", metavar="JSON")
     verb.set_defaults(run=_token)
     verb = verbs.add_parser("demo", parents=[consent], help="run the demo election; what follows -- goes to `landslide demo`")
     verb.add_argument("arguments", nargs="*")
@@ -150,7 +151,8 @@ def _url(_: argparse.Namespace) -> None:
 def _token(arguments: argparse.Namespace) -> None:
     from landslide_local import operator_program, stackfile
 
-    print(operator_program.token(stackfile.read()["issuer_key"], arguments.sub, arguments.organisation, arguments.role))
+    key, claims = stackfile.read()["issuer_key"], arguments.claims
+    print(operator_program.token(key, arguments.sub, arguments.organisation, arguments.role, claims))
 
 
 def _demo(arguments: argparse.Namespace) -> None:

@@ -15,10 +15,11 @@ def issuers() -> str:
     return _output(["issuer", "--key", str(paths.ISSUER_KEY)])
 
 
-def token(key: str, subject: str, organisation: str | None = None, role: str | None = None) -> str:
-    """An account's token, valid for hours. It acts for the organisation in that role, or for itself."""
+def token(key: str, subject: str, organisation: str | None = None, role: str | None = None, claims: str | None = None) -> str:
+    """An account's token, valid for hours. It acts for the organisation in that role, or for itself. `claims` is JSON."""
     membership = (["--organisation", organisation] if organisation else []) + (["--role", role] if role else [])
-    return _output(["token", "--key", key, "--sub", subject, *membership])
+    further = ["--claims", claims] if claims else []
+    return _output(["token", "--key", key, "--sub", subject, *membership, *further])
 
 
 PREFLIGHT_OK, PREFLIGHT_STOPS, PREFLIGHT_STUCK = 0, 6, 7

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{tenant::Tenant, time::Timestamp};
+use super::{claims::Claims, tenant::Tenant, time::Timestamp};
 
 /// What kind of token the caller brought.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,7 +33,7 @@ impl TokenKind {
     }
 }
 
-/// The identity behind a request: issuer and subject of a verified token.
+/// The identity behind a request: issuer and subject of a verified token. Nothing else says who somebody is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Caller {
     /// The token's `iss`.
@@ -44,6 +44,8 @@ pub struct Caller {
     pub kind: TokenKind,
     /// When the token expires.
     pub expires_at: Timestamp,
+    /// What else of the token the issuer releases to polls. Voters' methods get it, others do not.
+    pub claims: Claims,
 }
 
 impl Caller {
@@ -52,15 +54,16 @@ impl Caller {
         Tenant::account(&self.issuer, &self.subject)
     }
 
-    /// A claim of the token that its issuer releases to polls.
-    pub fn claim(&self, _: &str) -> Option<&str> {
-        None
+    /// The value of a released claim, as the token has it: not in NFC.
+    pub fn claim(&self, name: &str) -> Option<&str> {
+        self.claims.get(name)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{ids::VoterKey, member::Member, testing::account};
 
     #[test]
     fn each_kind_of_token_has_its_word() {
@@ -68,5 +71,15 @@ mod tests {
             assert_eq!((kind.as_str(), TokenKind::parse(word)), (word, Some(kind)));
         }
         assert_eq!(TokenKind::parse("ticket"), None);
+    }
+
+    #[test]
+    fn claims_do_not_change_who_votes_or_who_owns() {
+        let claims = [("region".to_owned(), "north".to_owned())].into_iter().collect();
+        let (alice, moved) = (account("alice"), Caller { claims, ..account("alice") });
+        assert_eq!((alice.claim("region"), moved.claim("region")), (None, Some("north")));
+        assert!(VoterKey::of(&alice, &[7; 32]) == VoterKey::of(&moved, &[7; 32]));
+        assert_eq!(alice.tenant(), moved.tenant());
+        assert_eq!(Member::of_account(&alice, "r1"), Member::of_account(&moved, "r1"));
     }
 }

@@ -5,6 +5,7 @@ pub mod audit;
 pub mod ballot;
 pub mod caller;
 pub mod change;
+pub mod claims;
 pub mod entries;
 pub mod error;
 pub mod field_error;

@@ -8,6 +8,7 @@ use crate::{
     ballot::{Answer, Ballot, Choices, Content, FullBallot, Ranking, Ratings, Segments},
     caller::{Caller, TokenKind},
     change::{Change, VoteId},
+    claims::Claims,
     ids::{PollId, VoterKey},
     member::{Action, Member},
     poll::Poll,
@@ -29,6 +30,7 @@ pub fn account(subject: &str) -> Caller {
         subject: subject.to_owned(),
         kind: TokenKind::Account,
         expires_at: Timestamp::EPOCH,
+        claims: Claims::default(),
     }
 }
 

@@ -84,6 +84,7 @@ pub struct Authorizer {
     pub tenant: Option<String>,
     pub role: Option<String>,
     pub poll_id: Option<String>,
+    pub released_claims: Option<String>,
 }
 
 impl Event {

@@ -7,6 +7,7 @@ use std::{
 
 use landslide_domain::{
     caller::{Caller, TokenKind},
+    claims::Claims,
     error::Error as Failure,
     ids::PollId,
     limits::{Quota, Standing},
@@ -162,6 +163,7 @@ impl Request {
                 subject: authorizer.subject.clone()?,
                 kind: TokenKind::parse(authorizer.kind.as_deref()?)?,
                 expires_at: self.expires_at()?,
+                claims: released_claims(authorizer)?,
             })
         };
         let caller = caller().ok_or(Error::Unauthorized(TOKEN_NEEDED))?;
@@ -309,6 +311,11 @@ impl Request {
     fn unsupported(&self, what: Unsupported) -> Error {
         Error::Unsupported { what, is_patch: self.method() == "PATCH" }
     }
+}
+
+/// What the caller's issuer releases. Returns `None` if it can't be read.
+fn released_claims(authorizer: &Authorizer) -> Option<Claims> {
+    authorizer.released_claims.as_deref().map_or_else(|| Some(Claims::default()), Claims::parse)
 }
 
 /// The entity tags in a list such as `"1", "2"`. Returns `None` if it is not valid, or has a weak tag.

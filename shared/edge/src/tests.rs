@@ -5,6 +5,7 @@ use landslide_aws::testing::Log;
 use landslide_domain::testing::poll_asked_for;
 use landslide_domain::{
     ballot::{OPTIONS_MAX, SentBallot, SentContent},
+    claims::Claims,
     ids::PollId,
     poll::request::{CreatePoll, LABEL_CHARS_MAX, QUESTION_CHARS_MAX},
     role::Role,
@@ -249,6 +250,21 @@ fn a_caller_is_whom_the_authorizer_vouches_for_until_the_token_expires() {
         assert_eq!(code(request(&[], "", context).caller(at(0)).unwrap_err()), "unauthorized", "{absent}");
     }
     assert_eq!(code(with_body("").caller(at(0)).unwrap_err()), "unauthorized");
+}
+
+#[test]
+fn a_caller_has_the_claims_that_the_authorizer_releases() {
+    let caller = |claims: Value| request(&[], "", context(json!({"released_claims": claims}))).caller(at(0));
+    let voter = caller(json!(r#"{"age_group":"18-29","region":"Genève \"\\"}"#)).unwrap();
+    let claims = [voter.claim("region"), voter.claim("age_group"), voter.claim("city")];
+    assert_eq!(claims, [Some("Genève \"\\"), Some("18-29"), None]);
+    for (absent, claims) in [("absent", context(json!({}))), ("null", context(json!({"released_claims": null})))] {
+        assert_eq!(request(&[], "", claims).caller(at(0)).unwrap().claims, Claims::default(), "{absent}");
+    }
+    for broken in ["", "north", "[]", "{\"region\":7}"] {
+        let code = respond(Err(caller(json!(broken)).unwrap_err())).1["code"].clone();
+        assert_eq!(code, "unauthorized", "{broken}");
+    }
 }
 
 /// The context of an account's token, with what else the owners' authorizer says.

@@ -6,14 +6,14 @@ mod config;
 
 use std::{collections::HashMap, sync::Arc};
 
-use landslide_domain::{caller::Caller, time::Timestamp};
+use landslide_domain::{caller::Caller, claims::Claims, time::Timestamp};
 
 pub use self::config::Problem;
-use self::config::{Entry, Keys, Settings};
+use self::config::{Entry, Keys, MoreClaims, Settings};
 use crate::{
     device_keys::DeviceKeys,
     key_sets::{Fetch, FetchedKeys, HttpFetch, KeysUnavailable, Reach, StoredKeySets},
-    membership::{Membership, MembershipClaims},
+    membership::Membership,
     token::{DEVICE_ISSUER, KeySet, Refused, Token},
 };
 
@@ -24,8 +24,8 @@ const LOGGED_CHARS_MAX: usize = 200;
 pub struct Issuers {
     /// Where keys are, by each of the issuer's names.
     sources: HashMap<String, Arc<Source>>,
-    /// The claims for organisation and role, by the issuer's first name.
-    memberships: HashMap<String, MembershipClaims>,
+    /// What else tokens say, by the issuer's first name.
+    more: HashMap<String, MoreClaims>,
 }
 
 /// Verifies tokens.
@@ -81,7 +81,7 @@ impl Issuers {
 
     fn read_with_problems(text: &str, reach: Reach) -> (Self, Vec<Problem>) {
         let sources = HashMap::from([(DEVICE_ISSUER.to_owned(), Arc::new(Source::Devices))]);
-        let mut known = Self { sources, memberships: HashMap::new() };
+        let mut known = Self { sources, more: HashMap::new() };
         let problems = match config::read(text, reach) {
             Ok(entries) => entries.into_iter().filter_map(|entry| known.add(entry)).collect(),
             Err(problem) => vec![problem],
@@ -104,7 +104,13 @@ impl Issuers {
 
     /// For whom an account of this issuer acts, by the claims of its verified token.
     fn membership(&self, issuer: &str, claims: &[u8]) -> Membership {
-        self.memberships.get(issuer).map_or(Membership::Account, |membership| membership.read(issuer, claims))
+        let membership = self.more.get(issuer).and_then(|more| more.membership.as_ref());
+        membership.map_or(Membership::Account, |membership| membership.read(issuer, claims))
+    }
+
+    /// What this issuer releases of the claims of its verified token.
+    fn released(&self, issuer: &str, claims: &[u8]) -> Claims {
+        self.more.get(issuer).map(|more| more.released.read(claims)).unwrap_or_default()
     }
 
     /// Adds an entry. Returns what is wrong with it. Each issuer's name must be unique: a second entry would be another
@@ -122,12 +128,12 @@ impl Issuers {
             }),
             None => entry.settings,
         };
-        let (source, membership, problem) = match settings.and_then(source) {
-            Ok((source, membership)) => (source, membership, None),
+        let (source, more, problem) = match settings.and_then(source) {
+            Ok((source, more)) => (source, Some(more), None),
             Err(problem) => (Source::Unusable(problem.clone()), None, Some(problem)),
         };
-        if let (Some(membership), Some(name)) = (membership, entry.names.first()) {
-            self.memberships.insert(name.clone(), membership);
+        if let (Some(more), Some(name)) = (more, entry.names.first()) {
+            self.more.insert(name.clone(), more);
         }
         let source = Arc::new(source);
         for name in entry.names {
@@ -148,39 +154,45 @@ impl<F: Fetch> Verifier<F> {
         Self { issuers, device_keys: KeySet::of_devices(device_keys), fetch }
     }
 
-    /// Returns the caller that a token names, or why it is refused. Fails if the issuer's keys are unavailable. `now`
-    /// must be sampled before this call.
+    /// Returns the caller that a token names, with the claims that its issuer releases, or why it is refused. Fails if
+    /// the issuer's keys are unavailable. `now` must be sampled before this call.
     pub async fn verify(&self, token: &str, now: Timestamp) -> Result<Result<Caller, Refusal>, KeysUnavailable> {
-        match Token::read(token) {
-            Ok(token) => self.verify_read(&token, now).await,
-            Err(reason) => Ok(Err(Refusal { issuer: None, key_id: None, reason })),
-        }
+        let verdict = self.verify_text(token, now).await?;
+        Ok(verdict.map(|(caller, token)| {
+            let claims = self.issuers.released(&caller.issuer, token.claims());
+            Caller { claims, ..caller }
+        }))
     }
 
-    /// As `verify`, and says for whom the caller acts.
+    /// As `verify`, and says for whom the caller acts. Releases no claims, as only votes have use for them.
     pub async fn verify_member(
         &self,
         token: &str,
         now: Timestamp,
     ) -> Result<Result<(Caller, Membership), Refusal>, KeysUnavailable> {
-        let token = match Token::read(token) {
-            Ok(token) => token,
-            Err(reason) => return Ok(Err(Refusal { issuer: None, key_id: None, reason })),
-        };
-        let verdict = self.verify_read(&token, now).await?;
-        Ok(verdict.map(|caller| {
+        let verdict = self.verify_text(token, now).await?;
+        Ok(verdict.map(|(caller, token)| {
             let membership = self.issuers.membership(&caller.issuer, token.claims());
             (caller, membership)
         }))
     }
 
-    async fn verify_read(&self, token: &Token<'_>, now: Timestamp) -> Result<Result<Caller, Refusal>, KeysUnavailable> {
-        let verdict = self.verify_by_issuer(token, now).await?;
-        Ok(verdict.map_err(|reason| Refusal {
-            issuer: Some(shortened(token.issuer())),
-            key_id: token.key_id().map(shortened),
-            reason,
-        }))
+    async fn verify_text<'a>(
+        &self,
+        text: &'a str,
+        now: Timestamp,
+    ) -> Result<Result<(Caller, Token<'a>), Refusal>, KeysUnavailable> {
+        let token = match Token::read(text) {
+            Ok(token) => token,
+            Err(reason) => return Ok(Err(Refusal { issuer: None, key_id: None, reason })),
+        };
+        Ok(match self.verify_by_issuer(&token, now).await? {
+            Ok(caller) => Ok((caller, token)),
+            Err(reason) => {
+                let (issuer, key_id) = (Some(shortened(token.issuer())), token.key_id().map(shortened));
+                Err(Refusal { issuer, key_id, reason })
+            }
+        })
     }
 
     async fn verify_by_issuer(
@@ -218,11 +230,11 @@ impl<F: Fetch> Verifier<F> {
     }
 }
 
-fn source(settings: Settings) -> Result<(Source, Option<MembershipClaims>), Problem> {
-    let membership = settings.membership;
+fn source(settings: Settings) -> Result<(Source, MoreClaims), Problem> {
+    let more = settings.more;
     let expected = Arc::new(settings.expected);
     let published = match settings.keys {
-        Keys::At(at) => return Ok((Source::Fetched(FetchedKeys::new(expected, at)), membership)),
+        Keys::At(at) => return Ok((Source::Fetched(FetchedKeys::new(expected, at)), more)),
         Keys::Inline(published) => published,
     };
     let keys = KeySet::of_accounts(expected.clone(), &published);
@@ -236,7 +248,7 @@ fn source(settings: Settings) -> Result<(Source, Option<MembershipClaims>), Prob
             wrong: "has no key that can be used".to_owned(),
         });
     }
-    Ok((Source::Inline(keys), membership))
+    Ok((Source::Inline(keys), more))
 }
 
 fn shortened(name: &str) -> String {

@@ -4,4 +4,5 @@ pub mod device_keys;
 pub mod issuers;
 pub mod key_sets;
 pub mod membership;
+mod released;
 pub mod token;

@@ -124,6 +124,7 @@ fn request_context(context: &ApiGatewayProxyRequestContext) -> landslide_edge::R
             tenant: field("tenant"),
             role: field("role"),
             poll_id: field("poll_id"),
+            released_claims: field("released_claims"),
         }),
     }
 }

@@ -18,6 +18,7 @@ use landslide_domain::{
     ballot::Ballot,
     caller::{Caller, TokenKind},
     change::{Change, VoteId},
+    claims::Claims,
     fold::fold,
     ids::{PollId, VoterKey},
     lane::LaneKey,
@@ -150,6 +151,7 @@ fn rules() -> Rules {
         subject: "owner".to_owned(),
         kind: TokenKind::Account,
         expires_at: at(1),
+        claims: Claims::default(),
     };
     let owner = Member::of_account(&account, "request");
     let stamp = owner.stamp(Action::PollCreated, at(0));

@@ -7,6 +7,7 @@ use http::Method;
 use landslide_aws::random;
 use landslide_domain::{
     caller::{Caller, TokenKind},
+    claims::Claims,
     ids::{PollId, VoterKey},
     tenant::TenantKey,
     time::Timestamp,
@@ -287,7 +288,8 @@ async fn ids_have_128_bits_that_tell_nothing_of_one_another() {
         let mut salt_bytes = [7; 32];
         salt_bytes[..4].copy_from_slice(&salt.to_be_bytes());
         let issuer = "https://id.example.org".to_owned();
-        let caller = Caller { issuer, subject, kind: TokenKind::Account, expires_at: Timestamp::EPOCH };
+        let (kind, expires_at, claims) = (TokenKind::Account, Timestamp::EPOCH, Claims::default());
+        let caller = Caller { issuer, subject, kind, expires_at, claims };
         u128::from_be_bytes(VoterKey::of(&caller, &salt_bytes).bytes())
     };
     assert_random("voters in a row", &(0..IDS).map(|n| voter(n.to_string(), 0)).collect::<Vec<_>>());

@@ -124,12 +124,7 @@ fn accesses(routes: &[Route]) -> BTreeMap<String, Access> {
 
 /// The callers, all of one organisation as far as they belong to any.
 async fn callers(app: &App, organisation: &str) -> Vec<Caller> {
-    let member = |role: Value| {
-        let mut claims = app.issuer.claims(&someone());
-        claims["organisation"] = json!(organisation);
-        claims["role"] = role;
-        Some(app.issuer.sign(&claims))
-    };
+    let member = |role: Value| Some(app.account_with(&someone(), &json!({"organisation": organisation, "role": role})));
     let account = |name, token, role| Caller { name, token, role, is_key: false };
     let owner = member(json!("owner"));
     let mut callers = vec![

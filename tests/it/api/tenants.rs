@@ -13,9 +13,7 @@ fn poll() -> Value {
 
 /// A token of a new account with these claims besides.
 fn with_claims(app: &App, more: &Value) -> String {
-    let mut claims = app.issuer.claims(&someone());
-    claims.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-    app.issuer.sign(&claims)
+    app.account_with(&someone(), more)
 }
 
 fn member(app: &App, organisation: &str, role: &str) -> String {

@@ -121,6 +121,21 @@ async fn a_token_with_many_scopes_is_as_good_as_any() {
     assert_eq!(app.my_vote(&poll, &token).await.json(), vote.json());
 }
 
+/// Functions refuse a context that they can't read, so a vote shows that the gateway leaves the claims as they are.
+#[tokio::test]
+async fn released_claims_alone_leave_the_authorizer_and_pass_the_gateway() {
+    let app = App::new();
+    let claims = json!({"region": "Genève \"\\ 🌻", "age_group": 7, "city": "Bern", "email": "alice@example.org"});
+    let token = app.account_with(&someone(), &claims);
+    let context = app.voters_authorization(&token).await["context"].take();
+    assert_eq!(context["released_claims"], r#"{"region":"Genève \"\\ 🌻"}"#);
+    assert!(!context.to_string().contains("example.org\"") && !context.to_string().contains("Bern"), "{context}");
+    assert_eq!(app.vote(&app.single_choice_poll().await, &token, &[0]).await.status, 201);
+
+    let others = app.voters_authorization(&app.account(&someone())).await["context"].take();
+    assert!(others["subject"].is_string() && others.get("released_claims").is_none(), "{others}");
+}
+
 #[tokio::test]
 async fn a_header_that_is_no_bearer_token_is_401() {
     let app = App::new();

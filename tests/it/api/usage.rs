@@ -54,10 +54,8 @@ async fn every_role_may_see_usage_and_a_device_may_not() {
     let app = App::new();
     let organisation = someone();
     for role in ["owner", "editor", "viewer"] {
-        let mut claims = app.issuer.claims(&someone());
-        claims["organisation"] = json!(organisation);
-        claims["role"] = json!(role);
-        assert_eq!(usage(&app, &app.issuer.sign(&claims), "").await.status, 200, "{role}");
+        let member = app.account_with(&someone(), &json!({"organisation": organisation, "role": role}));
+        assert_eq!(usage(&app, &member, "").await.status, 200, "{role}");
     }
     assert_problem(&usage(&app, &app.device().await, "").await, 403, "forbidden");
     assert_problem(&app.get("/v1/usage").await, 401, "unauthorized");

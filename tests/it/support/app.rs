@@ -104,7 +104,14 @@ impl App {
 
     /// An account token of the local issuer.
     pub fn account(&self, subject: &str) -> String {
-        self.issuer.sign(&self.issuer.claims(subject))
+        self.account_with(subject, &json!({}))
+    }
+
+    /// An account token with these claims besides.
+    pub fn account_with(&self, subject: &str, claims: &Value) -> String {
+        let mut all = self.issuer.claims(subject);
+        all.as_object_mut().unwrap().extend(claims.as_object().unwrap().clone());
+        self.issuer.sign(&all)
     }
 
     /// A token of a new device.
@@ -202,11 +209,20 @@ impl App {
 
     /// What the owners' authorizer says now about a token, past the gateway's memory of what it has said.
     pub async fn authorization(&self, token: &str) -> Value {
+        self.ask_authorizer("authorizer-owners", token).await
+    }
+
+    /// What the voters' authorizer says now about a token.
+    pub async fn voters_authorization(&self, token: &str) -> Value {
+        self.ask_authorizer("authorizer", token).await
+    }
+
+    async fn ask_authorizer(&self, folder: &str, token: &str) -> Value {
         let event = json!({
             "type": "REQUEST", "methodArn": "arn:aws:execute-api:us-east-1:000000000000:a1b2c3/prod/GET/v1/polls",
             "headers": {"Authorization": format!("Bearer {token}")},
         });
-        self.aws.invoke(&self.stack.function("authorizer-owners"), &event).await.unwrap()
+        self.aws.invoke(&self.stack.function(folder), &event).await.unwrap()
     }
 
     /// What the audit log has of a tenant, in order: action, and the id of a key or link.

@@ -7,6 +7,7 @@ use landslide_counting::tallies::TallyLimits;
 use landslide_domain::{
     ballot::SentBallot,
     caller::{Caller, TokenKind},
+    claims::Claims,
     heat::HEAT_LIMITS,
     poll::Poll,
     runs::RUN_LIMITS,
@@ -110,6 +111,7 @@ async fn vote(cloud: Rc<Cloud>, poll: Rc<Poll>, voter: u64, ballot: SentBallot) 
         subject: format!("device {voter}"),
         kind: TokenKind::Device,
         expires_at: Timestamp::EPOCH.plus_millis(u64::MAX),
+        claims: Claims::default(),
     };
     let wish = Wish::Cast(ballot);
     let id = poll.rules.settings.poll_id.clone();

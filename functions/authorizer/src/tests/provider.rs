@@ -31,9 +31,15 @@ impl Signer {
     }
 
     pub fn sign(&self, issuer: &str, subject: &str) -> String {
+        self.sign_with(issuer, subject, &json!({}))
+    }
+
+    /// A token with these claims besides.
+    pub fn sign_with(&self, issuer: &str, subject: &str, more: &Value) -> String {
         let header = Header { kid: Some(self.id.clone()), ..Header::new(Algorithm::ES256) };
         let expires = clock::now().as_millis() / 1_000 + 600;
-        let claims = json!({"iss": issuer, "aud": "landslide", "sub": subject, "exp": expires});
+        let mut claims = json!({"iss": issuer, "aud": "landslide", "sub": subject, "exp": expires});
+        claims.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         encode(&header, &claims, &self.key).unwrap()
     }
 

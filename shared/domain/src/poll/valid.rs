@@ -14,6 +14,7 @@ use super::{
 };
 use crate::{
     ballot::{Choices, DIMENSIONS_MAX, LEVELS_MAX, OPTIONS_MAX, RANKS_MAX, RATING_MAX, Scale, VALUES_MAX},
+    claims::ClaimName,
     field_error::FieldError,
     lane::{LANE_VOTES_PER_SECOND, LANES_MAX},
     method::Method,
@@ -27,8 +28,6 @@ const NAME_CHARS_MAX: usize = 32;
 const VALUE_CHARS_MAX: usize = 50;
 /// The most ballots that a row of a segment may be required to have.
 const MIN_CELL_MAX: u8 = 100;
-/// Claims that tell who a voter is. No poll is broken down by these.
-const PERSONAL_CLAIMS: [&str; 5] = ["sub", "email", "phone_number", "name", "preferred_username"];
 /// The scale of ratings if none is sent.
 const SCALE_DEFAULT: Scale = Scale { min: 1, max: 5 };
 /// The reason given for a label that people can't tell from another.
@@ -247,10 +246,8 @@ fn is_name(name: &str) -> bool {
 
 fn claim(from: &Source, pointer: &str, errors: &mut Errors) {
     let Source::Claim(name) = from else { return };
-    if PERSONAL_CLAIMS.contains(&name.as_str()) {
-        error(errors, pointer, format!("names the claim {name}, which tells who a voter is"));
-    } else if name.is_empty() || name.len() > 64 || !name.chars().all(|c| c.is_ascii_graphic()) {
-        error(errors, pointer, "must name a claim of 1 to 64 visible ASCII characters");
+    if let Err(bad) = ClaimName::parse(name) {
+        error(errors, pointer, bad.to_string());
     }
 }
 
@@ -363,7 +360,9 @@ mod tests {
             (json!([{"name": "region", "values": ["a", " a"], "from": "vote"}]), "/segments/0/values/1"),
             (json!([{"name": "region", "values": ["a", "\u{200b}"], "from": "vote"}]), "/segments/0/values/1"),
             (json!([dimension("region", 2, "claim:email")]), "/segments/0/from"),
+            (json!([dimension("region", 2, "claim:birthdate")]), "/segments/0/from"),
             (json!([dimension("region", 2, "claim:")]), "/segments/0/from"),
+            (json!([dimension("region", 2, "claim:/address/region")]), "/segments/0/from"),
             (json!((0..5).map(|n| dimension(&format!("d{n}"), 2, "vote")).collect::<Vec<_>>()), "/segments"),
         ] {
             let error = asked(json!({"segments": segments.clone()})).unwrap_err();

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use crate::{
     key_sets::{KeysAt, Reach, check_uri},
     membership::MembershipClaims,
+    released::ReleasedClaims,
     token::{AUDIENCE_CLAIM, Expected},
 };
 
@@ -42,8 +43,17 @@ pub struct Settings {
     pub expected: Expected,
     /// Where its keys are.
     pub keys: Keys,
-    /// Which of its claims carry organisation and role, if any do.
+    /// What else its tokens say.
+    pub more: MoreClaims,
+}
+
+/// What is read from an issuer's tokens besides who calls.
+#[derive(Debug)]
+pub struct MoreClaims {
+    /// Which claims carry organisation and role, if any do.
     pub membership: Option<MembershipClaims>,
+    /// Which claims polls may count by.
+    pub released: ReleasedClaims,
 }
 
 /// Where an issuer's keys are.
@@ -128,12 +138,12 @@ impl Fields {
         if OTHER_CLAIMS.contains(&audience_claim.as_str()) {
             return Err(self.problem("audience_claim", "names a claim that does not say for whom a token is"));
         }
-        let membership = self.membership()?;
+        let more = MoreClaims { membership: self.membership()?, released: self.released()? };
         let keys = self.keys(reach)?;
         if let Some(unknown) = self.members.keys().next() {
             return Err(self.problem(unknown, "is not known"));
         }
-        Ok(Settings { expected: Expected { issuer, aliases, audiences, audience_claim }, keys, membership })
+        Ok(Settings { expected: Expected { issuer, aliases, audiences, audience_claim }, keys, more })
     }
 
     /// One or several, as a provider may have several clients with the same users.
@@ -162,6 +172,12 @@ impl Fields {
             (None, _) => Err(self.problem("organisation_claim", "is missing, and there is a role")),
             (Some(_), None) => Err(self.problem("role_claim", "is missing, and there is an organisation")),
         }
+    }
+
+    fn released(&mut self) -> Result<ReleasedClaims, Problem> {
+        let names = self.take("released_claims").map(serde_json::from_value::<Vec<String>>).transpose();
+        let names = names.map_err(|_| self.problem("released_claims", "must be a list of texts"))?.unwrap_or_default();
+        ReleasedClaims::new(&names).map_err(|wrong| self.problem("released_claims", wrong.to_string()))
     }
 
     fn keys(&mut self, reach: Reach) -> Result<Keys, Problem> {

@@ -271,6 +271,17 @@ fn a_configuration_error_names_issuer_and_field() {
             is_about("aliases", "must list names, and one must be a name without spaces")
         );
     }
+    for odd in [json!("region"), json!([7]), json!({"region": true})] {
+        assert_eq!(with("released_claims", odd), is_about("released_claims", "must be a list of texts"));
+    }
+    assert_eq!(
+        with("released_claims", json!(["region", "email"])),
+        is_about("released_claims", "names the claim email, which identifies the person or the token")
+    );
+    assert_eq!(
+        with("released_claims", json!(["region", "region"])),
+        is_about("released_claims", "must name at most 10 claims, each once")
+    );
     let one_of_three = "or \"jwks_uri\" or \"discovery\" must be there, and only one of them";
     assert_eq!(with("jwks_uri", json!(null)), is_about("jwks", one_of_three));
     assert_eq!(with("discovery", json!(URI)), is_about("jwks", one_of_three));
@@ -297,6 +308,7 @@ fn what_is_wrong_is_said_without_what_could_be_a_secret() {
         json!({"issuer": ISSUER, "audience": AUDIENCE, "jwks_uri": format!("https://user:{secret}@id.example.org/jwks")}),
         json!({"issuer": ISSUER, "audience": AUDIENCE, "jwks_uri": secret}),
         json!({"issuer": {"d": secret}, "audience": AUDIENCE, "jwks_uri": URI}),
+        json!({"issuer": ISSUER, "audience": AUDIENCE, "jwks_uri": URI, "released_claims": [format!("/{secret}")]}),
     ] {
         assert!(!problem(&issuer).contains(secret), "{}", problem(&issuer));
     }
@@ -325,6 +337,7 @@ async fn an_issuer_that_can_not_be_used_takes_no_other_down() {
         json!({"issuer": ISSUER, "audience": AUDIENCE, "jwks_uri": "https://10.0.0.1/"}),
         json!({"issuer": ISSUER, "audience": AUDIENCE, "jwks_uri": URI, "aliases": [DEVICE_ISSUER]}),
         json!({"issuer": ISSUER, "audience": AUDIENCE, "jwks_uri": URI, "aliases": [ISSUER]}),
+        json!({"issuer": ISSUER, "audience": AUDIENCE, "jwks_uri": URI, "released_claims": ["sub"]}),
     ] {
         let verifier = verifier(&json!([bad, good]));
         assert_eq!(verdict(&verifier, &device, now).await, "taken");
@@ -373,6 +386,38 @@ async fn aliases_are_one_caller() {
     assert_eq!(callers[0].issuer, ISSUER);
     assert_eq!((&callers[0].issuer, &callers[0].subject), (&callers[1].issuer, &callers[1].subject));
     assert_eq!(verifier.fetch.fetches(URI), 1);
+}
+
+#[tokio::test]
+async fn each_issuer_releases_its_own_claims_and_to_voters_methods_only() {
+    let (signer, now) = (Signer::new(Algorithm::ES256, "1"), clock::now());
+    let jwks = json!({"keys": [signer.jwk]});
+    let verifier = verifier(&json!([
+        {"issuer": ISSUER, "aliases": ["id.example.org"], "audience": AUDIENCE, "jwks": jwks, "released_claims": ["region"]},
+        {"issuer": OTHER, "audience": AUDIENCE, "jwks": jwks, "released_claims": ["city"]},
+        {"issuer": "https://third.example.org", "audience": AUDIENCE, "jwks": jwks},
+    ]));
+    for (issuer, region, city) in [
+        (ISSUER, Some("north"), None),
+        ("id.example.org", Some("north"), None),
+        (OTHER, None, Some("Bern")),
+        ("https://third.example.org", None, None),
+    ] {
+        let mut claims = claims(issuer);
+        claims
+            .as_object_mut()
+            .unwrap()
+            .extend([("region".to_owned(), json!("north")), ("city".to_owned(), json!("Bern"))]);
+        let token = signer.sign(&claims);
+        let caller = verifier.verify(&token, now).await.unwrap().unwrap();
+        assert_eq!(
+            (caller.claim("region"), caller.claim("city"), caller.claim("sub")),
+            (region, city, None),
+            "{issuer}"
+        );
+        let (member, _) = verifier.verify_member(&token, now).await.unwrap().unwrap();
+        assert_eq!(member.claims, Claims::default());
+    }
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 use landslide_aws::clock;
 use landslide_domain::{
     caller::{Caller, TokenKind},
+    claims::Claims,
     time::Timestamp,
 };
 use serde::{Deserialize, Deserializer, de::Error};
@@ -16,7 +17,7 @@ const SUBJECT_CHARS_MAX: usize = 255;
 const CLOCK_SKEW_SECONDS: u64 = 60;
 
 #[derive(Deserialize)]
-struct Claims {
+struct RegisteredClaims {
     iss: Option<String>,
     sub: Option<String>,
     aud: Option<Audience>,
@@ -53,20 +54,20 @@ fn numeric_date<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64
     }
 }
 
-/// Returns the caller that a signed token's claims name, if they are valid now.
+/// Returns the caller that a signed token's claims name, without any released claim, if they are valid now.
 pub fn check(claims: &[u8], expected: &Expected, kind: TokenKind) -> Result<Caller, Refused> {
-    let parsed: Claims = serde_json::from_slice(claims).map_err(|_| malformed(claims))?;
+    let parsed: RegisteredClaims = serde_json::from_slice(claims).map_err(|_| malformed(claims))?;
     check_issuer(parsed.iss, expected)?;
     let expires_at = check_time(parsed.exp, parsed.nbf, clock::now().as_millis() / 1_000)?;
     check_audience(parsed.aud.as_ref(), claims, expected)?;
     let subject = check_subject(parsed.sub)?;
-    Ok(Caller { issuer: expected.issuer.clone(), subject, kind, expires_at })
+    Ok(Caller { issuer: expected.issuer.clone(), subject, kind, expires_at, claims: Claims::default() })
 }
 
 /// Finds out which claim is malformed.
 fn malformed(claims: &[u8]) -> Refused {
     let mut json = serde_json::Deserializer::from_slice(claims);
-    match serde_path_to_error::deserialize::<_, Claims>(&mut json) {
+    match serde_path_to_error::deserialize::<_, RegisteredClaims>(&mut json) {
         Err(error) if error.path().iter().next().is_some() => Refused::MalformedClaim(error.path().to_string()),
         _ => Refused::Malformed("claims"),
     }

@@ -11,6 +11,7 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use landslide_cli::api::Cast;
 use landslide_domain::{
     caller::{Caller, TokenKind},
+    claims::Claims,
     ids::VoterKey,
     time::Timestamp,
 };
@@ -145,6 +146,7 @@ fn voter_key(app: &App, subject: &str, rules: &Value) -> String {
         subject: subject.to_owned(),
         kind: TokenKind::Account,
         expires_at: Timestamp::EPOCH,
+        claims: Claims::default(),
     };
     let salt = BASE64_STANDARD.decode(rules["salt"]["B"].as_str().unwrap()).unwrap();
     VoterKey::of(&caller, &salt.try_into().unwrap()).to_string()

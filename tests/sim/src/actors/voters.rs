@@ -7,6 +7,7 @@ use futures_util::future::join_all;
 use landslide_domain::{
     ballot::{Ballot, Content, SentBallot, SentContent},
     caller::{Caller, TokenKind},
+    claims::Claims,
     error::Error,
     poll::{Kind, Poll, VoteChange},
     time::Timestamp,
@@ -48,6 +49,7 @@ impl Person {
             subject: format!("device {number}"),
             kind: TokenKind::Device,
             expires_at: Timestamp::EPOCH.plus_millis(u64::MAX),
+            claims: Claims::default(),
         };
         let key = u128::from_be_bytes(poll.rules.voter(&caller).bytes());
         let voter = Voter { poll: poll.rules.settings.poll_id.to_string(), key };
