@@ -37,13 +37,13 @@ COUNTS = {"GetItem", "UpdateItem"}
 CHANGES = {"Query", "UpdateItem", "PutItem"}
 """What changes a poll. The releases that a rollback brings back put whole items."""
 ENVIRONMENT = {
-    "CreatePoll": {"POLLS_TABLE", "POLL_ID_SECRET", "MIN_LANES", "ALLOWED_ORIGIN", *OF_MEMBERS},
+    "CreatePoll": {"POLLS_TABLE", "POLL_ID_SECRET", "MIN_LANES", "BALLOT_KINDS", "ALLOWED_ORIGIN", *OF_MEMBERS},
     "ListPolls": {"POLLS_TABLE", "ALLOWED_ORIGIN", *OF_MEMBERS},
     "GetPoll": {"POLLS_TABLE", "ALLOWED_ORIGIN"},
     "UpdatePoll": {"POLLS_TABLE", "ALLOWED_ORIGIN", *OF_MEMBERS},
     "ClosePoll": {"POLLS_TABLE", "ALLOWED_ORIGIN", *OF_MEMBERS},
     "PausePoll": {"POLLS_TABLE", "ALLOWED_ORIGIN", *OF_MEMBERS},
-    "CopyPoll": {"POLLS_TABLE", "POLL_ID_SECRET", "MIN_LANES", "ALLOWED_ORIGIN", *OF_MEMBERS},
+    "CopyPoll": {"POLLS_TABLE", "POLL_ID_SECRET", "MIN_LANES", "BALLOT_KINDS", "ALLOWED_ORIGIN", *OF_MEMBERS},
     "TransferPoll": {"POLLS_TABLE", "ALLOWED_ORIGIN", *OF_MEMBERS},
     "RegisterDevice": {"DEVICE_SECRET", "ALLOWED_ORIGIN"},
     "CastVote": {"POLLS_TABLE", "VOTES_TABLE", "ALLOWED_ORIGIN"},
@@ -199,7 +199,7 @@ CODES = {
     412: {"revision_mismatch"},
     413: {"body_too_large"},
     415: {"unsupported_media_type"},
-    422: {"invalid_choice"},
+    422: {"invalid_choice", "kind_not_taken"},
     428: {"precondition_required"},
     429: {"throttled", "limit_exceeded"},
     500: {"internal"},

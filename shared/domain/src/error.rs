@@ -7,6 +7,8 @@ use crate::{field_error::FieldError, limits::Quota, role::Role};
 pub enum Error {
     /// Some fields are not valid.
     InvalidFields(Vec<FieldError>),
+    /// The deployment does not take polls of this kind yet.
+    KindNotTaken(FieldError),
     /// The cursor does not belong to this list.
     UnknownCursor,
     /// The poll belongs to another tenant.

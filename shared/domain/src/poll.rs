@@ -1,5 +1,6 @@
 //! Polls: their settings, and the rules that a vote needs.
 
+pub mod ballot_kinds;
 pub mod closing;
 #[cfg(any(test, feature = "text"))]
 pub mod copy;

@@ -62,7 +62,7 @@ impl Error {
     pub(super) fn fields(&self) -> &[FieldError] {
         match self {
             Error::UseCase(Failure::InvalidFields(errors)) => errors,
-            Error::UseCase(Failure::InvalidBallot(error)) => std::slice::from_ref(error),
+            Error::UseCase(Failure::InvalidBallot(error) | Failure::KindNotTaken(error)) => std::slice::from_ref(error),
             _ => &[],
         }
     }
@@ -141,6 +141,7 @@ fn kind_of(failure: &Failure) -> (StatusCode, &'static str) {
         Failure::NotEditable(_) => (StatusCode::CONFLICT, "not_editable"),
         Failure::RevisionMismatch => (StatusCode::PRECONDITION_FAILED, "revision_mismatch"),
         Failure::InvalidBallot(_) => (StatusCode::UNPROCESSABLE_ENTITY, "invalid_choice"),
+        Failure::KindNotTaken(_) => (StatusCode::UNPROCESSABLE_ENTITY, "kind_not_taken"),
         Failure::TooManyOpenPolls(_) => (StatusCode::CONFLICT, "too_many_open_polls"),
         Failure::LimitExceeded(_) => (StatusCode::TOO_MANY_REQUESTS, "limit_exceeded"),
         Failure::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
@@ -156,7 +157,7 @@ fn detail_of(failure: &Failure) -> String {
             return format!("Your tenant has {max} open polls or more, and may have {max}. Close one first.");
         }
         Failure::RoleForbids(role) => return format!("The role {} does not allow this.", role.as_str()),
-        Failure::InvalidBallot(error) => return blamed(std::slice::from_ref(error)),
+        Failure::InvalidBallot(error) | Failure::KindNotTaken(error) => return blamed(std::slice::from_ref(error)),
         Failure::NotEditable(detail) | Failure::NoSuchCount(detail) => detail,
         Failure::UnknownCursor => "The query's cursor is not one of this list.",
         Failure::NotOwner => "This poll belongs to somebody else.",

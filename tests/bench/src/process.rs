@@ -39,6 +39,7 @@ impl Process {
                 ("AWS_LAMBDA_LOG_LEVEL", "INFO"),
                 ("AWS_REGION", "us-east-1"),
                 ("AWS_SECRET_ACCESS_KEY", "secret"),
+                ("BALLOT_KINDS", "all"),
                 ("DEVICE_SECRET", "device-secret"),
                 ("KEY_SECRET", "key-secret"),
                 ("KEY_SETS_SECRET", "key-sets-secret"),

@@ -42,7 +42,7 @@ const OPERATIONS: &[(&str, Method, &str, &str)] = &[
 ];
 
 /// What this test does not bring about: faults, what only a gateway would say that finds a parameter missing, and the
-/// hundredth key or view link, which tests of their own do.
+/// hundredth key or view link and a deployment that is upgraded, which tests of their own do.
 const OUT_OF_REACH: &[(&str, u16)] = &[
     ("getPoll", 400),
     ("getVote", 400),
@@ -53,6 +53,8 @@ const OUT_OF_REACH: &[(&str, u16)] = &[
     ("listKeys", 400),
     ("deleteKey", 400),
     ("createKey", 409),
+    ("createPoll", 422),
+    ("copyPoll", 422),
 ];
 /// The id of a key or a view link that is not there.
 const NO_ID: &str = "00000000000000000000";

@@ -3,8 +3,12 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use futures_util::{StreamExt, stream};
+use http::Method;
+use serde_json::{Value, json};
 
-use crate::support::{App, CONNECTIONS, eventually, now_ms, someone, votes_by_option, while_changed};
+use crate::support::{
+    App, CONNECTIONS, OwnProcess, event, eventually, now_ms, someone, votes_by_option, while_changed,
+};
 
 /// The functions on the way of a vote and of its count, the reader of new messages before their writer.
 const UPDATED: [&str; 5] = ["tally-votes", "relay-votes", "authorizer", "cast-vote", "get-results"];
@@ -101,4 +105,40 @@ async fn an_update_of_code_under_load_loses_no_vote_and_answers_no_5xx() {
     let results = app.nothing_more_is_counted_than(&poll, cast).await;
     app.assert_recounted(&poll, &results).await;
     app.assert_no_dead_letter_of(&poll).await;
+}
+
+/// The outcome of a request to a function in a deployment that takes plain polls alone.
+async fn asked_of_a_plain_deployment(
+    app: &App,
+    folder: &str,
+    path: &str,
+    poll: &str,
+    owner: &str,
+    body: Value,
+) -> (u64, Value) {
+    let process = OwnProcess::start_with(app, folder, &[("BALLOT_KINDS", "plain")]).await;
+    process.hand(event(&Method::POST, path, poll, app.issuer.authorized(owner), Some(body.to_string()))).await
+}
+
+#[tokio::test]
+async fn between_both_steps_of_a_deploy_polls_of_choices_are_taken_and_no_others_made_or_copied() {
+    let app = App::new();
+    if app.stack.lacks("plain-http") {
+        return;
+    }
+    let owner = someone();
+    let ranked = json!({"question": "Which?", "options": ["a", "b"], "kind": "ranked"});
+    let (single, made_before) =
+        (json!({"question": "Which?", "options": ["a", "b"]}), app.poll_of(&app.account(&owner), ranked.clone()).await);
+    let created = async |body| asked_of_a_plain_deployment(&app, "create-poll", "/v1/polls", "", &owner, body).await;
+    let copied = async |body| {
+        asked_of_a_plain_deployment(&app, "copy-poll", "/v1/polls/{poll_id}/copy", &made_before, &owner, body).await
+    };
+    for (status, problem) in [created(ranked).await, copied(json!({})).await] {
+        assert_eq!((status, &problem["code"]), (422, &json!("kind_not_taken")), "{problem}");
+        assert_eq!(problem["errors"][0]["pointer"], "/kind", "{problem}");
+    }
+    for (status, poll) in [created(single).await, copied(json!({"kind": "single"})).await] {
+        assert_eq!((status, &poll["kind"]), (201, &json!("single")), "{poll}");
+    }
 }

@@ -60,6 +60,11 @@ impl OwnProcess {
     /// Starts the function of a folder as the stack has it, with this test's credentials, up to where it asks for
     /// work. The cloud must have `plain-http`.
     pub async fn start(app: &App, folder: &str) -> Self {
+        Self::start_with(app, folder, &[]).await
+    }
+
+    /// The same, with other values of some variables.
+    pub async fn start_with(app: &App, folder: &str, others: &[(&str, &str)]) -> Self {
         let endpoint = app.stack.endpoint_url.clone().unwrap();
         let cloud =
             Arc::new(Cloud { cloud: proxy::Cloud::at(&endpoint), gate: Mutex::default(), calls: Mutex::default() });
@@ -76,6 +81,7 @@ impl OwnProcess {
         let child = Command::new(binary(folder))
             .env_clear()
             .envs(variables)
+            .envs(others.iter().copied())
             .envs(app.aws.credentials_as_environment())
             .env("AWS_REGION", &app.stack.region)
             .env("AWS_ENDPOINT_URL", format!("http://{}", way.address()))

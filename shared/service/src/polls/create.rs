@@ -12,6 +12,7 @@ use landslide_domain::{
     ids::PollId,
     limits::{Limits, Quota},
     member::{Action, Member},
+    poll::ballot_kinds::BallotKinds,
     poll::copy::CopyPoll,
     poll::request::{CreatePoll, NewPoll},
     poll::{Poll, Rules},
@@ -31,6 +32,7 @@ pub struct PollCreation {
     limits: LimitStore,
     poll_id_secret: Vec<u8>,
     lanes_min: u8,
+    kinds: BallotKinds,
 }
 
 /// A poll that exists now.
@@ -43,10 +45,16 @@ pub struct CreatedPoll {
 }
 
 impl PollCreation {
-    /// Creates polls in this table, with at least `lanes_min` lanes, and counts them by tenant. The secret turns
-    /// idempotency keys into ids.
-    pub fn new(polls: PollStore, limits: LimitStore, poll_id_secret: Vec<u8>, lanes_min: u8) -> Self {
-        Self { polls, limits, poll_id_secret, lanes_min }
+    /// Creates polls of these kinds in this table, with at least `lanes_min` lanes, and counts them by tenant. The
+    /// secret turns idempotency keys into ids.
+    pub fn new(
+        polls: PollStore,
+        limits: LimitStore,
+        poll_id_secret: Vec<u8>,
+        lanes_min: u8,
+        kinds: BallotKinds,
+    ) -> Self {
+        Self { polls, limits, poll_id_secret, lanes_min, kinds }
     }
 
     /// The service that the environment configures, with an open connection.
@@ -56,7 +64,8 @@ impl PollCreation {
         let poll_id_secret = secret::read(&aws, &config::text("POLL_ID_SECRET")?).await?;
         let (polls, limits) = (PollStore::from_env(&aws)?, LimitStore::from_env(&aws)?);
         polls.prime().await;
-        Ok(Self::new(polls, limits, poll_id_secret, config::value("MIN_LANES")?))
+        let (lanes_min, kinds) = (config::value("MIN_LANES")?, config::value("BALLOT_KINDS")?);
+        Ok(Self::new(polls, limits, poll_id_secret, lanes_min, kinds))
     }
 
     /// Creates a poll for a tenant within its limits. If the tenant has used the idempotency key before, returns the poll
@@ -122,6 +131,7 @@ impl PollCreation {
     ) -> Result<CreatedPoll, Error> {
         let request_hash = new.hash();
         let poll = self.drafted(new, poll_id, member)?;
+        self.kinds.must_take(&poll.rules.settings.spec)?;
         self.must_have_room(&poll.rules, limits).await?;
         for attempt in 0..ATTEMPTS_MAX {
             if attempt > 0 {
