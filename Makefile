@@ -20,7 +20,7 @@ ARCH ?= arm64
 FN ?=
 MINUTES ?= 60
 FILTER ?=
-# Of `preflight` and `deploy`: JSON list of issuers, and further Key=Value parameters of the template.
+# Of `preflight` and `deploy`: JSON list of issuers. Of these, `up` and `test-it`: further Key=Value parameters of the template.
 ISSUERS ?=
 PARAMETERS ?=
 # Of `test-api`: random requests an operation, phase and caller.
@@ -49,7 +49,7 @@ ARGS ?=
 
 LOCAL := infra/local/run
 CONSENT = $(if $(YES),--yes)
-CLOUD_FLAGS = --cloud $(CLOUD) --port $(PORT) --stack $(STACK) $(CONSENT)
+CLOUD_FLAGS = --cloud $(CLOUD) --port $(PORT) --stack $(STACK) --parameters '$(PARAMETERS)' $(CONSENT)
 WANTED = --stack $(STACK) --arch $(ARCH) --issuers '$(ISSUERS)' --parameters '$(PARAMETERS)'
 TOOLS := infra/local/.venv-tools/bin
 SAM := infra/local/.venv-sam/bin

@@ -3,6 +3,7 @@
 import argparse
 import os
 import sys
+from functools import partial
 from typing import Any
 
 from landslide_local import clouds, paths, venvs
@@ -40,6 +41,7 @@ def _parser() -> argparse.ArgumentParser:
     cloud.add_argument("--cloud", default="ministack")
     cloud.add_argument("--port", type=int, default=4566)
     cloud.add_argument("--stack", default="landslide")
+    cloud.add_argument("--parameters", default="", help="Key=Value pairs of the template")
     arch = argparse.ArgumentParser(add_help=False)
     arch.add_argument("--arch", choices=["arm64", "x86_64"], required=True)
 
@@ -127,7 +129,7 @@ def _bring_up(arguments: argparse.Namespace) -> "stack.Stack":  # noqa: F821
     venvs.require_interpreters(cloud.venvs)  # before minutes go into what else it needs
     cloud.install()
     venvs.ensure([*cloud.venvs, "sam"])
-    return stack.bring_up(cloud, arguments.stack, cloud.build())
+    return stack.bring_up(cloud, arguments.stack, cloud.build(), _pairs(arguments.parameters))
 
 
 def _confirm_on_aws(endpoint_url: str | None, stack: str, region: str, change: str, yes: bool) -> None:
@@ -272,11 +274,14 @@ def _rollback(arguments: argparse.Namespace) -> None:
     deployed = stackfile.read_if_there()
     if deployed is None:
         session = account.confirm(arguments.stack, change, region=account.region(), yes=arguments.yes).session()
-        releases.roll_back(session, arguments.stack, arguments.release)
+        consent = partial(account.ask, arguments.stack, yes=arguments.yes)
+        releases.roll_back(session, arguments.stack, arguments.release, consent)
         return
     _confirm_running(deployed, change, arguments.yes)
     os.environ |= clients.environment(deployed["cloud"], deployed["endpoint_url"])
-    releases.roll_back(boto3.Session(region_name=deployed["region"]), deployed["stack"], arguments.release)
+    session = boto3.Session(region_name=deployed["region"])
+    consent = partial(account.ask, deployed["stack"], yes=arguments.yes or deployed["endpoint_url"] is not None)
+    releases.roll_back(session, deployed["stack"], arguments.release, consent)
     stackfile.write(deployed | {"fingerprint": ROLLED_BACK})
 
 
@@ -285,10 +290,14 @@ def _parameters(arguments: argparse.Namespace) -> dict[str, str]:
     parameters = {"Architecture": arguments.arch}
     if arguments.issuers:
         parameters["Issuers"] = arguments.issuers
-    pairs = arguments.parameters.split()
+    return parameters | _pairs(arguments.parameters)
+
+
+def _pairs(text: str) -> dict[str, str]:
+    pairs = text.split()
     if bad := [pair for pair in pairs if "=" not in pair]:
         raise Failure(f"PARAMETERS has {bad[0]!r}, which is no Key=Value")
-    return parameters | dict(pair.split("=", 1) for pair in pairs)
+    return dict(pair.split("=", 1) for pair in pairs)
 
 
 if __name__ == "__main__":

@@ -66,11 +66,16 @@ def confirm(stack: str, change: str, *, region: str, yes: bool) -> Account:
     say(f"account  {account.number}, as {account.caller}\nregion   {account.region}\nstack    {stack}")
     if endpoint := os.environ.get("AWS_ENDPOINT_URL"):
         say(f"at       {endpoint} (AWS_ENDPOINT_URL)")
+    ask(stack, change, yes=yes)
+    return account
+
+
+def ask(stack: str, change: str, *, yes: bool) -> None:
+    """Goes on only if a change is meant: by `yes`, or by the stack's name, typed in."""
     if yes:
-        return account
+        return
     if not sys.stdin.isatty():
         raise Failure(f"This {change}, and nobody is at a terminal to confirm it. If it is meant: make … YES=1")
     say(f"This {change}. To go on, type the stack's name:")
     if sys.stdin.readline().strip() != stack:
         raise Failure("That is not the stack's name. Nothing was changed.")
-    return account

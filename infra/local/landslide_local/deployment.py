@@ -6,9 +6,10 @@ What stands in the way is found by `landslide preflight` (cli/); what is done ab
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import boto3
 import botocore.exceptions
 
-from landslide_local import account, operator_program, releases, sam
+from landslide_local import account, ballots, operator_program, releases, sam
 from landslide_local.stages import Failure, say, stage
 
 NEVER_CREATED = {None, "REVIEW_IN_PROGRESS"}
@@ -40,22 +41,34 @@ def prepare(target: account.Account, name: str) -> None:
 
 
 def deploy(target: account.Account, name: str, parameters: Mapping[str, str]) -> None:
-    """Deploys what `make package` built. Protects tables and stack unless `DeletionProtection=false` is said each time.
+    """Deploys what `make package` built. Protects tables and stack unless `DeletionProtection=false` is said each time, and
+    takes polls of all kinds unless `BallotKinds=plain` is.
 
-    A new stack is created without protection and then protected: a first create that fails is rolled back, and a table
-    that is protected can't be. If the second step fails, the next deploy does it.
+    If a later step fails, the next deploy does it.
     """
     client = target.session().client("cloudformation")
-    wanted = {PROTECTION: "true", **releases.parameters(target.session(), name), **parameters}
-    if _status(client, name) in NEVER_CREATED:
-        _sam(client, target, name, {**wanted, PROTECTION: "false"})
-        if wanted[PROTECTION] == "true":
-            _sam(client, target, name, wanted)
-    else:
-        _sam(client, target, name, wanted)
+    wanted = {PROTECTION: "true", **parameters}
+    for step in steps(target.session(), name, wanted):
+        _sam(client, target, name, step)
     _protect(client, name, wanted[PROTECTION] == "true")
     for item in _stack(client, name).get("Outputs", []):
         print(f"{item['OutputKey']}={item['OutputValue']}")
+
+
+def steps(session: boto3.Session, name: str, wanted: Mapping[str, str]) -> Iterator[dict[str, str]]:
+    """The parameters of each deploy that it takes to create or update a stack, in order.
+
+    A new stack is created without protection and then protected: a first create that fails is rolled back, and a table
+    that is protected can't be. An update in two steps is two releases, as a function's variables go live with a release.
+    """
+    if _status(session.client("cloudformation"), name) in NEVER_CREATED:
+        release = releases.parameters(session, name)
+        yield {**release, **wanted, PROTECTION: "false"}
+        if wanted[PROTECTION] == "true":
+            yield {**release, **wanted}
+    else:
+        for step in ballots.steps(session, name, wanted):
+            yield {**releases.parameters(session, name), **step}
 
 
 def _remove(client: Any, region: str, name: str) -> None:
@@ -81,7 +94,8 @@ def _protect(client: Any, name: str, on: bool) -> None:
 
 def _sam(client: Any, target: account.Account, name: str, parameters: Mapping[str, str]) -> None:
     try:
-        with stage(f"deploy stack {name} (sam, {PROTECTION}={parameters[PROTECTION]})"):
+        shown = ", ".join(f"{key}={parameters[key]}" for key in (PROTECTION, ballots.PARAMETER) if key in parameters)
+        with stage(f"deploy stack {name} (sam, {shown})"):
             sam.deploy(name, target.region, parameters, target.environment(), log=None)
     except Failure as failure:
         raise Failure("\n".join([str(failure), *_explain(client, target.region, name, _status(client, name))])) from failure

@@ -9,7 +9,8 @@ from typing import Any
 
 import boto3
 
-from landslide_local import build, clients, operator_program, releases
+from landslide_local import build, clients, operator_program
+from landslide_local.functions import Functions
 from landslide_local.stages import Failure
 
 METERED = ("relay-votes", "tally-votes")
@@ -41,7 +42,7 @@ def _led_to(deployed: dict[str, Any], endpoint_url: str) -> Iterator[None]:
     """The metered functions find AWS at that address, while this lasts."""
     os.environ |= clients.environment(deployed["cloud"], deployed["endpoint_url"])
     session = boto3.Session(region_name=deployed["region"])
-    functions, client = releases.Functions(session, deployed["stack"]), session.client("lambda")
+    functions, client = Functions(session, deployed["stack"]), session.client("lambda")
     names = {folder: f"{deployed['stack']}-{folder}" for folder in METERED}
     live = {folder: functions.live(folder) for folder in METERED}
     before = {name: client.get_function_configuration(FunctionName=name)["Environment"]["Variables"] for name in names.values()}

@@ -9,7 +9,7 @@ from pathlib import Path
 import boto3
 import botocore.exceptions
 
-from landslide_local import account, build, clients, clouds, deployment, operator_program, paths, releases, sam, stackfile
+from landslide_local import account, build, clients, clouds, deployment, operator_program, paths, sam, stackfile
 from landslide_local.stages import say, stage
 
 USABLE = {"CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE"}
@@ -40,8 +40,9 @@ class Stack:
         }
 
 
-def bring_up(cloud: clouds.Cloud, name: str, architecture: str) -> Stack:
-    """Starts the cloud and deploys what is built for that processor, each only if that is not done yet."""
+def bring_up(cloud: clouds.Cloud, name: str, architecture: str, given: Mapping[str, str]) -> Stack:
+    """Starts the cloud and deploys what is built for that processor, each only if that is not done yet. Parameters of the
+    template that are given have those values, others their defaults here."""
     with stage(f"start {cloud.name}"):
         cloud.start()
     parameters = {
@@ -49,6 +50,7 @@ def bring_up(cloud: clouds.Cloud, name: str, architecture: str) -> Stack:
         "Issuers": operator_program.issuers(),
         "LoopbackIssuers": "true",  # tests have providers on this machine
         "DeletionProtection": "false",
+        **given,
     }
     fingerprint = _fingerprint(cloud, name, parameters)
     environment = _environment(cloud)
@@ -66,8 +68,8 @@ def bring_up(cloud: clouds.Cloud, name: str, architecture: str) -> Stack:
     else:
         _delete_if_failed(session, name)
     with stage("deploy (sam)"):
-        release = releases.parameters(session, name)
-        sam.deploy(name, cloud.region, parameters | release, environment, paths.STATE / "logs" / "deploy.log")
+        for step in deployment.steps(session, name, parameters):
+            sam.deploy(name, cloud.region, step, environment, paths.STATE / "logs" / "deploy.log")
     with stage("after the deploy"):
         cloud.after_deploy(name)
     outputs = _outputs(session, name)

@@ -15,7 +15,13 @@ from xml.sax.saxutils import escape
 
 ACCOUNT = "123456789012"
 QUOTAS = {"L-AB614373": "writes_of_a_table", "L-CF0CBE56": "reads_of_a_table"}
-REFUSALS = {"AccessDenied": 403, "ExpiredToken": 403, "ValidationError": 400, "NoSuchResourceException": 400}
+REFUSALS = {
+    "AccessDenied": 403,
+    "ExpiredToken": 403,
+    "ValidationError": 400,
+    "NoSuchResourceException": 400,
+    "ResourceNotFoundException": 404,
+}
 
 
 @dataclasses.dataclass

@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+from collections.abc import Callable
 from typing import Any
 from unittest import mock
 
@@ -14,6 +15,16 @@ TARGET = account.Account("123456789012", "arn:aws:iam::123456789012:user/alice",
 
 
 Pairs = tuple[tuple[str, str], ...]
+Steps = Callable[[Any, str, dict[str, str]], list[dict[str, str]]]
+RELEASES = ({"Release": "6b0bf819", "ReleaseBefore": "6b0bf803"}, {"Release": "6b0bf820", "ReleaseBefore": "6b0bf819"})
+
+
+def in_one_step(_: Any, __: str, wanted: dict[str, str]) -> list[dict[str, str]]:
+    return [wanted]
+
+
+def in_two_steps(_: Any, __: str, wanted: dict[str, str]) -> list[dict[str, str]]:
+    return [{**wanted, "BallotKinds": "plain"}, {**wanted, "BallotKinds": "all"}]
 
 
 class DeploymentTest(AwsTest):
@@ -139,19 +150,18 @@ class StuckTest(DeploymentTest):
 
 
 class DeployTest(DeploymentTest):
-    def deploy(self, parameters: dict[str, str]) -> list[dict[str, str]]:
+    def deploy(self, parameters: dict[str, str], update: Steps = in_one_step) -> list[dict[str, str]]:
         """The parameters of each call of SAM."""
         shown = io.StringIO()
-        release = {"Release": "6b0bf819", "ReleaseBefore": "6b0bf803"}
-        known = mock.patch.object(deployment.releases, "parameters", return_value=release)
-        with known, mock.patch.object(deployment.sam, "deploy") as sam, contextlib.redirect_stdout(shown):
+        known = mock.patch.object(deployment.releases, "parameters", side_effect=RELEASES)
+        kinds = mock.patch.object(deployment.ballots, "steps", side_effect=update)
+        with known, kinds, mock.patch.object(deployment.sam, "deploy") as sam, contextlib.redirect_stdout(shown):
             deployment.deploy(TARGET, NAME, parameters)
         self.assert_all_asked()
         self.assertEqual(shown.getvalue(), "ApiUrl=https://a\n")
         for call in sam.call_args_list:
             self.assertEqual(call.args[:2], (NAME, REGION))
             self.assertEqual(call.args[3]["AWS_DEFAULT_REGION"], REGION)
-            self.assertLessEqual(release.items(), call.args[2].items())  # one release, though a new stack is deployed twice
         return [call.args[2] for call in sam.call_args_list]
 
     def is_protected(self, on: bool) -> None:
@@ -165,6 +175,7 @@ class DeployTest(DeploymentTest):
         calls = self.deploy({"Architecture": "arm64"})
         self.assertEqual([call["DeletionProtection"] for call in calls], ["false", "true"])
         self.assertEqual([call["Architecture"] for call in calls], ["arm64", "arm64"])
+        self.assertEqual([call["Release"] for call in calls], ["6b0bf819", "6b0bf819"], "one release")
 
     def test_a_new_stack_that_is_to_be_unprotected_is_deployed_once(self) -> None:
         self.is_in(None)
@@ -176,11 +187,21 @@ class DeployTest(DeploymentTest):
         self.is_protected(True)
         self.assertEqual([call["DeletionProtection"] for call in self.deploy({})], ["true"])
 
+    def test_each_step_of_an_update_is_a_release_or_its_variables_would_not_go_live(self) -> None:
+        self.is_in("UPDATE_COMPLETE")
+        self.is_protected(True)
+        calls = self.deploy({}, in_two_steps)
+        self.assertEqual(
+            [(call["Release"], call["ReleaseBefore"], call["BallotKinds"]) for call in calls],
+            [("6b0bf819", "6b0bf803", "plain"), ("6b0bf820", "6b0bf819", "all")],
+        )
+
     def test_without_the_right_to_protect_it_is_said_that_the_stack_runs(self) -> None:
         self.is_in("CREATE_COMPLETE")
         self.stub("cloudformation").add_client_error("update_termination_protection", "AccessDenied", "User may not", 403)
         with (
             mock.patch.object(deployment.releases, "parameters", return_value={}),
+            mock.patch.object(deployment.ballots, "steps", side_effect=in_one_step),
             mock.patch.object(deployment.sam, "deploy"),
             self.assertRaisesRegex(Failure, "User may not.*\n.*runs, but.*UpdateTerminationProtection"),
         ):
@@ -191,6 +212,7 @@ class DeployTest(DeploymentTest):
         self.is_in("UPDATE_ROLLBACK_COMPLETE")
         with (
             mock.patch.object(deployment.releases, "parameters", return_value={}),
+            mock.patch.object(deployment.ballots, "steps", side_effect=in_one_step),
             mock.patch.object(deployment.sam, "deploy", side_effect=Failure("sam deploy failed")),
             self.assertRaisesRegex(Failure, "sam deploy failed\n.*runs as it did before.*describe-stack-events"),
         ):

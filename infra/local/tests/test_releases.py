@@ -1,6 +1,7 @@
 """`make rollback` keeps its order, whatever happens, and says so where there is nothing to go back to."""
 
 import contextlib
+import io
 import os
 import re
 import unittest
@@ -10,12 +11,12 @@ from unittest import mock
 
 import boto3
 
-from landslide_local import paths, releases
+from landslide_local import ballots, paths, releases
 from landslide_local.stages import Failure
 from tests.stub_aws import Account, Refused, StubAws
 
 STACK = "landslide"
-FOLDERS = ("cast-vote", "relay-votes", "tally-votes", "watch-poll")
+FOLDERS = ("cast-vote", "create-poll", "relay-votes", "tally-votes", "watch-poll")
 OLD, NEW = "6b0bf803", "6b0bf819"
 QUEUE = "https://sqs.eu-west-1.amazonaws.com/123456789012/tally.fifo"
 MAPPING = "6a1bb3a5-90d5-4b4f-8a0f-3a6f5f6e2b10"
@@ -33,8 +34,12 @@ class Aws(StubAws):
         self.live = {folder: max(versions) for folder, versions in self.versions.items()}
         self.queue = [0]
         """How many messages it holds at each look; the last for ever."""
+        self.kinds: dict[str, str] = dict.fromkeys((OLD, NEW), "all")
+        """What create-poll has of BallotKinds, by release."""
         self.refused = ""
         """The function whose alias can't be changed."""
+        self.missing = ""
+        """The function that is not there."""
         self.mapping = "Enabled"
         self.deeds: list[str] = []
 
@@ -57,6 +62,8 @@ class Aws(StubAws):
         return {"EventSourceMappings": [known]} if f"FunctionName={STACK}-relay-votes%3Alive" in path else known
 
     def _function(self, folder: str, part: str, operation: str, asked: dict[str, Any], path: str) -> dict[str, Any]:
+        if folder == self.missing:
+            raise Refused("ResourceNotFoundException", "Function not found")
         versions = self.versions[folder]
         if part == "versions":
             made = {
@@ -66,7 +73,9 @@ class Aws(StubAws):
             described = [made[version] | {"Description": text} for version, text in versions.items()]
             return {"Versions": [{"Version": "$LATEST", "Description": NEW}, *reversed(described)]}
         if part == "configuration":
-            return {"Timeout": 30, "Description": versions[path.rpartition("=")[2] if "=" in path else max(versions)]}
+            release = versions[path.rpartition("=")[2] if "=" in path else max(versions)]
+            kinds = {"BALLOT_KINDS": self.kinds[release]} if folder == "create-poll" and release in self.kinds else {}
+            return {"Timeout": 30, "Description": release, "Environment": {"Variables": kinds}}
         if operation.startswith("PUT"):
             if folder == self.refused:
                 raise Refused("AccessDenied", "User may not call UpdateAlias")
@@ -81,10 +90,13 @@ def session_of(aws: Aws) -> Iterator[boto3.Session]:
         yield boto3.Session(region_name="eu-west-1")
 
 
-class RollbackTest(unittest.TestCase):
+class RollbackCase(unittest.TestCase):
+    def setUp(self) -> None:
+        self.consent = mock.Mock()
+
     def roll_back(self, aws: Aws, wanted: str = "") -> None:
         with session_of(aws) as session:
-            releases.roll_back(session, STACK, wanted)
+            releases.roll_back(session, STACK, wanted, self.consent)
 
     def refusal(self, aws: Aws, wanted: str = "") -> str:
         """What is said where nothing is done."""
@@ -93,17 +105,19 @@ class RollbackTest(unittest.TestCase):
         self.assertEqual(aws.deeds, [])
         return str(refused.exception)
 
-    def test_the_relay_goes_first_and_the_tally_once_the_queue_is_empty(self) -> None:
+
+class RollbackTest(RollbackCase):
+    def test_who_writes_goes_before_who_reads_and_the_tally_once_the_queue_is_empty(self) -> None:
         aws = Aws()
         aws.queue = [7, 0, 2, 0, 0, 0]  # empty for one look is not empty yet
         self.roll_back(aws)
-        relay = ["relay-votes 1", "Disabled"]
-        self.assertEqual(aws.deeds, [*relay, *["look"] * 6, "tally-votes 1", "Enabled", "cast-vote 1"])
+        writers = ["cast-vote 1", "relay-votes 1", "Disabled"]
+        self.assertEqual(aws.deeds, [*writers, *["look"] * 6, "tally-votes 1", "Enabled", "create-poll 1"])
 
     def test_a_function_that_the_release_had_not_is_left_as_it_is(self) -> None:
         aws = Aws()
         self.roll_back(aws)
-        self.assertEqual(aws.live, {"cast-vote": "1", "relay-votes": "1", "tally-votes": "1", "watch-poll": "1"})
+        self.assertEqual(aws.live, dict.fromkeys(FOLDERS, "1"))
         self.assertEqual([deed for deed in aws.deeds if "watch-poll" in deed], [])
 
     def test_a_queue_that_does_not_empty_leaves_the_newer_tally_and_a_relay_that_runs(self) -> None:
@@ -111,7 +125,8 @@ class RollbackTest(unittest.TestCase):
         aws.queue = [7]
         with self.assertRaisesRegex(Failure, "still holds messages.*run make rollback again"):
             self.roll_back(aws)
-        self.assertEqual(aws.live, {"cast-vote": "2", "relay-votes": "1", "tally-votes": "2", "watch-poll": "1"})
+        back = {folder: aws.live[folder] for folder in ("cast-vote", "relay-votes", "tally-votes", "create-poll")}
+        self.assertEqual(back, {"cast-vote": "1", "relay-votes": "1", "tally-votes": "2", "create-poll": "2"})
         self.assertEqual(aws.mapping, "Enabled")
 
     def test_a_rollback_that_was_interrupted_is_finished(self) -> None:
@@ -119,14 +134,14 @@ class RollbackTest(unittest.TestCase):
         aws.refused = "tally-votes"
         with session_of(aws) as session:
             with self.assertRaisesRegex(Failure, "User may not.*\n.*run make rollback again"):
-                releases.roll_back(session, STACK, "")
+                releases.roll_back(session, STACK, "", self.consent)
             self.assertEqual(aws.mapping, "Enabled")
             aws.refused = ""
             aws.deeds.clear()
-            releases.roll_back(session, STACK, "")
-        self.assertEqual(
-            aws.deeds[:2] + aws.deeds[-3:], ["relay-votes 1", "Disabled", "tally-votes 1", "Enabled", "cast-vote 1"]
-        )
+            releases.roll_back(session, STACK, "", self.consent)
+        done = [deed for deed in aws.deeds if deed != "look"]
+        again = ["cast-vote 1", "relay-votes 1", "Disabled", "tally-votes 1", "Enabled", "create-poll 1"]
+        self.assertEqual(done, again)
 
     def test_the_newest_version_of_a_release_is_taken(self) -> None:
         aws = Aws()
@@ -137,6 +152,7 @@ class RollbackTest(unittest.TestCase):
     def test_another_release_can_be_named(self) -> None:
         aws = Aws()
         aws.versions |= {folder: {"1": "6b0a0000", "2": OLD, "3": NEW} for folder in FOLDERS}
+        aws.kinds["6b0a0000"] = "all"
         aws.live = dict.fromkeys(FOLDERS, "3")
         self.roll_back(aws, "6b0a0000")
         self.assertEqual(aws.live, dict.fromkeys(FOLDERS, "1"))
@@ -166,6 +182,108 @@ class RollbackTest(unittest.TestCase):
         self.assertIn(f"Stack with id {STACK} does not exist", self.refusal(Aws(status=None)))
 
 
+class UnreadableTest(RollbackCase):
+    """A rollback to a release that reads plain polls alone."""
+
+    def of_kinds(self, live: str) -> Aws:
+        """A stack whose newer release takes these polls."""
+        aws = Aws()
+        aws.kinds = {NEW: live}
+        return aws
+
+    def test_while_polls_of_other_kinds_are_taken_it_is_refused_and_the_order_said(self) -> None:
+        said = self.refusal(self.of_kinds("all"))
+        self.assertIn(f"Release {OLD} can't read polls of the kinds that came after it, and they are still taken", said)
+        self.assertIn("First end that: make deploy PARAMETERS=BallotKinds=plain", said)
+        self.assertIn(f"Then: make rollback RELEASE={OLD}.", said)
+        self.consent.assert_not_called()
+
+    def test_the_first_step_of_the_deploy_is_named_as_the_way(self) -> None:
+        aws = Aws(outputs={"Release": NEW, "ReleaseBefore": "6b0bf810", "TallyQueueUrl": QUEUE})
+        aws.versions = {folder: {"1": OLD, "2": "6b0bf810", "3": NEW} for folder in FOLDERS}
+        aws.live = dict.fromkeys(FOLDERS, "3")
+        aws.kinds = {"6b0bf810": "plain", NEW: "all"}
+        self.assertIn("First end that: make rollback RELEASE=6b0bf810. Then:", self.refusal(aws, OLD))
+
+    def test_after_that_way_the_older_release_can_run(self) -> None:
+        aws = self.of_kinds("all")
+        aws.versions = {folder: {"1": OLD, "2": "6b0bf810", "3": NEW} for folder in FOLDERS}
+        aws.live, aws.kinds["6b0bf810"] = dict.fromkeys(FOLDERS, "3"), "plain"
+        with session_of(aws) as session:
+            for release in ("6b0bf810", OLD):
+                releases.roll_back(session, STACK, release, self.consent)
+        self.assertEqual(aws.live, dict.fromkeys(FOLDERS, "1"))
+        self.consent.assert_called_once()
+
+    def test_once_only_plain_polls_are_taken_it_is_said_what_is_lost_until_then_and_asked(self) -> None:
+        aws, said = self.of_kinds("plain"), io.StringIO()
+        with contextlib.redirect_stderr(said):
+            self.roll_back(aws)
+        for told in ("answer 500", "RelayDlq", "landslide redrive", "14 days"):
+            self.assertIn(told, said.getvalue())
+        self.consent.assert_called_once()
+        self.assertIn(f"release {OLD}", self.consent.call_args.args[0])
+        self.assertEqual(aws.live["create-poll"], "1")
+
+    def test_without_consent_nothing_changes(self) -> None:
+        self.consent.side_effect = Failure("That is not the stack's name.")
+        self.assertIn("not the stack's name", self.refusal(self.of_kinds("plain")))
+
+    def test_a_release_without_create_poll_is_none_that_is_known_to_read_them(self) -> None:
+        aws = Aws()
+        del aws.versions["create-poll"]["1"]
+        self.assertIn("can't read polls", self.refusal(aws))
+
+    def test_between_releases_that_read_plain_polls_alone_nobody_is_asked(self) -> None:
+        aws = Aws()
+        aws.kinds = {}
+        self.roll_back(aws)
+        self.consent.assert_not_called()
+
+    def test_between_releases_that_read_all_nobody_is_asked(self) -> None:
+        self.roll_back(Aws())
+        self.consent.assert_not_called()
+
+
+class UpdateTest(unittest.TestCase):
+    """What it takes to update a stack."""
+
+    def kinds(self, aws: Aws, wanted: dict[str, str]) -> list[str]:
+        """BallotKinds at each step."""
+        self.said = io.StringIO()
+        with session_of(aws) as session, contextlib.redirect_stderr(self.said):
+            steps = ballots.steps(session, STACK, {"Architecture": "arm64", **wanted})
+        self.assertEqual({step["Architecture"] for step in steps}, {"arm64"})
+        return [step["BallotKinds"] for step in steps]
+
+    def test_over_functions_that_read_plain_polls_alone_there_are_two_steps_and_it_is_said_why(self) -> None:
+        aws = Aws()
+        aws.kinds = {}
+        self.assertEqual(self.kinds(aws, {}), ["plain", "all"])
+        self.assertIn("can't read polls of the kinds that came after them", self.said.getvalue())
+        self.assertEqual(self.kinds(aws, {"BallotKinds": "plain"}), ["plain"])
+
+    def test_over_functions_that_read_all_there_is_one(self) -> None:
+        aws = Aws()
+        aws.kinds[NEW] = "plain"  # also where the second step is missing
+        self.assertEqual(self.kinds(aws, {}), ["all"])
+        self.assertEqual(self.kinds(aws, {"BallotKinds": "plain"}), ["plain"])
+
+    def test_after_a_rollback_what_runs_counts_and_not_what_was_deployed_last(self) -> None:
+        aws = Aws()
+        aws.kinds, aws.live = {NEW: "plain"}, dict.fromkeys(FOLDERS, "1")
+        self.assertEqual(self.kinds(aws, {}), ["plain", "all"])
+
+    def test_where_that_can_not_be_read_nothing_is_deployed(self) -> None:
+        with self.assertRaisesRegex(Failure, "AccessDenied.*\n.*nothing was deployed"):
+            self.kinds(Aws(denied=frozenset({"cloudformation"})), {})
+
+    def test_functions_without_an_alias_read_plain_polls_alone(self) -> None:
+        aws = Aws()
+        aws.missing = "create-poll"
+        self.assertEqual(self.kinds(aws, {}), ["plain", "all"])
+
+
 class ReleaseTest(unittest.TestCase):
     def parameters(self, aws: Aws) -> dict[str, str]:
         with session_of(aws) as session:
@@ -176,7 +294,7 @@ class ReleaseTest(unittest.TestCase):
 
     def test_after_a_rollback_it_is_the_older_one(self) -> None:
         aws = Aws()
-        aws.live["relay-votes"] = "1"
+        aws.live["cast-vote"] = "1"
         self.assertEqual(self.parameters(aws)["ReleaseBefore"], OLD)
 
     def test_a_new_stack_has_none_before(self) -> None:

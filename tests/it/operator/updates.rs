@@ -10,8 +10,9 @@ use crate::support::{
     App, CONNECTIONS, OwnProcess, event, eventually, now_ms, someone, votes_by_option, while_changed,
 };
 
-/// The functions on the way of a vote and of its count, the reader of new messages before their writer.
-const UPDATED: [&str; 5] = ["tally-votes", "relay-votes", "authorizer", "cast-vote", "get-results"];
+/// The functions on the way of a vote and of its count, who reads what is new before who writes it. Back, it is the other way
+/// round.
+const UPDATED: [&str; 5] = ["get-results", "authorizer", "tally-votes", "relay-votes", "cast-vote"];
 /// How many votes are answered between two updates, at least.
 const VOTES_BETWEEN: u64 = 20;
 
@@ -55,9 +56,7 @@ async fn update_and_go_back(app: &App, functions: &[Former], answered: &AtomicU6
         app.aws.set_code(function, &with_comment(code.clone(), &now_ms().to_string())).await;
         assert_ne!(app.aws.live_version(function).await, *version, "{function} has no new version");
     }
-    let (tally, relay_and_others) = functions.split_first().unwrap();
-    let (relay, others) = relay_and_others.split_first().unwrap();
-    for Former { function, version, .. } in [relay, tally].into_iter().chain(others) {
+    for Former { function, version, .. } in functions.iter().rev() {
         votes_come_in().await;
         app.aws.set_live_version(function, version).await;
     }
