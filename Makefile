@@ -43,8 +43,8 @@ SCENARIOS ?=
 FIGURES ?= costs viral budgets
 # Of `chaos`: for how long voters come; SEED= draws the faults of that seed.
 CHAOS_SECONDS ?= 300
-# Further arguments of `demo`, `load`, `noisy`, `audit`, `replay`, `redrive`, `mutants`, `viral`, `bench`, `test-unit` and `test-it` (a test's
-# name, say).
+# Further arguments of `demo`, `load`, `noisy`, `audit`, `replay`, `redrive`, `mutants`, `viral`, `bench`, `test-unit`, `test-upgrade` and `test-it` (a
+# test's name, say).
 ARGS ?=
 
 LOCAL := infra/local/run
@@ -68,7 +68,7 @@ SAM_ENV = HOME=$(CURDIR)/infra/local/.state/home SAM_CLI_TELEMETRY=0 AWS_DEFAULT
 HOST_ARCH := $(if $(filter aarch64 arm64,$(shell uname -m)),arm64,x86_64)
 
 .DEFAULT_GOAL := help
-.PHONY: help up down url token demo load noisy audit replay tenant audit-log redrive test test-unit test-budgets test-methods test-it test-api chaos sim sim-mutants mutants viral costs bench \
+.PHONY: help up down url token demo load noisy audit replay tenant audit-log redrive test test-unit test-upgrade test-budgets test-methods test-it test-api chaos sim sim-mutants mutants viral costs bench \
 	check check-rust check-python check-template check-api tidy api figures \
 	package size preflight deploy rollback logs clean
 
@@ -119,13 +119,16 @@ logs: ## print a function's log lines (FN=cast-vote MINUTES=60 FILTER='"text"'),
 
 ## --- tests
 
-test: test-unit test-budgets test-methods sim costs ## everything, on one local cloud after the other (CLOUD= for one alone)
+test: test-unit test-upgrade test-budgets test-methods sim costs ## everything, on one local cloud after the other (CLOUD= for one alone)
 	@PORT=$(PORT) STACK=$(STACK) CASES=$(CASES) $(LOCAL) test $(CLOUDS)
 
 test-unit: ## tests that need no cloud
 	cargo test $(CARGO_FLAGS) --workspace --exclude landslide-tests $(ARGS)
 	@$(LOCAL) venvs sam
 	cd infra/local && .venv-sam/bin/python -B -W ignore::ResourceWarning -m unittest discover -s tests -t .
+
+test-upgrade: ## the last release's relay and tally over what is stored and sent now (tests/upgrade/LAST_RELEASE says which)
+	tests/upgrade/run $(ARGS)
 
 test-budgets: ## instructions of the hot paths (valgrind), against tests/bench/budgets.toml
 	cargo run --quiet $(CARGO_FLAGS) $(SIM_FLAGS) --bin landslide-budgets
@@ -188,6 +191,7 @@ tidy: ## words, links and lines of text; circles of modules; dependencies nobody
 
 check-rust:
 	cargo fmt --all --check
+	rustfmt --check --edition 2024 tests/upgrade/src/lib.rs
 	cargo clippy $(CARGO_FLAGS) --workspace --all-targets -- -D warnings
 	@for mutant in tests/sim/mutants/*.patch; do git apply --check "$$mutant" || exit 1; done
 	@$(LOCAL) venvs tools
