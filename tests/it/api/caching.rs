@@ -54,6 +54,7 @@ const OUT_OF_REACH: &[(&str, u16)] = &[
     ("deleteKey", 400),
     ("createKey", 409),
     ("createPoll", 422),
+    ("updatePoll", 422),
     ("copyPoll", 422),
 ];
 /// The id of a key or a view link that is not there.

@@ -7,7 +7,7 @@ use http::Method;
 use serde_json::{Value, json};
 
 use crate::support::{
-    App, CONNECTIONS, OwnProcess, event, eventually, now_ms, someone, votes_by_option, while_changed,
+    App, CONNECTIONS, OwnProcess, event, eventually, in_ms, now_ms, someone, votes_by_option, while_changed,
 };
 
 /// The functions on the way of a vote and of its count, who reads what is new before who writes it. Back, it is the other way
@@ -107,37 +107,53 @@ async fn an_update_of_code_under_load_loses_no_vote_and_answers_no_5xx() {
 }
 
 /// The outcome of a request to a function in a deployment that takes plain polls alone.
-async fn asked_of_a_plain_deployment(
-    app: &App,
-    folder: &str,
-    path: &str,
-    poll: &str,
-    owner: &str,
-    body: Value,
-) -> (u64, Value) {
-    let process = OwnProcess::start_with(app, folder, &[("BALLOT_KINDS", "plain")]).await;
-    process.hand(event(&Method::POST, path, poll, app.issuer.authorized(owner), Some(body.to_string()))).await
+async fn asked_of_a_plain_deployment(app: &App, owner: &str, function: &str, mut request: Value) -> (u64, Value) {
+    let process = OwnProcess::start_with(app, function, &[("BALLOT_KINDS", "plain")]).await;
+    request["requestContext"]["authorizer"] = app.issuer.authorized(owner);
+    process.hand(request).await
+}
+
+fn creation(body: &Value) -> Value {
+    event(&Method::POST, "/v1/polls", "", Value::Null, Some(body.to_string()))
+}
+
+fn copy_of(poll: &str, body: &Value) -> Value {
+    event(&Method::POST, "/v1/polls/{poll_id}/copy", poll, Value::Null, Some(body.to_string()))
+}
+
+fn edit_of(poll: &str, body: &Value) -> Value {
+    let mut edit = event(&Method::PATCH, "/v1/polls/{poll_id}", poll, Value::Null, Some(body.to_string()));
+    edit["headers"]["if-match"] = json!("\"1\"");
+    edit
 }
 
 #[tokio::test]
-async fn between_both_steps_of_a_deploy_polls_of_choices_are_taken_and_no_others_made_or_copied() {
+async fn between_both_steps_of_a_deploy_plain_polls_are_taken_and_no_others_made_in_any_way() {
     let app = App::new();
     if app.stack.lacks("plain-http") {
         return;
     }
     let owner = someone();
+    let asked = async |function, request| asked_of_a_plain_deployment(&app, &owner, function, request).await;
+    let account = app.account(&owner);
+    let single = json!({"question": "Which?", "options": ["a", "b"], "opens_at": in_ms(3_600_000)});
     let ranked = json!({"question": "Which?", "options": ["a", "b"], "kind": "ranked"});
-    let (single, made_before) =
-        (json!({"question": "Which?", "options": ["a", "b"]}), app.poll_of(&app.account(&owner), ranked.clone()).await);
-    let created = async |body| asked_of_a_plain_deployment(&app, "create-poll", "/v1/polls", "", &owner, body).await;
-    let copied = async |body| {
-        asked_of_a_plain_deployment(&app, "copy-poll", "/v1/polls/{poll_id}/copy", &made_before, &owner, body).await
-    };
-    for (status, problem) in [created(ranked).await, copied(json!({})).await] {
+    let (plain, more) = (app.poll_of(&account, single.clone()).await, app.poll_of(&account, ranked.clone()).await);
+    for (function, request) in [
+        ("create-poll", creation(&ranked)),
+        ("copy-poll", copy_of(&more, &json!({}))),
+        ("update-poll", edit_of(&plain, &json!({"write_in": true}))),
+    ] {
+        let (status, problem) = asked(function, request).await;
         assert_eq!((status, &problem["code"]), (422, &json!("kind_not_taken")), "{problem}");
         assert_eq!(problem["errors"][0]["pointer"], "/kind", "{problem}");
     }
-    for (status, poll) in [created(single).await, copied(json!({"kind": "single"})).await] {
-        assert_eq!((status, &poll["kind"]), (201, &json!("single")), "{poll}");
+    for (function, request, status) in [
+        ("create-poll", creation(&single), 201),
+        ("copy-poll", copy_of(&more, &json!({"kind": "single"})), 201),
+        ("update-poll", edit_of(&plain, &json!({"question": "What?"})), 200),
+    ] {
+        let (answered, poll) = asked(function, request).await;
+        assert_eq!((answered, &poll["kind"]), (status, &json!("single")), "{poll}");
     }
 }

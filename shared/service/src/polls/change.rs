@@ -23,6 +23,9 @@ use landslide_domain::{
 };
 
 #[cfg(any(test, feature = "text"))]
+use landslide_domain::poll::ballot_kinds::BallotKinds;
+
+#[cfg(any(test, feature = "text"))]
 mod edit;
 mod tries;
 use tries::Tries;
@@ -38,6 +41,8 @@ const PAUSE_DOUBLINGS: u32 = 5;
 pub struct PollChanges<D = Client, C = SystemClock> {
     polls: PollStore<D>,
     clock: C,
+    #[cfg(any(test, feature = "text"))]
+    kinds: BallotKinds,
 }
 
 impl PollChanges {
@@ -57,7 +62,18 @@ impl PollChanges {
 impl<D: DynamoDb, C: Clock> PollChanges<D, C> {
     /// Uses a table in any database, with any clock.
     pub fn over(polls: PollStore<D>, clock: C) -> Self {
-        Self { polls, clock }
+        Self {
+            polls,
+            clock,
+            #[cfg(any(test, feature = "text"))]
+            kinds: BallotKinds::All,
+        }
+    }
+
+    /// The same for a deployment that takes these polls: no edit makes another one.
+    #[cfg(any(test, feature = "text"))]
+    pub fn taking(self, kinds: BallotKinds) -> Self {
+        Self { kinds, ..self }
     }
 
     /// Closes the member's poll as early as possible. If it is already closed, returns it as it is.

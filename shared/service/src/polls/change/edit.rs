@@ -27,7 +27,9 @@ impl<D: DynamoDb, C: Clock> PollChanges<D, C> {
             // The current revision may be an earlier try of ours.
             let revision = poll.rules.settings.revision;
             if expected.include_poll(revision) || again && expected.include_poll(revision - 1) {
-                Ok(edit.apply(poll, now, again)?)
+                let edited = edit.apply(poll, now, again)?;
+                self.kinds.must_take_edit(&poll.rules.settings.spec, &edited.rules.settings.spec)?;
+                Ok(edited)
             } else {
                 Err(Error::RevisionMismatch)
             }
