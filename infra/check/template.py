@@ -50,6 +50,8 @@ ENVIRONMENT = {
     "GetVote": {"POLLS_TABLE", "VOTES_TABLE", "ALLOWED_ORIGIN"},
     "RetractVote": {"POLLS_TABLE", "VOTES_TABLE", "ALLOWED_ORIGIN"},
     "GetResults": {"POLLS_TABLE", "VOTES_TABLE", "TALLIES_TABLE", "ASSEMBLY_QUEUE_URL", "ALLOWED_ORIGIN"},
+    "GetSegments": {"POLLS_TABLE", "VOTES_TABLE", "TALLIES_TABLE", "ASSEMBLY_QUEUE_URL", "ALLOWED_ORIGIN"},
+    "GetSeries": {"POLLS_TABLE", "VOTES_TABLE", "TALLIES_TABLE", "ASSEMBLY_QUEUE_URL", "ALLOWED_ORIGIN"},
     "AssembleResults": {"POLLS_TABLE", "TALLIES_TABLE"},
     "CreateView": {"POLLS_TABLE", "AUDIT_TABLE", "KEY_SECRET", "ALLOWED_ORIGIN", *OF_MEMBERS},
     "ListViews": {"POLLS_TABLE", "ALLOWED_ORIGIN", *OF_MEMBERS},
@@ -82,6 +84,8 @@ TABLE_ACTIONS = {
     "GetVote": {"Polls": {"GetItem"}, "Votes": {"GetItem"}},
     "RetractVote": {"Polls": {"GetItem"}, "Votes": {"GetItem", "PutItem"}},
     "GetResults": {"Polls": {"BatchGetItem"}, "Tallies": {"BatchGetItem", "UpdateItem"}, "Votes": {"GetItem"}},
+    "GetSegments": {"Polls": {"BatchGetItem"}, "Tallies": {"BatchGetItem", "UpdateItem"}, "Votes": {"GetItem"}},
+    "GetSeries": {"Polls": {"BatchGetItem"}, "Tallies": {"BatchGetItem", "UpdateItem"}, "Votes": {"GetItem"}},
     "AssembleResults": {"Polls": {"BatchGetItem"}, "Tallies": {"BatchGetItem", "GetItem", "PutItem"}},
     "CreateView": {"Polls": {"GetItem"}, "Tenants": {*COUNTS, "Query", "PutItem"}, "Audit": {"Query", "PutItem"}},
     "ListViews": {"Polls": {"GetItem"}, "Tenants": {*COUNTS, "Query"}},
@@ -499,7 +503,7 @@ def roles_reach_buckets_of_this_account_only(stack: Stack) -> Iterator[str]:
 
 
 def who_shows_results_writes_no_counts(stack: Stack) -> Iterator[str]:
-    for name in ("GetResults", "AssembleResults"):
+    for name in ("GetResults", "GetSegments", "GetSeries", "AssembleResults"):
         for statement in statements(stack.template["Resources"][f"{name}Role"]["Properties"]):
             writes = {"dynamodb:UpdateItem", "dynamodb:PutItem"} & set(listed(statement["Action"]))
             if writes and statement.get("Condition") != ASSEMBLED_ONLY:

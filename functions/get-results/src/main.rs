@@ -1,9 +1,9 @@
 //! Wiring of `get-results`.
 
-use get_results::{AssemblyQueue, handle};
+use get_results::handle;
 use landslide_aws::telemetry;
 use landslide_edge::Edge;
-use landslide_service::results::CurrentResults;
+use landslide_service::results::{AssemblyQueue, CurrentResults};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {

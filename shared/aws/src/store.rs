@@ -32,7 +32,7 @@ use crate::sdk::describe;
 #[cfg(feature = "assembled")]
 pub use self::{
     assembled::{Assembled, AssembledStore, PackedDocument},
-    results::RankedSnapshot,
+    results::AssembledSnapshot,
 };
 pub use self::{
     audit::{Appended, AuditPage, AuditStore, StoredRow},

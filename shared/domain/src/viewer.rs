@@ -16,9 +16,16 @@ pub enum Viewer {
 impl Viewer {
     /// Whether the viewer may see the poll's results at any time, whatever the poll says.
     pub fn sees_hidden_results(&self, rules: &Rules) -> bool {
+        match self {
+            Viewer::Link(poll) => *poll == rules.settings.poll_id,
+            Viewer::Voter(..) | Viewer::Key(_) => self.is_of_tenant(rules),
+        }
+    }
+
+    /// Whether the viewer is a member of the poll's tenant who may see its results.
+    pub fn is_of_tenant(&self, rules: &Rules) -> bool {
         let member = match self {
-            Viewer::Link(poll) => return *poll == rules.settings.poll_id,
-            Viewer::Voter(_, None) => return false,
+            Viewer::Link(_) | Viewer::Voter(_, None) => return false,
             Viewer::Voter(_, Some(member)) | Viewer::Key(member) => member,
         };
         member.must(Operation::SeeHiddenResults).is_ok() && rules.is_of(&member.tenant)

@@ -6,6 +6,7 @@ mod event;
 mod problem;
 mod reply;
 mod request;
+mod shown;
 
 use std::{future::Future, sync::Arc};
 
@@ -19,6 +20,7 @@ pub use self::{
     event::{Authorizer, Body, Event, Headers, PathParameters, RequestContext},
     reply::{CacheControl, Reply, Response},
     request::{BODY_BYTES_MAX, POLL_BODY_BYTES_MAX, Request},
+    shown::shown,
 };
 use landslide_aws::{
     clock,

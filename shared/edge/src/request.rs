@@ -149,6 +149,16 @@ impl Request {
         self.event.request_context.resource_path.rsplit('/').next().unwrap_or_default()
     }
 
+    /// Who asks, on a route of what the caller alone may see; `None` on a route for anyone.
+    pub fn viewer_of_mine(&self, now: Timestamp) -> Result<Option<Viewer>, Error> {
+        if self.is_of_mine() { self.viewer(now).map(Some) } else { Ok(None) }
+    }
+
+    /// Whether the route is one of what the caller alone may see.
+    pub fn is_of_mine(&self) -> bool {
+        self.event.request_context.resource_path.split('/').any(|segment| segment == "mine")
+    }
+
     /// The method, such as `GET`.
     pub fn method(&self) -> &str {
         &self.event.request_context.http_method

@@ -1,26 +1,31 @@
 //! Results, at most a second old, for callers who may see them.
 
-mod ranked;
+mod assembled;
+#[cfg(feature = "results")]
+mod assembly_queue;
 
 use std::{future::Future, sync::Arc};
 
 use landslide_aws::{
     config::ConfigError,
     sdk,
-    store::{AssembledStore, RankedSnapshot, ResultsStore, VoteStore},
+    store::{AssembledSnapshot, AssembledStore, ResultsStore, VoteStore},
 };
 use landslide_domain::{
     error::Error,
     ids::PollId,
     method::Method,
-    poll::{Kind, ResultsVisibility, Rules},
+    poll::{ResultsVisibility, Rules},
     results::{results, results_tag},
     time::Timestamp,
     viewer::Viewer,
 };
 use sha2::{Digest, Sha256};
 
-use self::ranked::Ranked;
+use self::assembled::AssembledPoll;
+pub use self::assembled::SeriesQuery;
+#[cfg(feature = "results")]
+pub use self::assembly_queue::AssemblyQueue;
 use crate::current::Current;
 
 /// The most polls whose results a process caches.
@@ -41,6 +46,8 @@ pub struct CurrentResults<R> {
     votes: VoteStore,
     renewal: R,
     current: Current<ResultsDocument>,
+    /// Whether segments and series are asked for, not the results.
+    breaks_down: bool,
 }
 
 /// A poll's results as text, written once for everyone who asks within the second.
@@ -50,7 +57,7 @@ pub struct ResultsDocument {
     /// The entity tag. Another text has another tag.
     pub tag: String,
     rules: Rules,
-    ranked: Option<Ranked>,
+    assembled: Option<AssembledPoll>,
 }
 
 impl AsRef<Rules> for ResultsDocument {
@@ -62,11 +69,22 @@ impl AsRef<Rules> for ResultsDocument {
 impl ResultsDocument {
     /// The results with the count by this method: their text and its tag. Fails if the poll does not have it.
     pub fn by_method(&self, method: Method) -> Result<(String, String), Error> {
-        let no_ranked = || Error::NoSuchCount("The query's method is for ranked polls.".to_owned());
-        let ranked = self.ranked.as_ref().ok_or_else(no_ranked)?;
-        let text = ranked.text(Some(method))?;
-        let tag = tag_of(&text);
-        Ok((text, tag))
+        let not_ranked = || Error::NoSuchCount("The query's method is for ranked polls.".to_owned());
+        tagged(self.assembled.as_ref().ok_or_else(not_ranked)?.text(Some(method))?)
+    }
+
+    /// The votes of each value of a dimension, or `None`: of the first: their text and its tag. To others than the poll's tenant rows are shown
+    /// blurred. Fails if the poll does not have the dimension.
+    pub fn by_segment(&self, by: Option<&str>, viewer: Option<&Viewer>) -> Result<(String, String), Error> {
+        let none = || Error::NoSuchCount("The poll has no segments.".to_owned());
+        let is_own = viewer.is_some_and(|viewer| viewer.is_of_tenant(&self.rules));
+        tagged(self.assembled.as_ref().ok_or_else(none)?.segments(by, is_own)?)
+    }
+
+    /// The votes by time: their text and its tag. Fails if the poll has no series.
+    pub fn by_time(&self, query: &SeriesQuery) -> Result<(String, String), Error> {
+        let none = || Error::NoSuchCount("The poll has no series.".to_owned());
+        tagged(self.assembled.as_ref().ok_or_else(none)?.series(query)?)
     }
 }
 
@@ -82,7 +100,12 @@ impl<R: Renewal> CurrentResults<R> {
 
     /// Uses these tables.
     pub fn new(store: ResultsStore, assembled: AssembledStore, votes: VoteStore, renewal: R) -> Self {
-        Self { store, assembled, votes, renewal, current: Current::new(POLLS_MAX) }
+        Self { store, assembled, votes, renewal, current: Current::new(POLLS_MAX), breaks_down: false }
+    }
+
+    /// The same for who asks for segments and series.
+    pub fn broken_down(self) -> Self {
+        Self { breaks_down: true, ..self }
     }
 
     /// A poll's results at `now`, which must be sampled before this call, if the viewer may see them. If the viewer is
@@ -94,7 +117,7 @@ impl<R: Renewal> CurrentResults<R> {
         now: Timestamp,
     ) -> Result<Arc<ResultsDocument>, Error> {
         let read = async |kept: Option<Arc<ResultsDocument>>| match kept {
-            Some(kept) if kept.ranked.is_some() => Box::pin(self.read_ranked(poll_id, now)).await,
+            Some(kept) if kept.assembled.is_some() => Box::pin(self.read_assembled(poll_id, now)).await,
             kept => self.read(poll_id, kept.map_or(1, |kept| kept.rules.lanes), now).await,
         };
         let document = self.current.get(poll_id, now, read).await?;
@@ -119,28 +142,34 @@ impl<R: Renewal> CurrentResults<R> {
 
     async fn read(&self, poll_id: &PollId, lanes: u8, now: Timestamp) -> Result<Option<ResultsDocument>, Error> {
         let Some(snapshot) = self.store.read(poll_id, lanes).await? else { return Ok(None) };
-        if snapshot.poll.rules.settings.spec.kind == Kind::Ranked {
-            return Box::pin(self.read_ranked(poll_id, now)).await;
+        if self.is_assembled(&snapshot.poll.rules) {
+            return Box::pin(self.read_assembled(poll_id, now)).await;
         }
         let view = results(&snapshot.poll, &snapshot.counts, now);
         let text = serde_json::to_string(&view).map_err(|error| Error::Internal(format!("write results: {error}")))?;
         let tag = results_tag(&snapshot.poll, &snapshot.counts, now);
-        Ok(Some(ResultsDocument { text, tag, rules: snapshot.poll.rules, ranked: None }))
+        Ok(Some(ResultsDocument { text, tag, rules: snapshot.poll.rules, assembled: None }))
     }
 
-    async fn read_ranked(&self, poll_id: &PollId, now: Timestamp) -> Result<Option<ResultsDocument>, Error> {
-        let Some(snapshot) = self.store.read_ranked(poll_id).await? else { return Ok(None) };
+    /// Whether what is asked for is in what is assembled of a poll.
+    fn is_assembled(&self, rules: &Rules) -> bool {
+        let spec = &rules.settings.spec;
+        spec.has_assembled_results() || self.breaks_down && !spec.has_plain_votes()
+    }
+
+    async fn read_assembled(&self, poll_id: &PollId, now: Timestamp) -> Result<Option<ResultsDocument>, Error> {
+        let Some(snapshot) = self.store.read_assembled(poll_id).await? else { return Ok(None) };
         // Boxed, as it is rare and large.
         Box::pin(self.have_renewed(&snapshot, poll_id, now)).await;
         let rules = snapshot.poll.rules.clone();
-        let ranked = Ranked::new(snapshot, now);
-        let text = ranked.text(None)?;
-        Ok(Some(ResultsDocument { tag: tag_of(&text), text, rules, ranked: Some(ranked) }))
+        let assembled = AssembledPoll::new(snapshot, now)?;
+        let text = assembled.text(None)?;
+        Ok(Some(ResultsDocument { tag: tag_of(&text), text, rules, assembled: Some(assembled) }))
     }
 
     /// Has the results renewed if they are old, by the one reader who gets the lease. All others, and it too, are served
     /// what is there.
-    async fn have_renewed(&self, snapshot: &RankedSnapshot, poll_id: &PollId, now: Timestamp) {
+    async fn have_renewed(&self, snapshot: &AssembledSnapshot, poll_id: &PollId, now: Timestamp) {
         let seen = snapshot.lease_until;
         if seen.is_some_and(|until| now < until) {
             return;
@@ -154,6 +183,11 @@ impl<R: Renewal> CurrentResults<R> {
             tracing::warn!(%poll_id, error, "results of poll {poll_id} are not renewed now: {error}");
         }
     }
+}
+
+fn tagged(text: String) -> Result<(String, String), Error> {
+    let tag = tag_of(&text);
+    Ok((text, tag))
 }
 
 /// The entity tag of a text: the first half of its SHA-256.

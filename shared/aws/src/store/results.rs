@@ -1,7 +1,7 @@
 //! Reads what results are made from: a poll and its lanes' COUNT items, from two tables in one batch.
 
 #[cfg(feature = "assembled")]
-mod ranked;
+mod assembled;
 
 use std::collections::HashMap;
 
@@ -17,7 +17,7 @@ use landslide_domain::{
 };
 
 #[cfg(feature = "assembled")]
-pub use self::ranked::RankedSnapshot;
+pub use self::assembled::AssembledSnapshot;
 use super::{
     StoreError,
     batch::read_batch,

@@ -3,6 +3,7 @@
 use landslide_aws::clock;
 use landslide_domain::{
     caller::{Caller, TokenKind},
+    claims::Claims,
     ids::PollId,
     member::{Action, Member},
     poll::{Poll, request::CreatePoll},
@@ -28,6 +29,7 @@ pub fn poll(kind: &str, options: u8) -> Poll {
         subject: "owner".to_owned(),
         kind: TokenKind::Account,
         expires_at: Timestamp::EPOCH,
+        claims: Claims::default(),
     };
     let owner = Member::of_account(&account, "request");
     let stamp = owner.stamp(Action::PollCreated, Timestamp::EPOCH);

@@ -56,6 +56,24 @@ pub const MAY: &[(&str, &[Grant])] = &[
         ],
     ),
     (
+        "get-segments",
+        &[
+            ("Polls", &["dynamodb:BatchGetItem"]),
+            ("Tallies", &["dynamodb:BatchGetItem", "dynamodb:UpdateItem"]), // the lease of assembled results
+            ("Votes", &["dynamodb:GetItem"]),
+            ("AssemblyQueue", &["sqs:SendMessage"]),
+        ],
+    ),
+    (
+        "get-series",
+        &[
+            ("Polls", &["dynamodb:BatchGetItem"]),
+            ("Tallies", &["dynamodb:BatchGetItem", "dynamodb:UpdateItem"]), // the lease of assembled results
+            ("Votes", &["dynamodb:GetItem"]),
+            ("AssemblyQueue", &["sqs:SendMessage"]),
+        ],
+    ),
+    (
         "assemble-results",
         &[
             ("Polls", &["dynamodb:BatchGetItem"]),

@@ -1,4 +1,4 @@
-//! Reads what results of a ranked poll are made from: the poll, and what is assembled of it.
+//! Reads what results of a poll that is assembled are made from: the poll, and what is assembled of it.
 
 use std::collections::HashMap;
 
@@ -15,9 +15,9 @@ use crate::{
     },
 };
 
-/// A ranked poll, and what is assembled of it.
+/// A poll, and what is assembled of it.
 #[derive(Debug)]
-pub struct RankedSnapshot {
+pub struct AssembledSnapshot {
     /// The poll.
     pub poll: Poll,
     /// What is assembled. `None` before the first time.
@@ -28,11 +28,11 @@ pub struct RankedSnapshot {
 
 impl ResultsStore {
     /// Reads a poll and what is assembled of it, strongly consistent, in one batch.
-    pub async fn read_ranked(&self, poll_id: &PollId) -> Result<Option<RankedSnapshot>, StoreError> {
-        read_whole(&SystemClock, || self.ranked_snapshot(poll_id)).await
+    pub async fn read_assembled(&self, poll_id: &PollId) -> Result<Option<AssembledSnapshot>, StoreError> {
+        read_whole(&SystemClock, || self.assembled_snapshot(poll_id)).await
     }
 
-    async fn ranked_snapshot(&self, poll_id: &PollId) -> Result<Read<Option<RankedSnapshot>>, StoreError> {
+    async fn assembled_snapshot(&self, poll_id: &PollId) -> Result<Read<Option<AssembledSnapshot>>, StoreError> {
         let mut tables = HashMap::from([(self.polls_table.clone(), poll_keys(poll_id))]);
         tables.insert(self.tallies_table.clone(), vec![result_key(poll_id), lease_key(poll_id)]);
         let mut found = self.batch(tables).await?;
@@ -43,7 +43,7 @@ impl ResultsStore {
         };
         let items = found.remove(&self.tallies_table).unwrap_or_default();
         let of = |kind: &str| items.iter().find(|item| Attributes(item).string(keys::ITEM).ok() == Some(kind));
-        Ok(Read::Whole(Some(RankedSnapshot {
+        Ok(Read::Whole(Some(AssembledSnapshot {
             poll,
             assembled: of(keys::RESULT).map(read_assembled).transpose()?,
             lease_until: of(keys::LEASE).map(read_lease).transpose()?,

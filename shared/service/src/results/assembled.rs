@@ -1,19 +1,27 @@
-//! Results of ranked polls, from what is assembled of them.
+//! Results of polls that are assembled, from what is assembled of them.
+
+mod kinds;
+mod segments;
+mod series;
 
 use std::{borrow::Cow, collections::BTreeMap};
 
-use landslide_aws::store::RankedSnapshot;
+use landslide_aws::store::AssembledSnapshot;
 use landslide_domain::{
     error::Error,
     ids::PollId,
     method::Method,
-    poll::{Poll, Status},
+    poll::{Kind, Poll, Status},
+    results::assembled::Further,
     time::Timestamp,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-/// Why there is no tally before the first was assembled.
+use self::kinds::{AnswersView, QuizView, RatingView};
+pub use self::series::SeriesQuery;
+
+/// Why there is nothing before the first was assembled.
 const NOT_ASSEMBLED: &str = "not_assembled";
 
 /// An object whose values stay text.
@@ -33,14 +41,22 @@ struct Document<'a> {
     unavailable: Option<Cow<'a, str>>,
 }
 
+/// What is in a poll of one kind only is absent in all others.
 #[derive(Serialize)]
-struct RankedView<'a> {
+struct ResultsView<'a> {
     poll_id: &'a PollId,
     status: Status,
     ballots: i64,
     options: Vec<OptionView<'a>>,
     as_of: Option<Timestamp>,
-    tally: Option<TallyView<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tally: Option<Option<TallyView<'a>>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    answers: Option<Option<AnswersView<'a>>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    write_ins: Option<Option<AnswersView<'a>>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    quiz: Option<Option<QuizView<'a>>>,
     unavailable: Option<&'a str>,
 }
 
@@ -49,6 +65,8 @@ struct OptionView<'a> {
     id: u8,
     label: &'a str,
     votes: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rating: Option<Option<RatingView>>,
 }
 
 #[derive(Serialize)]
@@ -60,51 +78,89 @@ struct TallyView<'a> {
     count: &'a Fields<'a>,
 }
 
-/// A ranked poll, and what is assembled of it.
-pub(super) struct Ranked {
+/// A poll, and what is assembled of it.
+pub(super) struct AssembledPoll {
     poll: Poll,
     document: Option<String>,
-    as_of: Timestamp,
+    further: Further,
+    read_at: Timestamp,
 }
 
-impl Ranked {
-    /// As it was read at `now`.
-    pub(super) fn new(snapshot: RankedSnapshot, now: Timestamp) -> Self {
-        let RankedSnapshot { poll, assembled, .. } = snapshot;
-        Self { poll, document: assembled.map(|assembled| assembled.document), as_of: now }
+fn broken(error: serde_json::Error) -> Error {
+    Error::Internal(format!("results: {error}"))
+}
+
+impl AssembledPoll {
+    /// As it was read at `now`. Fails if what is assembled can't be read.
+    pub(super) fn new(snapshot: AssembledSnapshot, now: Timestamp) -> Result<Self, Error> {
+        let AssembledSnapshot { poll, assembled, .. } = snapshot;
+        let document = assembled.map(|assembled| assembled.document);
+        let further = document.as_deref().map(Further::read).transpose().map_err(broken)?.unwrap_or_default();
+        Ok(Self { poll, document, further, read_at: now })
     }
 
     /// The results as JSON, with the count by this method; if `None`, by the poll's own. Fails if the poll's seats don't
-    /// allow it.
+    /// allow it, or it is not ranked.
     pub(super) fn text(&self, method: Option<Method>) -> Result<String, Error> {
         let spec = &self.poll.rules.settings.spec;
+        if method.is_some() && spec.kind != Kind::Ranked {
+            return Err(Error::NoSuchCount("The query's method is for ranked polls.".to_owned()));
+        }
         let method = method.or(spec.method).unwrap_or(Method::default_for(spec.seats));
         if !method.fills(spec.seats) {
             let (name, seats) = (method.name(), spec.seats);
             return Err(Error::NoSuchCount(format!("The method {name} can't fill the poll's {seats} seats.")));
         }
-        let broken = |error: serde_json::Error| Error::Internal(format!("results: {error}"));
-        let document: Option<Document<'_>> =
-            self.document.as_deref().map(serde_json::from_str).transpose().map_err(broken)?;
+        let document = self.document()?;
         serde_json::to_string(&self.view(document.as_ref(), method)).map_err(broken)
     }
 
-    fn view<'a>(&'a self, document: Option<&'a Document<'_>>, method: Method) -> RankedView<'a> {
+    fn document(&self) -> Result<Option<Document<'_>>, Error> {
+        self.document.as_deref().map(serde_json::from_str).transpose().map_err(broken)
+    }
+
+    fn view<'a>(&'a self, document: Option<&'a Document<'_>>, method: Method) -> ResultsView<'a> {
         let rules = &self.poll.rules;
+        let spec = &rules.settings.spec;
         let votes = |id: u8| document.and_then(|it| it.votes.get(usize::from(id))).copied().unwrap_or_default();
-        let option = |(id, label): (u8, &'a String)| OptionView { id, label, votes: votes(id) };
-        let tally = document.and_then(|document| {
+        let levels = self.further.cells.as_ref().map(|cells| &cells.levels[..]);
+        let rating = |id: u8| spec.scale.map(|scale| RatingView::of(id, levels?, scale));
+        let option = |(id, label): (u8, &'a String)| OptionView { id, label, votes: votes(id), rating: rating(id) };
+        let tally = || {
+            let document = document?;
             let (summary, count) = (document.summary.as_ref()?, document.counts.get(method.name())?);
             Some(TallyView { seats: document.seats, summary, count })
-        });
-        RankedView {
+        };
+        let answers = || self.further.answers.as_ref().map(AnswersView::of);
+        let quiz = || QuizView::of(rules.settings.correct(self.read_at)?, self.further.right?, document?.ballots);
+        ResultsView {
             poll_id: &rules.settings.poll_id,
-            status: rules.status(self.as_of),
+            status: rules.status(self.read_at),
             ballots: document.map(|document| document.ballots).unwrap_or_default(),
             options: (0..).zip(&self.poll.options).map(option).collect(),
             as_of: document.and_then(|document| document.as_of),
-            tally,
-            unavailable: document.map_or(Some(NOT_ASSEMBLED), |document| document.unavailable.as_deref()),
+            tally: (spec.kind == Kind::Ranked).then(tally),
+            answers: (spec.kind == Kind::Text).then(answers),
+            write_ins: spec.write_in.then(answers),
+            quiz: spec.correct.is_some().then(quiz),
+            unavailable: self.unavailable(document),
+        }
+    }
+
+    /// Why a part is missing.
+    fn unavailable<'a>(&self, document: Option<&'a Document<'_>>) -> Option<&'a str> {
+        let Some(document) = document else { return Some(NOT_ASSEMBLED) };
+        document.unavailable.as_deref().or_else(|| self.cells_unavailable())
+    }
+
+    /// Why there are no cells, in a poll that has some.
+    fn cells_unavailable(&self) -> Option<&'static str> {
+        let spec = &self.poll.rules.settings.spec;
+        let has_cells = spec.scale.is_some() || spec.series || !spec.segments.is_empty();
+        match (&self.document, &self.further.cells) {
+            (None, _) => Some(NOT_ASSEMBLED),
+            (Some(_), None) if has_cells => Some("cells_lost"),
+            _ => None,
         }
     }
 }
@@ -118,12 +174,12 @@ mod tests {
     use super::*;
 
     /// A ranked poll, and what is assembled of it.
-    fn ranked(document: Option<Value>) -> Ranked {
+    fn ranked(document: Option<Value>) -> AssembledPoll {
         let body = json!({"question": "Q", "options": ["a", "b", "c"], "kind": "ranked", "method": "condorcet"});
         let document = document.map(|document| document.to_string());
         let assembled = document.map(|document| Assembled { generation: 1, versions: vec![1], document });
         let poll = poll_asked_for(body, at(0)).unwrap();
-        Ranked::new(RankedSnapshot { poll, assembled, lease_until: None }, at(1))
+        AssembledPoll::new(AssembledSnapshot { poll, assembled, lease_until: None }, at(1)).unwrap()
     }
 
     fn document() -> Value {
@@ -131,7 +187,7 @@ mod tests {
             "counts": {"irv": {"method": "irv"}, "condorcet": {"method": "condorcet", "pairs": []}}, "unavailable": null})
     }
 
-    fn shown(ranked: &Ranked, method: Option<Method>) -> Value {
+    fn shown(ranked: &AssembledPoll, method: Option<Method>) -> Value {
         serde_json::from_str(&ranked.text(method).unwrap()).unwrap()
     }
 

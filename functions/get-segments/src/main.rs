@@ -1,0 +1,13 @@
+//! Wiring of `get-segments`.
+
+use get_segments::handle;
+use landslide_aws::telemetry;
+use landslide_edge::Edge;
+use landslide_service::results::{AssemblyQueue, CurrentResults};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda_runtime::Error> {
+    telemetry::init();
+    let results = CurrentResults::from_env(AssemblyQueue::from_env()?).await?.broken_down();
+    landslide_edge::run(Edge::from_env()?, results, handle).await
+}
