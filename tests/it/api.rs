@@ -1,6 +1,7 @@
 //! The API as its callers use it: requests, answers, and what closing and opening promise them.
 
 mod audit;
+mod ballots;
 mod bad_input;
 mod caching;
 mod changes;
@@ -19,6 +20,7 @@ mod races;
 mod ranked;
 mod results;
 mod roles;
+mod segments;
 mod tenants;
 mod tokens;
 mod transfer;

@@ -195,6 +195,7 @@ fn used_up(quota: &Quota) -> String {
 
 fn blamed(errors: &[FieldError]) -> String {
     match errors {
+        [only] if only.pointer.is_empty() => format!("The body {}.", only.detail),
         [only] => format!("{} {}.", only.pointer, only.detail),
         all => format!("{} fields are not valid.", all.len()),
     }

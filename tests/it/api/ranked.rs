@@ -105,11 +105,11 @@ async fn a_ballot_that_the_poll_does_not_take_gets_its_reason_and_is_not_stored(
     let poll = ranked_poll(&app, &["a", "b", "c", "d"], json!({"max_choices": 3})).await;
     let (votes, voter) = (format!("/v1/polls/{poll}/votes"), app.account(&someone()));
     for (body, detail) in [
-        (json!({"ranking": []}), "The vote names no option."),
-        (json!({"ranking": [1, 1]}), "The vote names option 1 twice."),
-        (json!({"ranking": [4]}), "The vote names option 4, which the poll does not have."),
-        (json!({"ranking": [0, 1, 2, 3]}), "The vote names 4 options, and this poll takes at most 3."),
-        (json!({"choices": [0]}), "The votes of this poll have `ranking`."),
+        (json!({"ranking": []}), "/ranking names no option."),
+        (json!({"ranking": [1, 1]}), "/ranking/1 names option 1 again."),
+        (json!({"ranking": [4]}), "/ranking/0 names option 4, which the poll does not have."),
+        (json!({"ranking": [0, 1, 2, 3]}), "/ranking names 4 options, and the poll takes at most 3."),
+        (json!({"choices": [0]}), "The body is no vote of this poll: its votes have `ranking`."),
     ] {
         let answer = app.post(&votes, &voter, &body).await;
         assert_eq!(assert_problem(&answer, 422, "invalid_choice")["detail"], detail, "{body}");
