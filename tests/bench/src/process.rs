@@ -35,6 +35,7 @@ impl Process {
             .envs(TABLES)
             .envs([
                 ("ALLOWED_ORIGIN", "*"),
+                ("ASSEMBLY_QUEUE_URL", "https://sqs.us-east-1.amazonaws.com/000000000000/assembly"),
                 ("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"),
                 ("AWS_LAMBDA_LOG_LEVEL", "INFO"),
                 ("AWS_REGION", "us-east-1"),

@@ -2,10 +2,10 @@
 
 use bytes::Bytes;
 use landslide_paths::{
-    events::{By, authorization, request, vote},
+    events::{By, authorization, ranked_vote, request, results, vote},
     polls::{CHANGES, changes_event},
     tokens,
-    votes::{BATCH_RECORDS, FLUSH_VOTES, queue_event, stream_event},
+    votes::{BATCH_RECORDS, FLUSH_VOTES, RANKED_POLL, choice, queue_event, ranking, stream_event},
 };
 use serde_json::{Value, json};
 
@@ -70,18 +70,40 @@ pub fn rows() -> Vec<Row> {
     let poll = json!({"question": "Who should win tonight?", "options": ["Red", "Blue", "Green", "Yellow"]});
     vec![
         Row::new("cast-vote", "cast-vote", vote(), CREATED),
+        Row::new("cast-vote, a ranking", "cast-vote", ranked_vote(), CREATED),
         authorizer("authorizer, device token", &tokens::device()),
         authorizer("authorizer, RS256 token", &tokens::account("RS256")),
         authorizer("authorizer, ES256 token", &tokens::account("ES256")),
         http("register-device", "POST", "/v1/devices", By::Nobody, Some(json!({})), CREATED),
         http("get-results", "GET", "/v1/polls/{poll_id}/results", By::Nobody, None, OK),
-        Row::new("relay-votes, one record", "relay-votes", stream_event(1), "null"),
-        Row::of_many("relay-votes, a full batch", "relay-votes", stream_event(BATCH_RECORDS), "null", BATCH_RECORDS),
-        Row::new("tally-votes, one vote", "tally-votes", queue_event(1), NOTHING_FAILED),
+        Row::new("get-results, of a ranked poll", "get-results", results(RANKED_POLL), OK),
+        Row::new("relay-votes, one record", "relay-votes", stream_event(1, choice), "null"),
+        Row::of_many(
+            "relay-votes, a full batch",
+            "relay-votes",
+            stream_event(BATCH_RECORDS, choice),
+            "null",
+            BATCH_RECORDS,
+        ),
+        Row::of_many(
+            "relay-votes, a batch of rankings",
+            "relay-votes",
+            stream_event(BATCH_RECORDS, ranking),
+            "null",
+            BATCH_RECORDS,
+        ),
+        Row::new("tally-votes, one vote", "tally-votes", queue_event(1, choice), NOTHING_FAILED),
         Row::of_many(
             "tally-votes, a full message",
             "tally-votes",
-            queue_event(FLUSH_VOTES),
+            queue_event(FLUSH_VOTES, choice),
+            NOTHING_FAILED,
+            FLUSH_VOTES,
+        ),
+        Row::of_many(
+            "tally-votes, a message of rankings",
+            "tally-votes",
+            queue_event(FLUSH_VOTES, ranking),
             NOTHING_FAILED,
             FLUSH_VOTES,
         ),

@@ -4,7 +4,7 @@ use std::{collections::HashSet, fs, path::Path};
 
 use landslide_paths::{
     PATHS,
-    votes::{FLUSH_VOTES, changes, full_minute, message},
+    votes::{FLUSH_VOTES, changes, choice, full_minute, message},
 };
 use serde_json::Value;
 
@@ -85,7 +85,7 @@ fn targets(rows: &[Measured], rates: &[Rate], minute_mb: f64) -> Vec<Target> {
     let cast_vote = row("cast-vote");
     let counted = ["1e3", "1e4", "1e5", "1e6", "1e7"].map(|counted| rate(&format!("tally-vote-after-{counted}")));
     let slowest = counted.iter().copied().fold(f64::MAX, f64::min);
-    let message = message(changes(FLUSH_VOTES, 1)).encode();
+    let message = message(changes(FLUSH_VOTES, 1, choice)).encode();
     vec![
         Target::new("cast-vote: init ms", cast_vote.median(|run| run.init_ms), AtMost(8.0)),
         multiple("cast-vote", 4.0),
@@ -116,6 +116,16 @@ fn targets(rows: &[Measured], rates: &[Rate], minute_mb: f64) -> Vec<Target> {
             "tally-votes: time a vote, after 10⁷ as a multiple of after 10³",
             counted[0] / counted[4],
             AtMost(1.25),
+        ),
+        Target::new(
+            "relay-votes: time a plain record, as a multiple of a ranked one's",
+            rate("relay-ranked-record") / rate("relay-record"),
+            AtLeast(0.5),
+        ),
+        Target::new(
+            "tally-votes: time a plain vote, as a multiple of a ranked one's",
+            rate("tally-ranked-vote") / rate("tally-vote-after-1e6"),
+            AtLeast(0.5),
         ),
         Target::new("tally-votes: MB of a minute of 480,000 ids", minute_mb, AtMost(24.0)),
         Target::new("largest zip MB", rows.iter().map(|row| row.zip_mb).fold(0.0, f64::max), AtMost(2.7)),

@@ -1,6 +1,7 @@
 //! What voters say: lengths depend on it, and of rankings how many different ones there are.
 
 use fastrand::Rng;
+use landslide_ballots as rankings;
 use landslide_domain::{
     ballot::Ballot,
     entries::{Entries, PerSet},
@@ -8,40 +9,21 @@ use landslide_domain::{
 
 use crate::parameters::Ballots;
 
-/// First choices in Burlington's mayoral election of 2009, by official count. Each of the four options with the most is
-/// two here, so that there are ten.
-const FIRST_CHOICES: [f64; 10] = [
-    2_951.0 * 2.0 / 3.0,
-    2_951.0 / 3.0,
-    2_585.0 * 2.0 / 3.0,
-    2_585.0 / 3.0,
-    2_063.0 * 2.0 / 3.0,
-    2_063.0 / 3.0,
-    1_306.0 * 2.0 / 3.0,
-    1_306.0 / 3.0,
-    36.0,
-    35.0,
-];
-/// How many of the same election's ballots rank one option, two, … five.
-const BALLOTS_OF_RANKS: [f64; 5] = [1_481.0, 1_912.0, 1_803.0, 927.0, 2_857.0];
-
 impl Ballots {
     /// How many options the poll has.
     pub fn options(self) -> usize {
         match self {
             Self::Choices => 4,
-            Self::Rankings => FIRST_CHOICES.len(),
+            Self::Rankings => rankings::OPTIONS,
         }
     }
 
-    /// A voter's ballot. A ranking's options are drawn one by one by their first choices. Real voters differ less from each
-    /// other: which option comes second depends on the first.
+    /// A voter's ballot.
     pub fn draw(self, random: &mut Rng) -> Ballot {
-        let ids = match self {
-            Self::Choices => return Ballot::of_bits(2).expect("an option"),
-            Self::Rankings => ranking(random),
-        };
-        Ballot::of_ranking(&ids).expect("different options")
+        match self {
+            Self::Choices => Ballot::of_bits(2).expect("an option"),
+            Self::Rankings => rankings::ballot(random),
+        }
     }
 
     /// The entries of some voters' ballots.
@@ -51,41 +33,5 @@ impl Ballots {
             (0..voters).for_each(|_| entries.add_ballot(&self.draw(random), 1));
         }
         entries
-    }
-}
-
-fn ranking(random: &mut Rng) -> Vec<u64> {
-    let mut weights = FIRST_CHOICES;
-    let ranks = 1 + weighted(&BALLOTS_OF_RANKS, random);
-    let next = |_| {
-        let option = weighted(&weights, random);
-        weights[option] = 0.0;
-        option as u64
-    };
-    (0..ranks).map(next).collect()
-}
-
-fn weighted(weights: &[f64], random: &mut Rng) -> usize {
-    let mut left = random.f64() * weights.iter().sum::<f64>();
-    let chosen = weights.iter().position(|weight| {
-        left -= weight;
-        left < 0.0
-    });
-    chosen.unwrap_or_else(|| weights.iter().rposition(|weight| *weight > 0.0).expect("a weight"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn rankings_are_as_different_as_voters_make_them() {
-        let entries = Ballots::Rankings.entries(80_000, &mut Rng::with_seed(1));
-        let (rankings, votes): (Vec<&[u8]>, Vec<i64>) = entries.ballots.rankings().unzip();
-        assert_eq!(votes.iter().sum::<i64>(), 80_000);
-        // Minneapolis in 2013: 7,084 different ones among 80,101 ballots.
-        assert!((7_084..12_000).contains(&rankings.len()), "{}", rankings.len());
-        assert!(rankings.iter().all(|ids| ids.len() <= BALLOTS_OF_RANKS.len()));
-        assert!(Ballots::Choices.entries(9, &mut Rng::with_seed(1)).is_empty());
     }
 }

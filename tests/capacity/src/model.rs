@@ -6,12 +6,12 @@ use std::{
 };
 
 use landslide_domain::{
-    lane::{LANE_PROPAGATION_MS, LANES_MAX, Partition, Partitions, lanes_for},
+    lane::{LANE_PROPAGATION_MS, LANES_MAX, Partition, Partitions},
     lease::CONFIG_LEASE_MS,
     time::Timestamp,
 };
 
-use crate::{fifo::Fifo, parameters::Parameters, tallies::Tallies, votes_table::VotesTable, world::World};
+use crate::{fifo::Fifo, parameters::Parameters, sizes, tallies::Tallies, votes_table::VotesTable, world::World};
 
 /// One run.
 pub struct Model {
@@ -34,7 +34,8 @@ impl Model {
     pub fn new(parameters: Parameters) -> Rc<Self> {
         let world = World::new(parameters);
         let parameters = &world.parameters;
-        let lanes = lanes_for(parameters.declared_votes_per_second as u32, parameters.lanes_min as u8);
+        let declared = parameters.declared_votes_per_second;
+        let lanes = sizes::rules(parameters.ballots, declared, parameters.lanes_min as u8).lanes;
         Rc::new(Self {
             votes: VotesTable::new(&world),
             queue: Fifo::new(parameters.group_calls_per_second, parameters.group_messages_per_second),

@@ -25,7 +25,7 @@ use landslide_domain::{
     member::{Action, Member},
     poll::Rules,
     poll::request::CreatePoll,
-    runs::{Kept, LaneEntries, NewRun, RUN_LIMITS, RunName},
+    runs::{LaneEntries, NewRun, RUN_LIMITS, RunName},
     tally::{Counters, Head, Minute, SeenRow},
     time::{MINUTE_MS, Timestamp},
     vote::Vote,
@@ -141,9 +141,14 @@ fn poll() -> PollId {
     PollId::from_bytes([7; 16])
 }
 
-/// The poll; what is stored of a vote is as long whatever its settings are.
-fn rules() -> Rules {
-    let body = json!({"question": "?", "options": ["a", "b"]});
+/// The rules of a poll with the peak that it declares, on a stack with that many lanes at least.
+pub fn rules(ballots: Ballots, peak: u64, lanes_min: u8) -> Rules {
+    let options: Vec<String> = (0..ballots.options()).map(|id| format!("option {id}")).collect();
+    let kind = match ballots {
+        Ballots::Choices => "single",
+        Ballots::Rankings => "ranked",
+    };
+    let body = json!({"question": "?", "options": options, "kind": kind, "peak_votes_per_second": peak});
     let asked: CreatePoll = serde_json::from_value(body).expect("a poll's body");
     let new = asked.validate().expect("a valid poll");
     let account = Caller {
@@ -155,7 +160,7 @@ fn rules() -> Rules {
     };
     let owner = Member::of_account(&account, "request");
     let stamp = owner.stamp(Action::PollCreated, at(0));
-    new.create(poll(), &owner.tenant, stamp, [0; 32], 1, at(0)).expect("a poll that opens").rules
+    new.create(poll(), &owner.tenant, stamp, [0; 32], lanes_min, at(0)).expect("a poll that opens").rules
 }
 
 fn lane() -> LaneKey {
@@ -221,7 +226,7 @@ fn vote_item(ballot: Ballot) -> Item {
     let vote = Vote { ballot: Some(ballot), revision: 1, cast_at: at(0), lane: 3, nonce: 3_456_789_012 };
     written(async move |recorder| {
         let votes = VoteStore::over(recorder, String::new());
-        votes.put(&rules(), &VoterKey::from_bytes([7; 16]), &vote).await.expect("no failure");
+        votes.put(&rules(Ballots::Choices, 1_000, 1), &VoterKey::from_bytes([7; 16]), &vote).await.expect("no failure");
     })
 }
 
@@ -284,6 +289,8 @@ impl DynamoDb for Recorder {
 
 #[cfg(test)]
 mod tests {
+    use landslide_domain::runs::Kept;
+
     use super::*;
 
     #[test]

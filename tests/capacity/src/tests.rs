@@ -2,7 +2,8 @@
 
 use std::rc::Rc;
 
-use landslide_domain::ballot::{Ballot, Content, SentBallot, SentContent};
+use landslide_ballots::ranking;
+use landslide_domain::ballot::{SentBallot, SentContent};
 use landslide_sim::plain::{self, Plain};
 
 use crate::{
@@ -15,32 +16,30 @@ const VOTES_PER_SECOND: u64 = 2_000;
 const SECONDS: u64 = 20;
 const SHARDS: usize = 16;
 const READERS: usize = 4;
-/// Two lanes.
-const DECLARED: u64 = 16_000;
 
 #[test]
 fn the_model_counts_as_many_messages_writes_and_units_as_the_real_code_makes() {
     let plain = |random: &mut fastrand::Rng| SentContent::Choices(vec![random.u64(..4)], None).into();
-    hold_against_the_real_code(Ballots::Choices, "single", plain);
+    hold_against_the_real_code((Ballots::Choices, "single"), 16_000, plain);
 }
 
 #[test]
 fn the_same_holds_where_rankings_are_written_as_runs_merged_and_deleted() {
-    let ranked = |random: &mut fastrand::Rng| match Ballots::Rankings.draw(random) {
-        Ballot::Full(full) => match full.content {
-            Content::Ranking(ranking) => SentContent::Ranking(ranking.iter().map(u64::from).collect()).into(),
-            other => panic!("{other:?}"),
-        },
-        other => panic!("{other:?}"),
-    };
-    hold_against_the_real_code(Ballots::Rankings, "ranked", ranked);
+    let ranked = |random: &mut fastrand::Rng| SentContent::Ranking(ranking(random)).into();
+    // A ranking counts as two plain votes.
+    hold_against_the_real_code((Ballots::Rankings, "ranked"), 8_000, ranked);
 }
 
-fn hold_against_the_real_code(ballots: Ballots, kind: &'static str, ballot: fn(&mut fastrand::Rng) -> SentBallot) {
-    let model = run(Parameters { ballots, ..same_in_the_model() });
+/// A poll whose declared peak gives it two lanes, through both.
+fn hold_against_the_real_code(
+    (ballots, kind): (Ballots, &'static str),
+    declared: u64,
+    ballot: fn(&mut fastrand::Rng) -> SentBallot,
+) {
+    let model = run(Parameters { ballots, declared_votes_per_second: declared, ..same_in_the_model() });
     let real = plain::run(&Plain {
         votes_per_second: VOTES_PER_SECOND,
-        declared_votes_per_second: DECLARED,
+        declared_votes_per_second: declared,
         seconds: SECONDS,
         shards: SHARDS,
         queue_readers: READERS,
@@ -79,7 +78,6 @@ fn same_in_the_model() -> Parameters {
         // Few shards would else be read in step.
         tick_ms: 5,
         peak_votes_per_second: VOTES_PER_SECOND as f64,
-        declared_votes_per_second: DECLARED,
         ramp_s: 0,
         peak_s: SECONDS,
         partitions: SHARDS,

@@ -43,9 +43,9 @@ impl PackedDocument {
         Self(compress_to_vec(text.as_bytes(), PACKING_LEVEL))
     }
 
-    /// How long it is, in bytes.
-    pub fn bytes(&self) -> usize {
-        self.0.len()
+    /// Its bytes.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
     }
 }
 
@@ -210,7 +210,7 @@ mod tests {
     fn a_packed_document_is_read_as_it_was_and_so_is_one_from_before_they_were_packed() {
         let text = r#"{"ballots":1}"#.repeat(9_000);
         let packed = PackedDocument::of(&text);
-        assert!(packed.bytes() < text.len() / 50, "{}", packed.bytes());
+        assert!(packed.0.len() < text.len() / 50, "{}", packed.0.len());
         assert_eq!(read_document(&binary(packed.0)).as_ref(), Some(&text));
         assert_eq!(read_document(&string(&text)), Some(text));
     }

@@ -22,7 +22,7 @@ use landslide_domain::{
     tally::Count,
     time::Timestamp,
 };
-use landslide_paths::{polls::poll, votes};
+use landslide_paths::poll::poll;
 
 /// A poll of the highest peak that a ranked one may declare: how many lanes, and votes a second in each.
 const LANES: u8 = 32;
@@ -158,8 +158,16 @@ fn full_run(random: &mut fastrand::Rng) -> Entries {
     entries.ballots
 }
 
+/// A ranking by chance, of as many ranks as a ballot may have. Low option ids are the likeliest.
 fn vote(random: &mut fastrand::Rng) -> Ballot {
-    votes::drawn_ranking(OPTIONS, RANKS_MAX, random)
+    let mut ids: Vec<u64> = Vec::new();
+    while ids.len() < RANKS_MAX {
+        let id = (random.f64().powi(2) * f64::from(OPTIONS)) as u64;
+        if !ids.contains(&id) {
+            ids.push(id);
+        }
+    }
+    Ballot::of_ranking(&ids).unwrap()
 }
 
 fn ballot(ids: &[u8]) -> Option<Ballot> {

@@ -1,6 +1,10 @@
 //! AWS as far as the functions call it: each call gets an answer that was made before, and nothing is stored.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+    time::Duration,
+};
 
 use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
 use aws_smithy_runtime_api::{
@@ -13,12 +17,19 @@ use aws_smithy_runtime_api::{
 use aws_smithy_types::body::SdkBody;
 use aws_types::SdkConfig;
 use base64::{Engine, prelude::BASE64_STANDARD};
-use landslide_aws::sdk::sdk_config_over;
+use landslide_aws::{clock, sdk::sdk_config_over};
+use landslide_counting::assembly::document;
+use landslide_domain::{
+    entries::PerSet,
+    results::assembled::{Given, Hidden},
+    tally::Count,
+};
 use serde_json::{Value, json};
 
 use crate::{
+    poll::poll,
     tokens::{self, DEVICE_SECRET},
-    votes::{LANES, OPTIONS, POLL},
+    votes::{LANES, OPTIONS, POLL, RANKABLE, RANKED_POLL, ranking},
 };
 
 /// Tables by the names that the functions are given here.
@@ -29,6 +40,8 @@ pub const TABLES: [(&str, &str); 5] = [
     ("TENANTS_TABLE", "tenants"),
     ("AUDIT_TABLE", "audit"),
 ];
+/// Votes of the ranked poll.
+const RANKED_VOTES: usize = 10_000;
 /// Polls of an owner's page.
 const PAGE_POLLS: usize = 20;
 
@@ -61,6 +74,11 @@ impl Answers {
                 ("BatchGetItem", "a page"),
                 json!({"Responses": {"polls": vec![rules(); PAGE_POLLS], "tallies": counts}, "UnprocessedKeys": {}}),
             ),
+            (("GetItem", "ranked poll"), json!({ "Item": ranked_rules() })),
+            (
+                ("BatchGetItem", "ranked poll"),
+                json!({"Responses": {"polls": [ranked_options(), ranked_rules()], "tallies": assembled()}, "UnprocessedKeys": {}}),
+            ),
             (("PutItem", ""), json!({})),
             (("UpdateItem", ""), json!({})),
             (("TransactWriteItems", ""), json!({})),
@@ -74,6 +92,9 @@ impl Answers {
         let operation = target.rsplit('.').next().unwrap_or_default();
         match operation {
             "SendMessageBatch" => all_taken(body),
+            "BatchGetItem" | "GetItem" if std::str::from_utf8(body).unwrap().contains(RANKED_POLL) => {
+                self.by_call[&(operation, "ranked poll")].clone()
+            }
             "BatchGetItem" => {
                 let is_of_one_poll = std::str::from_utf8(body).unwrap().contains("\"OPTIONS\"");
                 self.by_call[&(operation, if is_of_one_poll { "one poll" } else { "a page" })].clone()
@@ -117,6 +138,48 @@ pub(crate) fn rules() -> Value {
     })
 }
 
+/// The item RULES of a poll in which votes are rankings.
+fn ranked_rules() -> Value {
+    let mut rules = rules();
+    let ranked = json!({
+        "poll_id": {"S": RANKED_POLL}, "kind": {"S": "ranked"}, "options": {"N": RANKABLE.to_string()},
+        "max_choices": {"N": "5"}, "owner_order": {"S": format!("001790000000000#{RANKED_POLL}")},
+    });
+    rules.as_object_mut().unwrap().extend(ranked.as_object().unwrap().clone());
+    rules
+}
+
+fn ranked_options() -> Value {
+    options_of(RANKED_POLL, RANKABLE)
+}
+
+/// What assembling depends on besides, of a poll that was not assembled before.
+pub fn nothing_before() -> Given<'static, fn(&str) -> String> {
+    const HIDDEN: &Hidden = &Hidden { revision: 0, answers: BTreeSet::new() };
+    Given { now: clock::now(), before: &[], hidden: HIDDEN, group: str::to_owned }
+}
+
+/// The items RESULT, of some thousand votes, and LEASE, which does not end.
+fn assembled() -> [Value; 2] {
+    let mut entries = PerSet::default();
+    let mut random = fastrand::Rng::with_seed(7);
+    (0..RANKED_VOTES).for_each(|_| entries.add_ballot(&ranking(&mut random), 1));
+    let counts = vec![Count { version: 42, ..Count::default() }; LANES.into()];
+    let document = document(
+        &poll("ranked", RANKABLE).rules,
+        &(counts, entries.map(|_, of_set| Ok(Arc::new(of_set)))),
+        &nothing_before(),
+    )
+    .unwrap();
+    let key = |item: &str| json!({"poll_lane": {"S": format!("{RANKED_POLL}#results")}, "item": {"S": item}});
+    let (mut result, mut lease) = (key("RESULT"), key("LEASE"));
+    result["generation"] = json!({"N": "7"});
+    result["versions"] = json!({"L": vec![json!({"N": "42"}); LANES.into()]});
+    result["document"] = json!({"B": BASE64_STANDARD.encode(document.as_bytes())});
+    lease["until"] = json!({"N": "4000000000000"});
+    [result, lease]
+}
+
 fn api_key() -> Value {
     json!({
         "scope": {"S": format!("key#{}", tokens::api_key().id)}, "item": {"S": "TOKEN"},
@@ -126,8 +189,12 @@ fn api_key() -> Value {
 }
 
 fn options() -> Value {
-    let labels: Vec<Value> = (0..OPTIONS).map(|id| json!({"S": format!("Contestant number {id}")})).collect();
-    json!({"poll_id": {"S": POLL}, "item": {"S": "OPTIONS"}, "labels": {"L": labels}, "revision": {"N": "1"}})
+    options_of(POLL, OPTIONS)
+}
+
+fn options_of(poll: &str, options: u8) -> Value {
+    let labels: Vec<Value> = (0..options).map(|id| json!({"S": format!("Contestant number {id}")})).collect();
+    json!({"poll_id": {"S": poll}, "item": {"S": "OPTIONS"}, "labels": {"L": labels}, "revision": {"N": "1"}})
 }
 
 fn vote() -> Value {

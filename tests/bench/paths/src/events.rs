@@ -3,7 +3,7 @@
 use landslide_aws::clock;
 use serde_json::{Map, Value, json};
 
-use crate::votes::POLL;
+use crate::votes::{POLL, RANKED_POLL};
 
 /// Headers of a browser's request, and those that AWS adds.
 const HEADERS: [(&str, &str); 16] = [
@@ -57,10 +57,14 @@ impl By {
 
 /// A request of the poll, or of all polls. `If-Match` goes along only with a change of a poll.
 pub fn request(method: &str, resource: &str, by: By, body: Option<&Value>) -> Vec<u8> {
+    request_of(POLL, method, resource, by, body)
+}
+
+fn request_of(poll: &str, method: &str, resource: &str, by: By, body: Option<&Value>) -> Vec<u8> {
     let sent = HEADERS.iter().filter(|(name, _)| *name != "If-Match" || method == "PATCH");
     let headers: Map<String, Value> = sent.clone().map(|(name, value)| (name.to_string(), json!(value))).collect();
     let multi: Map<String, Value> = sent.map(|(name, value)| (name.to_string(), json!([value]))).collect();
-    let parameters = [("poll_id", POLL), ("key_id", TOKEN_ID), ("view_id", TOKEN_ID)];
+    let parameters = [("poll_id", poll), ("key_id", TOKEN_ID), ("view_id", TOKEN_ID)];
     let of_path = parameters.iter().filter(|(name, _)| resource.contains(&format!("{{{name}}}")));
     let of_path: Map<String, Value> = of_path.map(|(name, value)| (name.to_string(), json!(value))).collect();
     let path =
@@ -77,6 +81,17 @@ pub fn request(method: &str, resource: &str, by: By, body: Option<&Value>) -> Ve
 /// A vote for one option.
 pub fn vote() -> Vec<u8> {
     request("POST", "/v1/polls/{poll_id}/votes", By::Device, Some(&json!({"choices": [1]})))
+}
+
+/// A vote that ranks as many options as it may.
+pub fn ranked_vote() -> Vec<u8> {
+    let body = json!({"ranking": [4, 1, 9, 0, 2]});
+    request_of(RANKED_POLL, "POST", "/v1/polls/{poll_id}/votes", By::Device, Some(&body))
+}
+
+/// A request of a poll's results.
+pub fn results(poll: &str) -> Vec<u8> {
+    request_of(poll, "GET", "/v1/polls/{poll_id}/results", By::Nobody, None)
 }
 
 /// What the gateway asks the authorizer about a vote with that token.

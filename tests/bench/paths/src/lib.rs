@@ -6,6 +6,7 @@
 pub mod cloud;
 pub mod events;
 mod paths;
+pub mod poll;
 pub mod polls;
 pub mod tokens;
 pub mod votes;

@@ -3,7 +3,7 @@
 use std::{future::Future, sync::Arc};
 
 use authorizer::authorize;
-use get_results::AssemblyQueue;
+use aws_types::SdkConfig;
 use lambda_http::{Adapter, request::LambdaRequest};
 use lambda_runtime::{Context, LambdaEvent, Service};
 use landslide_authorizer::{App, AuthorizerRequest};
@@ -17,6 +17,7 @@ use landslide_domain::{
     ballot::{SentBallot, SentContent},
     caller::TokenKind,
     fold::fold,
+    ids::PollId,
     message::Message,
     method::{Lot, Method, Rankings, Summary, count},
     results::{results, results_tag},
@@ -24,7 +25,10 @@ use landslide_domain::{
     tally::{by_minute, plan},
 };
 use landslide_edge::{BODY_BYTES_MAX, Edge, Error, Event, Reply, Request};
-use landslide_service::{results::CurrentResults, votes::Votes};
+use landslide_service::{
+    results::{AssemblyQueue, CurrentResults},
+    votes::Votes,
+};
 use landslide_stream::StreamEvent;
 use serde_json::json;
 use tokio::runtime::Runtime;
@@ -32,8 +36,8 @@ use tokio::runtime::Runtime;
 use crate::{
     Path, Work, cloud,
     events::{self, By},
-    polls, tokens,
-    votes::{self, BATCH_RECORDS, FLUSH_VOTES},
+    poll, tokens,
+    votes::{self, BATCH_RECORDS, Draw, FLUSH_VOTES},
 };
 
 /// How long a request may take.
@@ -41,29 +45,34 @@ const DEADLINE_MS: u64 = 60_000;
 
 /// All paths. Those of requests go from an event's JSON to the response's, warm, by the real handler.
 pub const PATHS: &[Path] = &[
-    Path { name: "cast-vote", units: 1, prepare: cast_vote },
+    Path { name: "cast-vote", units: 1, prepare: || cast_vote(events::vote()) },
+    Path { name: "cast-ranked-vote", units: 1, prepare: || cast_vote(events::ranked_vote()) },
     Path { name: "authorizer-device", units: 1, prepare: || authorizer(&tokens::device()) },
     Path { name: "authorizer-rs256", units: 1, prepare: || authorizer(&tokens::account("RS256")) },
     Path { name: "authorizer-es256", units: 1, prepare: || authorizer(&tokens::account("ES256")) },
     Path { name: "register-device", units: 1, prepare: register_device },
     Path { name: "register-device-by-lambda-http", units: 1, prepare: register_device_by_lambda_http },
-    Path { name: "get-results", units: 1, prepare: get_results },
+    Path { name: "get-results", units: 1, prepare: || get_results(votes::POLL) },
+    Path { name: "get-ranked-results", units: 1, prepare: || get_results(votes::RANKED_POLL) },
+    Path { name: "get-ranked-results-cold", units: 1, prepare: get_ranked_results_cold },
     Path { name: "request", units: 1, prepare: request },
     Path { name: "results-document", units: 1, prepare: results_document },
     Path { name: "ranked-rounds", units: 1, prepare: ranked_rounds },
-    Path { name: "relay-record", units: BATCH_RECORDS as u64, prepare: relay },
+    Path { name: "relay-record", units: BATCH_RECORDS as u64, prepare: || relay(votes::choice) },
+    Path { name: "relay-ranked-record", units: BATCH_RECORDS as u64, prepare: || relay(votes::ranking) },
     Path { name: "fold-record", units: BATCH_RECORDS as u64, prepare: fold_changes },
-    Path { name: "tally-vote-after-1e3", units: FLUSH_VOTES as u64, prepare: || tally(1_000) },
-    Path { name: "tally-vote-after-1e4", units: FLUSH_VOTES as u64, prepare: || tally(10_000) },
-    Path { name: "tally-vote-after-1e5", units: FLUSH_VOTES as u64, prepare: || tally(100_000) },
-    Path { name: "tally-vote-after-1e6", units: FLUSH_VOTES as u64, prepare: || tally(1_000_000) },
-    Path { name: "tally-vote-after-1e7", units: FLUSH_VOTES as u64, prepare: || tally(10_000_000) },
+    Path { name: "tally-vote-after-1e3", units: FLUSH_VOTES as u64, prepare: || tally(1_000, votes::choice) },
+    Path { name: "tally-vote-after-1e4", units: FLUSH_VOTES as u64, prepare: || tally(10_000, votes::choice) },
+    Path { name: "tally-vote-after-1e5", units: FLUSH_VOTES as u64, prepare: || tally(100_000, votes::choice) },
+    Path { name: "tally-vote-after-1e6", units: FLUSH_VOTES as u64, prepare: || tally(1_000_000, votes::choice) },
+    Path { name: "tally-vote-after-1e7", units: FLUSH_VOTES as u64, prepare: || tally(10_000_000, votes::choice) },
+    Path { name: "tally-ranked-vote", units: FLUSH_VOTES as u64, prepare: || tally(1_000_000, votes::ranking) },
 ];
 
-fn cast_vote() -> Work {
+fn cast_vote(event: Vec<u8>) -> Work {
     let aws = cloud::sdk_config();
     let votes = Votes::new(PollStore::new(&aws, "polls".to_owned()), VoteStore::new(&aws, "votes".to_owned()));
-    endpoint(votes, cast_vote::handle, events::vote(), 201)
+    endpoint(votes, cast_vote::handle, event, 201)
 }
 
 fn register_device() -> Work {
@@ -87,13 +96,26 @@ fn device_event() -> Vec<u8> {
     events::request("POST", "/v1/devices", By::Nobody, Some(&json!({})))
 }
 
-fn get_results() -> Work {
-    let aws = cloud::sdk_config();
-    let store = ResultsStore::new(&aws, "polls".to_owned(), "tallies".to_owned());
-    let assembled = AssembledStore::new(&aws, "tallies".to_owned());
-    let queue = AssemblyQueue::new(Queue::new(&aws, "http://assembly".to_owned()));
-    let results = CurrentResults::new(store, assembled, VoteStore::new(&aws, "votes".to_owned()), queue);
-    endpoint(results, get_results::handle, events::request("GET", "/v1/polls/{poll_id}/results", By::Nobody, None), 200)
+fn get_results(poll: &str) -> Work {
+    endpoint(current_results(&cloud::sdk_config()), get_results::handle, events::results(poll), 200)
+}
+
+/// From the stored document, as a process does once a second.
+fn get_ranked_results_cold() -> Work {
+    let (aws, runtime) = (cloud::sdk_config(), runtime());
+    let poll = PollId::parse(votes::RANKED_POLL).unwrap();
+    Box::new(move || {
+        let results = current_results(&aws);
+        let document = runtime.block_on(results.document(&poll, None, clock::now())).unwrap();
+        assert!(document.text.contains("\"method\":\"irv\""), "{}", document.text);
+    })
+}
+
+fn current_results(aws: &SdkConfig) -> CurrentResults<AssemblyQueue> {
+    let store = ResultsStore::new(aws, "polls".to_owned(), "tallies".to_owned());
+    let assembled = AssembledStore::new(aws, "tallies".to_owned());
+    let queue = AssemblyQueue::new(Queue::new(aws, "http://assembly".to_owned()));
+    CurrentResults::new(store, assembled, VoteStore::new(aws, "votes".to_owned()), queue)
 }
 
 /// An endpoint as `landslide_edge::run` has it, from an event's bytes to the response's.
@@ -148,7 +170,7 @@ fn request() -> Work {
 }
 
 fn results_document() -> Work {
-    let poll = polls::poll("single", votes::OPTIONS);
+    let poll = poll::poll("single", votes::OPTIONS);
     let counts: Vec<_> = (0..votes::LANES).map(|_| votes::count(400_000)).collect();
     Box::new(move || {
         let now = clock::now();
@@ -173,8 +195,8 @@ fn ranked_rounds() -> Work {
 }
 
 /// From an event's bytes to the bodies of the messages.
-fn relay() -> Work {
-    let event = votes::stream_event(BATCH_RECORDS);
+fn relay(draw: Draw) -> Work {
+    let event = votes::stream_event(BATCH_RECORDS, draw);
     Box::new(move || {
         let folded = Folded::of(StreamEvent::read(&event).unwrap());
         assert_eq!((folded.messages.len(), folded.unreadable.len()), (usize::from(votes::LANES), 0));
@@ -183,18 +205,24 @@ fn relay() -> Work {
 
 /// From changes to messages, without their text.
 fn fold_changes() -> Work {
-    let changes = StreamEvent::read(&votes::stream_event(BATCH_RECORDS)).unwrap().votes;
+    let changes = StreamEvent::read(&votes::stream_event(BATCH_RECORDS, votes::choice)).unwrap().votes;
     Box::new(move || assert_eq!(fold(changes.iter().cloned()).len(), usize::from(votes::LANES)))
 }
 
 /// A message's votes, from its text to the flush that counts them, in a lane that has already counted `counted` votes.
-fn tally(counted: usize) -> Work {
-    let (head, seen) = votes::counted(counted);
-    let body = votes::message(votes::changes(FLUSH_VOTES, 3)).encode();
+fn tally(counted: usize, draw: Draw) -> Work {
+    let (mut head, seen) = votes::counted(counted);
+    let changes = votes::changes(FLUSH_VOTES, 3, draw);
+    let is_ranked = changes[0].to.as_ref().is_some_and(|ballot| ballot.choices().is_none());
+    if is_ranked {
+        head.entries = votes::entries();
+    }
+    let body = votes::message(changes).encode();
     Box::new(move || {
         let message = Message::decode(&body).unwrap();
         let changes: Vec<_> = by_minute(&message.changes).into_values().flatten().collect();
         let flushes = plan(&head, &seen, &changes, &Attempt { random: 7, limits: RUN_LIMITS });
+        assert_eq!(flushes[0].runs.is_empty(), !is_ranked);
         assert_eq!((flushes.len(), flushes[0].head.counters.ballots()), (1, (counted + FLUSH_VOTES) as i64));
     })
 }

@@ -4,13 +4,14 @@ use std::{collections::HashSet, sync::Arc};
 
 use fastrand::Rng;
 use landslide_aws::clock;
+pub use landslide_ballots::ballot as ranking;
 use landslide_domain::{
-    ballot::{Ballot, Choices, Ranking},
+    ballot::{Ballot, Content, Ranking},
     change::{Change, VoteId},
     ids::{PollId, VoterKey},
     lane::{LaneKey, Partitions},
     message::Message,
-    runs::LaneEntries,
+    runs::{LaneEntries, RUN_LIMITS, Run, RunName},
     tally::{Count, Counters, Head, Minute, Seen},
     time::Timestamp,
 };
@@ -20,6 +21,10 @@ use serde_json::{Value, json};
 pub const POLL: &str = "Zk3bq0v9TnqY1xW2uR7a5g";
 /// How many options it has.
 pub const OPTIONS: u8 = 4;
+/// A poll in which everybody ranks options.
+pub const RANKED_POLL: &str = "Rk3bq0v9TnqY1xW2uR7a5g";
+/// How many it has.
+pub const RANKABLE: u8 = landslide_ballots::OPTIONS as u8;
 /// How many lanes count it.
 pub const LANES: u8 = 4;
 /// Records of a batch of the stream: about as many as the 6 MB of an event hold.
@@ -48,29 +53,37 @@ fn random_id(random: &mut Rng) -> VoteId {
     VoteId::new(&VoterKey::from_bytes(random.u128(..).to_be_bytes()), 1)
 }
 
+/// Draws what a voter says.
+pub type Draw = fn(&mut Rng) -> Ballot;
+
+/// One of the poll's options.
+pub fn choice(random: &mut Rng) -> Ballot {
+    Ballot::of_options(&[random.u64(..u64::from(OPTIONS))]).unwrap()
+}
+
 /// First votes, cast within a minute.
-pub fn changes(count: usize, seed: u64) -> Vec<Change> {
-    changes_of(minute(), count, seed)
+pub fn changes(count: usize, seed: u64, draw: Draw) -> Vec<Change> {
+    changes_of(minute(), count, seed, draw)
 }
 
 fn minute() -> Timestamp {
     Timestamp::from_millis(MINUTE).unwrap()
 }
 
-fn changes_of(minute: Timestamp, count: usize, seed: u64) -> Vec<Change> {
+fn changes_of(minute: Timestamp, count: usize, seed: u64, draw: Draw) -> Vec<Change> {
     let mut random = Rng::with_seed(seed);
     let change = |_| Change {
         id: random_id(&mut random),
         cast_at: minute.plus_millis(random.u64(..60_000)),
         from: None,
-        to: Ballot::of_options(&[random.u64(..u64::from(OPTIONS))]),
+        to: Some(draw(&mut random)),
     };
     (0..count).map(change).collect()
 }
 
 /// An event of the votes' stream with that many first votes, as Lambda hands it over.
-pub fn stream_event(records: usize) -> Vec<u8> {
-    let records: Vec<Value> = (0..).zip(changes(records, SEED)).map(record).collect();
+pub fn stream_event(records: usize, draw: Draw) -> Vec<u8> {
+    let records: Vec<Value> = (0..).zip(changes(records, SEED, draw)).map(record).collect();
     serde_json::to_vec(&json!({ "Records": records })).unwrap()
 }
 
@@ -78,25 +91,28 @@ fn record((number, change): (u64, Change)) -> Value {
     let voter = change.id.voter();
     let partition = Partitions::Few.of(&voter);
     let keys = json!({"poll_partition": {"S": format!("{POLL}#{partition}")}, "voter": {"S": voter.to_string()}});
-    let choices: Vec<Value> = change
-        .to
-        .into_iter()
-        .filter_map(|ballot| ballot.choices())
-        .flat_map(Choices::iter)
-        .map(|id| json!({"N": id.to_string()}))
-        .collect();
     let cast_at = change.cast_at.as_millis();
+    let mut image = json!({
+        "poll_partition": keys["poll_partition"], "voter": keys["voter"], "revision": {"N": "1"},
+        "cast_at": {"N": cast_at.to_string()}, "lane": {"N": partition.lane(LANES).to_string()},
+        "nonce": {"N": "3141592653"},
+    });
+    let list = |ids: &mut dyn Iterator<Item = u8>| ids.map(|id| json!({"N": id.to_string()})).collect::<Vec<_>>();
+    match change.to.unwrap() {
+        Ballot::Choices(choices) => image["choices"] = json!({"L": list(&mut choices.iter())}),
+        Ballot::Full(full) => {
+            let Content::Ranking(ranking) = full.content else { panic!("no ranking: {full:?}") };
+            image["choices"] = json!({"S": "see ballot"});
+            image["ballot"] = json!({"M": {"rules": {"N": "1"}, "ranking": {"L": list(&mut ranking.iter())}}});
+        }
+    }
     json!({
         "eventID": format!("{number:032x}"), "eventName": "INSERT", "eventVersion": "1.1", "eventSource": "aws:dynamodb",
         "awsRegion": "us-east-1",
         "dynamodb": {
             "ApproximateCreationDateTime": cast_at / 1_000,
             "Keys": keys,
-            "NewImage": {
-                "poll_partition": keys["poll_partition"], "voter": keys["voter"], "choices": {"L": choices},
-                "revision": {"N": "1"}, "cast_at": {"N": cast_at.to_string()},
-                "lane": {"N": partition.lane(LANES).to_string()}, "nonce": {"N": "3141592653"},
-            },
+            "NewImage": image,
             "SequenceNumber": format!("{:024}", 4_000_000 + number), "SizeBytes": 207, "StreamViewType": "NEW_AND_OLD_IMAGES",
         },
         "eventSourceARN": "arn:aws:dynamodb:us-east-1:000000000000:table/landslide-Votes-1A2B3C4D5E6F7/stream/2026-09-21T13:34:00.000",
@@ -109,8 +125,8 @@ pub fn message(changes: Vec<Change>) -> Message {
 }
 
 /// An event of the tally queue with a message of that many first votes of one lane, cast just now.
-pub fn queue_event(votes: usize) -> Vec<u8> {
-    let message = message(changes_of(clock::now().minute(), votes, SEED));
+pub fn queue_event(votes: usize, draw: Draw) -> Vec<u8> {
+    let message = message(changes_of(clock::now().minute(), votes, SEED, draw));
     let group = message.lane.to_string();
     let record = json!({
         "messageId": "19dd0b57-b21e-4ac1-bd88-01bbb068cb78", "receiptHandle": "AQEBwJnKyrHigUMZj6rYigCgxlaS3SLy0a".repeat(10),
@@ -143,6 +159,15 @@ pub fn counted(votes: usize) -> (Head, Seen) {
     (head, seen)
 }
 
+/// The entries of a lane whose votes are rankings: as many runs as may wait to be merged.
+pub fn entries() -> LaneEntries {
+    let name = |version| RunName { version, attempt: SEED };
+    let run = |version| Run { name: name(version), level: 0, chunks: 1, bytes: 20_000, missed: 0 };
+    let mut entries = LaneEntries::default();
+    entries.kept.ballots.runs = (1..=RUN_LIMITS.runs_of_a_level_max as u64).map(run).collect();
+    entries
+}
+
 /// As many counted ids as a full lane has in a minute.
 pub fn full_minute() -> Vec<VoteId> {
     let mut random = Rng::with_seed(SEED + 2);
@@ -158,18 +183,6 @@ pub fn count(votes: i64) -> Count {
         counters: Counters::from_entries(options.chain([("ballots".to_owned(), votes)])),
         entries: LaneEntries::default(),
     }
-}
-
-/// A ranking by chance, in which low option ids are the likeliest.
-pub fn drawn_ranking(options: u8, ranks: usize, random: &mut Rng) -> Ballot {
-    let mut ids: Vec<u64> = Vec::new();
-    while ids.len() < ranks {
-        let id = (random.f64().powi(2) * f64::from(options)) as u64;
-        if !ids.contains(&id) {
-            ids.push(id);
-        }
-    }
-    Ballot::of_ranking(&ids).unwrap()
 }
 
 /// Rankings with their ballots, distributed as in real elections: few options and few rankings have most of them.
