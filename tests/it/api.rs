@@ -1,8 +1,8 @@
 //! The API as its callers use it: requests, answers, and what closing and opening promise them.
 
 mod audit;
-mod ballots;
 mod bad_input;
+mod ballots;
 mod caching;
 mod changes;
 mod closing;

@@ -16,6 +16,8 @@ mod spec;
 pub mod transfer;
 #[cfg(any(test, feature = "text"))]
 mod valid;
+#[cfg(any(test, feature = "text"))]
+mod voting;
 
 use serde::{Deserialize, Serialize};
 

@@ -67,7 +67,11 @@ async fn a_vote_counts_in_its_segment_and_moves_with_a_change() {
     let south = (json!("south"), json!(2), json!([1, 1]));
     assert_eq!(rows(&shown), [unknown, (json!("north"), json!(0), json!([0, 0])), south]);
     let public = app.get(&format!("/v1/polls/{poll}/results/segments")).await;
-    assert_eq!((&public.json()["blurred"], &public.json()["ballots"]), (&json!(true), &json!(0)), "four in all: {public}");
+    assert_eq!(
+        (&public.json()["blurred"], &public.json()["ballots"]),
+        (&json!(true), &json!(0)),
+        "four in all: {public}"
+    );
 }
 
 #[tokio::test]
@@ -84,7 +88,11 @@ async fn others_than_the_tenant_see_small_rows_as_one() {
     })
     .await;
     assert_eq!((&shown["others"]["ballots"], &shown["others"]["votes"]), (&json!(4), &json!([4, 0])), "{shown}");
-    assert_eq!(rows(&shown), [(Value::Null, json!(0), json!([0, 0]))], "1 in the south would be seen beside 3 in the north");
+    assert_eq!(
+        rows(&shown),
+        [(Value::Null, json!(0), json!([0, 0]))],
+        "1 in the south would be seen beside 3 in the north"
+    );
     let voter = app.account(&someone());
     let as_voter = as_owner(&app, &format!("/v1/polls/{poll}/results/mine/segments"), &voter).await;
     assert_eq!(as_voter.json()["blurred"], json!(true), "{as_voter}");
@@ -120,7 +128,11 @@ async fn votes_are_shown_by_the_slot_in_which_they_were_cast() {
     })
     .await;
     let created_at = app.shown(&poll).await["created_at"].clone();
-    assert_eq!((&shown["slot"], &shown["step_seconds"]), (&json!("day"), &json!(86_400)), "declared for more than 60 days");
+    assert_eq!(
+        (&shown["slot"], &shown["step_seconds"]),
+        (&json!("day"), &json!(86_400)),
+        "declared for more than 60 days"
+    );
     assert_eq!(shown["points"], json!([{"at": created_at, "ballots": 3, "votes": [1, 2]}]));
     let week = app.get(&format!("{path}?step=604800&from=2020-01-01T00:00:00Z&to=2099-01-01T00:00:00Z")).await;
     let points = week.json()["points"].as_array().unwrap().clone();

@@ -158,7 +158,7 @@ mod tests {
         let text = (TEXT, Field::Text("a".into()));
         for wrong in [
             &[ranking.clone()][..],
-            &[one.clone()],
+            std::slice::from_ref(&one),
             &[(RULES, Field::Number(2)), ranking.clone()],
             &[one.clone(), one.clone(), ranking.clone()],
             &[one.clone(), ranking.clone(), ("weight", Field::Number(2))],

@@ -42,7 +42,7 @@ impl<'de> Deserialize<'de> for Source {
 pub struct Dimension {
     /// Its name in requests and responses.
     pub name: String,
-    /// Its values. Whoever has none of them is counted as unknown.
+    /// Its values. A voter with none of them is counted as unknown.
     pub values: Vec<String>,
     /// Who says a voter's value.
     pub from: Source,

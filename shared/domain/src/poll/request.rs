@@ -3,6 +3,10 @@
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser::SerializeMap};
 use sha2::{Digest, Sha256};
 
+pub use super::valid::{
+    LABEL_CHARS_MAX, OPTIONS_MIN, PEAK_VOTES_PER_SECOND_DEFAULT, PEAK_VOTES_PER_SECOND_MAX, QUESTION_CHARS_MAX,
+    SEATS_MAX,
+};
 use super::{
     Kind, Poll, PollSpec, Rules, Settings,
     spec::{MIN_CELL_DEFAULT, SentSettings},
@@ -16,19 +20,6 @@ use crate::{
     tenant::Tenant,
     time::Timestamp,
 };
-
-/// The fewest options in a poll.
-pub const OPTIONS_MIN: usize = 2;
-/// The most characters in a question.
-pub const QUESTION_CHARS_MAX: usize = 500;
-/// The most characters in a label.
-pub const LABEL_CHARS_MAX: usize = 200;
-/// The highest peak a poll may announce, in votes a second.
-pub const PEAK_VOTES_PER_SECOND_MAX: u32 = 250_000;
-/// The most options that can win a ranked poll.
-pub const SEATS_MAX: usize = 20;
-/// The peak if none is announced, in votes a second.
-pub const PEAK_VOTES_PER_SECOND_DEFAULT: u32 = 1_000;
 
 /// The body of `POST /v1/polls` as sent: the types are right, nothing else is checked.
 #[derive(Clone, Debug)]

@@ -6,10 +6,6 @@ use landslide_text::{likeness, normalise};
 
 use super::{
     Dimension, Kind, Rules, Source,
-    request::{
-        LABEL_CHARS_MAX, OPTIONS_MIN, PEAK_VOTES_PER_SECOND_DEFAULT, PEAK_VOTES_PER_SECOND_MAX, QUESTION_CHARS_MAX,
-        SEATS_MAX,
-    },
     spec::{Correct, SentSettings},
 };
 use crate::{
@@ -20,6 +16,18 @@ use crate::{
     method::Method,
 };
 
+/// The fewest options in a poll.
+pub const OPTIONS_MIN: usize = 2;
+/// The most characters in a question.
+pub const QUESTION_CHARS_MAX: usize = 500;
+/// The most characters in a label.
+pub const LABEL_CHARS_MAX: usize = 200;
+/// The highest peak a poll may announce, in votes a second.
+pub const PEAK_VOTES_PER_SECOND_MAX: u32 = 250_000;
+/// The most options that can win a ranked poll.
+pub const SEATS_MAX: usize = 20;
+/// The peak if none is announced, in votes a second.
+pub const PEAK_VOTES_PER_SECOND_DEFAULT: u32 = 1_000;
 /// The most cells of a poll: what its segments, its series and its ratings are counted in.
 pub const CELLS_MAX: usize = 20_000;
 /// The most characters in a dimension's name.
@@ -205,7 +213,7 @@ fn correct(kind: Kind, given: Option<Correct>, options: usize, errors: &mut Erro
         Ok(correct) => Some(Correct(correct.iter().map(u64::from).collect())),
         Err(fault) => {
             let pointer = fault.pointer.replacen("/choices", "/correct", 1);
-            error(errors, &pointer, fault.detail.replace("the poll takes", "such a poll has"));
+            error(errors, &pointer, fault.detail.replace("the poll takes", "a quiz of this kind has"));
             None
         }
     }

@@ -163,10 +163,13 @@ fn add_rankings(assembled: &mut Assembled, rules: &Rules, entries: &Entries) {
         Some((method.name(), count))
     };
     assembled.counts = Method::ALL.into_iter().filter_map(count).collect();
-    let whole = |number: &u64| i64::try_from(*number).unwrap_or(i64::MAX);
-    assembled.ballots = whole(&summary.ballots);
-    assembled.votes = summary.first_choices.iter().map(whole).collect();
+    assembled.ballots = whole(summary.ballots);
+    assembled.votes = summary.first_choices.iter().copied().map(whole).collect();
     assembled.summary = Some(summary);
+}
+
+fn whole(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
 }
 
 /// What people wrote, and what a quiz's ballots are worth.

@@ -155,7 +155,7 @@ mod tests {
             &[(choices(0), 2, 7, 3), (choices(1), 2, 8, 1), (choices(1), 0, 8, 2), (choices(0), 1, 9, -1)],
         );
         let region = vec![row(2, &[0, 2]), row(-1, &[-1, 0]), row(4, &[3, 1])];
-        assert_eq!(cells.segments, [region.clone()]);
+        assert_eq!(cells.segments, std::slice::from_ref(&region));
         let slots = [(7, row(3, &[3, 0])), (8, row(3, &[0, 3])), (9, row(-1, &[-1, 0]))];
         assert_eq!((cells.slots, cells.levels), (BTreeMap::from(slots), vec![]));
         assert_eq!(region.iter().map(Row::is_settling).collect::<Vec<_>>(), [false, true, false]);

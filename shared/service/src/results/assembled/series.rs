@@ -110,7 +110,7 @@ impl AssembledPoll {
 fn slots_per_point(query: &SeriesQuery, width: SlotWidth) -> Result<usize, Error> {
     let slot_seconds = width.millis() / 1_000;
     let step = query.step_seconds.unwrap_or(slot_seconds);
-    if step == 0 || step % slot_seconds != 0 {
+    if step == 0 || !step.is_multiple_of(slot_seconds) {
         let name = shortened(step.to_string(), 20);
         let detail = format!("The query's step of {name} s is no multiple of the poll's slots of {slot_seconds} s.");
         return Err(Error::NoSuchCount(detail));
