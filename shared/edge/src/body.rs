@@ -79,6 +79,10 @@ fn in_plain_words(error: &serde_json::Error) -> String {
 fn in_words_of_json(expected: &str) -> &str {
     match expected {
         "u8" | "u16" | "u32" | "u64" | "usize" => "a whole number that is not negative",
+        "i8" => "a whole number from -128 to 127",
+        "i64" => "a whole number",
+        "a boolean" => "true or false",
+        "a map" => "an object",
         "a string" => "text",
         "a sequence" => "a list",
         _ if expected.starts_with("struct ") => "an object",

@@ -125,8 +125,11 @@ fn what_is_wrong_is_said_in_words_of_json_without_what_was_sent() {
         ("\"max_choices\":1.5", number),
         ("\"max_choices\":\"a, expected u64 at line 1 column 2\"", number),
         ("\"question\":7", "must be text"),
+        ("\"series\":\"secret\"", "must be true or false"),
+        ("\"scale\":{\"min\":200,\"max\":1}", "must be a whole number from -128 to 127"),
+        ("\"scale\":\"secret\"", "must be an object"),
         ("\"options\":{\"secret\":1}", "must be a list"),
-        ("\"kind\":\"`secret`, expected `x`\"", "must be one of `single`, `multiple`, `ranked`"),
+        ("\"kind\":\"`secret`, expected `x`\"", "must be one of `single`, `multiple`, `ranked`, `rating`, `text`"),
         ("\"opens_at\":\"secret\"", "is not a time of RFC 3339, such as 2026-11-24T20:15:00Z"),
         ("\"question\":\"Q\",\"question\":\"R\"", "is there twice"),
     ] {

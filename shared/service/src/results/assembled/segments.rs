@@ -122,3 +122,60 @@ fn no_such(by: &str, dimensions: &[Dimension]) -> Error {
         names => format!("The poll has no dimension {by:?}. It has {}.", names.join(", ")),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use landslide_aws::store::{Assembled, AssembledSnapshot};
+    use landslide_domain::testing::{at, poll_asked_for};
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    /// A poll whose regions say this, and what others are shown of it.
+    fn poll(from: &str, rows: &Value) -> AssembledPoll {
+        let region = json!({"name": "region", "values": ["north", "south"], "from": from});
+        let body = json!({"question": "Q", "options": ["a", "b"], "segments": [region]});
+        let moving = json!({"row": rows[1], "moved_at": at(1)});
+        let document = json!({"ballots": 9, "votes": [9, 0], "as_of": at(77), "seats": 1, "summary": null, "counts": {},
+            "unavailable": null, "cells": {"segments": [rows], "slots": {}, "levels": []},
+            "blurred": [{"rows": [null, moving, null], "others": {"row": rows[2], "moved_at": at(1)}}]});
+        let assembled = Assembled { generation: 1, versions: vec![1], document: document.to_string() };
+        let snapshot =
+            AssembledSnapshot { poll: poll_asked_for(body, at(0)).unwrap(), assembled: Some(assembled), lease_until: None };
+        AssembledPoll::new(snapshot, at(99)).unwrap()
+    }
+
+    fn shown(poll: &AssembledPoll, is_own: bool) -> Value {
+        serde_json::from_str(&poll.segments(None, is_own).unwrap()).unwrap()
+    }
+
+    fn some_rows() -> Value {
+        let row = |votes: [i64; 2]| json!({"ballots": votes[0] + votes[1], "columns": votes});
+        json!([row([1, 0]), row([6, 0]), row([-1, 3])])
+    }
+
+    #[test]
+    fn the_tenant_sees_rows_as_they_are_and_none_below_zero() {
+        let own = shown(&poll("vote", &some_rows()), true);
+        let row = |value: Value, votes: [i64; 2], ballots: i64| json!({"value": value, "ballots": ballots, "votes": votes});
+        let rows = json!([row(Value::Null, [1, 0], 1), row(json!("north"), [6, 0], 6), row(json!("south"), [0, 3], 2)]);
+        assert_eq!((&own["rows"], &own["ballots"], &own["settling"]), (&rows, &json!(9), &json!(true)));
+        assert_eq!((&own["blurred"], &own["others"], &own["as_of"]), (&json!(false), &Value::Null, &json!(at(77))));
+    }
+
+    #[test]
+    fn others_see_blurred_rows_and_so_does_the_tenant_where_a_claim_says_whose_they_are() {
+        let others = shown(&poll("vote", &some_rows()), false);
+        assert_eq!(others["rows"], json!([{"value": "north", "ballots": 6, "votes": [6, 0]}]));
+        assert_eq!((&others["others"]["ballots"], &others["ballots"]), (&json!(2), &json!(8)), "the parts' sum");
+        assert_eq!(others["as_of"], json!(at(77).minute()));
+        assert_eq!(shown(&poll("claim:region", &some_rows()), true), shown(&poll("claim:region", &some_rows()), false));
+    }
+
+    #[test]
+    fn a_dimension_that_is_none_is_refused_and_the_others_are_named() {
+        let refused = poll("vote", &some_rows()).segments(Some("age"), true).unwrap_err();
+        let said = "The poll has no dimension \"age\". It has region.";
+        assert_eq!(refused, Error::NoSuchCount(said.to_owned()));
+    }
+}

@@ -117,3 +117,66 @@ fn slots_per_point(query: &SeriesQuery, width: SlotWidth) -> Result<usize, Error
     }
     Ok(usize::try_from(step / slot_seconds).unwrap_or(usize::MAX))
 }
+
+#[cfg(test)]
+mod tests {
+    use landslide_aws::store::{Assembled, AssembledSnapshot};
+    use landslide_domain::testing::{at, poll_asked_for};
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    /// A poll of an hour with votes in its first, second and fifth minute.
+    fn poll() -> AssembledPoll {
+        let body = json!({"question": "Q", "options": ["a", "b"], "series": true, "closes_at": at(3_600)});
+        let row = |votes: [i64; 2]| json!({"ballots": votes[0] + votes[1], "columns": votes});
+        let slots = json!({"0": row([3, 0]), "1": row([0, 2]), "4": row([1, -1])});
+        let document = json!({"ballots": 5, "votes": [4, 1], "as_of": at(250), "seats": 1, "summary": null, "counts": {},
+            "unavailable": null, "cells": {"segments": [], "slots": slots, "levels": []}, "blurred": []});
+        let assembled = Assembled { generation: 1, versions: vec![1], document: document.to_string() };
+        let snapshot =
+            AssembledSnapshot { poll: poll_asked_for(body, at(0)).unwrap(), assembled: Some(assembled), lease_until: None };
+        AssembledPoll::new(snapshot, at(300)).unwrap()
+    }
+
+    fn points(query: &SeriesQuery) -> Vec<(u64, i64)> {
+        let shown: Value = serde_json::from_str(&poll().series(query).unwrap()).unwrap();
+        let points = shown["points"].as_array().unwrap().iter();
+        let points: Vec<(u64, i64)> = points
+            .map(|point| {
+                let at_ms = Timestamp::parse(point["at"].as_str().unwrap()).unwrap().as_millis();
+                ((at_ms - at(0).as_millis()) / 1_000, point["ballots"].as_i64().unwrap())
+            })
+            .collect();
+        assert_eq!(shown["ballots"], points.iter().map(|(_, ballots)| ballots).sum::<i64>(), "the parts sum to the total");
+        points
+    }
+
+    #[test]
+    fn all_slots_until_the_newest_vote_are_points() {
+        let all = SeriesQuery::default();
+        assert_eq!(points(&all), [(0, 3), (60, 2), (120, 0), (180, 0), (240, 0)]);
+        let shown: Value = serde_json::from_str(&poll().series(&all).unwrap()).unwrap();
+        assert_eq!((&shown["slot"], &shown["step_seconds"], &shown["settling"]), (&json!("minute"), &json!(60), &json!(true)));
+        assert_eq!(shown["points"][4]["votes"], json!([1, 0]), "none below zero");
+    }
+
+    #[test]
+    fn a_part_may_be_asked_for_in_wider_steps() {
+        let step = |seconds| SeriesQuery { step_seconds: Some(seconds), ..SeriesQuery::default() };
+        assert_eq!(points(&step(120)), [(0, 5), (120, 0), (240, 0)]);
+        assert_eq!(points(&step(60_000)), [(0, 5)]);
+        let part = SeriesQuery { from: Some(at(60)), to: Some(at(121)), ..SeriesQuery::default() };
+        assert_eq!(points(&part), [(60, 2), (120, 0)]);
+        let outside = SeriesQuery { from: Some(at(9_999)), ..SeriesQuery::default() };
+        assert_eq!(points(&outside), []);
+    }
+
+    #[test]
+    fn a_step_between_slots_is_refused() {
+        for step in [1, 90] {
+            let query = SeriesQuery { step_seconds: Some(step), ..SeriesQuery::default() };
+            assert!(matches!(poll().series(&query), Err(Error::NoSuchCount(_))), "{step}");
+        }
+    }
+}
