@@ -3,11 +3,7 @@
 use std::rc::Rc;
 
 use landslide_counting::tallies::rebuild::LANDED_MS;
-use landslide_domain::{
-    poll::{Kind, Poll},
-    tally::COUNTABLE_AGE_MS,
-    time::DAY_MS,
-};
+use landslide_domain::{poll::Poll, tally::COUNTABLE_AGE_MS, time::DAY_MS};
 
 use crate::{
     actors::{entry_readers, operator, owners, readers, voters::Person},
@@ -87,7 +83,7 @@ fn begin(world: &Rc<World>, cloud: &Rc<Cloud>, polls: &[Rc<Poll>]) {
     for poll in polls {
         world.executor.spawn(readers::look(cloud.clone(), poll.clone()));
     }
-    for poll in polls.iter().filter(|poll| poll.rules.settings.spec.kind == Kind::Ranked) {
+    for poll in polls.iter().filter(|poll| !poll.rules.settings.spec.has_plain_votes()) {
         world.executor.spawn(entry_readers::read(cloud.clone(), poll.clone()));
         world.executor.spawn(operator::sweep_now_and_then(cloud.clone(), poll.clone()));
         if world.scenario.loses_runs {
@@ -200,12 +196,14 @@ fn report(world: &World) -> Report {
             ("throttles of partitions", numbers.partition_throttles.get()),
             ("flushes", numbers.flushes.get()),
             ("spills", numbers.spills.get()),
-            ("runs with ranked polls", u64::from(world.scenario.is_ranked)),
+            ("runs with polls whose votes have entries", u64::from(world.scenario.has_entries)),
             ("rows of runs written", numbers.run_rows.get()),
             ("merges of runs", numbers.merges.get()),
+            ("merges that folded texts", numbers.folds.get()),
             ("sweeps of lanes", numbers.sweeps.get()),
             ("rows of runs deleted by hand", numbers.lost_rows.get()),
-            ("lanes that dropped their entries", numbers.dropped.get()),
+            ("HEADs deleted by hand", numbers.lost_heads.get()),
+            ("multisets that lanes dropped", numbers.dropped.get()),
             ("readings of a lane's entries", numbers.readings.get()),
             ("times that these began again", numbers.begun_again.get()),
             ("doublings of a poll's lanes", numbers.doublings.get()),
