@@ -146,6 +146,11 @@ impl Shape {
         self.series.map(|(start, width_ms)| (cast_at.saturating_sub(start) / width_ms).min(1_499) as u16)
     }
 
+    /// Whether a ballot is what was asked for, with the values of the request's claims.
+    pub fn is_as_asked(&self, written: Option<&Ballot>, asked: Option<&Ballot>) -> bool {
+        written.map(said) == asked.map(said)
+    }
+
     /// Whether a voter says the same by both ballots.
     pub fn says_the_same(&self, one: Option<&Ballot>, other: Option<&Ballot>) -> bool {
         let (Some(one), Some(other)) = (one, other) else { return one.is_none() && other.is_none() };

@@ -41,6 +41,8 @@ const SOON_MS: u64 = 7_000;
 const PAUSED_MS: u64 = 25_000;
 /// How long before a pause begins an owner asks for its end in the last moment, in milliseconds.
 const JUST_MS: u64 = 1_500;
+/// The claim by which some polls count.
+pub const CLAIM: &str = "region";
 /// How often an owner tries again.
 const TRIES_MAX: u64 = 5;
 /// The longest pause before the next try, in milliseconds.
@@ -109,9 +111,14 @@ fn make_full(world: &World, body: &mut Value) {
     body["peak_votes_per_second"] = json!(1 + peak(world) / weight);
 }
 
+/// A dimension's value, from 1 on.
+pub fn value(place: u8) -> String {
+    format!("Value {place}")
+}
+
 fn dimension(world: &World, number: u64) -> Value {
-    let values: Vec<String> = (0..2 + world.draw(3)).map(|value| format!("Value {value}")).collect();
-    let from = if world.once_in(4) { "claim:region" } else { "vote" };
+    let values: Vec<String> = (1..=2 + world.draw_index(3) as u8).map(value).collect();
+    let from = if world.once_in(3) { format!("claim:{CLAIM}") } else { "vote".to_owned() };
     json!({"name": format!("dimension_{number}"), "values": values, "from": from})
 }
 

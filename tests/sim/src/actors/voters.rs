@@ -18,6 +18,7 @@ use landslide_domain::{
 use landslide_service::votes::{StandingVote, Wish};
 
 use crate::{
+    actors::owners,
     cloud::Cloud,
     events::{Event, VoterTold},
     facts::Voter,
@@ -34,6 +35,9 @@ const RETRY_PAUSE_MS: u64 = 4_000;
 const WISH_PAUSE_MS: u64 = 10_000;
 /// How near to its closing or opening some of a poll's voters come, in milliseconds.
 const RUSH_MS: u64 = 3_000;
+
+/// How many values a claim has among voters. Not all of them are a dimension's.
+const CLAIM_VALUES: u64 = 4;
 
 /// One who votes in one poll.
 pub struct Person {
@@ -187,6 +191,29 @@ impl Person {
         Answer::stored(&text).expect("an answer")
     }
 
+    /// A value of the claim by which polls count; 0: none. Each request may come with another token.
+    fn some_claim(&self) -> u8 {
+        let has_any = self.spec().segments.iter().any(|dimension| dimension.from != Source::Vote);
+        if has_any { self.cloud.world.draw(CLAIM_VALUES + 1) as u8 } else { 0 }
+    }
+
+    fn caller_with(&self, value: u8) -> Caller {
+        let claim = (value > 0).then(|| (owners::CLAIM.to_owned(), owners::value(value)));
+        Caller { claims: claim.into_iter().collect(), ..self.caller.clone() }
+    }
+
+    /// A ballot as it is stored where the voter's token has this value.
+    fn with_claim(&self, ballot: &Ballot, value: u8) -> Ballot {
+        let Ballot::Full(full) = ballot else { return ballot.clone() };
+        let place = |(dimension, place): (&Dimension, &u8)| match dimension.from {
+            Source::Vote => *place,
+            Source::Claim(_) if usize::from(value) <= dimension.values.len() => value,
+            Source::Claim(_) => 0,
+        };
+        let places: Vec<u8> = self.spec().segments.iter().zip(full.segments.as_slice()).map(place).collect();
+        Ballot::new(full.content.clone(), Segments::of_places(&places).expect("places in dimensions"), None)
+    }
+
     /// A place in each dimension that the voter says; now and then none.
     fn some_segments(&self) -> Segments {
         let world = &self.cloud.world;
@@ -203,10 +230,13 @@ impl Person {
     async fn ask(&self, ballot: Option<&Ballot>, over: Option<u64>) {
         let world = &self.cloud.world;
         let tries = 1 + world.draw(TRIES_MAX);
+        let value = self.some_claim();
+        let asked = ballot.map(|ballot| self.with_claim(ballot, value));
+        let caller = self.caller_with(value);
         for _ in 0..tries {
             let began = world.executor.now_ms();
             let before = world.ledger().standing(&self.voter);
-            let (id, caller) = (self.poll.rules.settings.poll_id.clone(), self.caller.clone());
+            let (id, caller) = (self.poll.rules.settings.poll_id.clone(), caller.clone());
             let only_over = over.map(|revision| Revisions::Of(vec![revision.to_string()]));
             let wish = ballot.map_or(Wish::Retract, |ballot| Wish::Cast(self.sent(ballot)));
             let request = self
@@ -221,7 +251,7 @@ impl Person {
                     let (voter, answer) = (&self.voter, answer.as_ref());
                     world.observe(&Event::VoterTold(VoterTold {
                         voter,
-                        asked: ballot.cloned(),
+                        asked: asked.clone(),
                         over,
                         time,
                         before,

@@ -62,6 +62,9 @@ fn check_standing(ledger: &Ledger, told: &VoterTold<'_>, standing: &StandingVote
     if !is_as_told || !shape.says_the_same(vote.ballot.as_ref(), asked.as_ref()) {
         found(format!("{voter:?} asked for {asked:?}, was told {standing:?}, stored is {stored:?}"));
     }
+    if standing.is_new && !shape.is_as_asked(vote.ballot.as_ref(), asked.as_ref()) {
+        found(format!("{voter:?} asked for {asked:?}, and {standing:?} was written"));
+    }
     if let Some(before) = before
         && standing.is_new
         && number == before.number + 1
