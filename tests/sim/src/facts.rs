@@ -44,6 +44,14 @@ pub struct Revision {
 }
 
 impl Revision {
+    /// Its places in the poll's dimensions.
+    pub fn places(&self) -> &[u8] {
+        match &self.ballot {
+            Some(Ballot::Full(full)) => full.segments.as_slice(),
+            _ => &[],
+        }
+    }
+
     /// The slot of the series that it is counted in.
     pub fn slot(&self) -> Option<u16> {
         match &self.ballot {

@@ -27,6 +27,8 @@ const NOT_WISHED: [&str; 5] = ["revision", "options_revision", "lanes", "lanes_d
 #[derive(Default)]
 pub struct Ledger {
     votes: u64,
+    moved_segments: u64,
+    moved_slots: u64,
     polls: BTreeMap<String, PollLedger>,
     /// How often each revision was counted, lane by lane.
     counted: BTreeMap<String, FxHashMap<VoterRevision, u32>>,
@@ -85,7 +87,13 @@ impl Ledger {
             Event::OptionsWritten { poll, labels, by } => self.poll_mut(poll).options_written(labels, by),
             Event::VoteWritten { poll, voter, ref revision } => {
                 self.votes += 1;
-                self.poll_mut(poll).voters.entry(voter).or_default().push(revision.clone());
+                let revisions = self.poll_mut(poll).voters.entry(voter).or_default();
+                let former = revisions.last().cloned();
+                revisions.push(revision.clone());
+                if let Some(former) = former.filter(|former| former.ballot.is_some() && revision.ballot.is_some()) {
+                    self.moved_segments += u64::from(former.places() != revision.places());
+                    self.moved_slots += u64::from(former.slot() != revision.slot());
+                }
             }
             Event::HeadWritten { former, head } => self.head_written(former, head),
             Event::CountWritten { count, .. } if LaneEntries::are_in(count) => {
@@ -154,6 +162,11 @@ impl Ledger {
     /// How many votes were stored, every revision.
     pub fn votes(&self) -> u64 {
         self.votes
+    }
+
+    /// How many votes moved to another segment, and to another slot.
+    pub fn moved(&self) -> (u64, u64) {
+        (self.moved_segments, self.moved_slots)
     }
 
     /// A poll, if any of it was ever written.

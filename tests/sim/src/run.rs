@@ -11,6 +11,7 @@ use crate::{
     cloud::Cloud,
     event_sources,
     events::{Drained, Event},
+    facts::Shape,
     faults::{Fault, SKEW_MS},
     item::Item,
     models::account::Account,
@@ -181,13 +182,16 @@ fn check(cloud: &Rc<Cloud>) {
 
 fn report(world: &World) -> Report {
     let numbers = &world.numbers;
+    let ledger = world.ledger();
+    let polls = |is: &dyn Fn(&Shape) -> bool| ledger.polls().filter(|(_, poll)| is(&poll.shape)).count() as u64;
+    let (moved_segments, moved_slots) = ledger.moved();
     let mut faults = world.faults.counts();
     faults[Fault::Crash as usize] = world.executor.drops();
     faults[Fault::HoldUp as usize] = world.executor.hold_ups();
     Report {
         verdict: world.verdict(),
         numbers: vec![
-            ("votes", world.ledger().votes()),
+            ("votes", ledger.votes()),
             ("requests", numbers.requests.get()),
             ("timeouts", numbers.timeouts.get()),
             ("throttled invocations", numbers.throttled.get()),
@@ -197,6 +201,16 @@ fn report(world: &World) -> Report {
             ("flushes", numbers.flushes.get()),
             ("spills", numbers.spills.get()),
             ("runs with polls whose votes have entries", u64::from(world.scenario.has_entries)),
+            ("polls of rankings", polls(&|shape| shape.kind == "ranked")),
+            ("polls of ratings", polls(&|shape| shape.kind == "rating")),
+            ("polls of answers", polls(&|shape| shape.kind == "text")),
+            ("quizzes", polls(&|shape| shape.is_quiz)),
+            ("polls with write-ins", polls(&|shape| shape.has_write_ins)),
+            ("polls with segments", polls(&|shape| !shape.dimensions.is_empty())),
+            ("polls with segments by a claim", polls(&|shape| shape.dimensions.contains(&false))),
+            ("polls with a series", polls(&|shape| shape.series.is_some())),
+            ("votes that moved to another segment", moved_segments),
+            ("votes that moved to another slot", moved_slots),
             ("rows of runs written", numbers.run_rows.get()),
             ("merges of runs", numbers.merges.get()),
             ("merges that folded texts", numbers.folds.get()),

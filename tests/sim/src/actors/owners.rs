@@ -87,7 +87,8 @@ pub fn draw_poll(world: &World, number: usize) -> Poll {
 
 /// Makes a poll one whose votes have entries: of any kind, broken down or not.
 fn make_full(world: &World, body: &mut Value) {
-    let kind = world.draw(6);
+    // Texts and write-ins more often: of all merges, theirs alone fold.
+    let kind = [0, 1, 2, 2, 3, 4, 4, 5][world.draw_index(8)];
     match kind {
         0 => body["kind"] = json!("ranked"),
         1 => {
@@ -107,7 +108,7 @@ fn make_full(world: &World, body: &mut Value) {
     // By minutes, of which a run has some, or by days, of which there would be too many for levels.
     body["series"] = json!(world.once_in(2) && (kind != 1 || !body["closes_at"].is_null()));
     // Fewer of them are as much work.
-    let weight = [2, 2, 8, 2, 4, 2][kind as usize];
+    let weight = [2, 2, 8, 2, 4, 2][kind];
     body["peak_votes_per_second"] = json!(1 + peak(world) / weight);
 }
 
