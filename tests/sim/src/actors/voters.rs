@@ -187,7 +187,7 @@ impl Person {
 
     fn some_answer(&self) -> Answer {
         let thought = self.some_thought();
-        let text = if thought % 3 == 0 { format!("\u{e9} {thought:x}") } else { format!("{thought:x}") };
+        let text = if thought.is_multiple_of(3) { format!("\u{e9} {thought:x}") } else { format!("{thought:x}") };
         Answer::stored(&text).expect("an answer")
     }
 
