@@ -209,6 +209,11 @@ impl Ledger {
         self.tampered.contains(lane)
     }
 
+    /// Whether someone deleted a lane's HEAD by hand, so that it begins again.
+    pub fn is_headless(&self, lane: &str) -> bool {
+        self.headless.contains(lane)
+    }
+
     /// Whether an operator rebuilds a lane's counts.
     pub fn is_sealed(&self, lane: &str) -> bool {
         self.sealed.contains(lane)
