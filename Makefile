@@ -58,6 +58,8 @@ CARGO_FLAGS := --profile fast
 # takes twice as long to build, and a quarter less to run.
 SIM_FLAGS := $(foreach crate,landslide-aws landslide-counting landslide-domain landslide-edge landslide-identity landslide-service landslide-stream relay-votes tally-votes,--config profile.fast.package.$(crate).opt-level=3) \
 	$(foreach crate,landslide-capacity landslide-sim,--config profile.fast.package.$(crate).codegen-units=1)
+# How long the simulation keeps memory that it frees: the next run needs as much.
+KEEP_MS := 10000
 CARGO_MUTANTS := 27.1.0
 # Of `mutants`: some fill the memory without end, which is to end the test and not the machine.
 MUTANT_KB_MAX := 4194304
@@ -152,7 +154,7 @@ test-api: ## schemathesis: every operation by examples, at its edges, at random 
 ## --- simulation and mutants
 
 sim: ## the real code over models of AWS, seed by seed, under faults (SEEDS=2000 SEED_START=1, or SEED='17 voters=3')
-	cargo run --quiet $(CARGO_FLAGS) $(SIM_FLAGS) --bin landslide-sim -- --seeds $(SEEDS) --start $(SEED_START) $(if $(SEED),--seed '$(SEED)')
+	MIMALLOC_PURGE_DELAY=$(KEEP_MS) cargo run --quiet $(CARGO_FLAGS) $(SIM_FLAGS) --bin landslide-sim -- --seeds $(SEEDS) --start $(SEED_START) $(if $(SEED),--seed '$(SEED)')
 
 sim-mutants: ## breaks the product on purpose, one patch at a time; the simulation has to notice each
 	python3 -B tests/sim/mutants.py --seeds $(SEEDS) --start $(SEED_START)

@@ -1,7 +1,8 @@
 """Shows that the simulation can fail: breaks the product, one patch of `mutants/` after the other, and runs it.
 
-Each patch is applied to a copy of the checkout in `target/mutants`, built into the shared `target` and run over the
-seeds that `make sim` runs. One that is not caught, does not apply or does not build fails the whole.
+Each patch is applied to a copy of the checkout in `target/mutants`, built there and run over the seeds that `make sim`
+runs. The copy has a target of its own: cargo can't tell its packages from the checkout's, and would take what one built
+for the other's. One that is not caught, does not apply or does not build fails the whole.
 """
 
 import argparse
@@ -16,6 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PATCHES = ROOT / "tests/sim/mutants"
 WORK = ROOT / "target/mutants"
 TREE = WORK / "tree"
+TARGET = WORK / "target"
 
 
 def main() -> int:
@@ -59,7 +61,7 @@ def copy_checkout() -> None:
 def try_mutant(patch: Path, seeds: int, start: int) -> bool:
     apply(patch)
     try:
-        outcome = run(build(patch.stem), seeds, start)
+        outcome = run(build(), seeds, start)
     finally:
         apply(patch, "--reverse")
     failed = re.search(r"^seed (\d+) breaks a promise: .*\n +(.*)", outcome, re.MULTILINE)
@@ -75,12 +77,10 @@ def apply(patch: Path, *flags: str) -> None:
     git("apply", "--whitespace=nowarn", *flags, str(patch), cwd=TREE)
 
 
-def build(name: str) -> Path:
+def build() -> Path:
     command = ["cargo", "build", "--quiet", "--profile", "fast", "--bin", "landslide-sim"]
-    run_command(command, cwd=TREE, env=os.environ | {"CARGO_TARGET_DIR": str(ROOT / "target")})
-    binary = WORK / "landslide-sim"
-    shutil.copy2(ROOT / "target/fast/landslide-sim", binary)
-    return binary
+    run_command(command, cwd=TREE, env=os.environ | {"CARGO_TARGET_DIR": str(TARGET)})
+    return TARGET / "fast/landslide-sim"
 
 
 def run(binary: Path, seeds: int, start: int) -> str:

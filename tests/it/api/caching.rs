@@ -30,6 +30,10 @@ const OPERATIONS: &[(&str, Method, &str, &str)] = &[
     ("retractVote", Method::DELETE, "/v1/polls/{poll_id}/votes/mine", PRIVATE),
     ("getResults", Method::GET, "/v1/polls/{poll_id}/results", "public, max-age=1"),
     ("getMyResults", Method::GET, "/v1/polls/{poll_id}/results/mine", PRIVATE),
+    ("getSegments", Method::GET, "/v1/polls/{poll_id}/results/segments", "public, max-age=1"),
+    ("getMySegments", Method::GET, "/v1/polls/{poll_id}/results/mine/segments", PRIVATE),
+    ("getSeries", Method::GET, "/v1/polls/{poll_id}/results/series", "public, max-age=1"),
+    ("getMySeries", Method::GET, "/v1/polls/{poll_id}/results/mine/series", PRIVATE),
     ("createView", Method::POST, "/v1/polls/{poll_id}/views", PRIVATE),
     ("listViews", Method::GET, "/v1/polls/{poll_id}/views", PRIVATE),
     ("deleteView", Method::DELETE, "/v1/polls/{poll_id}/views/{id}", PRIVATE),
@@ -46,6 +50,8 @@ const OPERATIONS: &[(&str, Method, &str, &str)] = &[
 const OUT_OF_REACH: &[(&str, u16)] = &[
     ("getPoll", 400),
     ("getVote", 400),
+    ("getSegments", 400),
+    ("getMySegments", 400),
     ("withdrawOffer", 400),
     ("listViews", 400),
     ("deleteView", 400),
@@ -141,6 +147,13 @@ fn colours_with(fields: Value) -> Value {
     body
 }
 
+/// The same fields, with segments and a series.
+fn broken_down(mut fields: Value) -> Value {
+    fields["segments"] = json!([{"name": "region", "values": ["North", "South"], "from": "vote"}]);
+    fields["series"] = json!(true);
+    fields
+}
+
 /// A tenant that a poll may be offered to.
 const TENANT: &str = r#"{"issuer": "https://id.example.org", "kind": "organisation", "value": "acme"}"#;
 
@@ -177,8 +190,8 @@ impl Scene {
         let (owner, voter, stranger) = (app.account(&someone()), app.account(&someone()), app.account(&someone()));
         let poll = async |fields: Value| app.poll_of(&owner, colours_with(fields)).await;
         let scene = Self {
-            hidden: poll(json!({"results": "after_vote", "vote_change": "until_close"})).await,
-            accounts: poll(json!({"identity": "account"})).await,
+            hidden: poll(broken_down(json!({"results": "after_vote", "vote_change": "until_close"}))).await,
+            accounts: poll(broken_down(json!({"identity": "account"}))).await,
             closing: poll(json!({})).await,
             scheduled: poll(json!({"opens_at": in_ms(3_600_000)})).await,
             device: app.device().await,
@@ -278,6 +291,12 @@ fn steps(scene: &Scene) -> Vec<Step<'_>> {
         ("getResults", 200, accounts, None, &[], None),
         ("getResults", 304, accounts, None, &KNOWN, None),
         ("getMyResults", 304, hidden, as_owner, &KNOWN, None),
+        ("getSegments", 200, accounts, None, &[], None),
+        ("getSegments", 304, accounts, None, &KNOWN, None),
+        ("getMySegments", 304, hidden, as_owner, &KNOWN, None),
+        ("getSeries", 200, accounts, None, &[], None),
+        ("getSeries", 304, accounts, None, &KNOWN, None),
+        ("getMySeries", 304, hidden, as_owner, &KNOWN, None),
         ("registerDevice", 400, "", None, &JSON_ONLY, text("{\"id\":1}")),
         ("registerDevice", 413, "", None, &JSON_ONLY, large()),
         ("registerDevice", 415, "", None, &[], text("{}")),
@@ -302,6 +321,10 @@ async fn every_answer_of_every_operation_says_who_may_keep_it() {
     for operation in ["getResults", "getMyResults"] {
         let by_no_method = Extra { poll: &scene.accounts, query: "?method=none", ..as_owner() };
         assert_eq!(asker.ask(operation, by_no_method).await.status, 400);
+    }
+    for operation in ["getSeries", "getMySeries"] {
+        let by_no_step = Extra { poll: &scene.accounts, query: "?step=0", ..as_owner() };
+        assert_eq!(asker.ask(operation, by_no_step).await.status, 400);
     }
     for (create, delete, id) in [("createKey", "deleteKey", "key_id"), ("createView", "deleteView", "view_id")] {
         let asked = || Extra { poll: &scene.hidden, ..as_owner() };

@@ -36,7 +36,8 @@ async fn a_poll_of_question_and_options_has_the_defaults_of_the_contract() {
     let expected = json!({
         "poll_id": id, "status": "open", "question": "Best colour?",
         "options": [{"id": 0, "label": "Red"}, {"id": 1, "label": "Blue"}], "kind": "single", "max_choices": 1,
-        "seats": 1, "method": null,
+        "min_choices": 1, "write_in": false, "scale": null, "correct": null,
+        "seats": 1, "method": null, "segments": [], "min_cell": 5, "series": false,
         "opens_at": null, "closes_at": null, "identity": "device", "vote_change": "never", "results": "always",
         "peak_votes_per_second": 1000, "paused_from": null, "revision": 1, "created_at": null, "offered_to": null,
     });

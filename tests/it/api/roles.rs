@@ -12,14 +12,18 @@ use crate::support::{Answer, App, someone};
 const DOCUMENT: &str = include_str!("../../../infra/openapi.yaml");
 
 /// Routes that no member's role decides.
-const OTHERS: [(&str, Access); 7] = [
+const OTHERS: [(&str, Access); 11] = [
     ("getPoll", Access::Anyone),
     ("getResults", Access::Anyone),
+    ("getSegments", Access::Anyone),
+    ("getSeries", Access::Anyone),
     ("registerDevice", Access::Anyone),
     ("castVote", Access::Voters),
     ("getVote", Access::Voters),
     ("retractVote", Access::Voters),
     ("getMyResults", Access::VotersAndMembers),
+    ("getMySegments", Access::VotersAndMembers),
+    ("getMySeries", Access::VotersAndMembers),
 ];
 
 /// Who may call a route.
@@ -215,7 +219,9 @@ async fn each_caller_may_do_what_its_role_may_and_nothing_else() {
         for caller in &callers {
             // A poll of its own for each, as some routes change it.
             let owner = if caller.name == "account" { caller.token.as_deref().unwrap() } else { &of_organisation };
-            let poll = app.poll_of(owner, json!({"question": "Who?", "options": ["a", "b"]})).await;
+            let region = json!({"name": "region", "values": ["North", "South"], "from": "vote"});
+            let body = json!({"question": "Who?", "options": ["a", "b"], "segments": [region], "series": true});
+            let poll = app.poll_of(owner, body).await;
             let (verdict, answer) = ask(&app, route, &poll, caller).await;
             row += &format!("{:>14}", answer.status);
             let expected = accesses[&route.0].verdict(caller);

@@ -60,9 +60,9 @@ async fn choices_that_the_poll_does_not_take_are_refused_each_with_its_reason() 
         (vec![], "no option"),
         (vec![3], "option 3"),
         (vec![u64::MAX], "18446744073709551615"),
-        (vec![1, 1], "twice"),
+        (vec![1, 1], "option 1 again"),
         (vec![0, 1, 2], "at most 2"),
-        (vec![0; 1_000], "twice"),
+        (vec![0; 1_000], "option 0 again"),
     ] {
         let problem = assert_problem(&app.vote(&poll, &voter, &choices).await, 422, "invalid_choice");
         assert!(problem["detail"].as_str().unwrap().contains(reason), "{problem}");

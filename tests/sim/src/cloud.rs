@@ -183,7 +183,7 @@ impl Cloud {
 
     /// Whether a batch was relayed.
     pub async fn relayed(&self, batch: &[Record]) -> bool {
-        let records: Vec<&str> = batch.iter().map(|record| record.json.get()).collect();
+        let records: Vec<&str> = batch.iter().map(|record| &*record.json).collect();
         let event = format!(r#"{{"Records":[{}]}}"#, records.join(","));
         let event = StreamEvent::read(event.as_bytes()).expect("an event of the stream");
         let work = |app: Rc<RelayApp>, _| -> Work<bool> { Box::pin(async move { app.relay(event).await.is_ok() }) };

@@ -1,8 +1,12 @@
-//! A lane's entries as its items have them, read without the product's code.
+//! A lane's entries as its items have them, and a ballot's, read and written without the product's code.
 
 use std::collections::BTreeMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
+use landslide_domain::{
+    ballot::{Ballot, Content},
+    entries::{PerSet, Set},
+};
 
 use crate::item::{Item, number, text};
 
@@ -13,23 +17,29 @@ pub type RunName = (u64, u64);
 /// A row of a run: the run's name, and the row's place in it.
 pub type RunRow = (RunName, u16);
 
-/// The last level, of which a lane has one run at most.
+/// The last level, of which a multiset has one run at most.
 const LAST_LEVEL: u8 = 2;
+/// The attributes of HEAD and COUNT with entries.
+const ATTRIBUTES: PerSet<&str> = PerSet { cells: "cells", ballots: "entries" };
+/// Bytes for the bits of 100 options.
+const QUIZ_BYTES: usize = 13;
 
-/// The key of a ranking.
-pub fn key(ranking: &[u8]) -> Vec<u8> {
-    [b"r", ranking].concat()
-}
-
-/// The attribute `entries` of a HEAD or COUNT. Empty where there is none.
+/// A lane's entries as a HEAD or COUNT has them. Empty where there are none.
 #[derive(Clone, Debug, Default)]
 pub struct LaneEntries {
-    /// Those in the item itself.
-    pub near: Multiset,
-    /// The runs that it names.
-    pub runs: Vec<NamedRun>,
+    /// Those of each multiset.
+    pub kept: PerSet<Kept>,
     /// How often the lane was swept.
     pub sweeps: u64,
+}
+
+/// Entries of one multiset.
+#[derive(Clone, Debug, Default)]
+pub struct Kept {
+    /// Those in the item itself. `None` if they can't be read.
+    pub near: Option<Multiset>,
+    /// The runs that it names.
+    pub runs: Vec<NamedRun>,
     /// Why the lane has no entries any more.
     pub dropped: Option<String>,
 }
@@ -45,6 +55,8 @@ pub struct NamedRun {
     pub rows: u16,
     /// How many bytes these hold.
     pub bytes: u32,
+    /// By how much the count of any text may be wrong.
+    pub missed: u64,
 }
 
 impl NamedRun {
@@ -54,22 +66,22 @@ impl NamedRun {
     }
 }
 
-impl LaneEntries {
-    /// Those of an item.
-    pub fn of(item: &Item) -> Self {
-        let Some(entries) = item.get("entries") else { return Self::default() };
-        let map = entries.as_m().expect("a map");
-        Self {
-            near: multiset(bytes(&map["near"])),
-            runs: named_runs(bytes(&map["runs"])),
-            sweeps: number(map, "sweeps"),
-            dropped: map.contains_key("dropped").then(|| text(map, "dropped").to_owned()),
+impl Kept {
+    fn of(map: Option<&AttributeValue>) -> Self {
+        let Some(map) = map else { return Self { near: Some(Multiset::new()), ..Self::default() } };
+        let map = map.as_m().expect("a map");
+        let mut runs = named_runs(bytes(&map["runs"]));
+        let missed = map.get("missed").map_or(&[][..], |missed| missed.as_l().expect("a list"));
+        for (run, missed) in runs.iter_mut().zip(missed) {
+            run.missed = missed.as_n().expect("a number").parse().expect("a whole number");
         }
+        let dropped = map.contains_key("dropped").then(|| text(map, "dropped").to_owned());
+        Self { near: multiset(bytes(&map["near"])), runs, dropped }
     }
 
-    /// All rows that it names.
-    pub fn rows(&self) -> impl Iterator<Item = RunRow> {
-        self.runs.iter().flat_map(|run| run.rows())
+    /// Whether it has none.
+    pub fn is_empty(&self) -> bool {
+        self.runs.is_empty() && self.near.as_ref().is_none_or(Multiset::is_empty)
     }
 
     /// Whether it names more than one run of the last level.
@@ -77,31 +89,151 @@ impl LaneEntries {
         self.runs.iter().filter(|run| run.level == LAST_LEVEL).count() > 1
     }
 
-    /// Whether it has what a merge has written, and the one before did not have it.
-    pub fn is_merged_since(&self, former: &Self) -> bool {
-        self.runs.iter().any(|run| run.level > 0 && !former.runs.contains(run))
+    /// The run of a merge that the one before did not have.
+    pub fn merged_since(&self, former: &Self) -> Option<&NamedRun> {
+        self.runs.iter().find(|run| run.level > 0 && !former.runs.contains(run))
+    }
+
+    /// By how much the count of any text may be wrong.
+    pub fn missed(&self) -> u64 {
+        self.runs.iter().map(|run| run.missed).sum()
     }
 }
 
-/// Adds the entries in a run's bytes.
-pub fn add(sum: &mut Multiset, bytes: &[u8]) {
-    for (key, count) in multiset(bytes) {
-        let times = sum.entry(key).or_default();
-        *times += count;
+impl LaneEntries {
+    /// Whether a HEAD or COUNT has any attribute of entries.
+    pub fn are_in(item: &Item) -> bool {
+        Set::ALL.iter().any(|set| item.contains_key(*ATTRIBUTES.of(*set)))
+    }
+
+    /// Those of an item.
+    pub fn of(item: &Item) -> Self {
+        let of_lane = |name| item.get(ATTRIBUTES.ballots).map_or(0, |map| number(map.as_m().expect("a map"), name));
+        Self { kept: ATTRIBUTES.map(|_, name| Kept::of(item.get(name))), sweeps: of_lane("sweeps") }
+    }
+
+    /// All rows that it names.
+    pub fn rows(&self) -> impl Iterator<Item = RunRow> {
+        Set::ALL.into_iter().flat_map(|set| &self.kept.of(set).runs).flat_map(|run| run.rows())
+    }
+}
+
+/// Adds entries.
+pub fn add(sum: &mut Multiset, others: Multiset) {
+    for (key, count) in others {
+        *sum.entry(key).or_default() += count;
     }
     sum.retain(|_, count| *count != 0);
 }
 
-/// What rankings add up to: how many there are, and how many have each option first.
-pub fn counters_of<'a>(entries: impl IntoIterator<Item = (&'a [u8], i64)>) -> BTreeMap<String, i64> {
-    let mut sums = BTreeMap::new();
-    for (ranking, count) in entries {
-        for name in ["ballots".to_owned(), format!("o{}", ranking[0])] {
-            *sums.entry(name).or_default() += count;
-        }
+/// In place of a text, all that were folded. `None` for what is no text.
+pub fn folded(key: &[u8]) -> Option<Vec<u8>> {
+    (matches!(key[0], b't' | b'w') && key.len() > 1).then(|| vec![key[0]])
+}
+
+/// The keys that a ballot has in each multiset.
+pub fn keys_of(ballot: &Ballot) -> PerSet<Vec<Vec<u8>>> {
+    let Ballot::Full(full) = ballot else { return PerSet::default() };
+    let mut keys = PerSet::<Vec<Vec<u8>>>::default();
+    keys.ballots.extend(key_of(&full.content));
+    let columns = columns_of(&full.content);
+    let mut add_row = |row: Vec<u8>| {
+        keys.cells.extend(columns.iter().map(|column| [&row[..], column].concat()));
+        keys.cells.push(row);
+    };
+    for (dimension, place) in full.segments.as_slice().iter().enumerate() {
+        add_row(vec![b's', dimension as u8, *place]);
     }
-    sums.retain(|_, count| *count != 0);
-    sums
+    if let Some(slot) = full.slot {
+        add_row([&b"c"[..], &slot.number().to_be_bytes()].concat());
+    }
+    if matches!(full.content, Content::Ratings(_)) {
+        keys.cells.extend(columns.iter().map(|column| [b"l", &column[..]].concat()));
+    }
+    keys
+}
+
+fn key_of(content: &Content) -> Option<Vec<u8>> {
+    Some(match content {
+        Content::Choices(_) | Content::Ratings(_) => return None,
+        Content::Ranking(ranking) => [b"r", ranking.as_slice()].concat(),
+        Content::Quiz(choices) => [b"q", &choices.bits().to_be_bytes()[16 - QUIZ_BYTES..]].concat(),
+        Content::Text(text) => [b"t", text.as_str().as_bytes()].concat(),
+        Content::WriteIn(_, text) => [b"w", text.as_str().as_bytes()].concat(),
+    })
+}
+
+/// What a row counts of a ballot besides the ballot itself.
+fn columns_of(content: &Content) -> Vec<Vec<u8>> {
+    match content {
+        Content::Ratings(ratings) => ratings.iter().map(|rating| vec![rating.option, rating.value as u8]).collect(),
+        content => options_of(content).into_iter().map(|option| vec![option]).collect(),
+    }
+}
+
+/// The options that counters count.
+pub fn options_of(content: &Content) -> Vec<u8> {
+    match content {
+        Content::Choices(choices) | Content::Quiz(choices) | Content::WriteIn(Some(choices), _) => {
+            choices.iter().collect()
+        }
+        Content::Ranking(ranking) => vec![ranking.as_slice()[0]],
+        Content::Ratings(ratings) => ratings.iter().map(|rating| rating.option).collect(),
+        Content::WriteIn(None, _) | Content::Text(_) => Vec::new(),
+    }
+}
+
+/// What is counted together: all rankings, say, or all rows of a dimension.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Part {
+    /// Rankings.
+    Rankings,
+    /// Sets of a quiz.
+    Quiz,
+    /// Answers.
+    Texts,
+    /// Options that voters wrote.
+    WriteIns,
+    /// Ratings, without segments and slots.
+    Levels,
+    /// A dimension's rows.
+    Dimension(u8),
+    /// The rows of the series.
+    Series,
+}
+
+/// How many ballots a part has (`None`), and how many of each option.
+pub type Sums = BTreeMap<(Part, Option<u8>), i64>;
+
+/// Adds what entries say of a counter. `None` if a key is no ballot's.
+pub fn add_sums<'a>(sums: &mut Sums, entries: impl IntoIterator<Item = (&'a [u8], i64)>) -> Option<()> {
+    for (key, count) in entries {
+        let (part, option) = match key {
+            [b'r', first, ..] => {
+                *sums.entry((Part::Rankings, Some(*first))).or_default() += count;
+                (Part::Rankings, None)
+            }
+            [b'q', bits @ ..] if bits.len() == QUIZ_BYTES => {
+                let bits = bits.iter().fold(0u128, |bits, byte| bits << 8 | u128::from(*byte));
+                for option in (0..100).filter(|option| bits >> option & 1 == 1) {
+                    *sums.entry((Part::Quiz, Some(option))).or_default() += count;
+                }
+                (Part::Quiz, None)
+            }
+            [b't', ..] => (Part::Texts, None),
+            [b'w', ..] => (Part::WriteIns, None),
+            [b'l', option, _] => (Part::Levels, Some(*option)),
+            [b's', dimension, _] => (Part::Dimension(*dimension), None),
+            [b's', dimension, _, option] | [b's', dimension, _, option, _] => {
+                (Part::Dimension(*dimension), Some(*option))
+            }
+            [b'c', _, _] => (Part::Series, None),
+            [b'c', _, _, option] | [b'c', _, _, option, _] => (Part::Series, Some(*option)),
+            _ => return None,
+        };
+        *sums.entry((part, option)).or_default() += count;
+    }
+    Some(())
 }
 
 /// The row that a sort key names, if it is a run's.
@@ -134,33 +266,37 @@ fn named_runs(bytes: &[u8]) -> Vec<NamedRun> {
         level: run[16],
         rows: number(&run[17..19]) as u16,
         bytes: number(&run[19..]) as u32,
+        missed: 0,
     };
     runs.iter().map(read).collect()
 }
 
-/// Key by key: its length, the key, and the count, where 0, −1, 1, −2 … are written as 0, 1, 2, 3 …
-fn multiset(mut bytes: &[u8]) -> Multiset {
+/// Key by key: its length, the key, and the count, where 0, −1, 1, −2 … are written as 0, 1, 2, 3 … `None` if the bytes are
+/// cut short, or a key comes twice.
+pub fn multiset(mut bytes: &[u8]) -> Option<Multiset> {
     let mut entries = Multiset::new();
     while !bytes.is_empty() {
-        let length = number_of_seven_bits_a_byte(&mut bytes) as usize;
-        let (key, rest) = bytes.split_at(length);
+        let length = number_of_seven_bits_a_byte(&mut bytes)? as usize;
+        let (key, rest) = bytes.split_at_checked(length).filter(|_| length > 0)?;
         bytes = rest;
-        let count = number_of_seven_bits_a_byte(&mut bytes) as i64;
+        let count = number_of_seven_bits_a_byte(&mut bytes)? as i64;
         let count = if count % 2 == 0 { count / 2 } else { -(count / 2) - 1 };
-        assert!(entries.insert(key.to_vec(), count).is_none(), "a key comes twice");
+        if entries.insert(key.to_vec(), count).is_some() {
+            return None;
+        }
     }
-    entries
+    Some(entries)
 }
 
-fn number_of_seven_bits_a_byte(bytes: &mut &[u8]) -> u64 {
+fn number_of_seven_bits_a_byte(bytes: &mut &[u8]) -> Option<u64> {
     let mut number = 0;
-    for place in 0.. {
-        let (byte, rest) = bytes.split_first().expect("a number ends");
+    for place in 0..10 {
+        let (byte, rest) = bytes.split_first()?;
         *bytes = rest;
         number |= u64::from(byte & 127) << (7 * place);
         if byte & 128 == 0 {
-            break;
+            return Some(number);
         }
     }
-    number
+    None
 }

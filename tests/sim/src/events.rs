@@ -4,7 +4,15 @@ use std::collections::BTreeMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use landslide_counting::tallies::reading::ReadError;
-use landslide_domain::{ballot::Ballot, entries::Entries, error::Error, runs::Dropped, tally::Count, vote::Vote};
+use landslide_domain::{
+    ballot::{Answer, Ballot, Choices, Content, Ranking, Ratings, Segments},
+    entries::{Entries, PerSet},
+    error::Error,
+    runs::Dropped,
+    series::Slot,
+    tally::Count,
+    vote::Vote,
+};
 use landslide_service::votes::StandingVote;
 
 use crate::{
@@ -34,6 +42,8 @@ pub enum Event<'a> {
     RunRowLost { lane: &'a str, row: RunRow },
     /// A reader was shown a lane's entries, or why there are none.
     EntriesShown { lane: &'a str, shown: Result<Shown<'a>, &'a ReadError> },
+    /// Somebody deletes a lane's HEAD by hand.
+    HeadLost { lane: &'a str },
     /// An operator rebuilt a poll's counts.
     Rebuilt { poll: &'a str },
     /// Someone changes a lane's counts by hand, which may go down when they are made right.
@@ -91,7 +101,7 @@ pub struct OwnerTold<'a> {
 }
 
 /// A lane's COUNT, and the entries that belong to it.
-pub type Shown<'a> = (&'a Count, Result<&'a Entries, Dropped>);
+pub type Shown<'a> = (&'a Count, PerSet<Result<&'a Entries, Dropped>>);
 
 /// What is there once nothing is under way.
 pub struct Drained<'a> {
@@ -142,17 +152,40 @@ fn vote_written(item: &Item, at: u64) -> Event<'_> {
 
 /// What a vote's item says. `None` if it is retracted.
 fn ballot(item: &Item) -> Option<Ballot> {
-    let ids = |list: &AttributeValue| -> Vec<u64> {
-        let ids = list.as_l().expect("a list").iter();
-        ids.map(|id| id.as_n().expect("a number").parse().expect("an option's id")).collect()
-    };
     let ballot = match item.get("choices")? {
         AttributeValue::S(see) => {
             let ballot = item["ballot"].as_m().expect("a map");
             assert_eq!((see.as_str(), number(ballot, "rules")), ("see ballot", 1));
-            Ballot::of_ranking(&ids(&ballot["ranking"]))
+            full_ballot(ballot)
         }
-        list => Ballot::of_options(&ids(list)),
+        list => Ballot::of_options(&unsigned(list)),
     };
-    Some(ballot.expect("options, none of them twice"))
+    Some(ballot.expect("a ballot of its kind"))
+}
+
+fn full_ballot(ballot: &Item) -> Option<Ballot> {
+    let choices = |name: &str| ballot.get(name).map(|ids| Choices::of_ids(&unsigned(ids)).expect("options"));
+    let answer = |name: &str| Answer::stored(text(ballot, name));
+    let has = |name: &str| ballot.contains_key(name);
+    let content = match () {
+        () if has("ranking") => Content::Ranking(Ranking::of_ids(&unsigned(&ballot["ranking"]))?),
+        () if has("ratings") => Content::Ratings(Ratings::stored(&numbers(&ballot["ratings"]))?),
+        () if has("text") => Content::Text(answer("text")?),
+        () if has("other") => Content::WriteIn(choices("choices"), answer("other")?),
+        () if has("quiz") => Content::Quiz(choices("quiz")?),
+        () => Content::Choices(choices("choices")?),
+    };
+    let places = ballot.get("segments").map(numbers).unwrap_or_default();
+    let places: Vec<u8> = places.into_iter().map(|place| place as u8).collect();
+    let slot = has("slot").then(|| Slot::of_number(number(ballot, "slot") as i64).expect("a slot"));
+    Some(Ballot::new(content, Segments::of_places(&places)?, slot))
+}
+
+fn numbers(list: &AttributeValue) -> Vec<i64> {
+    let numbers = list.as_l().expect("a list").iter();
+    numbers.map(|number| number.as_n().expect("a number").parse().expect("a whole number")).collect()
+}
+
+fn unsigned(list: &AttributeValue) -> Vec<u64> {
+    numbers(list).into_iter().map(|number| number.try_into().expect("an option's id")).collect()
 }

@@ -7,21 +7,18 @@ use std::{
 };
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use landslide_domain::{
-    ballot::{Ballot, Content},
-    runs::RunLimits,
-};
+use landslide_domain::{ballot::Ballot, entries::PerSet, runs::RunLimits};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::{
     entries::{self, LaneEntries, Multiset},
     events::{Event, OwnerTold, VoterTold},
-    facts::{Expected, Revision, Times, Voter, VoterKey, VoterRevision, lane_key},
+    facts::{Expected, Revision, Shape, Times, Voter, VoterKey, VoterRevision, lane_key},
     item::{Item, number, text},
 };
 
 mod runs;
-pub use runs::LaneRuns;
+pub use runs::{LaneRuns, Unreadable};
 
 /// Attributes of RULES that change without its owner's wish.
 const NOT_WISHED: [&str; 5] = ["revision", "options_revision", "lanes", "lanes_doubled_at", "stamp"];
@@ -30,11 +27,15 @@ const NOT_WISHED: [&str; 5] = ["revision", "options_revision", "lanes", "lanes_d
 #[derive(Default)]
 pub struct Ledger {
     votes: u64,
+    moved_segments: u64,
+    moved_slots: u64,
     polls: BTreeMap<String, PollLedger>,
     /// How often each revision was counted, lane by lane.
     counted: BTreeMap<String, FxHashMap<VoterRevision, u32>>,
     /// Lanes whose counts someone changed by hand.
     tampered: BTreeSet<String>,
+    /// Lanes whose HEAD someone deleted by hand. Until they are rebuilt they may count what they had counted.
+    headless: BTreeSet<String>,
     /// Lanes whose counts an operator rebuilds from the votes.
     sealed: BTreeSet<String>,
     garbage: FxHashSet<String>,
@@ -63,8 +64,8 @@ pub struct PollLedger {
     pub published_at: Option<u64>,
     /// Whether its votes can't change.
     pub is_fixed: bool,
-    /// Whether its votes are rankings.
-    pub is_ranked: bool,
+    /// What its votes are counted in.
+    pub shape: Shape,
     /// What its owner wished, as it stands: RULES without what changes by itself, and the labels.
     wishes: (Item, Option<AttributeValue>),
     /// Each voter's revisions, by key, the first first.
@@ -86,15 +87,28 @@ impl Ledger {
             Event::OptionsWritten { poll, labels, by } => self.poll_mut(poll).options_written(labels, by),
             Event::VoteWritten { poll, voter, ref revision } => {
                 self.votes += 1;
-                self.poll_mut(poll).voters.entry(voter).or_default().push(revision.clone());
+                let revisions = self.poll_mut(poll).voters.entry(voter).or_default();
+                let former = revisions.last().cloned();
+                revisions.push(revision.clone());
+                if let Some(former) = former.filter(|former| former.ballot.is_some() && revision.ballot.is_some()) {
+                    self.moved_segments += u64::from(former.places() != revision.places());
+                    self.moved_slots += u64::from(former.slot() != revision.slot());
+                }
             }
             Event::HeadWritten { former, head } => self.head_written(former, head),
-            Event::CountWritten { count, .. } if count.contains_key("entries") => {
+            Event::CountWritten { count, .. } if LaneEntries::are_in(count) => {
                 self.runs_mut(text(count, "poll_lane")).named_in_count(&LaneEntries::of(count));
             }
             Event::RunRowWritten { lane, row, entries } => self.runs_mut(lane).written(row, entries),
             Event::RunRowDeleted { lane, row } => self.runs_mut(lane).deleted(row),
             Event::RunRowLost { lane, row } => self.runs_mut(lane).lost(row),
+            Event::HeadLost { lane } => {
+                self.counted.remove(lane);
+                self.headless.insert(lane.to_owned());
+                if let Some(runs) = self.runs.get_mut(lane) {
+                    runs.named_in_head(&LaneEntries::default());
+                }
+            }
             Event::Rebuilt { poll } => drop(self.rebuilt.insert(poll.to_owned())),
             Event::Tampered { lane } => drop(self.tampered.insert(lane.to_owned())),
             Event::GarbageMade { text } => drop(self.garbage.insert(text.to_owned())),
@@ -129,8 +143,11 @@ impl Ledger {
         if head.contains_key("sealed") {
             self.sealed.insert(lane.to_owned());
         }
-        if head.contains_key("entries") {
+        if LaneEntries::are_in(head) {
             self.runs_mut(lane).named_in_head(&LaneEntries::of(head));
+        }
+        if self.headless.contains(lane) {
+            return;
         }
         let before: FxHashSet<VoterRevision> = former.into_iter().flat_map(recent_ids).collect();
         if !self.counted.contains_key(lane) {
@@ -145,6 +162,11 @@ impl Ledger {
     /// How many votes were stored, every revision.
     pub fn votes(&self) -> u64 {
         self.votes
+    }
+
+    /// How many votes moved to another segment, and to another slot.
+    pub fn moved(&self) -> (u64, u64) {
+        (self.moved_segments, self.moved_slots)
     }
 
     /// A poll, if any of it was ever written.
@@ -185,6 +207,11 @@ impl Ledger {
     /// Whether someone changed a lane's counts by hand.
     pub fn is_tampered(&self, lane: &str) -> bool {
         self.tampered.contains(lane)
+    }
+
+    /// Whether someone deleted a lane's HEAD by hand, so that it begins again.
+    pub fn is_headless(&self, lane: &str) -> bool {
+        self.headless.contains(lane)
     }
 
     /// Whether an operator rebuilds a lane's counts.
@@ -245,7 +272,7 @@ impl Ledger {
 impl PollLedger {
     fn rules_written(&mut self, rules: &Item, times: &Times, by: u64) {
         self.is_fixed |= text(rules, "vote_change") == "never";
-        self.is_ranked |= rules.get("kind").is_some_and(|kind| kind.as_s().is_ok_and(|kind| kind == "ranked"));
+        self.shape = Shape::of(rules);
         self.revision = number(rules, "revision");
         let mut wished = rules.clone();
         wished.retain(|name, _| !NOT_WISHED.contains(&name.as_str()));
@@ -316,12 +343,12 @@ struct Recount {
     newest_standing: u64,
     ballots: i64,
     options: [i64; 128],
-    entries: Multiset,
+    entries: PerSet<Multiset>,
 }
 
 impl Default for Recount {
     fn default() -> Self {
-        Self { newest: 0, newest_standing: 0, ballots: 0, options: [0; 128], entries: Multiset::new() }
+        Self { newest: 0, newest_standing: 0, ballots: 0, options: [0; 128], entries: PerSet::default() }
     }
 }
 
@@ -330,14 +357,14 @@ impl Recount {
         self.newest_standing = standing.cast_at.max(self.newest_standing);
         let Some(ballot) = &standing.ballot else { return };
         self.ballots += 1;
-        match ballot {
-            Ballot::Choices(choices) => choices.iter().for_each(|id| self.options[usize::from(id)] += 1),
-            Ballot::Full(full) => {
-                let Content::Ranking(ranking) = full.content else { panic!("no voter says {full:?}") };
-                self.options[usize::from(ranking.first())] += 1;
-                *self.entries.entry(entries::key(ranking.as_slice())).or_default() += 1;
-            }
-        }
+        let options = match ballot {
+            Ballot::Choices(choices) => choices.iter().collect(),
+            Ballot::Full(full) => entries::options_of(&full.content),
+        };
+        options.iter().for_each(|id| self.options[usize::from(*id)] += 1);
+        entries::keys_of(ballot).map(|set, keys| {
+            keys.into_iter().for_each(|key| *self.entries.of_mut(set).entry(key).or_default() += 1);
+        });
     }
 
     fn expected(self) -> Expected {

@@ -2,6 +2,8 @@
 
 use std::cell::Cell;
 
+use landslide_domain::entries::Set;
+
 use crate::{entries::LaneEntries, item::Item};
 
 /// Counts of what happened.
@@ -23,10 +25,14 @@ pub struct Numbers {
     pub run_rows: Cell<u64>,
     /// Merges of runs that HEAD took over.
     pub merges: Cell<u64>,
+    /// Merges that folded texts.
+    pub folds: Cell<u64>,
     /// Sweeps that HEAD was told of.
     pub sweeps: Cell<u64>,
-    /// Lanes whose entries were dropped.
+    /// Multisets of lanes that were dropped.
     pub dropped: Cell<u64>,
+    /// HEADs that somebody deleted by hand.
+    pub lost_heads: Cell<u64>,
     /// Rows of runs that somebody deleted by hand.
     pub lost_rows: Cell<u64>,
     /// Readings of a lane's entries that ended.
@@ -67,17 +73,24 @@ impl Numbers {
     /// Counts what a HEAD says that the one before did not.
     pub fn note_head(&self, former: Option<&Item>, head: &Item) {
         count(&self.flushes);
-        if !head.contains_key("entries") {
+        if !LaneEntries::are_in(head) {
             return;
         }
         let (former, now) = (former.map(LaneEntries::of).unwrap_or_default(), LaneEntries::of(head));
         if now.sweeps > former.sweeps {
             count(&self.sweeps);
-        } else if now.is_merged_since(&former) && !head.contains_key("sealed") {
-            count(&self.merges);
         }
-        if now.dropped.is_some() && former.dropped.is_none() {
-            count(&self.dropped);
+        for set in Set::ALL {
+            let (former, now) = (former.kept.of(set), now.kept.of(set));
+            if now.merged_since(former).is_some() && !head.contains_key("sealed") {
+                count(&self.merges);
+                if now.missed() > former.missed() {
+                    count(&self.folds);
+                }
+            }
+            if now.dropped.is_some() && former.dropped.is_none() {
+                count(&self.dropped);
+            }
         }
     }
 }

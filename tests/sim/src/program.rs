@@ -1,6 +1,6 @@
 //! The operator's program, as far as it rebuilds a poll's counts and sweeps lanes.
 
-use std::{cell::Cell, pin::pin};
+use std::{cell::Cell, pin::pin, rc::Rc};
 
 use futures_util::future::{Either, select};
 use landslide_aws::{
@@ -21,7 +21,7 @@ use landslide_domain::{
 use crate::{
     channel::Signal,
     faults::Fault,
-    models::{client::Client, process::ProcessClock},
+    models::{account::Account, client::Client, process::ProcessClock},
     names::{POLLS, TALLIES, VOTES},
 };
 
@@ -29,6 +29,8 @@ use crate::{
 const PARTITIONS_AT_ONCE: usize = 32;
 /// How long after the last vote is read a process may crash on purpose, in milliseconds.
 const WRITING_MS: u64 = 60;
+/// How long after the first row of a run, in milliseconds.
+const ROWS_MS: u64 = 8;
 
 /// An operator's program, started once.
 pub struct Program {
@@ -36,6 +38,7 @@ pub struct Program {
     votes: VoteStore<Client>,
     tallies: TallyStore<Client>,
     clock: ProcessClock,
+    account: Rc<Account>,
     /// Those of its code version.
     run_limits: RunLimits,
 }
@@ -46,6 +49,7 @@ impl Program {
         Self {
             polls: PollStore::over(client.clone(), POLLS.to_owned()),
             votes: VoteStore::over(client.clone(), VOTES.to_owned()),
+            account: client.account.clone(),
             tallies: TallyStore::over(client, TALLIES.to_owned()),
             run_limits: clock.world.draw_code_version(),
             clock,
@@ -96,12 +100,19 @@ impl Program {
             world.tell(&self.clock.process.name, || format!("rebuilds {}: {outcome:?}", rules.settings.poll_id));
             outcome.is_ok()
         };
+        // With some rows of a run written, perhaps, and before HEAD names it.
+        let is_within_a_run = world.once_in(2);
         let crash = async {
             all_read.wait().await;
-            world.executor.sleep(world.draw(WRITING_MS)).await;
+            if is_within_a_run {
+                self.account.run_written.wait().await;
+                world.executor.sleep(world.draw(ROWS_MS)).await;
+            } else {
+                world.executor.sleep(world.draw(WRITING_MS)).await;
+            }
         };
         // The executor's dooms come at a given await, and hardly ever at one of the last.
-        if !world.faults.strikes(Fault::Crash) {
+        if !world.faults.strikes(Fault::Crash) && !world.once_in(4) {
             return work.await;
         }
         matches!(select(pin!(work), pin!(crash)).await, Either::Left((true, _)))

@@ -3,11 +3,7 @@
 use std::rc::Rc;
 
 use landslide_counting::tallies::rebuild::LANDED_MS;
-use landslide_domain::{
-    poll::{Kind, Poll},
-    tally::COUNTABLE_AGE_MS,
-    time::DAY_MS,
-};
+use landslide_domain::{poll::Poll, tally::COUNTABLE_AGE_MS, time::DAY_MS};
 
 use crate::{
     actors::{entry_readers, operator, owners, readers, voters::Person},
@@ -15,6 +11,7 @@ use crate::{
     cloud::Cloud,
     event_sources,
     events::{Drained, Event},
+    facts::Shape,
     faults::{Fault, SKEW_MS},
     item::Item,
     models::account::Account,
@@ -87,7 +84,7 @@ fn begin(world: &Rc<World>, cloud: &Rc<Cloud>, polls: &[Rc<Poll>]) {
     for poll in polls {
         world.executor.spawn(readers::look(cloud.clone(), poll.clone()));
     }
-    for poll in polls.iter().filter(|poll| poll.rules.settings.spec.kind == Kind::Ranked) {
+    for poll in polls.iter().filter(|poll| !poll.rules.settings.spec.has_plain_votes()) {
         world.executor.spawn(entry_readers::read(cloud.clone(), poll.clone()));
         world.executor.spawn(operator::sweep_now_and_then(cloud.clone(), poll.clone()));
         if world.scenario.loses_runs {
@@ -185,13 +182,16 @@ fn check(cloud: &Rc<Cloud>) {
 
 fn report(world: &World) -> Report {
     let numbers = &world.numbers;
+    let ledger = world.ledger();
+    let polls = |is: &dyn Fn(&Shape) -> bool| ledger.polls().filter(|(_, poll)| is(&poll.shape)).count() as u64;
+    let (moved_segments, moved_slots) = ledger.moved();
     let mut faults = world.faults.counts();
     faults[Fault::Crash as usize] = world.executor.drops();
     faults[Fault::HoldUp as usize] = world.executor.hold_ups();
     Report {
         verdict: world.verdict(),
         numbers: vec![
-            ("votes", world.ledger().votes()),
+            ("votes", ledger.votes()),
             ("requests", numbers.requests.get()),
             ("timeouts", numbers.timeouts.get()),
             ("throttled invocations", numbers.throttled.get()),
@@ -200,12 +200,24 @@ fn report(world: &World) -> Report {
             ("throttles of partitions", numbers.partition_throttles.get()),
             ("flushes", numbers.flushes.get()),
             ("spills", numbers.spills.get()),
-            ("runs with ranked polls", u64::from(world.scenario.is_ranked)),
+            ("runs with polls whose votes have entries", u64::from(world.scenario.has_entries)),
+            ("polls of rankings", polls(&|shape| shape.kind == "ranked")),
+            ("polls of ratings", polls(&|shape| shape.kind == "rating")),
+            ("polls of answers", polls(&|shape| shape.kind == "text")),
+            ("quizzes", polls(&|shape| shape.is_quiz)),
+            ("polls with write-ins", polls(&|shape| shape.has_write_ins)),
+            ("polls with segments", polls(&|shape| !shape.dimensions.is_empty())),
+            ("polls with segments by a claim", polls(&|shape| shape.dimensions.contains(&false))),
+            ("polls with a series", polls(&|shape| shape.series.is_some())),
+            ("votes that moved to another segment", moved_segments),
+            ("votes that moved to another slot", moved_slots),
             ("rows of runs written", numbers.run_rows.get()),
             ("merges of runs", numbers.merges.get()),
+            ("merges that folded texts", numbers.folds.get()),
             ("sweeps of lanes", numbers.sweeps.get()),
             ("rows of runs deleted by hand", numbers.lost_rows.get()),
-            ("lanes that dropped their entries", numbers.dropped.get()),
+            ("HEADs deleted by hand", numbers.lost_heads.get()),
+            ("multisets that lanes dropped", numbers.dropped.get()),
             ("readings of a lane's entries", numbers.readings.get()),
             ("times that these began again", numbers.begun_again.get()),
             ("doublings of a poll's lanes", numbers.doublings.get()),

@@ -51,9 +51,9 @@ pub struct Scenario {
     pub counting: TallyLimits,
     /// Limits for runs of each version of the code that counts.
     pub run_limits: Vec<RunLimits>,
-    /// Whether there are polls whose votes are rankings.
-    pub is_ranked: bool,
-    /// How many different rankings most voters choose from; 0: any.
+    /// Whether there are polls whose votes have entries.
+    pub has_entries: bool,
+    /// How many different rankings, ratings or answers most voters choose from; 0: any.
     pub favourites: u64,
     /// Whether somebody deletes a row of a run by hand.
     pub loses_runs: bool,
@@ -139,10 +139,14 @@ impl Scenario {
                 runs: RUN_LIMITS,
             },
             run_limits: vec![draw_run_limits(&mut of_entries, is_large), draw_run_limits(&mut of_entries, is_large)],
-            is_ranked: of_entries.bool(),
+            has_entries: of_entries.bool(),
             favourites: *of_entries.choice(&[0, 1, 4, 12]).unwrap(),
             loses_runs: of_entries.u32(..5) == 0,
-            partition_units: if is_large { 1_000 } else { *random.choice(&[10, 100, 1_000, 1_000]).unwrap() },
+            partition_units: match *random.choice(&[10, 100, 1_000, 1_000]).unwrap() {
+                _ if is_large => 1_000,
+                // With less, the ids of one lane for all could not be written within an invocation's time.
+                units => (voters as u32 / 20).max(units),
+            },
             queue_outage_ms: match random.u32(..24) {
                 0 => random.u64(22 * HOUR_MS..=26 * HOUR_MS),
                 1..4 => random.u64(1_000..=10 * MINUTE_MS),
@@ -172,12 +176,17 @@ fn draw_run_limits(random: &mut fastrand::Rng, is_large: bool) -> RunLimits {
         },
         runs_of_a_level_max: random.usize(1..=4),
         runs_max: if random.u32(..5) == 0 { random.usize(3..=12) } else { RUN_LIMITS.runs_max },
-        merged_bytes_max: match random.u32(..5) {
-            0 => random.usize(20..=400),
+        merged_bytes_max: match random.u32(..3) {
+            // Room for all texts that were folded is always there.
+            0 => random.usize(24..=400),
             _ => RUN_LIMITS.merged_bytes_max,
         },
         replaced_max: *random.choice(&[1, 4, 12, 40]).unwrap(),
-        flush_bytes_max: RUN_LIMITS.flush_bytes_max,
+        flush_bytes_max: match random.u32(..3) {
+            0 if is_large => random.usize(5_000..=50_000),
+            0 => random.usize(1..=300),
+            _ => RUN_LIMITS.flush_bytes_max,
+        },
     }
 }
 
@@ -191,8 +200,8 @@ impl fmt::Display for Scenario {
             .map(|(fault, rate)| format!("{} {:.3}", fault.names().0, rate))
             .collect();
         write!(f, "{} voters of {} polls in {} ms", self.voters, self.polls, self.span_ms)?;
-        if self.is_ranked {
-            write!(f, ", some ranked")?;
+        if self.has_entries {
+            write!(f, ", some with entries")?;
         }
         write!(f, ", faults: {}", if kinds.is_empty() { "none".to_owned() } else { kinds.join(", ") })
     }

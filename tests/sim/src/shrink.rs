@@ -63,8 +63,8 @@ fn smaller_ones(spec: &Spec) -> Vec<Spec> {
         (scenario.owners_act, Change::NoOwners),
         (scenario.months_pass, Change::NoMonths),
         (scenario.rebuilds, Change::NoRebuild),
-        (scenario.is_ranked, Change::NoRanked),
-        (scenario.is_ranked && scenario.loses_runs, Change::NoLostRuns),
+        (scenario.has_entries, Change::NoEntries),
+        (scenario.has_entries && scenario.loses_runs, Change::NoLostRuns),
         (scenario.queue_outage_ms + scenario.tallies_outage_ms > 0, Change::NoOutage),
     ];
     changes.extend(switches.into_iter().filter(|(is_on, _)| *is_on).map(|(_, change)| change));

@@ -34,8 +34,8 @@ pub enum Change {
     NoMonths,
     /// No poll is rebuilt.
     NoRebuild,
-    /// No poll's votes are rankings.
-    NoRanked,
+    /// No poll's votes have entries.
+    NoEntries,
     /// Nobody deletes a row of a run by hand.
     NoLostRuns,
     /// The queue and the tables are always there.
@@ -72,7 +72,7 @@ impl Spec {
                 Change::NoOwners => scenario.owners_act = false,
                 Change::NoMonths => scenario.months_pass = false,
                 Change::NoRebuild => scenario.rebuilds = false,
-                Change::NoRanked => scenario.is_ranked = false,
+                Change::NoEntries => scenario.has_entries = false,
                 Change::NoLostRuns => scenario.loses_runs = false,
                 Change::NoOutage => (scenario.queue_outage_ms, scenario.tallies_outage_ms) = (0, 0),
                 Change::Off(fault) => scenario.rates[fault as usize] = 0.0,
@@ -96,7 +96,7 @@ impl fmt::Display for Spec {
                 Change::NoOwners => write!(f, " off=owners")?,
                 Change::NoMonths => write!(f, " off=months")?,
                 Change::NoRebuild => write!(f, " off=rebuild")?,
-                Change::NoRanked => write!(f, " off=ranked")?,
+                Change::NoEntries => write!(f, " off=entries")?,
                 Change::NoLostRuns => write!(f, " off=lost-runs")?,
                 Change::NoOutage => write!(f, " off=outage")?,
                 Change::Off(fault) => write!(f, " off={}", fault.names().0)?,
@@ -131,7 +131,7 @@ fn read_change(word: &str) -> Result<Change, String> {
         ("off", "owners") => Change::NoOwners,
         ("off", "months") => Change::NoMonths,
         ("off", "rebuild") => Change::NoRebuild,
-        ("off", "ranked") => Change::NoRanked,
+        ("off", "entries") => Change::NoEntries,
         ("off", "lost-runs") => Change::NoLostRuns,
         ("off", "outage") => Change::NoOutage,
         ("off", fault) => Change::Off(*Fault::ALL.iter().find(|known| known.names().0 == fault).ok_or_else(unknown)?),

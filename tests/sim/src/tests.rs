@@ -4,7 +4,6 @@ use aws_sdk_dynamodb::{
     operation::{put_item::PutItemInput, update_item::UpdateItemInput},
     types::AttributeValue,
 };
-use serde_json::value::RawValue;
 
 use crate::{
     executor::{Doom, Executor},
@@ -121,7 +120,7 @@ fn a_message_that_was_handed_out_too_often_is_given_up() {
 #[test]
 fn a_shard_that_splits_ends_and_its_places_go_to_two() {
     let stream = Stream::new(1);
-    let record = || Record { json: RawValue::from_string("{}".to_owned()).unwrap().into(), at_ms: 0 };
+    let record = || Record { json: "{}".into(), at_ms: 0 };
     stream.append(0, record());
     let children = stream.split(0);
     (0..PLACES).for_each(|place| stream.append(place, record()));

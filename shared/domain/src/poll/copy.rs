@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
-use super::{Poll, request::NewPoll, spec::SentSettings};
+use super::{Kind, Poll, request::NewPoll, spec::SentSettings};
 use crate::{field_error::FieldError, ids::PollId, time::Timestamp};
 
 /// The body of `POST /v1/polls/{poll_id}/copy`. An absent field is as in the poll; null clears a time.
@@ -36,8 +36,9 @@ impl CopyPoll {
         if spec.max_choices == source.rules.options && sent.options.is_some() {
             copied.max_choices = None;
         }
-        if sent.kind.is_some_and(|kind| kind != spec.kind) {
+        if let Some(kind) = sent.kind.filter(|kind| *kind != spec.kind) {
             copied = copied.of_no_kind();
+            copied.options = copied.options.filter(|_| kind != Kind::Text);
         }
         let poll_id = source.rules.settings.poll_id.clone();
         let request_hash = self.hash(&poll_id);
@@ -146,5 +147,18 @@ mod tests {
         assert_ne!(hash(&source(), json!({"closes_at": null})), hash(&source(), json!({})));
         let other = PollId::parse("p3").unwrap();
         assert_ne!(asked(json!({})).hash(&other), asked(json!({})).hash(&source().rules.settings.poll_id));
+    }
+
+    #[test]
+    fn a_copy_of_another_kind_has_none_of_the_settings_of_the_first() {
+        let text = copied(&source(), 5, json!({"kind": "text"})).unwrap();
+        assert_eq!((text.options.len(), text.rules.settings.spec.max_choices), (0, 1));
+        let body = json!({"question": "Q", "options": ["a", "b", "c"], "kind": "ranked", "seats": 2});
+        let ranked = poll_asked_for(body, at(0)).unwrap();
+        let single = copied(&ranked, 5, json!({"kind": "single"})).unwrap().rules.settings.spec;
+        assert_eq!((single.seats, single.method, single.max_choices), (1, None, 1));
+        let refused = copied(&text, 5, json!({"kind": "rating"})).unwrap_err();
+        assert_eq!(refused[0].pointer, "/options");
+        assert!(copied(&text, 5, json!({"kind": "rating", "options": ["a", "b"]})).is_ok());
     }
 }

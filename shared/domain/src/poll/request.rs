@@ -95,9 +95,7 @@ impl NewPoll {
     pub(super) fn of(sent: SentSettings, mut errors: Vec<FieldError>) -> Result<Self, Vec<FieldError>> {
         let kind = sent.kind.unwrap_or_default();
         let labels = sent.options.clone().unwrap_or_default();
-        if kind == Kind::Text && !labels.is_empty() {
-            errors.push(FieldError::new("/options", "must be absent in a poll of kind text"));
-        }
+        valid::options_of_kind(kind, &labels, &mut errors);
         let valid::OfKind { max_choices, min_choices, write_in, scale, correct, seats, method } =
             valid::of_kind(&sent, kind, labels.len(), &mut errors);
         let mut spec = PollSpec {

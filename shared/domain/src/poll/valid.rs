@@ -56,10 +56,25 @@ pub(super) fn question(raw: &str, errors: &mut Errors) -> String {
 /// The labels as they will be stored; empty if any has an error, or looks like an earlier one.
 pub(super) fn options(raw: &[String], errors: &mut Errors) -> Vec<String> {
     if !(OPTIONS_MIN..=OPTIONS_MAX).contains(&raw.len()) {
-        error(errors, "/options", format!("must have {OPTIONS_MIN} to {OPTIONS_MAX} labels"));
+        error(errors, "/options", number_of_labels());
         return Vec::new();
     }
     labels(raw, "/options", LABEL_CHARS_MAX, errors)
+}
+
+fn number_of_labels() -> String {
+    format!("must have {OPTIONS_MIN} to {OPTIONS_MAX} labels")
+}
+
+/// Whether a poll of this kind has labels or not. There are none where any has an error already.
+pub(super) fn options_of_kind(kind: Kind, labels: &[String], errors: &mut Errors) {
+    if kind == Kind::Text {
+        if !labels.is_empty() {
+            error(errors, "/options", "must be absent in a poll of kind text");
+        }
+    } else if labels.is_empty() && !errors.iter().any(|error| error.pointer.starts_with("/options")) {
+        error(errors, "/options", number_of_labels());
+    }
 }
 
 /// Texts that people can tell apart; none if any has an error.

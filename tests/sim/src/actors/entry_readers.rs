@@ -1,11 +1,18 @@
-//! Who puts the entries of a ranked poll together while it is counted: reads COUNT, and then its runs, with pauses in which these
-//! are merged and swept.
+//! Who puts the entries of a poll together while it is counted: reads COUNT, and then its runs, with pauses in which these are
+//! merged and swept.
 
 use std::{cell::Cell, rc::Rc};
 
 use landslide_aws::store::{LaneReader, LaneStoreError, TallyStore};
 use landslide_counting::tallies::reading::{ReadError, read_entries};
-use landslide_domain::{entries::Entries, ids::PollId, lane::LaneKey, poll::Poll, runs::Run, tally::Count};
+use landslide_domain::{
+    entries::{Entries, PerSet},
+    ids::PollId,
+    lane::LaneKey,
+    poll::Poll,
+    runs::Run,
+    tally::Count,
+};
 
 use crate::{
     cloud::Cloud,
@@ -56,7 +63,10 @@ async fn read_lane(cloud: &Rc<Cloud>, lane: &LaneKey) {
     match &shown {
         // Told to come again later.
         Err(ReadError::Tallies(LaneStoreError::Unavailable(_))) => return,
-        Ok((count, entries)) => world.observe(&event(Ok((count, entries.ballots.as_ref().map_err(|why| *why))))),
+        Ok((count, entries)) => {
+            let shown = PerSet { cells: entries.cells.as_ref(), ballots: entries.ballots.as_ref() };
+            world.observe(&event(Ok((count, shown.map(|_, entries| entries.map_err(|why| *why))))));
+        }
         Err(error) => world.observe(&event(Err(error))),
     }
     count(&world.numbers.readings);

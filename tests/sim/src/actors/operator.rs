@@ -19,7 +19,7 @@ use crate::{
     cloud::Cloud,
     events::Event,
     executor::Doom,
-    item::{Item, number, outline},
+    item::{Item, number, outline, text},
     ledger::LaneRuns,
     models::{
         account::Account,
@@ -153,7 +153,7 @@ fn program(cloud: &Cloud) -> Program {
     Program::new(Client { account: cloud.account.clone(), process }, clock)
 }
 
-/// Somebody changes counters of the poll by hand, in HEADs and in readers' copies.
+/// Somebody changes counters of the poll by hand, in HEADs and in readers' copies, and deletes HEADs.
 fn tamper(account: &Account, poll: &str) {
     let world = &account.world;
     let mut tables = account.tables.borrow_mut();
@@ -162,6 +162,15 @@ fn tamper(account: &Account, poll: &str) {
     let is_count = |item: &&Rc<Item>| item.contains_key("version");
     let counts: Vec<Rc<Item>> = tallies.all().filter(is_of_poll).filter(is_count).cloned().collect();
     for before in counts.iter().filter(|_| world.once_in(2)) {
+        if before.contains_key("recent") && world.once_in(3) {
+            let lane = text(before, "poll_lane");
+            world.tell("somebody", || format!("deletes {}", outline(before)));
+            world.observe(&Event::Tampered { lane });
+            world.observe(&Event::HeadLost { lane });
+            count(&world.numbers.lost_heads);
+            tallies.delete((lane, "HEAD"));
+            continue;
+        }
         let item = tampered(world, before);
         world.tell("somebody", || format!("makes it {}", outline(&item)));
         world.observe(&Event::Tampered { lane: tallies.key(&item).0 });

@@ -41,6 +41,8 @@ const SOON_MS: u64 = 7_000;
 const PAUSED_MS: u64 = 25_000;
 /// How long before a pause begins an owner asks for its end in the last moment, in milliseconds.
 const JUST_MS: u64 = 1_500;
+/// The claim by which some polls count.
+pub const CLAIM: &str = "region";
 /// How often an owner tries again.
 const TRIES_MAX: u64 = 5;
 /// The longest pause before the next try, in milliseconds.
@@ -67,25 +69,58 @@ pub fn draw_poll(world: &World, number: usize) -> Poll {
     let closes_in = 100 + span / 2 + world.draw(span) + opens_in.unwrap_or_default();
     let closes_at = world.once_in(3).then(|| timestamp(now + closes_in));
     let labels: Vec<String> = (0..options).map(|option| format!("Option {option}")).collect();
-    let body = json!({
+    let mut body = json!({
         "question": "Which?",
         "options": labels,
-        "kind": kind(world, number),
+        "kind": if world.once_in(2) { "multiple" } else { "single" },
         "results": if world.once_in(3) { "after_close" } else { "always" },
         "vote_change": if world.scenario.votes_change && world.once_in(2) { "until_close" } else { "never" },
         "opens_at": opens_at,
         "closes_at": closes_at,
         "peak_votes_per_second": peak(world),
     });
+    if world.scenario.has_entries && (number == 0 || world.once_in(2)) {
+        make_full(world, &mut body);
+    }
     make_poll(world, number, body)
 }
 
-/// What is voted: in some runs the first poll ranks its options, and perhaps others do.
-fn kind(world: &World, number: usize) -> &'static str {
-    if world.scenario.is_ranked && (number == 0 || world.once_in(2)) {
-        return "ranked";
+/// Makes a poll one whose votes have entries: of any kind, broken down or not.
+fn make_full(world: &World, body: &mut Value) {
+    // Texts and write-ins more often: of all merges, theirs alone fold.
+    let kind = [0, 1, 2, 2, 3, 4, 4, 5][world.draw_index(8)];
+    match kind {
+        0 => body["kind"] = json!("ranked"),
+        1 => {
+            body["kind"] = json!("rating");
+            body["scale"] = json!({"min": -1, "max": 1 + world.draw(3)});
+        }
+        2 => {
+            body["kind"] = json!("text");
+            body.as_object_mut().expect("an object").remove("options");
+        }
+        3 => body["correct"] = json!([world.draw(2)]),
+        4 => body["write_in"] = json!(true),
+        _ => {}
     }
-    if world.once_in(2) { "multiple" } else { "single" }
+    let dimensions = if kind == 5 { 1 + world.draw(2) } else { world.draw(3) };
+    body["segments"] = (0..dimensions).map(|number| dimension(world, number)).collect();
+    // By minutes, of which a run has some, or by days, of which there would be too many for levels.
+    body["series"] = json!(world.once_in(2) && (kind != 1 || !body["closes_at"].is_null()));
+    // Fewer of them are as much work.
+    let weight = [2, 2, 8, 2, 4, 2][kind];
+    body["peak_votes_per_second"] = json!(1 + peak(world) / weight);
+}
+
+/// A dimension's value, from 1 on.
+pub fn value(place: u8) -> String {
+    format!("Value {place}")
+}
+
+fn dimension(world: &World, number: u64) -> Value {
+    let values: Vec<String> = (1..=2 + world.draw_index(3) as u8).map(value).collect();
+    let from = if world.once_in(3) { format!("claim:{CLAIM}") } else { "vote".to_owned() };
+    json!({"name": format!("dimension_{number}"), "values": values, "from": from})
 }
 
 /// A peak, now and then so high that the poll has 4,096 partitions.

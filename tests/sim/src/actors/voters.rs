@@ -5,17 +5,20 @@ use std::rc::Rc;
 
 use futures_util::future::join_all;
 use landslide_domain::{
-    ballot::{Ballot, Content, SentBallot, SentContent},
+    ballot::{
+        Answer, Ballot, Choices, Content, Ranking, Rating, Ratings, Segments, SentBallot, SentContent, SentRating,
+    },
     caller::{Caller, TokenKind},
     claims::Claims,
     error::Error,
-    poll::{Kind, Poll, VoteChange},
+    poll::{Dimension, Kind, Poll, PollSpec, Source, VoteChange},
     time::Timestamp,
     vote::Revisions,
 };
 use landslide_service::votes::{StandingVote, Wish};
 
 use crate::{
+    actors::owners,
     cloud::Cloud,
     events::{Event, VoterTold},
     facts::Voter,
@@ -32,6 +35,9 @@ const RETRY_PAUSE_MS: u64 = 4_000;
 const WISH_PAUSE_MS: u64 = 10_000;
 /// How near to its closing or opening some of a poll's voters come, in milliseconds.
 const RUSH_MS: u64 = 3_000;
+
+/// How many values a claim has among voters. Not all of them are a dimension's.
+const CLAIM_VALUES: u64 = 4;
 
 /// One who votes in one poll.
 pub struct Person {
@@ -109,31 +115,114 @@ impl Person {
         self.poll.rules.settings.spec.vote_change == VoteChange::Never
     }
 
-    fn some_ballot(&self) -> Ballot {
-        let world = &self.cloud.world;
-        if self.poll.rules.settings.spec.kind == Kind::Ranked {
-            return self.some_ranking();
-        }
-        let options = u64::from(self.poll.rules.options);
-        let mut bits = 1u128 << world.draw(options);
-        if self.poll.rules.settings.spec.kind == Kind::Multiple {
-            bits |= u128::from(world.draw(1 << options));
-        }
-        Ballot::of_bits(bits).expect("choices of the poll")
+    fn spec(&self) -> &PollSpec {
+        &self.poll.rules.settings.spec
     }
 
-    /// A ranking that many others send as well, or any.
-    fn some_ranking(&self) -> Ballot {
+    /// Whatever a voter of the poll may say. The slot, and what claims say, are the poll's to add.
+    fn some_ballot(&self) -> Ballot {
+        Ballot::new(self.some_content(), self.some_segments(), None)
+    }
+
+    fn some_content(&self) -> Content {
+        let spec = self.spec();
+        match spec.kind {
+            Kind::Single | Kind::Multiple if spec.write_in && self.cloud.world.once_in(2) => self.some_write_in(),
+            Kind::Single | Kind::Multiple if spec.correct.is_some() => Content::Quiz(self.some_choices()),
+            Kind::Single | Kind::Multiple => Content::Choices(self.some_choices()),
+            Kind::Ranked => Content::Ranking(self.some_ranking()),
+            Kind::Rating => Content::Ratings(self.some_ratings()),
+            Kind::Text => Content::Text(self.some_answer()),
+        }
+    }
+
+    fn some_choices(&self) -> Choices {
         let world = &self.cloud.world;
-        let which = match world.scenario.favourites {
+        let options = u64::from(self.poll.rules.options);
+        let mut bits = 1u128 << world.draw(options);
+        if self.spec().kind == Kind::Multiple {
+            bits |= u128::from(world.draw(1 << options));
+        }
+        Choices::from_bits(bits).expect("choices of the poll")
+    }
+
+    /// An option that the voter writes, perhaps beside one that is listed.
+    fn some_write_in(&self) -> Content {
+        let listed = self.spec().max_choices > 1 && self.cloud.world.once_in(2);
+        let option = u64::from(self.poll.rules.options).min(2);
+        let listed = listed.then(|| Choices::of_ids(&[self.cloud.world.draw(option)]).expect("an option"));
+        Content::WriteIn(listed, self.some_answer())
+    }
+
+    /// What many others say as well, or anything.
+    fn some_thought(&self) -> u64 {
+        let world = &self.cloud.world;
+        match world.scenario.favourites {
             0 => world.draw(u64::MAX),
-            favourites => world.draw(favourites),
-        };
-        let mut random = fastrand::Rng::with_seed(which);
+            // Some are said more often.
+            favourites => world.draw(favourites).min(world.draw(favourites)),
+        }
+    }
+
+    fn some_ranking(&self) -> Ranking {
+        let mut random = fastrand::Rng::with_seed(self.some_thought());
         let mut ids: Vec<u64> = (0..u64::from(self.poll.rules.options)).collect();
         random.shuffle(&mut ids);
-        ids.truncate(random.usize(1..=usize::from(self.poll.rules.settings.spec.max_choices)));
-        Ballot::of_ranking(&ids).expect("a ranking of the poll")
+        ids.truncate(random.usize(1..=usize::from(self.spec().max_choices)));
+        Ranking::of_ids(&ids).expect("a ranking of the poll")
+    }
+
+    fn some_ratings(&self) -> Ratings {
+        let mut random = fastrand::Rng::with_seed(self.some_thought());
+        let scale = self.spec().scale.expect("a scale");
+        let sure = random.u8(..self.poll.rules.options);
+        let mut pairs = Vec::new();
+        for option in 0..self.poll.rules.options {
+            if option == sure || random.bool() {
+                pairs.extend([i64::from(option), i64::from(random.i8(scale.min..=scale.max))]);
+            }
+        }
+        Ratings::stored(&pairs).expect("ratings of the poll")
+    }
+
+    fn some_answer(&self) -> Answer {
+        let thought = self.some_thought();
+        let text = if thought.is_multiple_of(3) { format!("\u{e9} {thought:x}") } else { format!("{thought:x}") };
+        Answer::stored(&text).expect("an answer")
+    }
+
+    /// A value of the claim by which polls count; 0: none. Each request may come with another token.
+    fn some_claim(&self) -> u8 {
+        let has_any = self.spec().segments.iter().any(|dimension| dimension.from != Source::Vote);
+        if has_any { self.cloud.world.draw(CLAIM_VALUES + 1) as u8 } else { 0 }
+    }
+
+    fn caller_with(&self, value: u8) -> Caller {
+        let claim = (value > 0).then(|| (owners::CLAIM.to_owned(), owners::value(value)));
+        Caller { claims: claim.into_iter().collect(), ..self.caller.clone() }
+    }
+
+    /// A ballot as it is stored where the voter's token has this value.
+    fn with_claim(&self, ballot: &Ballot, value: u8) -> Ballot {
+        let Ballot::Full(full) = ballot else { return ballot.clone() };
+        let place = |(dimension, place): (&Dimension, &u8)| match dimension.from {
+            Source::Vote => *place,
+            Source::Claim(_) if usize::from(value) <= dimension.values.len() => value,
+            Source::Claim(_) => 0,
+        };
+        let places: Vec<u8> = self.spec().segments.iter().zip(full.segments.as_slice()).map(place).collect();
+        Ballot::new(full.content.clone(), Segments::of_places(&places).expect("places in dimensions"), None)
+    }
+
+    /// A place in each dimension that the voter says; now and then none.
+    fn some_segments(&self) -> Segments {
+        let world = &self.cloud.world;
+        let place = |dimension: &Dimension| match dimension.from {
+            Source::Vote => world.draw_index(dimension.values.len() + 1) as u8,
+            Source::Claim(_) => 0,
+        };
+        let places: Vec<u8> = self.spec().segments.iter().map(place).collect();
+        Segments::of_places(&places).expect("places in dimensions")
     }
 
     /// Asks for a ballot to stand until an answer comes or patience is over. If `ballot` is `None`, asks for the vote
@@ -141,12 +230,15 @@ impl Person {
     async fn ask(&self, ballot: Option<&Ballot>, over: Option<u64>) {
         let world = &self.cloud.world;
         let tries = 1 + world.draw(TRIES_MAX);
+        let value = self.some_claim();
+        let asked = ballot.map(|ballot| self.with_claim(ballot, value));
+        let caller = self.caller_with(value);
         for _ in 0..tries {
             let began = world.executor.now_ms();
             let before = world.ledger().standing(&self.voter);
-            let (id, caller) = (self.poll.rules.settings.poll_id.clone(), self.caller.clone());
+            let (id, caller) = (self.poll.rules.settings.poll_id.clone(), caller.clone());
             let only_over = over.map(|revision| Revisions::Of(vec![revision.to_string()]));
-            let wish = ballot.map_or(Wish::Retract, |ballot| Wish::Cast(sent(ballot)));
+            let wish = ballot.map_or(Wish::Retract, |ballot| Wish::Cast(self.sent(ballot)));
             let request = self
                 .cloud
                 .request(&self.cloud.votes, async move |votes| votes.submit(&id, &caller, only_over, &wish).await);
@@ -159,7 +251,7 @@ impl Person {
                     let (voter, answer) = (&self.voter, answer.as_ref());
                     world.observe(&Event::VoterTold(VoterTold {
                         voter,
-                        asked: ballot.cloned(),
+                        asked: asked.clone(),
                         over,
                         time,
                         before,
@@ -189,15 +281,33 @@ impl Person {
             world.observe(&Event::OwnVoteShown { voter: &self.voter, told, shown });
         }
     }
-}
 
-fn sent(ballot: &Ballot) -> SentBallot {
-    let content = match ballot {
-        Ballot::Choices(choices) => SentContent::Choices(choices.iter().map(u64::from).collect(), None),
-        Ballot::Full(full) => match &full.content {
+    fn sent(&self, ballot: &Ballot) -> SentBallot {
+        let ids = |choices: &Choices| choices.iter().map(u64::from).collect::<Vec<_>>();
+        let (content, segments) = match ballot {
+            Ballot::Choices(choices) => (Content::Choices(*choices), Segments::default()),
+            Ballot::Full(full) => (full.content.clone(), full.segments),
+        };
+        let content = match &content {
+            Content::Choices(choices) | Content::Quiz(choices) => SentContent::Choices(ids(choices), None),
+            Content::WriteIn(choices, other) => {
+                SentContent::Choices(choices.as_ref().map(ids).unwrap_or_default(), Some(other.as_str().to_owned()))
+            }
             Content::Ranking(ranking) => SentContent::Ranking(ranking.iter().map(u64::from).collect()),
-            other => panic!("no voter says {other:?}"),
-        },
-    };
-    content.into()
+            Content::Ratings(ratings) => {
+                let sent =
+                    |rating: Rating| SentRating { option: u64::from(rating.option), value: i64::from(rating.value) };
+                SentContent::Ratings(ratings.iter().map(sent).collect())
+            }
+            Content::Text(text) => SentContent::Text(text.as_str().to_owned()),
+        };
+        let value = |(dimension, place): (&Dimension, &u8)| {
+            let value = dimension.values.get(usize::from(*place).checked_sub(1)?)?;
+            Some((dimension.name.clone(), value.clone()))
+        };
+        SentBallot {
+            content,
+            segments: self.spec().segments.iter().zip(segments.as_slice()).filter_map(value).collect(),
+        }
+    }
 }

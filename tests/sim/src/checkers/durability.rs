@@ -52,14 +52,25 @@ pub fn lost(ledger: &Ledger) -> Vec<(&str, VoterKey, &Revision)> {
 }
 
 fn check_standing(ledger: &Ledger, told: &VoterTold<'_>, standing: &StandingVote, found: &mut dyn FnMut(String)) {
-    let VoterTold { voter, asked, over, .. } = told;
+    let VoterTold { voter, asked, over, before, .. } = told;
+    let shape = &ledger.poll(&voter.poll).shape;
     let (vote, number) = (&standing.vote, u64::from(standing.vote.revision));
     let stored = ledger.revision(voter, number);
     let is_as_told = stored
         .as_ref()
         .is_some_and(|stored| stored.ballot == vote.ballot && stored.cast_at == vote.cast_at.as_millis());
-    if !is_as_told || vote.ballot != *asked {
+    if !is_as_told || !shape.says_the_same(vote.ballot.as_ref(), asked.as_ref()) {
         found(format!("{voter:?} asked for {asked:?}, was told {standing:?}, stored is {stored:?}"));
+    }
+    if standing.is_new && !shape.is_as_asked(vote.ballot.as_ref(), asked.as_ref()) {
+        found(format!("{voter:?} asked for {asked:?}, and {standing:?} was written"));
+    }
+    if let Some(before) = before
+        && standing.is_new
+        && number == before.number + 1
+        && shape.says_the_same(before.ballot.as_ref(), asked.as_ref())
+    {
+        found(format!("{voter:?} repeated {before:?}, and it was written again: {standing:?}"));
     }
     if standing.is_new && over.is_some_and(|over| number != over + 1) {
         found(format!("{voter:?} asked for a change over {over:?} only, and was told {standing:?}"));
@@ -71,7 +82,8 @@ fn check_refusal(ledger: &Ledger, told: &VoterTold<'_>, refusal: &Error, found: 
     let poll = ledger.poll(&voter.poll);
     let standing = ledger.standing(voter);
     let stood_all_along = before.is_some() && *before == standing;
-    let is_repeat = stood_all_along && before.as_ref().is_some_and(|before| before.ballot == *asked);
+    let is_repeat = stood_all_along
+        && before.as_ref().is_some_and(|before| poll.shape.says_the_same(before.ballot.as_ref(), asked.as_ref()));
     let is_right = !is_repeat
         && match refusal {
             Error::AlreadyVoted => poll.is_fixed && standing.is_some() && asked.is_some(),

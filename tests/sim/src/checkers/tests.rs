@@ -1,12 +1,13 @@
 use aws_sdk_dynamodb::{primitives::Blob, types::AttributeValue};
 use landslide_counting::tallies::reading::ReadError;
 use landslide_domain::{
-    ballot::Ballot,
-    entries::Entries,
+    ballot::{Ballot, Choices, Content, Segments},
+    entries::{Entries, PerSet},
     error::Error,
     ids::PollId,
     lane::LaneKey,
     runs::Dropped,
+    series::Slot,
     tally::{Count, Counters},
 };
 
@@ -313,7 +314,7 @@ fn a_run_that_is_deleted_while_head_or_count_name_it_breaks_c9() {
 #[test]
 fn two_runs_of_the_last_level_break_c9() {
     let rules = ranked_rules();
-    for (level, promises) in [(1, vec![]), (2, vec!["C9"])] {
+    for (level, promises) in [(0, vec![]), (2, vec!["C9"])] {
         let head = tally_with_runs("HEAD", 4, level, &[RUN, (2, 7)]);
         let events = [run_written(RUN), run_written((2, 7)), head_written(None, &head)];
         let events: Vec<_> = [rules_written(&rules, 1, 1)].into_iter().chain(events).collect();
@@ -343,12 +344,14 @@ fn what_a_reader_is_shown_breaks_c9_where_it_does_not_add_up_or_runs_are_lost_fo
         ..Count::default()
     };
     let entries = Entries::decode(RUN_ENTRIES).unwrap();
+    let none = Entries::default();
+    let ballots = |ballots| PerSet { cells: Ok(&none), ballots };
     let seen = |shown: Result<Shown<'_>, &ReadError>| {
         broken(&[rules_written(&rules, 1, 1), run_written(RUN), Event::EntriesShown { lane: LANE, shown }])
     };
-    assert_eq!(seen(Ok((&count(2), Ok(&entries)))), [] as [&str; 0]);
-    assert_eq!(seen(Ok((&count(3), Ok(&entries)))), ["C9"]);
-    assert_eq!(seen(Ok((&count(2), Err(Dropped::Lost)))), ["C9"]);
+    assert_eq!(seen(Ok((&count(2), ballots(Ok(&entries))))), [] as [&str; 0]);
+    assert_eq!(seen(Ok((&count(3), ballots(Ok(&entries))))), ["C9"]);
+    assert_eq!(seen(Ok((&count(2), ballots(Err(Dropped::Lost))))), ["C9"]);
     let overtaken = ReadError::Overtaken(LaneKey { poll: PollId::parse(POLL).unwrap(), lane: 0 });
     assert_eq!(seen(Err(&overtaken)), ["C9"]);
 }
@@ -374,4 +377,88 @@ fn entries_that_are_no_recount_in_the_end_and_rows_that_are_left_break_c9() {
     assert_eq!(end(b"r\x00\x01", &[]), [] as [&str; 0]);
     assert_eq!(end(b"r\x00\x02", &[]), ["C9"]);
     assert_eq!(end(b"r\x00\x01", &[RUN]), ["C9"]);
+}
+
+/// HEAD of ballots for option 0 with these entries of each multiset near.
+fn tally_with(votes: u64, cells: &[u8], ballots: &[u8]) -> Item {
+    let mut head = tally_with_runs("HEAD", votes, 0, &[]);
+    for (name, near) in [("cells", cells), ("entries", ballots)] {
+        let mut kept = item(&[], &[("sweeps", 0), ("replaced", 0)]);
+        kept.extend([("near", near), ("runs", b"")].map(|(name, bytes)| (name.to_owned(), blob(bytes.to_vec()))));
+        head.insert(name.to_owned(), AttributeValue::M(kept));
+    }
+    head
+}
+
+#[test]
+fn rows_that_do_not_add_up_to_ballots_and_options_break_c9() {
+    let mut rules = ranked_rules();
+    rules.extend(item(&[("segments", r#"[{"name": "d", "values": ["a", "b"], "from": "vote"}]"#)], &[]));
+    let ranking = b"\x02r\x00\x04";
+    for (cells, promises) in [
+        (&b"\x03s\x00\x01\x02\x04s\x00\x01\x00\x02\x03s\x00\x02\x02\x04s\x00\x02\x00\x02"[..], vec![]),
+        (b"\x03s\x00\x01\x02\x04s\x00\x01\x00\x02\x03s\x00\x02\x02\x04s\x00\x02\x01\x02", vec!["C9"]),
+        (b"\x03s\x00\x01\x02\x04s\x00\x01\x00\x04", vec!["C9"]),
+        (b"\x03s\x01\x01\x04\x04s\x01\x01\x00\x04", vec!["C9"]),
+        (b"", vec!["C9"]),
+    ] {
+        let head = tally_with(2, cells, ranking);
+        assert_eq!(broken(&[rules_written(&rules, 1, 1), head_written(None, &head)]), promises, "{cells:?}");
+    }
+}
+
+#[test]
+fn a_slot_that_is_not_that_of_the_time_breaks_c9() {
+    let mut rules = rules(1, 300_000);
+    rules.extend(item(&[("slot_width", "minute")], &[("created_at", 1)]));
+    for (slot, is_broken) in [(0, false), (1, true)] {
+        let ballot =
+            Ballot::new(Content::Choices(Choices::of_ids(&[0]).unwrap()), Segments::default(), Slot::of_number(slot));
+        let vote = vote_of(Some(ballot));
+        assert_eq!(broken(&[rules_written(&rules, 1, 1), vote()]).contains(&"C9"), is_broken, "{slot}");
+    }
+}
+
+/// Bytes of a text's entry.
+fn entry(text: &str, count: u8) -> Vec<u8> {
+    [&[text.len() as u8][..], text.as_bytes(), &[2 * count]].concat()
+}
+
+/// What a merge of two runs breaks that leaves this run, and says to have missed so much.
+fn broken_by_merge(merged: &[(&str, u8)], missed: u64) -> Vec<&'static str> {
+    let mut rules = rules(1, 100_000);
+    rules.extend(item(&[("kind", "text")], &[]));
+    let texts = |texts: &[(&str, u8)]| texts.iter().flat_map(|(text, count)| entry(text, *count)).collect::<Vec<u8>>();
+    let runs = [((1, 1), 0, texts(&[("ta", 3), ("tb", 1)])), ((2, 1), 0, texts(&[("tb", 1), ("tc", 1)]))];
+    let merged = ((3, 1), 1, texts(merged));
+    let head = |runs: &[&(RunName, u8, Vec<u8>)], missed: u64| {
+        let named = |((version, attempt), level, bytes): &(RunName, u8, Vec<u8>)| {
+            let numbers = [version.to_be_bytes(), attempt.to_be_bytes()].concat();
+            [&numbers[..], &[*level, 0, 1, 0, 0, 0, bytes.len() as u8]].concat()
+        };
+        let mut head = tally_with(6, b"", b"");
+        head.remove("o0");
+        let AttributeValue::M(kept) = head.get_mut("entries").unwrap() else { unreachable!() };
+        kept.insert("runs".to_owned(), blob(runs.iter().flat_map(|run| named(run)).collect()));
+        let missed = runs.iter().map(|(_, level, _)| AttributeValue::N((u64::from(*level) * missed).to_string()));
+        kept.insert("missed".to_owned(), AttributeValue::L(missed.collect()));
+        head
+    };
+    let (before, after) = (head(&[&runs[0], &runs[1]], 0), head(&[&merged], missed));
+    let written = runs.iter().chain([&merged]);
+    let written = written.map(|(name, _, bytes)| Event::RunRowWritten { lane: LANE, row: (*name, 0), entries: bytes });
+    let mut events = vec![rules_written(&rules, 1, 1)];
+    events.extend(written);
+    events.extend([head_written(None, &before), head_written(Some(&before), &after)]);
+    broken(&events)
+}
+
+#[test]
+fn a_merge_that_loses_texts_or_keeps_the_wrong_ones_breaks_c9() {
+    assert_eq!(broken_by_merge(&[("ta", 3), ("tb", 2), ("tc", 1)], 0), [] as [&str; 0]);
+    assert_eq!(broken_by_merge(&[("t", 3), ("ta", 3)], 2), [] as [&str; 0]);
+    assert_eq!(broken_by_merge(&[("t", 3), ("ta", 3)], 1), ["C9"], "it misses 2 of tb");
+    assert_eq!(broken_by_merge(&[("t", 4), ("tb", 2)], 3), ["C9"], "ta is said more often");
+    assert_eq!(broken_by_merge(&[("t", 2), ("ta", 3)], 2), ["C9"], "the total is 6");
+    assert_eq!(broken_by_merge(&[("ta", 3), ("tb", 2), ("tc", 1)], 1), ["C9"], "nothing is missed");
 }

@@ -38,6 +38,8 @@ pub struct Account {
     pub relay_dlq: DeadLetters,
     /// Rings when a poll's lanes are about to be doubled.
     pub doubling: Signal,
+    /// Rings when a row of a run is written.
+    pub run_written: Signal,
     writes: Throughput,
     reads: Throughput,
 }
@@ -53,6 +55,7 @@ impl Account {
             tally_dlq: FifoQueue::default(),
             relay_dlq: DeadLetters::default(),
             doubling: Signal::default(),
+            run_written: Signal::default(),
             writes: Throughput::default(),
             reads: Throughput::default(),
         })
@@ -109,7 +112,10 @@ impl Account {
             Some(Event::VoteWritten { .. }) => self.write_record(former, Some(item)),
             Some(Event::HeadWritten { former, head }) => self.world.numbers.note_head(former, head),
             Some(Event::CountWritten { .. }) => count(&self.world.numbers.copies),
-            Some(Event::RunRowWritten { .. }) => count(&self.world.numbers.run_rows),
+            Some(Event::RunRowWritten { .. }) => {
+                count(&self.world.numbers.run_rows);
+                self.run_written.ring();
+            }
             None if table == TALLIES => count(&self.world.numbers.spills),
             _ => {}
         }
@@ -135,7 +141,6 @@ impl Account {
     }
 
     fn append_record(&self, place: u64, json: String) {
-        let json = serde_json::value::RawValue::from_string(json).expect("records are JSON");
         self.stream.append(place as usize, Record { json: json.into(), at_ms: self.world.executor.now_ms() });
     }
 

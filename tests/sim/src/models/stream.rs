@@ -6,8 +6,6 @@ use std::{
     rc::Rc,
 };
 
-use serde_json::value::RawValue;
-
 use crate::channel::Signal;
 
 /// Places on the ring of shards: a shard can split until it has one.
@@ -17,7 +15,7 @@ pub const PLACES: usize = 64;
 #[derive(Clone)]
 pub struct Record {
     /// As Lambda hands it over.
-    pub json: Rc<RawValue>,
+    pub json: Rc<str>,
     /// When it was written, in milliseconds since the epoch.
     pub at_ms: u64,
 }

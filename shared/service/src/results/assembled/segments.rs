@@ -140,8 +140,11 @@ mod tests {
             "unavailable": null, "cells": {"segments": [rows], "slots": {}, "levels": []},
             "blurred": [{"rows": [null, moving, null], "others": {"row": rows[2], "moved_at": at(1)}}]});
         let assembled = Assembled { generation: 1, versions: vec![1], document: document.to_string() };
-        let snapshot =
-            AssembledSnapshot { poll: poll_asked_for(body, at(0)).unwrap(), assembled: Some(assembled), lease_until: None };
+        let snapshot = AssembledSnapshot {
+            poll: poll_asked_for(body, at(0)).unwrap(),
+            assembled: Some(assembled),
+            lease_until: None,
+        };
         AssembledPoll::new(snapshot, at(99)).unwrap()
     }
 
@@ -157,7 +160,8 @@ mod tests {
     #[test]
     fn the_tenant_sees_rows_as_they_are_and_none_below_zero() {
         let own = shown(&poll("vote", &some_rows()), true);
-        let row = |value: Value, votes: [i64; 2], ballots: i64| json!({"value": value, "ballots": ballots, "votes": votes});
+        let row =
+            |value: Value, votes: [i64; 2], ballots: i64| json!({"value": value, "ballots": ballots, "votes": votes});
         let rows = json!([row(Value::Null, [1, 0], 1), row(json!("north"), [6, 0], 6), row(json!("south"), [0, 3], 2)]);
         assert_eq!((&own["rows"], &own["ballots"], &own["settling"]), (&rows, &json!(9), &json!(true)));
         assert_eq!((&own["blurred"], &own["others"], &own["as_of"]), (&json!(false), &Value::Null, &json!(at(77))));

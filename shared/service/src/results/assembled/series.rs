@@ -134,8 +134,11 @@ mod tests {
         let document = json!({"ballots": 5, "votes": [4, 1], "as_of": at(250), "seats": 1, "summary": null, "counts": {},
             "unavailable": null, "cells": {"segments": [], "slots": slots, "levels": []}, "blurred": []});
         let assembled = Assembled { generation: 1, versions: vec![1], document: document.to_string() };
-        let snapshot =
-            AssembledSnapshot { poll: poll_asked_for(body, at(0)).unwrap(), assembled: Some(assembled), lease_until: None };
+        let snapshot = AssembledSnapshot {
+            poll: poll_asked_for(body, at(0)).unwrap(),
+            assembled: Some(assembled),
+            lease_until: None,
+        };
         AssembledPoll::new(snapshot, at(300)).unwrap()
     }
 
@@ -148,7 +151,11 @@ mod tests {
                 ((at_ms - at(0).as_millis()) / 1_000, point["ballots"].as_i64().unwrap())
             })
             .collect();
-        assert_eq!(shown["ballots"], points.iter().map(|(_, ballots)| ballots).sum::<i64>(), "the parts sum to the total");
+        assert_eq!(
+            shown["ballots"],
+            points.iter().map(|(_, ballots)| ballots).sum::<i64>(),
+            "the parts sum to the total"
+        );
         points
     }
 
@@ -157,7 +164,10 @@ mod tests {
         let all = SeriesQuery::default();
         assert_eq!(points(&all), [(0, 3), (60, 2), (120, 0), (180, 0), (240, 0)]);
         let shown: Value = serde_json::from_str(&poll().series(&all).unwrap()).unwrap();
-        assert_eq!((&shown["slot"], &shown["step_seconds"], &shown["settling"]), (&json!("minute"), &json!(60), &json!(true)));
+        assert_eq!(
+            (&shown["slot"], &shown["step_seconds"], &shown["settling"]),
+            (&json!("minute"), &json!(60), &json!(true))
+        );
         assert_eq!(shown["points"][4]["votes"], json!([1, 0]), "none below zero");
     }
 
