@@ -151,7 +151,7 @@ mod tests {
 
     #[test]
     fn a_copy_of_another_kind_has_none_of_the_settings_of_the_first() {
-        let text = copied(&source(), 5, json!({"kind": "text"})).unwrap();
+        let text = copied(&source(), 5, json!({"kind": "text", "peak_votes_per_second": 1_000})).unwrap();
         assert_eq!((text.options.len(), text.rules.settings.spec.max_choices), (0, 1));
         let body = json!({"question": "Q", "options": ["a", "b", "c"], "kind": "ranked", "seats": 2});
         let ranked = poll_asked_for(body, at(0)).unwrap();
