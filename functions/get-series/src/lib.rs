@@ -22,7 +22,7 @@ fn time(request: &Request, name: &str) -> Result<Option<Timestamp>, Error> {
     let Some(text) = request.query(name) else { return Ok(None) };
     let invalid =
         || Error::invalid(format!("The query's {name} must be a time by RFC 3339, such as 2027-01-31T20:15:00Z."));
-    Timestamp::parse(text).map(Some).ok_or_else(invalid)
+    Timestamp::parse_bounded(text).map(Some).ok_or_else(invalid)
 }
 
 /// The seconds that a point sums up.

@@ -67,10 +67,20 @@ impl Timestamp {
 
     /// Parses RFC 3339; digits past milliseconds are dropped. Returns `None` if it is not valid, or before 1970.
     pub fn parse(text: &str) -> Option<Self> {
-        let at = OffsetDateTime::parse(text, &Rfc3339).ok()?;
-        let millis = at.unix_timestamp_nanos().div_euclid(1_000_000);
-        Self::from_millis(u64::try_from(millis).ok()?)
+        Self::from_millis(u64::try_from(millis(text)?).ok()?)
     }
+
+    /// Like `parse`, but a time that is earlier or later than any of ours is the first or the last.
+    pub fn parse_bounded(text: &str) -> Option<Self> {
+        let millis = u64::try_from(millis(text)?.max(0)).unwrap_or(u64::MAX);
+        Some(Self::from_millis(millis).unwrap_or(Self::LATEST))
+    }
+}
+
+/// Milliseconds since 1970 of a time of RFC 3339.
+fn millis(text: &str) -> Option<i128> {
+    let at = OffsetDateTime::parse(text, &Rfc3339).ok()?;
+    Some(at.unix_timestamp_nanos().div_euclid(1_000_000))
 }
 
 impl std::fmt::Display for Timestamp {
@@ -142,6 +152,15 @@ mod tests {
         let last = Some("2016-12-31T23:59:59.999Z".to_owned());
         assert_eq!([read("2016-12-31T23:59:60Z"), read("2017-01-01T00:59:60.5+01:00")], [last.clone(), last]);
         assert_eq!([read("2016-12-30T23:59:60Z"), read("2016-12-31T23:58:60Z")], [None, None]);
+    }
+
+    #[test]
+    fn a_bounded_time_is_within_ours() {
+        let bounded = |text| Timestamp::parse_bounded(text);
+        assert_eq!(bounded("0364-05-27T13:58:49Z"), Some(Timestamp::EPOCH));
+        assert_eq!(bounded("2026-11-24T20:15:00Z"), Timestamp::parse("2026-11-24T20:15:00Z"));
+        assert_eq!(bounded("9999-12-31T23:59:59-14:00"), Some(Timestamp::LATEST));
+        assert_eq!(bounded("yesterday"), None);
     }
 
     #[test]

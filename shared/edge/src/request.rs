@@ -30,7 +30,7 @@ use super::{
 /// character takes at most four code points when decomposed, each 6 bytes as a JSON escape.
 pub const POLL_BODY_BYTES_MAX: usize = 512 * 1024;
 /// The longest of all other bodies, in bytes.
-pub const BODY_BYTES_MAX: usize = 4 * 1024;
+pub const BODY_BYTES_MAX: usize = 16 * 1024;
 /// Items per page, unless the query says otherwise.
 const LIMIT_DEFAULT: usize = 20;
 /// The most items per page.

@@ -266,7 +266,7 @@ async fn a_body_too_large_is_refused_whatever_it_holds() {
         ("/v1/polls", vec![0xff; 600_000]),
         ("/v1/polls", vec![b' '; 512 * 1024 + 1]),
         (&votes, padded(300_000)),
-        (&votes, padded(4 * 1024 + 1)),
+        (&votes, padded(16 * 1024 + 1)),
     ] {
         let bytes = body.len();
         let answer = post(&app, path, &token, Some(JSON), body).await;
@@ -274,7 +274,7 @@ async fn a_body_too_large_is_refused_whatever_it_holds() {
         assert_problem(&answer, 413, "body_too_large");
     }
     assert!(app.aws.votes_of(&poll).await.is_empty());
-    assert_eq!(post(&app, &votes, &token, Some(JSON), padded(4 * 1024)).await.status, 201, "as large as it may be");
+    assert_eq!(post(&app, &votes, &token, Some(JSON), padded(16 * 1024)).await.status, 201, "as large as it may be");
 }
 
 /// What a program without UTF-8 sends: each character as JSON escapes it.

@@ -156,5 +156,7 @@ async fn a_ballot_of_another_kind_or_out_of_bounds_gets_its_reason_and_is_not_st
         assert_eq!(assert_problem(&answer, 400, "invalid_request")["errors"][0]["pointer"], pointer, "{ballot}");
     }
     let both = cast(&app, &text, &voter, &json!({"text": "a", "choices": [0]})).await;
-    assert_problem(&both, 400, "invalid_request");
+    assert_problem(&both, 422, "invalid_choice");
+    let nothing = cast(&app, &text, &voter, &json!({"segments": {"region": "north"}})).await;
+    assert_problem(&nothing, 422, "invalid_choice");
 }

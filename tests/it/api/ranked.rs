@@ -123,7 +123,7 @@ async fn a_ballot_that_the_poll_does_not_take_gets_its_reason_and_is_not_stored(
         let answer = app.post(&votes, &voter, &body).await;
         assert_eq!(assert_problem(&answer, 400, "invalid_request")["errors"][0]["pointer"], pointer, "{body}");
     }
-    assert_problem(&app.post(&votes, &voter, &json!({"ranking": [0], "choices": [0]})).await, 400, "invalid_request");
+    assert_problem(&app.post(&votes, &voter, &json!({"ranking": [0], "choices": [0]})).await, 422, "invalid_choice");
     assert_problem(&app.my_vote(&poll, &voter).await, 404, "not_found");
     let plain = app.single_choice_poll().await;
     assert_problem(&app.rank(&plain, &voter, &[0]).await, 422, "invalid_choice");

@@ -24,6 +24,8 @@ pub enum SentContent {
     Ratings(Vec<SentRating>),
     /// An answer.
     Text(String),
+    /// Several of these at once, or segments alone: no poll takes that.
+    Mixed,
 }
 
 /// An option's value, as sent.
@@ -66,8 +68,8 @@ impl<'de> Deserialize<'de> for SentBallot {
             (None, None, Some(ids), None, None) => SentContent::Ranking(ids),
             (None, None, None, Some(ratings), None) => SentContent::Ratings(ratings),
             (None, None, None, None, Some(text)) => SentContent::Text(text),
-            (None, None, None, None, None) => return Err(de::Error::missing_field("choices")),
-            _ => return Err(de::Error::custom("is more than one of `choices`, `ranking`, `ratings` and `text`")),
+            (None, None, None, None, None) if segments.is_empty() => return Err(de::Error::missing_field("choices")),
+            _ => SentContent::Mixed,
         };
         Ok(Self { content, segments })
     }
