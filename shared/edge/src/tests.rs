@@ -86,9 +86,7 @@ fn a_bad_body_is_refused_with_the_field_to_blame() {
     ] {
         assert_eq!(refusal::<SentBallot>(&with_body(body)), invalid(pointer), "{body}");
     }
-    for mixed in
-        [r#"{"choices":[1],"ranking":[]}"#, r#"{"text":"a","other":"b"}"#, r#"{"segments":{"region":"north"}}"#]
-    {
+    for mixed in [r#"{"choices":[1],"ranking":[]}"#, r#"{"text":"a","other":"b"}"#, r#"{"segments":{}}"#] {
         let taken = with_body(mixed).json::<SentBallot>(BODY_BYTES_MAX).unwrap();
         assert_eq!(taken.content, SentContent::Mixed, "{mixed}");
     }

@@ -59,7 +59,8 @@ impl<'de> Deserialize<'de> for SentBallot {
             ratings: Option<Vec<SentRating>>,
             #[serde(deserialize_with = "given")]
             text: Option<String>,
-            segments: BTreeMap<String, String>,
+            #[serde(deserialize_with = "given")]
+            segments: Option<BTreeMap<String, String>>,
         }
         let Sent { choices, other, ranking, ratings, text, segments } = Sent::deserialize(deserializer)?;
         let content = match (choices, other, ranking, ratings, text) {
@@ -68,10 +69,10 @@ impl<'de> Deserialize<'de> for SentBallot {
             (None, None, Some(ids), None, None) => SentContent::Ranking(ids),
             (None, None, None, Some(ratings), None) => SentContent::Ratings(ratings),
             (None, None, None, None, Some(text)) => SentContent::Text(text),
-            (None, None, None, None, None) if segments.is_empty() => return Err(de::Error::missing_field("choices")),
+            (None, None, None, None, None) if segments.is_none() => return Err(de::Error::missing_field("choices")),
             _ => SentContent::Mixed,
         };
-        Ok(Self { content, segments })
+        Ok(Self { content, segments: segments.unwrap_or_default() })
     }
 }
 
