@@ -263,7 +263,7 @@ async fn a_key_that_is_not_asked_for_well_is_not_made() {
         let problem = assert_problem(&app.post("/v1/keys", &owner, &body).await, 400, "invalid_request");
         assert_eq!(problem["errors"][0]["pointer"], pointer, "{body}: {problem}");
     }
-    let long = json!({"name": "n".repeat(5_000), "role": "editor"});
+    let long = json!({"name": "n".repeat(20_000), "role": "editor"});
     assert_problem(&app.post("/v1/keys", &owner, &long).await, 413, "body_too_large");
     assert_eq!(listed(&app, &owner).await, Vec::<Value>::new());
 }
