@@ -71,7 +71,8 @@ impl Assembly {
         if rules.settings.spec.has_plain_votes() {
             return Ok(());
         }
-        let before = stored.as_ref().map(|it| Further::read(&it.document)).transpose()?.unwrap_or_default();
+        let stored = stored.as_ref().filter(|_| rules.settings.spec.has_further_parts());
+        let before = stored.map(|it| Further::read(&it.document)).transpose()?.unwrap_or_default();
         let hidden = Hidden::default();
         let is_current = known == versions(&snapshot.counts)
             && before.hidden_revision == hidden.revision

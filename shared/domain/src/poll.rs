@@ -203,9 +203,7 @@ impl Rules {
 
     /// Whether a voter says the same by both ballots.
     pub fn say_the_same(&self, one: Option<&Ballot>, other: Option<&Ballot>) -> bool {
-        let is_said = |dimension: usize| {
-            self.settings.spec.segments.get(dimension).is_some_and(|dimension| dimension.from == Source::Vote)
-        };
+        let is_said = |dimension: usize| self.settings.spec.segments.get(dimension).is_some_and(Dimension::is_said);
         match (one, other) {
             (Some(one), Some(other)) => one.says_the_same(other, is_said),
             (one, other) => one.is_none() && other.is_none(),

@@ -160,7 +160,7 @@ impl Kept {
 
     /// With further entries; and the run that must be written before, if they are too many for HEAD.
     fn plus(&self, added: &Entries, name: RunName, limits: &RunLimits) -> (Self, Option<NewRun>) {
-        if added.is_empty() || self.dropped.is_some() {
+        if self.dropped.is_some() {
             return (self.clone(), None);
         }
         let mut kept = self.clone();
@@ -228,7 +228,7 @@ impl LaneEntries {
     /// The lane's entries after a flush to HEAD's `version` that adds these, and the runs that must be written before.
     pub fn plus(&self, added: &PerSet<Entries>, version: u64, attempt: &Attempt) -> (Self, Vec<NewRun>) {
         let (mut lane, mut runs) = (self.clone(), Vec::new());
-        for set in Set::ALL {
+        for set in Set::ALL.into_iter().filter(|set| !added.of(*set).is_empty()) {
             let before = self.kept.of(set);
             let (kept, run) = before.plus(added.of(set), attempt.run_name(version, set), &attempt.limits);
             lane.put(set, kept);

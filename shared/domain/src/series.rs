@@ -57,6 +57,11 @@ impl SlotWidth {
         }
     }
 
+    /// When a slot begins, of a series that began at `start`.
+    pub fn start_of(self, slot: u16, start: Timestamp) -> Timestamp {
+        start.plus_millis(u64::from(slot) * self.millis())
+    }
+
     /// How many slots a poll of this length has. `None`: without an end.
     pub fn slots(self, millis: Option<u64>) -> u16 {
         let slots = millis.map_or(u64::from(SLOTS_MAX), |millis| millis.div_ceil(self.millis()).max(1));
@@ -83,11 +88,6 @@ impl Slot {
     /// Its number.
     pub fn number(self) -> u16 {
         self.0
-    }
-
-    /// When it begins.
-    pub fn starts_at(self, start: Timestamp, width: SlotWidth) -> Timestamp {
-        start.plus_millis(u64::from(self.0) * width.millis())
     }
 }
 
@@ -118,7 +118,7 @@ mod tests {
         let slot = |seconds| Slot::of(at(seconds), at(100), SlotWidth::Minute).number();
         let seconds = [0, 100, 159, 160, 100 + 60 * 1_499, 100 + 60 * 1_500];
         assert_eq!(seconds.map(slot), [0, 0, 0, 1, 1_499, 1_499]);
-        assert_eq!(Slot(2).starts_at(at(100), SlotWidth::Minute), at(220));
+        assert_eq!(SlotWidth::Minute.start_of(2, at(100)), at(220));
         assert_eq!([-1, 0, 1_499, 1_500].map(|number| Slot::of_number(number).is_some()), [false, true, true, false]);
     }
 }

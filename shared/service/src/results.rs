@@ -22,8 +22,8 @@ use landslide_domain::{
 };
 use sha2::{Digest, Sha256};
 
-use self::assembled::AssembledPoll;
 pub use self::assembled::SeriesQuery;
+use self::assembled::{AssembledPoll, NO_SEGMENTS, NO_SERIES, NOT_RANKED};
 #[cfg(feature = "results")]
 pub use self::assembly_queue::AssemblyQueue;
 use crate::current::Current;
@@ -69,22 +69,24 @@ impl AsRef<Rules> for ResultsDocument {
 impl ResultsDocument {
     /// The results with the count by this method: their text and its tag. Fails if the poll does not have it.
     pub fn by_method(&self, method: Method) -> Result<(String, String), Error> {
-        let not_ranked = || Error::NoSuchCount("The query's method is for ranked polls.".to_owned());
-        tagged(self.assembled.as_ref().ok_or_else(not_ranked)?.text(Some(method))?)
+        tagged(self.assembled_or(NOT_RANKED)?.text(Some(method))?)
     }
 
-    /// The votes of each value of a dimension, or `None`: of the first: their text and its tag. To others than the poll's tenant rows are shown
-    /// blurred. Fails if the poll does not have the dimension.
+    /// The votes of each value of a dimension, by default of the first: their text and its tag. Others than the poll's tenant
+    /// see rows blurred. Fails if the poll does not have the dimension.
     pub fn by_segment(&self, by: Option<&str>, viewer: Option<&Viewer>) -> Result<(String, String), Error> {
-        let none = || Error::NoSuchCount("The poll has no segments.".to_owned());
         let is_own = viewer.is_some_and(|viewer| viewer.is_of_tenant(&self.rules));
-        tagged(self.assembled.as_ref().ok_or_else(none)?.segments(by, is_own)?)
+        tagged(self.assembled_or(NO_SEGMENTS)?.segments(by, is_own)?)
     }
 
     /// The votes by time: their text and its tag. Fails if the poll has no series.
     pub fn by_time(&self, query: &SeriesQuery) -> Result<(String, String), Error> {
-        let none = || Error::NoSuchCount("The poll has no series.".to_owned());
-        tagged(self.assembled.as_ref().ok_or_else(none)?.series(query)?)
+        tagged(self.assembled_or(NO_SERIES)?.series(query)?)
+    }
+
+    /// What is assembled of the poll. A poll of which nothing is assembled does not have what is asked for.
+    fn assembled_or(&self, none: &str) -> Result<&AssembledPoll, Error> {
+        self.assembled.as_ref().ok_or_else(|| Error::NoSuchCount(none.to_owned()))
     }
 }
 

@@ -4,7 +4,7 @@ use std::{borrow::Cow, collections::BTreeMap, str::FromStr};
 
 use landslide_domain::keys::poll_of_partition;
 use landslide_domain::{
-    ballot::{Ballot, Field, Fields, FullBallot, SEE_BALLOT},
+    ballot::{Ballot, Field, Fields, SEE_BALLOT},
     change::{Change, VoteId},
     ids::VoterKey,
     lane::{LANES_MAX, LaneKey},
@@ -197,10 +197,10 @@ impl Image<'_> {
                 ballot.map(Some).ok_or_else(|| UnreadableRecord(format!("choices are {ids:?}")))
             }
             (Some(Choices::Text(see)), Some(map)) if see == SEE_BALLOT => {
-                let full = FullBallot::read(map.fields()?);
+                let ballot = Ballot::read(map.fields()?);
                 // What people write stays out of the reason.
                 let unread = || UnreadableRecord("the ballot is none that this code knows".to_owned());
-                full.map(|full| Some(Ballot::Full(Box::new(full)))).ok_or_else(unread)
+                ballot.map(Some).ok_or_else(unread)
             }
             (Some(Choices::Text(_)), _) => Err(UnreadableRecord("choices are no list".to_owned())),
         }

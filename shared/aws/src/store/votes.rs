@@ -13,7 +13,7 @@ use aws_sdk_dynamodb::{
 };
 use aws_types::SdkConfig;
 use landslide_domain::{
-    ballot::{Ballot, Field, Fields, FullBallot, SEE_BALLOT},
+    ballot::{Ballot, Field, Fields, SEE_BALLOT},
     ids::VoterKey,
     keys,
     lane::{LANES_MAX, Partition},
@@ -186,7 +186,7 @@ fn read_ballot(item: &Item) -> Result<Option<Ballot>, StoreError> {
         Some(AttributeValue::L(ids)) => read_numbers(ids).and_then(|ids| Ballot::of_options(&ids)),
         Some(AttributeValue::S(see)) if see == SEE_BALLOT => {
             let fields = item.get(BALLOT).and_then(|ballot| ballot.as_m().ok()).and_then(read_fields);
-            fields.and_then(FullBallot::read).map(|full| Ballot::Full(Box::new(full)))
+            fields.and_then(Ballot::read)
         }
         Some(_) => None,
     };

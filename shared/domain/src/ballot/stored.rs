@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{Answer, Choices, Content, FullBallot, Ranking, Ratings, Segments};
+use super::{Answer, Ballot, Choices, Content, FullBallot, Ranking, Ratings, Segments};
 use crate::series::Slot;
 
 /// In place of choices where a ballot is a full one. Code that knows choices only can't read it, and passes it on for a
@@ -63,8 +63,10 @@ impl FullBallot {
         }
         fields
     }
+}
 
-    /// Parses the map. Returns `None` if it is not exactly one ballot, by rules that this code knows.
+impl Ballot {
+    /// Parses the map of a full ballot. Returns `None` if it is not exactly one, by rules that this code knows.
     pub fn read(fields: Fields<'_>) -> Option<Self> {
         let mut read = Read::default();
         fields.into_iter().try_for_each(|(name, field)| read.set(&name, field))?;
@@ -72,9 +74,7 @@ impl FullBallot {
         if read.rules != Some(RULES_NOW) {
             return None;
         }
-        let content = read.content()?;
-        let is_plain = matches!(content, Content::Choices(_)) && segments.is_empty() && slot.is_none();
-        (!is_plain).then_some(FullBallot { content, segments, slot })
+        Some(Self::new(read.content()?, segments, slot)).filter(|ballot| matches!(ballot, Self::Full(_)))
     }
 }
 
@@ -154,7 +154,7 @@ mod tests {
     #[test]
     fn a_ballot_by_other_rules_or_with_fields_that_nobody_knows_is_not_read() {
         let (one, ranking) = ((RULES, Field::Number(1)), (RANKING, list(&[2, 0])));
-        assert!(FullBallot::read(fields(&[one.clone(), ranking.clone()])).is_some());
+        assert!(Ballot::read(fields(&[one.clone(), ranking.clone()])).is_some());
         let text = (TEXT, Field::Text("a".into()));
         for wrong in [
             &[ranking.clone()][..],
@@ -171,7 +171,7 @@ mod tests {
             &[one.clone(), ranking.clone(), (SLOT, Field::Number(1_500))],
             &[one.clone(), (TEXT, Field::Text("".into()))],
         ] {
-            assert_eq!(FullBallot::read(fields(wrong)), None, "{wrong:?}");
+            assert_eq!(Ballot::read(fields(wrong)), None, "{wrong:?}");
         }
     }
 
@@ -182,7 +182,7 @@ mod tests {
             if back {
                 fields.reverse();
             }
-            prop_assert_eq!(FullBallot::read(fields), Some(ballot.clone()));
+            prop_assert_eq!(Ballot::read(fields), Some(Ballot::Full(Box::new(ballot.clone()))));
         }
     }
 }

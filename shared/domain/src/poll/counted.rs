@@ -29,18 +29,27 @@ impl PollSpec {
         self.peak_votes_per_second.saturating_mul(self.weight())
     }
 
-    /// What is counted in each row of a segment and in each slot: its ballots, and where there are options these, or their
-    /// levels.
+    /// What is counted in each row of a segment and in each slot besides its ballots: options, or their levels.
     pub fn columns(&self, options: usize) -> usize {
-        1 + options * self.scale.map_or(1, Scale::levels)
+        options * self.scale.map_or(1, Scale::levels)
+    }
+
+    /// Whether its votes are counted in cells.
+    pub fn has_cells(&self) -> bool {
+        self.scale.is_some() || self.series || !self.segments.is_empty()
+    }
+
+    /// Whether more is assembled of it than counts of rankings.
+    pub fn has_further_parts(&self) -> bool {
+        self.has_cells() || self.kind != Kind::Ranked
     }
 
     /// The most cells that its votes are counted in, with this number of slots.
     pub fn cells(&self, options: usize, slots: usize) -> usize {
         // One more for those whose value is unknown.
         let rows: usize = self.segments.iter().map(|dimension| dimension.values.len() + 1).sum();
-        let levels = self.scale.map_or(0, |scale| options * scale.levels());
-        (rows + slots) * self.columns(options) + levels
+        let levels = if self.scale.is_some() { self.columns(options) } else { 0 };
+        (rows + slots) * (1 + self.columns(options)) + levels
     }
 }
 

@@ -49,6 +49,11 @@ pub struct Dimension {
 }
 
 impl Dimension {
+    /// Whether the vote says the voter's value.
+    pub fn is_said(&self) -> bool {
+        self.from == Source::Vote
+    }
+
     /// The place of a value from 1 on, or `UNKNOWN`.
     pub fn place_of(&self, value: &str) -> u8 {
         let place = self.values.iter().position(|known| known == value);

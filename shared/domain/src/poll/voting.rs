@@ -92,7 +92,7 @@ impl PollSpec {
     /// The voter's values: those that were sent, and those of the token's claims. One that is none of the dimension's is
     /// unknown.
     fn segments_of(&self, sent: &BTreeMap<String, String>, caller: &Caller) -> Result<Segments, FieldError> {
-        let is_said = |dimension: &Dimension, name: &str| dimension.from == Source::Vote && dimension.name == name;
+        let is_said = |dimension: &Dimension, name: &str| dimension.is_said() && dimension.name == name;
         if let Some(name) = sent.keys().find(|name| !self.segments.iter().any(|dimension| is_said(dimension, name))) {
             return Err(FieldError::new(format!("/segments/{name}"), "is no segment that a vote of this poll says"));
         }

@@ -116,7 +116,7 @@ pub fn assemble<G: Fn(&str) -> String>(rules: &Rules, lanes: &Lanes<'_>, given: 
         Err(dropped) => assembled.unavailable = reason(spec.kind, dropped),
     }
     if let Ok(entries) = lanes.entries.cells
-        && (!spec.segments.is_empty() || spec.series || spec.scale.is_some())
+        && spec.has_cells()
     {
         add_cells(&mut assembled, rules, Cells::of(rules, entries), given);
     }

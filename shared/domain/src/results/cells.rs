@@ -51,17 +51,14 @@ pub struct Cells {
 
 /// Which column is which.
 struct Layout {
-    options: usize,
+    columns: usize,
     scale: Option<Scale>,
 }
 
 impl Layout {
     fn of(rules: &Rules) -> Self {
-        Self { options: usize::from(rules.options), scale: rules.settings.spec.scale }
-    }
-
-    fn columns(&self) -> usize {
-        self.options * self.scale.map_or(1, Scale::levels)
+        let spec = &rules.settings.spec;
+        Self { columns: spec.columns(usize::from(rules.options)), scale: spec.scale }
     }
 
     fn level(&self, option: u8, level: i8) -> Option<usize> {
@@ -86,9 +83,9 @@ impl Cells {
     /// The rows that a poll's entries make. An entry that is no cell of the poll counts nowhere.
     pub fn of(rules: &Rules, entries: &Entries) -> Self {
         let layout = Layout::of(rules);
-        let zero = Row::zero(layout.columns());
+        let zero = Row::zero(layout.columns);
         let values = rules.settings.spec.segments.iter().map(|dimension| dimension.values.len() + 1);
-        let levels = if layout.scale.is_some() { layout.columns() } else { 0 };
+        let levels = if layout.scale.is_some() { layout.columns } else { 0 };
         let mut cells = Self {
             segments: values.map(|values| vec![zero.clone(); values]).collect(),
             slots: BTreeMap::new(),

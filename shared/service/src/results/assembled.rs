@@ -21,6 +21,10 @@ use serde_json::value::RawValue;
 use self::kinds::{AnswersView, QuizView, RatingView};
 pub use self::series::SeriesQuery;
 
+/// Why a poll does not have what is asked for.
+pub(super) const NOT_RANKED: &str = "The query's method is for ranked polls.";
+pub(super) const NO_SEGMENTS: &str = "The poll has no segments.";
+pub(super) const NO_SERIES: &str = "The poll has no series.";
 /// Why there is nothing before the first was assembled.
 const NOT_ASSEMBLED: &str = "not_assembled";
 
@@ -95,7 +99,9 @@ impl AssembledPoll {
     pub(super) fn new(snapshot: AssembledSnapshot, now: Timestamp) -> Result<Self, Error> {
         let AssembledSnapshot { poll, assembled, .. } = snapshot;
         let document = assembled.map(|assembled| assembled.document);
-        let further = document.as_deref().map(Further::read).transpose().map_err(broken)?.unwrap_or_default();
+        let has_further = poll.rules.settings.spec.has_further_parts();
+        let further = document.as_deref().filter(|_| has_further).map(Further::read).transpose().map_err(broken)?;
+        let further = further.unwrap_or_default();
         Ok(Self { poll, document, further, read_at: now })
     }
 
@@ -104,7 +110,7 @@ impl AssembledPoll {
     pub(super) fn text(&self, method: Option<Method>) -> Result<String, Error> {
         let spec = &self.poll.rules.settings.spec;
         if method.is_some() && spec.kind != Kind::Ranked {
-            return Err(Error::NoSuchCount("The query's method is for ranked polls.".to_owned()));
+            return Err(Error::NoSuchCount(NOT_RANKED.to_owned()));
         }
         let method = method.or(spec.method).unwrap_or(Method::default_for(spec.seats));
         if !method.fills(spec.seats) {
@@ -155,11 +161,9 @@ impl AssembledPoll {
 
     /// Why there are no cells, in a poll that has some.
     fn cells_unavailable(&self) -> Option<&'static str> {
-        let spec = &self.poll.rules.settings.spec;
-        let has_cells = spec.scale.is_some() || spec.series || !spec.segments.is_empty();
         match (&self.document, &self.further.cells) {
             (None, _) => Some(NOT_ASSEMBLED),
-            (Some(_), None) if has_cells => Some("cells_lost"),
+            (Some(_), None) if self.poll.rules.settings.spec.has_cells() => Some("cells_lost"),
             _ => None,
         }
     }

@@ -3,13 +3,13 @@
 use landslide_domain::{
     error::Error,
     ids::PollId,
-    poll::{Dimension, Source, Status},
+    poll::{Dimension, Status},
     results::{blurred::Blurred, cells::Row},
     time::Timestamp,
 };
 use serde::Serialize;
 
-use super::{AssembledPoll, broken};
+use super::{AssembledPoll, NO_SEGMENTS, broken};
 
 #[derive(Serialize)]
 struct SegmentsView<'a> {
@@ -59,7 +59,7 @@ impl AssembledPoll {
         let dimensions = &self.poll.rules.settings.spec.segments;
         let found = (0..).zip(dimensions).find(|(_, dimension)| by.is_none_or(|by| dimension.name == by));
         let (place, dimension) = found.ok_or_else(|| no_such(by.unwrap_or_default(), dimensions))?;
-        let is_exact = is_own && dimension.from == Source::Vote;
+        let is_exact = is_own && dimension.is_said();
         let document = self.document()?;
         let exact = self.further.cells.as_ref().and_then(|cells| cells.segments.get(place));
         let blurred = self.further.blurred.get(place);
@@ -118,7 +118,7 @@ fn shown(blurred: &Blurred) -> impl Iterator<Item = (usize, &Row)> {
 fn no_such(by: &str, dimensions: &[Dimension]) -> Error {
     let names: Vec<&str> = dimensions.iter().map(|dimension| dimension.name.as_str()).collect();
     Error::NoSuchCount(match &names[..] {
-        [] => "The poll has no segments.".to_owned(),
+        [] => NO_SEGMENTS.to_owned(),
         names => format!("The poll has no dimension {by:?}. It has {}.", names.join(", ")),
     })
 }

@@ -12,7 +12,7 @@ use landslide_domain::{
 use serde::Serialize;
 
 use super::{
-    AssembledPoll, broken,
+    AssembledPoll, NO_SERIES, broken,
     segments::{CountsView, is_false},
 };
 
@@ -54,7 +54,7 @@ impl AssembledPoll {
     /// The series as JSON. Fails if the poll has none, or can't be shown in such steps.
     pub(in crate::results) fn series(&self, query: &SeriesQuery) -> Result<String, Error> {
         let settings = &self.poll.rules.settings;
-        let width = settings.slot_width.ok_or_else(|| Error::NoSuchCount("The poll has no series.".to_owned()))?;
+        let width = settings.slot_width.ok_or_else(|| Error::NoSuchCount(NO_SERIES.to_owned()))?;
         let per_point = slots_per_point(query, width)?;
         let document = self.document()?;
         let (first, last) = self.slots(query, width);
@@ -97,11 +97,11 @@ impl AssembledPoll {
 
     fn columns(&self) -> usize {
         let rules = &self.poll.rules;
-        rules.settings.spec.columns(usize::from(rules.options)) - 1
+        rules.settings.spec.columns(usize::from(rules.options))
     }
 
     fn point_view(&self, slot: u16, row: &Row, width: SlotWidth) -> PointView {
-        let at = self.poll.rules.settings.start().plus_millis(u64::from(slot) * width.millis());
+        let at = width.start_of(slot, self.poll.rules.settings.start());
         PointView { at, counts: self.counts(row) }
     }
 }
