@@ -419,7 +419,8 @@ fn begin_transaction(account: &Rc<Account>, by: u64, writes: &[Write], stalled_m
     if delay == 0 {
         end()
     } else {
-        account.world.executor.after(delay, end)
+        // Later than the last item: what is due in the same millisecond comes in any order, and an item that lands is locked.
+        account.world.executor.after(delay + 1, end)
     }
     None
 }
