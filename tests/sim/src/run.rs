@@ -20,8 +20,9 @@ use crate::{
     world::World,
 };
 
-/// The task polls after which a run without voters counts as hanging.
-const POLLS_MAX: u64 = 300_000;
+/// The task polls after which a run without voters counts as hanging. Groups that wait behind messages that nobody can
+/// read, one after the other, took 400,000.
+const POLLS_MAX: u64 = 2_000_000;
 /// How many each voter adds to that.
 const POLLS_MAX_A_VOTER: u64 = 100;
 /// How many a rebuild adds to that. Each try reads up to 4,096 partitions, and a day's faults can make a hundred tries
