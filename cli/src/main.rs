@@ -6,6 +6,7 @@ mod bucket;
 mod consent;
 mod demo;
 mod device_keys;
+mod jobs;
 mod preflight;
 mod redrive;
 mod relays;
@@ -43,6 +44,7 @@ enum Command {
     Preflight(preflight::Arguments),
     DeviceKeys(device_keys::Arguments),
     Tenant(tenant::Arguments),
+    Jobs(jobs::Arguments),
     Tabulate(tabulate::Arguments),
 }
 
@@ -58,6 +60,7 @@ fn main() -> ExitCode {
         Command::Demo(arguments) => done(demo::run(&arguments)),
         Command::DeviceKeys(arguments) => done(device_keys::run(&arguments)),
         Command::Tenant(arguments) => done(tenant::run(&arguments)),
+        Command::Jobs(arguments) => done(jobs::run(&arguments)),
         Command::Tabulate(arguments) => done(tabulate::run(&arguments)),
     };
     match result {

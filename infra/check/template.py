@@ -67,6 +67,8 @@ ENVIRONMENT = {
         *("KEY_SECRET", "TENANTS_TABLE"),
     },
     "RefreshKeys": {"KEY_SETS_SECRET", "ISSUERS", "LOOPBACK_ISSUERS"},
+    "Tick": {"POLLS_TABLE", "JOBS_TABLE", "FINALISE_QUEUE_URL"},
+    "FinalisePoll": {"POLLS_TABLE", "VOTES_TABLE", "TALLIES_TABLE", "JOBS_TABLE", "FINALISE_QUEUE_URL"},
     "TallyVotes": {"POLLS_TABLE", "TALLIES_TABLE", "TALLY_QUEUE_URL", "TALLY_DLQ_URL"},
     "RelayVotes": {"TALLY_QUEUE_URL", "RELAY_DLQ_URL"},
     "RelayChanges": {"AUDIT_TABLE", "RELAY_DLQ_URL"},
@@ -101,6 +103,13 @@ TABLE_ACTIONS = {
         "Tenants": {*COUNTS, "Query"},
     },
     "AuthorizerOwners": {"Tenants": {"GetItem", "UpdateItem"}},
+    "Tick": {"${Polls.Arn}/index/by-due": {"Query"}, "Jobs": {"GetItem", "UpdateItem"}},
+    "FinalisePoll": {
+        "Polls": {"GetItem", "UpdateItem"},
+        "Votes": {"Query"},
+        "Tallies": {"GetItem", "Query", "PutItem", "DeleteItem"},
+        "Jobs": {"GetItem", "UpdateItem", "PutItem"},
+    },
     "TallyVotes": {"Tallies": {"GetItem", "Query", "PutItem", "DeleteItem"}, "Polls": {"UpdateItem"}},
     "RelayVotes": {"Votes.StreamArn": {"GetRecords", "GetShardIterator", "DescribeStream", "ListStreams"}},
     "RelayChanges": {
@@ -135,6 +144,7 @@ SECRET_ACTIONS = {
 """What each role may do with secrets, and no more."""
 OUTPUTS = {
     *("ApiUrl", "ApiId", "PollsTable", "VotesTable", "TalliesTable", "TenantsTable", "AuditTable"),
+    *("JobsTable", "FinaliseQueueUrl", "FinaliseDlqUrl"),
     *("Limits", "TallyQueueUrl", "TallyDlqUrl", "RelayDlqUrl", "AssemblyQueueUrl", "RelayFailuresBucket"),
     "DeviceSecret",
     *("Release", "ReleaseBefore"),
@@ -153,6 +163,10 @@ MAPPING_SETTINGS = {
         *("FunctionName", "EventSourceArn", "Enabled", "BatchSize", "MaximumBatchingWindowInSeconds"),
         "ScalingConfig",
     },
+    "FinalisePollMapping": {
+        *("FunctionName", "EventSourceArn", "Enabled", "BatchSize", "MaximumBatchingWindowInSeconds"),
+        *("FunctionResponseTypes", "ScalingConfig"),
+    },
     "RelayVotesMapping": OF_A_STREAM,
     "RelayChangesMapping": OF_A_STREAM,
 }
@@ -160,6 +174,9 @@ ALARMS = {
     "RelayLateAlarm": {"AWS/Lambda IteratorAge"},
     "RelaySilentAlarm": {"AWS/DynamoDB SuccessfulRequestLatency", "AWS/Lambda Invocations"},
     "TallyLateAlarm": {"AWS/SQS ApproximateAgeOfOldestMessage"},
+    "FinaliseDlqAlarm": {"AWS/SQS ApproximateNumberOfMessagesVisible"},
+    "CountsOffAlarm": {"Landslide OffUnexplained"},
+    "TickSilentAlarm": {"Landslide Minutes"},
     "TallyDlqAlarm": {"AWS/SQS ApproximateNumberOfMessagesVisible"},
     "RelayDlqAlarm": {"AWS/SQS ApproximateNumberOfMessagesVisible"},
     "FailuresBucketAlarm": {"AWS/S3 NumberOfObjects"},
@@ -457,13 +474,19 @@ def each_role_touches_secrets_as_its_function_does(stack: Stack) -> Iterator[str
     yield from rights_that_differ(stack, "secretsmanager:", ".Id", SECRET_ACTIONS)
 
 
-def what_is_scheduled_may_run_every_ten_minutes(stack: Stack) -> Iterator[str]:
+SCHEDULES = {
     # No rarer, as stored keys are fresh for ten minutes; no more often, as Secrets Manager keeps all versions of a day.
+    "RefreshKeysSchedule": "rate(10 minutes)",
+    "TickSchedule": "rate(1 minute)",
+}
+
+
+def what_is_scheduled_may_run_as_often(stack: Stack) -> Iterator[str]:
     rules = dict(stack.of_type("AWS::Events::Rule"))
-    yield from rules.keys() ^ {"RefreshKeysSchedule"}
+    yield from rules.keys() ^ SCHEDULES.keys()
     for name, rule in rules.items():
         function = name.removesuffix("Schedule")
-        if rule.get("ScheduleExpression") != "rate(10 minutes)" or rule.get("State", "ENABLED") != "ENABLED":
+        if rule.get("ScheduleExpression") != SCHEDULES.get(name) or rule.get("State", "ENABLED") != "ENABLED":
             yield f"{name}: {rule.get('ScheduleExpression')}"
         if [aliased(target["Arn"]) for target in rule["Targets"]] != [function]:
             yield f"{name}: Targets"
@@ -699,6 +722,27 @@ def queues_are_encrypted_and_keep_14_days(stack: Stack) -> Iterator[str]:
         # What asks for an assembly is asked for again.
         if queue.get("MessageRetentionPeriod") != (60 if name == "AssemblyQueue" else 14 * 24 * 60 * 60):
             yield f"{name}: MessageRetentionPeriod"
+
+
+JOBS = {"FinaliseQueue": ("FinaliseDlq", "FinalisePoll")}
+"""The queue of each job, with its dead letters and the function that does its steps."""
+TRIES_MAX = 5
+"""How often a step is tried: the functions give a job up at that try."""
+
+
+def the_queues_of_jobs_are_patient(stack: Stack) -> Iterator[str]:
+    resources = stack.template["Resources"]
+    for name, (dead_letters, function) in JOBS.items():
+        queue, timeout = resources[name]["Properties"], resources[function]["Properties"]["Timeout"]
+        if queue["VisibilityTimeout"] < 6 * timeout:
+            yield f"{name}: VisibilityTimeout, less than six timeouts of {function}"
+        redrive = queue.get("RedrivePolicy", {})
+        if get_att(redrive.get("deadLetterTargetArn")) != f"{dead_letters}.Arn":
+            yield f"{name}: deadLetterTargetArn"
+        if redrive.get("maxReceiveCount") != TRIES_MAX:
+            yield f"{name}: maxReceiveCount"
+        if resources[f"{function}Mapping"]["Properties"].get("FunctionResponseTypes") != ["ReportBatchItemFailures"]:
+            yield f"{function}Mapping: FunctionResponseTypes"
 
 
 def the_tally_queue_is_fast_and_patient(stack: Stack) -> Iterator[str]:

@@ -125,7 +125,7 @@ SPOILS = {
         resource(REFRESH_ROLE + "/Resource", {"Fn::GetAtt": "DeviceSecret.Id"}),
         resource("CastVoteRole/Properties/Policies/0/PolicyDocument/Statement/1/Action", "secretsmanager:GetSecretValue"),
     ],
-    check.what_is_scheduled_may_run_every_ten_minutes: [
+    check.what_is_scheduled_may_run_as_often: [
         resource("RefreshKeysSchedule", None),
         resource("RefreshKeysSchedule/Properties/ScheduleExpression", "rate(5 minutes)"),
         resource("RefreshKeysSchedule/Properties/State", "DISABLED"),
@@ -238,6 +238,12 @@ SPOILS = {
     check.queues_are_encrypted_and_keep_14_days: [
         resource("RelayDlq/Properties/SqsManagedSseEnabled", None),
         resource("TallyQueue/Properties/MessageRetentionPeriod", 345600),
+    ],
+    check.the_queues_of_jobs_are_patient: [
+        resource("FinaliseQueue/Properties/VisibilityTimeout", 60),
+        resource("FinaliseQueue/Properties/RedrivePolicy/maxReceiveCount", 3),
+        resource("FinaliseQueue/Properties/RedrivePolicy/deadLetterTargetArn", {"Fn::GetAtt": "RelayDlq.Arn"}),
+        resource("FinalisePollMapping/Properties/FunctionResponseTypes", None),
     ],
     check.the_tally_queue_is_fast_and_patient: [
         resource("TallyQueue/Properties/FifoThroughputLimit", None),

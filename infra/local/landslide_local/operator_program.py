@@ -41,6 +41,8 @@ NAMES = {
     "TALLIES_TABLE": "TalliesTable",
     "TENANTS_TABLE": "TenantsTable",
     "AUDIT_TABLE": "AuditTable",
+    "JOBS_TABLE": "JobsTable",
+    "FINALISE_QUEUE_URL": "FinaliseQueueUrl",
     "LIMITS": "Limits",
     "TALLY_QUEUE_URL": "TallyQueueUrl",
     "TALLY_DLQ_URL": "TallyDlqUrl",

@@ -7,6 +7,7 @@ mod batch;
 mod change;
 mod dynamodb;
 mod item;
+mod jobs;
 mod lane_store;
 mod limits;
 mod poll_cache;
@@ -37,13 +38,14 @@ pub use self::{
 pub use self::{
     audit::{Appended, AuditPage, AuditStore, StoredRow},
     dynamodb::{DynamoDb, Outcome},
+    jobs::{JobState, JobStore, Taken},
     lane_store::{LaneReader, LaneStore, LaneStoreError, RunRow, SeenIds},
     limits::{Counted, LimitStore},
     poll_cache::PollCache,
     poll_image::{Labels, PollImage},
     polls::{Created, IdPage, Page, PollStore, Replaced},
     results::{ResultsStore, Snapshot},
-    tallies::{SeenPage, SeenPlace, TallyStore},
+    tallies::{PARTS_KEPT_MS, SeenPage, SeenPlace, TallyStore},
     tokens::{StoredKey, StoredView, TokenStore},
     votes::{PutVote, StoredVote, VotePage, VoteStore},
 };

@@ -22,6 +22,7 @@ use landslide_domain::{
 };
 
 pub mod merging;
+pub mod parts;
 pub mod reading;
 pub mod rebuild;
 mod seen_cache;

@@ -1,8 +1,9 @@
 //! Every key string and attribute name in the tables. No other module builds one.
 
 use crate::{
+    due::{Job, Slot},
     ids::PollId,
-    lane::{LaneKey, Partition},
+    lane::{LaneKey, Partition, Split},
     opaque_token::TokenId,
     runs::RunName,
     tally::Minute,
@@ -38,6 +39,40 @@ pub const OPTIONS: &str = "OPTIONS";
 pub const HEAD: &str = "HEAD";
 /// The lane's item that readers read.
 pub const COUNT: &str = "COUNT";
+
+/// The attribute of RULES that says when something is due in the poll by itself, and the index by it.
+pub const DUE: &str = "due";
+
+/// `<minute>#<share>`, of fixed width: what is due then is found by it.
+pub fn due(slot: Slot) -> String {
+    format!("{:010}#{:02}", slot.minute, slot.share)
+}
+
+/// The partition key of Jobs.
+pub const JOB: &str = "job";
+/// How far the minutes were looked through.
+pub const TICK: &str = "tick";
+
+/// `<job>#<poll_id>`: the state of a job over a poll.
+pub fn job(job: Job, poll: &PollId) -> String {
+    format!("{}#{poll}", job.name())
+}
+
+/// Parses the key of a job's state into the job and its poll.
+pub fn read_job(key: &str) -> Option<(Job, PollId)> {
+    let (name, poll) = key.split_once('#')?;
+    Some((Job::ALL.into_iter().find(|job| job.name() == name)?, PollId::parse(poll)?))
+}
+
+/// `event#<name>#<poll_id>`: that something is to be told of a poll.
+pub fn event(name: &str, poll: &PollId) -> String {
+    format!("event#{name}#{poll}")
+}
+
+/// `PART#<split>#<part>`, of fixed width: what one part of a poll's votes adds to the lane.
+pub fn part(split: Split, part: u16) -> String {
+    format!("PART#{:015}#{part:04}", split.at.as_millis())
+}
 
 /// `poll_id#sss`: where all votes of a logical partition lie.
 pub fn poll_partition(poll: &PollId, partition: Partition) -> String {

@@ -1,8 +1,11 @@
 //! How a poll is spread: voters over logical partitions, partitions over lanes.
 
+use serde::{Deserialize, Serialize};
+
 use super::{
     ids::{PollId, VoterKey},
     lease::{CLOCK_SKEW_MS, CONFIG_LEASE_MS},
+    time::Timestamp,
 };
 
 /// The highest announced peak, in votes a second, for which 512 partitions are enough. Above it, a physical partition
@@ -52,6 +55,22 @@ impl Partitions {
     /// All of them.
     pub fn all(self) -> impl Iterator<Item = Partition> {
         (0..self.number()).map(Partition)
+    }
+}
+
+/// How a poll's partitions are split into parts, which are counted one by one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Split {
+    /// Into how many parts, at least 1.
+    pub parts: u16,
+    /// When. What is known of parts of another split does not belong to it.
+    pub at: Timestamp,
+}
+
+impl Split {
+    /// The partitions of a part.
+    pub fn partitions(self, part: u16, all: Partitions) -> impl Iterator<Item = Partition> {
+        all.all().filter(move |partition| partition.0 % self.parts.max(1) == part)
     }
 }
 
@@ -135,6 +154,18 @@ mod tests {
                 let held = partitions.all().filter(|partition| partition.lane(lanes) == lane).count();
                 assert_eq!(held, usize::from(partitions.number()) / usize::from(lanes));
             }
+        }
+    }
+
+    #[test]
+    fn parts_have_all_partitions_once() {
+        for (all, parts) in
+            [(Partitions::Few, 1), (Partitions::Few, 7), (Partitions::Few, 512), (Partitions::Many, 152)]
+        {
+            let split = Split { parts, at: Timestamp::EPOCH };
+            let mut held: Vec<Partition> = (0..parts).flat_map(|part| split.partitions(part, all)).collect();
+            held.sort();
+            assert_eq!(held, all.all().collect::<Vec<_>>(), "{parts}");
         }
     }
 

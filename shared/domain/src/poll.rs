@@ -9,6 +9,7 @@ pub mod cursor;
 mod dimension;
 #[cfg(any(test, feature = "text"))]
 pub mod edit;
+mod finality;
 pub mod pausing;
 #[cfg(any(test, feature = "text"))]
 pub mod request;
@@ -22,6 +23,7 @@ mod voting;
 use serde::{Deserialize, Serialize};
 
 pub use self::dimension::{Dimension, Source};
+pub use self::finality::{FinalEvent, Finality, Off, RESULTS_FINAL};
 pub use self::spec::{
     Changeable, Correct, Identity, Kind, PollSpec, ResultsVisibility, Stored, UnreadableSetting, VoteChange,
 };
@@ -182,6 +184,8 @@ pub struct Rules {
     pub lanes: u8,
     /// When the lanes were last doubled, because one got too much.
     pub lanes_doubled_at: Option<Timestamp>,
+    /// That its counts are final, once they are.
+    pub finality: Option<Finality>,
     /// The salt that voters are hashed with. It never leaves the service.
     pub salt: [u8; 32],
     /// SHA-256 of the request that created it.
@@ -271,10 +275,11 @@ pub struct PollView<'a> {
 }
 
 impl Poll {
-    /// Whether both are one poll in one state. Lanes don't count: they grow without a revision.
-    pub fn is_but_for_lanes(&self, other: &Poll) -> bool {
+    /// Whether both are one poll in one state. What counting writes does not matter, as it has no revision: lanes that
+    /// grow, and that counts are final.
+    pub fn is_but_for_counting(&self, other: &Poll) -> bool {
         let Rules { lanes, lanes_doubled_at, .. } = other.rules;
-        let rules = Rules { lanes, lanes_doubled_at, ..self.rules.clone() };
+        let rules = Rules { lanes, lanes_doubled_at, finality: other.rules.finality.clone(), ..self.rules.clone() };
         rules == other.rules && self.options == other.options
     }
 
@@ -385,14 +390,15 @@ mod tests {
     }
 
     #[test]
-    fn lanes_alone_make_no_other_poll() {
+    fn what_counting_writes_makes_no_other_poll() {
         let seen = poll(json!({}));
         let mut doubled = seen.clone();
         doubled.rules.lanes *= 2;
         doubled.rules.lanes_doubled_at = Some(at(5));
-        assert!(seen.is_but_for_lanes(&doubled));
-        assert!(!seen.is_but_for_lanes(&poll(json!({"question": "R"}))));
-        assert!(!seen.is_but_for_lanes(&Poll { options: vec!["a".to_owned(), "c".to_owned()], ..seen.clone() }));
+        doubled.rules.finality = Some(Finality::default());
+        assert!(seen.is_but_for_counting(&doubled));
+        assert!(!seen.is_but_for_counting(&poll(json!({"question": "R"}))));
+        assert!(!seen.is_but_for_counting(&Poll { options: vec!["a".to_owned(), "c".to_owned()], ..seen.clone() }));
     }
 
     #[test]

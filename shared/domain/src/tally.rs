@@ -71,7 +71,8 @@ impl Counters {
         }
     }
 
-    fn get(&self, name: &str) -> i64 {
+    /// The counter of this name.
+    pub fn get(&self, name: &str) -> i64 {
         self.0.get(name).copied().unwrap_or(0)
     }
 

@@ -10,12 +10,14 @@ use serde_json::Value;
 use super::app::App;
 
 /// Variables by which the program knows the stack's parts, and the stack's outputs.
-const NAMES: [(&str, &str); 10] = [
+const NAMES: [(&str, &str); 12] = [
     ("POLLS_TABLE", "PollsTable"),
     ("VOTES_TABLE", "VotesTable"),
     ("TALLIES_TABLE", "TalliesTable"),
     ("TENANTS_TABLE", "TenantsTable"),
     ("AUDIT_TABLE", "AuditTable"),
+    ("JOBS_TABLE", "JobsTable"),
+    ("FINALISE_QUEUE_URL", "FinaliseQueueUrl"),
     ("LIMITS", "Limits"),
     ("TALLY_QUEUE_URL", "TallyQueueUrl"),
     ("TALLY_DLQ_URL", "TallyDlqUrl"),

@@ -2,8 +2,7 @@
 
 use std::rc::Rc;
 
-use landslide_counting::tallies::rebuild::LANDED_MS;
-use landslide_domain::{poll::Poll, tally::COUNTABLE_AGE_MS, time::DAY_MS};
+use landslide_domain::{due::LANDED_MS, poll::Poll, tally::COUNTABLE_AGE_MS, time::DAY_MS};
 
 use crate::{
     actors::{entry_readers, operator, owners, readers, voters::Person},

@@ -21,11 +21,12 @@ use aws_sdk_dynamodb::{
 };
 use aws_types::SdkConfig;
 use landslide_domain::{
+    due::Slot,
     ids::PollId,
     keys,
     lane::{LANE_PROPAGATION_MS, LANES_MAX, Partitions},
     member::Stamp,
-    poll::{OwnerOrder, Poll, PollSpec, Rules, Settings},
+    poll::{FinalEvent, Finality, OwnerOrder, Poll, PollSpec, RESULTS_FINAL, Rules, Settings},
     series::SlotWidth,
     tenant::TenantKey,
     time::Timestamp,
@@ -137,8 +138,12 @@ pub(super) const LANES: &str = "lanes";
 const LANES_DOUBLED_AT: &str = "lanes_doubled_at";
 /// The attribute that says who wrote this revision, and how. Absent in polls from before there were stamps.
 const STAMP: &str = "stamp";
+/// The attribute that says that the counts are final. An edit never writes it: it may not have seen it yet.
+const FINALITY: &str = "final";
 /// The attribute with the time when the poll closes, or the last there is if it never does.
 const CLOSING: &str = "closing";
+/// The index by what is due.
+const BY_DUE: &str = "by-due";
 /// The index by tenant and closing.
 const BY_CLOSING: &str = "by-closing";
 /// The most pages of it that are counted. A page has a megabyte, which is a thousand polls at least.
@@ -387,6 +392,51 @@ impl<D: DynamoDb> PollStore<D> {
         Err(StoreError::Broken(format!("count open polls: there are more than {OPEN_PAGES_MAX} pages")))
     }
 
+    /// Reads a page of the ids of polls in which something is due in a slot. Eventually consistent, as the index is.
+    pub async fn due(&self, slot: Slot, after: Option<Item>) -> Result<IdPage, StoreError> {
+        let query = QueryInput::builder()
+            .table_name(&self.table)
+            .index_name(BY_DUE)
+            .key_condition_expression("#due = :due")
+            .expression_attribute_names("#due", keys::DUE)
+            .expression_attribute_values(":due", string(keys::due(slot)))
+            .set_exclusive_start_key(after);
+        let page = self.db.query(query).await.map_err(|error| store_error("list what is due", error))?;
+        let ids = page.items().iter().map(read_id).collect::<Result<_, _>>()?;
+        Ok(IdPage { ids, next: page.last_evaluated_key.filter(|last| !last.is_empty()) })
+    }
+
+    /// Records that a poll's counts are final, together with the event that says so, unless that is recorded already or the
+    /// poll was changed meanwhile. The revision stays, as no setting has changed. Whether it was recorded.
+    pub async fn finalise(&self, rules: &Rules, finality: &Finality, jobs_table: &str) -> Result<bool, StoreError> {
+        let poll_id = &rules.settings.poll_id;
+        let json = |what: Result<String, serde_json::Error>| {
+            what.map_err(|error| StoreError::Broken(format!("write final counts: {error}")))
+        };
+        let update = Update::builder()
+            .table_name(&self.table)
+            .set_key(Some(rules_key(poll_id)))
+            .update_expression("SET #final = :final REMOVE #due")
+            .condition_expression("attribute_not_exists(#final) AND #revision = :revision")
+            .expression_attribute_names("#final", FINALITY)
+            .expression_attribute_names("#due", keys::DUE)
+            .expression_attribute_names("#revision", REVISION)
+            .expression_attribute_values(":final", string(json(serde_json::to_string(finality))?))
+            .expression_attribute_values(":revision", number(rules.settings.revision));
+        let Finality { at, ballots, .. } = *finality;
+        let event = FinalEvent { event: RESULTS_FINAL, poll_id, at, ballots };
+        let event = Put::builder()
+            .table_name(jobs_table)
+            .item(keys::JOB, string(keys::event(RESULTS_FINAL, poll_id)))
+            .item(keys::ITEM, string("EVENT"))
+            .item("event", string(json(serde_json::to_string(&event))?));
+        let both = TransactWriteItemsInput::builder()
+            .transact_items(transact_update(update)?)
+            .transact_items(transact(event)?);
+        let outcome = self.db.transact(both).await;
+        written("write final counts", outcome)
+    }
+
     fn put_new(&self, item: Item) -> PutBuilder {
         Put::builder()
             .table_name(&self.table)
@@ -540,6 +590,7 @@ fn rules_attributes(rules: &Rules) -> impl Iterator<Item = (&'static str, Option
         (REVISION, Some(number(settings.revision))),
         (CREATED_AT, Some(time(settings.created_at))),
         (CLOSING, Some(time(settings.spec.closes_at.unwrap_or(Timestamp::LATEST)))),
+        (keys::DUE, rules.due_slot().map(|slot| string(keys::due(slot)))),
         ("request_hash", Some(binary(rules.request_hash))),
         (PAUSED_FROM, settings.paused_from.map(time)),
         (SLOT_WIDTH, settings.slot_width.map(|width| string(width.name()))),
@@ -605,6 +656,7 @@ pub(super) fn read_rules(item: &Item) -> Result<Rules, StoreError> {
         tenant: TenantKey::stored(attributes.string(keys::OWNER)?),
         stamp: read_stamp(attributes.optional_string(STAMP)?)?,
         copied_from: attributes.optional_string(COPIED_FROM)?.map(parse_id).transpose()?,
+        finality: read_finality(attributes.optional_string(FINALITY)?)?,
         options: attributes.number("options")?,
         partitions: read_partitions(&attributes)?,
         lanes: attributes.number(LANES)?,
@@ -617,6 +669,11 @@ pub(super) fn read_rules(item: &Item) -> Result<Rules, StoreError> {
 fn read_stamp(text: Option<&str>) -> Result<Option<Stamp>, StoreError> {
     let stamp = text.map(serde_json::from_str).transpose();
     stamp.map_err(|error| StoreError::Broken(format!("read item: the stamp: {error}")))
+}
+
+fn read_finality(text: Option<&str>) -> Result<Option<Finality>, StoreError> {
+    let finality = text.map(serde_json::from_str).transpose();
+    finality.map_err(|error| StoreError::Broken(format!("read item: the record of final counts: {error}")))
 }
 
 fn read_partitions(attributes: &Attributes) -> Result<Partitions, StoreError> {

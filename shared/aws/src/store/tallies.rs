@@ -16,10 +16,10 @@ use landslide_domain::{
     change::VoteId,
     entries::Entries,
     keys,
-    lane::LaneKey,
+    lane::{LaneKey, Split},
     runs::{NewRun, Run},
     tally::{Count, Counters, Head, Ids, Minute, SeenRow},
-    time::Timestamp,
+    time::{DAY_MS, Timestamp},
 };
 
 use super::{
@@ -32,11 +32,23 @@ use super::{
 use crate::config::{self, ConfigError};
 
 /// Attributes of HEAD and COUNT that are not counters.
-const NOT_COUNTERS: [&str; 8] =
-    [keys::POLL_LANE, keys::ITEM, "version", "as_of", "recent", SEALED, ENTRIES.cells, ENTRIES.ballots];
+const NOT_COUNTERS: [&str; 9] = [
+    keys::POLL_LANE,
+    keys::ITEM,
+    keys::EXPIRES_AT,
+    "version",
+    "as_of",
+    "recent",
+    SEALED,
+    ENTRIES.cells,
+    ENTRIES.ballots,
+];
 /// The attribute that is true in a sealed HEAD, and absent otherwise. Code that does not know it can't read a sealed
 /// HEAD, and leaves it alone.
 const SEALED: &str = "sealed";
+
+/// How long what parts add to lanes is kept after the split, in milliseconds.
+pub const PARTS_KEPT_MS: u64 = 7 * DAY_MS;
 
 /// Identifies one SEEN row of a lane: its minute, and the version in its key.
 pub type SeenPlace = (Minute, u64);
@@ -109,6 +121,21 @@ impl<D: DynamoDb> TallyStore<D> {
         let rows = page.items().iter().map(read_row).collect::<Result<_, _>>()?;
         let last = page.last_evaluated_key().filter(|last| !last.is_empty());
         Ok(SeenPage { rows, next: last.map(read_place).transpose()? })
+    }
+
+    /// Writes what a part of the poll's votes adds to a lane. It expires by itself.
+    pub async fn put_part(&self, lane: &LaneKey, split: Split, part: u16, sums: &Head) -> Result<(), StoreError> {
+        let mut item = count_item(lane, &keys::part(split, part), sums);
+        let until = split.at.plus_millis(PARTS_KEPT_MS);
+        item.insert(keys::EXPIRES_AT.to_owned(), number(until.as_millis() / 1_000));
+        let put = PutItemInput::builder().table_name(&self.table).set_item(Some(item));
+        self.db.put_item(put).await.map_err(|error| store_error("write a part's sums", error)).map(drop)
+    }
+
+    /// Reads what a part of the poll's votes adds to a lane, strongly consistent. `None` if it adds nothing, or has expired.
+    pub async fn read_part(&self, lane: &LaneKey, split: Split, part: u16) -> Result<Option<Count>, StoreError> {
+        let item = self.read_item(lane, &keys::part(split, part), "read a part's sums").await?;
+        item.as_ref().map(read_count).transpose()
     }
 
     async fn read_item(&self, lane: &LaneKey, item: &str, doing: &str) -> Result<Option<Item>, StoreError> {

@@ -15,18 +15,16 @@ use landslide_aws::{
 };
 use landslide_domain::{
     ballot::Ballot,
+    due::LANDED_MS,
     entries::{Entries, PerSet},
-    ids::PollId,
     lane::{LaneKey, Partition},
-    poll::{Rules, Settings, VoteChange},
+    poll::{Off, Rules, Settings, VoteChange},
     recount::recount_whole,
     runs::{Attempt, RunLimits},
     tally::{Count, Counters, Head, Ids},
-    time::{DAY_MS, MINUTE_MS, Timestamp},
+    time::{DAY_MS, Timestamp},
 };
 
-/// How long after closing the last votes may land, with a wide margin: a function's timeout is seconds.
-pub const LANDED_MS: u64 = 5 * MINUTE_MS;
 /// The shortest time that vote items are kept after closing.
 pub const VOTES_KEPT_MS: u64 = 60 * DAY_MS;
 /// Gap left above a COUNT that is ahead of HEAD, so that the new version can't equal one the lost HEAD had.
@@ -65,7 +63,19 @@ pub struct LaneRecount {
 }
 
 /// By lane. A lane without votes has no entry.
-type Recount = BTreeMap<u8, LaneRecount>;
+pub type Recount = BTreeMap<u8, LaneRecount>;
+
+/// The lanes of a poll, each with its HEAD, which no message changes any more.
+pub type Sealed = Vec<(LaneKey, Head)>;
+
+/// What stands after a rebuild.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Rebuilt {
+    /// The votes that stand.
+    pub ballots: i64,
+    /// The sum of the lanes' versions.
+    pub versions: u64,
+}
 
 /// A rebuild's stores and limits.
 pub struct Rebuild<'a, S, D, C> {
@@ -85,36 +95,56 @@ impl<S: LaneStore, D: DynamoDb, C: Clock> Rebuild<'_, S, D, C> {
     /// Seals all lanes, recounts the votes, and writes the result. The poll must allow a rebuild (`may_be_rebuilt`).
     /// Continues an earlier try that was cut off. Calls `is_read` once for each partition read.
     pub async fn run(&self, poll: &Rules, is_read: impl Fn()) -> Result<(), RebuildError> {
-        let sealed = self.seal_all(&poll.settings.poll_id, poll.lanes).await?;
-        let mut recount = self.recount(poll, is_read).await?;
-        for (lane, head) in sealed {
-            let recounted = recount.remove(&lane.lane).unwrap_or_default();
-            let count = self.tallies.read_count(&lane).await?;
-            let as_of = newest_counted(poll.settings.spec.vote_change, recounted.newest, head.as_of.max(count.as_of));
-            // No second try: a conflict is another rebuild, whose recount may be a later one.
-            replace(self.tallies, &lane, (&head, &count), recounted, as_of, self.run_limits).await?;
-        }
-        Ok(())
+        let sealed = self.seal_all(poll).await?;
+        let recount = self.recount(poll, poll.partitions.all(), is_read).await?;
+        self.replace_all(poll, sealed, recount).await.map(drop)
     }
 
-    async fn seal_all(&self, poll: &PollId, lanes: u8) -> Result<Vec<(LaneKey, Head)>, LaneStoreError> {
+    /// Seals all lanes that are not sealed yet.
+    pub async fn seal_all(&self, poll: &Rules) -> Result<Sealed, LaneStoreError> {
         let mut sealed = Vec::new();
-        for lane in 0..lanes {
-            let lane = LaneKey { poll: poll.clone(), lane };
+        for lane in 0..poll.lanes {
+            let lane = LaneKey { poll: poll.settings.poll_id.clone(), lane };
             let head = try_again(&self.clock, async || seal(self.tallies, &lane).await).await?;
             sealed.push((lane, head));
         }
         Ok(sealed)
     }
 
-    async fn recount(&self, poll: &Rules, is_read: impl Fn()) -> Result<Recount, StoreError> {
-        let partitions = stream::iter(poll.partitions.all()).map(|partition| self.recount_partition(poll, partition));
+    /// Sums up the votes of some partitions. Calls `is_read` once for each.
+    pub async fn recount(
+        &self,
+        poll: &Rules,
+        partitions: impl Iterator<Item = Partition>,
+        is_read: impl Fn(),
+    ) -> Result<Recount, StoreError> {
+        let partitions = stream::iter(partitions).map(|partition| self.recount_partition(poll, partition));
         let add = async |mut all, partition| {
             is_read();
             merge(&mut all, partition);
             Ok(all)
         };
         partitions.buffer_unordered(self.partitions_at_once).try_fold(Recount::new(), add).await
+    }
+
+    /// Replaces the counts of sealed lanes by a recount of all votes, which were read after the lanes were sealed.
+    pub async fn replace_all(
+        &self,
+        poll: &Rules,
+        sealed: Sealed,
+        mut recount: Recount,
+    ) -> Result<Rebuilt, RebuildError> {
+        let mut rebuilt = Rebuilt::default();
+        for (lane, head) in sealed {
+            let recounted = recount.remove(&lane.lane).unwrap_or_default();
+            let count = self.tallies.read_count(&lane).await?;
+            let as_of = newest_counted(poll.settings.spec.vote_change, recounted.newest, head.as_of.max(count.as_of));
+            rebuilt.ballots += recounted.counters.ballots();
+            // No second try: a conflict is another rebuild, whose recount may be a later one.
+            rebuilt.versions +=
+                replace(self.tallies, &lane, (&head, &count), recounted, as_of, self.run_limits).await?;
+        }
+        Ok(rebuilt)
     }
 
     async fn recount_partition(&self, poll: &Rules, partition: Partition) -> Result<Recount, StoreError> {
@@ -155,7 +185,19 @@ fn recount_page(votes: &[StoredVote]) -> Recount {
     lanes.into_iter().map(sum_up).collect()
 }
 
-fn merge(all: &mut Recount, other: Recount) {
+/// By how much the counts of sealed lanes differ from a recount.
+pub fn difference(poll: &Rules, sealed: &Sealed, recount: &Recount) -> Off {
+    let none = LaneRecount::default();
+    let of_lane = |(lane, head): &(LaneKey, Head)| {
+        let votes = recount.get(&lane.lane).unwrap_or(&none);
+        let change = poll.settings.spec.vote_change;
+        Off::of(change, (&head.counters, head.as_of), (&votes.counters, votes.newest))
+    };
+    sealed.iter().map(of_lane).fold(Off::default(), Off::plus)
+}
+
+/// Adds up two recounts of different votes.
+pub fn merge(all: &mut Recount, other: Recount) {
     for (lane, other) in other {
         let lane = all.entry(lane).or_default();
         lane.counters.merge(&other.counters);
@@ -191,8 +233,8 @@ pub async fn seal(store: &impl LaneStore, lane: &LaneKey) -> Result<Head, LaneSt
     Ok(sealed)
 }
 
-/// Replaces a sealed lane's counts and shows them to readers. The votes must have been read after the lane was sealed.
-/// Fails with `Conflict` if another rebuild came first; seal and read again then.
+/// Replaces a sealed lane's counts and shows them to readers; returns their version. The votes must have been read after
+/// the lane was sealed. Fails with `Conflict` if another rebuild came first; seal and read again then.
 pub async fn replace(
     store: &impl LaneStore,
     lane: &LaneKey,
@@ -200,7 +242,7 @@ pub async fn replace(
     recounted: LaneRecount,
     as_of: Option<Timestamp>,
     limits: RunLimits,
-) -> Result<(), LaneStoreError> {
+) -> Result<u64, LaneStoreError> {
     let version = next_version(sealed.version, count.version)
         .ok_or_else(|| LaneStoreError::Broken(format!("no version is left after {} of COUNT", count.version)))?;
     let LaneRecount { counters, entries, .. } = recounted;
@@ -211,7 +253,8 @@ pub async fn replace(
     }
     let rebuilt = Head { version, counters, entries, as_of, recent: Ids::new(), sealed: true };
     store.put_head(lane, &rebuilt, sealed.version).await?;
-    store.put_count(lane, &rebuilt).await
+    store.put_count(lane, &rebuilt).await?;
+    Ok(version)
 }
 
 /// The version after both HEAD's and COUNT's. COUNT is ahead if HEAD was lost or restored from a backup. The new

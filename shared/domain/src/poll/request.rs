@@ -178,6 +178,7 @@ impl NewPoll {
             partitions: Partitions::for_peak(self.spec.peak_votes_per_second),
             lanes: lanes_for(self.spec.peak_plain_votes(), lanes_min),
             lanes_doubled_at: None,
+            finality: None,
             tenant: tenant.key(),
             stamp: Some(stamp),
             copied_from: self.copied.map(|copied| copied.from),

@@ -182,6 +182,33 @@ pub const MAY: &[(&str, &[Grant])] = &[
         ],
     ),
     (
+        "tick",
+        &[
+            ("index by-due of Polls", &["dynamodb:Query"]),
+            ("Jobs", &["dynamodb:GetItem", "dynamodb:UpdateItem"]),
+            ("FinaliseQueue", &["sqs:SendMessage"]),
+        ],
+    ),
+    (
+        "finalise-poll",
+        &[
+            ("Polls", &["dynamodb:GetItem", "dynamodb:UpdateItem"]),
+            ("Votes", &["dynamodb:Query"]),
+            ("Tallies", &["dynamodb:GetItem", "dynamodb:Query", "dynamodb:PutItem", "dynamodb:DeleteItem"]),
+            ("Jobs", &["dynamodb:GetItem", "dynamodb:UpdateItem", "dynamodb:PutItem"]),
+            (
+                "FinaliseQueue",
+                &[
+                    "sqs:SendMessage",
+                    "sqs:ReceiveMessage",
+                    "sqs:DeleteMessage",
+                    "sqs:ChangeMessageVisibility",
+                    "sqs:GetQueueAttributes",
+                ],
+            ),
+        ],
+    ),
+    (
         "tally-votes",
         &[
             ("Polls", &["dynamodb:UpdateItem"]),

@@ -24,12 +24,12 @@ pub async fn all(app: &App) -> Vec<Resource> {
     let mut add = |name: &str, arn: String, handle: String, actions| {
         resources.push(Resource { name: name.to_owned(), arn, handle, actions });
     };
-    for name in ["Polls", "Votes", "Tallies", "Tenants", "Audit"] {
+    for name in ["Polls", "Votes", "Tallies", "Tenants", "Audit", "Jobs"] {
         let table_name = app.stack.output(&format!("{name}Table")).to_owned();
         let table = app.aws.table(&table_name).await;
         let arn = table["TableArn"].as_str().unwrap().to_owned();
         if name == "Polls" {
-            for index in ["by-owner", "by-closing"] {
+            for index in ["by-owner", "by-closing", "by-due"] {
                 let name = format!("index {index} of Polls");
                 add(&name, format!("{arn}/index/{index}"), format!("{table_name}/{index}"), INDEX);
             }
@@ -40,7 +40,7 @@ pub async fn all(app: &App) -> Vec<Resource> {
             add(&format!("stream of {name}"), arn.clone(), arn, STREAM);
         }
     }
-    for name in ["TallyQueue", "TallyDlq", "RelayDlq", "AssemblyQueue"] {
+    for name in ["TallyQueue", "TallyDlq", "RelayDlq", "AssemblyQueue", "FinaliseQueue", "FinaliseDlq"] {
         let url = app.stack.output(&format!("{name}Url")).to_owned();
         add(name, app.aws.queue_arn(&url).await, url, SQS);
     }

@@ -5,8 +5,8 @@
 use std::rc::Rc;
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use landslide_counting::tallies::rebuild::LANDED_MS;
 use landslide_domain::{
+    due::LANDED_MS,
     ids::PollId,
     keys::{run, run_partition},
     lane::LaneKey,

@@ -448,7 +448,7 @@ fn a_transaction_that_stalls_is_waited_for_with_pauses() {
             (changed.options.as_slice(), changed.rules.options_revision),
             (&["x", "y"].map(str::to_owned)[..], 2)
         );
-        assert!(stored(&editing, &table).is_but_for_lanes(&changed), "after {calls} calls");
+        assert!(stored(&editing, &table).is_but_for_counting(&changed), "after {calls} calls");
         assert_eq!(table.lock().unwrap().writes, 1 + calls.div_ceil(2), "each attempt reads and writes");
     }
 }

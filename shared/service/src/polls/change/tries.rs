@@ -34,7 +34,7 @@ impl Tries {
     /// stands is settled: it landed, or never will.
     pub fn look_at(&mut self, current: &Poll) -> bool {
         let revision = current.rules.settings.revision;
-        let standing = self.tries.iter().find(|tried| tried.poll.is_but_for_lanes(current));
+        let standing = self.tries.iter().find(|tried| tried.poll.is_but_for_counting(current));
         self.stands_since = standing.map(|tried| tried.decided_at);
         let passed = |tried: &&Try| tried.poll.rules.settings.revision < revision;
         self.is_lost_sight_of |= standing.is_none() && self.tries.iter().any(|tried| passed(&tried));
