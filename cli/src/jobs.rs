@@ -163,7 +163,16 @@ mod tests {
 
     fn state() -> JobState {
         let poll_id = PollId::parse("p1").unwrap();
-        JobState { job: Job::Finalise, poll_id, at: at(0), done_at: None, failed_at: None, error: None, split: None }
+        JobState {
+            job: Job::Finalise,
+            poll_id,
+            at: at(0),
+            until: None,
+            done_at: None,
+            failed_at: None,
+            error: None,
+            split: None,
+        }
     }
 
     #[test]

@@ -16,9 +16,11 @@ use landslide_domain::{
 
 use crate::step::{Step, Steps};
 
-/// After how many minutes a minute is looked through once more. Then what the index showed late is found, and what was lost
-/// on the way.
-const AGAIN_MINUTES: u64 = 60;
+/// After how many minutes a minute is looked through once more, and then again. Then what the index showed late is found, and
+/// what was lost on the way.
+pub const AGAIN_MINUTES: [u64; 2] = [60, 24 * 60];
+/// How far back the first look goes, in minutes.
+const FIRST_MINUTES: u64 = 60;
 /// How many shares of a minute are read at once.
 const SHARES_AT_ONCE: usize = 16;
 
@@ -68,11 +70,11 @@ impl<D: DynamoDb, Q: Steps, C: Clock> Tick<D, Q, C> {
     /// Looks through all minutes since the last one, as many as it has time for until `until`.
     pub async fn look(&self, until: Timestamp) -> Result<Looked, TickError> {
         let now = minute_of(self.clock.now());
-        let first = self.jobs.looked_through().await?.map_or(now.saturating_sub(AGAIN_MINUTES), |last| last + 1);
+        let first = self.jobs.looked_through().await?.map_or(now.saturating_sub(FIRST_MINUTES), |last| last + 1);
         let mut looked = Looked::default();
         for minute in first..=now {
-            for minute in [minute.saturating_sub(AGAIN_MINUTES), minute] {
-                looked.jobs += self.send_due(minute).await?;
+            for ago in AGAIN_MINUTES.into_iter().chain([0]) {
+                looked.jobs += self.send_due(minute.saturating_sub(ago)).await?;
             }
             self.jobs.look_through(minute).await?;
             looked.minutes += 1;

@@ -4,6 +4,7 @@ mod closing;
 mod durability;
 mod entries;
 mod exactness;
+mod finality;
 mod freshness;
 mod monotonicity;
 mod pausing;
@@ -20,7 +21,7 @@ use crate::{events::Event, ledger::Ledger};
 type Checker = fn(&Ledger, &Event<'_>, &mut dyn FnMut(String));
 
 /// All of them, by their promises in `docs/testing.md`.
-const CHECKERS: [(&str, Checker); 9] = [
+const CHECKERS: [(&str, Checker); 10] = [
     ("C1", uniqueness::check),
     ("C2", durability::check),
     ("C3", exactness::check),
@@ -30,6 +31,7 @@ const CHECKERS: [(&str, Checker); 9] = [
     ("C7", rejection::check),
     ("C8", pausing::check),
     ("C9", entries::check),
+    ("C10", finality::check),
 ];
 
 /// A promise that was not kept.

@@ -5,7 +5,7 @@ use std::{cell::RefCell, rc::Rc, time::Duration};
 use landslide_aws::{
     clock::Clock,
     queue::Queue,
-    store::{PollStore, TallyStore, VoteStore},
+    store::{JobStore, PollStore, TallyStore, VoteStore},
 };
 use landslide_counting::{
     heat_watch::HeatWatch,
@@ -13,7 +13,12 @@ use landslide_counting::{
     tallies::TallyLimits,
     tally::{Queues, Tally},
 };
-use landslide_domain::{error::Error, ids::PollId};
+use landslide_domain::{
+    error::Error,
+    ids::PollId,
+    runs::{RUN_LIMITS, RunLimits},
+};
+use landslide_jobs::finalise::{Finalise, FinaliseLimits};
 use landslide_service::{polls::PollChanges, votes::Votes};
 use landslide_stream::StreamEvent;
 
@@ -25,7 +30,7 @@ use crate::{
         process::{Process, ProcessClock},
         stream::Record,
     },
-    names::{POLLS, RELAY_DLQ, TALLIES, TALLY_DLQ, TALLY_QUEUE, VOTES},
+    names::{JOBS, POLLS, RELAY_DLQ, TALLIES, TALLY_DLQ, TALLY_QUEUE, VOTES},
     numbers::count,
     program::Program,
     world::World,
@@ -36,6 +41,7 @@ const API_TIMEOUT_MS: u64 = 5_000;
 const EDIT_TIMEOUT_MS: u64 = 15_000;
 const RELAY_TIMEOUT_MS: u64 = 30_000;
 const TALLY_TIMEOUT_MS: u64 = 10_000;
+const FINALISE_TIMEOUT_MS: u64 = 60_000;
 /// After how long an operator ends the program, in milliseconds.
 const OPERATOR_TIMEOUT_MS: u64 = 60_000;
 /// What an endpoint leaves of its time to answer in, in milliseconds.
@@ -63,6 +69,9 @@ type RelayApp = Relay<Client, ProcessClock>;
 /// An app of tally-votes.
 pub type TallyApp = Tally<TallyStore<Client>, Client, Client, ProcessClock>;
 
+/// An app of finalise-poll.
+pub type FinaliseApp = Finalise<Client, Client, ProcessClock>;
+
 /// All functions of a stack.
 pub struct Cloud {
     /// Where they run.
@@ -77,6 +86,8 @@ pub struct Cloud {
     pub showing: Rc<Function<Showing>>,
     /// The operator's program. It is no function, but is started, held up and killed like one.
     pub operator: Rc<Function<Program>>,
+    /// The job that makes counts final.
+    pub finalise: Rc<Function<FinaliseApp>>,
     relay: Rc<Function<RelayApp>>,
     /// Counting.
     pub tally: Rc<Function<TallyApp>>,
@@ -130,6 +141,20 @@ impl Cloud {
             Tally::new(store, heat_watch, queues, limits, clock.clone())
         });
         let of = account.clone();
+        let finalise = Function::new(world, "finalise-poll", (FINALISE_TIMEOUT_MS, fewer), move |process| {
+            let (client, clock) = client(&of, process);
+            let polls = PollStore::over(client.clone(), POLLS.to_owned());
+            let votes = VoteStore::over(client.clone(), VOTES.to_owned());
+            let tallies = TallyStore::over(client.clone(), TALLIES.to_owned());
+            let jobs = JobStore::over(client.clone(), JOBS.to_owned());
+            let code = of.world.draw_code_version();
+            let limits = FinaliseLimits {
+                votes_a_step: of.world.scenario.votes_a_step,
+                runs: RunLimits { merged_bytes_max: RUN_LIMITS.merged_bytes_max, ..code },
+            };
+            Finalise::over((polls, votes, tallies, jobs), client, clock, limits)
+        });
+        let of = account.clone();
         let operator = Function::new(world, "landslide", (OPERATOR_TIMEOUT_MS, usize::MAX), move |process| {
             let (client, clock) = client(&of, process);
             Program::new(client, clock)
@@ -141,6 +166,7 @@ impl Cloud {
             poll_changes,
             showing,
             operator,
+            finalise,
             relay,
             tally,
             bucket: RefCell::default(),

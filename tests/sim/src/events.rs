@@ -46,6 +46,8 @@ pub enum Event<'a> {
     HeadLost { lane: &'a str },
     /// An operator rebuilt a poll's counts.
     Rebuilt { poll: &'a str },
+    /// A reader was shown counts as final.
+    FinalShown { poll: &'a str, ballots: i64, counts: &'a [Count] },
     /// Someone changes a lane's counts by hand, which may go down when they are made right.
     Tampered { lane: &'a str },
     /// A text was made that nobody can read. It must end in a dead-letter queue.

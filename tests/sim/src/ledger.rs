@@ -62,6 +62,8 @@ pub struct PollLedger {
     pub told: BTreeSet<Option<u64>>,
     /// When results that are public after the closing were first shown.
     pub published_at: Option<u64>,
+    /// The record that its counts are final, once they are.
+    pub final_record: Option<String>,
     /// Whether its votes can't change.
     pub is_fixed: bool,
     /// What its votes are counted in.
@@ -83,7 +85,13 @@ impl Ledger {
     /// Keeps what happened.
     pub fn note(&mut self, event: &Event<'_>) {
         match *event {
-            Event::RulesWritten { poll, rules, ref times, by } => self.poll_mut(poll).rules_written(rules, times, by),
+            Event::RulesWritten { poll, rules, ref times, by } => {
+                self.poll_mut(poll).rules_written(rules, times, by);
+                if let Some(record) = rules.get("final") {
+                    self.poll_mut(poll).final_record = record.as_s().ok().cloned();
+                    self.rebuilt.insert(poll.to_owned());
+                }
+            }
             Event::OptionsWritten { poll, labels, by } => self.poll_mut(poll).options_written(labels, by),
             Event::VoteWritten { poll, voter, ref revision } => {
                 self.votes += 1;

@@ -6,6 +6,8 @@ pub const POLLS: &str = "polls";
 pub const VOTES: &str = "votes";
 /// The Tallies table.
 pub const TALLIES: &str = "tallies";
+/// The Jobs table.
+pub const JOBS: &str = "jobs";
 /// The tally queue.
 pub const TALLY_QUEUE: &str = "tally-queue";
 /// Its dead letters.

@@ -59,6 +59,14 @@ pub struct Numbers {
     pub rebuilds: Cell<u64>,
     /// Tries of a rebuild that failed.
     pub rebuild_failures: Cell<u64>,
+    /// Polls whose counts were made final.
+    pub finals: Cell<u64>,
+    /// Of these in several parts.
+    pub finals_of_parts: Cell<u64>,
+    /// Tries of a step of these that failed.
+    pub step_failures: Cell<u64>,
+    /// Readings of final counts.
+    pub final_readings: Cell<u64>,
     /// Invocations that ran out of time.
     pub timeouts: Cell<u64>,
     /// Calls refused because a partition had too much to do.

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use landslide_domain::{due::LANDED_MS, poll::Poll, tally::COUNTABLE_AGE_MS, time::DAY_MS};
 
 use crate::{
-    actors::{entry_readers, operator, owners, readers, voters::Person},
+    actors::{entry_readers, finalising, operator, owners, readers, voters::Person},
     checkers::Verdict,
     cloud::Cloud,
     event_sources,
@@ -100,12 +100,16 @@ fn begin(world: &Rc<World>, cloud: &Rc<Cloud>, polls: &[Rc<Poll>]) {
         calm += world.scenario.span_ms + 2 * LANDED_MS;
         world.executor.spawn(operator::rebuild(cloud.clone(), polls[world.draw_index(polls.len())].clone()));
     }
+    if world.scenario.finalises {
+        calm += world.scenario.span_ms + 2 * LANDED_MS;
+        world.executor.spawn(finalising::finalise(cloud.clone(), polls[world.draw_index(polls.len())].clone()));
+    }
     world.executor.after(calm, move || again.faults.end());
 }
 
 /// Goes on until nothing is under way.
 fn go_on(world: &World) {
-    let of_rebuilds = if world.scenario.rebuilds { POLLS_MAX_OF_REBUILDS } else { 0 };
+    let of_rebuilds = if world.scenario.rebuilds || world.scenario.finalises { POLLS_MAX_OF_REBUILDS } else { 0 };
     let polls_max = POLLS_MAX + POLLS_MAX_A_VOTER * world.scenario.voters as u64 + of_rebuilds;
     if !world.executor.run(polls_max) {
         world.observe(&Event::Stuck("the pipeline never drains"));
@@ -229,6 +233,10 @@ fn report(world: &World) -> Report {
             ("messages put aside as too old", numbers.too_old.get()),
             ("rebuilds of a poll's counts", numbers.rebuilds.get()),
             ("failed tries of these", numbers.rebuild_failures.get()),
+            ("polls whose counts were made final", numbers.finals.get()),
+            ("of these in several parts", numbers.finals_of_parts.get()),
+            ("steps of these that failed", numbers.step_failures.get()),
+            ("readings of final counts", numbers.final_readings.get()),
             ("polls of tasks", world.executor.polls()),
         ],
         faults,

@@ -69,6 +69,10 @@ pub struct Scenario {
     pub months_pass: bool,
     /// Whether an operator rebuilds a poll's counts once it is closed.
     pub rebuilds: bool,
+    /// Whether the counts of a poll are made final.
+    pub finalises: bool,
+    /// How many votes a step of that counts, roughly.
+    pub votes_a_step: u64,
     /// Rates by kind, in the order of `Fault::ALL`.
     pub rates: Vec<f64>,
 }
@@ -82,6 +86,7 @@ impl Scenario {
         let mut random = fastrand::Rng::with_seed(seed ^ 0x005c_e0a1_0000_0000);
         // Apart, so that all else is drawn as it would be without entries.
         let mut of_entries = fastrand::Rng::with_seed(seed ^ 0x005c_e0a2_0000_0000);
+        let mut of_jobs = fastrand::Rng::with_seed(seed ^ 0x005c_e0a3_0000_0000);
         let voters = match random.u32(..1000) {
             0..500 => random.usize(1..=40),
             500..885 => random.usize(40..=800),
@@ -159,6 +164,8 @@ impl Scenario {
                 _ => HeatLimits { votes_per_second: 1 << random.u32(..8), full_batches: 1 + random.u32(..4) },
             },
             rebuilds: random.u32(..10) == 0,
+            finalises: of_jobs.u32(..3) == 0,
+            votes_a_step: *of_jobs.choice(&[40, 200, 100_000]).unwrap(),
             rates,
         }
     }

@@ -63,6 +63,7 @@ fn smaller_ones(spec: &Spec) -> Vec<Spec> {
         (scenario.owners_act, Change::NoOwners),
         (scenario.months_pass, Change::NoMonths),
         (scenario.rebuilds, Change::NoRebuild),
+        (scenario.finalises, Change::NoFinal),
         (scenario.has_entries, Change::NoEntries),
         (scenario.has_entries && scenario.loses_runs, Change::NoLostRuns),
         (scenario.queue_outage_ms + scenario.tallies_outage_ms > 0, Change::NoOutage),

@@ -34,6 +34,8 @@ pub enum Change {
     NoMonths,
     /// No poll is rebuilt.
     NoRebuild,
+    /// No poll's counts are made final.
+    NoFinal,
     /// No poll's votes have entries.
     NoEntries,
     /// Nobody deletes a row of a run by hand.
@@ -72,6 +74,7 @@ impl Spec {
                 Change::NoOwners => scenario.owners_act = false,
                 Change::NoMonths => scenario.months_pass = false,
                 Change::NoRebuild => scenario.rebuilds = false,
+                Change::NoFinal => scenario.finalises = false,
                 Change::NoEntries => scenario.has_entries = false,
                 Change::NoLostRuns => scenario.loses_runs = false,
                 Change::NoOutage => (scenario.queue_outage_ms, scenario.tallies_outage_ms) = (0, 0),
@@ -96,6 +99,7 @@ impl fmt::Display for Spec {
                 Change::NoOwners => write!(f, " off=owners")?,
                 Change::NoMonths => write!(f, " off=months")?,
                 Change::NoRebuild => write!(f, " off=rebuild")?,
+                Change::NoFinal => write!(f, " off=final")?,
                 Change::NoEntries => write!(f, " off=entries")?,
                 Change::NoLostRuns => write!(f, " off=lost-runs")?,
                 Change::NoOutage => write!(f, " off=outage")?,
@@ -131,6 +135,7 @@ fn read_change(word: &str) -> Result<Change, String> {
         ("off", "owners") => Change::NoOwners,
         ("off", "months") => Change::NoMonths,
         ("off", "rebuild") => Change::NoRebuild,
+        ("off", "final") => Change::NoFinal,
         ("off", "entries") => Change::NoEntries,
         ("off", "lost-runs") => Change::NoLostRuns,
         ("off", "outage") => Change::NoOutage,

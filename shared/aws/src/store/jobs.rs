@@ -68,6 +68,8 @@ pub struct JobState {
     pub poll_id: PollId,
     /// The time of the last step.
     pub at: Timestamp,
+    /// Until when a process has it.
+    pub until: Option<Timestamp>,
     /// When it was done, if it is.
     pub done_at: Option<Timestamp>,
     /// When it was given up, if it is.
@@ -141,8 +143,12 @@ impl<D: DynamoDb> JobStore<D> {
         if unless_refused("take a job", self.db.update_item(update).await)? {
             return Ok(Taken::Yes);
         }
-        let state = self.state(job, poll).await?;
-        Ok(if state.is_some_and(|state| state.failed_at.is_some()) { Taken::GivenUp } else { Taken::Busy })
+        Ok(match self.state(job, poll).await? {
+            Some(state) if state.failed_at.is_some() => Taken::GivenUp,
+            // This very write: its first answer was lost.
+            Some(state) if state.until == Some(until) => Taken::Yes,
+            _ => Taken::Busy,
+        })
     }
 
     /// Lets others take the job. `error` says why it is not done.
@@ -295,6 +301,7 @@ fn read_state(item: &Item) -> Result<Option<JobState>, StoreError> {
         job,
         poll_id,
         at: attributes.time(AT)?,
+        until: attributes.optional_time(UNTIL)?,
         done_at: attributes.optional_time(DONE_AT)?,
         failed_at: attributes.optional_time(FAILED_AT)?,
         error: attributes.optional_string(ERROR)?.map(str::to_owned),

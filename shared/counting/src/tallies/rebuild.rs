@@ -248,11 +248,19 @@ pub async fn replace(
     let LaneRecount { counters, entries, .. } = recounted;
     let attempt = Attempt { random: fastrand::u64(..), limits };
     let (entries, runs) = sealed.entries.replaced_by(entries, version, &attempt);
+    let stands = runs.is_empty() && (&sealed.counters, &sealed.entries, sealed.as_of) == (&counters, &entries, as_of);
+    if stands && *count == sealed.count() {
+        return Ok(sealed.version);
+    }
     for run in &runs {
         store.put_run(lane, run).await?;
     }
     let rebuilt = Head { version, counters, entries, as_of, recent: Ids::new(), sealed: true };
-    store.put_head(lane, &rebuilt, sealed.version).await?;
+    match store.put_head(lane, &rebuilt, sealed.version).await {
+        // This very HEAD: the first answer was lost.
+        Err(LaneStoreError::Conflict) if store.read_head(lane).await? == rebuilt => {}
+        outcome => outcome?,
+    }
     store.put_count(lane, &rebuilt).await?;
     Ok(version)
 }

@@ -100,7 +100,7 @@ pub async fn rebuild(cloud: Rc<Cloud>, poll: Rc<Poll>) {
 }
 
 /// Waits until the poll may be rebuilt, and has it closed if its owner leaves it open.
-async fn wait_until_it_may_be(cloud: &Rc<Cloud>, poll: &Poll) {
+pub async fn wait_until_it_may_be(cloud: &Rc<Cloud>, poll: &Poll) {
     let (world, program) = (&cloud.world, program(cloud));
     loop {
         match program.look(&poll.rules.settings.poll_id).await {
@@ -154,7 +154,7 @@ fn program(cloud: &Cloud) -> Program {
 }
 
 /// Somebody changes counters of the poll by hand, in HEADs and in readers' copies, and deletes HEADs.
-fn tamper(account: &Account, poll: &str) {
+pub fn tamper(account: &Account, poll: &str) {
     let world = &account.world;
     let mut tables = account.tables.borrow_mut();
     let tallies = tables.of_mut(TALLIES);

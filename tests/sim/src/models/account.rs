@@ -2,6 +2,8 @@
 
 use std::{cell::RefCell, rc::Rc};
 
+use landslide_jobs::step::Step;
+
 use crate::{
     channel::Signal,
     entries,
@@ -40,6 +42,8 @@ pub struct Account {
     pub doubling: Signal,
     /// Rings when a row of a run is written.
     pub run_written: Signal,
+    /// Delivers a step of a job.
+    pub deliver: RefCell<Option<Box<dyn Fn(Step)>>>,
     writes: Throughput,
     reads: Throughput,
 }
@@ -56,6 +60,7 @@ impl Account {
             relay_dlq: DeadLetters::default(),
             doubling: Signal::default(),
             run_written: Signal::default(),
+            deliver: RefCell::default(),
             writes: Throughput::default(),
             reads: Throughput::default(),
         })

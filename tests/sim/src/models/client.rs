@@ -3,6 +3,7 @@
 
 mod dynamodb;
 mod sqs;
+mod steps;
 
 use std::{cell::Cell, rc::Rc};
 

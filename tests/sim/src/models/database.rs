@@ -13,17 +13,18 @@ use aws_sdk_dynamodb::{
 
 use crate::{
     item::{Item, number},
-    names::{POLLS, TALLIES, VOTES},
+    names::{JOBS, POLLS, TALLIES, VOTES},
 };
 
 /// Names of a table's partition key and sort key.
 pub struct Keys(pub &'static str, pub &'static str);
 
-/// The three tables.
+/// The tables.
 pub struct Tables {
     polls: Table,
     votes: Table,
     tallies: Table,
+    jobs: Table,
 }
 
 impl Default for Tables {
@@ -32,6 +33,7 @@ impl Default for Tables {
             polls: Table::new(Keys("poll_id", "item")),
             votes: Table::new(Keys("poll_partition", "voter")),
             tallies: Table::new(Keys("poll_lane", "item")),
+            jobs: Table::new(Keys("job", "item")),
         }
     }
 }
@@ -43,6 +45,7 @@ impl Tables {
             Some(POLLS) => &self.polls,
             Some(VOTES) => &self.votes,
             Some(TALLIES) => &self.tallies,
+            Some(JOBS) => &self.jobs,
             other => panic!("there is no table {other:?}"),
         }
     }
@@ -53,6 +56,7 @@ impl Tables {
             POLLS => &mut self.polls,
             VOTES => &mut self.votes,
             TALLIES => &mut self.tallies,
+            JOBS => &mut self.jobs,
             other => panic!("there is no table {other:?}"),
         }
     }

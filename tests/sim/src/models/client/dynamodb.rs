@@ -3,7 +3,7 @@
 use std::{ops::Bound, rc::Rc};
 
 use aws_sdk_dynamodb::{
-    error::SdkError,
+    error::{ErrorMetadata, SdkError},
     operation::{
         delete_item::{DeleteItemError, DeleteItemInput, DeleteItemOutput, builders::DeleteItemInputBuilder},
         get_item::{GetItemError, GetItemOutput, builders::GetItemInputBuilder},
@@ -35,6 +35,7 @@ use crate::{
         database::{Write, Written},
         process::Process,
     },
+    names::POLLS,
     numbers::count,
 };
 
@@ -53,6 +54,11 @@ const LAST_RUN_KEY: &str = "RUN~";
 /// The refusal that a service itself makes.
 fn refused<E>(error: E) -> SdkError<E, HttpResponse> {
     SdkError::service_error(error, HttpResponse::new(StatusCode::try_from(400).expect("a status"), SdkBody::empty()))
+}
+
+/// What a service says of its error.
+fn coded(code: &str) -> ErrorMetadata {
+    ErrorMetadata::builder().code(code).build()
 }
 
 /// No answer after all tries.
@@ -96,10 +102,15 @@ impl DynamoDb for Client {
     async fn update_item(&self, call: UpdateItemInputBuilder) -> Outcome<UpdateItemOutput, UpdateItemError> {
         let update = Rc::new(self.update(call));
         let again = update.clone();
-        self.account.doubling.ring();
+        // Of polls, the one update that is sent again is that of lanes.
+        let is_doubling = update.call.table_name() == Some(POLLS);
+        if is_doubling {
+            self.account.doubling.ring();
+        }
         let written = self.call("update item", move |account| change(account, &again)).await.ok_or_else(given_up)?;
-        if let Written::Done(_) = written {
-            // The one update that is sent again is that of lanes.
+        if let Written::Done(_) = written
+            && is_doubling
+        {
             count(&self.account.world.numbers.doublings);
         }
         outcome_of_update(written)
@@ -308,11 +319,11 @@ fn stored(account: &Account, table: &str, key: &Item) -> Rc<Item> {
 fn outcome_of_update(written: Written) -> Outcome<UpdateItemOutput, UpdateItemError> {
     match written {
         Written::ConditionFailed(_) => Err(refused(UpdateItemError::ConditionalCheckFailedException(
-            ConditionalCheckFailedException::builder().build(),
+            ConditionalCheckFailedException::builder().meta(coded("ConditionalCheckFailedException")).build(),
         ))),
-        Written::Conflict => {
-            Err(refused(UpdateItemError::TransactionConflictException(TransactionConflictException::builder().build())))
-        }
+        Written::Conflict => Err(refused(UpdateItemError::TransactionConflictException(
+            TransactionConflictException::builder().meta(coded("TransactionConflictException")).build(),
+        ))),
         Written::Done(_) => Ok(UpdateItemOutput::builder().build()),
     }
 }
