@@ -56,7 +56,7 @@ pub fn poll_after_seconds(watched: &Watched<'_>, now: Timestamp) -> u64 {
     pause.max(least_for(watched.settings.spec.viewers))
 }
 
-/// The shortest pause for so many viewers.
+/// The shortest pause at which this many viewers keep within their requests a second.
 fn least_for(viewers: Option<u64>) -> u64 {
     viewers.unwrap_or_default().div_ceil(VIEWERS_REQUESTS_PER_SECOND).min(POLL_AFTER_MAX)
 }
