@@ -28,3 +28,4 @@ mod usage;
 mod views;
 mod visibility;
 mod votes;
+mod watching;

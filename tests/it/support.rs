@@ -17,7 +17,9 @@ mod stack;
 mod time;
 
 pub use self::{
-    answer::{Answer, assert_headers_of_all, assert_problem, for_anyone},
+    answer::{
+        Answer, assert_headers_of_all, assert_problem, assert_public_results, for_anyone, says_that_results_are_public,
+    },
     app::{App, CONNECTIONS, someone},
     aws::{Aws, StreamReader},
     changed_stack::{while_changed, while_set, while_tries_run_out_soon},

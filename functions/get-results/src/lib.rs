@@ -18,7 +18,7 @@ pub async fn handle(results: Arc<CurrentResults<AssemblyQueue>>, request: Reques
         Some(method) => document.by_method(method)?,
         None => (document.text.clone(), document.tag.clone()),
     };
-    Ok(shown(&request, text, &tag))
+    Ok(shown(&request, text, &tag, document.reuse(clock::now())))
 }
 
 /// The method in the query, by which a ranked poll is counted instead of by its own.

@@ -13,5 +13,5 @@ pub async fn handle(results: Arc<CurrentResults<AssemblyQueue>>, request: Reques
     let viewer = request.viewer_of_mine(now)?;
     let document = results.document(&poll_id, viewer.as_ref(), now).await?;
     let (text, tag) = document.by_segment(request.query("by"), viewer.as_ref())?;
-    Ok(shown(&request, text, &tag))
+    Ok(shown(&request, text, &tag, document.reuse(clock::now())))
 }

@@ -410,7 +410,7 @@ mod tests {
                 "options": [{"id": 0, "label": "a"}, {"id": 1, "label": "b"}], "kind": "single", "max_choices": 1,
                 "min_choices": 1, "write_in": false, "scale": null, "correct": null, "seats": 1, "method": null,
                 "segments": [], "min_cell": 5, "series": false, "opens_at": null, "closes_at": null, "identity": "device", "vote_change": "never", "results": "always",
-                "peak_votes_per_second": 1_000, "paused_from": null, "revision": 1, "created_at": at(0)})
+                "peak_votes_per_second": 1_000, "viewers": null, "paused_from": null, "revision": 1, "created_at": at(0)})
         );
     }
 

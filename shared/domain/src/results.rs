@@ -4,9 +4,12 @@ pub mod answers;
 pub mod assembled;
 pub mod blurred;
 pub mod cells;
+pub mod poll_after;
+pub mod reading;
 
 use serde::Serialize;
 
+use self::reading::{Reading, Version};
 use super::{
     ids::PollId,
     poll::{Poll, Status},
@@ -22,6 +25,14 @@ pub struct ResultsView<'a> {
     ballots: i64,
     options: Vec<OptionResult<'a>>,
     as_of: Option<Timestamp>,
+    version: Version,
+}
+
+impl ResultsView<'_> {
+    /// What was read of the counts at `at`.
+    pub fn reading(&self, at: Timestamp) -> Reading {
+        Reading { at, version: self.version, ballots: self.ballots, as_of: self.as_of }
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -42,19 +53,8 @@ pub fn results<'a>(poll: &'a Poll, counts: &[Count], now: Timestamp) -> ResultsV
         ballots: shown(total.ballots()),
         options: (0..).zip(&poll.options).map(option).collect(),
         as_of: counts.iter().filter_map(|count| count.as_of).max(),
+        version: Version::of_counts(&poll.rules.settings, counts),
     }
-}
-
-/// The results' entity tag: the poll's revision and status, and each lane's version.
-pub fn results_tag(poll: &Poll, counts: &[Count], now: Timestamp) -> String {
-    let versions: Vec<String> = counts.iter().map(|count| count.version.to_string()).collect();
-    let status = match poll.rules.status(now) {
-        Status::Scheduled => "s",
-        Status::Open => "o",
-        Status::Paused => "p",
-        Status::Closed => "c",
-    };
-    format!("{}-{status}-{}", poll.rules.settings.revision, versions.join("."))
 }
 
 /// A counter may be negative for a while if votes arrive out of order.
@@ -88,18 +88,8 @@ mod tests {
         let poll = poll();
         assert_eq!(
             serde_json::to_value(results(&poll, &lanes, at(15))).unwrap(),
-            json!({"poll_id": "p1", "status": "open", "ballots": 6, "as_of": at(12),
+            json!({"poll_id": "p1", "status": "open", "ballots": 6, "as_of": at(12), "version": {"poll": 1, "counts": 10},
                 "options": [{"id": 0, "label": "a", "votes": 6}, {"id": 1, "label": "b", "votes": 0}]})
         );
-    }
-
-    #[test]
-    fn the_tag_holds_revision_status_and_each_lanes_version() {
-        let lanes = [lane(3, at(12), [("ballots", 0), ("o0", 0), ("o1", 0)]), Count::default()];
-        let tags = [9, 10, 20].map(|seconds| results_tag(&poll(), &lanes, at(seconds)));
-        assert_eq!(tags, ["1-s-3.0", "1-o-3.0", "1-c-3.0"]);
-        let mut paused = poll();
-        paused.rules.settings.paused_from = Some(at(12));
-        assert_eq!(results_tag(&paused, &lanes, at(12)), "1-p-3.0");
     }
 }

@@ -9,13 +9,16 @@ use serde::{Serialize, Serializer};
 use super::Error;
 
 /// Response headers that a browser's script may read.
-const EXPOSED_HEADERS: &str = "ETag, Location, RateLimit, RateLimit-Policy, Retry-After";
+const EXPOSED_HEADERS: &str = "ETag, Landslide-Poll-After, Location, RateLimit, RateLimit-Policy, Retry-After";
 
 /// Who may cache a reply, and for how long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CacheControl {
     /// Anyone may, for this many seconds.
     Public(u32),
+    /// Anyone may, for this many seconds. A cache may show it for a second more while it asks again, and for ten if that fails:
+    /// people who watch see the counts stand still then, and no error.
+    PublicResults(u64),
     /// Only the caller may, and must revalidate.
     Private,
     /// Nobody may.
@@ -137,10 +140,18 @@ impl Reply {
     pub fn cache(self, cache: CacheControl) -> Self {
         let value = match cache {
             CacheControl::Public(seconds) => Cow::from(format!("public, max-age={seconds}")),
+            CacheControl::PublicResults(seconds) => {
+                Cow::from(format!("public, max-age={seconds}, stale-while-revalidate=1, stale-if-error=10"))
+            }
             CacheControl::Private => "private, no-store".into(),
             CacheControl::NoStore => "no-store".into(),
         };
         self.header("cache-control", value)
+    }
+
+    /// Says after how many seconds to ask again.
+    pub fn poll_after(self, seconds: u64) -> Self {
+        self.header("landslide-poll-after", seconds.to_string())
     }
 
     /// Adds the headers that let this origin's pages read the response, and that stop browsers from guessing its type.

@@ -8,6 +8,7 @@ use landslide_domain::{
     claims::Claims,
     ids::PollId,
     poll::request::{CreatePoll, LABEL_CHARS_MAX, QUESTION_CHARS_MAX},
+    results::reading::Reuse,
     role::Role,
     time::Timestamp,
     viewer::Viewer,
@@ -25,6 +26,10 @@ fn request(headers: &[(&str, &str)], body: &str, authorizer: Value) -> Request {
 }
 
 fn request_of(method: &str, headers: &[(&str, &str)], body: &str, authorizer: Value) -> Request {
+    request_to("/x", method, headers, body, authorizer)
+}
+
+fn request_to(route: &str, method: &str, headers: &[(&str, &str)], body: &str, authorizer: Value) -> Request {
     let headers: serde_json::Map<String, Value> = [("Content-Type", "application/json")]
         .iter()
         .chain(headers)
@@ -33,7 +38,7 @@ fn request_of(method: &str, headers: &[(&str, &str)], body: &str, authorizer: Va
     let event = json!({
         "resource": "/v1/polls/{poll_id}/votes", "path": "/v1/polls/p1/votes", "httpMethod": method,
         "headers": headers, "multiValueHeaders": {}, "queryStringParameters": null, "pathParameters": {"poll_id": "p1"},
-        "requestContext": {"requestId": "r-1", "httpMethod": method, "authorizer": authorizer, "resourcePath": "/x", "stage": "prod"},
+        "requestContext": {"requestId": "r-1", "httpMethod": method, "authorizer": authorizer, "resourcePath": route, "stage": "prod"},
         "body": body, "isBase64Encoded": false,
     });
     Request::new(serde_json::from_value(event).unwrap(), SystemTime::now())
@@ -432,7 +437,10 @@ fn a_problem_has_the_shape_that_the_api_promises() {
     assert_eq!(header("content-type"), "application/problem+json");
     assert_eq!(header("www-authenticate"), "Bearer");
     assert_eq!(header("access-control-allow-origin"), "*");
-    assert_eq!(header("access-control-expose-headers"), "ETag, Location, RateLimit, RateLimit-Policy, Retry-After");
+    assert_eq!(
+        header("access-control-expose-headers"),
+        "ETag, Landslide-Poll-After, Location, RateLimit, RateLimit-Policy, Retry-After"
+    );
     assert_eq!(header("cache-control"), "private, no-store");
     assert_eq!(header("x-content-type-options"), "nosniff");
 }
@@ -455,12 +463,30 @@ fn a_failure_of_ours_shows_nothing_of_its_cause() {
 }
 
 #[test]
+fn results_say_how_long_they_may_be_kept_and_when_to_ask_again_and_so_does_a_304() {
+    let reuse = Reuse { max_age_seconds: 1, poll_after_seconds: 7 };
+    let get = |route: &str, tag: &str| {
+        let request = request_to(route, "GET", &[("If-None-Match", tag)], "", Value::Null);
+        let (response, body) = respond(Ok(shown(&request, "{\"ballots\":1}".to_owned(), "abc", reuse)));
+        let header = |name: &str| response["headers"][name].as_str().unwrap().to_owned();
+        assert_eq!((header("landslide-poll-after"), header("etag")), ("7".to_owned(), "\"abc\"".to_owned()));
+        (response["statusCode"].as_u64().unwrap(), header("cache-control"), body["ballots"].as_u64())
+    };
+    let public = "public, max-age=1, stale-while-revalidate=1, stale-if-error=10".to_owned();
+    assert_eq!(get("/v1/polls/{poll_id}/results", ""), (200, public.clone(), Some(1)));
+    assert_eq!(get("/v1/polls/{poll_id}/results", "\"abc\""), (304, public, None));
+    for (tag, status, ballots) in [("", 200, Some(1)), ("\"abc\"", 304, None)] {
+        assert_eq!(get("/v1/polls/{poll_id}/results/mine", tag), (status, "private, no-store".to_owned(), ballots));
+    }
+}
+
+#[test]
 fn a_reply_to_one_origin_varies_by_origin() {
     let response =
         Edge::new("https://a.example".to_owned()).respond("r", None, Ok(Reply::empty(StatusCode::NO_CONTENT)));
     let expected = json!({"statusCode": 204, "headers": {
         "vary": "Origin", "access-control-allow-origin": "https://a.example",
-        "access-control-expose-headers": "ETag, Location, RateLimit, RateLimit-Policy, Retry-After", "x-content-type-options": "nosniff",
+        "access-control-expose-headers": "ETag, Landslide-Poll-After, Location, RateLimit, RateLimit-Policy, Retry-After", "x-content-type-options": "nosniff",
     }});
     assert_eq!(serde_json::to_value(response).unwrap(), expected);
     assert!(respond(Ok(Reply::empty(StatusCode::OK))).0["headers"]["vary"].is_null());

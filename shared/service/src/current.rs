@@ -3,10 +3,8 @@
 use std::{future::Future, sync::Arc};
 
 use landslide_aws::cache::Cache;
-use landslide_domain::{error::Error, ids::PollId, poll::Rules, time::Timestamp};
+use landslide_domain::{error::Error, ids::PollId, poll::Rules, results::reading::CURRENT_MS, time::Timestamp};
 
-/// How long a process caches what it read, and that nothing was there. In milliseconds.
-const FRESH_MS: u64 = 1_000;
 /// The most ids cached that no poll has.
 pub(crate) const UNKNOWN_MAX: usize = 1_000;
 
@@ -34,12 +32,12 @@ impl<V: AsRef<Rules>> Current<V> {
     where
         R: Future<Output = Result<Option<V>, Error>>,
     {
-        if self.unknown.get(poll_id).is_some_and(|unknown| unknown.is_younger_than(FRESH_MS, now)) {
+        if self.unknown.get(poll_id).is_some_and(|unknown| unknown.is_younger_than(CURRENT_MS, now)) {
             return Err(Error::NoSuchPoll);
         }
         let kept = self.kept.get(poll_id);
         if let Some(kept) = &kept
-            && kept.is_younger_than(FRESH_MS, now)
+            && kept.is_younger_than(CURRENT_MS, now)
             // Before it opens or closes, its times may change: nobody is shown a closing that was moved.
             && kept.value.as_ref().as_ref().status(kept.read_at) == kept.value.as_ref().as_ref().status(now)
         {

@@ -16,7 +16,11 @@ use landslide_domain::{
     ids::PollId,
     method::Method,
     poll::{ResultsVisibility, Rules},
-    results::{results, results_tag},
+    results::{
+        poll_after::{Watched, poll_after_seconds},
+        reading::{Counted, Reading, Reuse},
+        results,
+    },
     time::Timestamp,
     viewer::Viewer,
 };
@@ -57,6 +61,9 @@ pub struct ResultsDocument {
     /// The entity tag. Another text has another tag.
     pub tag: String,
     rules: Rules,
+    reading: Reading,
+    /// What was counted since the document before it. `None` if there is none to compare.
+    counted: Option<Counted>,
     assembled: Option<AssembledPoll>,
 }
 
@@ -67,9 +74,15 @@ impl AsRef<Rules> for ResultsDocument {
 }
 
 impl ResultsDocument {
+    /// Of a poll of which nothing is assembled. `before` is the document that it replaces.
+    fn new(text: String, rules: Rules, reading: Reading, before: Option<&Self>) -> Self {
+        let counted = before.and_then(|before| reading.since(&before.reading));
+        Self { tag: tag_of(&text), text, rules, reading, counted, assembled: None }
+    }
+
     /// The results with the count by this method: their text and its tag. Fails if the poll does not have it.
     pub fn by_method(&self, method: Method) -> Result<(String, String), Error> {
-        tagged(self.assembled_or(NOT_RANKED)?.text(Some(method))?)
+        tagged(self.assembled_or(NOT_RANKED)?.results(Some(method))?.0)
     }
 
     /// The votes of each value of a dimension, by default of the first: their text and its tag. Others than the poll's tenant
@@ -82,6 +95,16 @@ impl ResultsDocument {
     /// The votes by time: their text and its tag. Fails if the poll has no series.
     pub fn by_time(&self, query: &SeriesQuery) -> Result<(String, String), Error> {
         tagged(self.assembled_or(NO_SERIES)?.series(query)?)
+    }
+
+    /// How long it may be used.
+    pub fn reuse(&self, now: Timestamp) -> Reuse {
+        let (settings, as_of) = (&self.rules.settings, self.reading.as_of);
+        let watched = Watched { settings, is_final: false, as_of, counted: self.counted };
+        Reuse {
+            max_age_seconds: self.reading.max_age_seconds(now),
+            poll_after_seconds: poll_after_seconds(&watched, now),
+        }
     }
 
     /// What is assembled of the poll. A poll of which nothing is assembled does not have what is asked for.
@@ -119,8 +142,8 @@ impl<R: Renewal> CurrentResults<R> {
         now: Timestamp,
     ) -> Result<Arc<ResultsDocument>, Error> {
         let read = async |kept: Option<Arc<ResultsDocument>>| match kept {
-            Some(kept) if kept.assembled.is_some() => Box::pin(self.read_assembled(poll_id, now)).await,
-            kept => self.read(poll_id, kept.map_or(1, |kept| kept.rules.lanes), now).await,
+            Some(kept) if kept.assembled.is_some() => Box::pin(self.read_assembled(poll_id, Some(&kept), now)).await,
+            kept => self.read(poll_id, kept.as_deref(), now).await,
         };
         let document = self.current.get(poll_id, now, read).await?;
         if self.may_see(viewer, &document.rules, now).await? { Ok(document) } else { Err(Error::ResultsHidden) }
@@ -142,15 +165,21 @@ impl<R: Renewal> CurrentResults<R> {
         Ok(vote.is_some_and(|vote| vote.ballot.is_some()))
     }
 
-    async fn read(&self, poll_id: &PollId, lanes: u8, now: Timestamp) -> Result<Option<ResultsDocument>, Error> {
+    async fn read(
+        &self,
+        poll_id: &PollId,
+        before: Option<&ResultsDocument>,
+        now: Timestamp,
+    ) -> Result<Option<ResultsDocument>, Error> {
+        let lanes = before.map_or(1, |before| before.rules.lanes);
         let Some(snapshot) = self.store.read(poll_id, lanes).await? else { return Ok(None) };
         if self.is_assembled(&snapshot.poll.rules) {
-            return Box::pin(self.read_assembled(poll_id, now)).await;
+            return Box::pin(self.read_assembled(poll_id, before, now)).await;
         }
         let view = results(&snapshot.poll, &snapshot.counts, now);
         let text = serde_json::to_string(&view).map_err(|error| Error::Internal(format!("write results: {error}")))?;
-        let tag = results_tag(&snapshot.poll, &snapshot.counts, now);
-        Ok(Some(ResultsDocument { text, tag, rules: snapshot.poll.rules, assembled: None }))
+        let reading = view.reading(now);
+        Ok(Some(ResultsDocument::new(text, snapshot.poll.rules, reading, before)))
     }
 
     /// Whether what is asked for is in what is assembled of a poll.
@@ -159,14 +188,20 @@ impl<R: Renewal> CurrentResults<R> {
         spec.has_assembled_results() || self.breaks_down && !spec.has_plain_votes()
     }
 
-    async fn read_assembled(&self, poll_id: &PollId, now: Timestamp) -> Result<Option<ResultsDocument>, Error> {
+    async fn read_assembled(
+        &self,
+        poll_id: &PollId,
+        before: Option<&ResultsDocument>,
+        now: Timestamp,
+    ) -> Result<Option<ResultsDocument>, Error> {
         let Some(snapshot) = self.store.read_assembled(poll_id).await? else { return Ok(None) };
         // Boxed, as it is rare and large.
         Box::pin(self.have_renewed(&snapshot, poll_id, now)).await;
         let rules = snapshot.poll.rules.clone();
         let assembled = AssembledPoll::new(snapshot, now)?;
-        let text = assembled.text(None)?;
-        Ok(Some(ResultsDocument { tag: tag_of(&text), text, rules, assembled: Some(assembled) }))
+        let (text, reading) = assembled.results(None)?;
+        let document = ResultsDocument::new(text, rules, reading, before);
+        Ok(Some(ResultsDocument { assembled: Some(assembled), ..document }))
     }
 
     /// Has the results renewed if they are old, by the one reader who gets the lease. All others, and it too, are served
@@ -193,7 +228,7 @@ fn tagged(text: String) -> Result<(String, String), Error> {
 }
 
 /// The entity tag of a text: the first half of its SHA-256.
-fn tag_of(text: &str) -> String {
+pub fn tag_of(text: &str) -> String {
     let hash = Sha256::digest(text);
     hash.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
 }

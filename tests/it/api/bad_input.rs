@@ -187,6 +187,9 @@ fn bad_settings() -> Vec<Bad> {
         ("max_choices past 64 bits", poll_with("max_choices", "18446744073709551616"), &["/max_choices"]),
         ("a peak of zero", poll_with("peak_votes_per_second", "0"), &["/peak_votes_per_second"]),
         ("a peak too high", poll_with("peak_votes_per_second", "250001"), &["/peak_votes_per_second"]),
+        ("no viewers at all", poll_with("viewers", "0"), &["/viewers"]),
+        ("more viewers than people", poll_with("viewers", "1000000001"), &["/viewers"]),
+        ("viewers in words", poll_with("viewers", "\"many\""), &["/viewers"]),
         ("a peak with an exponent", poll_with("peak_votes_per_second", "1e3"), &["/peak_votes_per_second"]),
     ]
 }

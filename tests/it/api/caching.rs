@@ -6,11 +6,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use http::Method;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, App, assert_headers_of_all, in_ms, someone};
+use crate::support::{Answer, App, assert_headers_of_all, in_ms, says_that_results_are_public, someone};
 
 const DOCUMENT: &str = include_str!("../../../infra/openapi.yaml");
 
 const PRIVATE: &str = "private, no-store";
+/// What results have that anyone may see.
+const RESULTS: &str = "public, for what is left of a second";
 
 /// Each operation: how it is asked, and what is said of an answer that went well. Problems are always private.
 const OPERATIONS: &[(&str, Method, &str, &str)] = &[
@@ -28,11 +30,11 @@ const OPERATIONS: &[(&str, Method, &str, &str)] = &[
     ("castVote", Method::POST, "/v1/polls/{poll_id}/votes", PRIVATE),
     ("getVote", Method::GET, "/v1/polls/{poll_id}/votes/mine", PRIVATE),
     ("retractVote", Method::DELETE, "/v1/polls/{poll_id}/votes/mine", PRIVATE),
-    ("getResults", Method::GET, "/v1/polls/{poll_id}/results", "public, max-age=1"),
+    ("getResults", Method::GET, "/v1/polls/{poll_id}/results", RESULTS),
     ("getMyResults", Method::GET, "/v1/polls/{poll_id}/results/mine", PRIVATE),
-    ("getSegments", Method::GET, "/v1/polls/{poll_id}/results/segments", "public, max-age=1"),
+    ("getSegments", Method::GET, "/v1/polls/{poll_id}/results/segments", RESULTS),
     ("getMySegments", Method::GET, "/v1/polls/{poll_id}/results/mine/segments", PRIVATE),
-    ("getSeries", Method::GET, "/v1/polls/{poll_id}/results/series", "public, max-age=1"),
+    ("getSeries", Method::GET, "/v1/polls/{poll_id}/results/series", RESULTS),
     ("getMySeries", Method::GET, "/v1/polls/{poll_id}/results/mine/series", PRIVATE),
     ("createView", Method::POST, "/v1/polls/{poll_id}/views", PRIVATE),
     ("listViews", Method::GET, "/v1/polls/{poll_id}/views", PRIVATE),
@@ -116,9 +118,14 @@ impl Asker {
         }
         let answer = Answer::of(request.body(extra.body.unwrap_or_default())).await;
         let expected = if answer.status < 400 { good } else { PRIVATE };
-        let found = answer.headers.get("cache-control").map(|value| value.to_str().unwrap());
-        if found != Some(expected) {
+        let found = answer.header("cache-control");
+        let is_as_expected = if expected == RESULTS { says_that_results_are_public(found) } else { found == expected };
+        if !is_as_expected {
             self.wrong.push(format!("{operation}: {found:?}, should be {expected}: {answer}"));
+        }
+        let is_of_results = path.contains("/results") && answer.status < 400;
+        if is_of_results != answer.headers.contains_key("landslide-poll-after") {
+            self.wrong.push(format!("{operation}: whether it says when to ask again: {answer}"));
         }
         // Any origin gets the same answer, so that it need not say which one it varies with.
         assert_headers_of_all(&answer);

@@ -39,7 +39,7 @@ async fn a_poll_of_question_and_options_has_the_defaults_of_the_contract() {
         "min_choices": 1, "write_in": false, "scale": null, "correct": null,
         "seats": 1, "method": null, "segments": [], "min_cell": 5, "series": false,
         "opens_at": null, "closes_at": null, "identity": "device", "vote_change": "never", "results": "always",
-        "peak_votes_per_second": 1000, "paused_from": null, "revision": 1, "created_at": null, "offered_to": null,
+        "peak_votes_per_second": 1000, "viewers": null, "paused_from": null, "revision": 1, "created_at": null, "offered_to": null,
     });
     assert_eq!(poll, expected);
 }
@@ -51,12 +51,12 @@ async fn every_field_comes_back_as_it_was_sent() {
     let body = json!({
         "question": " What  is it? ", "options": ["a", "b", "c"], "kind": "multiple", "max_choices": 2,
         "opens_at": opens_at, "closes_at": closes_at, "identity": "account", "vote_change": "never",
-        "results": "always", "peak_votes_per_second": 250000,
+        "results": "always", "peak_votes_per_second": 250000, "viewers": 1000000,
     });
     let answer = app.create_poll(&app.account("alice"), &body).await;
     assert_eq!(answer.status, 201, "{answer}");
     let poll = answer.json();
-    for name in ["kind", "max_choices", "opens_at", "closes_at", "identity", "peak_votes_per_second"] {
+    for name in ["kind", "max_choices", "opens_at", "closes_at", "identity", "peak_votes_per_second", "viewers"] {
         assert_eq!(poll[name], body[name], "{name}");
     }
     assert_eq!((&poll["status"], &poll["question"]), (&json!("scheduled"), &json!("What  is it?")));

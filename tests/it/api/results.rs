@@ -3,7 +3,7 @@
 use http::Method;
 use serde_json::json;
 
-use crate::support::{Answer, App, assert_headers_of_all, eventually, in_ms, votes_by_option};
+use crate::support::{Answer, App, assert_headers_of_all, assert_public_results, eventually, in_ms, votes_by_option};
 
 async fn results_unless(app: &App, poll: &str, tags: &str) -> Answer {
     let request = app.request(Method::GET, &format!("/v1/polls/{poll}/results")).header("If-None-Match", tags);
@@ -17,14 +17,14 @@ async fn a_poll_without_votes_has_zeros_and_no_as_of() {
     let answer = app.get(&format!("/v1/polls/{poll}/results")).await;
     assert_eq!(answer.status, 200, "{answer}");
     let expected = json!({
-        "poll_id": poll, "status": "open", "ballots": 0, "as_of": null,
+        "poll_id": poll, "status": "open", "ballots": 0, "as_of": null, "version": {"poll": 1, "counts": 0},
         "options": [
             {"id": 0, "label": "Red", "votes": 0}, {"id": 1, "label": "Blue", "votes": 0},
             {"id": 2, "label": "Green", "votes": 0},
         ],
     });
     assert_eq!(answer.json(), expected);
-    assert_eq!(answer.header("cache-control"), "public, max-age=1");
+    assert_public_results(&answer);
     assert_eq!(answer.header("content-type"), "application/json");
     assert_headers_of_all(&answer);
 }
@@ -39,7 +39,7 @@ async fn who_has_the_results_already_gets_304() {
         let answer = results_unless(&app, &poll, tags).await;
         assert_eq!((answer.status, answer.body.as_str()), (304, ""), "{tags}: {answer}");
         assert_eq!(answer.header("etag"), tag);
-        assert_eq!(answer.header("cache-control"), "public, max-age=1");
+        assert_public_results(&answer);
         assert_headers_of_all(&answer);
     }
     for tags in ["\"other\"", tag.trim_matches('"'), "", "\"*\"", "\""] {

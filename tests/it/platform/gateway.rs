@@ -30,6 +30,8 @@ async fn a_browser_may_call_every_path() {
         assert_eq!(answer.status, 200, "{path}: {answer}");
         assert_eq!(answer.header("access-control-allow-origin"), "*");
         assert_eq!(answer.header("access-control-max-age"), "600");
+        let exposed = answer.header("access-control-expose-headers").to_ascii_lowercase();
+        assert!(exposed.contains("landslide-poll-after"), "{path}: {answer}");
         assert_eq!(answer.header("x-content-type-options"), "nosniff");
         let allowed: Vec<&str> = answer.header("access-control-allow-methods").split(',').map(str::trim).collect();
         for method in methods {

@@ -111,6 +111,21 @@ fn assert_challenge(answer: &Answer, detail: &str) {
     assert_eq!(answer.header("www-authenticate"), expected, "{answer}");
 }
 
+/// Whether results that anyone may see say so, and for how long caches may keep them. What is left of their second is 0 s if
+/// the answer took longer.
+pub fn says_that_results_are_public(cache_control: &str) -> bool {
+    let ages = ["public, max-age=1", "public, max-age=0"];
+    ages.into_iter().any(|age| cache_control == format!("{age}, stale-while-revalidate=1, stale-if-error=10"))
+}
+
+/// Fails unless an answer has results that anyone may see.
+#[track_caller]
+pub fn assert_public_results(answer: &Answer) {
+    assert!(says_that_results_are_public(answer.header("cache-control")), "{answer}");
+    let after: u64 = answer.header("landslide-poll-after").parse().unwrap();
+    assert!((1..=10).contains(&after), "{answer}");
+}
+
 /// Fails unless an answer has what every answer has: a page of any origin may read it, and the headers that it needs, and no
 /// browser takes it for a page.
 #[track_caller]
@@ -118,7 +133,7 @@ pub fn assert_headers_of_all(answer: &Answer) {
     assert_eq!(answer.header("access-control-allow-origin"), "*", "{answer}");
     assert_eq!(answer.header("x-content-type-options"), "nosniff", "{answer}");
     let exposed = answer.header("access-control-expose-headers").to_ascii_lowercase();
-    for name in ["etag", "location", "ratelimit", "ratelimit-policy", "retry-after"] {
+    for name in ["etag", "landslide-poll-after", "location", "ratelimit", "ratelimit-policy", "retry-after"] {
         assert!(exposed.contains(name), "{answer}");
     }
 }

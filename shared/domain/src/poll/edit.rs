@@ -54,7 +54,7 @@ impl EditPoll {
         let is_settled = current.spec.opens_at.is_none_or(|opens_at| opens_at < earliest);
         if is_settled && differs_in_substance(poll, &edited) {
             return Err(not_editable(
-                "From 9 s before a poll opens, only closes_at and peak_votes_per_second may change.",
+                "From 9 s before a poll opens, only closes_at, peak_votes_per_second and viewers may change.",
             ));
         }
         if !is_settled {
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn from_nine_seconds_before_opening_only_closing_and_peak_change() {
+    fn from_nine_seconds_before_opening_only_closing_peak_and_viewers_change() {
         let soon = poll(Some(100), Some(200));
         assert!(edit(&soon, 91, json!({"question": "R"})).is_ok());
         assert!(is_refused(edit(&soon, 92, json!({"question": "R"}))));
@@ -190,6 +190,10 @@ mod tests {
         let raised = edit(&soon, 150, json!({"peak_votes_per_second": 9_000, "closes_at": at(159)})).unwrap();
         assert_eq!((raised.rules.lanes, raised.rules.settings.spec.closes_at), (2, Some(at(159))));
         assert!(is_refused(edit(&raised, 150, json!({"peak_votes_per_second": 8_999}))));
+        for viewers in [json!(1_000_000), json!(7), Value::Null] {
+            let watched = edit(&raised, 250, json!({"viewers": viewers})).unwrap();
+            assert_eq!(watched.rules.settings.spec.viewers, viewers.as_u64());
+        }
         assert_eq!(edit(&raised, 150, json!({"question": "Q"})), Ok(raised), "what does not change is no change");
     }
 

@@ -117,6 +117,7 @@ impl NewPoll {
             vote_change: sent.vote_change.unwrap_or_default(),
             results: sent.results.unwrap_or_default(),
             peak_votes_per_second: 1,
+            viewers: valid::viewers(sent.viewers.flatten(), &mut errors),
         };
         spec.peak_votes_per_second = valid::peak(sent.peak_votes_per_second, spec.weight(), &mut errors);
         if let (Some(opens_at), Some(closes_at)) = (spec.opens_at, spec.closes_at)

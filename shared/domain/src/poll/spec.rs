@@ -304,6 +304,8 @@ poll_settings! {
     results: ResultsVisibility, sent as ResultsVisibility, changes UntilOpen;
     /// The peak that the poll is built for, in votes a second.
     peak_votes_per_second: u32, sent as u64, changes WhileOpen;
+    /// How many people its owner expects to watch. `None` if that is not said.
+    viewers: Option<u64>, sent as Option<u64>, changes WhileOpen, absent at None;
 }
 
 /// A field that may be absent but, unless its type allows it, not null.
@@ -325,16 +327,26 @@ impl Setting for String {
     }
 }
 
-impl Setting for u32 {
+impl Setting for u64 {
     fn stored(&self) -> Option<Stored> {
-        Some(Stored::Number(u64::from(*self)))
+        Some(Stored::Number(*self))
     }
 
     fn read(stored: Option<Stored>) -> Option<Self> {
         match stored {
-            Some(Stored::Number(number)) => number.try_into().ok(),
+            Some(Stored::Number(number)) => Some(number),
             Some(Stored::Text(_)) | None => None,
         }
+    }
+}
+
+impl Setting for u32 {
+    fn stored(&self) -> Option<Stored> {
+        u64::from(*self).stored()
+    }
+
+    fn read(stored: Option<Stored>) -> Option<Self> {
+        <u64 as Setting>::read(stored)?.try_into().ok()
     }
 }
 
@@ -379,7 +391,7 @@ macro_rules! stored_if_any {
         })*
     };
 }
-stored_if_any!(Method, Scale, Correct);
+stored_if_any!(Method, Scale, Correct, u64);
 
 /// Settings with an inner form are stored as the API's JSON.
 macro_rules! stored_as_json {

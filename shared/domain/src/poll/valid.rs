@@ -24,6 +24,8 @@ pub const QUESTION_CHARS_MAX: usize = 500;
 pub const LABEL_CHARS_MAX: usize = 200;
 /// The highest peak a poll may announce, in votes a second.
 pub const PEAK_VOTES_PER_SECOND_MAX: u32 = 250_000;
+/// The most viewers a poll may announce.
+pub const VIEWERS_MAX: u64 = 1_000_000_000;
 /// The most options that can win a ranked poll.
 pub const SEATS_MAX: usize = 20;
 /// The peak if none is announced, in votes a second.
@@ -295,6 +297,13 @@ pub(super) fn peak(given: Option<u64>, weight: u32, errors: &mut Errors) -> u32 
     peak
 }
 
+pub(super) fn viewers(given: Option<u64>, errors: &mut Errors) -> Option<u64> {
+    if given.is_some_and(|viewers| !(1..=VIEWERS_MAX).contains(&viewers)) {
+        error(errors, "/viewers", format!("must be from 1 to {VIEWERS_MAX}, or null"));
+    }
+    given
+}
+
 /// Fails if the poll is counted in too many cells.
 pub(super) fn must_have_few_cells(rules: &Rules) -> Result<(), FieldError> {
     let settings = &rules.settings;
@@ -353,6 +362,8 @@ mod tests {
             (json!({"kind": "rating", "method": "irv"}), "/method"),
             (json!({"min_cell": 0}), "/min_cell"),
             (json!({"min_cell": 101}), "/min_cell"),
+            (json!({"viewers": 0}), "/viewers"),
+            (json!({"viewers": 1_000_000_001}), "/viewers"),
         ] {
             let error = asked(settings.clone()).unwrap_err();
             assert!(error.contains(&format!("{pointer:?}")), "{settings}: {error}");

@@ -12,7 +12,10 @@ use landslide_domain::{
     ids::PollId,
     method::Method,
     poll::{Kind, Poll, Status},
-    results::assembled::Further,
+    results::{
+        assembled::Further,
+        reading::{Reading, Version},
+    },
     time::Timestamp,
 };
 use serde::{Deserialize, Serialize};
@@ -61,6 +64,7 @@ struct ResultsView<'a> {
     write_ins: Option<Option<AnswersView<'a>>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     quiz: Option<Option<QuizView<'a>>>,
+    version: Version,
     unavailable: Option<&'a str>,
 }
 
@@ -85,6 +89,7 @@ struct TallyView<'a> {
 /// A poll, and what is assembled of it.
 pub(super) struct AssembledPoll {
     poll: Poll,
+    version: Version,
     document: Option<String>,
     further: Further,
     read_at: Timestamp,
@@ -98,16 +103,18 @@ impl AssembledPoll {
     /// As it was read at `now`. Fails if what is assembled can't be read.
     pub(super) fn new(snapshot: AssembledSnapshot, now: Timestamp) -> Result<Self, Error> {
         let AssembledSnapshot { poll, assembled, .. } = snapshot;
+        let lanes = assembled.iter().flat_map(|assembled| &assembled.versions).copied();
+        let version = Version::of(&poll.rules.settings, lanes);
         let document = assembled.map(|assembled| assembled.document);
         let has_further = poll.rules.settings.spec.has_further_parts();
         let further = document.as_deref().filter(|_| has_further).map(Further::read).transpose().map_err(broken)?;
         let further = further.unwrap_or_default();
-        Ok(Self { poll, document, further, read_at: now })
+        Ok(Self { poll, version, document, further, read_at: now })
     }
 
-    /// The results as JSON, with the count by this method; if `None`, by the poll's own. Fails if the poll's seats don't
-    /// allow it, or it is not ranked.
-    pub(super) fn text(&self, method: Option<Method>) -> Result<String, Error> {
+    /// The results as JSON, with the count by this method; if `None`, by the poll's own. And what was read for them. Fails if
+    /// the poll's seats don't allow the method, or it is not ranked.
+    pub(super) fn results(&self, method: Option<Method>) -> Result<(String, Reading), Error> {
         let spec = &self.poll.rules.settings.spec;
         if method.is_some() && spec.kind != Kind::Ranked {
             return Err(Error::NoSuchCount(NOT_RANKED.to_owned()));
@@ -118,7 +125,10 @@ impl AssembledPoll {
             return Err(Error::NoSuchCount(format!("The method {name} can't fill the poll's {seats} seats.")));
         }
         let document = self.document()?;
-        serde_json::to_string(&self.view(document.as_ref(), method)).map_err(broken)
+        let view = self.view(document.as_ref(), method);
+        let text = serde_json::to_string(&view).map_err(broken)?;
+        let ResultsView { version, ballots, as_of, .. } = view;
+        Ok((text, Reading { at: self.read_at, version, ballots, as_of }))
     }
 
     fn document(&self) -> Result<Option<Document<'_>>, Error> {
@@ -145,6 +155,7 @@ impl AssembledPoll {
             ballots: document.map(|document| document.ballots).unwrap_or_default(),
             options: (0..).zip(&self.poll.options).map(option).collect(),
             as_of: document.and_then(|document| document.as_of),
+            version: self.version,
             tally: (spec.kind == Kind::Ranked).then(tally),
             answers: (spec.kind == Kind::Text).then(answers),
             write_ins: spec.write_in.then(answers),
@@ -192,7 +203,7 @@ mod tests {
     }
 
     fn shown(ranked: &AssembledPoll, method: Option<Method>) -> Value {
-        serde_json::from_str(&ranked.text(method).unwrap()).unwrap()
+        serde_json::from_str(&ranked.results(method).unwrap().0).unwrap()
     }
 
     #[test]
@@ -209,7 +220,7 @@ mod tests {
     fn a_method_that_the_seats_do_not_allow_is_refused() {
         let mut ranked = ranked(Some(document()));
         ranked.poll.rules.settings.spec.seats = 2;
-        assert!(matches!(ranked.text(Some(Method::Irv)), Err(Error::NoSuchCount(_))));
+        assert!(matches!(ranked.results(Some(Method::Irv)), Err(Error::NoSuchCount(_))));
     }
 
     #[test]
@@ -217,6 +228,7 @@ mod tests {
         let none = shown(&ranked(None), None);
         assert_eq!((&none["tally"], &none["unavailable"]), (&Value::Null, &json!("not_assembled")));
         assert_eq!((&none["ballots"], &none["as_of"]), (&json!(0), &Value::Null));
+        assert_eq!(none["version"], json!({"poll": 1, "counts": 0}));
         let mut dropped = document();
         dropped["summary"] = Value::Null;
         dropped["counts"] = json!({});

@@ -1,5 +1,8 @@
 use landslide_aws::testing::{Answer, Calls, stub};
-use landslide_domain::testing::at;
+use landslide_domain::{
+    results::reading::Version,
+    testing::{at, poll_asked_for},
+};
 use serde_json::json;
 
 use super::*;
@@ -38,4 +41,32 @@ fn that_there_is_no_poll_is_believed_for_a_second() {
     assert_eq!(calls.all().len(), 1);
     assert!([1_000, 1_999].into_iter().all(is_unknown));
     assert_eq!(calls.all().len(), 2);
+}
+
+/// A document of a poll that has been open for 100 s, read later by this much, with as many ballots and this text.
+fn document(read_ms: u64, ballots: i64, text: &str, before: Option<&ResultsDocument>) -> ResultsDocument {
+    let rules = poll_asked_for(json!({"question": "Q", "options": ["a", "b"]}), at(0)).unwrap().rules;
+    let version = Version { poll: 1, counts: 1 };
+    let reading = Reading { at: at(100).plus_millis(read_ms), version, ballots, as_of: Some(at(98)) };
+    ResultsDocument::new(text.to_owned(), rules, reading, before)
+}
+
+#[test]
+fn a_document_is_kept_for_a_second_in_all_and_asked_for_as_fast_as_votes_are_counted() {
+    let first = document(0, 10, "", None);
+    let reuse = |document: &ResultsDocument, now_ms: u64| {
+        let Reuse { max_age_seconds, poll_after_seconds } = document.reuse(at(100).plus_millis(now_ms));
+        (max_age_seconds, poll_after_seconds)
+    };
+    assert_eq!([0, 999, 1_000, 5_000].map(|now_ms| reuse(&first, now_ms)), [(1, 2), (1, 2), (0, 2), (0, 2)]);
+    assert_eq!(reuse(&document(4_000, 11, "", Some(&first)), 4_000), (1, 4), "a vote in 4 s");
+    assert_eq!(reuse(&document(4_000, 10, "", Some(&first)), 4_000), (1, 6), "none since 6 s ago");
+    assert_eq!(reuse(&document(40_000, 999, "", Some(&first)), 40_000), (1, 2), "nobody knows");
+}
+
+#[test]
+fn a_tag_names_the_text() {
+    let tags = ["a", "b", "a"].map(|text| document(0, 1, text, None).tag);
+    assert_eq!(tags[0], "ca978112ca1bbdcafac231b39a23dc4d", "half of its SHA-256");
+    assert!(tags[0] == tags[2] && tags[0] != tags[1]);
 }

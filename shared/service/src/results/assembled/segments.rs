@@ -4,7 +4,7 @@ use landslide_domain::{
     error::Error,
     ids::PollId,
     poll::{Dimension, Status},
-    results::{blurred::Blurred, cells::Row},
+    results::{blurred::Blurred, cells::Row, reading::Version},
     time::Timestamp,
 };
 use serde::Serialize;
@@ -25,6 +25,7 @@ struct SegmentsView<'a> {
     #[serde(skip_serializing_if = "is_false")]
     settling: bool,
     as_of: Option<Timestamp>,
+    version: Version,
     unavailable: Option<&'a str>,
 }
 
@@ -82,6 +83,7 @@ impl AssembledPoll {
             blurred: !is_exact,
             settling: all().any(Row::is_settling),
             as_of: if is_exact { as_of } else { as_of.map(Timestamp::minute) },
+            version: self.version,
             unavailable: self.cells_unavailable(),
         };
         serde_json::to_string(&view).map_err(broken)
@@ -139,7 +141,7 @@ mod tests {
         let document = json!({"ballots": 9, "votes": [9, 0], "as_of": at(77), "seats": 1, "summary": null, "counts": {},
             "unavailable": null, "cells": {"segments": [rows], "slots": {}, "levels": []},
             "blurred": [{"rows": [null, moving, null], "others": {"row": rows[2], "moved_at": at(1)}}]});
-        let assembled = Assembled { generation: 1, versions: vec![1], document: document.to_string() };
+        let assembled = Assembled { generation: 1, versions: vec![1, 2], document: document.to_string() };
         let snapshot = AssembledSnapshot {
             poll: poll_asked_for(body, at(0)).unwrap(),
             assembled: Some(assembled),
@@ -173,6 +175,7 @@ mod tests {
         assert_eq!(others["rows"], json!([{"value": "north", "ballots": 6, "votes": [6, 0]}]));
         assert_eq!((&others["others"]["ballots"], &others["ballots"]), (&json!(2), &json!(8)), "the parts' sum");
         assert_eq!(others["as_of"], json!(at(77).minute()));
+        assert_eq!(others["version"], json!({"poll": 1, "counts": 3}));
         assert_eq!(shown(&poll("claim:region", &some_rows()), true), shown(&poll("claim:region", &some_rows()), false));
     }
 

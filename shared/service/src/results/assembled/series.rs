@@ -5,7 +5,7 @@ use landslide_domain::{
     field_error::shortened,
     ids::PollId,
     poll::Status,
-    results::cells::Row,
+    results::{cells::Row, reading::Version},
     series::{SLOTS_MAX, SlotWidth},
     time::Timestamp,
 };
@@ -40,6 +40,7 @@ struct SeriesView<'a> {
     #[serde(skip_serializing_if = "is_false")]
     settling: bool,
     as_of: Option<Timestamp>,
+    version: Version,
     unavailable: Option<&'a str>,
 }
 
@@ -69,6 +70,7 @@ impl AssembledPoll {
             settling: points.iter().any(|(_, row)| row.is_settling()),
             points: points.iter().map(|(slot, row)| self.point_view(*slot, row, width)).collect(),
             as_of: document.as_ref().and_then(|document| document.as_of),
+            version: self.version,
             unavailable: self.cells_unavailable(),
         };
         serde_json::to_string(&view).map_err(broken)
@@ -133,7 +135,7 @@ mod tests {
         let slots = json!({"0": row([3, 0]), "1": row([0, 2]), "4": row([1, -1])});
         let document = json!({"ballots": 5, "votes": [4, 1], "as_of": at(250), "seats": 1, "summary": null, "counts": {},
             "unavailable": null, "cells": {"segments": [], "slots": slots, "levels": []}, "blurred": []});
-        let assembled = Assembled { generation: 1, versions: vec![1], document: document.to_string() };
+        let assembled = Assembled { generation: 1, versions: vec![1, 2], document: document.to_string() };
         let snapshot = AssembledSnapshot {
             poll: poll_asked_for(body, at(0)).unwrap(),
             assembled: Some(assembled),
