@@ -71,11 +71,13 @@ impl Assembly {
         if rules.settings.spec.has_plain_votes() {
             return Ok(());
         }
-        let stored = stored.as_ref().filter(|_| rules.settings.spec.has_further_parts());
+        let is_final = rules.is_final_by(&snapshot.counts);
+        let stored = stored.as_ref().filter(|_| is_final || rules.settings.spec.has_further_parts());
         let before = stored.map(|it| Further::read(&it.document)).transpose()?.unwrap_or_default();
         let hidden = Hidden::default();
         let is_current = known == versions(&snapshot.counts)
             && before.hidden_revision == hidden.revision
+            && before.is_final == is_final
             && !before.would_move(rules, now);
         if !is_current {
             let summed = self.sums.sum(poll_id, snapshot.counts).await?;

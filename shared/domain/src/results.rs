@@ -25,13 +25,15 @@ pub struct ResultsView<'a> {
     ballots: i64,
     options: Vec<OptionResult<'a>>,
     as_of: Option<Timestamp>,
+    #[serde(rename = "final")]
+    is_final: bool,
     version: Version,
 }
 
 impl ResultsView<'_> {
     /// What was read of the counts at `at`.
     pub fn reading(&self, at: Timestamp) -> Reading {
-        Reading { at, version: self.version, ballots: self.ballots, as_of: self.as_of }
+        Reading { at, version: self.version, is_final: self.is_final, ballots: self.ballots, as_of: self.as_of }
     }
 }
 
@@ -53,6 +55,7 @@ pub fn results<'a>(poll: &'a Poll, counts: &[Count], now: Timestamp) -> ResultsV
         ballots: shown(total.ballots()),
         options: (0..).zip(&poll.options).map(option).collect(),
         as_of: counts.iter().filter_map(|count| count.as_of).max(),
+        is_final: poll.rules.is_final_by(counts),
         version: Version::of_counts(&poll.rules.settings, counts),
     }
 }
@@ -88,7 +91,7 @@ mod tests {
         let poll = poll();
         assert_eq!(
             serde_json::to_value(results(&poll, &lanes, at(15))).unwrap(),
-            json!({"poll_id": "p1", "status": "open", "ballots": 6, "as_of": at(12), "version": {"poll": 1, "counts": 10},
+            json!({"poll_id": "p1", "status": "open", "ballots": 6, "as_of": at(12), "final": false, "version": {"poll": 1, "counts": 10},
                 "options": [{"id": 0, "label": "a", "votes": 6}, {"id": 1, "label": "b", "votes": 0}]})
         );
     }

@@ -100,7 +100,7 @@ impl ResultsDocument {
     /// How long it may be used.
     pub fn reuse(&self, now: Timestamp) -> Reuse {
         let (settings, as_of) = (&self.rules.settings, self.reading.as_of);
-        let watched = Watched { settings, is_final: false, as_of, counted: self.counted };
+        let watched = Watched { settings, is_final: self.reading.is_final, as_of, counted: self.counted };
         Reuse {
             max_age_seconds: self.reading.max_age_seconds(now),
             poll_after_seconds: poll_after_seconds(&watched, now),

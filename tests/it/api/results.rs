@@ -17,7 +17,7 @@ async fn a_poll_without_votes_has_zeros_and_no_as_of() {
     let answer = app.get(&format!("/v1/polls/{poll}/results")).await;
     assert_eq!(answer.status, 200, "{answer}");
     let expected = json!({
-        "poll_id": poll, "status": "open", "ballots": 0, "as_of": null, "version": {"poll": 1, "counts": 0},
+        "poll_id": poll, "status": "open", "ballots": 0, "as_of": null, "final": false, "version": {"poll": 1, "counts": 0},
         "options": [
             {"id": 0, "label": "Red", "votes": 0}, {"id": 1, "label": "Blue", "votes": 0},
             {"id": 2, "label": "Green", "votes": 0},

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     ids::PollId,
-    poll::VoteChange,
+    poll::{Rules, VoteChange},
     tally::{Count, Counters},
     time::Timestamp,
 };
@@ -78,6 +78,13 @@ impl Off {
             surplus: self.surplus + other.surplus,
             is_unexplained: self.is_unexplained || other.is_unexplained,
         }
+    }
+}
+
+impl Rules {
+    /// Whether these counts are the poll's final ones.
+    pub fn is_final_by(&self, counts: &[Count]) -> bool {
+        self.finality.as_ref().is_some_and(|finality| finality.covers(counts))
     }
 }
 

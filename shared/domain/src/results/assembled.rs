@@ -55,6 +55,9 @@ pub struct Further {
     /// The revision of the hidden answers that it was made with. 0 if none were ever hidden.
     #[serde(default)]
     pub hidden_revision: u64,
+    /// Whether it is made of the poll's final counts.
+    #[serde(default)]
+    pub is_final: bool,
 }
 
 impl Further {
@@ -134,7 +137,7 @@ fn of_counters(rules: &Rules, counts: &[Count]) -> Assembled {
         summary: None,
         counts: BTreeMap::new(),
         unavailable: None,
-        further: Further::default(),
+        further: Further { is_final: rules.is_final_by(counts), ..Further::default() },
     }
 }
 
@@ -271,7 +274,7 @@ mod tests {
             serde_json::to_value(assembled).unwrap(),
             json!({"ballots": 9, "votes": [5, 4, 0], "as_of": at(7), "seats": 1, "summary": null, "counts": {},
                 "unavailable": "too_many_rankings", "cells": null, "blurred": [], "answers": null, "right": null,
-                "hidden_revision": 0})
+                "hidden_revision": 0, "is_final": false})
         );
     }
 

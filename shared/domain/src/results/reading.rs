@@ -40,6 +40,8 @@ pub struct Reading {
     pub at: Timestamp,
     /// Which state it is.
     pub version: Version,
+    /// Whether it never changes any more.
+    pub is_final: bool,
     /// How many votes stand.
     pub ballots: i64,
     /// `cast_at` of the newest vote counted.
@@ -87,7 +89,13 @@ mod tests {
     use crate::testing::at;
 
     fn reading(at_ms: u64, counts: u64, ballots: i64) -> Reading {
-        Reading { at: at(0).plus_millis(at_ms), version: Version { poll: 1, counts }, ballots, as_of: None }
+        Reading {
+            at: at(0).plus_millis(at_ms),
+            version: Version { poll: 1, counts },
+            is_final: false,
+            ballots,
+            as_of: None,
+        }
     }
 
     #[test]

@@ -46,6 +46,8 @@ struct Document<'a> {
     #[serde(borrow)]
     counts: BTreeMap<Cow<'a, str>, Fields<'a>>,
     unavailable: Option<Cow<'a, str>>,
+    #[serde(default)]
+    is_final: bool,
 }
 
 /// What is in a poll of one kind only is absent in all others.
@@ -64,6 +66,8 @@ struct ResultsView<'a> {
     write_ins: Option<Option<AnswersView<'a>>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     quiz: Option<Option<QuizView<'a>>>,
+    #[serde(rename = "final")]
+    is_final: bool,
     version: Version,
     unavailable: Option<&'a str>,
 }
@@ -127,8 +131,8 @@ impl AssembledPoll {
         let document = self.document()?;
         let view = self.view(document.as_ref(), method);
         let text = serde_json::to_string(&view).map_err(broken)?;
-        let ResultsView { version, ballots, as_of, .. } = view;
-        Ok((text, Reading { at: self.read_at, version, ballots, as_of }))
+        let ResultsView { version, is_final, ballots, as_of, .. } = view;
+        Ok((text, Reading { at: self.read_at, version, is_final, ballots, as_of }))
     }
 
     fn document(&self) -> Result<Option<Document<'_>>, Error> {
@@ -155,6 +159,7 @@ impl AssembledPoll {
             ballots: document.map(|document| document.ballots).unwrap_or_default(),
             options: (0..).zip(&self.poll.options).map(option).collect(),
             as_of: document.and_then(|document| document.as_of),
+            is_final: document.is_some_and(|document| document.is_final),
             version: self.version,
             tally: (spec.kind == Kind::Ranked).then(tally),
             answers: (spec.kind == Kind::Text).then(answers),

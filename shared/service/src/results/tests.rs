@@ -47,7 +47,7 @@ fn that_there_is_no_poll_is_believed_for_a_second() {
 fn document(read_ms: u64, ballots: i64, text: &str, before: Option<&ResultsDocument>) -> ResultsDocument {
     let rules = poll_asked_for(json!({"question": "Q", "options": ["a", "b"]}), at(0)).unwrap().rules;
     let version = Version { poll: 1, counts: 1 };
-    let reading = Reading { at: at(100).plus_millis(read_ms), version, ballots, as_of: Some(at(98)) };
+    let reading = Reading { at: at(100).plus_millis(read_ms), version, is_final: false, ballots, as_of: Some(at(98)) };
     ResultsDocument::new(text.to_owned(), rules, reading, before)
 }
 

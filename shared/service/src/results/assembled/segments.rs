@@ -25,6 +25,8 @@ struct SegmentsView<'a> {
     #[serde(skip_serializing_if = "is_false")]
     settling: bool,
     as_of: Option<Timestamp>,
+    #[serde(rename = "final")]
+    is_final: bool,
     version: Version,
     unavailable: Option<&'a str>,
 }
@@ -83,6 +85,7 @@ impl AssembledPoll {
             blurred: !is_exact,
             settling: all().any(Row::is_settling),
             as_of: if is_exact { as_of } else { as_of.map(Timestamp::minute) },
+            is_final: self.further.is_final,
             version: self.version,
             unavailable: self.cells_unavailable(),
         };

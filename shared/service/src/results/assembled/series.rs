@@ -40,6 +40,8 @@ struct SeriesView<'a> {
     #[serde(skip_serializing_if = "is_false")]
     settling: bool,
     as_of: Option<Timestamp>,
+    #[serde(rename = "final")]
+    is_final: bool,
     version: Version,
     unavailable: Option<&'a str>,
 }
@@ -70,6 +72,7 @@ impl AssembledPoll {
             settling: points.iter().any(|(_, row)| row.is_settling()),
             points: points.iter().map(|(slot, row)| self.point_view(*slot, row, width)).collect(),
             as_of: document.as_ref().and_then(|document| document.as_of),
+            is_final: self.further.is_final,
             version: self.version,
             unavailable: self.cells_unavailable(),
         };
