@@ -46,8 +46,9 @@ pub struct Line {
     pub points: Vec<(f64, f64)>,
 }
 
-/// Draws the panels. Returns the SVG.
+/// Draws the panels, all of them as wide as the longest line. Returns the SVG.
 pub fn svg(title: &str, panels: &[Panel<'_>]) -> Result<String> {
+    let right = most(panels.iter().flat_map(|panel| &panel.lines), |(x, _)| *x);
     let mut svg = String::new();
     {
         let height = TITLE_HEIGHT + PANEL_HEIGHT * panels.len() as u32;
@@ -57,7 +58,7 @@ pub fn svg(title: &str, panels: &[Panel<'_>]) -> Result<String> {
         top.titled(title, TITLE_FONT)?;
         for (area, panel) in below.split_evenly((panels.len(), 1)).iter().zip(panels) {
             let (lines, legend) = area.split_horizontally(LINES_WIDTH);
-            draw_lines(&lines, panel)?;
+            draw_lines(&lines, panel, right)?;
             draw_legend(&legend, panel)?;
         }
         root.present()?;
@@ -69,15 +70,18 @@ fn colored(lines: &[Line]) -> impl Iterator<Item = (&Line, RGBColor)> {
     lines.iter().zip(COLORS.into_iter().cycle())
 }
 
-fn draw_lines(area: &DrawingArea<SVGBackend<'_>, Shift>, panel: &Panel<'_>) -> Result<()> {
-    let points = || panel.lines.iter().flat_map(|line| &line.points);
-    let right = points().map(|(x, _)| *x).fold(1.0, f64::max);
-    let most = points().map(|(_, y)| *y).fold(1.0, f64::max);
+/// The greatest coordinate of all points, and at least 1.
+fn most<'a>(lines: impl Iterator<Item = &'a Line>, of: fn(&(f64, f64)) -> f64) -> f64 {
+    lines.flat_map(|line| &line.points).map(of).fold(1.0, f64::max)
+}
+
+fn draw_lines(area: &DrawingArea<SVGBackend<'_>, Shift>, panel: &Panel<'_>, right: f64) -> Result<()> {
+    let top = most(panel.lines.iter(), |(_, y)| *y) * 1.1;
     let mut chart = ChartBuilder::on(area)
         .margin(8)
         .x_label_area_size(42)
         .y_label_area_size(80)
-        .build_cartesian_2d(0.0..right, 0.0..most * 1.1)?;
+        .build_cartesian_2d(0.0..right, 0.0..top)?;
     chart
         .configure_mesh()
         .x_desc(panel.x)
