@@ -69,7 +69,7 @@ async fn a_vote_counts_in_its_segment_and_moves_with_a_change() {
     assert_eq!((&shown["blurred"], &shown["others"]), (&json!(false), &Value::Null));
     assert_eq!(own_segments(&app, &poll, &changing).await, json!({"region": "north"}));
     let changed = cast(&app, &poll, &changing, 0, Some("south")).await;
-    assert_eq!((changed.status.as_u16(), &changed.json()["segments"]), (201, &json!({"region": "south"})), "{changed}");
+    assert_eq!((changed.status, &changed.json()["segments"]), (201, &json!({"region": "south"})), "{changed}");
     assert_eq!(own_segments(&app, &poll, &changing).await, json!({"region": "south"}));
     let shown = own(&app, &poll, &owner, |shown| shown["rows"][2]["ballots"] == 2).await;
     let south = (json!("south"), json!(2), json!([1, 1]));
