@@ -53,14 +53,26 @@ impl Retries {
     }
 }
 
+/// What a vote for one option says.
+pub fn choice(option: usize) -> Value {
+    json!({"choices": [option]})
+}
+
+/// What a ranked vote says: option ids, best first.
+pub fn ranking(options: &[u8]) -> Value {
+    json!({"ranking": options})
+}
+
 /// A stored vote, as the API shows it.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Vote {
     poll_id: String,
-    choices: Vec<usize>,
     revision: u64,
     /// When it was cast, by the function's clock.
     pub cast_at: Timestamp,
+    /// What it says, in the fields in which it was sent.
+    #[serde(flatten)]
+    ballot: Value,
 }
 
 /// A vote that was just cast.
@@ -90,6 +102,24 @@ pub struct OptionResult {
     pub label: String,
     /// Votes counted for it.
     pub votes: u64,
+}
+
+/// A poll's votes by the time at which they were cast.
+#[derive(Debug, PartialEq, Eq, Deserialize)]
+pub struct Series {
+    /// How long a slot is.
+    pub step_seconds: u64,
+    /// Ballots in all slots.
+    pub ballots: u64,
+    /// The slots, from the first to that of the newest vote.
+    pub points: Vec<Point>,
+}
+
+/// The votes of one slot.
+#[derive(Debug, PartialEq, Eq, Deserialize)]
+pub struct Point {
+    /// Votes by option.
+    pub votes: Vec<u64>,
 }
 
 struct Answer {
@@ -171,17 +201,17 @@ impl Api {
     }
 
     /// Casts a voter's first vote, and checks that exactly this vote was stored, at revision 1.
-    pub async fn cast_vote(&self, poll_id: &str, voter: &str, choice: usize) -> Result<Cast> {
-        self.cast_revision(1, poll_id, voter, choice).await
+    pub async fn cast_vote(&self, poll_id: &str, voter: &str, ballot: &Value) -> Result<Cast> {
+        self.cast_revision(1, poll_id, voter, ballot).await
     }
 
     /// Changes a stored vote, and checks that exactly the change was stored.
-    pub async fn change_vote(&self, poll_id: &str, voter: &str, choice: usize, stored: &Vote) -> Result<Cast> {
-        self.cast_revision(stored.revision + 1, poll_id, voter, choice).await
+    pub async fn change_vote(&self, poll_id: &str, voter: &str, ballot: &Value, stored: &Vote) -> Result<Cast> {
+        self.cast_revision(stored.revision + 1, poll_id, voter, ballot).await
     }
 
-    async fn cast_revision(&self, revision: u64, poll_id: &str, voter: &str, choice: usize) -> Result<Cast> {
-        let request = self.vote_request(poll_id, voter, choice);
+    async fn cast_revision(&self, revision: u64, poll_id: &str, voter: &str, ballot: &Value) -> Result<Cast> {
+        let request = self.vote_request(poll_id, voter, ballot);
         let answer = self.send("cast a vote", request, self.attempts_max).await?;
         let found_on_retry = match answer.status {
             StatusCode::CREATED => false,
@@ -190,44 +220,26 @@ impl Api {
         };
         let vote: Vote = answer.parse()?;
         ensure!(
-            vote.poll_id == poll_id && vote.choices == [choice] && vote.revision == revision,
-            "cast a vote: voted for option {choice} of poll {poll_id}, but the answer says {vote:?}"
+            vote.poll_id == poll_id && vote.ballot == *ballot && vote.revision == revision,
+            "cast a vote: sent {ballot} to poll {poll_id}, but the answer says {vote:?}"
         );
         Ok(Cast { vote, found_on_retry, took: answer.took })
     }
 
-    /// Casts a voter's first vote in a ranked poll, and checks that exactly this ranking was stored.
-    pub async fn cast_ranking(&self, poll_id: &str, voter: &str, ranking: &[u8]) -> Result<()> {
-        let request = self
-            .request(Method::POST, &format!("/v1/polls/{poll_id}/votes"), Some(voter))
-            .json(&json!({"ranking": ranking}));
-        let answer = self.send("cast a ranking", request, self.attempts_max).await?;
-        match answer.status {
-            StatusCode::CREATED => {}
-            StatusCode::OK if answer.outcome_was_unknown => {}
-            _ => return Err(answer.unexpected("201")),
-        }
-        let vote: Value = answer.parse()?;
-        ensure!(
-            vote.get("ranking") == Some(&json!(ranking)),
-            "cast a ranking: sent {ranking:?}, but the answer says {vote}"
-        );
-        Ok(())
-    }
-
     /// Reads a ranked poll's tally by a method, without a token. Null until one is assembled.
     pub async fn tally(&self, poll_id: &str, method: &str) -> Result<Value> {
-        let request = self.request(Method::GET, &format!("/v1/polls/{poll_id}/results?method={method}"), None);
-        let answer = self.send("read the results", request, self.attempts_max).await?;
-        match answer.status {
-            StatusCode::OK => Ok(answer.parse::<Value>()?.get("tally").cloned().unwrap_or_default()),
-            _ => Err(answer.unexpected("200")),
-        }
+        let results: Value = self.read(&format!("/v1/polls/{poll_id}/results?method={method}")).await?;
+        Ok(results.get("tally").cloned().unwrap_or_default())
+    }
+
+    /// Reads how many votes a poll got in each slot, without a token.
+    pub async fn series(&self, poll_id: &str) -> Result<Series> {
+        self.read(&format!("/v1/polls/{poll_id}/results/series")).await
     }
 
     /// Sends a stored vote again. The response must be the stored vote.
-    pub async fn repeat_vote(&self, poll_id: &str, device: &str, choice: usize, stored: &Vote) -> Result<()> {
-        let request = self.vote_request(poll_id, device, choice);
+    pub async fn repeat_vote(&self, poll_id: &str, device: &str, ballot: &Value, stored: &Vote) -> Result<()> {
+        let request = self.vote_request(poll_id, device, ballot);
         let answer = self.send("repeat a vote", request, self.attempts_max).await?;
         if answer.status != StatusCode::OK {
             return Err(answer.unexpected("200"));
@@ -237,9 +249,9 @@ impl Api {
         Ok(())
     }
 
-    /// Tries to vote for another option after a first vote. The response must be 409 `already_voted`.
-    pub async fn try_second_vote(&self, poll_id: &str, device: &str, choice: usize) -> Result<()> {
-        let request = self.vote_request(poll_id, device, choice);
+    /// Tries to cast another vote after a first one. The response must be 409 `already_voted`.
+    pub async fn try_second_vote(&self, poll_id: &str, device: &str, ballot: &Value) -> Result<()> {
+        let request = self.vote_request(poll_id, device, ballot);
         let answer = self.send("try a second vote", request, self.attempts_max).await?;
         if answer.status == StatusCode::CONFLICT && answer.code().as_deref() == Some("already_voted") {
             return Ok(());
@@ -249,17 +261,19 @@ impl Api {
 
     /// Reads the poll's results without a token.
     pub async fn results(&self, poll_id: &str) -> Result<Results> {
-        let request = self.request(Method::GET, &format!("/v1/polls/{poll_id}/results"), None);
-        let answer = self.send("read the results", request, self.attempts_max).await?;
+        self.read(&format!("/v1/polls/{poll_id}/results")).await
+    }
+
+    async fn read<T: DeserializeOwned>(&self, path: &str) -> Result<T> {
+        let answer = self.send("read the results", self.request(Method::GET, path, None), self.attempts_max).await?;
         match answer.status {
             StatusCode::OK => answer.parse(),
             _ => Err(answer.unexpected("200")),
         }
     }
 
-    fn vote_request(&self, poll_id: &str, device: &str, choice: usize) -> RequestBuilder {
-        self.request(Method::POST, &format!("/v1/polls/{poll_id}/votes"), Some(device))
-            .json(&json!({"choices": [choice]}))
+    fn vote_request(&self, poll_id: &str, voter: &str, ballot: &Value) -> RequestBuilder {
+        self.request(Method::POST, &format!("/v1/polls/{poll_id}/votes"), Some(voter)).json(ballot)
     }
 
     fn request(&self, method: Method, path: &str, token: Option<&str>) -> RequestBuilder {

@@ -2,6 +2,7 @@
 
 mod audit;
 mod audit_log;
+mod audit_of_kinds;
 mod device_keys;
 mod preflight;
 mod tenant;

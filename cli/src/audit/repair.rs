@@ -50,7 +50,7 @@ pub enum Repaired {
 
 /// Repairs what an audit found.
 pub async fn repair(reader: &Reader, audit: &Audit, queue: Option<&Queue>) -> Result<Repaired> {
-    if audit.verdict() != Verdict::Different && audit.may_have_fewer_rankings() {
+    if audit.verdict() != Verdict::Different && audit.may_have_fewer_ballots() {
         rebuild_all(reader, audit).await?;
         return Ok(Repaired::Rebuilt);
     }

@@ -121,10 +121,11 @@ impl Lane {
         self.unnamed_rows() > 0 && self.count_fault.is_none() && !self.entries_are_wrong()
     }
 
-    /// Why it keeps no entries any more, if so.
+    /// Why it keeps no entries of a multiset any more, if so. Of two reasons, the one that is a fault.
     pub fn dropped(&self) -> Option<Dropped> {
         let kept = &self.tally.head.entries.kept;
-        kept.ballots.dropped.or(kept.cells.dropped)
+        let both = [kept.ballots.dropped, kept.cells.dropped];
+        both.into_iter().flatten().max_by_key(|dropped| *dropped == Dropped::Lost)
     }
 
     /// How many rows of runs nothing names.
@@ -238,8 +239,8 @@ impl Audit {
         self.result_ahead.as_ref().is_some_and(|lanes| !lanes.is_empty())
     }
 
-    /// Whether a rebuild may bring back rankings that were too many for a lane while messages counted it.
-    pub fn may_have_fewer_rankings(&self) -> bool {
+    /// Whether a rebuild may bring back whole ballots that were too many for a lane while messages counted it.
+    pub fn may_have_fewer_ballots(&self) -> bool {
         let may = |lane: &Lane| lane.dropped() == Some(Dropped::TooMany) && !lane.tally.head.sealed;
         self.may_be_rebuilt() && self.lanes.values().any(may)
     }
@@ -307,8 +308,8 @@ impl Audit {
         );
         note(
             self.sum(|lane| u64::from(lane.dropped() == Some(Dropped::TooMany))),
-            "lanes keep no rankings, as there were too many different ones (too_many): ballots and first choices are \
-             exact, rounds are not shown; --repair tries again once the poll has been closed for 5 minutes",
+            "lanes keep no whole ballots, as there were too many different ones (too_many): ballots and votes are exact, \
+             rounds and right answers are not shown; --repair tries again once the poll has been closed for 5 minutes",
         );
         let is_old = self.rules.settings.spec.closes_at.is_some_and(|at| self.at.millis_since(at) >= VOTES_KEPT_MS);
         note(

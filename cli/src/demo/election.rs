@@ -8,29 +8,47 @@
 /// The poll's question.
 pub const QUESTION: &str = "Who should be mayor of Burlington, Vermont? (3 March 2009)";
 
-/// Each candidate's label and first choices, in the poll's option order.
-pub const FIRST_CHOICES: [(&str, u64); 6] = [
-    ("Kurt Wright", 2_951),
-    ("Bob Kiss", 2_585),
-    ("Andy Montroll", 2_063),
-    ("Dan Smith", 1_306),
-    ("Write-in", 36),
-    ("James Simpson", 35),
+/// A candidate, and what the city counted.
+pub struct Candidate {
+    /// The option's label.
+    pub label: &'static str,
+    /// Votes in each of the city's three rounds. Those of the first are the first choices.
+    pub rounds: [u64; 3],
+}
+
+/// The candidates, in the option order of a poll for first choices.
+pub const CANDIDATES: [Candidate; 6] = [
+    Candidate { label: "Kurt Wright", rounds: [2_951, 3_294, 4_061] },
+    Candidate { label: "Bob Kiss", rounds: [2_585, 2_981, 4_313] },
+    Candidate { label: "Andy Montroll", rounds: [2_063, 2_554, 0] },
+    Candidate { label: "Dan Smith", rounds: [1_306, 0, 0] },
+    Candidate { label: "Write-in", rounds: [36, 0, 0] },
+    Candidate { label: "James Simpson", rounds: [35, 0, 0] },
 ];
 
 /// How many options the poll has.
-pub const OPTIONS: usize = FIRST_CHOICES.len();
+pub const OPTIONS: usize = CANDIDATES.len();
 
 /// All valid first choices.
 pub const BALLOTS: u64 = 8_976;
+
+/// The candidates' labels.
+pub fn labels() -> [&'static str; OPTIONS] {
+    CANDIDATES.map(|candidate| candidate.label)
+}
+
+/// The candidates' first choices.
+fn first_choices() -> [u64; OPTIONS] {
+    CANDIDATES.map(|candidate| candidate.rounds[0])
+}
 
 /// Each option's votes in a sample with `voters` ballots, proportional to the official totals by the largest remainder,
 /// so that they sum to `voters` exactly. All `BALLOTS` give the official totals. For equal remainders, the earlier
 /// option wins.
 pub fn sample(voters: u64) -> [u64; OPTIONS] {
-    let mut votes = FIRST_CHOICES.map(|(_, official)| official * voters / BALLOTS);
+    let mut votes = first_choices().map(|official| official * voters / BALLOTS);
     let mut by_remainder: Vec<usize> = (0..OPTIONS).collect();
-    let remainders = FIRST_CHOICES.map(|(_, official)| official * voters % BALLOTS);
+    let remainders = first_choices().map(|official| official * voters % BALLOTS);
     by_remainder.sort_by_key(|&option| std::cmp::Reverse(remainders.get(option).copied()));
     let missing = voters - votes.iter().sum::<u64>();
     for (option, _) in by_remainder.into_iter().zip(0..missing) {
@@ -47,7 +65,7 @@ mod tests {
 
     #[test]
     fn the_official_totals_sum_to_the_valid_ballots() {
-        assert_eq!(FIRST_CHOICES.iter().map(|(_, votes)| votes).sum::<u64>(), BALLOTS);
+        assert_eq!(first_choices().iter().sum::<u64>(), BALLOTS);
     }
 
     #[test]
@@ -60,9 +78,9 @@ mod tests {
         for voters in 0..=BALLOTS {
             let votes = sample(voters);
             assert_eq!(votes.iter().sum::<u64>(), voters);
-            for (votes, (label, official)) in votes.into_iter().zip(FIRST_CHOICES) {
+            for (votes, official) in votes.into_iter().zip(first_choices()) {
                 let floor = official * voters / BALLOTS;
-                assert!((floor..=floor + 1).contains(&votes), "{label}: {votes} of {voters}");
+                assert!((floor..=floor + 1).contains(&votes), "{official}: {votes} of {voters}");
             }
         }
     }

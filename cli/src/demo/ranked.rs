@@ -1,62 +1,44 @@
 //! The election as a ranked poll: whole ballots, and their count by three methods.
 
-use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use futures_util::future::try_join_all;
-use landslide_cli::api::Api;
+use landslide_cli::api::{Api, ranking};
 use landslide_cli::progress::{Progress, grouped};
 use landslide_domain::method::{Lot, Method, Rankings, tally};
 use serde_json::{Value, json};
 
-use super::election::QUESTION;
+use super::Arguments;
+use super::chart::Expected;
+use super::election::{BALLOTS, CANDIDATES, Candidate};
 use crate::tabulate::{ballots::Ballots, parse_abif, table::Report};
 
 /// The ballots, from the abiftool project's test data.
-const BALLOTS: &str = include_str!("../../tests/elections/burlington-2009.abif");
+const FILE: &str = include_str!("../../tests/elections/burlington-2009.abif");
 /// The methods by which the ballots name three winners.
 const METHODS: [Method; 3] = [Method::Irv, Method::Condorcet, Method::Borda];
-/// The city's own rounds, by option: first choices, and what was left in the second and third round.
-const OFFICIAL: [(&str, [u64; 3]); 6] = [
-    ("Kurt Wright", [2_951, 3_294, 4_061]),
-    ("Bob Kiss", [2_585, 2_981, 4_313]),
-    ("Andy Montroll", [2_063, 2_554, 0]),
-    ("Dan Smith", [1_306, 0, 0]),
-    ("Write-in", [36, 0, 0]),
-    ("James Simpson", [35, 0, 0]),
-];
-/// How many of the ballots rank somebody first.
-const CAST: u64 = 8_976;
 /// Time between two reads of the results once all have voted.
 const COUNT_INTERVAL: Duration = Duration::from_millis(250);
 
-/// Casts `voters` of the ballots, and fails unless the stack counts them by each method as this program does.
-pub async fn hold(api: &Api, voters: u64, seed: u64, connections: u64, count_wait: Duration) -> Result<()> {
-    let file = parse_abif(BALLOTS)?;
-    let rankings = sample(&file, voters, seed);
-    let key = format!("landslide-demo-{:032x}", fastrand::u128(..));
-    let poll = json!({"question": QUESTION, "options": file.options, "identity": "device", "kind": "ranked"});
-    let poll_id = api.create_poll(&poll, &key).await?;
+/// Casts ballots, and fails unless the stack counts them by each method as this program does. Returns the poll and its
+/// first choices.
+pub async fn hold(api: &Api, arguments: &Arguments) -> Result<(String, Expected)> {
+    let file = parse_abif(FILE)?;
+    let rankings = sample(&file, arguments.voters, arguments.seed);
+    let poll_id = arguments.create_poll(api, json!({"options": file.options, "kind": "ranked"})).await?;
     eprintln!("Poll {poll_id}: {} voters, each a device of its own", grouped(rankings.len() as u64));
 
     let progress = Progress::start(rankings.len() as u64);
-    let queue = Cell::new(rankings.iter());
     let started = Instant::now();
-    try_join_all((0..connections).map(|_| async {
-        while let Some(ranking) = next(&queue) {
-            let device = api.register_device().await?;
-            api.cast_ranking(&poll_id, &device, ranking).await?;
-            progress.voted();
-        }
-        anyhow::Ok(())
-    }))
-    .await
-    .with_context(|| format!("poll {poll_id}"))?;
+    let vote = async |ballot: &Vec<u8>| {
+        let device = api.register_device().await?;
+        api.cast_vote(&poll_id, &device, &ranking(ballot)).await.map(drop)
+    };
+    arguments.all_vote(&rankings, &progress, vote).await.with_context(|| format!("poll {poll_id}"))?;
     progress.finish();
     let voting = started.elapsed();
 
-    let counting = await_count(api, &poll_id, rankings.len() as u64, count_wait).await?;
+    let counting = await_count(api, &poll_id, rankings.len() as u64, arguments.count_wait()).await?;
     let counted: Vec<(&Vec<u8>, u64)> = rankings.iter().map(|ranking| (ranking, 1)).collect();
     let counted = Rankings::new(file.option_count(), &counted);
     for method in METHODS {
@@ -64,14 +46,17 @@ pub async fn hold(api: &Api, voters: u64, seed: u64, connections: u64, count_wai
         let theirs = api.tally(&poll_id, method.name()).await?;
         ensure!(theirs == serde_json::to_value(&ours)?, "poll {poll_id}: another count by {}: {theirs}", method.name());
         println!("{}", Report { ballots: &file, tally: &ours });
-        if method == Method::Irv && rankings.len() as u64 == CAST {
+        if method == Method::Irv && rankings.len() as u64 == BALLOTS {
             println!("{}", beside_official(&file, &theirs)?);
         }
     }
     let rate = rankings.len() as f64 / voting.as_secs_f64();
     println!("The stack's counts are equal to these, by each method, from {} votes.", grouped(rankings.len() as u64));
     println!("{rate:.0} voters/s; {:.2} s from the last vote to the rounds that had it", counting.as_secs_f64());
-    Ok(())
+    let first_choices = (0..file.option_count())
+        .map(|option| rankings.iter().filter(|ranking| ranking.first() == Some(&option)).count() as u64);
+    let expected = Expected { labels: file.options.clone(), votes: first_choices.collect() };
+    Ok((poll_id, expected))
 }
 
 /// This number of ballots, in a shuffled order.
@@ -104,7 +89,7 @@ async fn await_count(api: &Api, poll_id: &str, votes: u64, wait_max: Duration) -
 /// The stack's rounds beside the city's. Fails if they differ.
 fn beside_official(file: &Ballots, tally: &Value) -> Result<String> {
     let mut lines = vec![format!("{:<16}{:>24}{:>24}", "by the city", "counted here", "official")];
-    for (name, official) in OFFICIAL {
+    for Candidate { label: name, rounds: official } in CANDIDATES {
         let option = file.known(name).with_context(|| format!("The file has no {name}."))?;
         let ours = [0, 1, 2].map(|round| {
             let votes = tally.pointer(&format!("/rounds/{round}/votes/{option}"));
@@ -117,23 +102,16 @@ fn beside_official(file: &Ballots, tally: &Value) -> Result<String> {
     Ok(lines.join("\n") + "\n")
 }
 
-fn next<'a>(queue: &Cell<std::slice::Iter<'a, Vec<u8>>>) -> Option<&'a Vec<u8>> {
-    let mut rest = queue.take();
-    let ranking = rest.next();
-    queue.set(rest);
-    ranking
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn all_ballots_are_cast_once_and_a_sample_is_some_of_them() {
-        let file = parse_abif(BALLOTS).unwrap();
+        let file = parse_abif(FILE).unwrap();
         let (mut all, mut twice) = (sample(&file, u64::MAX, 1), sample(&file, u64::MAX, 2));
         assert_ne!(all, twice);
-        assert_eq!(all.len() as u64, CAST);
+        assert_eq!(all.len() as u64, BALLOTS);
         assert_eq!(sample(&file, 300, 1), all[..300]);
         all.sort();
         twice.sort();
@@ -142,7 +120,7 @@ mod tests {
 
     #[test]
     fn the_citys_rounds_are_those_of_the_ballots_and_others_fail() {
-        let file = parse_abif(BALLOTS).unwrap();
+        let file = parse_abif(FILE).unwrap();
         let count = |rankings: &[Vec<u8>]| {
             let counted: Vec<(&Vec<u8>, u64)> = rankings.iter().map(|ranking| (ranking, 1)).collect();
             let tally = tally(&Rankings::new(6, &counted), 1, Method::Irv, &Lot::Provisional).unwrap();

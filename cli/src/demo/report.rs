@@ -7,7 +7,7 @@ use anyhow::{Result, ensure};
 use landslide_cli::api::{Results, Retries};
 use landslide_cli::progress::grouped;
 
-use super::election::{BALLOTS, FIRST_CHOICES, OPTIONS};
+use super::election::{BALLOTS, OPTIONS, labels};
 
 /// What the voters did, and the responses they got.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -67,10 +67,10 @@ impl Report<'_> {
     }
 
     fn rows(&self) -> impl Iterator<Item = (&str, u64, u64)> {
-        let options = FIRST_CHOICES.iter().zip(self.expected).enumerate().map(|(id, ((label, _), &expected))| {
+        let options = labels().into_iter().zip(self.expected).enumerate().map(|(id, (label, &expected))| {
             // A label in another place is a vote counted for another option.
-            let counted = self.results.options.get(id).filter(|option| option.label == *label);
-            (*label, expected, counted.map_or(0, |option| option.votes))
+            let counted = self.results.options.get(id).filter(|option| option.label == label);
+            (label, expected, counted.map_or(0, |option| option.votes))
         });
         options.chain(std::iter::once(("All", self.expected.iter().sum(), self.results.ballots)))
     }
@@ -119,10 +119,10 @@ mod tests {
     use landslide_cli::api::OptionResult;
 
     fn results(votes: [u64; OPTIONS]) -> Results {
-        let options = FIRST_CHOICES
-            .iter()
+        let options = labels()
+            .into_iter()
             .zip(votes)
-            .map(|((label, _), votes)| OptionResult { label: (*label).to_owned(), votes })
+            .map(|(label, votes)| OptionResult { label: label.to_owned(), votes })
             .collect();
         Results { ballots: votes.iter().sum(), options }
     }

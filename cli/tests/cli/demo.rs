@@ -1,5 +1,7 @@
 //! `landslide demo` against a stack in memory.
 
+use std::path::PathBuf;
+
 use crate::fake_stack::{FakeStack, Faults, Miscount};
 use crate::tokens::key_file;
 use crate::{landslide, text};
@@ -132,6 +134,47 @@ fn a_local_issuers_key_stands_in_for_a_token() {
     assert!(output.status.success(), "{}", text(&output.stderr));
     let output = landslide(&["demo", "--url", &stack.url]);
     assert_eq!(output.status.code(), Some(2), "one of them");
+}
+
+/// A file for a picture, which is not there yet.
+fn picture(name: &str) -> PathBuf {
+    let file = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}.svg"));
+    if file.exists() {
+        std::fs::remove_file(&file).unwrap();
+    }
+    file
+}
+
+#[test]
+fn the_votes_of_each_minute_are_drawn_into_a_file() {
+    let stack = FakeStack::start(Faults::default());
+    let file = picture("series");
+    let asked = ["--voters", "100", "--spread-seconds", "1", "--chart", file.to_str().unwrap()];
+    let (status, report, messages) = run(&stack, &asked);
+    assert_eq!(status, Some(0), "{messages}");
+    assert!(report.contains("The series has the same votes, and is drawn in"), "{report}");
+    let drawn = std::fs::read_to_string(&file).unwrap();
+    for text in ["Kurt Wright", "James Simpson", "votes each minute", "votes so far"] {
+        assert!(drawn.contains(text), "{text}: {drawn}");
+    }
+}
+
+#[test]
+fn a_series_with_other_votes_fails_and_is_not_drawn() {
+    let stack = FakeStack::start(Faults { miscount: Some(Miscount::MovedInSeries), ..Faults::default() });
+    let file = picture("moved");
+    let asked = ["--voters", "100", "--spread-seconds", "1", "--chart", file.to_str().unwrap()];
+    let (status, _, messages) = run(&stack, &asked);
+    assert_eq!(status, Some(1));
+    assert!(messages.contains("The series has other votes: [33, 29, "), "{messages}");
+    assert!(!file.exists());
+}
+
+#[test]
+fn a_chart_of_voters_who_all_come_at_once_is_refused() {
+    let output = landslide(&["demo", "--url", "http://localhost", "--token", "account", "--chart", "series.svg"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("--spread-seconds"), "{}", text(&output.stderr));
 }
 
 #[test]

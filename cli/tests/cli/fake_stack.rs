@@ -46,6 +46,7 @@ pub enum Miscount {
     Lost,
     Twice,
     Moved,
+    MovedInSeries,
 }
 
 /// A running fake.
@@ -60,6 +61,7 @@ struct State {
     devices: u64,
     connections: u64,
     labels: Vec<String>,
+    has_series: bool,
     votes: HashMap<String, (u64, Instant)>,
 }
 
@@ -140,6 +142,7 @@ async fn answer(
         ("POST", "/stage/v1/devices") => state.register_device(&body),
         ("POST", "/stage/v1/polls/p1/votes") => state.cast_vote(token, &body, faults.second_votes_pass),
         ("GET", "/stage/v1/polls/p1/results") => state.results(faults.miscount),
+        ("GET", "/stage/v1/polls/p1/results/series") => state.series(faults.miscount),
         _ => problem(404, "not_found", None),
     };
     if is_due(faults.drop_every) {
@@ -160,6 +163,7 @@ impl State {
         }
         assert_eq!(body["identity"], "device");
         self.labels = serde_json::from_value(body["options"].clone()).unwrap();
+        self.has_series = body["series"] == true && body["closes_at"].is_string();
         reply(201, &json!({"poll_id": "p1"}))
     }
 
@@ -189,11 +193,33 @@ impl State {
         }
     }
 
-    fn results(&self, miscount: Option<Miscount>) -> Response<Full<Bytes>> {
+    fn counted(&self) -> Vec<u64> {
         let mut votes = vec![0_u64; self.labels.len()];
         for (choice, _) in self.votes.values().filter(|(_, cast_at)| cast_at.elapsed() > COUNT_LAG) {
             votes[*choice as usize] += 1;
         }
+        votes
+    }
+
+    /// Two slots: all votes for the first option are in the first, all others in the second.
+    fn series(&self, miscount: Option<Miscount>) -> Response<Full<Bytes>> {
+        if !self.has_series {
+            return problem(404, "not_found", None);
+        }
+        let mut votes = self.counted();
+        let mut first = vec![0; votes.len()];
+        std::mem::swap(&mut first[0], &mut votes[0]);
+        if let Some(Miscount::MovedInSeries) = miscount {
+            first[0] -= 1;
+            votes[1] += 1;
+        }
+        let points = [first, votes].map(|votes| json!({"ballots": votes.iter().sum::<u64>(), "votes": votes}));
+        let ballots: u64 = self.counted().iter().sum();
+        reply(200, &json!({"step_seconds": 60, "ballots": ballots, "points": points}))
+    }
+
+    fn results(&self, miscount: Option<Miscount>) -> Response<Full<Bytes>> {
+        let mut votes = self.counted();
         match miscount {
             Some(Miscount::Lost) => votes[0] = votes[0].saturating_sub(1),
             Some(Miscount::Twice) => votes[0] += 1,
@@ -201,7 +227,7 @@ impl State {
                 votes[0] -= 1;
                 votes[1] += 1;
             }
-            Some(Miscount::Moved) | None => {}
+            Some(Miscount::Moved | Miscount::MovedInSeries) | None => {}
         }
         let options: Vec<Value> = (0..)
             .zip(&self.labels)

@@ -14,6 +14,8 @@ pub async fn handle(votes: Arc<Votes>, request: Request) -> Result<Reply, Error>
     let wish = Wish::Cast(request.json(BODY_BYTES_MAX)?);
     let standing = votes.submit(&poll_id, &caller, only_over, &wish).await?;
     let status = if standing.is_new { StatusCode::CREATED } else { StatusCode::OK };
-    let view = standing.vote.view(&poll_id);
-    Ok(Reply::json(status, &view)?.etag(standing.vote.revision).location("votes/mine").cache(CacheControl::Private))
+    Ok(Reply::json(status, &standing.view())?
+        .etag(standing.vote.revision)
+        .location("votes/mine")
+        .cache(CacheControl::Private))
 }

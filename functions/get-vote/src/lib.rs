@@ -10,6 +10,6 @@ use landslide_service::votes::Votes;
 pub async fn handle(votes: Arc<Votes>, request: Request) -> Result<Reply, Error> {
     let poll_id = request.poll_id()?;
     let caller = request.caller(clock::now())?;
-    let vote = votes.vote_of(&poll_id, &caller).await?;
-    Ok(Reply::ok(&vote.view(&poll_id))?.etag(vote.revision).cache(CacheControl::Private))
+    let standing = votes.vote_of(&poll_id, &caller).await?;
+    Ok(Reply::ok(&standing.view())?.etag(standing.vote.revision).cache(CacheControl::Private))
 }

@@ -135,5 +135,10 @@ fn repeated_option(pointer: String, id: u64) -> FieldError {
 }
 
 fn too_many(pointer: &str, named: usize, max: u8) -> FieldError {
-    FieldError::new(pointer, format!("names {named} options, and the poll takes at most {max}"))
+    FieldError::new(pointer, format!("names {}, and the poll takes at most {max}", options(named)))
+}
+
+/// A number of options, with the noun.
+pub(crate) fn options(number: usize) -> String {
+    if number == 1 { "1 option".to_owned() } else { format!("{number} options") }
 }

@@ -1,11 +1,11 @@
 //! Votes, and what one more request of the same voter does (`decide`).
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use super::{
-    ballot::{Answer, Ballot, Choices, Content, Ranking, Ratings},
+    ballot::{Answer, Ballot, Choices, Content, Ranking, Ratings, Segments},
     ids::{PollId, VoterKey},
-    poll::{Rules, Status, VoteChange},
+    poll::{Dimension, Rules, Settings, Status, VoteChange},
     time::Timestamp,
 };
 
@@ -30,6 +30,8 @@ pub struct VoteView<'a> {
     poll_id: &'a PollId,
     #[serde(flatten)]
     content: ContentView<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    segments: Option<SegmentsView<'a>>,
     revision: u32,
     cast_at: Timestamp,
 }
@@ -65,11 +67,42 @@ impl<'a> ContentView<'a> {
     }
 }
 
+/// By the names of the poll's dimensions, the value that the vote counts in. Null if it is unknown.
+#[derive(Debug)]
+struct SegmentsView<'a> {
+    dimensions: &'a [Dimension],
+    segments: &'a Segments,
+}
+
+impl<'a> SegmentsView<'a> {
+    fn of(ballot: &'a Ballot, dimensions: &'a [Dimension]) -> Option<Self> {
+        match ballot {
+            Ballot::Full(full) if !full.segments.is_empty() => Some(Self { dimensions, segments: &full.segments }),
+            _ => None,
+        }
+    }
+}
+
+impl Serialize for SegmentsView<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let places = self.segments.as_slice();
+        let values =
+            self.dimensions.iter().zip(places).map(|(dimension, place)| (&dimension.name, dimension.value_at(*place)));
+        serializer.collect_map(values)
+    }
+}
+
 impl Vote {
-    /// The vote as its voter sees it. `None` if it is retracted.
-    pub fn view<'a>(&'a self, poll_id: &'a PollId) -> Option<VoteView<'a>> {
-        let content = ContentView::of(self.ballot.as_ref()?);
-        Some(VoteView { poll_id, content, revision: self.revision, cast_at: self.cast_at })
+    /// The vote in this poll as its voter sees it. `None` if it is retracted.
+    pub fn view<'a>(&'a self, poll: &'a Settings) -> Option<VoteView<'a>> {
+        let ballot = self.ballot.as_ref()?;
+        Some(VoteView {
+            poll_id: &poll.poll_id,
+            content: ContentView::of(ballot),
+            segments: SegmentsView::of(ballot, &poll.spec.segments),
+            revision: self.revision,
+            cast_at: self.cast_at,
+        })
     }
 }
 

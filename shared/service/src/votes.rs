@@ -18,7 +18,7 @@ use landslide_domain::{
     ids::{PollId, VoterKey},
     poll::{Rules, Status},
     time::Timestamp,
-    vote::{Decision, Revisions, Vote, VoteRequest, decide},
+    vote::{Decision, Revisions, Vote, VoteRequest, VoteView, decide},
 };
 
 /// How often a request is decided again because another one from the same voter landed first.
@@ -48,6 +48,15 @@ pub struct StandingVote {
     pub vote: Vote,
     /// Whether this request wrote it.
     pub is_new: bool,
+    /// The rules of its poll.
+    rules: Arc<Rules>,
+}
+
+impl StandingVote {
+    /// The vote as its voter sees it. `None` if it is retracted.
+    pub fn view(&self) -> Option<VoteView<'_>> {
+        self.vote.view(&self.rules.settings)
+    }
 }
 
 impl Wish {
@@ -84,15 +93,16 @@ impl<D: DynamoDb, C: Clock> Votes<D, C> {
     }
 
     /// Reads the caller's vote, strongly consistent. Fails if there is none, or it is retracted.
-    pub async fn vote_of(&self, poll_id: &PollId, caller: &Caller) -> Result<Vote, Error> {
-        let stored = self.stored_vote(poll_id, caller).await?;
-        stored.filter(|vote| vote.ballot.is_some()).ok_or(Error::NoVote)
+    pub async fn vote_of(&self, poll_id: &PollId, caller: &Caller) -> Result<StandingVote, Error> {
+        let standing = self.stored_vote(poll_id, caller).await?;
+        standing.filter(|standing| standing.vote.ballot.is_some()).ok_or(Error::NoVote)
     }
 
     /// Reads the caller's vote as stored, even if it is retracted.
-    pub async fn stored_vote(&self, poll_id: &PollId, caller: &Caller) -> Result<Option<Vote>, Error> {
+    pub async fn stored_vote(&self, poll_id: &PollId, caller: &Caller) -> Result<Option<StandingVote>, Error> {
         let rules = self.polls.rules(poll_id, self.clock.now()).await?.ok_or(Error::NoSuchPoll)?;
-        Ok(self.votes.vote(&rules, &voter(caller, &rules)?).await?)
+        let stored = self.votes.vote(&rules, &voter(caller, &rules)?).await?;
+        Ok(stored.map(|vote| StandingVote { vote, is_new: false, rules }))
     }
 
     /// Carries out the caller's wish. Returns the vote that stands then. If `only_over` is given, the vote must have
@@ -110,7 +120,7 @@ impl<D: DynamoDb, C: Clock> Votes<D, C> {
         let refusal = match rules.status(cast_at) {
             Status::Open => {
                 let nonce = u32::from_be_bytes(random::bytes()?);
-                return self.write(&rules, VoteRequest { voter, ballot, only_over, cast_at, nonce }).await;
+                return self.write(rules, VoteRequest { voter, ballot, only_over, cast_at, nonce }).await;
             }
             Status::Scheduled => Error::PollNotOpen,
             Status::Paused => Error::PollPaused,
@@ -118,7 +128,7 @@ impl<D: DynamoDb, C: Clock> Votes<D, C> {
         };
         match self.votes.vote(&rules, &voter).await? {
             Some(vote) if rules.say_the_same(vote.ballot.as_ref(), ballot.as_ref()) => {
-                Ok(StandingVote { vote, is_new: false })
+                Ok(StandingVote { vote, is_new: false, rules })
             }
             None if ballot.is_none() => Err(Error::NoVote),
             _ => Err(refusal),
@@ -139,21 +149,21 @@ impl<D: DynamoDb, C: Clock> Votes<D, C> {
 
     /// Decides and writes until the write succeeds. A first vote is written without a read; if there already is one,
     /// the failed condition returns it.
-    async fn write(&self, rules: &Rules, asked: VoteRequest) -> Result<StandingVote, Error> {
+    async fn write(&self, rules: Arc<Rules>, asked: VoteRequest) -> Result<StandingVote, Error> {
         let looks_first = asked.ballot.is_none() || asked.only_over.is_some();
-        let mut stored = if looks_first { self.votes.vote(rules, &asked.voter).await? } else { None };
+        let mut stored = if looks_first { self.votes.vote(&rules, &asked.voter).await? } else { None };
         for _ in 0..WEIGHINGS_MAX {
-            let vote = match decide(stored.as_ref(), &asked, rules) {
+            let vote = match decide(stored.as_ref(), &asked, &rules) {
                 Decision::Write(vote) => vote,
-                Decision::OwnWrite(vote) => return Ok(StandingVote { vote, is_new: true }),
-                Decision::Repeat(vote) => return Ok(StandingVote { vote, is_new: false }),
+                Decision::OwnWrite(vote) => return Ok(StandingVote { vote, is_new: true, rules }),
+                Decision::Repeat(vote) => return Ok(StandingVote { vote, is_new: false, rules }),
                 Decision::AlreadyVoted => return Err(Error::AlreadyVoted),
                 Decision::ChangeNotAllowed => return Err(Error::VoteChangeNotAllowed),
                 Decision::RevisionMismatch => return Err(Error::RevisionMismatch),
                 Decision::NeverVoted => return Err(Error::NoVote),
             };
-            match self.votes.put(rules, &asked.voter, &vote).await? {
-                PutVote::Stored => return Ok(StandingVote { vote, is_new: true }),
+            match self.votes.put(&rules, &asked.voter, &vote).await? {
+                PutVote::Stored => return Ok(StandingVote { vote, is_new: true, rules }),
                 PutVote::Exists(other) => stored = Some(other),
             }
         }

@@ -103,7 +103,7 @@ fn show(arguments: &Arguments) -> Result<bool, Box<dyn std::error::Error>> {
     }
     for report in &reports {
         println!("{report}");
-        plot::draw(&arguments.plots.join(format!("{}.svg", report.name)), report)?;
+        std::fs::write(arguments.plots.join(format!("{}.svg", report.name)), plot::draw(report)?)?;
     }
     println!("{}", report::results_table(&reports));
     let failed: Vec<&str> = reports.iter().filter(|report| !report.is_well()).map(|report| report.name).collect();

@@ -28,6 +28,11 @@ async fn as_owner(app: &App, path: &str, owner: &str) -> Answer {
     Answer::of(app.request(http::Method::GET, path).bearer_auth(owner)).await
 }
 
+/// The segments of a voter's own vote, as the voter is shown them.
+async fn own_segments(app: &App, poll: &str, voter: &str) -> Value {
+    app.my_vote(poll, voter).await.json()["segments"].clone()
+}
+
 /// Ballots and votes by option of each value: north, south, unknown.
 fn rows(shown: &Value) -> Vec<(Value, Value, Value)> {
     let row = |row: &Value| (row["value"].clone(), row["ballots"].clone(), row["votes"].clone());
@@ -62,7 +67,10 @@ async fn a_vote_counts_in_its_segment_and_moves_with_a_change() {
     let south = (json!("south"), json!(1), json!([0, 1]));
     assert_eq!(rows(&shown), [unknown.clone(), (json!("north"), json!(1), json!([1, 0])), south.clone()]);
     assert_eq!((&shown["blurred"], &shown["others"]), (&json!(false), &Value::Null));
-    assert_eq!(cast(&app, &poll, &changing, 0, Some("south")).await.status, 201);
+    assert_eq!(own_segments(&app, &poll, &changing).await, json!({"region": "north"}));
+    let changed = cast(&app, &poll, &changing, 0, Some("south")).await;
+    assert_eq!((changed.status, &changed.json()["segments"]), (201, &json!({"region": "south"})), "{changed}");
+    assert_eq!(own_segments(&app, &poll, &changing).await, json!({"region": "south"}));
     let shown = own(&app, &poll, &owner, |shown| shown["rows"][2]["ballots"] == 2).await;
     let south = (json!("south"), json!(2), json!([1, 1]));
     assert_eq!(rows(&shown), [unknown, (json!("north"), json!(0), json!([0, 0])), south]);
@@ -108,6 +116,9 @@ async fn a_segment_from_a_claim_is_what_the_token_says() {
     let (north, nobody) = (app.account_with(&someone(), &json!({"region": "north"})), app.account(&someone()));
     assert_eq!(cast(&app, &poll, &north, 0, None).await.status, 201);
     assert_eq!(cast(&app, &poll, &nobody, 1, None).await.status, 201);
+    for (voter, region) in [(&north, json!("north")), (&nobody, Value::Null)] {
+        assert_eq!(own_segments(&app, &poll, voter).await, json!({"region": region}));
+    }
     let said = cast(&app, &poll, &nobody, 1, Some("north")).await;
     assert_eq!(assert_problem(&said, 422, "invalid_choice")["errors"][0]["pointer"], "/segments/region");
     let shown = own(&app, &poll, &owner, |shown| shown["ballots"] == 2).await;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use futures_util::{StreamExt, TryStreamExt, stream};
-use landslide_cli::api::{Api, Cast};
+use landslide_cli::api::{Api, Cast, choice};
 
 /// Someone who votes once, or votes and then changes the vote.
 #[derive(Clone, Debug)]
@@ -41,11 +41,11 @@ impl Load<'_> {
         let voted = &voted;
         let votes = voters.map(|voter| async move {
             tokio::time::sleep(self.pause).await;
-            let first = self.api.cast_vote(self.poll_id, &voter.token, voter.choice).await;
+            let first = self.api.cast_vote(self.poll_id, &voter.token, &choice(voter.choice)).await;
             let stored = first.as_ref().ok().map(|cast| cast.vote.clone());
             voted(&voter, first)?;
-            if let (Some(choice), Some(stored)) = (voter.change, stored) {
-                voted(&voter, self.api.change_vote(self.poll_id, &voter.token, choice, &stored).await)?;
+            if let (Some(other), Some(stored)) = (voter.change, stored) {
+                voted(&voter, self.api.change_vote(self.poll_id, &voter.token, &choice(other), &stored).await)?;
             }
             Ok(())
         });

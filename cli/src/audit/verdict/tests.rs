@@ -135,3 +135,14 @@ fn a_lane_past_the_polls_last_is_different() {
     let lane = Lane::judge(1, findings, tally, 1, &spec(VoteChange::Never));
     assert_eq!((lane.verdict(), lane.is_mendable()), (Verdict::Different, false));
 }
+
+#[test]
+fn lost_cells_are_a_difference_also_beside_ballots_that_are_too_many() {
+    let (findings, mut tally) = lane();
+    tally.head.entries.kept.ballots.dropped = Some(Dropped::TooMany);
+    tally.count = tally.head.count();
+    assert_eq!(judge(findings.clone(), tally.clone()).verdict(), Verdict::Exact);
+    tally.head.entries.kept.cells.dropped = Some(Dropped::Lost);
+    tally.count = tally.head.count();
+    assert_eq!(judge(findings, tally).verdict(), Verdict::Different);
+}

@@ -59,6 +59,11 @@ impl Dimension {
         let place = self.values.iter().position(|known| known == value);
         place.and_then(|place| u8::try_from(place + 1).ok()).unwrap_or(UNKNOWN)
     }
+
+    /// The value at a place. `None` if it is `UNKNOWN`.
+    pub fn value_at(&self, place: u8) -> Option<&str> {
+        self.values.get(usize::from(place).checked_sub(1)?).map(String::as_str)
+    }
 }
 
 #[cfg(test)]
@@ -80,5 +85,6 @@ mod tests {
         let values = ["north", "south"].map(str::to_owned).to_vec();
         let dimension = Dimension { name: "region".to_owned(), values, from: Source::Vote };
         assert_eq!(["south", "north", "North", ""].map(|value| dimension.place_of(value)), [2, 1, 0, 0]);
+        assert_eq!([0, 1, 2, 3].map(|place| dimension.value_at(place)), [None, Some("north"), Some("south"), None]);
     }
 }

@@ -6,7 +6,7 @@ use super::{Dimension, Kind, PollSpec, Rules, Source};
 use crate::{
     ballot::{
         ANSWER_CHARS_MAX, Answer, Ballot, Choices, Content, Ranking, Ratings, Segments, SentBallot, SentContent,
-        UNKNOWN, WRITE_IN_CHARS_MAX,
+        UNKNOWN, WRITE_IN_CHARS_MAX, options,
     },
     caller::Caller,
     field_error::FieldError,
@@ -53,8 +53,8 @@ impl Rules {
         let listed_max = spec.max_choices - 1;
         if ids.len() > usize::from(listed_max) {
             let detail = format!(
-                "names {} options besides the one in `other`, and the poll takes at most {} in all",
-                ids.len(),
+                "names {} besides the one in `other`, and the poll takes at most {} in all",
+                options(ids.len()),
                 spec.max_choices
             );
             return Err(FieldError::new("/choices", detail));
@@ -71,7 +71,7 @@ fn enough(named: usize, spec: &PollSpec) -> Result<(), FieldError> {
     if named >= usize::from(min) {
         return Ok(());
     }
-    Err(FieldError::new("/choices", format!("names {named} options, and the poll takes at least {min}")))
+    Err(FieldError::new("/choices", format!("names {}, and the poll takes at least {min}", options(named))))
 }
 
 /// The field that a vote in a poll of this kind has.
@@ -105,5 +105,34 @@ impl PollSpec {
         };
         let places: Vec<u8> = self.segments.iter().map(place).collect();
         Ok(Segments::of_places(&places).unwrap_or_default())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::testing::poll_asked_for;
+
+    #[test]
+    fn one_option_too_few_or_too_many_is_named_in_the_singular() {
+        for (kind, min, max, other, detail) in [
+            ("multiple", 2, 2, None, "names 1 option, and the poll takes at least 2"),
+            (
+                "single",
+                1,
+                1,
+                Some("c"),
+                "names 1 option besides the one in `other`, and the poll takes at most 1 in all",
+            ),
+        ] {
+            let settings = json!({
+                "question": "Q", "options": ["a", "b"], "kind": kind, "write_in": true, "min_choices": min, "max_choices": max,
+            });
+            let rules = poll_asked_for(settings, Timestamp::EPOCH).unwrap().rules;
+            let sent = SentContent::Choices(vec![0], other.map(str::to_owned));
+            assert_eq!(rules.content(&sent), Err(FieldError::new("/choices", detail)));
+        }
     }
 }

@@ -66,10 +66,23 @@ fn a_named_revision_makes_a_change_strict_but_not_its_repeat() {
 
 #[test]
 fn a_vote_is_shown_until_it_is_taken_back() {
-    let poll_id = PollId::parse("p1").unwrap();
-    let shown = serde_json::to_value(vote(Some(1), 3, 5, 7).view(&poll_id)).unwrap();
-    assert_eq!(shown, json!({"poll_id": "p1", "choices": [1], "revision": 3, "cast_at": at(5)}));
-    assert!(vote(None, 3, 5, 7).view(&poll_id).is_none());
+    let poll = rules(VoteChange::Never).settings;
+    let shown = serde_json::to_value(vote(Some(1), 3, 5, 7).view(&poll)).unwrap();
+    assert_eq!(shown, json!({"poll_id": poll.poll_id, "choices": [1], "revision": 3, "cast_at": at(5)}));
+    assert!(vote(None, 3, 5, 7).view(&poll).is_none());
+}
+
+#[test]
+fn a_voter_is_shown_each_segment_that_the_vote_counts_in_and_null_where_it_is_unknown() {
+    let dimension = |name, from| json!({"name": name, "values": ["a", "b"], "from": from});
+    let dimensions = [dimension("region", "vote"), dimension("plan", "claim:plan"), dimension("age", "vote")];
+    let body = json!({"question": "Q", "options": ["a", "b", "c"], "segments": dimensions});
+    let poll = poll_asked_for(body, at(0)).unwrap().rules.settings;
+    let content = Content::Choices(Choices::of_ids(&[1]).unwrap());
+    let ballot = Ballot::new(content, Segments::of_places(&[2, 1, 0]).unwrap(), None);
+    let vote = Vote { ballot: Some(ballot), ..vote(Some(1), 1, 5, 7) };
+    let shown = serde_json::to_value(vote.view(&poll)).unwrap();
+    assert_eq!(shown["segments"], json!({"region": "b", "plan": "a", "age": null}), "{shown}");
 }
 
 proptest! {

@@ -278,6 +278,7 @@ impl Person {
         let (id, caller) = (self.poll.rules.settings.poll_id.clone(), self.caller.clone());
         let shown = self.cloud.request(&self.cloud.votes, async move |votes| votes.stored_vote(&id, &caller).await);
         if let Some(Ok(shown)) = shown.await {
+            let shown = shown.map(|standing| standing.vote);
             world.observe(&Event::OwnVoteShown { voter: &self.voter, told, shown });
         }
     }
@@ -302,8 +303,7 @@ impl Person {
             Content::Text(text) => SentContent::Text(text.as_str().to_owned()),
         };
         let value = |(dimension, place): (&Dimension, &u8)| {
-            let value = dimension.values.get(usize::from(*place).checked_sub(1)?)?;
-            Some((dimension.name.clone(), value.clone()))
+            Some((dimension.name.clone(), dimension.value_at(*place)?.to_owned()))
         };
         SentBallot {
             content,
