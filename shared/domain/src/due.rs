@@ -1,4 +1,4 @@
-//! What falls due in a poll by itself, and where that is noted, so that whoever looks minute by minute finds it.
+//! What falls due in a poll by itself, and where that is noted, so that who looks minute by minute finds it.
 
 use super::{
     ids::PollId,

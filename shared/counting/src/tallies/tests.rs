@@ -581,7 +581,8 @@ fn a_rebuild_keeps_the_time_of_a_counted_vote_that_has_changed_since() {
 
 #[test]
 fn a_rebuild_passes_a_copy_that_is_ahead_of_head() {
-    for (head, count, next) in [(4, 3, 5), (4, 4, 5), (4, 5, 1_000_005), (0, 1_000, 1_001_000)] {
+    // What stands already, and is shown, is not written again.
+    for (head, count, next) in [(4, 3, 5), (4, 4, 4), (4, 5, 1_000_005), (0, 1_000, 1_001_000)] {
         let (model, lane) = (Model::new(1, 0), lane(0));
         let head = Head { version: head, ..Head::default() };
         let count = Count { version: count, ..Count::default() };

@@ -88,7 +88,7 @@ impl Rules {
     }
 }
 
-/// The event that a poll's counts became final, for whoever is to be told.
+/// The event that a poll's counts became final, for those who are to be told.
 #[derive(Debug, Serialize)]
 pub struct FinalEvent<'a> {
     /// What happened.

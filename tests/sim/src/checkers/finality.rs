@@ -9,7 +9,7 @@ use crate::{
     ledger::Ledger,
 };
 
-/// The record is written once, says how many votes stand, and stays. From then on no lane's counts change, and whoever is shown
+/// The record is written once, says how many votes stand, and stays. From then on no lane's counts change, and a reader who is shown
 /// final counts is shown those that the votes make.
 pub fn check(ledger: &Ledger, event: &Event<'_>, found: &mut dyn FnMut(String)) {
     match event {
