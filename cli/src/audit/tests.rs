@@ -217,7 +217,7 @@ fn other_bytes_in_a_row_are_found_and_rebuilt() {
         let stage = Stage::ranked(true).await;
         let (partition, row) = stage.rows().remove(0);
         let mut item = stage.tables.item(TALLIES, &partition, &row);
-        item["entries"] = bytes(of_rankings(&[&[2, 1], &[1]]).encode());
+        item["entries"] = bytes(of_rankings(&[&[2, 1], &[1]]).as_bytes());
         stage.tables.set(TALLIES, &partition, &row, item);
         let (document, entries) = stage.found().await;
         assert_eq!(document["verdict"], "different", "{document}");
@@ -249,7 +249,7 @@ fn another_number_in_heads_entries_is_found_and_rebuilt() {
     run(async {
         let stage = Stage::ranked(true).await;
         for item in ["HEAD", "COUNT"] {
-            stage.change(item, |item| item["entries"]["M"]["near"] = bytes(of_rankings(&[&[1], &[1]]).encode()));
+            stage.change(item, |item| item["entries"]["M"]["near"] = bytes(of_rankings(&[&[1], &[1]]).as_bytes()));
         }
         let (document, entries) = stage.found().await;
         assert_eq!(entries["differ"]["first"], json!(["1 (HEAD 3, votes 2)"]), "{document}");

@@ -125,6 +125,7 @@ fn goes_forwards(known: &[u64], versions: &[u64]) -> bool {
 mod tests {
     use landslide_domain::{
         ballot::{Ballot, OPTIONS_MAX, RANKS_MAX},
+        entries::EntriesBuilder,
         testing::{at, poll_asked_for},
     };
     use serde_json::json;
@@ -140,12 +141,12 @@ mod tests {
     /// Different rankings of as many ranks as a ballot may have, of votes that are counted millions of times.
     fn many_rankings() -> Entries {
         let mut random = fastrand::Rng::with_seed(1);
-        let mut entries = PerSet::default();
+        let mut entries = PerSet::<EntriesBuilder>::default();
         for _ in 0..9_000 {
             let ids = random.choose_multiple(0..OPTIONS_MAX as u64, RANKS_MAX);
             entries.add_ballot(&Ballot::of_ranking(&ids).unwrap(), random.i64(1..100_000));
         }
-        entries.ballots
+        entries.build().ballots
     }
 
     #[test]

@@ -1,12 +1,19 @@
 //! Entries: an exact multiset beside a lane's counters. A change takes its old ballot's entries away and adds those of
 //! its new one, so counts are signed, and sums telescope as counters do.
 
+mod builder;
 mod folding;
 mod keys;
 
-use std::collections::BTreeMap;
+use std::{
+    borrow::Cow,
+    cmp::{Ordering, Reverse},
+};
 
-pub use self::keys::{BallotKey, CellKey, Column};
+pub use self::{
+    builder::EntriesBuilder,
+    keys::{BallotKey, CellKey, Column},
+};
 
 /// Something for each of a lane's two multisets. A limit on one never touches the other.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -65,22 +72,15 @@ impl PerSet<Entries> {
     pub fn is_empty(&self) -> bool {
         self.cells.is_empty() && self.ballots.is_empty()
     }
-
-    /// About how many bytes they take, at least.
-    pub fn bytes(&self) -> usize {
-        self.cells.bytes + self.ballots.bytes
-    }
 }
 
 /// A multiset of keys. No key has the count 0.
 ///
-/// As bytes: key by key in ascending order, the key's length, the key, and its count (zigzag); numbers in LEB128.
+/// It is kept as it is stored: key by key in ascending order, the key's length, the key, and its count (zigzag); numbers in
+/// LEB128, none longer than it has to be. So equal multisets have equal bytes, and reading or adding millions of keys
+/// allocates nothing for any of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Entries {
-    counts: BTreeMap<Box<[u8]>, i64>,
-    /// Of all keys.
-    bytes: usize,
-}
+pub struct Entries(Vec<u8>);
 
 /// Bytes that are no entries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -88,23 +88,41 @@ pub struct Entries {
 pub struct UnreadableEntries;
 
 impl Entries {
+    /// The sum of multisets.
+    pub fn sum<'a>(all: impl IntoIterator<Item = &'a Entries>) -> Self {
+        let mut left: Vec<Cow<'a, Entries>> =
+            all.into_iter().filter(|entries| !entries.is_empty()).map(Cow::Borrowed).collect();
+        left.sort_by_key(|entries| Reverse(entries.0.len()));
+        // The two shortest first, so that no entry is copied more than a few times.
+        while let Some(shortest) = left.pop() {
+            let Some(other) = left.pop() else { return shortest.into_owned() };
+            let sum = merged(&other, &shortest, |count| count);
+            let place = left.partition_point(|longer| longer.0.len() > sum.0.len());
+            left.insert(place, Cow::Owned(sum));
+        }
+        Self::default()
+    }
+
     /// Adds another multiset.
     pub fn merge(&mut self, other: &Entries) {
-        for (key, count) in other.iter() {
-            self.add(key, count);
-        }
+        self.add_all(other, |count| count);
     }
 
     /// Takes another multiset away.
     pub fn subtract(&mut self, other: &Entries) {
-        for (key, count) in other.iter() {
-            self.add(key, -count);
+        self.add_all(other, |count| -count);
+    }
+
+    fn add_all(&mut self, other: &Entries, signed: impl Fn(i64) -> i64) {
+        if !other.is_empty() {
+            *self = merged(self, other, signed);
         }
     }
 
     /// All keys with their counts, in ascending order.
     pub fn iter(&self) -> impl Iterator<Item = (&[u8], i64)> {
-        self.counts.iter().map(|(key, count)| (&**key, *count))
+        let mut rest = &self.0[..];
+        std::iter::from_fn(move || read_entry(&mut rest))
     }
 
     /// The rankings with their counts.
@@ -115,48 +133,64 @@ impl Entries {
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.counts.is_empty()
-    }
-
-    fn add(&mut self, key: &[u8], count: i64) {
-        match self.counts.get_mut(key) {
-            Some(stored) if *stored + count == 0 => {
-                self.counts.remove(key);
-                self.bytes -= key.len();
-            }
-            Some(stored) => *stored += count,
-            None if count == 0 => {}
-            None => {
-                self.counts.insert(key.into(), count);
-                self.bytes += key.len();
-            }
-        }
+        self.0.is_empty()
     }
 
     /// The multiset as bytes.
-    pub fn encode(&self) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        for (key, count) in self.iter() {
-            write_number(key.len() as u64, &mut bytes);
-            bytes.extend(key);
-            write_number(zigzag(count), &mut bytes);
-        }
-        bytes
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
     }
 
     /// Parses the bytes of a multiset.
-    pub fn decode(mut bytes: &[u8]) -> Result<Self, UnreadableEntries> {
-        let mut entries = Self::default();
-        while !bytes.is_empty() {
-            let (key, count) = read_entry(&mut bytes).ok_or(UnreadableEntries)?;
-            let follows = entries.counts.last_key_value().is_none_or(|(last, _)| **last < *key);
-            if !follows || count == 0 {
+    pub fn decode(bytes: Vec<u8>) -> Result<Self, UnreadableEntries> {
+        let (mut rest, mut last) = (&bytes[..], None);
+        while !rest.is_empty() {
+            let (key, count) = read_entry(&mut rest).ok_or(UnreadableEntries)?;
+            if count == 0 || last.is_some_and(|last| last >= key) {
                 return Err(UnreadableEntries);
             }
-            entries.counts.insert(key.into(), count);
-            entries.bytes += key.len();
+            last = Some(key);
         }
-        Ok(entries)
+        Ok(Self(bytes))
+    }
+
+    /// Appends a key that is above all others.
+    fn push(&mut self, key: &[u8], count: i64) {
+        if count != 0 {
+            write_number(key.len() as u64, &mut self.0);
+            self.0.extend_from_slice(key);
+            write_number(zigzag(count), &mut self.0);
+        }
+    }
+}
+
+/// One multiset and another, of which each count is `signed` before. What lies in `one` between two keys of `other` is copied
+/// as it is.
+fn merged(one: &Entries, other: &Entries, signed: impl Fn(i64) -> i64) -> Entries {
+    let mut sum = Entries(Vec::with_capacity(one.0.len() + other.0.len()));
+    let mut rest = &one.0[..];
+    for (key, count) in other.iter() {
+        let (below, found) = take_below(&mut rest, key);
+        sum.0.extend_from_slice(below);
+        sum.push(key, found + signed(count));
+    }
+    sum.0.extend_from_slice(rest);
+    sum
+}
+
+/// Takes the entries below a key off the front, and its own. Returns the bytes of those below, and its count.
+fn take_below<'a>(rest: &mut &'a [u8], key: &[u8]) -> (&'a [u8], i64) {
+    let (all, mut after) = (*rest, *rest);
+    loop {
+        let below = all.len() - after.len();
+        let next = read_entry(&mut after);
+        let order = next.map_or(Ordering::Greater, |(known, _)| known.cmp(key));
+        if order.is_lt() {
+            continue;
+        }
+        let (below, others) = all.split_at_checked(below).unwrap_or((all, &[]));
+        *rest = if order.is_eq() { after } else { others };
+        return (below, next.filter(|_| order.is_eq()).map_or(0, |(_, count)| count));
     }
 }
 
@@ -184,7 +218,18 @@ fn write_number(mut number: u64, bytes: &mut Vec<u8>) {
     bytes.push(number as u8);
 }
 
+/// Reads a number off the front. `None` if it is cut short, above 64 bits, or longer than it has to be.
+#[inline]
 fn read_number(bytes: &mut &[u8]) -> Option<u64> {
+    let (byte, rest) = bytes.split_first()?;
+    if *byte & 0x80 == 0 {
+        *bytes = rest;
+        return Some(u64::from(*byte));
+    }
+    read_long_number(bytes)
+}
+
+fn read_long_number(bytes: &mut &[u8]) -> Option<u64> {
     let mut number = 0;
     for shift in (0..64).step_by(7) {
         let (byte, rest) = bytes.split_first()?;
@@ -195,7 +240,7 @@ fn read_number(bytes: &mut &[u8]) -> Option<u64> {
         }
         number |= part << shift;
         if byte & 0x80 == 0 {
-            return Some(number);
+            return (part != 0).then_some(number);
         }
     }
     None
@@ -209,11 +254,11 @@ mod tests {
     use crate::ballot::Ballot;
 
     fn some_entries() -> impl Strategy<Value = Entries> {
-        let entry = (proptest::collection::vec(any::<u8>(), 0..12), any::<i32>());
+        let entry = (proptest::collection::vec(0u8..3, 0..4), any::<i32>());
         proptest::collection::vec(entry, 0..40).prop_map(|added| {
-            let mut entries = Entries::default();
+            let mut entries = EntriesBuilder::default();
             added.iter().for_each(|(key, count)| entries.add(key, i64::from(*count)));
-            entries
+            entries.build()
         })
     }
 
@@ -223,44 +268,46 @@ mod tests {
 
     #[test]
     fn a_multiset_is_written_key_by_key() {
-        let mut entries = PerSet::default();
-        [&[2, 0][..], &[0, 2], &[2, 0]].iter().for_each(|ids| entries.add_ballot(&ranking(ids), 1));
-        assert_eq!(entries.ballots.rankings().collect::<Vec<_>>(), [(&[0, 2][..], 1), (&[2, 0], 2)]);
-        assert_eq!(entries.ballots.encode(), b"\x03r\x00\x02\x02\x03r\x02\x00\x04");
-        assert_eq!((entries.bytes(), Entries::decode(&entries.ballots.encode()).unwrap().bytes), (6, 6));
+        let mut builder = PerSet::<EntriesBuilder>::default();
+        [&[2, 0][..], &[0, 2], &[2, 0]].iter().for_each(|ids| builder.add_ballot(&ranking(ids), 1));
+        let entries = builder.build().ballots;
+        assert_eq!(entries.rankings().collect::<Vec<_>>(), [(&[0, 2][..], 1), (&[2, 0], 2)]);
+        assert_eq!(entries.as_bytes(), b"\x03r\x00\x02\x02\x03r\x02\x00\x04");
+        assert_eq!(builder.bytes(), 6);
     }
 
     #[test]
     fn what_is_taken_away_as_often_as_it_was_added_is_gone() {
-        let mut entries = PerSet::default();
+        let mut entries = PerSet::<EntriesBuilder>::default();
         entries.add_ballot(&ranking(&[1]), -1);
-        assert_eq!(entries.ballots.rankings().collect::<Vec<_>>(), [(&[1][..], -1)]);
+        assert_eq!(entries.build().ballots.rankings().collect::<Vec<_>>(), [(&[1][..], -1)]);
         entries.add_ballot(&ranking(&[1]), 1);
-        assert!(entries.is_empty() && entries.bytes() == 0);
+        assert!(entries.build().is_empty() && entries.bytes() == 0);
     }
 
     #[test]
     fn bytes_that_are_none_are_refused() {
         let good = b"\x02r\x01\x02\x02r\x02\x02";
-        assert!(Entries::decode(good).is_ok());
+        assert!(Entries::decode(good.to_vec()).is_ok());
         let disordered = b"\x02r\x02\x02\x02r\x01\x02";
         let twice = b"\x02r\x01\x02\x02r\x01\x02";
         let zero = b"\x02r\x01\x00";
-        let long = b"\x02r\x01\xff\xff\xff\xff\xff\xff\xff\xff\xff\x02";
-        for bytes in [&good[..7], &good[..3], &good[..1], disordered, twice, zero, long] {
-            assert_eq!(Entries::decode(bytes), Err(UnreadableEntries), "{bytes:?}");
+        let large = b"\x02r\x01\xff\xff\xff\xff\xff\xff\xff\xff\xff\x02";
+        let long = b"\x02r\x01\x82\x00";
+        for bytes in [&good[..7], &good[..3], &good[..1], disordered, twice, zero, large, long] {
+            assert_eq!(Entries::decode(bytes.to_vec()), Err(UnreadableEntries), "{bytes:?}");
         }
     }
 
     proptest! {
         #[test]
         fn entries_survive_their_bytes(entries in some_entries()) {
-            prop_assert_eq!(Entries::decode(&entries.encode()), Ok(entries));
+            prop_assert_eq!(Entries::decode(entries.as_bytes().to_vec()), Ok(entries));
         }
 
         #[test]
         fn no_bytes_make_the_reader_panic(bytes in proptest::collection::vec(any::<u8>(), 0..60)) {
-            drop(Entries::decode(&bytes));
+            drop(Entries::decode(bytes));
         }
 
         #[test]
@@ -274,6 +321,13 @@ mod tests {
             left.merge(&other);
             left.subtract(&one);
             prop_assert_eq!(left, other);
+        }
+
+        #[test]
+        fn a_sum_is_that_of_all_keys(all in proptest::collection::vec(some_entries(), 0..6)) {
+            let mut sum = EntriesBuilder::default();
+            all.iter().flat_map(Entries::iter).for_each(|(key, count)| sum.add(key, count));
+            prop_assert_eq!(Entries::sum(&all), sum.build());
         }
 
         #[test]

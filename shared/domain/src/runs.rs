@@ -111,7 +111,7 @@ impl NewRun {
     }
 
     fn missing(missed: u64, name: RunName, level: u8, entries: &Entries, limits: &RunLimits) -> Option<Self> {
-        let (content, chunk_bytes_max) = (entries.encode(), limits.chunk_bytes_max);
+        let (content, chunk_bytes_max) = (entries.as_bytes().to_vec(), limits.chunk_bytes_max);
         let run = Run {
             name,
             level,
@@ -165,7 +165,7 @@ impl Kept {
         }
         let mut kept = self.clone();
         kept.near.merge(added);
-        if kept.near.encode().len() <= limits.near_bytes_max {
+        if kept.near.as_bytes().len() <= limits.near_bytes_max {
             return (kept, None);
         }
         match NewRun::of(name, 0, &kept.near, limits) {
@@ -176,7 +176,7 @@ impl Kept {
 
     /// These entries alone; and the run that must be written before, if they are too many for HEAD.
     fn of(entries: Entries, name: RunName, limits: &RunLimits) -> (Self, Option<NewRun>) {
-        if entries.encode().len() <= limits.near_bytes_max {
+        if entries.as_bytes().len() <= limits.near_bytes_max {
             return (Self { near: entries, ..Self::default() }, None);
         }
         match NewRun::merged(0, name, LAST_LEVEL, &entries, limits) {
@@ -303,7 +303,7 @@ impl LaneEntries {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ballot::Ballot;
+    use crate::{ballot::Ballot, entries::EntriesBuilder};
 
     const LIMITS: RunLimits =
         RunLimits { near_bytes_max: 8, runs_of_a_level_max: 2, runs_max: 4, merged_bytes_max: 20, ..RUN_LIMITS };
@@ -311,9 +311,9 @@ mod tests {
 
     /// Entries with this number of rankings, of 4 bytes each.
     fn entries(rankings: u64) -> Entries {
-        let mut entries = PerSet::default();
+        let mut entries = PerSet::<EntriesBuilder>::default();
         (0..rankings).for_each(|id| entries.add_ballot(&Ballot::of_ranking(&[id]).unwrap(), 1));
-        entries.ballots
+        entries.build().ballots
     }
 
     fn ballots(rankings: u64) -> PerSet<Entries> {
@@ -343,7 +343,7 @@ mod tests {
         assert_eq!(written[0].run, Run { name, level: 0, chunks: 1, bytes: 12, missed: 0 });
         let mut sum = entries(2);
         sum.merge(&entries(3));
-        assert_eq!(written[0].chunks().collect::<Vec<_>>(), [sum.encode()]);
+        assert_eq!(written[0].chunks().collect::<Vec<_>>(), [sum.as_bytes()]);
     }
 
     #[test]
@@ -431,18 +431,19 @@ mod tests {
     #[test]
     fn of_too_many_texts_the_most_frequent_are_kept_and_what_is_missed_adds_up() {
         let limits = RunLimits { merged_bytes_max: 40, ..LIMITS };
-        let mut answers = PerSet::default();
+        let mut answers = PerSet::<EntriesBuilder>::default();
         for (text, times) in [("often", 9), ("seldom", 3), ("once", 1)] {
             let text = crate::ballot::Answer::stored(text).unwrap();
             answers.add_ballot(&Ballot::of(crate::ballot::Content::Text(text)), times);
         }
+        let answers = answers.build();
         let name = RunName { version: 1, attempt: 7 };
         let all = NewRun::merged(2, name, 1, &answers.ballots, &RUN_LIMITS).unwrap();
         assert_eq!((all.run.missed, all.run.bytes), (2, 24));
         let folded = NewRun::merged(2, name, 1, &answers.ballots, &RunLimits { merged_bytes_max: 23, ..limits });
         assert_eq!(folded, None, "no room for the entries of folded texts");
         let mut more = answers.ballots.clone();
-        (0..9).for_each(|n| more.merge(&Entries::decode(&[4, b't', b'x', b'y', b'0' + n, 2]).unwrap()));
+        (0..9).for_each(|n| more.merge(&Entries::decode(vec![4, b't', b'x', b'y', b'0' + n, 2]).unwrap()));
         let folded = NewRun::merged(2, name, 1, &more, &limits).unwrap();
         assert_eq!(folded.run.missed, 2 + 3, "there is room for often alone");
         assert!(folded.run.bytes <= 40);
@@ -457,7 +458,7 @@ mod tests {
     fn a_run_is_cut_into_rows_that_hold_all_of_it() {
         let limits = RunLimits { chunk_bytes_max: 10, ..LIMITS };
         let new = NewRun::of(RunName { version: 1, attempt: 2 }, 0, &entries(9), &limits).unwrap();
-        let (content, chunks) = (entries(9).encode(), new.chunks().collect::<Vec<_>>());
+        let (content, chunks) = (entries(9).as_bytes().to_vec(), new.chunks().collect::<Vec<_>>());
         assert_eq!((usize::from(new.run.chunks), new.run.bytes as usize), (chunks.len(), content.len()));
         assert_eq!((chunks.len(), chunks.concat()), (4, content));
     }

@@ -11,7 +11,7 @@ use std::{
 use super::{
     ballot::Ballot,
     change::{Change, VoteId},
-    entries::{Entries, PerSet},
+    entries::{Entries, EntriesBuilder, PerSet},
     runs::{Attempt, LaneEntries, NewRun},
     time::{DAY_MS, Timestamp},
 };
@@ -92,7 +92,7 @@ fn option_counter(id: u8) -> String {
 struct Deltas {
     ballots: i64,
     options: [i64; 128],
-    entries: PerSet<Entries>,
+    entries: PerSet<EntriesBuilder>,
 }
 
 impl Deltas {
@@ -148,7 +148,7 @@ pub(super) fn sums_of(votes: impl IntoIterator<Item = Ballot>) -> (Counters, Per
     }
     let mut counters = Counters::default();
     deltas.add_to(&mut counters);
-    (counters, deltas.entries)
+    (counters, deltas.entries.build())
 }
 
 /// A minute of `cast_at`, by which SEEN rows are found. Every repeat of a change has the same one.
@@ -292,7 +292,7 @@ fn flush(before: &Head, changes: &[&Change], deltas: &Deltas, attempt: &Attempt)
     let version = before.version + 1;
     let mut counters = before.counters.clone();
     deltas.add_to(&mut counters);
-    let (entries, runs) = before.entries.plus(&deltas.entries, version, attempt);
+    let (entries, runs) = before.entries.plus(&deltas.entries.build(), version, attempt);
     let spills = before.recent_len() > RECENT_IDS_MAX;
     let mut recent = if spills { Ids::new() } else { before.recent.clone() };
     for change in changes {

@@ -54,14 +54,15 @@ fn weighted(weights: &[f64], random: &mut Rng) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use landslide_domain::entries::PerSet;
+    use landslide_domain::entries::{EntriesBuilder, PerSet};
 
     use super::*;
 
     #[test]
     fn rankings_are_as_different_as_voters_make_them() {
-        let (mut entries, mut random) = (PerSet::default(), Rng::with_seed(1));
+        let (mut entries, mut random) = (PerSet::<EntriesBuilder>::default(), Rng::with_seed(1));
         (0..80_000).for_each(|_| entries.add_ballot(&ballot(&mut random), 1));
+        let entries = entries.build();
         let (rankings, votes): (Vec<&[u8]>, Vec<i64>) = entries.ballots.rankings().unzip();
         assert_eq!(votes.iter().sum::<i64>(), 80_000);
         // Minneapolis in 2013: 7,084 different ones among 80,101 ballots.

@@ -4,7 +4,7 @@ use fastrand::Rng;
 use landslide_ballots as rankings;
 use landslide_domain::{
     ballot::Ballot,
-    entries::{Entries, PerSet},
+    entries::{Entries, EntriesBuilder, PerSet},
 };
 
 use crate::parameters::Ballots;
@@ -28,10 +28,10 @@ impl Ballots {
 
     /// The entries of some voters' ballots.
     pub fn entries(self, voters: u64, random: &mut Rng) -> PerSet<Entries> {
-        let mut entries = PerSet::default();
+        let mut entries = PerSet::<EntriesBuilder>::default();
         if self != Self::Choices {
             (0..voters).for_each(|_| entries.add_ballot(&self.draw(random), 1));
         }
-        entries
+        entries.build()
     }
 }

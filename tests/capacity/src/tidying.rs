@@ -50,7 +50,7 @@ pub async fn put_run(model: &Model, lane: u8, new: &NewRun) -> Result<(), Failed
     let mut items = model.tallies.lane(lane).borrow_mut();
     items.run_rows.extend(rows);
     let content: Vec<u8> = new.chunks().flatten().copied().collect();
-    items.runs.insert(new.run.name, Entries::decode(&content).expect("what was encoded"));
+    items.runs.insert(new.run.name, Entries::decode(content).expect("what was encoded"));
     Ok(())
 }
 

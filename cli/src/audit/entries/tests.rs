@@ -1,5 +1,5 @@
 use landslide_domain::ballot::{Answer, Ballot, Content};
-use landslide_domain::entries::PerSet;
+use landslide_domain::entries::{EntriesBuilder, PerSet};
 use landslide_domain::recount::recount_whole;
 use landslide_domain::runs::{Dropped, LaneEntries};
 use landslide_domain::tally::Counters;
@@ -15,11 +15,11 @@ fn whole(rankings: &[&[u64]]) -> (Counters, Entries) {
 }
 
 fn of_texts(texts: &[(&str, i64)]) -> Entries {
-    let mut entries = PerSet::default();
+    let mut entries = PerSet::<EntriesBuilder>::default();
     for (text, times) in texts {
         entries.add_ballot(&Ballot::of(Content::Text(Answer::stored(text).unwrap())), *times);
     }
-    entries.ballots
+    entries.build().ballots
 }
 
 fn head(counters: Counters) -> Head {
@@ -46,16 +46,16 @@ fn each_ranking_with_another_number_is_an_example_with_both() {
 
 #[test]
 fn a_key_that_no_ballot_has_is_an_example_too() {
-    let odd = Entries::decode(b"\x02x\x07\x02").unwrap();
+    let odd = Entries::decode(b"\x02x\x07\x02".to_vec()).unwrap();
     assert_eq!(differences(&odd, &Entries::default(), 0).first, ["[78, 07] (HEAD 1, votes 0)"]);
-    let cell = Entries::decode(b"\x03s\x00\x01\x02").unwrap();
+    let cell = Entries::decode(b"\x03s\x00\x01\x02".to_vec()).unwrap();
     assert_eq!(differences(&cell, &Entries::default(), 0).first, ["Segment(0, 1, Ballots) (HEAD 1, votes 0)"]);
 }
 
 #[test]
 fn texts_may_differ_by_what_was_missed_but_not_all_together() {
     let mut head = of_texts(&[("often", 9)]);
-    head.merge(&Entries::decode(b"\x01t\x08").unwrap());
+    head.merge(&Entries::decode(b"\x01t\x08".to_vec()).unwrap());
     let votes = of_texts(&[("often", 9), ("seldom", 3), ("once", 1)]);
     assert_eq!(differences(&head, &votes, 3), Examples::default());
     assert_eq!(differences(&head, &votes, 2).first, ["a text of 6 bytes (HEAD 0, votes 3)"]);
@@ -92,7 +92,7 @@ fn the_rows_of_each_dimension_and_of_the_series_add_up_to_the_counters() {
             bytes.extend(*key);
             bytes.push(2 * *count as u8);
         }
-        Entries::decode(&bytes).unwrap()
+        Entries::decode(bytes).unwrap()
     };
     let slot = [(&b"c\x00\x00"[..], 3), (b"c\x00\x00\x01", 3)];
     let region = [(&b"s\x00\x00"[..], 1), (b"s\x00\x00\x01", 1), (b"s\x00\x02", 2), (b"s\x00\x02\x01", 2)];

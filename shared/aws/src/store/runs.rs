@@ -49,7 +49,7 @@ pub(super) fn entries_attributes(entries: &LaneEntries) -> impl Iterator<Item = 
 
 fn kept_map(kept: &Kept) -> Item {
     let runs: Vec<u8> = kept.runs.iter().flat_map(run_bytes).collect();
-    let mut map = Item::from([("near".to_owned(), binary(kept.near.encode())), ("runs".to_owned(), binary(runs))]);
+    let mut map = Item::from([("near".to_owned(), binary(kept.near.as_bytes())), ("runs".to_owned(), binary(runs))]);
     if kept.missed() > 0 {
         let missed = kept.runs.iter().map(|run| number(run.missed));
         map.insert("missed".to_owned(), AttributeValue::L(missed.collect()));
@@ -87,7 +87,7 @@ fn read_kept(map: &Item) -> Result<Kept, StoreError> {
     }
     let dropped = Attributes(map).optional_string("dropped")?;
     Ok(Kept {
-        near: Entries::decode(bytes("near").ok_or_else(unreadable)?).map_err(|_| unreadable())?,
+        near: Entries::decode(bytes("near").ok_or_else(unreadable)?.to_vec()).map_err(|_| unreadable())?,
         runs,
         dropped: dropped.map(|word| dropped_of(word).ok_or_else(unreadable)).transpose()?,
     })
@@ -176,7 +176,7 @@ impl<D: DynamoDb> Runs<'_, D> {
         let Some(rows) = rows else { return Ok(None) };
         let content = rows.concat();
         let whole = content.len() == run.bytes as usize;
-        let entries = Entries::decode(&content).ok().filter(|_| whole);
+        let entries = Entries::decode(content).ok().filter(|_| whole);
         entries.map(Some).ok_or_else(unreadable_run)
     }
 

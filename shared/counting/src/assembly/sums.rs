@@ -12,7 +12,7 @@ use std::{
 use futures_util::{StreamExt, TryStreamExt, stream};
 use landslide_aws::store::{LaneReader, LaneStoreError};
 use landslide_domain::{
-    entries::{Entries, PerSet, Set, UnreadableEntries},
+    entries::{Entries, PerSet, Set},
     ids::PollId,
     lane::LaneKey,
     runs::{Dropped, Run, RunName},
@@ -70,7 +70,7 @@ impl<S: LaneReader> Sums<S> {
         let dropped = |set| lanes.iter().find_map(|lane| lane.new.of(set).as_ref().err().copied());
         let dropped = PerSet { cells: dropped(Set::Cells), ballots: dropped(Set::Ballots) };
         let counts = lanes.iter().map(|lane| lane.count.clone()).collect();
-        sum.renew(lanes).map_err(|error| LaneStoreError::Broken(format!("sum up runs: {error}")))?;
+        sum.renew(lanes);
         let entries = sum.entries.clone();
         self.keep(poll, sum);
         Ok((counts, dropped.map(|_, dropped| dropped.map_or_else(|| Ok(entries.clone()), Err))))
@@ -138,12 +138,20 @@ struct Lane {
     lost: Vec<RunName>,
 }
 
+impl Lane {
+    /// The runs of both multisets that the sum does not have.
+    fn into_new(self) -> impl Iterator<Item = (PollRun, Entries)> {
+        let new = [self.new.cells, self.new.ballots].into_iter().flatten().flatten();
+        new.map(move |(name, run)| ((self.number, name), run))
+    }
+}
+
 /// The sum of a poll's entries, and what it was made of.
 #[derive(Default)]
 struct Sum {
     entries: Arc<Entries>,
-    /// The runs in it, as they are stored: decoded they take many times as much.
-    runs: HashMap<PollRun, Vec<u8>>,
+    /// The runs in it.
+    runs: HashMap<PollRun, Entries>,
     /// The entries in it that lie in COUNTs.
     near: Entries,
     /// Runs that are lost. They are not tried again.
@@ -152,35 +160,30 @@ struct Sum {
 
 impl Sum {
     fn bytes(&self) -> usize {
-        self.runs.values().map(Vec::len).sum()
+        self.runs.values().map(|run| run.as_bytes().len()).sum()
     }
 
-    /// Makes it the sum of these lanes. If it fails, it is none.
-    fn renew(&mut self, lanes: Vec<Lane>) -> Result<(), UnreadableEntries> {
-        let (mut named, mut near) = (HashSet::new(), Entries::default());
+    /// Makes it the sum of these lanes.
+    fn renew(&mut self, lanes: Vec<Lane>) {
+        let (mut named, mut near) = (HashSet::new(), Vec::new());
         for (lane, set) in lanes.iter().flat_map(|lane| Set::ALL.map(|set| (lane, set))) {
             if lane.new.of(set).is_ok() {
                 let kept = lane.count.entries.kept.of(set);
                 named.extend(kept.runs.iter().map(|run| (lane.number, run.name)));
-                near.merge(&kept.near);
+                near.push(&kept.near);
             }
         }
-        let entries = Arc::make_mut(&mut self.entries);
-        for (_, content) in self.runs.extract_if(|run, _| !named.contains(run)) {
-            entries.subtract(&Entries::decode(&content)?);
-        }
-        entries.subtract(&self.near);
-        entries.merge(&near);
-        self.near = near;
+        let near = Entries::sum(near);
+        let gone: Vec<Entries> = self.runs.extract_if(|run, _| !named.contains(run)).map(|(_, run)| run).collect();
         let lost = lanes.iter().flat_map(|lane| lane.lost.iter().map(|run| (lane.number, *run)));
         self.lost = lost.collect();
-        for Lane { number, new, .. } in lanes {
-            for (name, run) in [new.cells, new.ballots].into_iter().flatten().flatten() {
-                entries.merge(&run);
-                self.runs.insert((number, name), run.encode());
-            }
-        }
-        Ok(())
+        let new: Vec<(PollRun, Entries)> = lanes.into_iter().flat_map(Lane::into_new).collect();
+        // First the little that has changed, so that all the rest is gone through once.
+        let mut change = Entries::sum(new.iter().map(|(_, run)| run).chain([&near]));
+        change.subtract(&Entries::sum(gone.iter().chain([&self.near])));
+        self.entries = Arc::new(Entries::sum([&*self.entries, &change]));
+        self.near = near;
+        self.runs.extend(new);
     }
 }
 

@@ -84,12 +84,12 @@ pub async fn sum(
 ) -> Result<Result<Entries, Run>, LaneStoreError> {
     let read = async |run: &Run| Ok::<_, LaneStoreError>((*run, read_or_lost(store, lane, run).await?));
     let mut read = pin!(stream::iter(runs).map(read).buffered(RUNS_AT_ONCE));
-    let mut sum = Entries::default();
+    let mut all = Vec::new();
     while let Some((run, entries)) = read.try_next().await? {
         let Some(entries) = entries else { return Ok(Err(run)) };
-        sum.merge(&entries);
+        all.push(entries);
     }
-    Ok(Ok(sum))
+    Ok(Ok(Entries::sum(&all)))
 }
 
 /// Reads a run. `None` if it is lost: gone, or not readable, which no retry mends.

@@ -216,7 +216,7 @@ impl LaneStore for Model {
     async fn put_run(&self, lane: &LaneKey, new: &NewRun) -> Result<(), LaneStoreError> {
         self.call(|table| {
             let content: Vec<u8> = new.chunks().flatten().copied().collect();
-            let former = table.runs.insert((lane.clone(), (new.run.name, 0)), Entries::decode(&content).unwrap());
+            let former = table.runs.insert((lane.clone(), (new.run.name, 0)), Entries::decode(content).unwrap());
             assert!(former.is_none(), "two runs have one name");
             Ok(())
         })

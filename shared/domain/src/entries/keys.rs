@@ -20,7 +20,7 @@
 //! A column is empty for all ballots; or an option that is chosen or ranked first; or an option and the level that it is
 //! rated.
 
-use super::{Entries, PerSet};
+use super::{EntriesBuilder, PerSet};
 use crate::ballot::{Ballot, Choices, Content, FullBallot, RANKS_MAX};
 
 const RANKING: u8 = b'r';
@@ -119,7 +119,7 @@ impl CellKey {
     }
 }
 
-impl PerSet<Entries> {
+impl PerSet<EntriesBuilder> {
     /// Adds a ballot's entries `times` times.
     pub fn add_ballot(&mut self, ballot: &Ballot, times: i64) {
         let Ballot::Full(ballot) = ballot else { return };
@@ -128,7 +128,7 @@ impl PerSet<Entries> {
     }
 }
 
-fn add_content(ballots: &mut Entries, content: &Content, times: i64) {
+fn add_content(ballots: &mut EntriesBuilder, content: &Content, times: i64) {
     match content {
         Content::Ranking(ranking) => {
             let mut key = [RANKING; 1 + RANKS_MAX];
@@ -149,7 +149,7 @@ fn add_content(ballots: &mut Entries, content: &Content, times: i64) {
     }
 }
 
-fn add_cells(cells: &mut Entries, ballot: &FullBallot, times: i64) {
+fn add_cells(cells: &mut EntriesBuilder, ballot: &FullBallot, times: i64) {
     let content = &ballot.content;
     if let Content::Ratings(ratings) = content {
         ratings.iter().for_each(|rating| cells.add(&[LEVEL, rating.option, rating.value as u8], times));
@@ -163,7 +163,7 @@ fn add_cells(cells: &mut Entries, ballot: &FullBallot, times: i64) {
     }
 }
 
-fn add_row(cells: &mut Entries, row: [u8; 3], content: &Content, times: i64) {
+fn add_row(cells: &mut EntriesBuilder, row: [u8; 3], content: &Content, times: i64) {
     cells.add(&row, times);
     let mut add = |column: &[u8]| {
         let mut key = [0; CELL_BYTES_MAX];
@@ -183,14 +183,15 @@ mod tests {
     use super::*;
     use crate::{
         ballot::{Answer, Ranking, Ratings, Segments},
+        entries::Entries,
         series::Slot,
     };
 
     fn entries_of(content: Content, places: &[u8], slot: Option<i64>) -> PerSet<Entries> {
         let (segments, slot) = (Segments::of_places(places).unwrap(), slot.map(|slot| Slot::of_number(slot).unwrap()));
-        let mut entries = PerSet::default();
+        let mut entries = PerSet::<EntriesBuilder>::default();
         entries.add_ballot(&Ballot::new(content, segments, slot), 1);
-        entries
+        entries.build()
     }
 
     fn ballots(entries: &PerSet<Entries>) -> Vec<BallotKey<'_>> {
@@ -203,9 +204,9 @@ mod tests {
 
     #[test]
     fn a_plain_ballot_has_no_entries() {
-        let mut entries = PerSet::default();
+        let mut entries = PerSet::<EntriesBuilder>::default();
         entries.add_ballot(&Ballot::of_bits(5).unwrap(), 1);
-        assert!(entries.is_empty());
+        assert!(entries.build().is_empty());
     }
 
     #[test]

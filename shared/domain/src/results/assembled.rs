@@ -222,6 +222,7 @@ mod tests {
     use super::*;
     use crate::{
         ballot::{Answer, Ballot, Choices, Content, Ratings, Segments},
+        entries::EntriesBuilder,
         testing::{at, poll_asked_for},
     };
 
@@ -240,9 +241,9 @@ mod tests {
     }
 
     fn entries(rankings: &[(&[u64], i64)]) -> Entries {
-        let mut entries = PerSet::default();
+        let mut entries = PerSet::<EntriesBuilder>::default();
         rankings.iter().for_each(|(ids, times)| entries.add_ballot(&Ballot::of_ranking(ids).unwrap(), *times));
-        entries.ballots
+        entries.build().ballots
     }
 
     fn count() -> Count {
@@ -280,9 +281,9 @@ mod tests {
 
     /// What ballots of these contents, each this often, add up to.
     fn whole(ballots: &[(Content, i64)]) -> PerSet<Entries> {
-        let mut entries = PerSet::default();
+        let mut entries = PerSet::<EntriesBuilder>::default();
         ballots.iter().for_each(|(content, times)| entries.add_ballot(&Ballot::of(content.clone()), *times));
-        entries
+        entries.build()
     }
 
     fn poll_of(settings: serde_json::Value) -> Rules {
@@ -329,8 +330,9 @@ mod tests {
         let assembled = |ballots: i64, now: u64, before: &[Blurred]| {
             let (content, places) =
                 (Content::Choices(Choices::of_ids(&[0]).unwrap()), Segments::of_places(&[1]).unwrap());
-            let mut entries = PerSet::default();
+            let mut entries = PerSet::<EntriesBuilder>::default();
             entries.add_ballot(&Ballot::new(content, places, None), ballots);
+            let entries = entries.build();
             let given = Given { now: at(now), before, hidden: &Hidden::default(), group: str::to_lowercase };
             assemble(&rules, &Lanes { counts: &[count()], entries: both(&entries) }, &given).further
         };

@@ -118,7 +118,7 @@ mod tests {
     use super::*;
     use crate::{
         ballot::{Ballot, Choices, Content, Ratings, Segments},
-        entries::PerSet,
+        entries::{EntriesBuilder, PerSet},
         series::Slot,
         testing::{at, poll_asked_for},
     };
@@ -132,12 +132,12 @@ mod tests {
     }
 
     fn cells(rules: &Rules, ballots: &[(Content, u8, i64, i64)]) -> Cells {
-        let mut entries = PerSet::default();
+        let mut entries = PerSet::<EntriesBuilder>::default();
         for (content, place, slot, times) in ballots {
             let ballot = Ballot::new(content.clone(), Segments::of_places(&[*place]).unwrap(), Slot::of_number(*slot));
             entries.add_ballot(&ballot, *times);
         }
-        Cells::of(rules, &entries.cells)
+        Cells::of(rules, &entries.build().cells)
     }
 
     fn row(ballots: i64, columns: &[i64]) -> Row {
@@ -173,8 +173,8 @@ mod tests {
 
     #[test]
     fn what_is_no_cell_of_the_poll_counts_nowhere() {
-        let entries =
-            Entries::decode(b"\x03l\x00\x01\x02\x04s\x00\x01\x09\x02\x03s\x00\x03\x02\x03s\x01\x00\x02").unwrap();
+        let bytes = b"\x03l\x00\x01\x02\x04s\x00\x01\x09\x02\x03s\x00\x03\x02\x03s\x01\x00\x02";
+        let entries = Entries::decode(bytes.to_vec()).unwrap();
         let cells = Cells::of(&rules(json!({})), &entries);
         assert_eq!(cells, Cells::of(&rules(json!({})), &Entries::default()));
     }

@@ -15,7 +15,7 @@ use landslide_aws::store::{LaneReader, LaneStoreError};
 use landslide_counting::assembly::{Sums, document};
 use landslide_domain::{
     ballot::{Ballot, RANKS_MAX},
-    entries::{Entries, PerSet},
+    entries::{Entries, EntriesBuilder, PerSet},
     lane::LaneKey,
     results::assembled::{Given, Hidden},
     runs::{NewRun, RUN_LIMITS, Run, RunName},
@@ -50,7 +50,7 @@ impl LaneReader for Table {
     }
 
     async fn read_run(&self, lane: &LaneKey, run: &Run) -> Result<Option<Entries>, LaneStoreError> {
-        Ok(Some(Entries::decode(&self.runs.borrow()[&(lane.lane, run.name)]).unwrap()))
+        Ok(Some(Entries::decode(self.runs.borrow()[&(lane.lane, run.name)].clone()).unwrap()))
     }
 }
 
@@ -118,9 +118,9 @@ fn measure((name, is_shared): &(&str, bool)) -> [String; 7] {
             for lane in 0..LANES {
                 let voted = (0..VOTES)
                     .map(|_| if *is_shared { random.choice(&known).cloned().unwrap() } else { vote(&mut random) });
-                let mut entries = PerSet::default();
+                let mut entries = PerSet::<EntriesBuilder>::default();
                 voted.for_each(|ballot| entries.add_ballot(&ballot, 1));
-                sums.store().add(lane, 0, &entries.ballots);
+                sums.store().add(lane, 0, &entries.build().ballots);
             }
             let (all, sum, _) = assemble();
             (all, sum)
@@ -151,11 +151,11 @@ fn cpu_time() -> Duration {
 
 /// Votes with different rankings, as many as a lane may have.
 fn full_run(random: &mut fastrand::Rng) -> Entries {
-    let mut entries = PerSet::<Entries>::default();
-    while entries.ballots.encode().len() + 2 * VOTES * BALLOT_BYTES < LANE_BYTES {
+    let mut entries = PerSet::<EntriesBuilder>::default();
+    while entries.build().ballots.as_bytes().len() + 2 * VOTES * BALLOT_BYTES < LANE_BYTES {
         (0..VOTES).for_each(|_| entries.add_ballot(&vote(random), 1));
     }
-    entries.ballots
+    entries.build().ballots
 }
 
 /// A ranking by chance, of as many ranks as a ballot may have. Low option ids are the likeliest.

@@ -20,7 +20,7 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use landslide_aws::{clock, sdk::sdk_config_over};
 use landslide_counting::assembly::document;
 use landslide_domain::{
-    entries::PerSet,
+    entries::{EntriesBuilder, PerSet},
     results::assembled::{Given, Hidden},
     tally::Count,
 };
@@ -161,13 +161,13 @@ pub fn nothing_before() -> Given<'static, fn(&str) -> String> {
 
 /// The items RESULT, of some thousand votes, and LEASE, which does not end.
 fn assembled() -> [Value; 2] {
-    let mut entries = PerSet::default();
+    let mut entries = PerSet::<EntriesBuilder>::default();
     let mut random = fastrand::Rng::with_seed(7);
     (0..RANKED_VOTES).for_each(|_| entries.add_ballot(&ranking(&mut random), 1));
     let counts = vec![Count { version: 42, ..Count::default() }; LANES.into()];
     let document = document(
         &poll("ranked", RANKABLE).rules,
-        &(counts, entries.map(|_, of_set| Ok(Arc::new(of_set)))),
+        &(counts, entries.build().map(|_, of_set| Ok(Arc::new(of_set)))),
         &nothing_before(),
     )
     .unwrap();

@@ -343,7 +343,7 @@ fn what_a_reader_is_shown_breaks_c9_where_it_does_not_add_up_or_runs_are_lost_fo
         counters: Counters::from_entries([("ballots".to_owned(), votes), ("o0".to_owned(), votes)]),
         ..Count::default()
     };
-    let entries = Entries::decode(RUN_ENTRIES).unwrap();
+    let entries = Entries::decode(RUN_ENTRIES.to_vec()).unwrap();
     let none = Entries::default();
     let ballots = |ballots| PerSet { cells: Ok(&none), ballots };
     let seen = |shown: Result<Shown<'_>, &ReadError>| {

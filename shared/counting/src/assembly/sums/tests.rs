@@ -1,7 +1,7 @@
 use std::cell::RefCell;
 
 use landslide_aws::testing::Log;
-use landslide_domain::{ballot::Ballot, runs::Kept};
+use landslide_domain::{ballot::Ballot, entries::EntriesBuilder, runs::Kept};
 use proptest::prelude::*;
 
 use super::*;
@@ -36,7 +36,7 @@ impl Lanes {
     /// Adds a run to a lane. Returns its name.
     fn add(&self, lane: u8, entries: &Entries) -> Run {
         let version = self.runs.borrow().len() as u64;
-        let bytes = entries.encode().len() as u32;
+        let bytes = entries.as_bytes().len() as u32;
         let run = Run { name: RunName { version, attempt: 7 }, level: 0, chunks: 1, bytes, missed: 0 };
         self.runs.borrow_mut().insert((lane, run.name), Ok(entries.clone()));
         self.counts.borrow_mut()[usize::from(lane)].entries.kept.ballots.runs.push(run);
@@ -72,9 +72,19 @@ fn poll() -> PollId {
 }
 
 fn ranking(ids: &[u64], times: i64) -> Entries {
-    let mut entries = PerSet::default();
+    let mut entries = PerSet::<EntriesBuilder>::default();
     entries.add_ballot(&Ballot::of_ranking(ids).unwrap(), times);
-    entries.ballots
+    entries.build().ballots
+}
+
+/// An entry of this many bytes.
+fn of_bytes(bytes: usize) -> Entries {
+    // The key's length in four bytes, and its count in one.
+    let key = bytes - 5;
+    let length = [0, 7, 14, 21].map(|shift| (key >> shift) as u8 & 0x7f | if shift < 21 { 0x80 } else { 0 });
+    let entries = Entries::decode([&length[..], &vec![b't'; key], &[2]].concat()).unwrap();
+    assert_eq!(entries.as_bytes().len(), bytes);
+    entries
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -141,14 +151,14 @@ fn a_run_that_is_lost_is_told_once_and_the_sum_goes_on_after_a_rebuild() {
 #[test]
 fn polls_are_forgotten_where_there_is_no_room_for_their_runs() {
     let sums = Sums::new(Lanes::with(1));
-    let of = |bytes: usize| Sum {
-        runs: HashMap::from([((0, RunName { version: 1, attempt: 1 }), vec![0; bytes])]),
+    let of = |entries: Entries| Sum {
+        runs: HashMap::from([((0, RunName { version: 1, attempt: 1 }), entries)]),
         ..Sum::default()
     };
-    sums.keep(&poll(), of(1));
-    sums.keep(&PollId::parse("q").unwrap(), of(KEPT_BYTES_MAX - 1));
+    sums.keep(&poll(), of(ranking(&[1], 1)));
+    sums.keep(&PollId::parse("q").unwrap(), of(of_bytes(KEPT_BYTES_MAX - ranking(&[1], 1).as_bytes().len())));
     assert_eq!(sums.kept().len(), 2);
-    sums.keep(&PollId::parse("r").unwrap(), of(1));
+    sums.keep(&PollId::parse("r").unwrap(), of(ranking(&[1], 1)));
     assert_eq!(sums.kept().keys().map(PollId::as_str).collect::<Vec<_>>(), ["r"]);
 }
 
