@@ -80,8 +80,8 @@ impl Assembly {
             && before.is_final == is_final
             && !before.would_move(rules, now);
         if !is_current {
-            let summed = self.sums.sum(poll_id, snapshot.counts).await?;
-            let versions = versions(&summed.0);
+            let summed = self.sums.sum(poll_id, rules.options, snapshot.counts).await?;
+            let versions = versions(&summed.counts);
             if goes_forwards(known, &versions) {
                 let given = Given { now, before: &before.blurred, hidden: &hidden, group: landslide_text::folded };
                 let document = document(rules, &summed, &given)?;
@@ -99,12 +99,13 @@ fn versions(counts: &[Count]) -> Vec<u64> {
 /// What is stored of a poll for its readers. Without what whole ballots say if it would be too long with that.
 pub fn document<G: Fn(&str) -> String>(
     rules: &Rules,
-    (counts, entries): &Summed,
+    summed: &Summed,
     given: &Given<'_, G>,
 ) -> Result<PackedDocument, serde_json::Error> {
+    let Summed { counts, entries, totals } = summed;
     let of = |ballots: Result<&Entries, Dropped>| {
         let cells = of_arc(&entries.cells);
-        let lanes = Lanes { counts, entries: PerSet { cells, ballots } };
+        let lanes = Lanes { counts, entries: PerSet { cells, ballots }, totals };
         let text = serde_json::to_string(&assemble(rules, &lanes, given))?;
         Ok(PackedDocument::of(&text))
     };
@@ -126,6 +127,7 @@ mod tests {
     use landslide_domain::{
         ballot::{Ballot, OPTIONS_MAX, RANKS_MAX},
         entries::EntriesBuilder,
+        method::Totals,
         testing::{at, poll_asked_for},
     };
     use serde_json::json;
@@ -152,11 +154,15 @@ mod tests {
     #[test]
     fn the_longest_document_fits() {
         let rankings = Arc::new(many_rankings());
-        let summed = (vec![Count::default()], PerSet { cells: Ok(Arc::default()), ballots: Ok(rankings.clone()) });
         let rules = rules(OPTIONS_MAX);
-        let (counts, none) = (&summed.0[..], Entries::default());
+        let summed = Summed {
+            counts: vec![Count::default()],
+            entries: PerSet { cells: Ok(Arc::default()), ballots: Ok(rankings.clone()) },
+            totals: Totals::of_entries(rules.options, &rankings),
+        };
+        let (Summed { counts, totals, .. }, none) = (&summed, Entries::default());
         let given = Given { now: at(1), before: &[], hidden: &Hidden::default(), group: str::to_owned };
-        let lanes = Lanes { counts, entries: PerSet { cells: Ok(&none), ballots: Ok(&rankings) } };
+        let lanes = Lanes { counts, entries: PerSet { cells: Ok(&none), ballots: Ok(&rankings) }, totals };
         let text = serde_json::to_string(&assemble(&rules, &lanes, &given)).unwrap();
         let packed = PackedDocument::of(&text);
         assert!(text.len() > PACKED_BYTES_MAX, "{}", text.len());

@@ -96,7 +96,7 @@ impl Entries {
         // The two shortest first, so that no entry is copied more than a few times.
         while let Some(shortest) = left.pop() {
             let Some(other) = left.pop() else { return shortest.into_owned() };
-            let sum = merged(&other, &shortest, |count| count);
+            let sum = merged(&other, &shortest, |_, count, more| count + more);
             let place = left.partition_point(|longer| longer.0.len() > sum.0.len());
             left.insert(place, Cow::Owned(sum));
         }
@@ -105,18 +105,20 @@ impl Entries {
 
     /// Adds another multiset.
     pub fn merge(&mut self, other: &Entries) {
-        self.add_all(other, |count| count);
+        *self = merged(self, other, |_, count, more| count + more);
     }
 
     /// Takes another multiset away.
     pub fn subtract(&mut self, other: &Entries) {
-        self.add_all(other, |count| -count);
+        *self = merged(self, other, |_, count, fewer| count - fewer);
     }
 
-    fn add_all(&mut self, other: &Entries, signed: impl Fn(i64) -> i64) {
-        if !other.is_empty() {
-            *self = merged(self, other, signed);
-        }
+    /// With the entries of another one. `note` is told each of its keys, with the key's counts before and after.
+    pub fn plus(&self, other: &Entries, mut note: impl FnMut(&[u8], i64, i64)) -> Self {
+        merged(self, other, |key, count, more| {
+            note(key, count, count + more);
+            count + more
+        })
     }
 
     /// All keys with their counts, in ascending order.
@@ -164,15 +166,15 @@ impl Entries {
     }
 }
 
-/// One multiset and another, of which each count is `signed` before. What lies in `one` between two keys of `other` is copied
-/// as it is.
-fn merged(one: &Entries, other: &Entries, signed: impl Fn(i64) -> i64) -> Entries {
+/// One multiset, with what `join` makes of each key of the other and its counts in both. What lies between two of these is
+/// copied as it is.
+fn merged(one: &Entries, other: &Entries, mut join: impl FnMut(&[u8], i64, i64) -> i64) -> Entries {
     let mut sum = Entries(Vec::with_capacity(one.0.len() + other.0.len()));
     let mut rest = &one.0[..];
     for (key, count) in other.iter() {
         let (below, found) = take_below(&mut rest, key);
         sum.0.extend_from_slice(below);
-        sum.push(key, found + signed(count));
+        sum.push(key, join(key, found, count));
     }
     sum.0.extend_from_slice(rest);
     sum

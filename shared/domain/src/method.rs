@@ -14,6 +14,7 @@ mod piles;
 mod rankings;
 mod stv;
 mod ties;
+mod totals;
 
 use serde::{Deserialize, Serialize};
 
@@ -26,6 +27,7 @@ pub use self::{
     rankings::Rankings,
     stv::{Stage, StageKind, Stv, VOTE},
     ties::TieBreak,
+    totals::Totals,
 };
 
 /// A way of counting ranked ballots.
@@ -127,15 +129,8 @@ pub struct Summary {
 
 impl Summary {
     /// Counts what all methods share.
-    pub fn of<R: AsRef<[u8]>>(rankings: &Rankings<'_, R>, lot: &Lot) -> Self {
-        let first_choices = rankings.first_choices();
-        Self {
-            ballots: rankings.ballots(),
-            pairwise: Pairwise::of(rankings),
-            borda_half_points: borda::half_points(rankings).into(),
-            lot: lot.view(first_choices.as_slice()),
-            first_choices: first_choices.into(),
-        }
+    pub fn of(rankings: &Rankings<'_>, lot: &Lot) -> Self {
+        Totals::of(rankings).summary(lot)
     }
 }
 
@@ -179,24 +174,14 @@ pub struct Tally {
 }
 
 /// Counts rankings by a method.
-pub fn tally<R: AsRef<[u8]>>(
-    rankings: &Rankings<'_, R>,
-    seats: u8,
-    method: Method,
-    lot: &Lot,
-) -> Result<Tally, MethodError> {
+pub fn tally(rankings: &Rankings<'_>, seats: u8, method: Method, lot: &Lot) -> Result<Tally, MethodError> {
     let summary = Summary::of(rankings, lot);
     let count = count(rankings, &summary, seats, method)?;
     Ok(Tally { seats, summary, count })
 }
 
 /// Counts rankings by a method, with a summary that is made already.
-pub fn count<R: AsRef<[u8]>>(
-    rankings: &Rankings<'_, R>,
-    summary: &Summary,
-    seats: u8,
-    method: Method,
-) -> Result<Count, MethodError> {
+pub fn count(rankings: &Rankings<'_>, summary: &Summary, seats: u8, method: Method) -> Result<Count, MethodError> {
     if !method.fills(seats) {
         return Err(MethodError::Seats { method, seats });
     }

@@ -15,6 +15,7 @@ use landslide_domain::{
     entries::{Entries, PerSet, Set},
     ids::PollId,
     lane::LaneKey,
+    method::Totals,
     runs::{Dropped, Run, RunName},
     tally::Count,
 };
@@ -31,9 +32,16 @@ const RUNS_BYTES_MAX: usize = 96 * 1024 * 1024;
 /// How many lanes are read at once.
 const LANES_AT_ONCE: usize = 8;
 
-/// Each lane's COUNT, and the sum of the entries that belong to them, or why there are none of a multiset. Both multisets may
-/// be in one sum: no key is in both.
-pub type Summed = (Vec<Count>, PerSet<Result<Arc<Entries>, Dropped>>);
+/// What a poll's lanes add up to.
+pub struct Summed {
+    /// Each lane's COUNT.
+    pub counts: Vec<Count>,
+    /// The sum of the entries that belong to them, or why there are none of a multiset. Both multisets may be in one sum: no
+    /// key is in both.
+    pub entries: PerSet<Result<Arc<Entries>, Dropped>>,
+    /// The totals of the rankings among these.
+    pub totals: Totals,
+}
 /// A run of a poll: its lane, and its name in it.
 type PollRun = (u8, RunName);
 
@@ -54,8 +62,8 @@ impl<S: LaneReader> Sums<S> {
         &self.store
     }
 
-    /// Sums up a poll, of which these COUNTs were read, in lane order. Those that it returns may be newer.
-    pub async fn sum(&self, poll: &PollId, counts: Vec<Count>) -> Result<Summed, ReadError> {
+    /// Sums up a poll with so many options, of which these COUNTs were read, in lane order. Those that it returns may be newer.
+    pub async fn sum(&self, poll: &PollId, options: u8, counts: Vec<Count>) -> Result<Summed, ReadError> {
         let counts = without_too_many_ballots(counts);
         // Taken away, so that nobody else changes it meanwhile.
         let mut sum = self.kept().remove(poll).unwrap_or_default();
@@ -70,10 +78,11 @@ impl<S: LaneReader> Sums<S> {
         let dropped = |set| lanes.iter().find_map(|lane| lane.new.of(set).as_ref().err().copied());
         let dropped = PerSet { cells: dropped(Set::Cells), ballots: dropped(Set::Ballots) };
         let counts = lanes.iter().map(|lane| lane.count.clone()).collect();
-        sum.renew(lanes);
-        let entries = sum.entries.clone();
+        sum.renew(options, lanes);
+        let (entries, totals) = (sum.entries.clone(), sum.totals.clone());
         self.keep(poll, sum);
-        Ok((counts, dropped.map(|_, dropped| dropped.map_or_else(|| Ok(entries.clone()), Err))))
+        let entries = dropped.map(|_, dropped| dropped.map_or_else(|| Ok(entries.clone()), Err));
+        Ok(Summed { counts, entries, totals })
     }
 
     async fn read_all(&self, poll: &PollId, counts: Vec<Count>, sum: &Sum) -> Result<Vec<Lane>, ReadError> {
@@ -150,6 +159,8 @@ impl Lane {
 #[derive(Default)]
 struct Sum {
     entries: Arc<Entries>,
+    /// Those of the rankings in it.
+    totals: Totals,
     /// The runs in it.
     runs: HashMap<PollRun, Entries>,
     /// The entries in it that lie in COUNTs.
@@ -164,7 +175,7 @@ impl Sum {
     }
 
     /// Makes it the sum of these lanes.
-    fn renew(&mut self, lanes: Vec<Lane>) {
+    fn renew(&mut self, options: u8, lanes: Vec<Lane>) {
         let (mut named, mut near) = (HashSet::new(), Vec::new());
         for (lane, set) in lanes.iter().flat_map(|lane| Set::ALL.map(|set| (lane, set))) {
             if lane.new.of(set).is_ok() {
@@ -181,7 +192,11 @@ impl Sum {
         // First the little that has changed, so that all the rest is gone through once.
         let mut change = Entries::sum(new.iter().map(|(_, run)| run).chain([&near]));
         change.subtract(&Entries::sum(gone.iter().chain([&self.near])));
-        self.entries = Arc::new(Entries::sum([&*self.entries, &change]));
+        if self.totals.options() != options {
+            self.totals = Totals::of_entries(options, &self.entries);
+        }
+        let entries = self.entries.plus(&change, |key, before, after| self.totals.follow(key, before, after));
+        self.entries = Arc::new(entries);
         self.near = near;
         self.runs.extend(new);
     }

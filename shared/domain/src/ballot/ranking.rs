@@ -42,6 +42,21 @@ impl Ranking {
         Self::parse(ids, OPTIONS_MAX as u8, RANKS_MAX as u8).ok()
     }
 
+    /// The same from ids of one byte each.
+    pub fn of_bytes(bytes: &[u8]) -> Option<Self> {
+        let mut ids = [0; RANKS_MAX];
+        ids.get_mut(..bytes.len())?.copy_from_slice(bytes);
+        let mut seen = 0u128;
+        let is_new = |id: &u8| {
+            let bit = 1u128.checked_shl(u32::from(*id)).unwrap_or_default();
+            let is_new = usize::from(*id) < OPTIONS_MAX && seen & bit == 0;
+            seen |= bit;
+            is_new
+        };
+        let is_ranking = !bytes.is_empty() && bytes.iter().all(is_new);
+        is_ranking.then_some(Self { ids, length: bytes.len() as u8 })
+    }
+
     /// The ids, best first.
     pub fn as_slice(&self) -> &[u8] {
         self.ids.get(..usize::from(self.length)).unwrap_or_default()
@@ -110,6 +125,13 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn bytes_are_read_as_ids_are(bytes in proptest::collection::vec(0u8..120, 0..13), repeated in any::<bool>()) {
+            let bytes = if repeated { [&bytes[..], &bytes].concat() } else { bytes };
+            let ids: Vec<u64> = bytes.iter().copied().map(u64::from).collect();
+            prop_assert_eq!(Ranking::of_bytes(&bytes), Ranking::of_ids(&ids));
+        }
+
         #[test]
         fn the_ids_come_back_in_their_order(ids in proptest::sample::subsequence((0u64..100).collect::<Vec<_>>(), 1..=10).prop_shuffle()) {
             let ranking = Ranking::parse(&ids, 100, 10).unwrap();

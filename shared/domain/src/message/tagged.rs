@@ -146,8 +146,7 @@ fn read_content(kind: u8, input: &mut Reader<'_>) -> Result<Option<Content>, Dec
         NO_BALLOT => return Ok(None),
         RANKING => {
             let length = input.number(1)? as usize;
-            let ids: Vec<u64> = input.take(length)?.iter().copied().map(u64::from).collect();
-            Ranking::of_ids(&ids).map(Content::Ranking)
+            Ranking::of_bytes(input.take(length)?).map(Content::Ranking)
         }
         CHOICES => read_bits(input)?.map(Content::Choices),
         QUIZ => read_bits(input)?.map(Content::Quiz),

@@ -2,29 +2,45 @@
 
 use serde::Serialize;
 
-use super::{Count, Course, Outcome, Summary, Tie, figures::Figures, rankings::Rankings};
+use super::{
+    Count, Course, Outcome, Summary, Tie,
+    totals::{add, whole},
+};
 
 /// The course of a Borda count: the summary has the points.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Borda {}
 
-/// The points in halves. A ballot that lists k of n options gives each unlisted one the mean of the n − k lowest places,
-/// which is (n − k − 1) / 2 points.
-pub(super) fn half_points<R: AsRef<[u8]>>(rankings: &Rankings<'_, R>) -> Figures {
-    let options = rankings.options();
-    let mut points = Figures::new(options);
-    let mut unlisted_share = 0;
-    for (ranking, ballots) in rankings.iter() {
-        let listed = ranking.iter().filter(|option| **option < options);
-        let share = (u64::from(options) - listed.clone().count() as u64).saturating_sub(1);
-        unlisted_share += share * ballots;
-        for (&option, below) in listed.zip((0..u64::from(options)).rev()) {
-            // At least one place above the unlisted ones, so that this is above 0.
-            points.add(option, (2 * below).saturating_sub(share) * ballots);
+/// Points in halves. A ballot that lists k of n options gives each unlisted one the mean of the n − k lowest places, which is
+/// (n − k − 1) / 2 points.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Points {
+    /// What each option has as an unlisted one, whether it is one or not.
+    unlisted: i64,
+    /// What each has besides.
+    listed: Vec<i64>,
+}
+
+impl Points {
+    pub(super) fn new(options: u8) -> Self {
+        Self { unlisted: 0, listed: vec![0; options.into()] }
+    }
+
+    /// Adds ballots that rank options alike, or takes them away.
+    pub(super) fn add(&mut self, ranking: &[u8], ballots: i64) {
+        let options = self.listed.len();
+        let known = ranking.iter().filter(|option| usize::from(**option) < options);
+        let unlisted = (options - known.clone().count()).saturating_sub(1) as i64;
+        self.unlisted += unlisted * ballots;
+        for (&option, below) in known.zip((0..options as i64).rev()) {
+            add(&mut self.listed, option, (2 * below - unlisted) * ballots);
         }
     }
-    (0..options).for_each(|option| points.add(option, unlisted_share));
-    points
+
+    /// By option id.
+    pub(super) fn half_points(&self) -> Vec<u64> {
+        self.listed.iter().map(|listed| whole(listed + self.unlisted)).collect()
+    }
 }
 
 /// The options with the most points.

@@ -66,9 +66,3 @@ impl Figures {
         self.of(other).cmp(&self.of(one))
     }
 }
-
-impl From<Figures> for Vec<u64> {
-    fn from(figures: Figures) -> Self {
-        figures.0
-    }
-}

@@ -58,14 +58,15 @@ enum Step {
 }
 
 /// Counts until one option has more than half of the continuing ballots.
-pub(super) fn count<R: AsRef<[u8]>>(rankings: &Rankings<'_, R>, lot: &LotView) -> Count {
+pub(super) fn count(rankings: &Rankings<'_>, lot: &LotView) -> Count {
     if rankings.ballots() == 0 {
         return Count { outcome: Outcome::default(), provisional: false, course: Course::Irv(Irv::default()) };
     }
+    let (piles, votes) = Piles::of(rankings, 1);
     let mut runoff = Runoff {
         continuing: Continuing::all(rankings.options()),
-        piles: Piles::of(rankings, 1),
-        votes: rankings.first_choices(),
+        piles,
+        votes,
         exhausted: 0,
         history: History::default(),
         rounds: Vec::new(),

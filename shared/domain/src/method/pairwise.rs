@@ -2,7 +2,43 @@
 
 use serde::{Serialize, Serializer};
 
-use super::rankings::Rankings;
+use super::totals::{add, whole};
+
+/// How often options are listed, and of two that both are, how often one is above the other.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Above {
+    listed: Vec<i64>,
+    /// A row for each option: how often it is above each other.
+    both: Vec<Vec<i64>>,
+}
+
+impl Above {
+    pub(super) fn new(options: u8) -> Self {
+        let zeros = vec![0; options.into()];
+        Self { both: vec![zeros.clone(); options.into()], listed: zeros }
+    }
+
+    /// Adds ballots that rank options alike, or takes them away.
+    pub(super) fn add(&mut self, ranking: &[u8], ballots: i64) {
+        let mut below = ranking;
+        while let [option, rest @ ..] = below {
+            add(&mut self.listed, *option, ballots);
+            if let Some(row) = self.both.get_mut(usize::from(*option)) {
+                rest.iter().for_each(|other| add(row, *other, ballots));
+            }
+            below = rest;
+        }
+    }
+
+    fn listed(&self, option: u8) -> i64 {
+        self.listed.get(usize::from(option)).copied().unwrap_or_default()
+    }
+
+    fn both(&self, option: u8, other: u8) -> i64 {
+        let row = self.both.get(usize::from(option));
+        row.and_then(|row| row.get(usize::from(other))).copied().unwrap_or_default()
+    }
+}
 
 /// For each two options, how many ballots rank the one above the other. A listed option is above all unlisted ones.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,34 +49,16 @@ pub struct Pairwise {
 }
 
 impl Pairwise {
-    /// Counts all pairs.
-    pub(super) fn of<R: AsRef<[u8]>>(rankings: &Rankings<'_, R>) -> Self {
-        let options = rankings.options();
-        let mut above = Self { options, votes: vec![0; usize::from(options) * usize::from(options)] };
-        let mut listed = vec![0u64; usize::from(options)];
-        for (ranking, ballots) in rankings.iter() {
-            for (place, &high) in ranking.iter().enumerate() {
-                if let Some(listed) = listed.get_mut(usize::from(high)) {
-                    *listed += ballots;
-                }
-                for &low in ranking.iter().skip(place + 1) {
-                    above.add(high, low, ballots);
-                }
-            }
-        }
-        above.with_unlisted(&listed)
-    }
-
     /// From how often both are listed and one is above, to how often it is above, listed or not: it is listed, and the
     /// other is not above it.
-    fn with_unlisted(self, listed: &[u64]) -> Self {
-        let mut all = Self { options: self.options, votes: vec![0; self.votes.len()] };
-        for (option, &listed) in (0..self.options).zip(listed) {
-            for other in (0..self.options).filter(|other| *other != option) {
-                all.add(option, other, listed.saturating_sub(self.votes(other, option)));
-            }
-        }
-        all
+    pub(super) fn of(above: &Above) -> Self {
+        let options = above.listed.len() as u8;
+        let beats = |option: u8, other: u8| match option == other {
+            true => 0,
+            false => whole(above.listed(option) - above.both(other, option)),
+        };
+        let votes = (0..options).flat_map(|option| (0..options).map(move |other| beats(option, other))).collect();
+        Self { options, votes }
     }
 
     /// How many ballots rank `option` above `other`.
@@ -59,13 +77,6 @@ impl Pairwise {
     /// How many options there are.
     pub fn options(&self) -> u8 {
         self.options
-    }
-
-    fn add(&mut self, option: u8, other: u8, more: u64) {
-        let place = self.place(option, other);
-        if let Some(votes) = place.and_then(|place| self.votes.get_mut(place)) {
-            *votes += more;
-        }
     }
 
     fn place(&self, option: u8, other: u8) -> Option<usize> {

@@ -1,5 +1,7 @@
 //! Papers in piles: each option holds those that count for it.
 
+use std::ops::Range;
+
 use super::{figures::Figures, rankings::Rankings};
 
 /// Options that are neither elected nor out, in the order of their ids.
@@ -30,27 +32,15 @@ impl Continuing {
     }
 }
 
-/// Equal papers: what they rank below the option that holds them, how many there are, and what each is worth.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Parcel<'a> {
-    below: &'a [u8],
-    pub(super) papers: u64,
-    pub(super) value: u64,
-}
-
-impl<'a> Parcel<'a> {
-    /// The next continuing option, and the parcel as that one holds it.
-    fn next(self, continuing: u128) -> Option<(u8, Self)> {
-        let is_continuing = |option: &u8| continuing.checked_shr(u32::from(*option)).is_some_and(|bits| bits & 1 == 1);
-        let place = self.below.iter().position(is_continuing)?;
-        let option = *self.below.get(place)?;
-        Some((option, Self { below: self.below.get(place + 1..).unwrap_or_default(), ..self }))
-    }
-
-    /// What its papers are worth together.
-    pub(super) fn worth(self) -> u64 {
-        self.papers * self.value
-    }
+/// Papers that say the same as far as they were read: neighbours in the order of rankings. So most moves are those of a few
+/// parcels, however many rankings differ further down.
+#[derive(Clone, Debug)]
+struct Parcel {
+    places: Range<usize>,
+    /// How many ranks of each were read.
+    read: usize,
+    /// What each paper is worth.
+    value: u64,
 }
 
 /// Where the votes of a pile went.
@@ -65,44 +55,63 @@ pub(super) struct Moved {
 /// All papers.
 #[derive(Debug)]
 pub(super) struct Piles<'a> {
-    options: u8,
-    piles: Vec<Vec<Parcel<'a>>>,
+    rankings: &'a Rankings<'a>,
+    piles: Vec<Vec<Parcel>>,
 }
 
 impl<'a> Piles<'a> {
-    /// Every paper with its first choice, at this value each.
-    pub(super) fn of<R: AsRef<[u8]>>(rankings: &Rankings<'a, R>, value: u64) -> Self {
-        let mut piles = Self { options: rankings.options(), piles: vec![Vec::new(); usize::from(rankings.options())] };
-        let all = Continuing::all(rankings.options()).bits();
-        for (ranking, papers) in rankings.iter() {
-            if let Some((first, parcel)) = (Parcel { below: ranking, papers, value }).next(all) {
-                piles.put(first, parcel);
-            }
-        }
-        piles
+    /// Every paper with its first choice, at this value each. Returns what each option has as well.
+    pub(super) fn of(rankings: &'a Rankings<'a>, value: u64) -> (Self, Figures) {
+        let mut piles = Self { rankings, piles: vec![Vec::new(); usize::from(rankings.options())] };
+        let mut moved = Moved::none(rankings.options());
+        let all = Parcel { places: rankings.places(), read: 0, value };
+        piles.deal(&all, Continuing::all(rankings.options()).bits(), &mut moved);
+        (piles, moved.to)
     }
 
     /// Moves an option's papers to the continuing options that follow on them, each at the value that `revalue` gives.
     pub(super) fn transfer(&mut self, option: u8, continuing: &Continuing, revalue: impl Fn(u64) -> u64) -> Moved {
         let pile = self.piles.get_mut(usize::from(option)).map(std::mem::take).unwrap_or_default();
-        let mut moved = Moved { to: Figures::new(self.options), not_transferable: 0 };
-        let bits = continuing.bits();
+        let mut moved = Moved::none(self.rankings.options());
         for parcel in pile {
             let parcel = Parcel { value: revalue(parcel.value), ..parcel };
-            match parcel.next(bits) {
-                Some((next, parcel)) => {
-                    moved.to.add(next, parcel.worth());
-                    self.put(next, parcel);
-                }
-                None => moved.not_transferable += parcel.worth(),
-            }
+            self.deal(&parcel, continuing.bits(), &mut moved);
         }
         moved
     }
 
-    fn put(&mut self, option: u8, parcel: Parcel<'a>) {
+    /// Gives a parcel's papers to the next continuing option on each.
+    fn deal(&mut self, parcel: &Parcel, continuing: u128, moved: &mut Moved) {
+        let mut left = parcel.places.clone();
+        while !left.is_empty() {
+            let (option, places) = self.rankings.first_group(left.clone(), parcel.read);
+            left.start = places.end;
+            let worth = self.rankings.ballots_in(&places) * parcel.value;
+            let part = Parcel { places, read: parcel.read + 1, value: parcel.value };
+            match option {
+                None => moved.not_transferable += worth,
+                Some(option) if has(continuing, option) => {
+                    moved.to.add(option, worth);
+                    self.put(option, part);
+                }
+                Some(_) => self.deal(&part, continuing, moved),
+            }
+        }
+    }
+
+    fn put(&mut self, option: u8, parcel: Parcel) {
         if let Some(pile) = self.piles.get_mut(usize::from(option)) {
             pile.push(parcel);
         }
     }
+}
+
+impl Moved {
+    fn none(options: u8) -> Self {
+        Self { to: Figures::new(options), not_transferable: 0 }
+    }
+}
+
+fn has(options: u128, option: u8) -> bool {
+    options.checked_shr(u32::from(option)).is_some_and(|bits| bits & 1 == 1)
 }

@@ -75,15 +75,16 @@ enum Step {
 }
 
 /// Counts until all seats are filled, or the last ones are tied.
-pub(super) fn count<R: AsRef<[u8]>>(rankings: &Rankings<'_, R>, seats: u8, lot: &LotView) -> Count {
+pub(super) fn count(rankings: &Rankings<'_>, seats: u8, lot: &LotView) -> Count {
     let ballots = rankings.ballots();
     let quota = ballots / (u64::from(seats) + 1) + 1;
+    let (piles, votes) = Piles::of(rankings, VOTE);
     let mut election = Election {
         seats: usize::from(seats),
         quota: quota * VOTE,
         continuing: Continuing::all(rankings.options()),
-        piles: Piles::of(rankings, VOTE),
-        votes: Figures::new(rankings.options()),
+        piles,
+        votes,
         surpluses: Vec::new(),
         excluded: Vec::new(),
         outcome: Outcome::default(),
@@ -91,7 +92,7 @@ pub(super) fn count<R: AsRef<[u8]>>(rankings: &Rankings<'_, R>, seats: u8, lot: 
         stages: Vec::new(),
     };
     if ballots > 0 {
-        election.hold(rankings, lot);
+        election.hold(rankings.options(), lot);
     }
     let by_lot = |stage: &Stage| stage.tie_break.as_ref().and_then(|tie| tie.by_lot) == Some(LotUse::Provisional);
     let provisional = election.stages.iter().any(by_lot);
@@ -114,14 +115,10 @@ struct Election<'a> {
 }
 
 impl Election<'_> {
-    fn hold<R: AsRef<[u8]>>(&mut self, rankings: &Rankings<'_, R>, lot: &LotView) {
-        let first_choices = rankings.first_choices();
-        for &option in self.continuing.ids() {
-            self.votes.set(option, first_choices.of(option) * VOTE);
-        }
+    fn hold(&mut self, options: u8, lot: &LotView) {
         self.end_stage(Stage::of(StageKind::FirstChoices, None));
         // Each stage excludes an option, or transfers the surplus of one.
-        for _ in 0..2 * u16::from(rankings.options()) {
+        for _ in 0..2 * u16::from(options) {
             if self.open_seats() == 0 {
                 return;
             }

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     entries::{BallotKey, Entries, PerSet},
-    method::{self, Lot, Method, Rankings, Summary},
+    method::{self, Lot, Method, Rankings, Summary, Totals},
     poll::{Kind, Rules},
     runs::Dropped,
     tally::{Count, Counters},
@@ -95,6 +95,8 @@ pub struct Lanes<'a> {
     pub counts: &'a [Count],
     /// The sum of their entries, or why there are none.
     pub entries: PerSet<Result<&'a Entries, Dropped>>,
+    /// The totals of the rankings among them.
+    pub totals: &'a Totals,
 }
 
 /// What else assembling depends on.
@@ -114,7 +116,7 @@ pub fn assemble<G: Fn(&str) -> String>(rules: &Rules, lanes: &Lanes<'_>, given: 
     let spec = &rules.settings.spec;
     let mut assembled = of_counters(rules, lanes.counts);
     match lanes.entries.ballots {
-        Ok(entries) if spec.kind == Kind::Ranked => add_rankings(&mut assembled, rules, entries),
+        Ok(entries) if spec.kind == Kind::Ranked => add_rankings(&mut assembled, rules, entries, lanes.totals),
         Ok(entries) => add_ballots(&mut assembled, rules, lanes, entries, given),
         Err(dropped) => assembled.unavailable = reason(spec.kind, dropped),
     }
@@ -155,12 +157,11 @@ fn reason(kind: Kind, dropped: Dropped) -> Option<&'static str> {
 
 /// The totals are sums of the rankings, not counters: so they fit the rounds beside them. A ranking whose count is below
 /// zero, as votes came out of order, is left out.
-fn add_rankings(assembled: &mut Assembled, rules: &Rules, entries: &Entries) {
-    let rankings = |(ids, count): (_, i64)| Some((ids, u64::try_from(count).ok().filter(|count| *count > 0)?));
-    let rankings: Vec<(&[u8], u64)> = entries.rankings().filter_map(rankings).collect();
-    let rankings = Rankings::new(rules.options, &rankings);
+fn add_rankings(assembled: &mut Assembled, rules: &Rules, entries: &Entries, totals: &Totals) {
+    let rankings = entries.rankings().map(|(ids, count)| (ids, u64::try_from(count).unwrap_or_default()));
+    let rankings = Rankings::of(rules.options, rankings);
     let seats = rules.settings.spec.seats;
-    let summary = Summary::of(&rankings, &Lot::Provisional);
+    let summary = totals.summary(&Lot::Provisional);
     let count = |method: Method| {
         let count = method::count(&rankings, &summary, seats, method).ok()?;
         Some((method.name(), count))
@@ -233,7 +234,8 @@ mod tests {
 
     fn assembled(rules: &Rules, entries: PerSet<Result<&Entries, Dropped>>) -> Assembled {
         let given = Given { now: at(9), before: &[], hidden: &Hidden::default(), group: str::to_lowercase };
-        assemble(rules, &Lanes { counts: &[count()], entries }, &given)
+        let totals = entries.ballots.map_or_else(|_| Totals::default(), |it| Totals::of_entries(rules.options, it));
+        assemble(rules, &Lanes { counts: &[count()], entries, totals: &totals }, &given)
     }
 
     fn of_rankings(ballots: Result<&Entries, Dropped>) -> Assembled {
@@ -303,7 +305,11 @@ mod tests {
         let rules = poll_of(json!({"kind": "text"}));
         let hidden = Hidden { revision: 3, answers: BTreeSet::from(["Bad".to_owned()]) };
         let given = Given { now: at(9), before: &[], hidden: &hidden, group: str::to_lowercase };
-        let assembled = assemble(&rules, &Lanes { counts: &[count()], entries: both(&entries) }, &given);
+        let assembled = assemble(
+            &rules,
+            &Lanes { counts: &[count()], entries: both(&entries), totals: &Totals::default() },
+            &given,
+        );
         let answers = assembled.further.answers.unwrap();
         assert_eq!((assembled.ballots, answers.top.len(), answers.hidden, answers.distinct), (7, 2, 4, 3));
         assert_eq!(assembled.further.hidden_revision, 3);
@@ -334,7 +340,8 @@ mod tests {
             entries.add_ballot(&Ballot::new(content, places, None), ballots);
             let entries = entries.build();
             let given = Given { now: at(now), before, hidden: &Hidden::default(), group: str::to_lowercase };
-            assemble(&rules, &Lanes { counts: &[count()], entries: both(&entries) }, &given).further
+            assemble(&rules, &Lanes { counts: &[count()], entries: both(&entries), totals: &Totals::default() }, &given)
+                .further
         };
         let first = assembled(10, 1, &[]);
         let later = assembled(15, 5, &first.blurred);

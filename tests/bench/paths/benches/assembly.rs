@@ -105,12 +105,12 @@ fn measure((name, is_shared): &(&str, bool)) -> [String; 7] {
     let assemble = || {
         let counts = sums.store().counts.borrow().clone();
         let began = cpu_time();
-        let summed = runtime.block_on(sums.sum(id, counts)).unwrap();
+        let summed = runtime.block_on(sums.sum(id, OPTIONS, counts)).unwrap();
         let sum = cpu_time() - began;
         let hidden = Hidden::default();
         let given = Given { now: Timestamp::EPOCH, before: &[], hidden: &hidden, group: str::to_owned };
         document(rules, &summed, &given).unwrap();
-        (cpu_time() - began, sum, summed.1.ballots.unwrap().iter().count())
+        (cpu_time() - began, sum, summed.entries.ballots.unwrap().iter().count())
     };
     let (cold, cold_sum, rankings) = assemble();
     let seconds: Vec<(Duration, Duration)> = (0..SECONDS)

@@ -18,9 +18,10 @@ use aws_smithy_types::body::SdkBody;
 use aws_types::SdkConfig;
 use base64::{Engine, prelude::BASE64_STANDARD};
 use landslide_aws::{clock, sdk::sdk_config_over};
-use landslide_counting::assembly::document;
+use landslide_counting::assembly::{Summed, document};
 use landslide_domain::{
     entries::{EntriesBuilder, PerSet},
+    method::Totals,
     results::assembled::{Given, Hidden},
     tally::Count,
 };
@@ -165,9 +166,11 @@ fn assembled() -> [Value; 2] {
     let mut random = fastrand::Rng::with_seed(7);
     (0..RANKED_VOTES).for_each(|_| entries.add_ballot(&ranking(&mut random), 1));
     let counts = vec![Count { version: 42, ..Count::default() }; LANES.into()];
+    let entries = entries.build();
+    let totals = Totals::of_entries(RANKABLE, &entries.ballots);
     let document = document(
         &poll("ranked", RANKABLE).rules,
-        &(counts, entries.build().map(|_, of_set| Ok(Arc::new(of_set)))),
+        &Summed { counts, totals, entries: entries.map(|_, of_set| Ok(Arc::new(of_set))) },
         &nothing_before(),
     )
     .unwrap();

@@ -67,6 +67,9 @@ impl Lanes {
     }
 }
 
+/// Of the poll.
+const OPTIONS: u8 = 5;
+
 fn poll() -> PollId {
     PollId::parse("p").unwrap()
 }
@@ -90,8 +93,11 @@ fn of_bytes(bytes: usize) -> Entries {
 #[tokio::main(flavor = "current_thread")]
 async fn sum(sums: &Sums<Lanes>) -> Result<Entries, Dropped> {
     let counts = sums.store.counts.borrow().clone();
-    let (_, entries) = sums.sum(&poll(), counts).await.unwrap();
-    entries.ballots.map(Arc::unwrap_or_clone)
+    let summed = sums.sum(&poll(), OPTIONS, counts).await.unwrap();
+    let entries = summed.entries.ballots.map(Arc::unwrap_or_clone);
+    let expected = entries.as_ref().map(|entries| Totals::of_entries(OPTIONS, entries));
+    assert!(expected.is_err() || expected == Ok(summed.totals));
+    entries
 }
 
 /// How many runs a sum reads.
