@@ -8,6 +8,7 @@ mod keys;
 use std::{
     borrow::Cow,
     cmp::{Ordering, Reverse},
+    ops::Range,
 };
 
 pub use self::{
@@ -125,6 +126,16 @@ impl Entries {
     pub fn iter(&self) -> impl Iterator<Item = (&[u8], i64)> {
         let mut rest = &self.0[..];
         std::iter::from_fn(move || read_entry(&mut rest))
+    }
+
+    /// The same from the entry at one place among the bytes to the one at another, each with where it ends.
+    pub(super) fn iter_in(&self, bytes: Range<usize>) -> impl Iterator<Item = (usize, &[u8], i64)> {
+        let end = bytes.end;
+        let mut rest = self.0.get(bytes).unwrap_or_default();
+        std::iter::from_fn(move || {
+            let (key, count) = read_entry(&mut rest)?;
+            Some((end - rest.len(), key, count))
+        })
     }
 
     /// The rankings with their counts.
@@ -330,6 +341,16 @@ mod tests {
             let mut sum = EntriesBuilder::default();
             all.iter().flat_map(Entries::iter).for_each(|(key, count)| sum.add(key, count));
             prop_assert_eq!(Entries::sum(&all), sum.build());
+        }
+
+        #[test]
+        fn who_adds_is_told_what_it_changes(one in some_entries(), other in some_entries()) {
+            let count = |of: &Entries, wanted: &[u8]| of.iter().find(|(key, _)| *key == wanted).map_or(0, |(_, count)| count);
+            let mut told = Vec::new();
+            let sum = one.plus(&other, |key, before, after| told.push((key.to_vec(), before, after)));
+            let expected = other.iter().map(|(key, _)| (key.to_vec(), count(&one, key), count(&sum, key)));
+            prop_assert_eq!(told, expected.collect::<Vec<_>>());
+            prop_assert_eq!(sum, Entries::sum([&one, &other]));
         }
 
         #[test]

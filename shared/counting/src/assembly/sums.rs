@@ -62,7 +62,7 @@ impl<S: LaneReader> Sums<S> {
         &self.store
     }
 
-    /// Sums up a poll with so many options, of which these COUNTs were read, in lane order. Those that it returns may be newer.
+    /// Sums up a poll with this many options from these COUNTs, in lane order. Those that it returns may be newer.
     pub async fn sum(&self, poll: &PollId, options: u8, counts: Vec<Count>) -> Result<Summed, ReadError> {
         let counts = without_too_many_ballots(counts);
         // Taken away, so that nobody else changes it meanwhile.

@@ -21,7 +21,7 @@
 //! rated.
 
 use super::{EntriesBuilder, PerSet};
-use crate::ballot::{Ballot, Choices, Content, FullBallot, RANKS_MAX};
+use crate::ballot::{Ballot, Choices, Content, FullBallot};
 
 const RANKING: u8 = b'r';
 const QUIZ: u8 = b'q';
@@ -32,6 +32,8 @@ const SEGMENT: u8 = b's';
 const SLOT: u8 = b'c';
 /// Bytes for the bits of 100 options.
 const QUIZ_BYTES: usize = 13;
+/// The most bytes in a ranking's key. A ranking of another program names any option id once at most.
+const RANKING_BYTES_MAX: usize = 1 + 256;
 /// The most bytes in a cell's key.
 const CELL_BYTES_MAX: usize = 5;
 
@@ -119,6 +121,17 @@ impl CellKey {
     }
 }
 
+impl EntriesBuilder {
+    /// Adds a ranking `times` times.
+    pub fn add_ranking(&mut self, ids: &[u8], times: i64) {
+        let mut key = [RANKING; RANKING_BYTES_MAX];
+        for (byte, id) in key.iter_mut().skip(1).zip(ids) {
+            *byte = *id;
+        }
+        self.add(key.get(..=ids.len()).unwrap_or_default(), times);
+    }
+}
+
 impl PerSet<EntriesBuilder> {
     /// Adds a ballot's entries `times` times.
     pub fn add_ballot(&mut self, ballot: &Ballot, times: i64) {
@@ -130,14 +143,7 @@ impl PerSet<EntriesBuilder> {
 
 fn add_content(ballots: &mut EntriesBuilder, content: &Content, times: i64) {
     match content {
-        Content::Ranking(ranking) => {
-            let mut key = [RANKING; 1 + RANKS_MAX];
-            let ids = ranking.as_slice();
-            for (byte, id) in key.iter_mut().skip(1).zip(ids) {
-                *byte = *id;
-            }
-            ballots.add(key.get(..=ids.len()).unwrap_or_default(), times);
-        }
+        Content::Ranking(ranking) => ballots.add_ranking(ranking.as_slice(), times),
         Content::Quiz(choices) => {
             let bits = choices.bits().to_be_bytes();
             let bits = bits.iter().skip(bits.len() - QUIZ_BYTES).copied();

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::{
     Count, Course, Outcome, Summary, Tie,
-    totals::{add, whole},
+    figures::{add, whole},
 };
 
 /// The course of a Borda count: the summary has the points.

@@ -66,3 +66,15 @@ impl Figures {
         self.of(other).cmp(&self.of(one))
     }
 }
+
+/// Adds to an option's figure among those that may go down, if there is one.
+pub(super) fn add(figures: &mut [i64], option: u8, more: i64) {
+    if let Some(figure) = figures.get_mut(usize::from(option)) {
+        *figure += more;
+    }
+}
+
+/// A figure that went down no further than it had gone up.
+pub(super) fn whole(number: i64) -> u64 {
+    u64::try_from(number).unwrap_or_default()
+}

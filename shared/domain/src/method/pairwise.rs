@@ -2,7 +2,7 @@
 
 use serde::{Serialize, Serializer};
 
-use super::totals::{add, whole};
+use super::figures::{add, whole};
 
 /// How often options are listed, and of two that both are, how often one is above the other.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -1,8 +1,9 @@
 //! Papers in piles: each option holds those that count for it.
 
-use std::ops::Range;
-
-use super::{figures::Figures, rankings::Rankings};
+use super::{
+    figures::Figures,
+    rankings::{Group, Rankings, Stretch},
+};
 
 /// Options that are neither elected nor out, in the order of their ids.
 #[derive(Clone, Debug)]
@@ -32,13 +33,10 @@ impl Continuing {
     }
 }
 
-/// Papers that say the same as far as they were read: neighbours in the order of rankings. So most moves are those of a few
-/// parcels, however many rankings differ further down.
-#[derive(Clone, Debug)]
+/// Papers that say the same as far as they were read.
+#[derive(Clone, Copy, Debug)]
 struct Parcel {
-    places: Range<usize>,
-    /// How many ranks of each were read.
-    read: usize,
+    rankings: Stretch,
     /// What each paper is worth.
     value: u64,
 }
@@ -64,8 +62,7 @@ impl<'a> Piles<'a> {
     pub(super) fn of(rankings: &'a Rankings<'a>, value: u64) -> (Self, Figures) {
         let mut piles = Self { rankings, piles: vec![Vec::new(); usize::from(rankings.options())] };
         let mut moved = Moved::none(rankings.options());
-        let all = Parcel { places: rankings.places(), read: 0, value };
-        piles.deal(&all, Continuing::all(rankings.options()).bits(), &mut moved);
+        rankings.first().iter().for_each(|group| piles.put(*group, value, &mut moved));
         (piles, moved.to)
     }
 
@@ -73,35 +70,25 @@ impl<'a> Piles<'a> {
     pub(super) fn transfer(&mut self, option: u8, continuing: &Continuing, revalue: impl Fn(u64) -> u64) -> Moved {
         let pile = self.piles.get_mut(usize::from(option)).map(std::mem::take).unwrap_or_default();
         let mut moved = Moved::none(self.rankings.options());
+        let (rankings, bits) = (self.rankings, continuing.bits());
+        let counts = |option: u8| bits.checked_shr(u32::from(option)).is_some_and(|continuing| continuing & 1 == 1);
         for parcel in pile {
-            let parcel = Parcel { value: revalue(parcel.value), ..parcel };
-            self.deal(&parcel, continuing.bits(), &mut moved);
+            let value = revalue(parcel.value);
+            rankings.deal(parcel.rankings, counts, |group| self.put(group, value, &mut moved));
         }
         moved
     }
 
-    /// Gives a parcel's papers to the next continuing option on each.
-    fn deal(&mut self, parcel: &Parcel, continuing: u128, moved: &mut Moved) {
-        let mut left = parcel.places.clone();
-        while !left.is_empty() {
-            let (option, places) = self.rankings.first_group(left.clone(), parcel.read);
-            left.start = places.end;
-            let worth = self.rankings.ballots_in(&places) * parcel.value;
-            let part = Parcel { places, read: parcel.read + 1, value: parcel.value };
-            match option {
-                None => moved.not_transferable += worth,
-                Some(option) if has(continuing, option) => {
-                    moved.to.add(option, worth);
-                    self.put(option, part);
-                }
-                Some(_) => self.deal(&part, continuing, moved),
-            }
-        }
-    }
-
-    fn put(&mut self, option: u8, parcel: Parcel) {
+    /// Puts papers on the pile of the option that is next on them.
+    fn put(&mut self, group: Group, value: u64, moved: &mut Moved) {
+        let worth = group.ballots * value;
+        let Some(option) = group.option else {
+            moved.not_transferable += worth;
+            return;
+        };
+        moved.to.add(option, worth);
         if let Some(pile) = self.piles.get_mut(usize::from(option)) {
-            pile.push(parcel);
+            pile.push(Parcel { rankings: group.stretch, value });
         }
     }
 }
@@ -110,8 +97,4 @@ impl Moved {
     fn none(options: u8) -> Self {
         Self { to: Figures::new(options), not_transferable: 0 }
     }
-}
-
-fn has(options: u128, option: u8) -> bool {
-    options.checked_shr(u32::from(option)).is_some_and(|bits| bits & 1 == 1)
 }

@@ -1,37 +1,66 @@
 //! The multiset of rankings that a method counts.
 
-use std::ops::Range;
+use std::borrow::Cow;
 
-use crate::ballot::OPTIONS_MAX;
+use crate::{
+    ballot::OPTIONS_MAX,
+    entries::{BallotKey, Entries, EntriesBuilder},
+};
 
-/// Rankings with the number of ballots of each, over a poll's options. They are in the order of their ids, so that those
+/// Rankings with the number of ballots of each, over a poll's options. They are kept in the order of their ids, so that those
 /// which begin alike are neighbours.
 #[derive(Debug)]
 pub struct Rankings<'a> {
     options: u8,
-    /// Each with the number of ballots before it.
-    sorted: Vec<(&'a [u8], u64)>,
-    ballots: u64,
+    entries: Cow<'a, Entries>,
+    /// Those that name an option, by the first one that they name.
+    first: Vec<Group>,
+}
+
+/// Neighbours among the entries. They agree in all ranks that were read.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Stretch {
+    /// Where it begins and ends, in bytes.
+    from: usize,
+    to: usize,
+    /// How many ranks of each ranking were read.
+    read: usize,
+}
+
+/// Rankings that name one option next.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Group {
+    /// The option. If `None`, no more options follow that count.
+    pub(super) option: Option<u8>,
+    /// The rankings, read up to and including that option.
+    pub(super) stretch: Stretch,
+    /// How many ballots have them.
+    pub(super) ballots: u64,
 }
 
 impl<'a> Rankings<'a> {
     /// Rankings of a poll with `options` options, at most `OPTIONS_MAX`. Each holds option ids, best first, none twice. An id that the poll
     /// does not have is passed over. A ranking without any is no ballot.
-    pub fn new<R: AsRef<[u8]>>(options: u8, counted: &'a [(R, u64)]) -> Self {
-        Self::of(options, counted.iter().map(|(ranking, ballots)| (ranking.as_ref(), *ballots)))
+    pub fn new<R: AsRef<[u8]>>(options: u8, counted: &[(R, u64)]) -> Self {
+        let mut entries = EntriesBuilder::default();
+        for (ranking, ballots) in counted {
+            entries.add_ranking(ranking.as_ref(), i64::try_from(*ballots).unwrap_or(i64::MAX));
+        }
+        Self::among(options, Cow::Owned(entries.build()))
     }
 
-    /// The same, one by one; the quickest in the order of their ids.
-    pub fn of(options: u8, counted: impl IntoIterator<Item = (&'a [u8], u64)>) -> Self {
-        let options = options.min(OPTIONS_MAX as u8);
-        let counts = |(ranking, ballots): &(&[u8], u64)| *ballots > 0 && ranking.iter().any(|option| *option < options);
-        let mut sorted: Vec<(&[u8], u64)> = counted.into_iter().filter(counts).collect();
-        sorted.sort_unstable_by_key(|(ranking, _)| *ranking);
-        let mut before = 0;
-        for (_, ballots) in &mut sorted {
-            before += std::mem::replace(ballots, before);
-        }
-        Self { options, sorted, ballots: before }
+    /// The rankings among a poll's entries. One whose count is below zero, as votes came out of order, counts nowhere.
+    pub fn of_entries(options: u8, entries: &'a Entries) -> Self {
+        Self::among(options, Cow::Borrowed(entries))
+    }
+
+    fn among(options: u8, entries: Cow<'a, Entries>) -> Self {
+        let all = Stretch { from: 0, to: entries.as_bytes().len(), read: 0 };
+        let mut rankings = Self { options: options.min(OPTIONS_MAX as u8), entries, first: Vec::new() };
+        let mut first = Vec::new();
+        rankings.deal(all, |option| option < rankings.options, |group| first.extend(group.option.map(|_| group)));
+        rankings.first = first;
+        rankings
     }
 
     /// How many options there are.
@@ -39,44 +68,52 @@ impl<'a> Rankings<'a> {
         self.options
     }
 
-    /// The rankings that name an option, each with its number of ballots.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (&'a [u8], u64)> {
-        let ends = self.sorted.iter().skip(1).map(|(_, before)| *before).chain([self.ballots]);
-        self.sorted.iter().zip(ends).map(|((ranking, before), end)| (*ranking, end - before))
-    }
-
     /// How many ballots have a ranking.
     pub fn ballots(&self) -> u64 {
-        self.ballots
+        self.first.iter().map(|group| group.ballots).sum()
     }
 
-    /// The places of all rankings.
-    pub(super) fn places(&self) -> Range<usize> {
-        0..self.sorted.len()
+    /// The rankings, each with its number of ballots.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&[u8], i64)> {
+        self.entries.rankings().filter(|(_, ballots)| *ballots > 0)
     }
 
-    /// How many ballots have the rankings in these places.
-    pub(super) fn ballots_in(&self, places: &Range<usize>) -> u64 {
-        let before = |place: usize| self.sorted.get(place).map_or(self.ballots, |(_, before)| *before);
-        before(places.end) - before(places.start)
+    /// Those that name an option, in groups by the first one that they name.
+    pub(super) fn first(&self) -> &[Group] {
+        &self.first
     }
 
-    /// Of places whose rankings agree in all ranks before `rank`: the first ones that agree in this one too, and the option in
-    /// it. `None` if they end before.
-    pub(super) fn first_group(&self, places: Range<usize>, rank: usize) -> (Option<u8>, Range<usize>) {
-        let option = |place: usize| self.sorted.get(place).and_then(|(ranking, _)| ranking.get(rank)).copied();
-        let first = option(places.start);
-        let (mut known, mut step) = (places.start, 1);
-        // Most groups are small, and some are of millions.
-        while known + step < places.end && option(known + step) == first {
-            known += step;
-            step *= 2;
+    /// Reads rankings on, each to the next option that counts, and gives them away in groups. So however much they differ
+    /// further down, a few groups hold most of them.
+    pub(super) fn deal(&self, stretch: Stretch, counts: impl Fn(u8) -> bool, mut give: impl FnMut(Group)) {
+        // The ids that the last group's rankings agree in, from where they were read on.
+        let mut last: Option<(&[u8], Group)> = None;
+        let mut from = stretch.from;
+        for (to, key, ballots) in self.entries.iter_in(stretch.from..stretch.to) {
+            let start = std::mem::replace(&mut from, to);
+            let (Some(BallotKey::Ranking(ids)), Ok(ballots @ 1..)) = (BallotKey::read(key), u64::try_from(ballots))
+            else {
+                continue;
+            };
+            let below = ids.get(stretch.read..).unwrap_or_default();
+            if let Some((alike, group)) = &mut last
+                && below.starts_with(alike)
+            {
+                group.stretch.to = to;
+                group.ballots += ballots;
+                continue;
+            }
+            last.take().into_iter().for_each(|(_, group)| give(group));
+            let next = below.iter().position(|id| counts(*id));
+            let alike = next.and_then(|place| below.get(..=place));
+            let read = stretch.read + alike.unwrap_or(below).len();
+            let option = alike.and_then(|ids| ids.last()).copied();
+            let group = Group { option, stretch: Stretch { from: start, to, read }, ballots };
+            match alike {
+                Some(alike) => last = Some((alike, group)),
+                None => give(group),
+            }
         }
-        let mut end = (known + step).min(places.end);
-        while end - known > 1 {
-            let middle = known.midpoint(end);
-            if option(middle) == first { known = middle } else { end = middle }
-        }
-        (first, places.start..end)
+        last.into_iter().for_each(|(_, group)| give(group));
     }
 }

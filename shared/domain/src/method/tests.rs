@@ -367,6 +367,16 @@ fn any_profile() -> impl Strategy<Value = (u8, Profile)> {
     })
 }
 
+/// Of 5 options.
+fn any_ranking() -> impl Strategy<Value = Vec<u8>> {
+    proptest::sample::subsequence(vec![0, 1, 2, 3, 4], 1..=5).prop_shuffle()
+}
+
+/// Rankings of which many begin alike.
+fn many_alike() -> impl Strategy<Value = Profile> {
+    proptest::collection::vec((any_ranking(), 1u64..9), 0..300)
+}
+
 fn any_lot() -> impl Strategy<Value = Lot> {
     prop_oneof![Just(Lot::Provisional), any::<[u8; 32]>().prop_map(Lot::Seed)]
 }
@@ -395,6 +405,50 @@ proptest! {
             }
             prop_assert!(!two[0].eliminated.is_empty());
         }
+    }
+
+    #[test]
+    fn a_rounds_votes_are_those_of_the_highest_options_that_are_left(profile in many_alike()) {
+        for round in irv(&count_by(Method::Irv, 5, 1, &profile, &Lot::Provisional)) {
+            let is_left = |option: &&u8| round.votes[usize::from(**option)].is_some();
+            let mut votes = round.votes.iter().map(|votes| votes.map(|_| 0)).collect::<Vec<_>>();
+            for (ranking, ballots) in &profile {
+                if let Some(votes) = ranking.iter().find(is_left).and_then(|option| votes[usize::from(*option)].as_mut()) {
+                    *votes += ballots;
+                }
+            }
+            prop_assert_eq!(&round.votes, &votes);
+        }
+    }
+
+    #[test]
+    fn an_id_that_the_poll_does_not_have_is_passed_over(
+        (options, profile) in any_profile(), lot in any_lot(), method in any_method(), place in 0usize..7, unknown in 7u8..
+    ) {
+        let seats = seats_of(method, options);
+        let with_unknown = |(ranking, ballots): &(Vec<u8>, u64)| {
+            let mut ranking = ranking.clone();
+            ranking.insert(place.min(ranking.len()), unknown);
+            (ranking, *ballots)
+        };
+        let others: Profile = profile.iter().map(with_unknown).collect();
+        let whole = tally(&Rankings::new(options, &profile), seats, method, &lot);
+        prop_assert_eq!(tally(&Rankings::new(options, &others), seats, method, &lot), whole);
+    }
+
+    #[test]
+    fn totals_that_follow_entries_are_those_of_what_is_left_above_zero(
+        steps in proptest::collection::vec((any_ranking(), -2i64..4), 0..30)
+    ) {
+        let (mut counts, mut totals) = (std::collections::BTreeMap::<Vec<u8>, i64>::new(), Totals::new(5));
+        totals.follow(b"qno ranking", 0, 7);
+        for (ranking, more) in steps {
+            let count = counts.entry(ranking.clone()).or_default();
+            totals.follow(&[b"r", &ranking[..]].concat(), *count, *count + more);
+            *count += more;
+        }
+        let left: Profile = counts.into_iter().map(|(ranking, count)| (ranking, count.max(0) as u64)).collect();
+        prop_assert_eq!(totals, Totals::of(&Rankings::new(5, &left)));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 
 use super::{
     Summary, borda,
+    figures::{add, whole},
     lot::Lot,
     pairwise::{self, Pairwise},
     rankings::Rankings,
@@ -39,7 +40,7 @@ impl Totals {
     pub fn of(rankings: &Rankings<'_>) -> Self {
         let mut totals = Self::new(rankings.options());
         for (ranking, ballots) in rankings.iter() {
-            totals.add(ranking, i64::try_from(ballots).unwrap_or(i64::MAX));
+            totals.add(ranking, ballots);
         }
         totals
     }
@@ -85,15 +86,4 @@ impl Totals {
             first_choices,
         }
     }
-}
-
-/// Adds to an option's figure, if there is one.
-pub(super) fn add(figures: &mut [i64], option: u8, more: i64) {
-    if let Some(figure) = figures.get_mut(usize::from(option)) {
-        *figure += more;
-    }
-}
-
-pub(super) fn whole(number: i64) -> u64 {
-    u64::try_from(number).unwrap_or_default()
 }

@@ -158,8 +158,7 @@ fn reason(kind: Kind, dropped: Dropped) -> Option<&'static str> {
 /// The totals are sums of the rankings, not counters: so they fit the rounds beside them. A ranking whose count is below
 /// zero, as votes came out of order, is left out.
 fn add_rankings(assembled: &mut Assembled, rules: &Rules, entries: &Entries, totals: &Totals) {
-    let rankings = entries.rankings().map(|(ids, count)| (ids, u64::try_from(count).unwrap_or_default()));
-    let rankings = Rankings::of(rules.options, rankings);
+    let rankings = Rankings::of_entries(rules.options, entries);
     let seats = rules.settings.spec.seats;
     let summary = totals.summary(&Lot::Provisional);
     let count = |method: Method| {
