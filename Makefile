@@ -70,7 +70,7 @@ SAM_ENV = HOME=$(CURDIR)/infra/local/.state/home SAM_CLI_TELEMETRY=0 AWS_DEFAULT
 HOST_ARCH := $(if $(filter aarch64 arm64,$(shell uname -m)),arm64,x86_64)
 
 .DEFAULT_GOAL := help
-.PHONY: help up down url token demo load noisy audit replay tenant audit-log redrive test test-unit test-upgrade test-budgets test-methods test-it test-api chaos sim sim-mutants mutants viral costs bench \
+.PHONY: help up down url token demo load noisy audit replay tenant audit-log redrive test test-unit test-upgrade test-budgets test-methods test-it test-api chaos sim sim-mutants mutants viral costs bench assembling \
 	check check-rust check-python check-template check-api tidy api figures \
 	package size preflight deploy rollback logs clean
 
@@ -178,6 +178,9 @@ bench: ## the functions as they ship, each as a process, by a floor in the same 
 	cargo build --quiet --release --package landslide-floor
 	cargo bench --quiet --package landslide-paths
 	cargo run --quiet $(CARGO_FLAGS) --bin landslide-bench -- --zips target/package/$(HOST_ARCH) $(ARGS)
+
+assembling: ## CPU time of assembling the largest ranked poll, cold and after a second's votes
+	cargo bench --quiet $(CARGO_FLAGS) $(SIM_FLAGS) --package landslide-paths --bench assembly
 
 figures: ## run what computes or measures and write what it prints into docs/figures.md (FIGURES='costs viral sim bench size …')
 	@$(LOCAL) figures $(FIGURES)

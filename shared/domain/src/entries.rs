@@ -207,6 +207,8 @@ fn take_below<'a>(rest: &mut &'a [u8], key: &[u8]) -> (&'a [u8], i64) {
     }
 }
 
+// Called for each of millions of entries; across units of code it would not be inlined.
+#[inline]
 fn read_entry<'a>(bytes: &mut &'a [u8]) -> Option<(&'a [u8], i64)> {
     let length = usize::try_from(read_number(bytes)?).ok()?;
     let (key, rest) = bytes.split_at_checked(length)?;

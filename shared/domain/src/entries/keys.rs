@@ -74,6 +74,7 @@ pub enum CellKey {
 
 impl<'a> BallotKey<'a> {
     /// Parses a key. `None` if no ballot has it.
+    #[inline]
     pub fn read(key: &'a [u8]) -> Option<Self> {
         match key {
             [RANKING, ids @ ..] => Some(Self::Ranking(ids)),

@@ -30,7 +30,7 @@ impl Points {
     pub(super) fn add(&mut self, ranking: &[u8], ballots: i64) {
         let options = self.listed.len();
         let known = ranking.iter().filter(|option| usize::from(**option) < options);
-        let unlisted = (options - known.clone().count()).saturating_sub(1) as i64;
+        let unlisted = options.saturating_sub(known.clone().count() + 1) as i64;
         self.unlisted += unlisted * ballots;
         for (&option, below) in known.zip((0..options as i64).rev()) {
             add(&mut self.listed, option, (2 * below - unlisted) * ballots);

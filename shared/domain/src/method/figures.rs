@@ -68,6 +68,7 @@ impl Figures {
 }
 
 /// Adds to an option's figure among those that may go down, if there is one.
+#[inline]
 pub(super) fn add(figures: &mut [i64], option: u8, more: i64) {
     if let Some(figure) = figures.get_mut(usize::from(option)) {
         *figure += more;

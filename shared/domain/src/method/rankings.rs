@@ -97,7 +97,7 @@ impl<'a> Rankings<'a> {
             };
             let below = ids.get(stretch.read..).unwrap_or_default();
             if let Some((alike, group)) = &mut last
-                && below.starts_with(alike)
+                && begins_with(below, alike)
             {
                 group.stretch.to = to;
                 group.ballots += ballots;
@@ -116,4 +116,9 @@ impl<'a> Rankings<'a> {
         }
         last.into_iter().for_each(|(_, group)| give(group));
     }
+}
+
+/// Quicker for one or two ids than `starts_with`, which calls `memcmp`.
+fn begins_with(ids: &[u8], alike: &[u8]) -> bool {
+    ids.len() >= alike.len() && ids.iter().zip(alike).all(|(id, other)| id == other)
 }
