@@ -181,9 +181,9 @@ fn results_document() -> Work {
 
 /// All methods over as many rankings as Minneapolis had in 2013.
 fn ranked_rounds() -> Work {
-    let rankings = votes::rankings();
+    let entries = votes::rankings();
     Box::new(move || {
-        let rankings = Rankings::new(votes::RANKED_OPTIONS, &rankings);
+        let rankings = Rankings::of_entries(votes::RANKED_OPTIONS, &entries);
         let summary = Summary::of(&rankings, &Lot::Seed([7; 32]));
         for method in Method::ALL {
             let counted = count(&rankings, &summary, 1, method).unwrap();

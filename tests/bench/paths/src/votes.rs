@@ -8,6 +8,7 @@ pub use landslide_ballots::ballot as ranking;
 use landslide_domain::{
     ballot::{Ballot, Content, Ranking},
     change::{Change, VoteId},
+    entries::{Entries, EntriesBuilder},
     ids::{PollId, VoterKey},
     lane::{LaneKey, Partitions},
     message::Message,
@@ -186,7 +187,7 @@ pub fn count(votes: i64) -> Count {
 }
 
 /// Rankings with their ballots, distributed as in real elections: few options and few rankings have most of them.
-pub fn rankings() -> Vec<(Ranking, u64)> {
+pub fn rankings() -> Entries {
     let mut rng = Rng::with_seed(2013);
     let mut skewed = |places: usize, power: i32| ((rng.f64().powi(power) * places as f64) as usize).min(places - 1);
     let mut distinct = HashSet::new();
@@ -201,11 +202,13 @@ pub fn rankings() -> Vec<(Ranking, u64)> {
         }
         let ranking = Ranking::of_ids(&ids).unwrap();
         if distinct.insert(ranking) {
-            rankings.push((ranking, 1));
+            rankings.push(ranking);
         }
     }
+    let mut entries = EntriesBuilder::default();
+    rankings.iter().for_each(|ranking| entries.add_ranking(ranking.as_slice(), 1));
     for _ in RANKINGS as u64..RANKED_BALLOTS {
-        rankings[skewed(RANKINGS, 4)].1 += 1;
+        entries.add_ranking(rankings[skewed(RANKINGS, 4)].as_slice(), 1);
     }
-    rankings
+    entries.build()
 }
