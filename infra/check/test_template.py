@@ -105,9 +105,10 @@ SPOILS = {
         set_at("template", "Globals/Function/DeploymentPreference/Type", "AllAtOnce"),
         resource("RelayVotes/Properties/DeploymentPreference", {"Enabled": False}),
     ],
-    check.a_list_of_polls_has_no_salts: [
+    check.a_list_of_polls_has_no_secrets: [
         resource(LIST_ROLE.replace("/1", "/2") + "/Condition", None),
         resource(LIST_ROLE.replace("/1", "/2") + "/Condition/StringEqualsIfExists", {"dynamodb:Select": "ALL_ATTRIBUTES"}),
+        resource(LIST_ROLE.replace("/1", "/2") + "/Condition/ForAllValues:StringNotEquals", {"dynamodb:Attributes": ["salt"]}),
     ],
     check.each_role_touches_tables_as_its_function_does: [
         resource(ROLE + "/Action", ["dynamodb:GetItem", "dynamodb:Scan"]),
@@ -232,8 +233,9 @@ SPOILS = {
         resource("Votes/Properties/StreamSpecification/StreamViewType", "NEW_IMAGE"),
         resource("Polls/Properties/StreamSpecification", None),
     ],
-    check.the_salt_stays_out_of_the_index: [
-        resource("Polls/Properties/GlobalSecondaryIndexes/0/Projection", {"ProjectionType": "ALL"})
+    check.secrets_stay_out_of_the_index: [
+        resource("Polls/Properties/GlobalSecondaryIndexes/0/Projection", {"ProjectionType": "ALL"}),
+        resource("Polls/Properties/GlobalSecondaryIndexes/0/Projection/NonKeyAttributes/0", "lot_seed"),
     ],
     check.queues_are_encrypted_and_keep_14_days: [
         resource("RelayDlq/Properties/SqsManagedSseEnabled", None),

@@ -9,6 +9,7 @@ use landslide_aws::{
 };
 use landslide_domain::{
     member::Action,
+    method::LotSeed,
     poll::Poll,
     testing::{at, owner, poll_asked_for},
 };
@@ -173,11 +174,13 @@ fn a_poll_from_before_there_were_stamps_is_logged_without_its_author() {
 }
 
 #[test]
-fn no_row_and_no_letter_shows_a_salt() {
+fn no_row_and_no_letter_shows_a_salt_or_a_seed() {
     let mut created = poll("p1");
     created.rules.salt = [7; 32];
+    created.rules.lot_seed = Some(LotSeed::from_bytes([5; 32]));
     let mut records = records(&[created]);
-    let salt = records[0]["dynamodb"]["NewImage"]["salt"]["B"].as_str().unwrap().to_owned();
+    let secret = |name: &str| records[0]["dynamodb"]["NewImage"][name]["B"].as_str().unwrap().to_owned();
+    let (salt, seed) = (secret("salt"), secret("lot_seed"));
     let (table, letters) = (AuditTable::default(), Arc::default());
     let relay = process(&table, &letters, |_| None);
     run(relay.relay(event(&records))).unwrap();
@@ -185,7 +188,7 @@ fn no_row_and_no_letter_shows_a_salt() {
     assert_eq!(run(relay.relay(event(&records))).unwrap(), Relayed { changes: 0, dead_letters: 1 });
     let told = format!("{:?} {:?}", table.rows(&owner().tenant.key()), letters.lock().unwrap());
     assert!(told.contains("many"), "{told}");
-    assert!(!told.contains(&salt) && !told.contains("request_hash\":{\"B\":\"AQ"), "{told}");
+    assert!(!told.contains(&salt) && !told.contains(&seed) && !told.contains("request_hash\":{\"B\":\"AQ"), "{told}");
 }
 
 #[test]

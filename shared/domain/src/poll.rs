@@ -35,6 +35,7 @@ use crate::{
     lane::Partitions,
     lease::CLOCK_SKEW_MS,
     member::Stamp,
+    method::{Lot, LotSeed, LotSeedHash},
     series::{Slot, SlotWidth},
     tenant::{Tenant, TenantKey},
     time::Timestamp,
@@ -85,6 +86,8 @@ pub struct Settings {
     /// The width of its series' slots. If `None`, it has no series.
     #[serde(skip)]
     pub slot_width: Option<SlotWidth>,
+    /// The hash of the seed of its lot. `None` in a poll that is not ranked, or from before there were seeds.
+    pub lot_seed_sha256: Option<LotSeedHash>,
     /// How often it was written: 1, 2, …
     pub revision: u64,
     /// When it was made.
@@ -188,12 +191,14 @@ pub struct Rules {
     pub finality: Option<Finality>,
     /// The salt that voters are hashed with. It never leaves the service.
     pub salt: [u8; 32],
+    /// The seed of its lot, where its settings have the hash. Only the final results may show it.
+    pub lot_seed: Option<LotSeed>,
     /// SHA-256 of the request that created it.
     pub request_hash: [u8; 32],
 }
 
 impl std::fmt::Debug for Rules {
-    /// Leaves the salt out, so that no log can show it.
+    /// Leaves the salt and the lot's seed out, so that no log can show them.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Rules").field("settings", &self.settings).finish_non_exhaustive()
     }
@@ -203,6 +208,11 @@ impl Rules {
     /// Where the poll stands at `now`.
     pub fn status(&self, now: Timestamp) -> Status {
         self.settings.status(now)
+    }
+
+    /// The lot that breaks the poll's ties once its counts are final.
+    pub fn final_lot(&self) -> Lot {
+        Lot::drawn_by(self.lot_seed.as_ref())
     }
 
     /// Whether a voter says the same by both ballots.
@@ -383,10 +393,10 @@ mod tests {
     }
 
     #[test]
-    fn rules_in_a_log_show_no_salt() {
-        let shown = format!("{:?}", poll(json!({})).rules);
+    fn rules_in_a_log_show_neither_salt_nor_seed() {
+        let shown = format!("{:?}", poll(json!({"kind": "ranked"})).rules);
         assert!(shown.starts_with("Rules { settings: Settings { poll_id:"), "{shown}");
-        assert!(!shown.contains("salt"), "{shown}");
+        assert!(!shown.contains("salt") && !shown.contains("lot_seed:"), "{shown}");
     }
 
     #[test]
@@ -410,7 +420,8 @@ mod tests {
                 "options": [{"id": 0, "label": "a"}, {"id": 1, "label": "b"}], "kind": "single", "max_choices": 1,
                 "min_choices": 1, "write_in": false, "scale": null, "correct": null, "seats": 1, "method": null,
                 "segments": [], "min_cell": 5, "series": false, "opens_at": null, "closes_at": null, "identity": "device", "vote_change": "never", "results": "always",
-                "peak_votes_per_second": 1_000, "viewers": null, "paused_from": null, "revision": 1, "created_at": at(0)})
+                "peak_votes_per_second": 1_000, "viewers": null, "paused_from": null, "lot_seed_sha256": null, "revision": 1,
+                "created_at": at(0)})
         );
     }
 

@@ -26,6 +26,7 @@ use landslide_domain::{
     keys,
     lane::{LANE_PROPAGATION_MS, LANES_MAX, Partitions},
     member::Stamp,
+    method::{LotSeed, LotSeedHash},
     poll::{FinalEvent, Finality, OwnerOrder, Poll, PollSpec, RESULTS_FINAL, Rules, Settings},
     series::SlotWidth,
     tenant::TenantKey,
@@ -70,7 +71,7 @@ pub enum Replaced {
 /// One page of a tenant's polls, newest first.
 #[derive(Debug)]
 pub struct Page {
-    /// The polls as they are now, without options and salt. One that has just gone to another tenant is left out.
+    /// The polls as they are now, without options and secrets. One that has just gone to another tenant is left out.
     pub polls: Vec<Settings>,
     /// Behind which poll the next page begins. If `None`, there are no older polls.
     pub next_after: Option<OwnerOrder>,
@@ -130,6 +131,10 @@ const PAUSED_FROM: &str = "paused_from";
 const OFFERED_TO: &str = "offered_to";
 /// The attribute with the width of the slots of a poll's series. Absent where there is none.
 const SLOT_WIDTH: &str = "slot_width";
+/// The attribute with the seed of a ranked poll's lot.
+const LOT_SEED: &str = "lot_seed";
+/// The attribute with that seed's SHA-256, for those who may not read the seed.
+const LOT_SEED_SHA256: &str = "lot_seed_sha256";
 /// The attribute with the poll that this one was copied from, if it was.
 const COPIED_FROM: &str = "copied_from";
 /// The attribute with the number of lanes.
@@ -587,6 +592,8 @@ fn rules_attributes(rules: &Rules) -> impl Iterator<Item = (&'static str, Option
         (OPTIONS_REVISION, Some(number(rules.options_revision))),
         (LANES, Some(number(rules.lanes))),
         ("salt", Some(binary(rules.salt))),
+        (LOT_SEED, rules.lot_seed.as_ref().map(|seed| binary(seed.bytes()))),
+        (LOT_SEED_SHA256, settings.lot_seed_sha256.map(|hash| binary(hash.bytes()))),
         (REVISION, Some(number(settings.revision))),
         (CREATED_AT, Some(time(settings.created_at))),
         (CLOSING, Some(time(settings.spec.closes_at.unwrap_or(Timestamp::LATEST)))),
@@ -619,7 +626,7 @@ fn parse_id(id: &str) -> Result<PollId, StoreError> {
 
 /// The names of the attributes that make a poll's settings, but for its id.
 fn settings_names() -> impl Iterator<Item = &'static str> {
-    PollSpec::NAMES.iter().copied().chain([PAUSED_FROM, OFFERED_TO, SLOT_WIDTH, REVISION, CREATED_AT])
+    PollSpec::NAMES.iter().copied().chain([PAUSED_FROM, OFFERED_TO, SLOT_WIDTH, LOT_SEED_SHA256, REVISION, CREATED_AT])
 }
 
 /// Parses a poll's place in its tenant's list.
@@ -636,6 +643,7 @@ fn read_settings(item: &Item) -> Result<Settings, StoreError> {
         paused_from: attributes.optional_time(PAUSED_FROM)?,
         offered_to: attributes.optional_string(OFFERED_TO)?.map(TenantKey::stored),
         slot_width: attributes.optional_string(SLOT_WIDTH)?.map(read_slot_width).transpose()?,
+        lot_seed_sha256: attributes.optional_bytes(LOT_SEED_SHA256)?.map(LotSeedHash::from_bytes),
         revision: attributes.number(REVISION)?,
         created_at: attributes.time(CREATED_AT)?,
     })
@@ -662,6 +670,7 @@ pub(super) fn read_rules(item: &Item) -> Result<Rules, StoreError> {
         lanes: attributes.number(LANES)?,
         lanes_doubled_at: attributes.optional_time(LANES_DOUBLED_AT)?,
         salt: attributes.bytes("salt")?,
+        lot_seed: attributes.optional_bytes(LOT_SEED)?.map(LotSeed::from_bytes),
         request_hash: attributes.bytes("request_hash")?,
     })
 }

@@ -556,6 +556,21 @@ fn whom_a_poll_is_offered_to_and_what_it_was_copied_from_come_back_as_they_were_
 }
 
 #[test]
+fn the_seed_of_a_lot_comes_back_as_it_was_stored_and_lists_read_its_hash_alone() {
+    let body = json!({"question": "Q", "options": ["a", "b"], "kind": "ranked"});
+    let ranked = poll_asked_for(body, at(0)).unwrap();
+    let items = items_of(&ranked);
+    let hash = ranked.rules.settings.lot_seed_sha256;
+    assert_eq!(read_back(items.clone()).unwrap(), Some(ranked.rules));
+    let mut listed = listed("p3", OWNER)[1].clone();
+    listed["lot_seed_sha256"] = items[0]["lot_seed_sha256"].clone();
+    let (page, calls) = page_of(vec![vec![listed]]);
+    assert_eq!(page.unwrap().polls[0].lot_seed_sha256, hash);
+    let asked = &calls[1].body["RequestItems"]["polls"]["ExpressionAttributeNames"];
+    assert!(!asked.as_object().unwrap().values().any(|name| name == "lot_seed"), "{asked}");
+}
+
+#[test]
 fn rules_hide_their_salt_from_logs() {
     let rules: Rules = poll(None).rules;
     assert!(!format!("{rules:?}").contains("salt"));

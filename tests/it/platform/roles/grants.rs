@@ -24,7 +24,7 @@ pub const MAY: &[(&str, &[Grant])] = &[
         "list-polls",
         &[
             ("index by-owner of Polls", &["dynamodb:Query"]),
-            ("Polls", &["dynamodb:BatchGetItem"]), // without the salt
+            ("Polls", &["dynamodb:BatchGetItem"]), // without secrets
             COUNTS_REQUESTS,
         ],
     ),
