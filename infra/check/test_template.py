@@ -63,6 +63,7 @@ REFRESH_ROLE = "RefreshKeysRole/Properties/Policies/0/PolicyDocument/Statement/1
 RELAY_TO_S3 = "RelayVotesRole/Properties/Policies/0/PolicyDocument/Statement/3"
 OPERATION = "paths/~v1~polls/post"
 PATCH = "paths/~v1~polls~{poll_id}/patch"
+MAKE_VIEW = "paths/~v1~polls~{poll_id}~views/post"
 PROBLEM = "content/application~problem+json"
 GATEWAY = "x-amazon-apigateway-gateway-responses"
 RESPONSE = GATEWAY + "/THROTTLED"
@@ -310,7 +311,7 @@ SPOILS = {
         api(OPERATION + "/responses/503/headers", None),
     ],
     check.each_problem_code_has_an_example: [
-        api(f"{PATCH}/responses/428/{PROBLEM}/example", None),
+        api(f"{MAKE_VIEW}/responses/409/{PROBLEM}/example", None),  # the one of its code
         api(f"{PATCH}/responses/412/{PROBLEM}/example/status", 409),
         api(f"{PATCH}/responses/412/{PROBLEM}/example/code", "not_editable"),
         api(PATCH + "/responses/409/description", "`poll_locked`"),

@@ -8,9 +8,11 @@ use landslide_aws::{
     testing::{Answer, AuditTable, Call, VirtualClock, items_written, stub},
 };
 use landslide_domain::{
+    ballot::Answer as Written,
     member::Action,
     method::LotSeed,
     poll::Poll,
+    poll::hidden::hide,
     testing::{at, owner, poll_asked_for},
 };
 use proptest::prelude::*;
@@ -189,6 +191,24 @@ fn no_row_and_no_letter_shows_a_salt_or_a_seed() {
     let told = format!("{:?} {:?}", table.rows(&owner().tenant.key()), letters.lock().unwrap());
     assert!(told.contains("many"), "{told}");
     assert!(!told.contains(&salt) && !told.contains(&seed) && !told.contains("request_hash\":{\"B\":\"AQ"), "{told}");
+}
+
+#[test]
+fn hiding_answers_has_one_row_which_does_not_repeat_them() {
+    let text = poll_asked_for(json!({"question": "Q", "kind": "text"}), at(0)).unwrap();
+    let answers = [Written::stored("a slur").unwrap()];
+    let mut hidden = hide(&text, &answers, at(5)).unwrap();
+    hidden.rules.stamp = Some(owner().stamp(Action::PollEdited, at(5)));
+    let (aws, calls) = stub(|_, _| Answer::Ok(json!({})));
+    run(PollStore::new(&aws, "polls".to_owned()).replace_hidden(&hidden, &answers)).unwrap();
+    let before = items(&text, &[]);
+    let after = items_written(&calls.all()[0], &before);
+    let records = [record(before.iter().find(|item| item["item"]["S"] == "RULES"), &after[0]), record(None, &after[1])];
+    let (table, letters) = (AuditTable::default(), Arc::default());
+    let relayed = run(process(&table, &letters, |_| None).relay(event(&records))).unwrap();
+    assert_eq!(relayed, Relayed { changes: 1, dead_letters: 0 });
+    let rows = format!("{:?}", table.rows(&owner().tenant.key()));
+    assert!(rows.contains("hidden_answers") && !rows.contains("slur"), "{rows}");
 }
 
 #[test]

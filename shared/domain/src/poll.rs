@@ -10,6 +10,7 @@ mod dimension;
 #[cfg(any(test, feature = "text"))]
 pub mod edit;
 mod finality;
+pub mod hidden;
 pub mod pausing;
 #[cfg(any(test, feature = "text"))]
 pub mod request;
@@ -24,6 +25,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::dimension::{Dimension, Source};
 pub use self::finality::{FinalEvent, Finality, Off, RESULTS_FINAL};
+pub use self::hidden::Hiding;
 pub use self::spec::{
     Changeable, Correct, Identity, Kind, PollSpec, ResultsVisibility, Stored, UnreadableSetting, VoteChange,
 };
@@ -175,6 +177,8 @@ pub struct Rules {
     pub tenant: TenantKey,
     /// Who wrote this revision, and how. If `None`, it is from before there were stamps.
     pub stamp: Option<Stamp>,
+    /// The answers that it hides. `None` if it never hid any.
+    pub hiding: Option<Hiding>,
     /// The poll that it was copied from, if any.
     pub copied_from: Option<PollId>,
     /// How many options there are.

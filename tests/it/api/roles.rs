@@ -165,6 +165,7 @@ fn body(operation: &str) -> Option<Value> {
         "castVote" => json!({"choices": [0]}),
         "createKey" => json!({"name": "a key", "role": "viewer"}),
         "offerPoll" => json!({"issuer": "https://issuer.landslide.local", "kind": "account", "value": "somebody"}),
+        "hideAnswers" => json!({"answers": ["bad"]}),
         "copyPoll" | "createView" => json!({}),
         _ => return None,
     })
@@ -183,7 +184,7 @@ pub(super) async fn ask(
     if let Some(token) = &caller.token {
         request = request.bearer_auth(token);
     }
-    if operation == "updatePoll" {
+    if ["updatePoll", "hideAnswers"].contains(&operation.as_str()) {
         request = request.header("If-Match", "*");
     }
     let request = match body(operation) {

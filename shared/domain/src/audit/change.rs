@@ -71,6 +71,7 @@ fn shown(rules: &Rules) -> Map<String, Value> {
     insert("paused_from", serde_json::to_value(paused_from));
     insert("offered_to", serde_json::to_value(offered_to.as_ref().and_then(TenantKey::tenant)));
     insert("lot_seed_sha256", serde_json::to_value(lot_seed_sha256));
+    insert("hidden_answers", serde_json::to_value(&rules.hiding));
     insert("copied_from", serde_json::to_value(&rules.copied_from));
     insert("tenant", serde_json::to_value(rules.tenant.tenant()));
     shown
@@ -82,9 +83,11 @@ mod tests {
 
     use super::*;
     use crate::{
+        ballot::Answer,
         ids::PollId,
         member::Action,
         poll::Poll,
+        poll::hidden::hide,
         testing::{at, owner, poll_asked_for},
     };
 
@@ -136,6 +139,15 @@ mod tests {
         let hash = poll.rules.settings.lot_seed_sha256.unwrap().to_string();
         assert_eq!(shown["lot_seed_sha256"], json!({"from": null, "to": hash}));
         assert!(!shown.as_object().unwrap().contains_key("lot_seed"), "{shown}");
+    }
+
+    #[test]
+    fn hidden_answers_are_counted_and_not_repeated() {
+        let before = poll(json!({"question": "Q", "kind": "text"}));
+        let answers = [Answer::stored("a slur").unwrap()];
+        let after = hide(&before, &answers, at(5)).unwrap();
+        let hidden = json!({"from": null, "to": {"revision": 2, "answers": 1, "since": at(5)}});
+        assert_eq!(differences(Some(&before), &after), json!({"hidden_answers": hidden}));
     }
 
     #[test]

@@ -54,6 +54,7 @@ mod tests {
     use crate::{
         member::Action,
         method::LotSeed,
+        poll::hidden::Hiding,
         poll::{Kind, ResultsVisibility, Status, request::Drawn},
         testing::{at, owner, poll_asked_for},
     };
@@ -96,11 +97,12 @@ mod tests {
     }
 
     #[test]
-    fn a_copy_has_a_lot_of_its_own() {
+    fn a_copy_has_a_lot_of_its_own_and_hides_nothing() {
         let body = json!({"question": "Q", "options": ["a", "b", "c"], "kind": "ranked"});
-        let source = poll_asked_for(body, at(0)).unwrap();
+        let mut source = poll_asked_for(body, at(0)).unwrap();
+        source.rules.hiding = Some(Hiding { revision: 1, answers: 1, since: at(1) });
         let copy = copied(&source, 5, json!({})).unwrap().rules;
-        assert_eq!(copy.lot_seed, Some(LotSeed::from_bytes([6; 32])));
+        assert_eq!((&copy.lot_seed, &copy.hiding), (&Some(LotSeed::from_bytes([6; 32])), &None));
         assert_ne!(copy.settings.lot_seed_sha256, source.rules.settings.lot_seed_sha256);
     }
 

@@ -194,6 +194,7 @@ impl NewPoll {
             finality: None,
             tenant: tenant.key(),
             stamp: Some(stamp),
+            hiding: None,
             copied_from: self.copied.map(|copied| copied.from),
             salt: drawn.salt,
             request_hash,
