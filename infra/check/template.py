@@ -45,6 +45,8 @@ ENVIRONMENT = {
     "PausePoll": {"POLLS_TABLE", "ALLOWED_ORIGIN", *OF_MEMBERS},
     "CopyPoll": {"POLLS_TABLE", "POLL_ID_SECRET", "MIN_LANES", "BALLOT_KINDS", "ALLOWED_ORIGIN", *OF_MEMBERS},
     "TransferPoll": {"POLLS_TABLE", "ALLOWED_ORIGIN", *OF_MEMBERS},
+    "HideAnswers": {"POLLS_TABLE", "ALLOWED_ORIGIN", *OF_MEMBERS},
+    "GetHiddenAnswers": {"POLLS_TABLE", "ALLOWED_ORIGIN", *OF_MEMBERS},
     "RegisterDevice": {"DEVICE_SECRET", "ALLOWED_ORIGIN"},
     "CastVote": {"POLLS_TABLE", "VOTES_TABLE", "ALLOWED_ORIGIN"},
     "GetVote": {"POLLS_TABLE", "VOTES_TABLE", "ALLOWED_ORIGIN"},
@@ -82,6 +84,8 @@ TABLE_ACTIONS = {
     "PausePoll": {"Polls": CHANGES, "Tenants": COUNTS},
     "CopyPoll": {"Polls": {"Query", "PutItem"}, "${Polls.Arn}/index/by-closing": {"Query"}, "Tenants": COUNTS},
     "TransferPoll": {"Polls": CHANGES, "Tenants": COUNTS},
+    "HideAnswers": {"Polls": {"Query", "UpdateItem"}, "Tenants": COUNTS},
+    "GetHiddenAnswers": {"Polls": {"Query"}, "Tenants": COUNTS},
     "CastVote": {"Polls": {"GetItem"}, "Votes": {"GetItem", "PutItem"}},
     "GetVote": {"Polls": {"GetItem"}, "Votes": {"GetItem"}},
     "RetractVote": {"Polls": {"GetItem"}, "Votes": {"GetItem", "PutItem"}},
@@ -118,9 +122,11 @@ TABLE_ACTIONS = {
     },
 }
 """What each role may do with tables, and no more."""
-WITHOUT_SALTS = {
+SECRETS_OF_POLLS = ["salt", "lot_seed"]
+"""What never leaves the tables and the functions that need it."""
+WITHOUT_SECRETS = {
     "StringEqualsIfExists": {"dynamodb:Select": "SPECIFIC_ATTRIBUTES"},
-    "ForAllValues:StringNotEquals": {"dynamodb:Attributes": "salt"},
+    "ForAllValues:StringNotEquals": {"dynamodb:Attributes": SECRETS_OF_POLLS},
 }
 """The condition under which list-polls reads polls."""
 ASSEMBLED_ONLY = {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["*#results"]}}
@@ -463,10 +469,10 @@ def nobody_changes_the_audit_log(stack: Stack) -> Iterator[str]:
                 yield from (f"{name}: {action}" for action in sorted({*listed(statement["Action"])} - AUDIT_ACTIONS))
 
 
-def a_list_of_polls_has_no_salts(stack: Stack) -> Iterator[str]:
+def a_list_of_polls_has_no_secrets(stack: Stack) -> Iterator[str]:
     role = stack.template["Resources"]["ListPollsRole"]["Properties"]
     for statement in statements(role):
-        if "dynamodb:BatchGetItem" in listed(statement["Action"]) and statement.get("Condition") != WITHOUT_SALTS:
+        if "dynamodb:BatchGetItem" in listed(statement["Action"]) and statement.get("Condition") != WITHOUT_SECRETS:
             yield f"ListPollsRole: {statement.get('Condition')}"
 
 
@@ -521,7 +527,7 @@ def roles_reach_buckets_of_this_account_only(stack: Stack) -> Iterator[str]:
     for name, role in stack.of_type("AWS::IAM::Role"):
         for statement in statements(role):
             of_s3 = any(action.startswith("s3:") for action in listed(statement.get("Action")))
-            if statement.get("Condition") not in ((own,) if of_s3 else (None, WITHOUT_SALTS, ASSEMBLED_ONLY)):
+            if statement.get("Condition") not in ((own,) if of_s3 else (None, WITHOUT_SECRETS, ASSEMBLED_ONLY)):
                 yield f"{name}: {statement}"
 
 
@@ -707,11 +713,11 @@ def the_stream_carries_both_images(stack: Stack) -> Iterator[str]:
             yield name
 
 
-def the_salt_stays_out_of_the_index(stack: Stack) -> Iterator[str]:
+def secrets_stay_out_of_the_index(stack: Stack) -> Iterator[str]:
     for name, table in stack.of_type("AWS::DynamoDB::Table"):
         for index in table.get("GlobalSecondaryIndexes", []):
             projection = index["Projection"]
-            if projection["ProjectionType"] == "ALL" or "salt" in projection.get("NonKeyAttributes", []):
+            if projection["ProjectionType"] == "ALL" or set(SECRETS_OF_POLLS) & set(projection.get("NonKeyAttributes", [])):
                 yield f"{name}: {index['IndexName']}"
 
 

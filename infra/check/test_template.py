@@ -63,6 +63,7 @@ REFRESH_ROLE = "RefreshKeysRole/Properties/Policies/0/PolicyDocument/Statement/1
 RELAY_TO_S3 = "RelayVotesRole/Properties/Policies/0/PolicyDocument/Statement/3"
 OPERATION = "paths/~v1~polls/post"
 PATCH = "paths/~v1~polls~{poll_id}/patch"
+MAKE_VIEW = "paths/~v1~polls~{poll_id}~views/post"
 PROBLEM = "content/application~problem+json"
 GATEWAY = "x-amazon-apigateway-gateway-responses"
 RESPONSE = GATEWAY + "/THROTTLED"
@@ -105,9 +106,10 @@ SPOILS = {
         set_at("template", "Globals/Function/DeploymentPreference/Type", "AllAtOnce"),
         resource("RelayVotes/Properties/DeploymentPreference", {"Enabled": False}),
     ],
-    check.a_list_of_polls_has_no_salts: [
+    check.a_list_of_polls_has_no_secrets: [
         resource(LIST_ROLE.replace("/1", "/2") + "/Condition", None),
         resource(LIST_ROLE.replace("/1", "/2") + "/Condition/StringEqualsIfExists", {"dynamodb:Select": "ALL_ATTRIBUTES"}),
+        resource(LIST_ROLE.replace("/1", "/2") + "/Condition/ForAllValues:StringNotEquals", {"dynamodb:Attributes": ["salt"]}),
     ],
     check.each_role_touches_tables_as_its_function_does: [
         resource(ROLE + "/Action", ["dynamodb:GetItem", "dynamodb:Scan"]),
@@ -232,8 +234,9 @@ SPOILS = {
         resource("Votes/Properties/StreamSpecification/StreamViewType", "NEW_IMAGE"),
         resource("Polls/Properties/StreamSpecification", None),
     ],
-    check.the_salt_stays_out_of_the_index: [
-        resource("Polls/Properties/GlobalSecondaryIndexes/0/Projection", {"ProjectionType": "ALL"})
+    check.secrets_stay_out_of_the_index: [
+        resource("Polls/Properties/GlobalSecondaryIndexes/0/Projection", {"ProjectionType": "ALL"}),
+        resource("Polls/Properties/GlobalSecondaryIndexes/0/Projection/NonKeyAttributes/0", "lot_seed"),
     ],
     check.queues_are_encrypted_and_keep_14_days: [
         resource("RelayDlq/Properties/SqsManagedSseEnabled", None),
@@ -308,7 +311,7 @@ SPOILS = {
         api(OPERATION + "/responses/503/headers", None),
     ],
     check.each_problem_code_has_an_example: [
-        api(f"{PATCH}/responses/428/{PROBLEM}/example", None),
+        api(f"{MAKE_VIEW}/responses/409/{PROBLEM}/example", None),  # the one of its code
         api(f"{PATCH}/responses/412/{PROBLEM}/example/status", 409),
         api(f"{PATCH}/responses/412/{PROBLEM}/example/code", "not_editable"),
         api(PATCH + "/responses/409/description", "`poll_locked`"),

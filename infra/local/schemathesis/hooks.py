@@ -23,6 +23,7 @@ LINKS = [
     ("/v1/polls", "post", "201", "updatePoll", {"poll_id": "$response.body#/poll_id"} | IF_MATCH),
     ("/v1/polls", "get", "200", "listPolls", {"cursor": "$response.body#/next_cursor"}),
     ("/v1/polls/{poll_id}", "patch", "200", "updatePoll", POLL_ID | IF_MATCH),
+    ("/v1/polls/{poll_id}/hidden-answers", "put", "200", "hideAnswers", POLL_ID | IF_MATCH),
     ("/v1/polls/{poll_id}/votes", "post", "201", "castVote", POLL_ID | IF_MATCH),
     ("/v1/polls/{poll_id}/votes", "post", "201", "retractVote", POLL_ID | IF_MATCH),
     ("/v1/polls/{poll_id}/results", "get", "200", "getResults", POLL_ID | IF_NONE_MATCH),
@@ -36,9 +37,9 @@ PARAMETERS = {
     "If-Match": {"example": None, "schema": {"type": "string", "enum": ["*", '"1"', '"2"']}},
 }
 
-# A change of a poll without If-Match is refused by the function, with 428. The document does not require it, or the gateway
-# would refuse it first, with 400.
-REQUIRED = {"updatePoll": "If-Match"}
+# A change of a poll or of its hidden answers without If-Match is refused by the function, with 428. The document does not
+# require it, or the gateway would refuse it first, with 400.
+REQUIRED = {"updatePoll": "If-Match", "hideAnswers": "If-Match"}
 
 # Headers of every response, which the document leaves to its introduction: of HTTP, for browsers, and the gateway's own.
 HEADERS_OF_ALL = {

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json, value::RawValue};
 /// The most bytes in a record that is kept whole. Queues take a little more.
 const LETTER_BYTES_MAX: usize = 1024 * 1024 - 32 * 1024;
 /// What never leaves the tables and their stream.
-const SECRETS: [&str; 2] = ["salt", "request_hash"];
+const SECRETS: [&str; 3] = ["salt", "lot_seed", "request_hash"];
 /// What stands in a letter instead of a secret: 32 zeros, with which a redrive can read it.
 const NO_SECRET: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
 

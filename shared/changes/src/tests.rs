@@ -8,8 +8,11 @@ use landslide_aws::{
     testing::{Answer, AuditTable, Call, VirtualClock, items_written, stub},
 };
 use landslide_domain::{
+    ballot::Answer as Written,
     member::Action,
+    method::LotSeed,
     poll::Poll,
+    poll::hidden::hide,
     testing::{at, owner, poll_asked_for},
 };
 use proptest::prelude::*;
@@ -173,11 +176,13 @@ fn a_poll_from_before_there_were_stamps_is_logged_without_its_author() {
 }
 
 #[test]
-fn no_row_and_no_letter_shows_a_salt() {
+fn no_row_and_no_letter_shows_a_salt_or_a_seed() {
     let mut created = poll("p1");
     created.rules.salt = [7; 32];
+    created.rules.lot_seed = Some(LotSeed::from_bytes([5; 32]));
     let mut records = records(&[created]);
-    let salt = records[0]["dynamodb"]["NewImage"]["salt"]["B"].as_str().unwrap().to_owned();
+    let secret = |name: &str| records[0]["dynamodb"]["NewImage"][name]["B"].as_str().unwrap().to_owned();
+    let (salt, seed) = (secret("salt"), secret("lot_seed"));
     let (table, letters) = (AuditTable::default(), Arc::default());
     let relay = process(&table, &letters, |_| None);
     run(relay.relay(event(&records))).unwrap();
@@ -185,7 +190,25 @@ fn no_row_and_no_letter_shows_a_salt() {
     assert_eq!(run(relay.relay(event(&records))).unwrap(), Relayed { changes: 0, dead_letters: 1 });
     let told = format!("{:?} {:?}", table.rows(&owner().tenant.key()), letters.lock().unwrap());
     assert!(told.contains("many"), "{told}");
-    assert!(!told.contains(&salt) && !told.contains("request_hash\":{\"B\":\"AQ"), "{told}");
+    assert!(!told.contains(&salt) && !told.contains(&seed) && !told.contains("request_hash\":{\"B\":\"AQ"), "{told}");
+}
+
+#[test]
+fn hiding_answers_has_one_row_which_does_not_repeat_them() {
+    let text = poll_asked_for(json!({"question": "Q", "kind": "text"}), at(0)).unwrap();
+    let answers = [Written::stored("a slur").unwrap()];
+    let mut hidden = hide(&text, &answers, at(5)).unwrap();
+    hidden.rules.stamp = Some(owner().stamp(Action::PollEdited, at(5)));
+    let (aws, calls) = stub(|_, _| Answer::Ok(json!({})));
+    run(PollStore::new(&aws, "polls".to_owned()).replace_hidden(&hidden, &answers)).unwrap();
+    let before = items(&text, &[]);
+    let after = items_written(&calls.all()[0], &before);
+    let records = [record(before.iter().find(|item| item["item"]["S"] == "RULES"), &after[0]), record(None, &after[1])];
+    let (table, letters) = (AuditTable::default(), Arc::default());
+    let relayed = run(process(&table, &letters, |_| None).relay(event(&records))).unwrap();
+    assert_eq!(relayed, Relayed { changes: 1, dead_letters: 0 });
+    let rows = format!("{:?}", table.rows(&owner().tenant.key()));
+    assert!(rows.contains("hidden_answers") && !rows.contains("slur"), "{rows}");
 }
 
 #[test]

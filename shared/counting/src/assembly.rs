@@ -8,6 +8,7 @@ mod sums;
 use std::sync::Arc;
 
 use landslide_aws::{
+    cache::Cache,
     clock,
     config::ConfigError,
     sdk,
@@ -17,9 +18,11 @@ use landslide_domain::{
     entries::{Entries, PerSet},
     ids::PollId,
     poll::Rules,
-    results::assembled::{Further, Given, Hidden, Lanes, assemble},
+    poll::hidden::HiddenAnswers,
+    results::assembled::{Further, Given, Lanes, assemble},
     runs::Dropped,
     tally::Count,
+    time::Timestamp,
 };
 
 pub use self::sums::{Summed, Sums};
@@ -27,6 +30,8 @@ use crate::tallies::reading::ReadError;
 
 /// The longest document, as it is stored. DynamoDB's items have 400 KB.
 const PACKED_BYTES_MAX: usize = 300 * 1024;
+/// Of how many polls a process keeps the hidden answers, which are up to 300 KB each.
+const HIDDEN_LISTS_MAX: usize = 32;
 /// How long results count as current, in milliseconds.
 const CURRENT_MS: u64 = 1_000;
 
@@ -49,6 +54,7 @@ pub struct Assembly {
     results: ResultsStore,
     assembled: AssembledStore,
     sums: Sums<TallyStore>,
+    hidden: Cache<PollId, Arc<HiddenAnswers>>,
 }
 
 impl Assembly {
@@ -56,7 +62,8 @@ impl Assembly {
     pub fn from_env() -> Result<Self, ConfigError> {
         let aws = sdk::sdk_config()?;
         let sums = Sums::new(TallyStore::from_env(&aws)?);
-        Ok(Self { results: ResultsStore::from_env(&aws)?, assembled: AssembledStore::from_env(&aws)?, sums })
+        let (results, assembled) = (ResultsStore::from_env(&aws)?, AssembledStore::from_env(&aws)?);
+        Ok(Self { results, assembled, sums, hidden: Cache::new(HIDDEN_LISTS_MAX) })
     }
 
     /// Renews a poll's results if its lanes have counted since, or if something else is to be shown of them; and lets the
@@ -74,12 +81,14 @@ impl Assembly {
         let is_final = rules.is_final_by(&snapshot.counts);
         let stored = stored.as_ref().filter(|_| is_final || rules.settings.spec.has_further_parts());
         let before = stored.map(|it| Further::read(&it.document)).transpose()?.unwrap_or_default();
-        let hidden = Hidden::default();
+        let has_answers = rules.settings.spec.has_answers();
+        let hidden_revision = if has_answers { rules.hidden_revision() } else { 0 };
         let is_current = known == versions(&snapshot.counts)
-            && before.hidden_revision == hidden.revision
+            && before.hidden_revision >= hidden_revision
             && before.is_final == is_final
             && !before.would_move(rules, now);
         if !is_current {
+            let hidden = self.hidden(poll_id, hidden_revision, now).await?;
             let summed = self.sums.sum(poll_id, rules.options, snapshot.counts).await?;
             let versions = versions(&summed.counts);
             if goes_forwards(known, &versions) {
@@ -89,6 +98,21 @@ impl Assembly {
             }
         }
         Ok(self.assembled.end_lease(poll_id, now.plus_millis(CURRENT_MS)).await?)
+    }
+
+    /// The answers that a poll hides, at this revision or a later one; an earlier one while the change to it lands. Nothing
+    /// is read for a poll that never hid any.
+    async fn hidden(&self, poll_id: &PollId, revision: u64, now: Timestamp) -> Result<Arc<HiddenAnswers>, StoreError> {
+        if revision == 0 {
+            return Ok(Arc::default());
+        }
+        let kept = self.hidden.get(poll_id).map(|kept| kept.value);
+        if let Some(kept) = kept.filter(|kept| kept.revision >= revision) {
+            return Ok(kept);
+        }
+        let hidden = Arc::new(self.results.hidden_answers(poll_id).await?);
+        self.hidden.put(poll_id, hidden.clone(), now);
+        Ok(hidden)
     }
 }
 
@@ -124,13 +148,19 @@ fn goes_forwards(known: &[u64], versions: &[u64]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::future::LocalBoxFuture;
+    use landslide_aws::{
+        store::PollStore,
+        testing::{Answer, Call, items_written, stub},
+    };
     use landslide_domain::{
-        ballot::{Ballot, OPTIONS_MAX, RANKS_MAX},
+        ballot::{Answer as Written, Ballot, OPTIONS_MAX, RANKS_MAX},
         entries::EntriesBuilder,
         method::Totals,
+        poll::hidden::hide,
         testing::{at, poll_asked_for},
     };
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
 
@@ -161,7 +191,7 @@ mod tests {
             totals: Totals::of_entries(rules.options, &rankings),
         };
         let (Summed { counts, totals, .. }, none) = (&summed, Entries::default());
-        let given = Given { now: at(1), before: &[], hidden: &Hidden::default(), group: str::to_owned };
+        let given = Given { now: at(1), before: &[], hidden: &HiddenAnswers::default(), group: str::to_owned };
         let lanes = Lanes { counts, entries: PerSet { cells: Ok(&none), ballots: Ok(&rankings) }, totals };
         let text = serde_json::to_string(&assemble(&rules, &lanes, &given)).unwrap();
         let packed = PackedDocument::of(&text);
@@ -180,6 +210,67 @@ mod tests {
             (&[1], &[1, 0], true),
         ] {
             assert_eq!(goes_forwards(known, versions), forwards, "{known:?} {versions:?}");
+        }
+    }
+
+    /// What a renewal calls of a poll whose RESULT was made with this revision of the hidden answers. If `hides`, the poll
+    /// hides an answer since its second revision.
+    fn calls_of_renewal(body: Value, hides: bool, made_with: u64) -> Vec<Call> {
+        let run = |future: LocalBoxFuture<'_, ()>| {
+            tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
+        };
+        let mut poll = poll_asked_for(body, at(0)).unwrap();
+        let (aws, calls) = stub(|_, _| Answer::Ok(json!({})));
+        let polls = PollStore::new(&aws, "polls".to_owned());
+        run(Box::pin(async { drop(polls.create(&poll, &[]).await.unwrap()) }));
+        let mut items = items_written(&calls.all()[0], &[]);
+        if hides {
+            let answers = [Written::stored("BAD").unwrap()];
+            poll = hide(&poll, &answers, at(1)).unwrap();
+            run(Box::pin(async { drop(polls.replace_hidden(&poll, &answers).await.unwrap()) }));
+            let [rules, hidden] = items_written(&calls.all()[1], &items).try_into().unwrap();
+            items = vec![rules, items[1].clone(), hidden];
+        }
+        let document = json!({"cells": null, "answers": null, "right": null, "hidden_revision": made_with}).to_string();
+        let result = json!({"generation": {"N": "1"}, "versions": {"L": [{"N": "0"}]}, "document": {"S": document}});
+        let (aws, calls) = stub(move |call, _| {
+            let asks_for = |item: &str| call.body.to_string().contains(&format!("\"{item}\""));
+            match call.operation.as_str() {
+                "GetItem" => Answer::Ok(json!({"Item": result})),
+                "BatchGetItem" if asks_for("HIDDEN") => Answer::Ok(json!({"Responses": {"polls": [items[2]]}})),
+                "BatchGetItem" => Answer::Ok(json!({"Responses": {"polls": items[..2]}})),
+                _ => Answer::Ok(json!({})),
+            }
+        });
+        let (results, assembled) = (
+            ResultsStore::new(&aws, "polls".to_owned(), "tallies".to_owned()),
+            AssembledStore::new(&aws, "tallies".to_owned()),
+        );
+        let sums = Sums::new(TallyStore::new(&aws, "tallies".to_owned()));
+        let assembly = Assembly { results, assembled, sums, hidden: Cache::new(1) };
+        run(Box::pin(async { assembly.renew(&poll.rules.settings.poll_id).await.unwrap() }));
+        calls.all()
+    }
+
+    #[test]
+    fn results_are_made_once_more_where_others_are_hidden_though_nothing_was_counted() {
+        let text = || json!({"question": "Q", "kind": "text", "closes_at": at(9)});
+        let rating = || json!({"question": "Q", "options": ["a", "b"], "kind": "rating"});
+        for (body, hides, made_with, reads_hidden, writes) in [
+            (text(), true, 0, true, true),
+            (text(), true, 2, false, false),
+            (text(), true, 3, false, false),
+            (text(), false, 0, false, false),
+            (rating(), false, 0, false, false),
+        ] {
+            let calls = calls_of_renewal(body.clone(), hides, made_with);
+            let texts: Vec<String> = calls.iter().map(|call| call.body.to_string()).collect();
+            let has = |part: &str| texts.iter().any(|text| text.contains(part));
+            assert_eq!(
+                (has("\"HIDDEN\""), has("\"RESULT\"},\"poll_lane\"") && has("\"generation\":{\"N\":\"2\"}")),
+                (reads_hidden, writes),
+                "{body} {made_with}: {texts:#?}"
+            );
         }
     }
 }

@@ -53,6 +53,8 @@ pub enum Error {
     InvalidBallot(FieldError),
     /// The poll's votes can't be counted by the method that is asked for.
     NoSuchCount(String),
+    /// Voters write nothing in the poll, so there is nothing to hide.
+    NoAnswers,
     /// The tenant has used up a limit until it is renewed.
     LimitExceeded(Quota),
     /// The tenant has as many polls that are not closed as it may have.

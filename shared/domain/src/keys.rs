@@ -35,6 +35,8 @@ pub const SCOPE: &str = "scope";
 pub const RULES: &str = "RULES";
 /// The poll's item with its labels.
 pub const OPTIONS: &str = "OPTIONS";
+/// The poll's item with the answers that it hides. It sorts before the others, which a query leaves it out by.
+pub const HIDDEN: &str = "HIDDEN";
 /// The lane's item that is its truth.
 pub const HEAD: &str = "HEAD";
 /// The lane's item that readers read.

@@ -22,7 +22,7 @@ pub use self::{
     borda::Borda,
     condorcet::{Condorcet, Pair},
     irv::{Irv, Round, Transfer},
-    lot::{Lot, LotUse, LotView},
+    lot::{Lot, LotSeed, LotSeedHash, LotUse, LotView},
     pairwise::Pairwise,
     rankings::Rankings,
     stv::{Stage, StageKind, Stv, VOTE},

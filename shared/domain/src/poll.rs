@@ -10,6 +10,7 @@ mod dimension;
 #[cfg(any(test, feature = "text"))]
 pub mod edit;
 mod finality;
+pub mod hidden;
 pub mod pausing;
 #[cfg(any(test, feature = "text"))]
 pub mod request;
@@ -24,6 +25,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::dimension::{Dimension, Source};
 pub use self::finality::{FinalEvent, Finality, Off, RESULTS_FINAL};
+pub use self::hidden::Hiding;
 pub use self::spec::{
     Changeable, Correct, Identity, Kind, PollSpec, ResultsVisibility, Stored, UnreadableSetting, VoteChange,
 };
@@ -35,6 +37,7 @@ use crate::{
     lane::Partitions,
     lease::CLOCK_SKEW_MS,
     member::Stamp,
+    method::{Lot, LotSeed, LotSeedHash},
     series::{Slot, SlotWidth},
     tenant::{Tenant, TenantKey},
     time::Timestamp,
@@ -85,6 +88,8 @@ pub struct Settings {
     /// The width of its series' slots. If `None`, it has no series.
     #[serde(skip)]
     pub slot_width: Option<SlotWidth>,
+    /// The hash of the seed of its lot. `None` in a poll that is not ranked, or from before there were seeds.
+    pub lot_seed_sha256: Option<LotSeedHash>,
     /// How often it was written: 1, 2, …
     pub revision: u64,
     /// When it was made.
@@ -172,6 +177,8 @@ pub struct Rules {
     pub tenant: TenantKey,
     /// Who wrote this revision, and how. If `None`, it is from before there were stamps.
     pub stamp: Option<Stamp>,
+    /// The answers that it hides. `None` if it never hid any.
+    pub hiding: Option<Hiding>,
     /// The poll that it was copied from, if any.
     pub copied_from: Option<PollId>,
     /// How many options there are.
@@ -188,12 +195,14 @@ pub struct Rules {
     pub finality: Option<Finality>,
     /// The salt that voters are hashed with. It never leaves the service.
     pub salt: [u8; 32],
+    /// The seed of its lot, where its settings have the hash. Only the final results may show it.
+    pub lot_seed: Option<LotSeed>,
     /// SHA-256 of the request that created it.
     pub request_hash: [u8; 32],
 }
 
 impl std::fmt::Debug for Rules {
-    /// Leaves the salt out, so that no log can show it.
+    /// Leaves the salt and the lot's seed out, so that no log can show them.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Rules").field("settings", &self.settings).finish_non_exhaustive()
     }
@@ -203,6 +212,11 @@ impl Rules {
     /// Where the poll stands at `now`.
     pub fn status(&self, now: Timestamp) -> Status {
         self.settings.status(now)
+    }
+
+    /// The lot that breaks the poll's ties once its counts are final.
+    pub fn final_lot(&self) -> Lot {
+        Lot::drawn_by(self.lot_seed.as_ref())
     }
 
     /// Whether a voter says the same by both ballots.
@@ -383,10 +397,10 @@ mod tests {
     }
 
     #[test]
-    fn rules_in_a_log_show_no_salt() {
-        let shown = format!("{:?}", poll(json!({})).rules);
+    fn rules_in_a_log_show_neither_salt_nor_seed() {
+        let shown = format!("{:?}", poll(json!({"kind": "ranked"})).rules);
         assert!(shown.starts_with("Rules { settings: Settings { poll_id:"), "{shown}");
-        assert!(!shown.contains("salt"), "{shown}");
+        assert!(!shown.contains("salt") && !shown.contains("lot_seed:"), "{shown}");
     }
 
     #[test]
@@ -410,7 +424,8 @@ mod tests {
                 "options": [{"id": 0, "label": "a"}, {"id": 1, "label": "b"}], "kind": "single", "max_choices": 1,
                 "min_choices": 1, "write_in": false, "scale": null, "correct": null, "seats": 1, "method": null,
                 "segments": [], "min_cell": 5, "series": false, "opens_at": null, "closes_at": null, "identity": "device", "vote_change": "never", "results": "always",
-                "peak_votes_per_second": 1_000, "viewers": null, "paused_from": null, "revision": 1, "created_at": at(0)})
+                "peak_votes_per_second": 1_000, "viewers": null, "paused_from": null, "lot_seed_sha256": null, "revision": 1,
+                "created_at": at(0)})
         );
     }
 

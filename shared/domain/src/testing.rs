@@ -11,8 +11,9 @@ use crate::{
     claims::Claims,
     ids::{PollId, VoterKey},
     member::{Action, Member},
+    method::LotSeed,
     poll::Poll,
-    poll::request::CreatePoll,
+    poll::request::{CreatePoll, Drawn},
     series::Slot,
     tally::Counters,
     time::Timestamp,
@@ -45,7 +46,8 @@ pub fn poll_asked_for(body: Value, created_at: Timestamp) -> Result<Poll, String
     let valid = asked.validate().map_err(|errors| format!("{errors:?}"))?;
     let id = PollId::parse("p1").ok_or("no poll's id")?;
     let stamp = owner().stamp(Action::PollCreated, created_at);
-    valid.create(id, &owner().tenant, stamp, [7; 32], 1, created_at).map_err(|error| format!("{error:?}"))
+    let drawn = Drawn { salt: [7; 32], lot_seed: LotSeed::from_bytes([9; 32]) };
+    valid.create(id, &owner().tenant, stamp, drawn, 1, created_at).map_err(|error| format!("{error:?}"))
 }
 
 /// Votes over time: each voter's choices, revision by revision; `None` where retracted.

@@ -127,9 +127,12 @@ fn kind_of(failure: &Failure) -> (StatusCode, &'static str) {
             (StatusCode::FORBIDDEN, "forbidden")
         }
         Failure::ResultsHidden => (StatusCode::FORBIDDEN, "results_hidden"),
-        Failure::NoSuchPoll | Failure::NoSuchKey | Failure::NoSuchView | Failure::NoVote | Failure::NoSuchCount(_) => {
-            (StatusCode::NOT_FOUND, "not_found")
-        }
+        Failure::NoSuchPoll
+        | Failure::NoSuchKey
+        | Failure::NoSuchView
+        | Failure::NoVote
+        | Failure::NoSuchCount(_)
+        | Failure::NoAnswers => (StatusCode::NOT_FOUND, "not_found"),
         Failure::AlreadyVoted => (StatusCode::CONFLICT, "already_voted"),
         Failure::PollNotOpen => (StatusCode::CONFLICT, "poll_not_open"),
         Failure::PollPaused => (StatusCode::CONFLICT, "poll_paused"),
@@ -167,6 +170,7 @@ fn detail_of(failure: &Failure) -> String {
         Failure::NoSuchPoll => "There is no such poll.",
         Failure::NoSuchKey => "There is no such API key.",
         Failure::NoSuchView => "There is no such view link.",
+        Failure::NoAnswers => "The poll has no answers to hide: it is not of kind text, and takes no write-ins.",
         Failure::NoVote => "You have no vote in this poll.",
         Failure::AlreadyVoted => "You have voted in this poll, and votes in it can't be changed.",
         Failure::PollNotOpen => "The poll is not open yet.",

@@ -3,6 +3,7 @@
 mod change;
 #[cfg(any(test, feature = "text"))]
 mod create;
+mod hidden;
 mod list;
 mod show;
 
@@ -10,6 +11,7 @@ mod show;
 pub use self::create::{CreatedPoll, PollCreation};
 pub use self::{
     change::PollChanges,
+    hidden::HiddenList,
     list::{PollPage, TenantPolls},
     show::CurrentPolls,
 };

@@ -23,8 +23,9 @@ use landslide_domain::{
     ids::{PollId, VoterKey},
     lane::LaneKey,
     member::{Action, Member},
+    method::LotSeed,
     poll::Rules,
-    poll::request::CreatePoll,
+    poll::request::{CreatePoll, Drawn},
     runs::{LaneEntries, NewRun, RUN_LIMITS, RunName},
     tally::{Counters, Head, Minute, SeenRow},
     time::{MINUTE_MS, Timestamp},
@@ -160,7 +161,8 @@ pub fn rules(ballots: Ballots, peak: u64, lanes_min: u8) -> Rules {
     };
     let owner = Member::of_account(&account, "request");
     let stamp = owner.stamp(Action::PollCreated, at(0));
-    new.create(poll(), &owner.tenant, stamp, [0; 32], lanes_min, at(0)).expect("a poll that opens").rules
+    let drawn = Drawn { salt: [0; 32], lot_seed: LotSeed::from_bytes([0; 32]) };
+    new.create(poll(), &owner.tenant, stamp, drawn, lanes_min, at(0)).expect("a poll that opens").rules
 }
 
 fn lane() -> LaneKey {

@@ -13,7 +13,9 @@ use landslide_domain::{
     time::Timestamp,
 };
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
+use super::roles::{self, routes};
 use crate::support::{Answer, App, OwnProcess, assert_problem, event, eventually, someone, vote_event};
 
 /// How many voters only one of the twins has.
@@ -232,6 +234,43 @@ async fn an_id_that_no_poll_has_is_refused_in_the_same_words_whatever_it_looks_l
             }
             assert_eq!(plain(&ask(id, token).await, id), plain(&expected, &unknown), "{method} {path} {id}");
         }
+    }
+}
+
+/// A lot's seed in all forms in which bytes are written down.
+fn forms(seed: &[u8]) -> [String; 4] {
+    use base64::{Engine, prelude::*};
+    let hex: String = seed.iter().map(|byte| format!("{byte:02x}")).collect();
+    let text = BASE64_STANDARD_NO_PAD.encode(seed);
+    [hex.clone(), hex.to_uppercase(), BASE64_URL_SAFE_NO_PAD.encode(seed), text]
+}
+
+/// Each route of the API is asked for a poll of its own, as some change it, and so are all that an owner may read then.
+#[tokio::test]
+async fn the_seed_of_a_lot_is_in_no_answer_of_the_whole_api_and_its_hash_is_there_from_the_beginning() {
+    use base64::{Engine, prelude::BASE64_STANDARD};
+    let app = App::new();
+    let routes = routes();
+    let mut seeds = BTreeSet::new();
+    for route in &routes {
+        // An owner for each route, so that none has too many requests in a minute.
+        let owner = app.account(&someone());
+        let body = json!({"question": "Who?", "options": ["a", "b"], "kind": "ranked"});
+        let created = app.create_poll(&owner, &body).await;
+        let poll = created.json()["poll_id"].as_str().unwrap().to_owned();
+        assert_eq!(app.rank(&poll, &app.account(&someone()), &[1]).await.status, 201);
+        let seed = app.aws.poll_item(&poll, "RULES").await["lot_seed"]["B"].as_str().unwrap().to_owned();
+        let seed = BASE64_STANDARD.decode(seed).unwrap();
+        let hash: String = Sha256::digest(&seed).iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(created.json()["lot_seed_sha256"], hash);
+        assert_eq!(app.shown(&poll).await["lot_seed_sha256"], hash);
+        let (_, answer) = roles::ask(&app, route, &poll, &roles::Caller::account(&owner)).await;
+        for answer in [&created, &answer] {
+            let told = format!("{:?} {}", answer.headers, answer.body);
+            let shown = forms(&seed).into_iter().find(|form| told.contains(form));
+            assert_eq!(shown, None, "{} shows the seed: {answer}", route.0);
+        }
+        assert!(seeds.insert(seed), "two polls have one seed");
     }
 }
 

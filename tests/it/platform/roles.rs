@@ -236,14 +236,14 @@ fn matrix(resources: &[Resource], tried: &[(Cell<'_>, Tried)]) -> String {
     table
 }
 
-/// What a list shows of polls needs no salt, by which voters are hashed.
+/// What a list shows of polls needs neither the salt, by which voters are hashed, nor the seed of a lot.
 #[tokio::test]
-async fn a_list_of_polls_can_not_read_their_salts() {
+async fn a_list_of_polls_can_not_read_their_secrets() {
     let app = App::new();
     if app.stack.lacks("function-processes") || app.stack.lacks("enforced-iam") {
         return;
     }
-    let poll = app.poll(json!({"question": "Q", "options": ["a", "b"]})).await;
+    let poll = app.poll(json!({"question": "Q", "options": ["a", "b"], "kind": "ranked"})).await;
     let as_list_polls = credentials_of(&app, "list-polls").await;
     let read = async |projection: Option<&str>| {
         let mut asked = json!({"Keys": [{"poll_id": {"S": poll}, "item": {"S": "RULES"}}]});
@@ -259,8 +259,8 @@ async fn a_list_of_polls_can_not_read_their_salts() {
         as_list_polls.try_call("dynamodb", "POST", "/", &headers, body).await
     };
     read(Some("question, poll_id")).await.expect("a question");
-    for projection in [None, Some("question, #a"), Some("salt")] {
-        let refusal = read(projection).await.expect_err("the salt is refused");
+    for projection in [None, Some("question, #a"), Some("salt"), Some("lot_seed")] {
+        let refusal = read(projection).await.expect_err("secrets are refused");
         assert!(refusal.contains("AccessDenied"), "{projection:?}: {refusal}");
     }
 }

@@ -91,8 +91,14 @@ impl<'a> Attributes<'a> {
 
     /// A fixed number of bytes.
     pub fn bytes<const N: usize>(&self, name: &str) -> Result<[u8; N], StoreError> {
-        let bytes = self.0.get(name).and_then(|value| value.as_b().ok());
-        bytes.and_then(|bytes| bytes.as_ref().try_into().ok()).ok_or_else(|| unreadable(name))
+        self.optional_bytes(name)?.ok_or_else(|| unreadable(name))
+    }
+
+    /// A fixed number of bytes, or `None` if the attribute is absent.
+    pub fn optional_bytes<const N: usize>(&self, name: &str) -> Result<Option<[u8; N]>, StoreError> {
+        let Some(value) = self.0.get(name) else { return Ok(None) };
+        let bytes = value.as_b().ok().and_then(|bytes| bytes.as_ref().try_into().ok());
+        bytes.map(Some).ok_or_else(|| unreadable(name))
     }
 
     /// A poll's setting, or `None` if the attribute is absent.

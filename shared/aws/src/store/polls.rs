@@ -1,4 +1,4 @@
-//! The Polls table: two items per poll, RULES and OPTIONS.
+//! The Polls table: two items per poll, RULES and OPTIONS, and where there are any, the answers that it hides.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -21,11 +21,14 @@ use aws_sdk_dynamodb::{
 };
 use aws_types::SdkConfig;
 use landslide_domain::{
+    ballot::Answer,
     due::Slot,
     ids::PollId,
     keys,
     lane::{LANE_PROPAGATION_MS, LANES_MAX, Partitions},
     member::Stamp,
+    method::{LotSeed, LotSeedHash},
+    poll::hidden::{HiddenAnswers, Hiding},
     poll::{FinalEvent, Finality, OwnerOrder, Poll, PollSpec, RESULTS_FINAL, Rules, Settings},
     series::SlotWidth,
     tenant::TenantKey,
@@ -70,7 +73,7 @@ pub enum Replaced {
 /// One page of a tenant's polls, newest first.
 #[derive(Debug)]
 pub struct Page {
-    /// The polls as they are now, without options and salt. One that has just gone to another tenant is left out.
+    /// The polls as they are now, without options and secrets. One that has just gone to another tenant is left out.
     pub polls: Vec<Settings>,
     /// Behind which poll the next page begins. If `None`, there are no older polls.
     pub next_after: Option<OwnerOrder>,
@@ -130,6 +133,14 @@ const PAUSED_FROM: &str = "paused_from";
 const OFFERED_TO: &str = "offered_to";
 /// The attribute with the width of the slots of a poll's series. Absent where there is none.
 const SLOT_WIDTH: &str = "slot_width";
+/// The attribute that says which hidden answers stand. Absent in polls that never hid any.
+const HIDING: &str = "hiding";
+/// The attribute with the answers in HIDDEN.
+const ANSWERS: &str = "answers";
+/// The attribute with the seed of a ranked poll's lot.
+const LOT_SEED: &str = "lot_seed";
+/// The attribute with that seed's SHA-256, for those who may not read the seed.
+const LOT_SEED_SHA256: &str = "lot_seed_sha256";
 /// The attribute with the poll that this one was copied from, if it was.
 const COPIED_FROM: &str = "copied_from";
 /// The attribute with the number of lanes.
@@ -281,12 +292,38 @@ impl<D: DynamoDb> PollStore<D> {
     async fn poll_items(&self, poll: &PollId) -> Result<Read<Option<Poll>>, StoreError> {
         let query = QueryInput::builder()
             .table_name(&self.table)
+            .key_condition_expression("#poll_id = :poll_id AND #item BETWEEN :options AND :rules")
+            .expression_attribute_names("#poll_id", keys::POLL_ID)
+            .expression_attribute_names("#item", keys::ITEM)
+            .expression_attribute_values(":poll_id", string(poll.as_str()))
+            .expression_attribute_values(":options", string(keys::OPTIONS))
+            .expression_attribute_values(":rules", string(keys::RULES))
+            .consistent_read(true);
+        let answer = self.db.query(query).await.map_err(|error| store_error("read poll", error))?;
+        read_poll(answer.items())
+    }
+
+    /// Reads a poll's rules and the answers that it hides, strongly consistent. Reads again if a change landed between them.
+    pub async fn hidden_answers(
+        &self,
+        poll: &PollId,
+        clock: &impl Clock,
+    ) -> Result<Option<(Rules, HiddenAnswers)>, StoreError> {
+        read_whole(clock, || self.rules_and_hidden(poll)).await
+    }
+
+    async fn rules_and_hidden(&self, poll: &PollId) -> Result<Read<Option<(Rules, HiddenAnswers)>>, StoreError> {
+        let query = QueryInput::builder()
+            .table_name(&self.table)
             .key_condition_expression("#poll_id = :poll_id")
             .expression_attribute_names("#poll_id", keys::POLL_ID)
             .expression_attribute_values(":poll_id", string(poll.as_str()))
             .consistent_read(true);
-        let answer = self.db.query(query).await.map_err(|error| store_error("read poll", error))?;
-        read_poll(answer.items())
+        let answer = self.db.query(query).await.map_err(|error| store_error("read hidden answers", error))?;
+        let Some(rules) = item_of_kind(answer.items(), keys::RULES) else { return Ok(Read::Whole(None)) };
+        let (rules, hidden) = (read_rules(rules)?, read_hidden(answer.items())?);
+        let is_torn = hidden.revision != rules.hidden_revision();
+        Ok(if is_torn { Read::Torn } else { Read::Whole(Some((rules, hidden))) })
     }
 
     /// Replaces a poll's previous revision, in one attempt: a change holds only for a while, so it must not be retried
@@ -312,13 +349,23 @@ impl<D: DynamoDb> PollStore<D> {
     }
 
     async fn replace_both(&self, poll: &Poll) -> Result<Replaced, StoreError> {
-        let id = &poll.rules.settings.poll_id;
-        let rules = self.update(rules_key(id), rules_change(&poll.rules));
-        let rules = rules.condition_expression(OVER_THE_REVISION_BEFORE);
-        let options = self.update(options_key(id), Change::of(options_attributes(poll)));
+        let options = item_key(&poll.rules.settings.poll_id, keys::OPTIONS);
+        self.replace_with(&poll.rules, options, Change::of(options_attributes(poll))).await
+    }
+
+    /// Replaces a poll's previous revision by one that hides these answers, both items in a transaction, as `replace` does.
+    pub async fn replace_hidden(&self, poll: &Poll, answers: &[Answer]) -> Result<Replaced, StoreError> {
+        let hidden = item_key(&poll.rules.settings.poll_id, keys::HIDDEN);
+        let revision = poll.rules.settings.revision;
+        self.replace_with(&poll.rules, hidden, Change::of(hidden_attributes(revision, answers))).await
+    }
+
+    /// Writes RULES conditionally, and with it a change of another of the poll's items.
+    async fn replace_with(&self, rules: &Rules, other: Item, change: Change) -> Result<Replaced, StoreError> {
+        let update = self.update(rules_key(&rules.settings.poll_id), rules_change(rules));
         let both = TransactWriteItemsInput::builder()
-            .transact_items(transact_update(rules)?)
-            .transact_items(transact_update(options)?);
+            .transact_items(transact_update(update.condition_expression(OVER_THE_REVISION_BEFORE))?)
+            .transact_items(transact_update(self.update(other, change))?);
         let outcome = self.db.transact_once(both).await;
         Ok(if written("change poll", outcome)? { Replaced::Done } else { Replaced::Overtaken })
     }
@@ -553,10 +600,6 @@ fn rules_key(poll: &PollId) -> Item {
     item_key(poll, keys::RULES)
 }
 
-fn options_key(poll: &PollId) -> Item {
-    item_key(poll, keys::OPTIONS)
-}
-
 fn item_key(poll: &PollId, item: &str) -> Item {
     Item::from([(keys::POLL_ID.to_owned(), string(poll.as_str())), (keys::ITEM.to_owned(), string(item))])
 }
@@ -572,7 +615,7 @@ fn rules_item(rules: &Rules) -> Item {
 }
 
 fn options_item(poll: &Poll) -> Item {
-    item_of(options_key(&poll.rules.settings.poll_id), options_attributes(poll))
+    item_of(item_key(&poll.rules.settings.poll_id, keys::OPTIONS), options_attributes(poll))
 }
 
 /// All that this code knows of RULES, but its key. If `None`, the poll has no such attribute.
@@ -580,6 +623,7 @@ fn rules_attributes(rules: &Rules) -> impl Iterator<Item = (&'static str, Option
     let settings = &rules.settings;
     let is_default = rules.partitions == Partitions::default();
     let stamp = rules.stamp.as_ref().and_then(|stamp| serde_json::to_string(stamp).ok());
+    let hiding = rules.hiding.as_ref().and_then(|hiding| serde_json::to_string(hiding).ok());
     let attributes = [
         (keys::OWNER, Some(string(rules.tenant.as_str()))),
         (OWNER_ORDER, Some(string(keys::owner_order(settings.created_at, &settings.poll_id)))),
@@ -587,6 +631,8 @@ fn rules_attributes(rules: &Rules) -> impl Iterator<Item = (&'static str, Option
         (OPTIONS_REVISION, Some(number(rules.options_revision))),
         (LANES, Some(number(rules.lanes))),
         ("salt", Some(binary(rules.salt))),
+        (LOT_SEED, rules.lot_seed.as_ref().map(|seed| binary(seed.bytes()))),
+        (LOT_SEED_SHA256, settings.lot_seed_sha256.map(|hash| binary(hash.bytes()))),
         (REVISION, Some(number(settings.revision))),
         (CREATED_AT, Some(time(settings.created_at))),
         (CLOSING, Some(time(settings.spec.closes_at.unwrap_or(Timestamp::LATEST)))),
@@ -595,6 +641,7 @@ fn rules_attributes(rules: &Rules) -> impl Iterator<Item = (&'static str, Option
         (PAUSED_FROM, settings.paused_from.map(time)),
         (SLOT_WIDTH, settings.slot_width.map(|width| string(width.name()))),
         (OFFERED_TO, settings.offered_to.as_ref().map(|tenant| string(tenant.as_str()))),
+        (HIDING, hiding.map(string)),
         (COPIED_FROM, rules.copied_from.as_ref().map(|source| string(source.as_str()))),
         (STAMP, stamp.map(string)),
         (LANES_DOUBLED_AT, rules.lanes_doubled_at.map(time)),
@@ -609,6 +656,12 @@ fn options_attributes(poll: &Poll) -> [(&'static str, Option<AttributeValue>); 2
     [("labels", Some(AttributeValue::L(labels))), (REVISION, Some(number(poll.rules.options_revision)))]
 }
 
+/// All of HIDDEN, but its key.
+fn hidden_attributes(revision: u64, answers: &[Answer]) -> [(&'static str, Option<AttributeValue>); 2] {
+    let answers = answers.iter().map(|answer| string(answer.as_str())).collect();
+    [(ANSWERS, Some(AttributeValue::L(answers))), (REVISION, Some(number(revision)))]
+}
+
 pub(super) fn read_id(item: &Item) -> Result<PollId, StoreError> {
     parse_id(Attributes(item).string(keys::POLL_ID)?)
 }
@@ -619,7 +672,7 @@ fn parse_id(id: &str) -> Result<PollId, StoreError> {
 
 /// The names of the attributes that make a poll's settings, but for its id.
 fn settings_names() -> impl Iterator<Item = &'static str> {
-    PollSpec::NAMES.iter().copied().chain([PAUSED_FROM, OFFERED_TO, SLOT_WIDTH, REVISION, CREATED_AT])
+    PollSpec::NAMES.iter().copied().chain([PAUSED_FROM, OFFERED_TO, SLOT_WIDTH, LOT_SEED_SHA256, REVISION, CREATED_AT])
 }
 
 /// Parses a poll's place in its tenant's list.
@@ -636,6 +689,7 @@ fn read_settings(item: &Item) -> Result<Settings, StoreError> {
         paused_from: attributes.optional_time(PAUSED_FROM)?,
         offered_to: attributes.optional_string(OFFERED_TO)?.map(TenantKey::stored),
         slot_width: attributes.optional_string(SLOT_WIDTH)?.map(read_slot_width).transpose()?,
+        lot_seed_sha256: attributes.optional_bytes(LOT_SEED_SHA256)?.map(LotSeedHash::from_bytes),
         revision: attributes.number(REVISION)?,
         created_at: attributes.time(CREATED_AT)?,
     })
@@ -655,6 +709,7 @@ pub(super) fn read_rules(item: &Item) -> Result<Rules, StoreError> {
         settings,
         tenant: TenantKey::stored(attributes.string(keys::OWNER)?),
         stamp: read_stamp(attributes.optional_string(STAMP)?)?,
+        hiding: read_hiding(attributes.optional_string(HIDING)?)?,
         copied_from: attributes.optional_string(COPIED_FROM)?.map(parse_id).transpose()?,
         finality: read_finality(attributes.optional_string(FINALITY)?)?,
         options: attributes.number("options")?,
@@ -662,6 +717,7 @@ pub(super) fn read_rules(item: &Item) -> Result<Rules, StoreError> {
         lanes: attributes.number(LANES)?,
         lanes_doubled_at: attributes.optional_time(LANES_DOUBLED_AT)?,
         salt: attributes.bytes("salt")?,
+        lot_seed: attributes.optional_bytes(LOT_SEED)?.map(LotSeed::from_bytes),
         request_hash: attributes.bytes("request_hash")?,
     })
 }
@@ -676,6 +732,10 @@ fn read_finality(text: Option<&str>) -> Result<Option<Finality>, StoreError> {
     finality.map_err(|error| StoreError::Broken(format!("read item: the record of final counts: {error}")))
 }
 
+fn read_hiding(text: Option<&str>) -> Result<Option<Hiding>, StoreError> {
+    text.map(serde_json::from_str).transpose().map_err(|_| unreadable(HIDING))
+}
+
 fn read_partitions(attributes: &Attributes) -> Result<Partitions, StoreError> {
     let Some(number) = attributes.optional_number(PARTITIONS)? else { return Ok(Partitions::default()) };
     // With any other number, votes would be looked up in the wrong place.
@@ -685,8 +745,7 @@ fn read_partitions(attributes: &Attributes) -> Result<Partitions, StoreError> {
 
 /// Parses a poll from its items. `None` unless both are there.
 pub(super) fn read_poll(items: &[Item]) -> Result<Read<Option<Poll>>, StoreError> {
-    let of_kind = |kind: &str| items.iter().find(|item| Attributes(item).string(keys::ITEM).ok() == Some(kind));
-    let (Some(rules), Some(options)) = (of_kind(keys::RULES), of_kind(keys::OPTIONS)) else {
+    let (Some(rules), Some(options)) = (item_of_kind(items, keys::RULES), item_of_kind(items, keys::OPTIONS)) else {
         return Ok(Read::Whole(None));
     };
     let (rules, options) = (read_rules(rules)?, Attributes(options));
@@ -694,6 +753,20 @@ pub(super) fn read_poll(items: &[Item]) -> Result<Read<Option<Poll>>, StoreError
         return Ok(Read::Torn);
     }
     Ok(Read::Whole(Some(Poll { rules, options: read_labels(&options)? })))
+}
+
+fn item_of_kind<'a>(items: &'a [Item], kind: &str) -> Option<&'a Item> {
+    items.iter().find(|item| Attributes(item).string(keys::ITEM).ok() == Some(kind))
+}
+
+/// Parses the answers that a poll hides from its items. None were ever hidden if there is no HIDDEN.
+pub(super) fn read_hidden(items: &[Item]) -> Result<HiddenAnswers, StoreError> {
+    let Some(hidden) = item_of_kind(items, keys::HIDDEN) else { return Ok(HiddenAnswers::default()) };
+    let attributes = Attributes(hidden);
+    let answers = attributes.optional_list(ANSWERS)?.unwrap_or_default().iter();
+    let answers = answers.map(|answer| answer.as_s().ok().and_then(|text| Answer::stored(text)));
+    let answers = answers.collect::<Option<_>>().ok_or_else(|| unreadable(ANSWERS))?;
+    Ok(HiddenAnswers { revision: attributes.number(REVISION)?, answers })
 }
 
 /// Parses the labels from a poll's item OPTIONS.

@@ -2,10 +2,11 @@
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use landslide_domain::{
-    ballot::Ballot,
+    ballot::{Answer as Written, Ballot},
     change::VoteId,
     ids::{PollId, VoterKey},
     lane::{LaneKey, Partitions},
+    poll::hidden::{HiddenAnswers, hide},
     poll::{Poll, Rules},
     runs::{Run, RunName},
     tally::{Head, Minute},
@@ -553,6 +554,68 @@ fn whom_a_poll_is_offered_to_and_what_it_was_copied_from_come_back_as_they_were_
     offered.rules.copied_from = PollId::parse("p0");
     offered.rules.settings.paused_from = Some(at(9));
     assert_eq!(read_back(items_of(&offered)).unwrap(), Some(offered.rules));
+}
+
+#[test]
+fn the_seed_of_a_lot_comes_back_as_it_was_stored_and_lists_read_its_hash_alone() {
+    let body = json!({"question": "Q", "options": ["a", "b"], "kind": "ranked"});
+    let ranked = poll_asked_for(body, at(0)).unwrap();
+    let items = items_of(&ranked);
+    let hash = ranked.rules.settings.lot_seed_sha256;
+    assert_eq!(read_back(items.clone()).unwrap(), Some(ranked.rules));
+    let mut listed = listed("p3", OWNER)[1].clone();
+    listed["lot_seed_sha256"] = items[0]["lot_seed_sha256"].clone();
+    let (page, calls) = page_of(vec![vec![listed]]);
+    assert_eq!(page.unwrap().polls[0].lot_seed_sha256, hash);
+    let asked = &calls[1].body["RequestItems"]["polls"]["ExpressionAttributeNames"];
+    assert!(!asked.as_object().unwrap().values().any(|name| name == "lot_seed"), "{asked}");
+}
+
+/// A poll that hides these answers by its second revision, and its items: RULES and HIDDEN.
+fn hiding(answers: &[&str]) -> (Poll, Vec<Value>) {
+    let text = poll_asked_for(json!({"question": "Q", "kind": "text"}), at(0)).unwrap();
+    let answers: Vec<Written> = answers.iter().map(|text| Written::stored(text).unwrap()).collect();
+    let poll = hide(&text, &answers, at(7)).unwrap();
+    let (aws, calls) = stub(|_, _| Answer::Ok(json!({})));
+    let outcome = run(PollStore::new(&aws, "polls".to_owned()).replace_hidden(&poll, &answers));
+    assert_eq!((outcome.unwrap(), calls.operations()), (Replaced::Done, vec!["TransactWriteItems".to_owned()]));
+    let rules = &calls.all()[0].body["TransactItems"][0]["Update"];
+    assert_eq!(rules["ConditionExpression"], "#revision = :before AND #lanes <= :lanes");
+    (poll, items_written(&calls.all()[0], &items_of(&text)))
+}
+
+#[test]
+fn hidden_answers_come_back_as_they_were_stored_once_rules_and_list_belong_together() {
+    let (poll, items) = hiding(&["bad", "Worse"]);
+    let mut older = items.clone();
+    older[1]["revision"] = json!({"N": "1"});
+    let (aws, calls) = stub(move |_, number| Answer::Ok(json!({"Items": if number == 0 { &older } else { &items }})));
+    let store = PollStore::new(&aws, "polls".to_owned());
+    let (rules, hidden) = run(store.hidden_answers(&poll_id(), &VirtualClock::new(at(0)))).unwrap().unwrap();
+    assert_eq!(rules, poll.rules);
+    let texts: Vec<&str> = hidden.answers.iter().map(Written::as_str).collect();
+    assert_eq!((hidden.revision, texts), (2, vec!["bad", "Worse"]));
+    assert_eq!(calls.operations(), ["Query", "Query"]);
+}
+
+#[test]
+fn a_poll_that_never_hid_any_answers_has_no_list() {
+    let items = items_of(&poll(None));
+    let (aws, _) = stub(move |_, _| Answer::Ok(json!({"Items": items})));
+    let store = PollStore::new(&aws, "polls".to_owned());
+    let (_, hidden) = run(store.hidden_answers(&poll_id(), &VirtualClock::new(at(0)))).unwrap().unwrap();
+    assert_eq!(hidden, HiddenAnswers::default());
+}
+
+#[test]
+fn a_poll_is_read_without_the_answers_that_it_hides() {
+    let items = items_of(&poll(None));
+    let (aws, calls) = stub(move |_, _| Answer::Ok(json!({"Items": items})));
+    run(PollStore::new(&aws, "polls".to_owned()).poll(&poll_id(), &VirtualClock::new(at(0)))).unwrap();
+    let values = &calls.all()[0].body["ExpressionAttributeValues"];
+    let bounds = [":options", ":rules"].map(|name| values[name]["S"].as_str().unwrap().to_owned());
+    assert!(bounds[0].as_str() > "HIDDEN", "{bounds:?}");
+    assert_eq!(bounds, ["OPTIONS", "RULES"]);
 }
 
 #[test]

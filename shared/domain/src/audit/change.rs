@@ -58,18 +58,20 @@ impl PollChange<'_> {
     }
 }
 
-/// What the API shows of the rules, and whose the poll is. Never the salt, nor the hash of a request.
+/// What the API shows of the rules, and whose the poll is. Never the salt, nor the seed of the lot, nor the hash of a request.
 fn shown(rules: &Rules) -> Map<String, Value> {
     // Texts and numbers: nothing in them can fail to serialise.
     let mut shown = match serde_json::to_value(&rules.settings.spec) {
         Ok(Value::Object(settings)) => settings,
         _ => Map::new(),
     };
-    let Settings { paused_from, offered_to, .. } = &rules.settings;
+    let Settings { paused_from, offered_to, lot_seed_sha256, .. } = &rules.settings;
     let mut insert =
         |name: &str, value: serde_json::Result<Value>| shown.insert(name.to_owned(), value.unwrap_or_default());
     insert("paused_from", serde_json::to_value(paused_from));
     insert("offered_to", serde_json::to_value(offered_to.as_ref().and_then(TenantKey::tenant)));
+    insert("lot_seed_sha256", serde_json::to_value(lot_seed_sha256));
+    insert("hidden_answers", serde_json::to_value(&rules.hiding));
     insert("copied_from", serde_json::to_value(&rules.copied_from));
     insert("tenant", serde_json::to_value(rules.tenant.tenant()));
     shown
@@ -81,9 +83,11 @@ mod tests {
 
     use super::*;
     use crate::{
+        ballot::Answer,
         ids::PollId,
         member::Action,
         poll::Poll,
+        poll::hidden::hide,
         testing::{at, owner, poll_asked_for},
     };
 
@@ -126,6 +130,24 @@ mod tests {
                 "tenant": from_nothing(json!({"issuer": tenant.issuer, "kind": "account", "value": tenant.value})),
             })
         );
+    }
+
+    #[test]
+    fn a_ranked_polls_first_row_has_the_hash_of_its_lots_seed() {
+        let poll = poll(json!({"question": "Q", "options": ["a", "b"], "kind": "ranked"}));
+        let shown = differences(None, &poll);
+        let hash = poll.rules.settings.lot_seed_sha256.unwrap().to_string();
+        assert_eq!(shown["lot_seed_sha256"], json!({"from": null, "to": hash}));
+        assert!(!shown.as_object().unwrap().contains_key("lot_seed"), "{shown}");
+    }
+
+    #[test]
+    fn hidden_answers_are_counted_and_not_repeated() {
+        let before = poll(json!({"question": "Q", "kind": "text"}));
+        let answers = [Answer::stored("a slur").unwrap()];
+        let after = hide(&before, &answers, at(5)).unwrap();
+        let hidden = json!({"from": null, "to": {"revision": 2, "answers": 1, "since": at(5)}});
+        assert_eq!(differences(Some(&before), &after), json!({"hidden_answers": hidden}));
     }
 
     #[test]

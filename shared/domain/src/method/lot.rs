@@ -1,8 +1,65 @@
 //! The lot, which breaks ties that nothing else does.
 
 use hmac::{Hmac, KeyInit, Mac};
-use serde::Serialize;
-use sha2::Sha256;
+use serde::{Serialize, Serializer};
+use sha2::{Digest, Sha256};
+
+/// The secret seed of a poll's lot, drawn when the poll is created and independent of all else in it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct LotSeed([u8; 32]);
+
+/// SHA-256 of a lot's seed, which is public from the poll's creation. So nobody can exchange the seed later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LotSeedHash([u8; 32]);
+
+impl LotSeed {
+    /// A seed of these bytes.
+    pub fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// Its bytes.
+    pub fn bytes(&self) -> [u8; 32] {
+        self.0
+    }
+
+    /// Its SHA-256.
+    pub fn hash(&self) -> LotSeedHash {
+        LotSeedHash(Sha256::digest(self.0).into())
+    }
+}
+
+impl std::fmt::Debug for LotSeed {
+    /// Leaves the bytes out, so that no log can show them.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("LotSeed(..)")
+    }
+}
+
+impl LotSeedHash {
+    /// A hash of these bytes.
+    pub fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// Its bytes.
+    pub fn bytes(&self) -> [u8; 32] {
+        self.0
+    }
+}
+
+impl std::fmt::Display for LotSeedHash {
+    /// In lower-case hex, as `sha256sum` writes it.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl Serialize for LotSeedHash {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
 
 /// Where the lot comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,6 +90,11 @@ pub enum LotUse {
 }
 
 impl Lot {
+    /// The final lot of a poll with this seed. A poll from before there were seeds has none, and its lot stays provisional.
+    pub fn drawn_by(seed: Option<&LotSeed>) -> Self {
+        seed.map_or(Self::Provisional, |seed| Self::Seed(seed.bytes()))
+    }
+
     /// The lot over a poll's options, given its first choices by option id.
     pub(super) fn view(&self, first_choices: &[u64]) -> LotView {
         let options = u8::try_from(first_choices.len()).unwrap_or(u8::MAX);
@@ -66,6 +128,21 @@ fn draw(seed: &[u8; 32], text: &str) -> [u8; 32] {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    // python3 -c 'import hashlib; print(hashlib.sha256(bytes(range(32))).hexdigest())'
+    #[test]
+    fn a_seed_is_known_by_its_hash_and_shown_nowhere() {
+        let seed = LotSeed::from_bytes(std::array::from_fn(|place| place as u8));
+        let hash = "630dcd2966c4336691125448bbb25b4ff412a49c732db2c8abc1b8581bd710dd";
+        assert_eq!(serde_json::to_value(seed.hash()).unwrap(), hash);
+        assert_eq!(format!("{seed:?}"), "LotSeed(..)");
+    }
+
+    #[test]
+    fn a_lot_is_drawn_by_its_seed_and_provisional_without() {
+        let seed = LotSeed::from_bytes([7; 32]);
+        assert_eq!([Some(&seed), None].map(Lot::drawn_by), [Lot::Seed([7; 32]), Lot::Provisional]);
+    }
 
     #[test]
     fn without_a_seed_the_lowest_id_is_the_luckiest() {

@@ -53,7 +53,9 @@ mod tests {
     use super::*;
     use crate::{
         member::Action,
-        poll::{Kind, ResultsVisibility, Status},
+        method::LotSeed,
+        poll::hidden::Hiding,
+        poll::{Kind, ResultsVisibility, Status, request::Drawn},
         testing::{at, owner, poll_asked_for},
     };
 
@@ -71,7 +73,15 @@ mod tests {
         let id = PollId::parse("p2").unwrap();
         let stamp = owner().stamp(Action::PollCreated, at(now));
         let new = asked(body).of(source, at(now))?;
-        new.create(id, &owner().tenant, stamp, [8; 32], 1, at(now)).map_err(|error| vec![error])
+        new.create(
+            id,
+            &owner().tenant,
+            stamp,
+            Drawn { salt: [8; 32], lot_seed: LotSeed::from_bytes([6; 32]) },
+            1,
+            at(now),
+        )
+        .map_err(|error| vec![error])
     }
 
     #[test]
@@ -84,6 +94,16 @@ mod tests {
             (1, at(5), [8; 32])
         );
         assert_eq!((copy.rules.partitions, copy.rules.lanes), (source().rules.partitions, source().rules.lanes));
+    }
+
+    #[test]
+    fn a_copy_has_a_lot_of_its_own_and_hides_nothing() {
+        let body = json!({"question": "Q", "options": ["a", "b", "c"], "kind": "ranked"});
+        let mut source = poll_asked_for(body, at(0)).unwrap();
+        source.rules.hiding = Some(Hiding { revision: 1, answers: 1, since: at(1) });
+        let copy = copied(&source, 5, json!({})).unwrap().rules;
+        assert_eq!((&copy.lot_seed, &copy.hiding), (&Some(LotSeed::from_bytes([6; 32])), &None));
+        assert_ne!(copy.settings.lot_seed_sha256, source.rules.settings.lot_seed_sha256);
     }
 
     #[test]

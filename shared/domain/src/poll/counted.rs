@@ -39,6 +39,11 @@ impl PollSpec {
         self.scale.is_some() || self.series || !self.segments.is_empty()
     }
 
+    /// Whether its voters write answers, or options that are not listed.
+    pub fn has_answers(&self) -> bool {
+        self.kind == Kind::Text || self.write_in
+    }
+
     /// Whether more is assembled of it than counts of rankings.
     pub fn has_further_parts(&self) -> bool {
         self.has_cells() || self.kind != Kind::Ranked

@@ -17,6 +17,7 @@ use crate::{
     ids::PollId,
     lane::{Partitions, lanes_for},
     member::Stamp,
+    method::LotSeed,
     tenant::Tenant,
     time::Timestamp,
 };
@@ -44,6 +45,15 @@ pub struct NewPoll {
     spec: PollSpec,
     labels: Vec<String>,
     copied: Option<Copied>,
+}
+
+/// What is drawn at random for a new poll, each independent of the other and of the poll's id.
+#[derive(Clone)]
+pub struct Drawn {
+    /// The salt that voters are hashed with.
+    pub salt: [u8; 32],
+    /// The seed of its lot. Only a ranked poll keeps it.
+    pub lot_seed: LotSeed,
 }
 
 /// From which poll a new one is copied, and the hash of the request.
@@ -146,7 +156,7 @@ impl NewPoll {
         Sha256::digest(canonical).into()
     }
 
-    /// Replaces an existing poll's settings. Id, owner, salt, partitions and revision stay, and lanes never become
+    /// Replaces an existing poll's settings. Id, owner, salt, seed, partitions and revision stay, and lanes never become
     /// fewer.
     pub(super) fn in_place_of(self, poll: &Poll) -> Poll {
         let rules = Rules {
@@ -164,7 +174,7 @@ impl NewPoll {
         poll_id: PollId,
         tenant: &Tenant,
         stamp: Stamp,
-        salt: [u8; 32],
+        drawn: Drawn,
         lanes_min: u8,
         now: Timestamp,
     ) -> Result<Poll, FieldError> {
@@ -172,6 +182,8 @@ impl NewPoll {
             return Err(FieldError::new("/closes_at", "must be in the future"));
         }
         let request_hash = self.hash();
+        // The lot breaks ties between rankings, and a poll's kind never changes.
+        let lot_seed = Some(drawn.lot_seed).filter(|_| self.spec.kind == Kind::Ranked);
         let mut rules = Rules {
             // 2 to 100, so it fits.
             options: self.labels.len() as u8,
@@ -182,8 +194,9 @@ impl NewPoll {
             finality: None,
             tenant: tenant.key(),
             stamp: Some(stamp),
+            hiding: None,
             copied_from: self.copied.map(|copied| copied.from),
-            salt,
+            salt: drawn.salt,
             request_hash,
             settings: Settings {
                 poll_id,
@@ -191,9 +204,11 @@ impl NewPoll {
                 paused_from: None,
                 offered_to: None,
                 slot_width: None,
+                lot_seed_sha256: lot_seed.as_ref().map(LotSeed::hash),
                 revision: 1,
                 created_at: now,
             },
+            lot_seed,
         };
         rules.settings.slot_width = rules.settings.declared_slot_width();
         valid::must_have_few_cells(&rules)?;
@@ -253,6 +268,18 @@ mod tests {
             poll.hash()[..4].iter().map(|byte| format!("{byte:02x}")).collect::<String>()
         };
         assert_eq!([1_000, 250_000].map(hash), ["9aa5d83b", "a13d4ea9"]);
+    }
+
+    #[test]
+    fn a_ranked_poll_keeps_the_seed_of_its_lot_and_shows_the_hash() {
+        let seed = |kind| {
+            let body = json!({"question": "Q", "options": ["a", "b"], "kind": kind});
+            let rules = poll_asked_for(body, at(0)).unwrap().rules;
+            (rules.lot_seed, rules.settings.lot_seed_sha256)
+        };
+        let drawn = LotSeed::from_bytes([9; 32]);
+        assert_eq!(seed("ranked"), (Some(drawn.clone()), Some(drawn.hash())));
+        assert_eq!(["single", "rating"].map(seed), [(None, None), (None, None)], "they have no lot");
     }
 
     #[test]

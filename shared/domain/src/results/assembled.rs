@@ -1,6 +1,6 @@
 //! What is assembled of a poll's lanes, once for all readers: what its responses need besides the poll itself.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
@@ -12,6 +12,7 @@ use super::{
 use crate::{
     entries::{BallotKey, Entries, PerSet},
     method::{self, Lot, Method, Rankings, Summary, Totals},
+    poll::hidden::HiddenAnswers,
     poll::{Kind, Rules},
     runs::Dropped,
     tally::{Count, Counters},
@@ -80,15 +81,6 @@ fn blur(rules: &Rules, now: Timestamp) -> Blur {
     Blur { min_cell: rules.settings.spec.min_cell, now, is_closed }
 }
 
-/// Answers that a poll's tenant has hidden.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Hidden {
-    /// How often they were set. 0 if never.
-    pub revision: u64,
-    /// The answers, in any spelling.
-    pub answers: BTreeSet<String>,
-}
-
 /// What a poll's lanes have counted.
 pub struct Lanes<'a> {
     /// Each lane's COUNT.
@@ -106,7 +98,7 @@ pub struct Given<'a, G> {
     /// What was shown of its dimensions before.
     pub before: &'a [Blurred],
     /// What is hidden.
-    pub hidden: &'a Hidden,
+    pub hidden: &'a HiddenAnswers,
     /// The same for spellings of one answer.
     pub group: G,
 }
@@ -115,6 +107,8 @@ pub struct Given<'a, G> {
 pub fn assemble<G: Fn(&str) -> String>(rules: &Rules, lanes: &Lanes<'_>, given: &Given<'_, G>) -> Assembled {
     let spec = &rules.settings.spec;
     let mut assembled = of_counters(rules, lanes.counts);
+    // Also where answers are not there: results are made with a list once, not again and again.
+    assembled.further.hidden_revision = given.hidden.revision;
     match lanes.entries.ballots {
         Ok(entries) if spec.kind == Kind::Ranked => add_rankings(&mut assembled, rules, entries, lanes.totals),
         Ok(entries) => add_ballots(&mut assembled, rules, lanes, entries, given),
@@ -192,19 +186,18 @@ fn add_ballots<G: Fn(&str) -> String>(
         let right: i64 = entries.iter().filter(|(key, _)| is_right(key)).map(|(_, count)| count).sum();
         assembled.further.right = Some(right.max(0));
     }
-    if spec.kind == Kind::Text || spec.write_in {
+    if spec.has_answers() {
         let missed = lanes.counts.iter().map(|count| count.entries.kept.ballots.missed()).sum();
         let texts = entries.iter().filter_map(|(key, count)| match BallotKey::read(key) {
             Some(BallotKey::Text(text) | BallotKey::WriteIn(text)) => Some((text, count)),
             _ => None,
         });
-        let hidden = given.hidden.answers.iter().map(|answer| (given.group)(answer)).collect();
+        let hidden = given.hidden.answers.iter().map(|answer| (given.group)(answer.as_str())).collect();
         let answers = Answers::of(texts, missed, &given.group, &hidden);
         if spec.kind == Kind::Text {
             assembled.ballots = answers.ballots().max(0);
         }
         assembled.further.answers = Some(answers);
-        assembled.further.hidden_revision = given.hidden.revision;
     }
 }
 
@@ -232,7 +225,7 @@ mod tests {
     }
 
     fn assembled(rules: &Rules, entries: PerSet<Result<&Entries, Dropped>>) -> Assembled {
-        let given = Given { now: at(9), before: &[], hidden: &Hidden::default(), group: str::to_lowercase };
+        let given = Given { now: at(9), before: &[], hidden: &HiddenAnswers::default(), group: str::to_lowercase };
         let totals = entries.ballots.map_or_else(|_| Totals::default(), |it| Totals::of_entries(rules.options, it));
         assemble(rules, &Lanes { counts: &[count()], entries, totals: &totals }, &given)
     }
@@ -302,7 +295,7 @@ mod tests {
         let text = |text| Content::Text(Answer::stored(text).unwrap());
         let entries = whole(&[(text("Yes"), 2), (text("no"), 1), (text("BAD"), 4)]);
         let rules = poll_of(json!({"kind": "text"}));
-        let hidden = Hidden { revision: 3, answers: BTreeSet::from(["Bad".to_owned()]) };
+        let hidden = HiddenAnswers { revision: 3, answers: vec![Answer::stored("Bad").unwrap()] };
         let given = Given { now: at(9), before: &[], hidden: &hidden, group: str::to_lowercase };
         let assembled = assemble(
             &rules,
@@ -338,7 +331,7 @@ mod tests {
             let mut entries = PerSet::<EntriesBuilder>::default();
             entries.add_ballot(&Ballot::new(content, places, None), ballots);
             let entries = entries.build();
-            let given = Given { now: at(now), before, hidden: &Hidden::default(), group: str::to_lowercase };
+            let given = Given { now: at(now), before, hidden: &HiddenAnswers::default(), group: str::to_lowercase };
             assemble(&rules, &Lanes { counts: &[count()], entries: both(&entries), totals: &Totals::default() }, &given)
                 .further
         };

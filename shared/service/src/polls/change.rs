@@ -9,6 +9,7 @@ use landslide_aws::{
     store::{DynamoDb, PollStore, Replaced, StoreError},
 };
 use landslide_domain::{
+    ballot::Answer,
     error::Error,
     ids::PollId,
     lease::CONFIG_WRITE_MS,
@@ -27,6 +28,8 @@ use landslide_domain::poll::ballot_kinds::BallotKinds;
 
 #[cfg(any(test, feature = "text"))]
 mod edit;
+#[cfg(any(test, feature = "text"))]
+mod hide;
 mod tries;
 use tries::Tries;
 
@@ -147,12 +150,24 @@ impl<D: DynamoDb, C: Clock> PollChanges<D, C> {
         action: Action,
         edit: impl Fn(&Poll, Timestamp, bool) -> Result<Poll, Error>,
     ) -> Result<Poll, Error> {
+        self.change_hiding(poll_id, member, action, None, edit).await
+    }
+
+    /// The same, and with the poll the answers that the result hides are replaced, if there are any here.
+    async fn change_hiding(
+        &self,
+        poll_id: &PollId,
+        member: &Member,
+        action: Action,
+        hidden: Option<&[Answer]>,
+        edit: impl Fn(&Poll, Timestamp, bool) -> Result<Poll, Error>,
+    ) -> Result<Poll, Error> {
         let mut tries = Tries::default();
         for attempt in 0..ATTEMPTS_MAX {
             if attempt > 0 {
                 self.clock.back_off(PAUSE_MS, attempt.min(PAUSE_DOUBLINGS)).await;
             }
-            if let Some(outcome) = self.attempt(poll_id, (member, action), &edit, &mut tries).await {
+            if let Some(outcome) = self.attempt(poll_id, (member, action), hidden, &edit, &mut tries).await {
                 return outcome;
             }
         }
@@ -164,6 +179,7 @@ impl<D: DynamoDb, C: Clock> PollChanges<D, C> {
         &self,
         poll_id: &PollId,
         (member, action): (&Member, Action),
+        hidden: Option<&[Answer]>,
         edit: impl Fn(&Poll, Timestamp, bool) -> Result<Poll, Error>,
         tries: &mut Tries,
     ) -> Option<Result<Poll, Error>> {
@@ -181,7 +197,9 @@ impl<D: DynamoDb, C: Clock> PollChanges<D, C> {
             return Some(Ok(current));
         }
         match edit(&current, now, is_ours) {
-            Ok(edited) if edited != current => self.write(stamped(edited, member, action, now), now, tries).await,
+            Ok(edited) if edited != current => {
+                self.write(stamped(edited, member, action, now), hidden, now, tries).await
+            }
             // There is nothing to write, but a pending write might land after the response.
             settled if tries.may_still_land() => {
                 let fenced = stamped(fence(&current), member, Action::ChangeGivenUp, now);
@@ -196,8 +214,18 @@ impl<D: DynamoDb, C: Clock> PollChanges<D, C> {
         }
     }
 
-    async fn write(&self, edited: Poll, now: Timestamp, tries: &mut Tries) -> Option<Result<Poll, Error>> {
-        match self.polls.replace(&edited).await {
+    async fn write(
+        &self,
+        edited: Poll,
+        hidden: Option<&[Answer]>,
+        now: Timestamp,
+        tries: &mut Tries,
+    ) -> Option<Result<Poll, Error>> {
+        let written = match hidden {
+            Some(answers) => self.polls.replace_hidden(&edited, answers).await,
+            None => self.polls.replace(&edited).await,
+        };
+        match written {
             Ok(Replaced::Done) if self.clock.now().millis_since(now) <= CONFIG_WRITE_MS => Some(Ok(edited)),
             Ok(Replaced::Done) | Err(StoreError::Unavailable(_)) => {
                 tries.note(edited, now);

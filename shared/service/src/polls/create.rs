@@ -12,9 +12,10 @@ use landslide_domain::{
     ids::PollId,
     limits::{Limits, Quota},
     member::{Action, Member},
+    method::LotSeed,
     poll::ballot_kinds::BallotKinds,
     poll::copy::CopyPoll,
-    poll::request::{CreatePoll, NewPoll},
+    poll::request::{CreatePoll, Drawn, NewPoll},
     poll::{Poll, Rules},
     role::Operation,
 };
@@ -182,7 +183,8 @@ impl PollCreation {
     fn drafted(&self, new: NewPoll, poll_id: PollId, member: &Member) -> Result<Poll, Error> {
         let now = SystemClock.now();
         let stamp = member.stamp(Action::PollCreated, now);
-        let poll = new.create(poll_id, &member.tenant, stamp, random::bytes()?, self.lanes_min, now);
+        let drawn = Drawn { salt: random::bytes()?, lot_seed: LotSeed::from_bytes(random::bytes()?) };
+        let poll = new.create(poll_id, &member.tenant, stamp, drawn, self.lanes_min, now);
         poll.map_err(|error| Error::InvalidFields(vec![error]))
     }
 }

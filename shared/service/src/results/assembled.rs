@@ -28,6 +28,8 @@ pub use self::series::SeriesQuery;
 pub(super) const NOT_RANKED: &str = "The query's method is for ranked polls.";
 pub(super) const NO_SEGMENTS: &str = "The poll has no segments.";
 pub(super) const NO_SERIES: &str = "The poll has no series.";
+/// Why answers are not there for a moment: others are hidden since they were assembled.
+const ANSWERS_OUTDATED: &str = "answers_outdated";
 /// Why there is nothing before the first was assembled.
 const NOT_ASSEMBLED: &str = "not_assembled";
 
@@ -151,7 +153,7 @@ impl AssembledPoll {
             let (summary, count) = (document.summary.as_ref()?, document.counts.get(method.name())?);
             Some(TallyView { seats: document.seats, summary, count })
         };
-        let answers = || self.further.answers.as_ref().map(AnswersView::of);
+        let answers = || self.further.answers.as_ref().filter(|_| !self.is_outdated()).map(AnswersView::of);
         let quiz = || QuizView::of(rules.settings.correct(self.read_at)?, self.further.right?, document?.ballots);
         ResultsView {
             poll_id: &rules.settings.poll_id,
@@ -172,7 +174,14 @@ impl AssembledPoll {
     /// Why a part is missing.
     fn unavailable<'a>(&self, document: Option<&'a Document<'_>>) -> Option<&'a str> {
         let Some(document) = document else { return Some(NOT_ASSEMBLED) };
-        document.unavailable.as_deref().or_else(|| self.cells_unavailable())
+        let outdated = || self.is_outdated().then_some(ANSWERS_OUTDATED);
+        document.unavailable.as_deref().or_else(outdated).or_else(|| self.cells_unavailable())
+    }
+
+    /// Whether its answers may show what is hidden by now.
+    fn is_outdated(&self) -> bool {
+        let rules = &self.poll.rules;
+        rules.settings.spec.has_answers() && rules.outdates(self.further.hidden_revision, self.read_at)
     }
 
     /// Why there are no cells, in a poll that has some.
@@ -188,7 +197,10 @@ impl AssembledPoll {
 #[cfg(test)]
 mod tests {
     use landslide_aws::store::Assembled;
-    use landslide_domain::testing::{at, poll_asked_for};
+    use landslide_domain::{
+        poll::hidden::Hiding,
+        testing::{at, poll_asked_for},
+    };
     use serde_json::{Value, json};
 
     use super::*;
@@ -226,6 +238,30 @@ mod tests {
         let mut ranked = ranked(Some(document()));
         ranked.poll.rules.settings.spec.seats = 2;
         assert!(matches!(ranked.results(Some(Method::Irv)), Err(Error::NoSuchCount(_))));
+    }
+
+    #[test]
+    fn answers_of_an_older_list_of_hidden_ones_are_shown_for_a_moment_only() {
+        let body = json!({"question": "Q", "kind": "text"});
+        let mut poll = poll_asked_for(body, at(0)).unwrap();
+        poll.rules.hiding = Some(Hiding { revision: 4, answers: 1, since: at(10) });
+        let shown = |hidden_revision: u64, now: u64| {
+            let top = json!([{"text": "bad", "count": 3}]);
+            let answers = json!({"top": top, "distinct": 1, "further": 0, "hidden": 0, "missed": 0});
+            let document = json!({"ballots": 3, "votes": [], "as_of": at(1), "seats": 1, "summary": null, "counts": {},
+                "unavailable": null, "cells": null, "answers": answers, "right": null,
+                "hidden_revision": hidden_revision});
+            let assembled = Some(Assembled { generation: 1, versions: vec![1], document: document.to_string() });
+            let snapshot = AssembledSnapshot { poll: poll.clone(), assembled, lease_until: None };
+            let shown = AssembledPoll::new(snapshot, at(now)).unwrap().results(None).unwrap().0;
+            serde_json::from_str::<Value>(&shown).unwrap()
+        };
+        for (hidden_revision, now, is_shown) in [(0, 14, true), (2, 15, false), (4, 15, true), (6, 99, true)] {
+            let shown = shown(hidden_revision, now);
+            assert_eq!(shown["answers"].is_object(), is_shown, "{hidden_revision} {now}");
+            assert_eq!(shown["unavailable"] == "answers_outdated", !is_shown, "{hidden_revision} {now}");
+            assert_eq!(shown["ballots"], 3);
+        }
     }
 
     #[test]

@@ -17,7 +17,8 @@ use landslide_domain::{
     ballot::{Ballot, RANKS_MAX},
     entries::{Entries, EntriesBuilder, PerSet},
     lane::LaneKey,
-    results::assembled::{Given, Hidden},
+    poll::hidden::HiddenAnswers,
+    results::assembled::Given,
     runs::{NewRun, RUN_LIMITS, Run, RunName},
     tally::Count,
     time::Timestamp,
@@ -107,7 +108,7 @@ fn measure((name, is_shared): &(&str, bool)) -> [String; 7] {
         let began = cpu_time();
         let summed = runtime.block_on(sums.sum(id, OPTIONS, counts)).unwrap();
         let sum = cpu_time() - began;
-        let hidden = Hidden::default();
+        let hidden = HiddenAnswers::default();
         let given = Given { now: Timestamp::EPOCH, before: &[], hidden: &hidden, group: str::to_owned };
         document(rules, &summed, &given).unwrap();
         (cpu_time() - began, sum, summed.entries.ballots.unwrap().iter().count())

@@ -1,10 +1,6 @@
 //! AWS as far as the functions call it: each call gets an answer that was made before, and nothing is stored.
 
-use std::{
-    collections::{BTreeSet, HashMap},
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
 use aws_smithy_runtime_api::{
@@ -22,7 +18,8 @@ use landslide_counting::assembly::{Summed, document};
 use landslide_domain::{
     entries::{EntriesBuilder, PerSet},
     method::Totals,
-    results::assembled::{Given, Hidden},
+    poll::hidden::HiddenAnswers,
+    results::assembled::Given,
     tally::Count,
 };
 use serde_json::{Value, json};
@@ -156,7 +153,7 @@ fn ranked_options() -> Value {
 
 /// What assembling depends on besides, of a poll that was not assembled before.
 pub fn nothing_before() -> Given<'static, fn(&str) -> String> {
-    const HIDDEN: &Hidden = &Hidden { revision: 0, answers: BTreeSet::new() };
+    const HIDDEN: &HiddenAnswers = &HiddenAnswers { revision: 0, answers: Vec::new() };
     Given { now: clock::now(), before: &[], hidden: HIDDEN, group: str::to_owned }
 }
 

@@ -5,7 +5,11 @@ use landslide_domain::{
     claims::Claims,
     ids::PollId,
     member::{Action, Member},
-    poll::{Poll, request::CreatePoll},
+    method::LotSeed,
+    poll::{
+        Poll,
+        request::{CreatePoll, Drawn},
+    },
     time::Timestamp,
 };
 use serde_json::json;
@@ -27,7 +31,8 @@ pub fn poll(kind: &str, options: u8) -> Poll {
     let owner = Member::of_account(&account, "request");
     let stamp = owner.stamp(Action::PollCreated, Timestamp::EPOCH);
     let id = PollId::parse(POLL).unwrap();
-    let Ok(poll) = asked.validate().unwrap().create(id, &owner.tenant, stamp, [7; 32], LANES, Timestamp::EPOCH) else {
+    let drawn = Drawn { salt: [7; 32], lot_seed: LotSeed::from_bytes([7; 32]) };
+    let Ok(poll) = asked.validate().unwrap().create(id, &owner.tenant, stamp, drawn, LANES, Timestamp::EPOCH) else {
         panic!("the poll is not valid")
     };
     poll

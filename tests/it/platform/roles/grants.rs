@@ -24,7 +24,7 @@ pub const MAY: &[(&str, &[Grant])] = &[
         "list-polls",
         &[
             ("index by-owner of Polls", &["dynamodb:Query"]),
-            ("Polls", &["dynamodb:BatchGetItem"]), // without the salt
+            ("Polls", &["dynamodb:BatchGetItem"]), // without secrets
             COUNTS_REQUESTS,
         ],
     ),
@@ -42,6 +42,8 @@ pub const MAY: &[(&str, &[Grant])] = &[
         ],
     ),
     ("transfer-poll", &[CHANGES_POLLS, COUNTS_REQUESTS]),
+    ("hide-answers", &[("Polls", &["dynamodb:Query", "dynamodb:UpdateItem"]), COUNTS_REQUESTS]),
+    ("get-hidden-answers", &[("Polls", &["dynamodb:Query"]), COUNTS_REQUESTS]),
     ("register-device", &[("DeviceSecret", &["secretsmanager:GetSecretValue"])]),
     ("cast-vote", &[("Polls", &["dynamodb:GetItem"]), ("Votes", &["dynamodb:GetItem", "dynamodb:PutItem"])]),
     ("get-vote", &[("Polls", &["dynamodb:GetItem"]), ("Votes", &["dynamodb:GetItem"])]),

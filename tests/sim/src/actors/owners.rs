@@ -8,9 +8,10 @@ use landslide_domain::{
     ids::PollId,
     lease::PROPAGATION_MS,
     member::{Action, Author, Member},
+    method::LotSeed,
     poll::Poll,
     poll::edit::EditPoll,
-    poll::request::{CreatePoll, PEAK_VOTES_PER_SECOND_MAX},
+    poll::request::{CreatePoll, Drawn, PEAK_VOTES_PER_SECOND_MAX},
     role::Role,
     tenant::Tenant,
     vote::Revisions,
@@ -133,10 +134,11 @@ pub fn make_poll(world: &World, number: usize, body: Value) -> Poll {
     let asked: CreatePoll = serde_json::from_value(body).expect("a poll's body");
     let mut salt = [0; 32];
     salt[..8].copy_from_slice(&world.draw(u64::MAX).to_be_bytes());
+    let drawn = Drawn { salt, lot_seed: LotSeed::from_bytes(salt) };
     let id = PollId::parse(&format!("poll-{number}")).expect("a poll's id");
     let stamp = owner().stamp(Action::PollCreated, world.now());
     let valid = asked.validate().expect("a valid poll");
-    valid.create(id, &owner().tenant, stamp, salt, 1, world.now()).expect("a poll that opens")
+    valid.create(id, &owner().tenant, stamp, drawn, 1, world.now()).expect("a poll that opens")
 }
 
 /// Stores a poll, however often it takes.

@@ -2,16 +2,16 @@
 
 use std::collections::HashMap;
 
-use landslide_domain::{ids::PollId, keys, poll::Poll, time::Timestamp};
+use landslide_domain::{ids::PollId, keys, poll::Poll, poll::hidden::HiddenAnswers, time::Timestamp};
 
-use super::{ResultsStore, poll_keys};
+use super::{ResultsStore, poll_key, poll_keys};
 use crate::{
     clock::SystemClock,
     store::{
         StoreError,
         assembled::{Assembled, lease_key, read_assembled, read_lease, result_key},
         item::Attributes,
-        polls::{Read, read_poll, read_whole},
+        polls::{Read, read_hidden, read_poll, read_whole},
     },
 };
 
@@ -30,6 +30,12 @@ impl ResultsStore {
     /// Reads a poll and what is assembled of it, strongly consistent, in one batch.
     pub async fn read_assembled(&self, poll_id: &PollId) -> Result<Option<AssembledSnapshot>, StoreError> {
         read_whole(&SystemClock, || self.assembled_snapshot(poll_id)).await
+    }
+
+    /// The answers that a poll hides, strongly consistent. They may be newer or, while a change lands, older than its rules.
+    pub async fn hidden_answers(&self, poll: &PollId) -> Result<HiddenAnswers, StoreError> {
+        let hidden = HashMap::from([(self.polls_table.clone(), vec![poll_key(poll, keys::HIDDEN)])]);
+        read_hidden(&self.batch(hidden).await?.remove(&self.polls_table).unwrap_or_default())
     }
 
     async fn assembled_snapshot(&self, poll_id: &PollId) -> Result<Read<Option<AssembledSnapshot>>, StoreError> {

@@ -7,6 +7,7 @@ use landslide_aws::{
 use landslide_domain::{
     lease::PROPAGATION_MS,
     poll::edit::EditPoll,
+    poll::hidden::{HiddenAnswers, HideAnswers},
     role::Role,
     testing::{account, at, owner, poll_asked_for},
     vote::Revisions,
@@ -467,6 +468,53 @@ fn only_new_labels_take_a_transaction() {
         assert_eq!(table.lock().unwrap().pending.as_ref().unwrap().call.operation, operation);
         assert!(outcome.is_ok(), "{outcome:?}");
     }
+}
+
+/// Hides this answer over the first list. Returns the list that the caller is told.
+fn hide_it(editing: &PollChanges<Client, VirtualClock>, answer: &str) -> Result<HiddenAnswers, Error> {
+    let asked: HideAnswers = serde_json::from_value(json!({"answers": [answer]})).unwrap();
+    run(editing.hide_answers(&id(), &owner(), &Revisions::Of(vec!["0".to_owned()]), asked))
+}
+
+fn text_poll() -> Poll {
+    poll_asked_for(json!({"question": "Q", "kind": "text", "closes_at": at(9)}), at(0)).unwrap()
+}
+
+#[test]
+fn answers_are_hidden_once_whatever_becomes_of_the_write_also_in_a_closed_poll() {
+    for fates in [
+        vec![],
+        vec![Fate::LandsAndTheAnswerIsLost],
+        vec![Fate::LandsAndTheAnswerComesAfter(9_000)],
+        vec![Fate::IsLost],
+        vec![Fate::LandsAfterCalls(3)],
+        vec![Fate::StallsForCalls(3)],
+        vec![Fate::IsLostWhileAnotherLands],
+    ] {
+        let (editing, _table) = editing(&text_poll(), &fates);
+        let told = hide_it(&editing, "bad").unwrap_or_else(|error| panic!("{fates:?}: {error:?}"));
+        let (rules, stored) = run(editing.polls.hidden_answers(&id(), &editing.clock)).unwrap().unwrap();
+        assert_eq!((stored.answers.len(), stored.answers[0].as_str()), (1, "bad"), "{fates:?}");
+        assert_eq!((&told, rules.hidden_revision()), (&stored, stored.revision), "{fates:?}");
+    }
+}
+
+#[test]
+fn who_hides_answers_over_an_older_list_is_told_so_and_changes_nothing() {
+    let (editing, _) = editing(&text_poll(), &[]);
+    let first = hide_it(&editing, "bad").unwrap();
+    assert_eq!(hide_it(&editing, "worse"), Err(Error::RevisionMismatch));
+    let stored = run(editing.polls.hidden_answers(&id(), &editing.clock)).unwrap().unwrap().1;
+    assert_eq!(stored, first);
+}
+
+#[test]
+fn a_viewer_hides_nothing() {
+    let (editing, _) = editing(&text_poll(), &[]);
+    let viewer = Member { role: Some(Role::Viewer), ..owner() };
+    let asked: HideAnswers = serde_json::from_value(json!({"answers": []})).unwrap();
+    let outcome = run(editing.hide_answers(&id(), &viewer, &Revisions::Any, asked));
+    assert_eq!(outcome, Err(Error::RoleForbids(Role::Viewer)));
 }
 
 #[test]

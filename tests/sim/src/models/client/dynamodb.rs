@@ -345,8 +345,9 @@ fn page(account: &Rc<Account>, call: &QueryInput) -> (Vec<Rc<Item>>, Option<Item
     let tables = account.tables.borrow();
     let table = tables.of(call.table_name());
     let (partition, first, last) = match call.key_condition_expression() {
-        Some("#poll_id = :poll_id") => {
-            return (table.range(text(":poll_id"), Bound::Unbounded, LAST_KEY, usize::MAX), None);
+        Some("#poll_id = :poll_id AND #item BETWEEN :options AND :rules") => {
+            let first = Bound::Included(text(":options"));
+            return (table.range(text(":poll_id"), first, text(":rules"), usize::MAX), None);
         }
         Some("#partition = :partition") => (text(":partition"), Bound::Unbounded, LAST_KEY),
         Some("#lane = :lane AND #item BETWEEN :first AND :last") => {

@@ -1,0 +1,12 @@
+//! Wiring of `hide-answers`.
+
+use hide_answers::handle;
+use landslide_aws::telemetry;
+use landslide_edge::Edge;
+use landslide_service::polls::PollChanges;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda_runtime::Error> {
+    telemetry::init();
+    landslide_lambda_http::run_for_members(Edge::from_env()?, PollChanges::from_env().await?, handle).await
+}
