@@ -70,7 +70,7 @@ SAM_ENV = HOME=$(CURDIR)/infra/local/.state/home SAM_CLI_TELEMETRY=0 AWS_DEFAULT
 HOST_ARCH := $(if $(filter aarch64 arm64,$(shell uname -m)),arm64,x86_64)
 
 .DEFAULT_GOAL := help
-.PHONY: help up down url token demo load noisy audit replay tenant audit-log redrive test test-unit test-upgrade test-budgets test-methods test-it test-api chaos sim sim-mutants mutants viral costs bench assembling \
+.PHONY: help up down url token demo load noisy audit replay tenant audit-log redrive test test-unit test-upgrade test-budgets test-methods test-it test-api chaos sim sim-mutants mutants viral viewers costs bench assembling \
 	check check-rust check-python check-template check-api tidy api figures \
 	package size preflight deploy rollback logs clean
 
@@ -170,7 +170,10 @@ mutants: ## breaks the domain on purpose at every place that cargo-mutants finds
 viral: ## the path of 60,000 votes/s and more in virtual time, by counts, and plots of it (SCENARIOS='steady wide')
 	cargo run --quiet $(CARGO_FLAGS) $(SIM_FLAGS) --bin landslide-capacity -- $(SCENARIOS) $(ARGS)
 
-costs: ## what a million votes cost, by units that are counted and infra/prices.json; fails where docs/figures.md says otherwise
+viewers: ## a million viewers of results through a CDN: requests, age of what they see, dollars, and a plot
+	cargo run --quiet $(CARGO_FLAGS) $(SIM_FLAGS) --bin landslide-capacity -- --viewers
+
+costs: ## what a million votes and a million viewers cost, by units that are counted and infra/prices.json; fails where docs/figures.md says otherwise
 	cargo run --quiet $(CARGO_FLAGS) $(SIM_FLAGS) --bin landslide-capacity -- steady ranked new-devices lone lone-ranked --costs-in docs/figures.md
 
 bench: ## the functions as they ship, each as a process, by a floor in the same run; the hot paths by time (ARGS='--rounds 3')

@@ -52,7 +52,7 @@ class Figure:
 
 
 FIGURES = {
-    "costs": Figure(("costs",), last_table, may_fail=True),
+    "costs": Figure(("costs",), tables, may_fail=True),
     "viral": Figure(("viral",), last_table),
     "budgets": Figure(("test-budgets",), whole),
     "sim": Figure(("sim", f"SEEDS={SEEDS}"), whole),

@@ -16,7 +16,7 @@ const EXPOSED_HEADERS: &str = "ETag, Landslide-Poll-After, Location, RateLimit, 
 pub enum CacheControl {
     /// Anyone may, for this many seconds.
     Public(u32),
-    /// Anyone may, for this many seconds. A cache may show it for a second more while it asks again, and for ten if that fails:
+    /// Anyone may, for 0 or 1 seconds. A cache may show it for a second more while it asks again, and for ten if that fails:
     /// people who watch see the counts stand still then, and no error.
     PublicResults(u64),
     /// Only the caller may, and must revalidate.
@@ -140,9 +140,9 @@ impl Reply {
     pub fn cache(self, cache: CacheControl) -> Self {
         let value = match cache {
             CacheControl::Public(seconds) => Cow::from(format!("public, max-age={seconds}")),
-            CacheControl::PublicResults(seconds) => {
-                Cow::from(format!("public, max-age={seconds}, stale-while-revalidate=1, stale-if-error=10"))
-            }
+            CacheControl::PublicResults(0) => "public, max-age=0, stale-while-revalidate=1, stale-if-error=10".into(),
+            // The domain knows no other.
+            CacheControl::PublicResults(_) => "public, max-age=1, stale-while-revalidate=1, stale-if-error=10".into(),
             CacheControl::Private => "private, no-store".into(),
             CacheControl::NoStore => "no-store".into(),
         };

@@ -9,6 +9,7 @@
 
 mod allowance;
 mod ballots;
+mod cdn;
 mod fifo;
 mod measures;
 mod model;
@@ -25,6 +26,7 @@ mod tally;
 #[cfg(test)]
 mod tests;
 mod tidying;
+mod viewers;
 mod voters;
 mod votes_table;
 mod world;
@@ -50,6 +52,7 @@ use crate::{
     report::Report,
     scenarios::{SCENARIOS, Scenario},
     tally::Processes,
+    viewers::Watching,
 };
 
 /// A run allocates all the time, which the C library does slowly.
@@ -73,6 +76,9 @@ struct Arguments {
     /// Prints what a million votes cost, and fails unless this document says the same.
     #[arg(long, value_name = "DOCUMENT")]
     costs_in: Option<PathBuf>,
+    /// Runs those who watch results instead of those who vote.
+    #[arg(long)]
+    viewers: bool,
     /// Prints the table of parameters instead.
     #[arg(long)]
     parameters: bool,
@@ -96,10 +102,14 @@ fn show(arguments: &Arguments) -> Result<bool, Box<dyn std::error::Error>> {
     let told = told.collect::<Result<Vec<_>, String>>()?;
     let prices = Prices::read(&arguments.prices)?;
     std::fs::create_dir_all(&arguments.plots)?;
+    if arguments.viewers {
+        return show_viewers(arguments, &prices);
+    }
     let reports = run_all(&told, &prices);
     if let Some(document) = &arguments.costs_in {
-        let documented = says(document, &report::costs_table(&reports, &prices))?;
-        return Ok(charged(&reports) && documented);
+        let votes = says(document, &report::costs_table(&reports, &prices))?;
+        let viewers = says(document, &viewers::table(&viewers::run_all(), &prices))?;
+        return Ok(charged(&reports) && votes && viewers);
     }
     for report in &reports {
         println!("{report}");
@@ -115,11 +125,22 @@ fn show(arguments: &Arguments) -> Result<bool, Box<dyn std::error::Error>> {
     Ok(failed.is_empty())
 }
 
+/// Runs all crowds that watch, prints what came of them and draws it; whether each came out as it has to.
+fn show_viewers(arguments: &Arguments, prices: &Prices) -> Result<bool, Box<dyn std::error::Error>> {
+    let watching = viewers::run_all();
+    watching.iter().for_each(|one| println!("{one}"));
+    println!("{}\n", viewers::table(&watching, prices));
+    if let Some(first) = watching.first() {
+        std::fs::write(arguments.plots.join("viewers.svg"), plot::draw_viewers(first)?)?;
+    }
+    Ok(watching.iter().all(Watching::is_well))
+}
+
 /// Whether a document has a table.
 fn says(document: &Path, table: &str) -> Result<bool, Box<dyn std::error::Error>> {
     let is_said = std::fs::read_to_string(document)?.contains(table);
     let verdict = if is_said { "says so" } else { "DOES NOT SAY SO: paste this" };
-    println!("{table}\n{} {verdict}", document.display());
+    println!("{table}\n{} {verdict}\n", document.display());
     Ok(is_said)
 }
 

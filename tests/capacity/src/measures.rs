@@ -29,7 +29,8 @@ pub struct Lags {
 }
 
 impl Lags {
-    fn add(&mut self, lag_ms: u64, votes: u64) {
+    /// Adds votes that took this long.
+    pub fn add(&mut self, lag_ms: u64, votes: u64) {
         let class = (lag_ms / LAG_CLASS_MS) as usize;
         if self.classes.len() <= class {
             self.classes.resize(class + 1, 0);

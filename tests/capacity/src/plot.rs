@@ -5,6 +5,7 @@ use landslide_plot::{Line, Panel, svg};
 use crate::{
     measures::{Second, backlog},
     report::Report,
+    viewers::{self, Watching},
 };
 
 /// Draws a report as an SVG.
@@ -23,6 +24,21 @@ pub fn draw(report: &Report) -> anyhow::Result<String> {
         panel("votes", vec![line("stored, not counted", waiting)]),
     ];
     svg(report.name, &panels)
+}
+
+/// Draws those who watch as an SVG.
+pub fn draw_viewers(watching: &Watching) -> anyhow::Result<String> {
+    let each = |value: fn(&viewers::Second) -> f64| watching.seconds.iter().map(value).collect();
+    let ages = vec![
+        line("p99", each(|second| second.p99_ms as f64 / 1_000.0)),
+        line("p50", each(|second| second.p50_ms as f64 / 1_000.0)),
+    ];
+    let panels = [
+        panel("requests each second", vec![line("at the CDN", each(|second| second.requests as f64))]),
+        panel("requests each second", vec![line("at the origin", each(|second| second.origin as f64))]),
+        panel("age of counts on screens, seconds", ages),
+    ];
+    svg(watching.crowd.about, &panels)
 }
 
 fn panel(y: &str, lines: Vec<Line>) -> Panel<'_> {

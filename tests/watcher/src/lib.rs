@@ -7,8 +7,10 @@ use std::time::Duration;
 
 /// The pause where an answer has no `Landslide-Poll-After`.
 const PAUSE: Duration = Duration::from_secs(2);
-/// By which part of a pause it may be longer, at random: so that those who came together do not go on asking together.
+/// By which part of a pause it may be longer, at random: so that those who asked together do not go on asking together.
 const JITTER: f64 = 0.25;
+/// The same for the first pause: so that a million who came within a second are spread over all of it at once.
+const FIRST_JITTER: f64 = 1.0;
 /// The pause after a first failure; it doubles with each further one. After a failure it may be twice as long, at random:
 /// all who failed together would come again together.
 const BACKOFF: Duration = Duration::from_secs(1);
@@ -102,6 +104,7 @@ impl<Results> Watcher<Results> {
 
     /// Takes an answer: shows what is newer, and says when to ask again.
     pub fn take(&mut self, answer: Answer<Results>) -> Next {
+        let jitter = if self.shown.is_none() { FIRST_JITTER } else { JITTER };
         match answer {
             Answer::Refused(status) => return Next::Stop(Outcome::Refused(status)),
             Answer::Failed(retry_after) => return Next::Wait(self.backoff(retry_after)),
@@ -114,7 +117,7 @@ impl<Results> Watcher<Results> {
         self.failures = 0;
         match &self.shown {
             Some(shown) if shown.is_final => Next::Stop(Outcome::Final),
-            _ => Next::Wait(self.longer(self.told, JITTER)),
+            _ => Next::Wait(self.longer(self.told, jitter)),
         }
     }
 
