@@ -77,6 +77,9 @@ pub struct LotView {
     pub order: Vec<u8>,
     /// Whether option ids stand in for the lot.
     pub provisional: bool,
+    /// The seed that drew it, in lower-case hex: with it anyone can draw the lot again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seed: Option<String>,
 }
 
 /// Which lot broke a tie.
@@ -99,11 +102,11 @@ impl Lot {
     pub(super) fn view(&self, first_choices: &[u64]) -> LotView {
         let options = u8::try_from(first_choices.len()).unwrap_or(u8::MAX);
         let mut order: Vec<u8> = (0..options).collect();
-        if let Self::Seed(seed) = self {
-            let figures = first_choices.iter().map(u64::to_string).collect::<Vec<_>>().join(",");
-            order.sort_by_cached_key(|option| draw(seed, &format!("{option}|{figures}")));
-        }
-        LotView { order, provisional: *self == Self::Provisional }
+        let Self::Seed(seed) = self else { return LotView { order, provisional: true, seed: None } };
+        let figures = first_choices.iter().map(u64::to_string).collect::<Vec<_>>().join(",");
+        order.sort_by_cached_key(|option| draw(seed, &format!("{option}|{figures}")));
+        let seed = seed.iter().map(|byte| format!("{byte:02x}")).collect();
+        LotView { order, provisional: false, seed: Some(seed) }
     }
 }
 
@@ -146,14 +149,16 @@ mod tests {
 
     #[test]
     fn without_a_seed_the_lowest_id_is_the_luckiest() {
-        assert_eq!(Lot::Provisional.view(&[0, 7, 7]), LotView { order: vec![0, 1, 2], provisional: true });
+        assert_eq!(Lot::Provisional.view(&[0, 7, 7]), LotView { order: vec![0, 1, 2], provisional: true, seed: None });
     }
 
     // python3 -c 'import hmac; print(sorted(range(4), key=lambda i: hmac.digest(bytes(range(32)), b"%d|5,5,0,1" % i, "sha256")))'
     #[test]
     fn with_a_seed_options_are_ordered_by_their_hmac() {
         let seed = std::array::from_fn(|place| place as u8);
-        assert_eq!(Lot::Seed(seed).view(&[5, 5, 0, 1]), LotView { order: vec![2, 3, 1, 0], provisional: false });
+        let seen = Lot::Seed(seed).view(&[5, 5, 0, 1]);
+        assert_eq!((seen.order, seen.provisional), (vec![2, 3, 1, 0], false));
+        assert!(seen.seed.is_some_and(|seed| seed.starts_with("00010203") && seed.len() == 64));
         assert_eq!(Lot::Seed(seed).view(&[5, 5, 0, 2]).order, [0, 1, 3, 2]);
     }
 }

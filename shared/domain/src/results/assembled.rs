@@ -154,7 +154,8 @@ fn reason(kind: Kind, dropped: Dropped) -> Option<&'static str> {
 fn add_rankings(assembled: &mut Assembled, rules: &Rules, entries: &Entries, totals: &Totals) {
     let rankings = Rankings::of_entries(rules.options, entries);
     let seats = rules.settings.spec.seats;
-    let summary = totals.summary(&Lot::Provisional);
+    let lot = if assembled.further.is_final { rules.final_lot() } else { Lot::Provisional };
+    let summary = totals.summary(&lot);
     let count = |method: Method| {
         let count = method::count(&rankings, &summary, seats, method).ok()?;
         Some((method.name(), count))
