@@ -14,9 +14,6 @@ sub vcl_recv {
     if (req.restarts == 0) {
         unset req.http.Cdn-Old;
         unset req.http.Cdn-Error;
-        # In place of an address that CloudFront looks up: a test says where its viewer is.
-        set req.http.Cdn-Viewer-Country = req.http.Test-Viewer-Country;
-        unset req.http.Test-Viewer-Country;
         call behaviour;
         if (req.http.Cdn-Policy == "Nothing") { return (pass); }
         call key;
@@ -43,9 +40,10 @@ sub drop_all {
     unset req.http.X-Forwarded-For;
 }
 
+# CloudFront looks up the viewer's address; here a test says where its viewer is.
 sub set_country {
     unset req.http.CloudFront-Viewer-Country;
-    if (req.http.Cdn-Viewer-Country) { set req.http.CloudFront-Viewer-Country = req.http.Cdn-Viewer-Country; }
+    if (req.http.Test-Viewer-Country) { set req.http.CloudFront-Viewer-Country = req.http.Test-Viewer-Country; }
 }
 
 sub vcl_hash {
