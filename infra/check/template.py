@@ -46,7 +46,7 @@ ENVIRONMENT = {
     "CopyPoll": {"POLLS_TABLE", "POLL_ID_SECRET", "MIN_LANES", "BALLOT_KINDS", "ALLOWED_ORIGIN", *OF_MEMBERS},
     "TransferPoll": {"POLLS_TABLE", "ALLOWED_ORIGIN", *OF_MEMBERS},
     "RegisterDevice": {"DEVICE_SECRET", "ALLOWED_ORIGIN"},
-    "CastVote": {"POLLS_TABLE", "VOTES_TABLE", "ALLOWED_ORIGIN"},
+    "CastVote": {"POLLS_TABLE", "VOTES_TABLE", "ORIGIN_VERIFY_SECRET", "ALLOWED_ORIGIN"},
     "GetVote": {"POLLS_TABLE", "VOTES_TABLE", "ALLOWED_ORIGIN"},
     "RetractVote": {"POLLS_TABLE", "VOTES_TABLE", "ALLOWED_ORIGIN"},
     "GetResults": {"POLLS_TABLE", "VOTES_TABLE", "TALLIES_TABLE", "ASSEMBLY_QUEUE_URL", "ALLOWED_ORIGIN"},
@@ -131,6 +131,7 @@ SECRET_ACTIONS = {
     "CreatePoll": {"PollIdSecret": {"GetSecretValue"}},
     "CopyPoll": {"PollIdSecret": {"GetSecretValue"}},
     "RegisterDevice": {"DeviceSecret": {"GetSecretValue"}},
+    "CastVote": {"OriginVerifySecret": {"GetSecretValue"}},
     "Authorizer": {"DeviceSecret": {"GetSecretValue"}, "KeySets": {"GetSecretValue"}},
     "CreateView": {"KeySecret": {"GetSecretValue"}},
     "CreateKey": {"KeySecret": {"GetSecretValue"}},
@@ -146,7 +147,7 @@ OUTPUTS = {
     *("ApiUrl", "ApiId", "PollsTable", "VotesTable", "TalliesTable", "TenantsTable", "AuditTable"),
     *("JobsTable", "FinaliseQueueUrl", "FinaliseDlqUrl"),
     *("Limits", "TallyQueueUrl", "TallyDlqUrl", "RelayDlqUrl", "AssemblyQueueUrl", "RelayFailuresBucket"),
-    "DeviceSecret",
+    *("DeviceSecret", "OriginVerifySecret"),
     *("Release", "ReleaseBefore"),
 }
 OF_A_STREAM = {
@@ -193,6 +194,8 @@ ALARMS = {
 """The metrics that each alarm looks at."""
 GENERATED_KEYS = {"DeviceSecret", "PollIdSecret", "KeySecret"}
 """Secrets whose first text CloudFormation draws. That of others is what a function puts there, and can be made again."""
+PROOF = "OriginVerifySecret"
+"""The CDN's: a JSON object of two keys at most, of which CloudFormation draws the first. Another one takes a deploy of both stacks."""
 CANARY_ALARMS = {
     *("ApiErrorsAlarm", "AuthorizerErrorsAlarm"),
     *("RelayLateAlarm", "RelayDlqAlarm", "TallyLateAlarm", "TallyDlqAlarm"),
@@ -321,8 +324,10 @@ def listed(value: Any) -> list[Any]:
 
 
 def statements(role: Json) -> Iterator[Json]:
+    """A role's statements, with those that a condition gives."""
     for policy in role.get("Policies", []):
-        yield from policy["PolicyDocument"]["Statement"]
+        for statement in policy["PolicyDocument"]["Statement"]:
+            yield statement["Fn::If"][1] if "Fn::If" in statement else statement
 
 
 def nulls(value: Any, place: str = "") -> Iterator[str]:
@@ -678,7 +683,9 @@ def cost_and_abuse_are_bounded(stack: Stack) -> Iterator[str]:
 def secrets_keep_their_keys(stack: Stack) -> Iterator[str]:
     # Any change of these properties makes a new key. All that the old one has signed is refused from then on.
     for name, secret in stack.of_type("AWS::SecretsManager::Secret"):
-        wanted = {"PasswordLength": 64, "ExcludePunctuation": True} if name in GENERATED_KEYS else None
+        wanted = {"PasswordLength": 64, "ExcludePunctuation": True} if name in {*GENERATED_KEYS, PROOF} else None
+        if name == PROOF:
+            wanted |= {"SecretStringTemplate": "{}", "GenerateStringKey": "first"}
         if secret.get("GenerateSecretString") != wanted or "SecretString" in secret:
             yield name
 

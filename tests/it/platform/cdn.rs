@@ -61,7 +61,7 @@ impl Scene {
         self.send(Method::GET, path, &[]).await
     }
 
-    /// What so many get who ask at once.
+    /// What clients get who ask at once.
     async fn herd(&self, clients: usize) -> BTreeSet<Got> {
         join_all((0..clients).map(|_| self.get(PATH))).await.into_iter().collect()
     }

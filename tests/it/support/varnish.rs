@@ -38,6 +38,11 @@ pub struct Varnish {
 impl Varnish {
     /// Starts it in front of an origin. Returns `None` where it is not installed, and says so.
     pub async fn start(origin: &Origin) -> Option<Self> {
+        Self::start_with(origin, PROOF).await
+    }
+
+    /// The same, with what it is to prove itself by.
+    pub async fn start_with(origin: &Origin, proof: &str) -> Option<Self> {
         if Command::new("varnishd").arg("-V").stderr(Stdio::null()).status().is_err() {
             skip("varnishd is not installed (Debian's package varnish)");
             return None;
@@ -46,7 +51,7 @@ impl Varnish {
         fs::create_dir_all(&folder).unwrap();
         let free = || TcpListener::bind(ANY_PORT).unwrap().local_addr().unwrap().to_string();
         let mut varnish = Self { edge: free(), shield: free(), folder, server: None };
-        fs::write(varnish.folder.join("test.vcl"), varnish.vcl(origin)).unwrap();
+        fs::write(varnish.folder.join("test.vcl"), varnish.vcl(origin, proof)).unwrap();
         varnish.run().await;
         Some(varnish)
     }
@@ -62,7 +67,7 @@ impl Varnish {
         self.run().await;
     }
 
-    fn vcl(&self, origin: &Origin) -> String {
+    fn vcl(&self, origin: &Origin, proof: &str) -> String {
         let backend = |name: &str, address: &str| {
             let (host, port) = address.rsplit_once(':').unwrap();
             format!("backend {name} {{ .host = \"{host}\"; .port = \"{port}\"; }}\n")
@@ -70,7 +75,7 @@ impl Varnish {
         let backends = backend("api", origin.server.address()) + &backend("shield", &self.shield);
         let to_origin =
             format!("set bereq.url = \"{STAGE}\" + bereq.url; set bereq.http.Host = \"{}\";", origin.server.address());
-        let to_verified_origin = format!("set bereq.http.Landslide-Origin-Verify = \"{PROOF}\";");
+        let to_verified_origin = format!("set bereq.http.Landslide-Origin-Verify = \"{proof}\";");
         format!(
             "vcl 4.1;\n{backends}sub to_origin {{ {to_origin} }}\nsub to_verified_origin {{ {to_verified_origin} }}\n\
              include \"cdn.vcl\";\n"

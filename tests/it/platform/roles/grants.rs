@@ -43,7 +43,14 @@ pub const MAY: &[(&str, &[Grant])] = &[
     ),
     ("transfer-poll", &[CHANGES_POLLS, COUNTS_REQUESTS]),
     ("register-device", &[("DeviceSecret", &["secretsmanager:GetSecretValue"])]),
-    ("cast-vote", &[("Polls", &["dynamodb:GetItem"]), ("Votes", &["dynamodb:GetItem", "dynamodb:PutItem"])]),
+    (
+        "cast-vote",
+        &[
+            ("Polls", &["dynamodb:GetItem"]),
+            ("Votes", &["dynamodb:GetItem", "dynamodb:PutItem"]),
+            ("OriginVerifySecret", &["secretsmanager:GetSecretValue"]),
+        ],
+    ),
     ("get-vote", &[("Polls", &["dynamodb:GetItem"]), ("Votes", &["dynamodb:GetItem"])]),
     ("retract-vote", &[("Polls", &["dynamodb:GetItem"]), ("Votes", &["dynamodb:GetItem", "dynamodb:PutItem"])]),
     (
