@@ -37,7 +37,7 @@ PUBLIC = {
 COUNTRY = {"/v1/polls/{poll_id}/votes"}
 """Routes that are told the viewer's country."""
 ERRORS = {**dict.fromkeys((400, 403, 404, 405, 414), 0), **dict.fromkeys(range(500, 505), 1)}
-"""For how many seconds an error is kept, by status: all that CloudFront lets one set, but for 416, which no answer of ours is."""
+"""For how many seconds an error is kept, by status: all that CloudFront lets one set, but for 416, which we never answer."""
 VERIFY_HEADER = "Landslide-Origin-Verify"
 
 
@@ -111,9 +111,9 @@ def behaviour_lines(cdn: Cdn) -> Iterator[str]:
     word = "if"
     for it in cdn.behaviours():
         policy, origin = it["CachePolicyId"]["Ref"], it["TargetOriginId"]
-        settings = f'set req.http.Cdn-Policy = "{policy}"; set req.http.Cdn-Origin = "{origin}";'
-        pattern = expression(it["PathPattern"], "[^?]").replace("\\-", "-")
-        yield f'{word} (req.url ~ "^{pattern}(\\?|$)") {{ {settings} }}' if it["PathPattern"] != "*" else f"else {{ {settings} }}"
+        settings = f'{{ set req.http.Cdn-Policy = "{policy}"; set req.http.Cdn-Origin = "{origin}"; }}'
+        pattern = expression(it["PathPattern"], "[^?]")
+        yield f'{word} (req.url ~ "^{pattern}(\\?|$)") {settings}' if it["PathPattern"] != "*" else f"else {settings}"
         word = "elsif"
 
 
@@ -207,7 +207,7 @@ def the_key_has_what_answers_depend_on(cdn: Cdn) -> Iterator[str]:
 
 
 def the_api_alone_says_for_how_long(cdn: Cdn) -> Iterator[str]:
-    """Nothing is kept unless the API says so, and a policy that may keep results does so for as long as they serve after an error."""
+    """Nothing is kept unless the API says so, and results for as long as they may serve after an error."""
     wanted = {"Public": (0, 0, 60), "Country": (0, 0, 1), "Nothing": (0, 0, 0)}
     for policy in cdn.policies():
         times = tuple(cdn.policy(policy)[name] for name in ("MinTTL", "DefaultTTL", "MaxTTL"))

@@ -195,7 +195,7 @@ ALARMS = {
 GENERATED_KEYS = {"DeviceSecret", "PollIdSecret", "KeySecret"}
 """Secrets whose first text CloudFormation draws. That of others is what a function puts there, and can be made again."""
 PROOF = "OriginVerifySecret"
-"""The CDN's: a JSON object of two keys at most, of which CloudFormation draws the first. Another one takes a deploy of both stacks."""
+"""The CDN's proof: a JSON object of two keys at most, of which CloudFormation draws the first."""
 CANARY_ALARMS = {
     *("ApiErrorsAlarm", "AuthorizerErrorsAlarm"),
     *("RelayLateAlarm", "RelayDlqAlarm", "TallyLateAlarm", "TallyDlqAlarm"),

@@ -76,7 +76,11 @@ SPOILS: dict[Callable[..., Any], list[Spoil]] = {
         set_at("DefaultCacheBehavior/CachePolicyId", {"Ref": "Public"}),
         first_of_all("/v1/polls/*"),
     ],
-    check.what_is_kept_asks_for_no_token: [first_of_all("/v1/polls/*/mine"), first_of_all("/v1/polls"), first_of_all("/v1/keys*")],
+    check.what_is_kept_asks_for_no_token: [
+        first_of_all("/v1/polls/*/mine"),
+        first_of_all("/v1/polls"),
+        first_of_all("/v1/keys*"),
+    ],
     check.the_key_is_the_path_and_listed_query_names: [
         key("Public/QueryStringsConfig", NAMES),
         key("Public/QueryStringsConfig", {"QueryStringBehavior": "all"}),
