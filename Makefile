@@ -43,8 +43,8 @@ SCENARIOS ?=
 FIGURES ?= costs viral budgets
 # Of `chaos`: for how long voters come; SEED= draws the faults of that seed.
 CHAOS_SECONDS ?= 300
-# Further arguments of `demo`, `load`, `noisy`, `audit`, `replay`, `redrive`, `mutants`, `viral`, `bench`, `test-unit`, `test-upgrade` and `test-it` (a
-# test's name, say).
+# Further arguments of `demo`, `load`, `noisy`, `audit`, `replay`, `redrive`, `mutants`, `viral`, `bench`, `check-template` (--write renews Varnish's
+# rules), `test-unit`, `test-upgrade` and `test-it` (a test's name, say).
 ARGS ?=
 
 LOCAL := infra/local/run
@@ -236,6 +236,9 @@ check-template:
 	$(SAM_ENV) $(SAM)/sam validate --lint --template template.yaml
 	$(SAM_ENV) $(SAM)/python -B infra/check/template.py template.yaml
 	$(SAM_ENV) $(SAM)/python -B infra/check/test_template.py template.yaml
+	$(SAM_ENV) $(SAM)/sam validate --lint --template infra/cdn.yaml
+	$(SAM_ENV) $(SAM)/python -B infra/check/cdn.py infra/cdn.yaml $(ARGS)
+	$(SAM_ENV) $(SAM)/python -B infra/check/test_cdn.py infra/cdn.yaml
 
 ## --- what ships
 

@@ -48,7 +48,7 @@ ENVIRONMENT = {
     "HideAnswers": {"POLLS_TABLE", "ALLOWED_ORIGIN", *OF_MEMBERS},
     "GetHiddenAnswers": {"POLLS_TABLE", "ALLOWED_ORIGIN", *OF_MEMBERS},
     "RegisterDevice": {"DEVICE_SECRET", "ALLOWED_ORIGIN"},
-    "CastVote": {"POLLS_TABLE", "VOTES_TABLE", "ALLOWED_ORIGIN"},
+    "CastVote": {"POLLS_TABLE", "VOTES_TABLE", "ORIGIN_VERIFY_SECRET", "ALLOWED_ORIGIN"},
     "GetVote": {"POLLS_TABLE", "VOTES_TABLE", "ALLOWED_ORIGIN"},
     "RetractVote": {"POLLS_TABLE", "VOTES_TABLE", "ALLOWED_ORIGIN"},
     "GetResults": {"POLLS_TABLE", "VOTES_TABLE", "TALLIES_TABLE", "ASSEMBLY_QUEUE_URL", "ALLOWED_ORIGIN"},
@@ -137,6 +137,7 @@ SECRET_ACTIONS = {
     "CreatePoll": {"PollIdSecret": {"GetSecretValue"}},
     "CopyPoll": {"PollIdSecret": {"GetSecretValue"}},
     "RegisterDevice": {"DeviceSecret": {"GetSecretValue"}},
+    "CastVote": {"OriginVerifySecret": {"GetSecretValue"}},
     "Authorizer": {"DeviceSecret": {"GetSecretValue"}, "KeySets": {"GetSecretValue"}},
     "CreateView": {"KeySecret": {"GetSecretValue"}},
     "CreateKey": {"KeySecret": {"GetSecretValue"}},
@@ -152,7 +153,7 @@ OUTPUTS = {
     *("ApiUrl", "ApiId", "PollsTable", "VotesTable", "TalliesTable", "TenantsTable", "AuditTable"),
     *("JobsTable", "FinaliseQueueUrl", "FinaliseDlqUrl"),
     *("Limits", "TallyQueueUrl", "TallyDlqUrl", "RelayDlqUrl", "AssemblyQueueUrl", "RelayFailuresBucket"),
-    "DeviceSecret",
+    *("DeviceSecret", "OriginVerifySecret"),
     *("Release", "ReleaseBefore"),
 }
 OF_A_STREAM = {
@@ -199,6 +200,8 @@ ALARMS = {
 """The metrics that each alarm looks at."""
 GENERATED_KEYS = {"DeviceSecret", "PollIdSecret", "KeySecret"}
 """Secrets whose first text CloudFormation draws. That of others is what a function puts there, and can be made again."""
+PROOF = "OriginVerifySecret"
+"""The CDN's proof: a JSON object of two keys at most, of which CloudFormation draws the first."""
 CANARY_ALARMS = {
     *("ApiErrorsAlarm", "AuthorizerErrorsAlarm"),
     *("RelayLateAlarm", "RelayDlqAlarm", "TallyLateAlarm", "TallyDlqAlarm"),
@@ -327,8 +330,10 @@ def listed(value: Any) -> list[Any]:
 
 
 def statements(role: Json) -> Iterator[Json]:
+    """A role's statements, with those that a condition gives."""
     for policy in role.get("Policies", []):
-        yield from policy["PolicyDocument"]["Statement"]
+        for statement in policy["PolicyDocument"]["Statement"]:
+            yield statement["Fn::If"][1] if "Fn::If" in statement else statement
 
 
 def nulls(value: Any, place: str = "") -> Iterator[str]:
@@ -684,7 +689,9 @@ def cost_and_abuse_are_bounded(stack: Stack) -> Iterator[str]:
 def secrets_keep_their_keys(stack: Stack) -> Iterator[str]:
     # Any change of these properties makes a new key. All that the old one has signed is refused from then on.
     for name, secret in stack.of_type("AWS::SecretsManager::Secret"):
-        wanted = {"PasswordLength": 64, "ExcludePunctuation": True} if name in GENERATED_KEYS else None
+        wanted = {"PasswordLength": 64, "ExcludePunctuation": True} if name in {*GENERATED_KEYS, PROOF} else None
+        if name == PROOF:
+            wanted |= {"SecretStringTemplate": "{}", "GenerateStringKey": "first"}
         if secret.get("GenerateSecretString") != wanted or "SecretString" in secret:
             yield name
 

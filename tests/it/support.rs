@@ -15,6 +15,7 @@ mod pipeline;
 mod processes;
 mod stack;
 mod time;
+mod varnish;
 
 pub use self::{
     answer::{
@@ -32,4 +33,5 @@ pub use self::{
     pipeline::{new_record, relay, replay, stream_event, tally_queue_is_empty},
     processes::{Process, assert_several_processes},
     time::{SKEW_MS, eventually, in_ms, now_ms, passes},
+    varnish::{Origin, PROOF, Says, Varnish},
 };

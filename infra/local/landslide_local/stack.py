@@ -49,6 +49,7 @@ def bring_up(cloud: clouds.Cloud, name: str, architecture: str, given: Mapping[s
         "Architecture": architecture,
         "Issuers": operator_program.issuers(),
         "LoopbackIssuers": "true",  # tests have providers on this machine
+        "OriginVerify": "true",  # tests stand for the CDN
         "DeletionProtection": "false",
         **given,
     }

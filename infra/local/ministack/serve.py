@@ -176,12 +176,14 @@ def generate_secrets_as_asked() -> None:
 
     def secret_string(props: dict) -> str:
         asked = props.get("GenerateSecretString")
-        if not asked or props.get("SecretString") or asked.get("SecretStringTemplate"):
+        if not asked or props.get("SecretString"):
             return original(props)
         status, _, body = secretsmanager._get_random_password(asked)
         if status != HTTPStatus.OK:
             raise ValueError(f"GenerateSecretString: {body!r}")
-        return json.loads(body)["RandomPassword"]
+        password = json.loads(body)["RandomPassword"]
+        template = asked.get("SecretStringTemplate")
+        return json.dumps({**json.loads(template), asked["GenerateStringKey"]: password}) if template else password
 
     provisioners._sm_secret_string = secret_string
 

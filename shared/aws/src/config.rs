@@ -25,6 +25,11 @@ pub fn text(name: &'static str) -> Result<String, ConfigError> {
     std::env::var(name).ok().filter(|value| !value.is_empty()).ok_or(ConfigError::Missing(name))
 }
 
+/// A variable's text. Returns `None` if it is not set, or empty.
+pub fn text_if_any(name: &'static str) -> Option<String> {
+    text(name).ok()
+}
+
 /// A variable's value, parsed.
 pub fn value<T: FromStr<Err: std::fmt::Display>>(name: &'static str) -> Result<T, ConfigError> {
     let value = text(name)?;

@@ -1,5 +1,7 @@
 //! The service's secrets in Secrets Manager.
 
+use std::collections::BTreeMap;
+
 use aws_sdk_secretsmanager::{
     Client,
     error::SdkError,
@@ -9,7 +11,7 @@ use aws_types::SdkConfig;
 
 use crate::sdk::describe;
 
-/// The fewest bytes that a secret must have.
+/// The fewest bytes that a key must have.
 const SECRET_BYTES_MIN: usize = 32;
 
 /// Why a secret can't be read or written.
@@ -26,6 +28,9 @@ pub enum SecretError {
     /// The secret is too short.
     #[error("secret {0} has fewer than {SECRET_BYTES_MIN} bytes")]
     TooShort(String),
+    /// The secret has no keys by name, or one that is too short.
+    #[error("secret {0} is not a JSON object of one or more keys, each of {SECRET_BYTES_MIN} bytes or more")]
+    NotKeys(String),
     /// Secrets Manager did not store a new text.
     #[error("write secret {id}: {cause}")]
     NotWritten {
@@ -40,6 +45,17 @@ pub enum SecretError {
 pub async fn read(aws: &SdkConfig, id: &str) -> Result<Vec<u8>, SecretError> {
     let text = read_text(aws, id).await?;
     if text.len() < SECRET_BYTES_MIN { Err(SecretError::TooShort(id.to_owned())) } else { Ok(text.into_bytes()) }
+}
+
+/// Reads a secret that is one or more keys, by name or ARN: a JSON object of them, whatever their names.
+pub async fn read_keys(aws: &SdkConfig, id: &str) -> Result<Vec<Vec<u8>>, SecretError> {
+    keys(&read_text(aws, id).await?).ok_or_else(|| SecretError::NotKeys(id.to_owned()))
+}
+
+fn keys(text: &str) -> Option<Vec<Vec<u8>>> {
+    let named: BTreeMap<String, String> = serde_json::from_str(text).ok()?;
+    let is_usable = !named.is_empty() && named.values().all(|key| key.len() >= SECRET_BYTES_MIN);
+    is_usable.then(|| named.into_values().map(String::into_bytes).collect())
 }
 
 /// Reads a secret's text, by name or ARN.
@@ -73,4 +89,26 @@ async fn get(aws: &SdkConfig, id: &str) -> Result<GetSecretValueOutput, SdkError
 
 fn unavailable(id: &str, cause: String) -> SecretError {
     SecretError::Unavailable { id: id.to_owned(), cause }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_one_or_more_texts_that_are_long_enough() {
+        let (first, second) = ("1".repeat(SECRET_BYTES_MIN), "2".repeat(SECRET_BYTES_MIN));
+        let both = format!("{{\"first\": \"{first}\", \"second\": \"{second}\"}}");
+        assert_eq!(keys(&both), Some(vec![first.clone().into_bytes(), second.into_bytes()]));
+        for odd in [
+            "",
+            "{}",
+            &first,
+            "[]",
+            "{\"first\": \"short\"}",
+            &both.replacen("\"first", "\"zeroth\": \"\", \"first", 1),
+        ] {
+            assert_eq!(keys(odd), None, "{odd}");
+        }
+    }
 }

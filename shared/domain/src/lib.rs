@@ -6,6 +6,7 @@ pub mod ballot;
 pub mod caller;
 pub mod change;
 pub mod claims;
+pub mod country;
 pub mod due;
 pub mod entries;
 pub mod error;

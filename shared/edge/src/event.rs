@@ -15,7 +15,13 @@ use serde::{
 };
 
 /// The headers that the API reads, in lower case.
-const HEADERS: [&str; 5] = ["content-encoding", "content-type", "idempotency-key", "if-match", "if-none-match"];
+const HEADERS: [&str; 7] =
+    ["content-encoding", "content-type", "idempotency-key", "if-match", "if-none-match", COUNTRY, ORIGIN_VERIFY];
+/// Where CloudFront says that the viewer is, in a behaviour whose cache policy names this header. Elsewhere it is whatever
+/// the viewer sent.
+pub(crate) const COUNTRY: &str = "cloudfront-viewer-country";
+/// The proof that a request came through our CDN, by a behaviour that sets the country (infra/cdn.yaml).
+pub(crate) const ORIGIN_VERIFY: &str = "landslide-origin-verify";
 
 /// The event.
 #[derive(Debug, Deserialize)]

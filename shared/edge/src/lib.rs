@@ -3,6 +3,8 @@
 mod body;
 mod error;
 mod event;
+#[cfg(feature = "origin")]
+mod origin;
 mod problem;
 mod reply;
 mod request;
@@ -15,6 +17,8 @@ use landslide_domain::{error::Error as Failure, limits::Quota};
 
 pub use http::StatusCode;
 
+#[cfg(feature = "origin")]
+pub use self::origin::Origin;
 pub use self::{
     error::{Error, Unsupported},
     event::{Authorizer, Body, Event, Headers, PathParameters, RequestContext},

@@ -110,7 +110,7 @@ impl Request {
     }
 
     /// A header's value, by its lower-case name.
-    fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.event.headers.as_ref().and_then(|headers| headers.get(name))
     }
 

@@ -9,8 +9,6 @@ use landslide_aws::{
     random, sdk,
     store::{DynamoDb, PollCache, PollStore, PutVote, VoteStore},
 };
-#[cfg(feature = "text")]
-use landslide_domain::ballot::SentBallot;
 use landslide_domain::{
     ballot::Ballot,
     caller::Caller,
@@ -20,6 +18,8 @@ use landslide_domain::{
     time::Timestamp,
     vote::{Decision, Revisions, Vote, VoteRequest, VoteView, decide},
 };
+#[cfg(feature = "text")]
+use landslide_domain::{ballot::SentBallot, country::Country};
 
 /// How often a request is decided again because another one from the same voter landed first.
 const WEIGHINGS_MAX: usize = 6;
@@ -34,9 +34,9 @@ pub struct Votes<D = Client, C = SystemClock> {
 /// What a voter wants.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Wish {
-    /// A vote with this ballot.
+    /// A vote with this ballot, and the country that it came from, if that is known.
     #[cfg(feature = "text")]
-    Cast(SentBallot),
+    Cast(SentBallot, Option<Country>),
     /// No vote.
     Retract,
 }
@@ -65,7 +65,9 @@ impl Wish {
     fn ballot(&self, rules: &Rules, caller: &Caller, cast_at: Timestamp) -> Result<Option<Ballot>, Error> {
         match self {
             #[cfg(feature = "text")]
-            Wish::Cast(sent) => rules.ballot(sent, caller, cast_at).map(Some).map_err(Error::InvalidBallot),
+            Wish::Cast(sent, country) => {
+                rules.ballot(sent, caller, *country, cast_at).map(Some).map_err(Error::InvalidBallot)
+            }
             Wish::Retract => Ok(None),
         }
     }

@@ -1,14 +1,22 @@
 //! Who may keep an answer: every operation of infra/openapi.yaml, asked by everyone, in every status of the document that
-//! a test can bring about. What is about one caller is kept by nobody.
+//! a test can bring about. What is about one caller is kept by nobody. Once more through the CDN's rules: what it keeps.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use http::Method;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, App, assert_headers_of_all, in_ms, says_that_results_are_public, someone};
+use crate::support::{
+    Answer, App, Origin, Varnish, assert_headers_of_all, eventually, in_ms, says_that_results_are_public, someone,
+};
 
 const DOCUMENT: &str = include_str!("../../../infra/openapi.yaml");
+/// Has the table of what a CDN keeps.
+const API_PAGE: &str = include_str!("../../../docs/api.md");
+/// What a CDN keeps.
+const KEPT: [&str; 3] = ["getResults", "getSegments", "getSeries"];
+/// By this header the origin tells requests apart.
+const MARK: &str = "mark";
 
 const PRIVATE: &str = "private, no-store";
 /// What results have that anyone may see.
@@ -90,7 +98,11 @@ fn documented() -> BTreeMap<&'static str, BTreeSet<u16>> {
 /// Asks, checks each answer, and notes which statuses have come.
 struct Asker {
     app: App,
+    /// What lies behind the CDN, if it is asked through one.
+    origin: Option<Origin>,
     reached: BTreeMap<&'static str, BTreeSet<u16>>,
+    /// Operations with an answer that the origin was not asked for.
+    kept: BTreeSet<&'static str>,
     wrong: Vec<String>,
 }
 
@@ -106,10 +118,15 @@ struct Extra<'a> {
 }
 
 impl Asker {
+    fn new(app: App, origin: Option<Origin>) -> Self {
+        Self { app, origin, reached: BTreeMap::new(), kept: BTreeSet::new(), wrong: Vec::new() }
+    }
+
     async fn ask(&mut self, operation: &'static str, extra: Extra<'_>) -> Answer {
         let (_, method, path, good) = OPERATIONS.iter().find(|(name, ..)| *name == operation).unwrap();
         let path = path.replace("{poll_id}", extra.poll).replace("{id}", extra.id.unwrap_or(NO_ID)) + extra.query;
-        let mut request = self.app.request(method.clone(), &path);
+        let mark = format!("{:032x}", fastrand::u128(..));
+        let mut request = self.app.request(method.clone(), &path).header(MARK, &mark);
         for (name, value) in extra.headers {
             request = request.header(*name, *value);
         }
@@ -127,10 +144,30 @@ impl Asker {
         if is_of_results != answer.headers.contains_key("landslide-poll-after") {
             self.wrong.push(format!("{operation}: whether it says when to ask again: {answer}"));
         }
+        if answer.headers.contains_key("set-cookie") {
+            self.wrong.push(format!("{operation}: sets a cookie: {answer}"));
+        }
+        if self.origin.as_ref().is_some_and(|origin| !origin.has_seen(MARK, &mark)) {
+            if answer.status >= 400 {
+                self.wrong.push(format!("{operation}: an error is kept: {answer}"));
+            }
+            self.kept.insert(operation);
+        }
         // Any origin gets the same answer, so that it need not say which one it varies with.
         assert_headers_of_all(&answer);
         self.reached.entry(operation).or_default().insert(answer.status);
         answer
+    }
+
+    /// Asks with the tag of the answer before, until nothing has changed between both. Caches know no `*`.
+    async fn ask_with_its_tag(&mut self, operation: &'static str, poll: &str) {
+        eventually("304", async || {
+            let first = self.ask(operation, Extra { poll, ..Extra::default() }).await;
+            let known = [("If-None-Match", first.header("etag"))];
+            let second = self.ask(operation, Extra { poll, headers: &known, ..Extra::default() }).await;
+            if second.status == 304 { Ok(()) } else { Err(format!("{first}, then {second}")) }
+        })
+        .await;
     }
 }
 
@@ -310,13 +347,14 @@ fn steps(scene: &Scene) -> Vec<Step<'_>> {
     ]
 }
 
-#[tokio::test]
-async fn every_answer_of_every_operation_says_who_may_keep_it() {
-    let app = App::new();
-    let scene = Scene::new(&app).await;
-    let mut asker = Asker { app, reached: BTreeMap::new(), wrong: Vec::new() };
-    everyone_asks_everything(&mut asker, &scene).await;
-    for (operation, status, poll, token, headers, body) in steps(&scene) {
+/// Everything that there is to ask, and that no answer said the wrong thing.
+async fn walk(asker: &mut Asker, scene: &Scene) {
+    everyone_asks_everything(asker, scene).await;
+    for (operation, status, poll, token, headers, body) in steps(scene) {
+        if status == 304 && KEPT.contains(&operation) {
+            asker.ask_with_its_tag(operation, poll).await;
+            continue;
+        }
         let answer = asker.ask(operation, Extra { poll, token, headers, body, ..Extra::default() }).await;
         assert_eq!(answer.status, status, "{operation}: {answer}");
     }
@@ -348,4 +386,55 @@ async fn every_answer_of_every_operation_says_who_may_keep_it() {
         statuses.retain(|status| !FAULTS.contains(status) && !OUT_OF_REACH.contains(&(operation, *status)));
     }
     assert_eq!(asker.reached, expected, "what was asked for, and what the document has");
+}
+
+/// Two callers share each answer that a CDN may keep.
+async fn callers_share_what_is_kept(asker: &mut Asker, scene: &Scene) {
+    for operation in KEPT {
+        eventually(operation, async || {
+            asker.kept.clear();
+            let asked = |token| Extra { poll: &scene.accounts, token, ..Extra::default() };
+            let first = asker.ask(operation, asked(Some(&scene.voter))).await;
+            let second = asker.ask(operation, asked(Some(&scene.stranger))).await;
+            assert_eq!((first.status, second.status), (200, 200), "{operation}: {first}, {second}");
+            let is_shared = asker.kept.contains(operation) && first.body == second.body;
+            if is_shared { Ok(()) } else { Err(format!("{first}, {second}")) }
+        })
+        .await;
+    }
+}
+
+/// The table of docs/api.md: each call, who may keep what it answers, and whether the CDN does.
+fn table(kept: &BTreeSet<&str>) -> String {
+    let row = |(operation, method, path, good): &(&str, Method, &str, &str)| {
+        let path = match path.split('/').nth(2) {
+            Some("keys") => path.replace("{id}", "{key_id}"),
+            _ => path.replace("{id}", "{view_id}"),
+        };
+        let good = if *good == RESULTS { RESULTS.to_owned() } else { format!("`{good}`") };
+        format!("| `{method} {path}` | {good} | {} |\n", if kept.contains(operation) { "yes" } else { "no" })
+    };
+    OPERATIONS.iter().map(row).collect()
+}
+
+#[tokio::test]
+async fn every_answer_of_every_operation_says_who_may_keep_it() {
+    let app = App::new();
+    let scene = Scene::new(&app).await;
+    walk(&mut Asker::new(app, None), &scene).await;
+}
+
+#[tokio::test]
+async fn a_cdn_keeps_what_anyone_may_see_and_nothing_else() {
+    let app = App::new();
+    let origin = Origin::of(&app).await;
+    let Some(varnish) = Varnish::start(&origin).await else { return };
+    let scene = Scene::new(&app).await;
+    let mut asker = Asker::new(app.through(varnish.url()), Some(origin));
+    walk(&mut asker, &scene).await;
+    assert!(asker.kept.is_subset(&KEPT.into()), "kept: {:?}", asker.kept);
+    callers_share_what_is_kept(&mut asker, &scene).await;
+    assert!(asker.wrong.is_empty(), "{:#?}", asker.wrong);
+    let table = table(&KEPT.into());
+    assert!(API_PAGE.contains(&table), "docs/api.md has another table than this:\n{table}");
 }

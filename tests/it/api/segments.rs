@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Answer, App, assert_problem, eventually, someone};
+use crate::support::{Answer, App, Origin, Varnish, assert_problem, eventually, someone};
 
 fn region(from: &str) -> Value {
     json!({"name": "region", "values": ["north", "south"], "from": from})
@@ -128,6 +128,68 @@ async fn a_segment_from_a_claim_is_what_the_token_says() {
     assert_eq!(shown["others"], json!({"ballots": 0, "votes": [0, 0]}), "nobody in the south");
 }
 
+/// A poll by the voters' countries, and its owner.
+async fn poll_by_country(app: &App) -> (String, String) {
+    let home = json!({"name": "region", "values": ["NL", "BE"], "from": "country"});
+    poll(app, json!({"segments": [home], "min_cell": 1})).await
+}
+
+/// Casts a vote with these headers.
+async fn cast_from(app: &App, poll: &str, token: &str, choice: u64, headers: &[(&str, &str)]) -> Answer {
+    let mut request = app.request(http::Method::POST, &format!("/v1/polls/{poll}/votes")).bearer_auth(token);
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    Answer::of(request.json(&json!({"choices": [choice]}))).await
+}
+
+/// The key by which the stack's CDN proves itself.
+async fn proof(app: &App) -> String {
+    let secret: Value = serde_json::from_str(&app.aws.secret(app.stack.output("OriginVerifySecret")).await).unwrap();
+    secret["first"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn a_segment_from_the_country_is_what_the_cdn_says_if_it_proves_itself() {
+    let app = App::new();
+    let ((poll, owner), proof) = (poll_by_country(&app).await, proof(&app).await);
+    let from = |country| [("CloudFront-Viewer-Country", country), ("Landslide-Origin-Verify", proof.as_str())];
+    let guess = [from("NL")[0], ("Landslide-Origin-Verify", "a guess, and as long as what the stack has")];
+    for headers in [&from("NL")[..], &guess, &from("NL")[..1], &from("DE")[..]] {
+        assert_eq!(cast_from(&app, &poll, &app.account(&someone()), 0, headers).await.status, 201);
+    }
+    let traveller = app.account(&someone());
+    assert_eq!(cast_from(&app, &poll, &traveller, 1, &from("BE")).await.status, 201);
+    assert_eq!(cast_from(&app, &poll, &traveller, 1, &from("NL")).await.status, 200, "a repeat says nothing new");
+    let said = cast(&app, &poll, &traveller, 1, Some("NL")).await;
+    assert_eq!(assert_problem(&said, 422, "invalid_choice")["errors"][0]["pointer"], "/segments/region");
+
+    let shown = own(&app, &poll, &owner, |shown| shown["ballots"] == 5).await;
+    assert_eq!(shown["blurred"], json!(true), "to the owner too");
+    let unknown = (Value::Null, json!(3), json!([3, 0]));
+    let row = |code: &str, votes: Value| (json!(code), json!(1), votes);
+    assert_eq!(rows(&shown), [unknown.clone(), row("NL", json!([1, 0])), row("BE", json!([0, 1]))]);
+    assert_eq!(cast_from(&app, &poll, &traveller, 0, &from("DE")).await.status, 201, "a change is from where it comes");
+    let shown = own(&app, &poll, &owner, |shown| rows(shown).first().is_some_and(|row| row.1 == 4)).await;
+    assert_eq!(rows(&shown)[0].2, json!([4, 0]), "{shown}");
+}
+
+#[tokio::test]
+async fn through_the_cdn_a_voter_is_where_the_cdn_sees_them() {
+    let app = App::new();
+    let (origin, proof) = (Origin::of(&app).await, proof(&app).await);
+    let Some(varnish) = Varnish::start_with(&origin, &proof).await else { return };
+    let (poll, owner) = poll_by_country(&app).await;
+    let app = app.through(varnish.url());
+    for (country, choice) in [("NL", 0), ("BE", 1)] {
+        let headers = [("Test-Viewer-Country", country), ("CloudFront-Viewer-Country", "NL")];
+        assert_eq!(cast_from(&app, &poll, &app.account(&someone()), choice, &headers).await.status, 201);
+    }
+    let shown = own(&app, &poll, &owner, |shown| shown["ballots"] == 2).await;
+    let row = |code: &str, votes: Value| (json!(code), json!(1), votes);
+    assert_eq!(rows(&shown), [row("NL", json!([1, 0])), row("BE", json!([0, 1]))], "{shown}");
+}
+
 #[tokio::test]
 async fn votes_are_shown_by_the_slot_in_which_they_were_cast() {
     let app = App::new();
@@ -190,6 +252,7 @@ async fn settings_of_segments_that_a_poll_can_not_have_are_refused_with_their_po
     for (body, pointer) in [
         (with(json!({"segments": vec![region("vote"); 5]})), "/segments"),
         (with(json!({"segments": [region("claim:email")]})), "/segments/0/from"),
+        (with(json!({"segments": [region("country")]})), "/segments/0/values/0"),
         (with(json!({"segments": [region("cookie")]})), "/segments/0/from"),
         (with(json!({"segments": [{"name": "r", "values": ["a"], "from": "vote"}]})), "/segments/0/values"),
         (json!({"question": "Q", "options": labels, "series": true}), "/series"),

@@ -5,7 +5,7 @@ use std::{
     time::SystemTime,
 };
 
-use cast_vote::handle;
+use cast_vote::{App, handle};
 use landslide_aws::{
     store::{PollStore, VoteStore},
     testing::{Answer, Calls, stub},
@@ -19,7 +19,7 @@ use crate::support::{now_ms, vote_event};
 
 /// The endpoint over a stub of AWS that keeps what is put, item by key, and refuses to put a key twice.
 struct Scene {
-    votes: Arc<Votes>,
+    app: Arc<App>,
     calls: Calls,
 }
 
@@ -54,7 +54,7 @@ impl Scene {
         let poll = poll_asked_for(body, Timestamp::from_millis(now_ms()).unwrap()).unwrap();
         PollStore::new(&aws, "polls".to_owned()).create(&poll, &[]).await.unwrap();
         let votes = Votes::new(PollStore::new(&aws, "polls".to_owned()), VoteStore::new(&aws, "votes".to_owned()));
-        Self { votes: Arc::new(votes), calls }
+        Self { app: Arc::new(App { votes, origin: Default::default() }), calls }
     }
 
     /// Casts a vote; its status or what it was refused with, and the calls that it took.
@@ -66,7 +66,7 @@ impl Scene {
         });
         let event = vote_event("p1", authorizer, &choices);
         let request = Request::new(serde_json::from_value(event).unwrap(), SystemTime::now());
-        let outcome = match handle(self.votes.clone(), request).await {
+        let outcome = match handle(self.app.clone(), request).await {
             Ok(reply) => format!("{reply:?}").split(',').next().unwrap().replace("Reply { status: ", ""),
             Err(landslide_edge::Error::UseCase(failure)) => format!("{failure:?}"),
             Err(error) => format!("{error:?}"),

@@ -58,6 +58,12 @@ impl App {
         Self { claim, stack, aws, issuer, http }
     }
 
+    /// The same stack, whose API is asked at another address.
+    pub fn through(mut self, url: String) -> Self {
+        self.stack.api_url = url;
+        self
+    }
+
     fn with(claim: Claim) -> Self {
         let stack = Stack::read();
         let http = reqwest::Client::builder().timeout(Duration::from_secs(30)).build().unwrap();

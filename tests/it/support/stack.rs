@@ -37,6 +37,16 @@ pub struct Stack {
     pub outputs: HashMap<String, String>,
 }
 
+/// Says that a test is skipped, and why, and how many tests have said so until now: past the test runner, which would
+/// hide the output of a test that passes.
+pub fn skip(reason: &str) {
+    static SKIPPED: AtomicUsize = AtomicUsize::new(0);
+    let number = SKIPPED.fetch_add(1, Ordering::Relaxed) + 1;
+    let test = thread::current().name().unwrap_or_default().to_owned();
+    let mut past_the_runner = std::io::stderr();
+    writeln!(past_the_runner, "test {test} ... SKIPPED ({number} so far): {reason}").unwrap();
+}
+
 impl Stack {
     /// The stack of the file that `LANDSLIDE_STACK` names.
     pub fn read() -> Self {
@@ -53,16 +63,10 @@ impl Stack {
         !self.lacks.contains_key(capability)
     }
 
-    /// Whether a test is to end here, because the cloud lacks what it shows. Says so, and how many tests have said so
-    /// until now: past the test runner, which would hide the output of a test that passes.
+    /// Whether a test is to end here, because the cloud lacks what it shows. Says so.
     pub fn lacks(&self, capability: &str) -> bool {
-        static SKIPPED: AtomicUsize = AtomicUsize::new(0);
-        let Some(reason) = self.lacks.get(capability) else { return false };
-        let number = SKIPPED.fetch_add(1, Ordering::Relaxed) + 1;
-        let test = thread::current().name().unwrap_or_default().to_owned();
-        let mut past_the_runner = std::io::stderr();
-        writeln!(past_the_runner, "test {test} ... SKIPPED ({number} so far): {reason}").unwrap();
-        true
+        let reason = self.lacks.get(capability);
+        reason.inspect(|reason| skip(reason)).is_some()
     }
 
     /// An output by name.

@@ -113,7 +113,7 @@ async fn vote(cloud: Rc<Cloud>, poll: Rc<Poll>, voter: u64, ballot: SentBallot) 
         expires_at: Timestamp::EPOCH.plus_millis(u64::MAX),
         claims: Claims::default(),
     };
-    let wish = Wish::Cast(ballot);
+    let wish = Wish::Cast(ballot, None);
     let id = poll.rules.settings.poll_id.clone();
     let settled = cloud.request(&cloud.votes, async move |votes| votes.submit(&id, &caller, None, &wish).await).await;
     assert!(matches!(settled, Some(Ok(_))), "{settled:?}");

@@ -9,6 +9,8 @@ use crate::ballot::UNKNOWN;
 pub enum Source {
     /// The vote says it.
     Vote,
+    /// The country that the vote came from, if a CDN of ours says so.
+    Country,
     /// This claim of the account's token, if the issuer releases it.
     Claim(String),
 }
@@ -20,6 +22,7 @@ impl Serialize for Source {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
             Self::Vote => serializer.serialize_str("vote"),
+            Self::Country => serializer.serialize_str("country"),
             Self::Claim(name) => serializer.collect_str(&format_args!("{CLAIM}{name}")),
         }
     }
@@ -28,10 +31,11 @@ impl Serialize for Source {
 impl<'de> Deserialize<'de> for Source {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        match text.strip_prefix(CLAIM) {
-            Some(name) => Ok(Self::Claim(name.to_owned())),
-            None if text == "vote" => Ok(Self::Vote),
-            None => Err(de::Error::custom("must be `vote`, or `claim:` and a claim's name")),
+        match (text.as_str(), text.strip_prefix(CLAIM)) {
+            (_, Some(name)) => Ok(Self::Claim(name.to_owned())),
+            ("vote", None) => Ok(Self::Vote),
+            ("country", None) => Ok(Self::Country),
+            _ => Err(de::Error::custom("must be `vote`, `country`, or `claim:` and a claim's name")),
         }
     }
 }
@@ -73,7 +77,8 @@ mod tests {
 
     #[test]
     fn a_source_is_a_word_or_a_claims_name() {
-        for (source, text) in [(Source::Vote, "vote"), (Source::Claim("region".to_owned()), "claim:region")] {
+        let region = Source::Claim("region".to_owned());
+        for (source, text) in [(Source::Vote, "vote"), (Source::Country, "country"), (region, "claim:region")] {
             assert_eq!(serde_json::to_value(&source).unwrap(), json!(text));
             assert_eq!(serde_json::from_value::<Source>(json!(text)).unwrap(), source);
         }

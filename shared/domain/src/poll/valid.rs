@@ -11,6 +11,7 @@ use super::{
 use crate::{
     ballot::{Choices, DIMENSIONS_MAX, LEVELS_MAX, OPTIONS_MAX, RANKS_MAX, RATING_MAX, Scale, VALUES_MAX},
     claims::ClaimName,
+    country::Country,
     field_error::FieldError,
     lane::{LANE_VOTES_PER_SECOND, LANES_MAX},
     method::Method,
@@ -258,6 +259,9 @@ pub(super) fn segments(raw: &[Dimension], errors: &mut Errors) -> Vec<Dimension>
             continue;
         }
         let values = labels(&dimension.values, &pointer("values"), VALUE_CHARS_MAX, errors);
+        if dimension.from == Source::Country {
+            countries(&values, &pointer("values"), errors);
+        }
         dimensions.push(Dimension { values, ..dimension.clone() });
     }
     if errors.len() == faults_before { dimensions } else { Vec::new() }
@@ -267,6 +271,15 @@ fn is_name(name: &str) -> bool {
     let is_letter = |c: char| c.is_ascii_lowercase();
     let is_of_name = |c: char| is_letter(c) || c.is_ascii_digit() || c == '_';
     name.len() <= NAME_CHARS_MAX && name.starts_with(is_letter) && name.chars().all(is_of_name)
+}
+
+/// What is empty has an error already.
+fn countries(values: &[String], pointer: &str, errors: &mut Errors) {
+    for (place, value) in values.iter().enumerate() {
+        if !value.is_empty() && Country::parse(value).is_none() {
+            error(errors, &format!("{pointer}/{place}"), "must be a country's code of two capital letters");
+        }
+    }
 }
 
 fn claim(from: &Source, pointer: &str, errors: &mut Errors) {
@@ -396,13 +409,22 @@ mod tests {
             (json!([dimension("region", 2, "claim:email")]), "/segments/0/from"),
             (json!([dimension("region", 2, "claim:birthdate")]), "/segments/0/from"),
             (json!([dimension("region", 2, "claim:")]), "/segments/0/from"),
+            (json!([dimension("region", 2, "country")]), "/segments/0/values/0"),
+            (json!([{"name": "from", "values": ["NL", "be"], "from": "country"}]), "/segments/0/values/1"),
+            (json!([{"name": "from", "values": ["NL", "BEL"], "from": "country"}]), "/segments/0/values/1"),
+            (json!([{"name": "from", "values": ["NL", "NL"], "from": "country"}]), "/segments/0/values/1"),
+            (json!([{"name": "from", "values": ["NL", "BE"], "from": "Country"}]), "/segments/0/from"),
             (json!([dimension("region", 2, "claim:/address/region")]), "/segments/0/from"),
             (json!((0..5).map(|n| dimension(&format!("d{n}"), 2, "vote")).collect::<Vec<_>>()), "/segments"),
         ] {
             let error = asked(json!({"segments": segments.clone()})).unwrap_err();
             assert!(error.contains(&format!("{pointer:?}")), "{segments}: {error}");
         }
-        let whole = json!([dimension("region", 100, "vote"), dimension("age", 2, "claim:age_group")]);
+        let whole = json!([
+            dimension("region", 100, "vote"),
+            dimension("age", 2, "claim:age_group"),
+            {"name": "from", "values": ["NL", "BE"], "from": "country"},
+        ]);
         assert_eq!(serde_json::to_value(asked(json!({"segments": whole})).unwrap().segments).unwrap(), whole);
     }
 

@@ -9,15 +9,23 @@ use crate::{
         UNKNOWN, WRITE_IN_CHARS_MAX, options,
     },
     caller::Caller,
+    country::Country,
     field_error::FieldError,
     time::Timestamp,
 };
 
 impl Rules {
-    /// Checks the ballot that a voter sent against this poll, and adds what it is counted by besides.
-    pub fn ballot(&self, sent: &SentBallot, caller: &Caller, cast_at: Timestamp) -> Result<Ballot, FieldError> {
+    /// Checks the ballot that a voter sent against this poll, and adds what it is counted by besides. `country` is where
+    /// it came from, if that is known.
+    pub fn ballot(
+        &self,
+        sent: &SentBallot,
+        caller: &Caller,
+        country: Option<Country>,
+        cast_at: Timestamp,
+    ) -> Result<Ballot, FieldError> {
         let content = self.content(&sent.content)?;
-        let segments = self.settings.spec.segments_of(&sent.segments, caller)?;
+        let segments = self.settings.spec.segments_of(&sent.segments, caller, country)?;
         Ok(Ballot::new(content, segments, self.settings.slot_of(cast_at)))
     }
 
@@ -89,9 +97,14 @@ fn written(raw: &str, chars_max: usize, pointer: &str) -> Result<Answer, FieldEr
 }
 
 impl PollSpec {
-    /// The voter's values: those that were sent, and those of the token's claims. One that is none of the dimension's is
-    /// unknown.
-    fn segments_of(&self, sent: &BTreeMap<String, String>, caller: &Caller) -> Result<Segments, FieldError> {
+    /// The voter's values: those that were sent, those of the token's claims, and the country. One that is none of the
+    /// dimension's is unknown.
+    fn segments_of(
+        &self,
+        sent: &BTreeMap<String, String>,
+        caller: &Caller,
+        country: Option<Country>,
+    ) -> Result<Segments, FieldError> {
         let is_said = |dimension: &Dimension, name: &str| dimension.is_said() && dimension.name == name;
         if let Some(name) = sent.keys().find(|name| !self.segments.iter().any(|dimension| is_said(dimension, name))) {
             return Err(FieldError::new(format!("/segments/{name}"), "is no segment that a vote of this poll says"));
@@ -100,6 +113,7 @@ impl PollSpec {
             let value = match &dimension.from {
                 Source::Vote => sent.get(&dimension.name).map(String::as_str),
                 Source::Claim(claim) => caller.claim(claim),
+                Source::Country => country.as_ref().map(Country::as_str),
             };
             value.map_or(UNKNOWN, |value| dimension.place_of(&landslide_text::nfc(value)))
         };

@@ -72,7 +72,8 @@ pub const PATHS: &[Path] = &[
 fn cast_vote(event: Vec<u8>) -> Work {
     let aws = cloud::sdk_config();
     let votes = Votes::new(PollStore::new(&aws, "polls".to_owned()), VoteStore::new(&aws, "votes".to_owned()));
-    endpoint(votes, cast_vote::handle, event, 201)
+    let app = cast_vote::App { votes, origin: Default::default() };
+    endpoint(app, cast_vote::handle, event, 201)
 }
 
 fn register_device() -> Work {

@@ -45,7 +45,14 @@ pub const MAY: &[(&str, &[Grant])] = &[
     ("hide-answers", &[("Polls", &["dynamodb:Query", "dynamodb:UpdateItem"]), COUNTS_REQUESTS]),
     ("get-hidden-answers", &[("Polls", &["dynamodb:Query"]), COUNTS_REQUESTS]),
     ("register-device", &[("DeviceSecret", &["secretsmanager:GetSecretValue"])]),
-    ("cast-vote", &[("Polls", &["dynamodb:GetItem"]), ("Votes", &["dynamodb:GetItem", "dynamodb:PutItem"])]),
+    (
+        "cast-vote",
+        &[
+            ("Polls", &["dynamodb:GetItem"]),
+            ("Votes", &["dynamodb:GetItem", "dynamodb:PutItem"]),
+            ("OriginVerifySecret", &["secretsmanager:GetSecretValue"]),
+        ],
+    ),
     ("get-vote", &[("Polls", &["dynamodb:GetItem"]), ("Votes", &["dynamodb:GetItem"])]),
     ("retract-vote", &[("Polls", &["dynamodb:GetItem"]), ("Votes", &["dynamodb:GetItem", "dynamodb:PutItem"])]),
     (

@@ -47,6 +47,7 @@ pub async fn all(app: &App) -> Vec<Resource> {
     for (name, function, variable) in [
         ("DeviceSecret", "register-device", "DEVICE_SECRET"),
         ("PollIdSecret", "create-poll", "POLL_ID_SECRET"),
+        ("OriginVerifySecret", "cast-vote", "ORIGIN_VERIFY_SECRET"),
         ("KeySets", "refresh-keys", "KEY_SETS_SECRET"),
         ("KeySecret", "create-key", "KEY_SECRET"),
     ] {

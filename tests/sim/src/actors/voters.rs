@@ -208,7 +208,7 @@ impl Person {
         let place = |(dimension, place): (&Dimension, &u8)| match dimension.from {
             Source::Vote => *place,
             Source::Claim(_) if usize::from(value) <= dimension.values.len() => value,
-            Source::Claim(_) => 0,
+            Source::Claim(_) | Source::Country => 0,
         };
         let places: Vec<u8> = self.spec().segments.iter().zip(full.segments.as_slice()).map(place).collect();
         Ballot::new(full.content.clone(), Segments::of_places(&places).expect("places in dimensions"), None)
@@ -219,7 +219,7 @@ impl Person {
         let world = &self.cloud.world;
         let place = |dimension: &Dimension| match dimension.from {
             Source::Vote => world.draw_index(dimension.values.len() + 1) as u8,
-            Source::Claim(_) => 0,
+            Source::Claim(_) | Source::Country => 0,
         };
         let places: Vec<u8> = self.spec().segments.iter().map(place).collect();
         Segments::of_places(&places).expect("places in dimensions")
@@ -238,7 +238,7 @@ impl Person {
             let before = world.ledger().standing(&self.voter);
             let (id, caller) = (self.poll.rules.settings.poll_id.clone(), caller.clone());
             let only_over = over.map(|revision| Revisions::Of(vec![revision.to_string()]));
-            let wish = ballot.map_or(Wish::Retract, |ballot| Wish::Cast(self.sent(ballot)));
+            let wish = ballot.map_or(Wish::Retract, |ballot| Wish::Cast(self.sent(ballot), None));
             let request = self
                 .cloud
                 .request(&self.cloud.votes, async move |votes| votes.submit(&id, &caller, only_over, &wish).await);

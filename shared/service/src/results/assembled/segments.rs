@@ -173,13 +173,15 @@ mod tests {
     }
 
     #[test]
-    fn others_see_blurred_rows_and_so_does_the_tenant_where_a_claim_says_whose_they_are() {
+    fn others_see_blurred_rows_and_so_does_the_tenant_where_the_voter_does_not_say_whose_they_are() {
         let others = shown(&poll("vote", &some_rows()), false);
         assert_eq!(others["rows"], json!([{"value": "north", "ballots": 6, "votes": [6, 0]}]));
         assert_eq!((&others["others"]["ballots"], &others["ballots"]), (&json!(2), &json!(8)), "the parts' sum");
         assert_eq!(others["as_of"], json!(at(77).minute()));
         assert_eq!(others["version"], json!({"poll": 1, "counts": 3}));
-        assert_eq!(shown(&poll("claim:region", &some_rows()), true), shown(&poll("claim:region", &some_rows()), false));
+        for from in ["claim:region", "country"] {
+            assert_eq!(shown(&poll(from, &some_rows()), true), shown(&poll(from, &some_rows()), false));
+        }
     }
 
     #[test]
