@@ -24,6 +24,9 @@ use crate::{
 /// Read units a second that a partition has for each write unit: 3,000 for 1,000.
 const READ_UNITS_A_WRITE_UNIT: u64 = 3;
 
+/// What delivers a step of a job.
+pub type Delivery = Box<dyn Fn(Step)>;
+
 /// The services that hold something.
 pub struct Account {
     /// Where.
@@ -43,7 +46,7 @@ pub struct Account {
     /// Rings when a row of a run is written.
     pub run_written: Signal,
     /// Delivers a step of a job.
-    pub deliver: RefCell<Option<Box<dyn Fn(Step)>>>,
+    pub deliver: RefCell<Option<Delivery>>,
     writes: Throughput,
     reads: Throughput,
 }
