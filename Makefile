@@ -43,7 +43,7 @@ SCENARIOS ?=
 FIGURES ?= costs viral budgets
 # Of `chaos`: for how long voters come; SEED= draws the faults of that seed.
 CHAOS_SECONDS ?= 300
-# Further arguments of `demo`, `load`, `noisy`, `audit`, `replay`, `redrive`, `mutants`, `viral`, `bench`, `check-template` (--write renews Varnish's
+# Further arguments of `demo`, `load`, `noisy`, `audit`, `replay`, `redrive`, `jobs`, `mutants`, `viral`, `bench`, `check-template` (--write renews Varnish's
 # rules), `test-unit`, `test-upgrade` and `test-it` (a test's name, say).
 ARGS ?=
 
