@@ -43,7 +43,7 @@ SCENARIOS ?=
 FIGURES ?= costs viral budgets
 # Of `chaos`: for how long voters come; SEED= draws the faults of that seed.
 CHAOS_SECONDS ?= 300
-# Further arguments of `demo`, `load`, `noisy`, `audit`, `replay`, `redrive`, `mutants`, `viral`, `bench`, `check-template` (--write renews Varnish's
+# Further arguments of `demo`, `load`, `noisy`, `audit`, `replay`, `redrive`, `jobs`, `mutants`, `viral`, `bench`, `check-template` (--write renews Varnish's
 # rules), `test-unit`, `test-upgrade` and `test-it` (a test's name, say).
 ARGS ?=
 
@@ -70,7 +70,7 @@ SAM_ENV = HOME=$(CURDIR)/infra/local/.state/home SAM_CLI_TELEMETRY=0 AWS_DEFAULT
 HOST_ARCH := $(if $(filter aarch64 arm64,$(shell uname -m)),arm64,x86_64)
 
 .DEFAULT_GOAL := help
-.PHONY: help up down url token demo load noisy audit replay tenant audit-log redrive test test-unit test-upgrade test-budgets test-methods test-it test-api chaos sim sim-mutants mutants viral viewers costs bench assembling \
+.PHONY: help up down url token demo load noisy audit replay tenant jobs audit-log redrive test test-unit test-upgrade test-budgets test-methods test-it test-api chaos sim sim-mutants mutants viral viewers costs bench assembling \
 	check check-rust check-python check-template check-api tidy api figures \
 	package size preflight deploy rollback logs clean
 
@@ -109,6 +109,9 @@ replay: ## hand the relay once more what it had failed with for 23 hours
 
 tenant: ## a tenant's limits and use (ARGS='show --issuer URL --account SUB'; also set, usage)
 	@$(LOCAL) tenant $(CONSENT) -- $(ARGS)
+
+jobs: ## what is done in polls by itself, and has not been done (ARGS=list; ARGS='retry POLL')
+	@$(LOCAL) jobs $(CONSENT) -- $(ARGS)
 
 audit-log: ## whether the audit log is whole (ARGS=verify)
 	@$(LOCAL) audit-log $(CONSENT) -- $(ARGS)

@@ -4,6 +4,7 @@ mod audit;
 mod audit_log;
 mod audit_of_kinds;
 mod device_keys;
+mod jobs;
 mod preflight;
 mod tenant;
 mod updates;

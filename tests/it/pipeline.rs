@@ -1,4 +1,5 @@
 //! From the stream to the counts.
 
 mod counting;
+mod finalise;
 mod hot_lane;

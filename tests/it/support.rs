@@ -5,6 +5,7 @@ mod app;
 mod aws;
 mod changed_stack;
 mod counts;
+mod finality;
 mod gate;
 mod issuer;
 mod messages;
@@ -25,6 +26,7 @@ pub use self::{
     aws::{Aws, StreamReader},
     changed_stack::{while_changed, while_set, while_tries_run_out_soon},
     counts::votes_by_option,
+    finality::{CLOSED_AGO_MS, begin, close_and_begin, event_of, is_due, is_final},
     issuer::{Issuer, sign_by},
     messages::{made_up_votes, message, message_is_of, of_later_version},
     openid_provider::OpenIdProvider,

@@ -19,6 +19,7 @@ CHANGES = {
     "replay": "hands the relay once more what lies in the failure bucket",
     "redrive": "returns the dead letters to the counting",
     "tenant": "sets limits of a tenant",
+    "jobs": "makes a poll's counts final",
 }
 """What commands do to a stack, for the question whether that is meant."""
 ROLLED_BACK = "rolled back"
@@ -63,7 +64,7 @@ def _parser() -> argparse.ArgumentParser:
     verb = verbs.add_parser("demo", parents=[consent], help="run the demo election; what follows -- goes to `landslide demo`")
     verb.add_argument("arguments", nargs="*")
     verb.set_defaults(run=_demo)
-    for name in ["audit", "replay", "redrive", "tenant", "audit-log"]:
+    for name in ["audit", "replay", "redrive", "tenant", "jobs", "audit-log"]:
         verb = verbs.add_parser(name, parents=[consent], help=f"what follows -- goes to `landslide {name}`")
         verb.add_argument("arguments", nargs="*")
         verb.set_defaults(run=_operate)
@@ -169,7 +170,12 @@ def _demo(arguments: argparse.Namespace) -> None:
 def _changes(arguments: argparse.Namespace) -> str | None:
     """What a command of the operator changes, if it changes anything."""
     asked = arguments.arguments
-    only_reads = {"audit": "--repair" not in asked, "tenant": asked[:1] != ["set"], "audit-log": True}
+    only_reads = {
+        "audit": "--repair" not in asked,
+        "tenant": asked[:1] != ["set"],
+        "jobs": asked[:1] != ["retry"],
+        "audit-log": True,
+    }
     return None if only_reads.get(arguments.verb) else CHANGES[arguments.verb]
 
 

@@ -159,7 +159,7 @@ impl<D: DynamoDb, Q: Steps, C: Clock + Clone> Finalise<D, Q, C> {
 
     async fn step_if_due(&self, step: &Step) -> Result<Finalised, FinaliseError> {
         let Some(rules) = self.polls.rules(&step.poll_id).await? else { return Ok(Finalised::Nothing) };
-        let Some((Job::Finalise, due)) = rules.due() else { return Ok(Finalised::Nothing) };
+        let Some((Job::Finalise, due)) = rules.due() else { return self.end_if_final(&rules).await };
         let now = self.clock.now();
         if now < due {
             // Soon: the clock of who looked is ahead. Else the poll was changed, and is found again when it is due.
@@ -174,6 +174,18 @@ impl<D: DynamoDb, Q: Steps, C: Clock + Clone> Finalise<D, Q, C> {
             What::Part { split, part } => self.count_part(&rules, split, part).await,
             What::Finish { split } => self.finish(&rules, split, now).await,
         }
+    }
+
+    /// Ends the job of a poll that is final: who made it final may have been cut off before.
+    async fn end_if_final(&self, rules: &Rules) -> Result<Finalised, FinaliseError> {
+        let poll_id = &rules.settings.poll_id;
+        if rules.finality.is_some() {
+            let state = self.jobs.state(Job::Finalise, poll_id).await?;
+            if state.is_some_and(|state| state.done_at.is_none()) {
+                self.jobs.end(Job::Finalise, poll_id, self.clock.now()).await?;
+            }
+        }
+        Ok(Finalised::Nothing)
     }
 
     async fn begin(&self, rules: &Rules, now: Timestamp) -> Result<Finalised, FinaliseError> {

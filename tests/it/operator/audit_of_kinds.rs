@@ -29,10 +29,10 @@ async fn counted_poll(app: &App, settings: Value, ballots: &[Value]) -> String {
 async fn double(app: &App, poll: &str, item: &str, set: &str) {
     tamper(app, poll, item, |tally| {
         let near = &mut tally[set]["M"]["near"]["B"];
-        let mut entries = Entries::decode(&BASE64_STANDARD.decode(near.as_str().unwrap()).unwrap()).unwrap();
+        let mut entries = Entries::decode(BASE64_STANDARD.decode(near.as_str().unwrap()).unwrap()).unwrap();
         assert!(!entries.is_empty(), "{set} of {item}");
         entries.merge(&entries.clone());
-        *near = json!(BASE64_STANDARD.encode(entries.encode()));
+        *near = json!(BASE64_STANDARD.encode(entries.as_bytes()));
     })
     .await;
 }

@@ -7,6 +7,7 @@ mod dynamodb;
 mod dynamodb_streams;
 mod iam;
 mod lambda;
+mod logs;
 mod s3;
 mod secrets;
 mod sqs;

@@ -95,12 +95,20 @@ impl OwnProcess {
 
     /// Hands the process a request; what it answers, once it does. The request waits for it also while it sleeps.
     pub fn hand(&self, event: Value) -> impl Future<Output = (u64, Value)> + use<> {
+        let outcome = self.invoke(event);
+        async move {
+            let answer = outcome.await;
+            let body = answer["body"].as_str().and_then(|body| serde_json::from_str(body).ok()).unwrap_or_default();
+            (answer["statusCode"].as_u64().unwrap_or_else(|| panic!("no answer, but {answer}")), body)
+        }
+    }
+
+    /// The same of an event that is no request.
+    pub fn invoke(&self, event: Value) -> impl Future<Output = Value> + use<> {
         let outcome = self.lambda.hand(event.to_string().into());
         async move {
             let outcome = tokio::time::timeout(ANSWER_MAX, outcome).await.expect("the process answers");
-            let answer: Value = serde_json::from_slice(&outcome.unwrap_or_else(|error| error)).unwrap_or_default();
-            let body = answer["body"].as_str().and_then(|body| serde_json::from_str(body).ok()).unwrap_or_default();
-            (answer["statusCode"].as_u64().unwrap_or_else(|| panic!("no answer, but {answer}")), body)
+            serde_json::from_slice(&outcome.unwrap_or_else(|error| error)).unwrap_or_default()
         }
     }
 

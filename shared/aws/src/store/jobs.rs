@@ -205,11 +205,13 @@ impl<D: DynamoDb> JobStore<D> {
         serde_json::from_str(Attributes(&item).string(OFF)?).map_err(broken)
     }
 
-    /// Notes that the job is done.
+    /// Notes that the job is done, also if it was given up.
     pub async fn end(&self, job: Job, poll: &PollId, now: Timestamp) -> Result<(), StoreError> {
+        let set = "SET #at = :at, #expires_at = :expires_at, #done_at = :at REMOVE #until, #failed_at, #error";
         let update = self
-            .step(job, poll, now, "SET #at = :at, #expires_at = :expires_at, #done_at = :at REMOVE #until, #error")
+            .step(job, poll, now, set)
             .expression_attribute_names("#until", UNTIL)
+            .expression_attribute_names("#failed_at", FAILED_AT)
             .expression_attribute_names("#error", ERROR)
             .expression_attribute_names("#done_at", DONE_AT);
         self.write("end a job", update).await

@@ -1,5 +1,6 @@
 //! A recount part by part: what each part of a poll's votes adds to the lanes is stored, and summed up in the end.
 
+use futures_util::{StreamExt, TryStreamExt, stream};
 use landslide_aws::store::{DynamoDb, LaneStore, LaneStoreError, TallyStore};
 use landslide_domain::{
     entries::{Entries, PerSet, Set},
@@ -13,6 +14,9 @@ use super::{
     merging::sum,
     rebuild::{LaneRecount, Recount, merge},
 };
+
+/// How many sums are read at once: a poll of 32 lanes and hundreds of parts has over ten thousand.
+const PARTS_AT_ONCE: usize = 32;
 
 /// Stores what a part adds to the lanes.
 pub async fn put_part<D: DynamoDb>(
@@ -41,18 +45,29 @@ pub async fn sum_of_parts<D: DynamoDb>(
     poll: &Rules,
     split: Split,
 ) -> Result<Recount, LaneStoreError> {
-    let mut all = Recount::new();
-    for lane in 0..poll.lanes {
-        let key = LaneKey { poll: poll.settings.poll_id.clone(), lane };
-        for part in 0..split.parts {
-            if let Some(count) = store.read_part(&key, split, part).await? {
-                let entries = entries_of(store, &key, &count).await?;
-                let Count { counters, as_of: newest, .. } = count;
-                merge(&mut all, Recount::from([(lane, LaneRecount { counters, entries, newest })]));
-            }
-        }
-    }
-    Ok(all)
+    let parts = (0..poll.lanes).flat_map(|lane| (0..split.parts).map(move |part| (lane, part)));
+    let read = stream::iter(parts).map(|(lane, part)| {
+        let lane = LaneKey { poll: poll.settings.poll_id.clone(), lane };
+        read_part(store, lane, split, part)
+    });
+    let add = async |mut all, part| {
+        merge(&mut all, part);
+        Ok(all)
+    };
+    read.buffer_unordered(PARTS_AT_ONCE).try_fold(Recount::new(), add).await
+}
+
+/// What a part adds to a lane.
+async fn read_part<D: DynamoDb>(
+    store: &TallyStore<D>,
+    lane: LaneKey,
+    split: Split,
+    part: u16,
+) -> Result<Recount, LaneStoreError> {
+    let Some(count) = store.read_part(&lane, split, part).await? else { return Ok(Recount::new()) };
+    let entries = entries_of(store, &lane, &count).await?;
+    let Count { counters, as_of: newest, .. } = count;
+    Ok(Recount::from([(lane.lane, LaneRecount { counters, entries, newest })]))
 }
 
 /// The entries of a part.

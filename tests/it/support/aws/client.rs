@@ -6,7 +6,7 @@ use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
 use http::HeaderMap;
 use landslide_aws::{
     sdk::{https_client, sdk_config_over},
-    store::{LimitStore, PollStore, TallyStore, VoteStore},
+    store::{JobStore, LimitStore, PollStore, TallyStore, VoteStore},
 };
 use landslide_cli::signing::Signer;
 use serde_json::Value;
@@ -24,6 +24,7 @@ pub struct Aws {
     pub(super) tallies: String,
     pub(super) tenants: String,
     pub(super) audit: String,
+    pub(super) jobs: String,
 }
 
 impl Aws {
@@ -48,6 +49,7 @@ impl Aws {
             tallies: table("TalliesTable"),
             tenants: table("TenantsTable"),
             audit: table("AuditTable"),
+            jobs: table("JobsTable"),
         }
     }
 
@@ -67,6 +69,7 @@ impl Aws {
             tallies: self.tallies.clone(),
             tenants: self.tenants.clone(),
             audit: self.audit.clone(),
+            jobs: self.jobs.clone(),
         }
     }
 
@@ -88,6 +91,11 @@ impl Aws {
     /// The tenants' limits as the product stores them.
     pub fn limit_store(&self) -> LimitStore {
         LimitStore::new(&self.sdk_config(), self.tenants.clone())
+    }
+
+    /// The jobs as the product stores them.
+    pub fn job_store(&self) -> JobStore {
+        JobStore::new(&self.sdk_config(), self.jobs.clone())
     }
 
     /// The product's own settings of its clients, with these credentials.

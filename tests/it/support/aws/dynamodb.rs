@@ -1,10 +1,16 @@
 //! DynamoDB: the items of polls, votes and tallies.
 
+use futures_util::{StreamExt, stream};
 use landslide_domain::time::Timestamp;
 use serde_json::{Value, json};
 
 use super::client::Aws;
 use crate::support::time::now_ms;
+
+/// The most items of a batch (DynamoDB).
+const BATCH_MAX: usize = 25;
+/// How many batches are written at once.
+const BATCHES_AT_ONCE: usize = 8;
 
 /// A vote as it is stored.
 #[derive(Debug)]
@@ -62,6 +68,16 @@ impl Aws {
     /// Puts an item into the Votes table, vote or not.
     pub async fn put_vote_item(&self, item: &Value) {
         self.dynamodb("PutItem", &json!({"TableName": self.votes, "Item": item})).await;
+    }
+
+    /// Puts that many items into the Votes table, past all functions.
+    pub async fn put_vote_items(&self, items: &[Value]) {
+        let batches = items.chunks(BATCH_MAX).map(|batch| async {
+            let puts: Vec<Value> = batch.iter().map(|item| json!({"PutRequest": {"Item": item}})).collect();
+            let answer = self.dynamodb("BatchWriteItem", &json!({"RequestItems": {&self.votes: puts}})).await;
+            assert!(answer["UnprocessedItems"].as_object().is_none_or(|left| left.is_empty()), "{answer}");
+        });
+        stream::iter(batches).buffer_unordered(BATCHES_AT_ONCE).collect::<()>().await;
     }
 
     /// Marks a vote to expire, as happens when its poll has closed.
