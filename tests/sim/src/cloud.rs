@@ -149,7 +149,8 @@ impl Cloud {
             let jobs = JobStore::over(client.clone(), JOBS.to_owned());
             let code = of.world.draw_code_version();
             let limits = FinaliseLimits {
-                votes_a_step: of.world.scenario.votes_a_step,
+                // Other processes may have another release, which splits a poll otherwise.
+                votes_a_step: of.world.scenario.votes_a_step << of.world.draw(2),
                 runs: RunLimits { merged_bytes_max: RUN_LIMITS.merged_bytes_max, ..code },
             };
             Finalise::over((polls, votes, tallies, jobs), client, clock, limits)

@@ -13,8 +13,9 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use crate::{
     entries::{self, LaneEntries, Multiset},
     events::{Event, OwnerTold, VoterTold},
-    facts::{Expected, Revision, Shape, Times, Voter, VoterKey, VoterRevision, lane_key},
+    facts::{Expected, Revision, Shape, Times, Voter, VoterKey, VoterRevision, counters_in, lane_key, poll_of},
     item::{Item, number, text},
+    scenario::Scenario,
 };
 
 mod runs;
@@ -43,6 +44,10 @@ pub struct Ledger {
     runs: BTreeMap<String, LaneRuns>,
     /// Polls whose counts an operator has rebuilt.
     rebuilt: BTreeSet<String>,
+    /// What each lane's HEAD counted when it was first sealed.
+    sealed_with: BTreeMap<String, BTreeMap<String, i64>>,
+    /// Whether an operator rebuilds some poll.
+    may_be_rebuilt: bool,
     /// Limits of all processes that count.
     run_limits: Vec<RunLimits>,
 }
@@ -77,9 +82,9 @@ pub struct PollLedger {
 }
 
 impl Ledger {
-    /// Nothing has happened yet. Processes that count have these limits.
-    pub fn new(run_limits: &[RunLimits]) -> Self {
-        Self { run_limits: run_limits.to_vec(), ..Self::default() }
+    /// Nothing has happened yet.
+    pub fn new(scenario: &Scenario) -> Self {
+        Self { run_limits: scenario.run_limits.clone(), may_be_rebuilt: scenario.rebuilds, ..Self::default() }
     }
 
     /// Keeps what happened.
@@ -150,6 +155,7 @@ impl Ledger {
         let lane = text(head, "poll_lane");
         if head.contains_key("sealed") {
             self.sealed.insert(lane.to_owned());
+            self.sealed_with.entry(lane.to_owned()).or_insert_with(|| counters_in(head));
         }
         if LaneEntries::are_in(head) {
             self.runs_mut(lane).named_in_head(&LaneEntries::of(head));
@@ -225,6 +231,14 @@ impl Ledger {
     /// Whether an operator rebuilds a lane's counts.
     pub fn is_sealed(&self, lane: &str) -> bool {
         self.sealed.contains(lane)
+    }
+
+    /// What the lanes of a poll counted when they were sealed to be made final. `None` if an operator may have changed
+    /// them before.
+    pub fn sealed_with(&self, poll: &str) -> Option<BTreeMap<&str, &BTreeMap<String, i64>>> {
+        let of_poll = |(lane, _): &(&String, _)| poll_of(lane) == poll;
+        let lanes = self.sealed_with.iter().filter(of_poll).map(|(lane, counters)| (lane.as_str(), counters));
+        (!self.may_be_rebuilt).then(|| lanes.collect())
     }
 
     /// A lane's runs, if it ever had entries.

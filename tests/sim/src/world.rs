@@ -62,7 +62,7 @@ impl World {
             random: RefCell::new(fastrand::Rng::with_seed(seed ^ 3)),
             numbers: Numbers::default(),
             trace: Trace { is_on: is_traced, lines: RefCell::default() },
-            ledger: RefCell::new(Ledger::new(&scenario.run_limits)),
+            ledger: RefCell::new(Ledger::new(&scenario)),
             breaches: RefCell::default(),
             invocations: Cell::new(0),
             began_ms,

@@ -173,7 +173,7 @@ impl<D: DynamoDb> JobStore<D> {
         self.write("split a job", update).await
     }
 
-    /// Notes that a part is done. Returns whether all of its split are.
+    /// Notes that a part of the last split is done. Returns whether all of them are. A part of an earlier split is not noted.
     pub async fn part_is_done(
         &self,
         job: Job,
@@ -183,9 +183,14 @@ impl<D: DynamoDb> JobStore<D> {
     ) -> Result<bool, StoreError> {
         let update = self
             .step(job, poll, now, "SET #at = :at, #expires_at = :expires_at, #part = :split_at")
+            // Two splits that are under way at once would overwrite each other's parts, and neither would ever be done.
+            .condition_expression("#split_at = :split_at")
+            .expression_attribute_names("#split_at", SPLIT_AT)
             .expression_attribute_names("#part", format!("{PART}{part}"))
             .expression_attribute_values(":split_at", time(split.at));
-        self.write("note a part of a job", update).await?;
+        if !unless_refused("note a part of a job", self.db.update_item(update).await)? {
+            return Ok(false);
+        }
         Ok(self.state(job, poll).await?.is_some_and(|state| state.has_all_of(split)))
     }
 

@@ -69,12 +69,12 @@ pub type Recount = BTreeMap<u8, LaneRecount>;
 pub type Sealed = Vec<(LaneKey, Head)>;
 
 /// What stands after a rebuild.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Rebuilt {
     /// The votes that stand.
     pub ballots: i64,
-    /// The sum of the lanes' versions.
-    pub versions: u64,
+    /// Each lane's version.
+    pub versions: Vec<u64>,
 }
 
 /// A rebuild's stores and limits.
@@ -141,8 +141,8 @@ impl<S: LaneStore, D: DynamoDb, C: Clock> Rebuild<'_, S, D, C> {
             let as_of = newest_counted(poll.settings.spec.vote_change, recounted.newest, head.as_of.max(count.as_of));
             rebuilt.ballots += recounted.counters.ballots();
             // No second try: a conflict is another rebuild, whose recount may be a later one.
-            rebuilt.versions +=
-                replace(self.tallies, &lane, (&head, &count), recounted, as_of, self.run_limits).await?;
+            let version = replace(self.tallies, &lane, (&head, &count), recounted, as_of, self.run_limits).await?;
+            rebuilt.versions.push(version);
         }
         Ok(rebuilt)
     }

@@ -16,22 +16,24 @@ pub struct Finality {
     pub at: Timestamp,
     /// The votes that stand.
     pub ballots: i64,
-    /// The sum of the lanes' versions. Counts of earlier ones are not the final ones.
-    pub versions: u64,
+    /// Each lane's version. Counts of earlier ones are not the final ones. A sum would not do: lanes get later versions
+    /// when their runs are swept, and would make up for one that is not final yet.
+    pub versions: Vec<u64>,
     /// How far the counts were off before.
     pub off: Off,
 }
 
 impl Default for Finality {
     fn default() -> Self {
-        Self { at: Timestamp::EPOCH, ballots: 0, versions: 0, off: Off::default() }
+        Self { at: Timestamp::EPOCH, ballots: 0, versions: Vec::new(), off: Off::default() }
     }
 }
 
 impl Finality {
-    /// Whether these counts are the final ones.
+    /// Whether these counts, lane by lane, are the final ones.
     pub fn covers(&self, counts: &[Count]) -> bool {
-        counts.iter().map(|count| count.version).sum::<u64>() >= self.versions
+        let is_final = |(count, version): (&Count, &u64)| count.version >= *version;
+        counts.len() >= self.versions.len() && counts.iter().zip(&self.versions).all(is_final)
     }
 }
 
@@ -153,8 +155,10 @@ mod tests {
     #[test]
     fn counts_of_earlier_versions_are_not_final() {
         let count = |version| Count { version, ..Count::default() };
-        let finality = Finality { versions: 7, ..Finality::default() };
-        assert!(finality.covers(&[count(3), count(4)]) && finality.covers(&[count(8)]));
-        assert!(!finality.covers(&[count(3), count(3)]));
+        let finality = Finality { versions: vec![3, 4], ..Finality::default() };
+        assert!(finality.covers(&[count(3), count(4)]) && finality.covers(&[count(3), count(9), count(0)]));
+        for earlier in [vec![count(3), count(3)], vec![count(2), count(9)], vec![count(9)]] {
+            assert!(!finality.covers(&earlier), "{earlier:?}");
+        }
     }
 }

@@ -33,6 +33,11 @@ const DELIVERY_MS: u64 = 2_000;
 const AGAIN_MS: u64 = 20_000;
 /// When a step comes again of which nobody knows what became of it, in milliseconds: `VisibilityTimeout` in `template.yaml`.
 const VISIBILITY_MS: u64 = 360_000;
+/// The longest pause before it is looked again whether the poll is due, in milliseconds.
+const LOOK_PAUSE_MS: u64 = 5_000;
+/// How often its owner changes a poll that is due, and the longest pause before each time, in milliseconds.
+const RAISES: u64 = 4;
+const RAISE_PAUSE_MS: u64 = 30_000;
 /// How often somebody reads.
 const READINGS: u64 = 6;
 /// The longest pause between two reads of a lane, in milliseconds.
@@ -48,16 +53,43 @@ pub async fn finalise(cloud: Rc<Cloud>, poll: Rc<Poll>) {
         }
     };
     *cloud.account.deliver.borrow_mut() = Some(Box::new(deliver));
-    world.executor.sleep(world.scenario.span_ms + owners::OPENED_MS).await;
     if world.once_in(4) {
-        world.executor.sleep(world.draw(LANDED_MS)).await;
+        world.executor.sleep(world.scenario.span_ms + owners::OPENED_MS + world.draw(LANDED_MS)).await;
         operator::tamper(&cloud.account, poll.rules.settings.poll_id.as_str());
     }
-    operator::wait_until_it_may_be(&cloud, &poll).await;
+    wait_until_it_is_due(&cloud, &poll).await;
+    world.executor.spawn(raise_now_and_then(cloud.clone(), poll.clone()));
     find(&cloud, &poll).await;
     for minutes in AGAIN_MINUTES {
         world.executor.sleep(minutes * MINUTE_MS).await;
         find(&cloud, &poll).await;
+    }
+}
+
+/// Waits until the poll is due, and has it closed after the voters' time if its owner leaves it open.
+async fn wait_until_it_is_due(cloud: &Rc<Cloud>, poll: &Poll) {
+    let world = &cloud.world;
+    let client = Client { account: cloud.account.clone(), process: Process::new("tick") };
+    let polls = PollStore::over(client, POLLS.to_owned());
+    let voted_at = world.scenario.span_ms + owners::OPENED_MS;
+    loop {
+        match polls.rules(&poll.rules.settings.poll_id).await {
+            Ok(Some(rules)) => match rules.due() {
+                Some((_, due)) if due <= world.now() => return,
+                None if world.elapsed_ms() > voted_at => owners::close(cloud, poll).await,
+                _ => {}
+            },
+            Ok(None) | Err(_) => {}
+        }
+        world.executor.sleep(1 + world.draw(LOOK_PAUSE_MS)).await;
+    }
+}
+
+/// The owner changes the poll while its counts are made final, and after that.
+async fn raise_now_and_then(cloud: Rc<Cloud>, poll: Rc<Poll>) {
+    for _ in 0..RAISES {
+        cloud.world.executor.sleep(cloud.world.draw(RAISE_PAUSE_MS)).await;
+        owners::raise(&cloud, &poll).await;
     }
 }
 

@@ -201,6 +201,12 @@ pub async fn raise_beside_doublings(cloud: Rc<Cloud>, poll: Rc<Poll>) {
     }
 }
 
+/// Raises the peak a little, which may be done after the closing as well.
+pub async fn raise(cloud: &Rc<Cloud>, poll: &Poll) {
+    let wish = Wish::Edit(json!({"peak_votes_per_second": higher_peak(&cloud.world, poll, BUSY)}));
+    ask_again(cloud, poll, &wish).await;
+}
+
 /// A peak for the poll, perhaps a higher one; in haste just a little higher, which leaves it lanes to grow by itself.
 fn higher_peak(world: &World, poll: &Poll, haste: u64) -> u64 {
     let declared = u64::from(poll.rules.settings.spec.peak_votes_per_second);

@@ -1,6 +1,8 @@
 //! C10: counts that are final are a recount of the votes, and from then on no response differs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
 
 use crate::{
     events::Event,
@@ -9,8 +11,8 @@ use crate::{
     ledger::Ledger,
 };
 
-/// The record is written once, says how many votes stand, and stays. From then on no lane's counts change, and a reader who is shown
-/// final counts is shown those that the votes make.
+/// The record is written once, says how many votes stand and how far the lanes were off before, and stays. From then on no
+/// lane's counts change, and a reader who is shown final counts is shown those that the votes make.
 pub fn check(ledger: &Ledger, event: &Event<'_>, found: &mut dyn FnMut(String)) {
     match event {
         Event::RulesWritten { poll, rules, .. } => check_record(ledger, poll, rules, found),
@@ -40,8 +42,34 @@ fn check_record(ledger: &Ledger, poll: &str, rules: &Item, found: &mut dyn FnMut
         (Some(before), now) if now.as_ref() != Some(&before) => {
             found(format!("{poll} was final by {before}, and is by {now:?}"));
         }
-        (None, Some(record)) if rules.contains_key("due") => found(format!("{poll} is final by {record}, and due")),
+        (None, Some(record)) => {
+            if rules.contains_key("due") {
+                found(format!("{poll} is final by {record}, and due"));
+            }
+            check_off(ledger, poll, &record, found);
+        }
         _ => {}
+    }
+}
+
+/// The record says by how much the lanes were off when they were sealed.
+fn check_off(ledger: &Ledger, poll: &str, record: &str, found: &mut dyn FnMut(String)) {
+    let Some(sealed) = ledger.sealed_with(poll) else { return };
+    let record: Value = serde_json::from_str(record).expect("a record");
+    let told = ["missing", "surplus"].map(|what| record["off"][what].as_u64());
+    let (recount, none) = (ledger.recount(), BTreeMap::new());
+    let (mut missing, mut surplus) = (0, 0);
+    for (lane, sealed) in sealed {
+        let votes = recount.get(lane).map_or(&none, |expected| &expected.counters);
+        let names: BTreeSet<&String> = sealed.keys().chain(votes.keys()).collect();
+        for name in names {
+            let [sealed, votes] = [sealed, votes].map(|counters| counters.get(name).copied().unwrap_or_default());
+            missing += votes.saturating_sub(sealed).max(0).unsigned_abs();
+            surplus += sealed.saturating_sub(votes).max(0).unsigned_abs();
+        }
+    }
+    if told != [Some(missing), Some(surplus)] {
+        found(format!("{poll} is final by {record}, but {missing} were missing and {surplus} too much"));
     }
 }
 
