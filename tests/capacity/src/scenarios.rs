@@ -10,8 +10,11 @@ const LAG_P99_MS: u64 = 5_000;
 /// The longest until all is counted after the peak, in milliseconds.
 const DRAIN_MS: u64 = 30_000;
 
-/// The most write units that counting takes of a ranked vote in a viral poll, and of any vote that comes alone.
+/// The most write units that counting takes of a vote in a viral poll that is ranked, that is counted by groups and by
+/// time, and that is a long text; and of any vote that comes alone.
 const RANKED_UNITS_MAX: f64 = 0.15;
+const SEGMENTED_UNITS_MAX: f64 = 0.15;
+const TEXT_UNITS_MAX: f64 = 0.9;
 const LONE_UNITS_MAX: f64 = 4.0;
 
 /// A poll is served if fewer than one voter in this many gives up.
@@ -59,6 +62,36 @@ pub const SCENARIOS: &[Scenario] = &[
         name: "lone-ranked",
         about: "as lone, each a ranking",
         parameters: || Parameters { ballots: Ballots::Rankings, ..lone() },
+        demand: costs_little,
+    },
+    Scenario {
+        name: "segmented",
+        about: "60,000 votes/s, counted by two dimensions of 10 and 50 values and by minutes, as declared",
+        parameters: segmented,
+        demand: |report| counts_within(report, SEGMENTED_UNITS_MAX),
+    },
+    Scenario {
+        name: "lone-segmented",
+        about: "as lone, counted by two dimensions and by minutes",
+        parameters: || Parameters { ballots: Ballots::Segmented, ..lone() },
+        demand: costs_little,
+    },
+    Scenario {
+        name: "text",
+        about: "2,000 texts/s of 140 characters on one lane, which is twice its share; a few are frequent",
+        parameters: text,
+        demand: |report| counts_within(report, TEXT_UNITS_MAX),
+    },
+    Scenario {
+        name: "text-distinct",
+        about: "the same, and no two texts are the same",
+        parameters: || Parameters { ballots: Ballots::DistinctTexts, ..text() },
+        demand: |report| counts_within(report, TEXT_UNITS_MAX),
+    },
+    Scenario {
+        name: "lone-text",
+        about: "as lone, each a text of 140 characters that nobody else writes",
+        parameters: || Parameters { ballots: Ballots::DistinctTexts, ..lone() },
         demand: costs_little,
     },
     Scenario {
@@ -203,11 +236,22 @@ fn ranked() -> Parameters {
         peak_votes_per_second: 20_000.0,
         declared_votes_per_second: 20_000,
         ballots: Ballots::Rankings,
-        // Half of the rates at which plain votes are relayed and counted.
-        relay_us_a_record: 10.0,
-        tally_us_a_vote: 2.0,
-        ..Parameters::default()
+        ..slower()
     }
+}
+
+fn segmented() -> Parameters {
+    Parameters { ballots: Ballots::Segmented, ..slower() }
+}
+
+fn text() -> Parameters {
+    let (peak, declared) = (2_000.0, 1_000);
+    Parameters { peak_votes_per_second: peak, declared_votes_per_second: declared, ballots: Ballots::Texts, ..slower() }
+}
+
+/// Relaying and counting at half of the rates for plain votes.
+fn slower() -> Parameters {
+    Parameters { relay_us_a_record: 10.0, tally_us_a_vote: 2.0, ..Parameters::default() }
 }
 
 fn lone() -> Parameters {

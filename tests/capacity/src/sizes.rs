@@ -27,6 +27,7 @@ use landslide_domain::{
     poll::Rules,
     poll::request::{CreatePoll, Drawn},
     runs::{LaneEntries, NewRun, RUN_LIMITS, RunName},
+    series::Slot,
     tally::{Counters, Head, Minute, SeenRow},
     time::{MINUTE_MS, Timestamp},
     vote::Vote,
@@ -144,12 +145,9 @@ fn poll() -> PollId {
 
 /// The rules of a poll with the peak that it declares, on a stack with that many lanes at least.
 pub fn rules(ballots: Ballots, peak: u64, lanes_min: u8) -> Rules {
-    let options: Vec<String> = (0..ballots.options()).map(|id| format!("option {id}")).collect();
-    let kind = match ballots {
-        Ballots::Choices => "single",
-        Ballots::Rankings => "ranked",
-    };
-    let body = json!({"question": "?", "options": options, "kind": kind, "peak_votes_per_second": peak});
+    let mut body = ballots.settings();
+    body["question"] = json!("?");
+    body["peak_votes_per_second"] = json!(peak);
     let asked: CreatePoll = serde_json::from_value(body).expect("a poll's body");
     let new = asked.validate().expect("a valid poll");
     let account = Caller {
@@ -180,7 +178,12 @@ fn id(number: usize) -> VoteId {
 /// What voters say, one after the other.
 fn some_ballots(ballots: Ballots) -> impl Iterator<Item = Ballot> {
     let mut random = Rng::with_seed(SEED);
-    std::iter::repeat_with(move || ballots.draw(&mut random))
+    std::iter::repeat_with(move || ballots.draw(slot(), &mut random))
+}
+
+/// A slot of the middle of a series.
+fn slot() -> Slot {
+    Slot::of_number(700).expect("a slot")
 }
 
 fn message(ballots: Ballots, votes: usize) -> Vec<landslide_domain::message::Message> {
@@ -217,7 +220,7 @@ fn count_bytes(head: Head) -> u64 {
 
 /// A row of a run, without its entries.
 fn run_row_bytes() -> u64 {
-    let entries = Ballots::Rankings.entries(1, &mut Rng::with_seed(SEED));
+    let entries = Ballots::Rankings.entries([(slot(), 1)].into_iter(), &mut Rng::with_seed(SEED));
     let name = RunName { version: 5_000, attempt: u64::MAX };
     let run = NewRun::of(name, 0, &entries.ballots, &RUN_LIMITS).expect("a small run");
     let bytes = u64::from(run.run.bytes);
@@ -308,7 +311,7 @@ mod tests {
     fn a_head_of_two_minutes_is_as_long_as_its_parts_say() {
         let ballots = Ballots::Rankings;
         let sizes = Sizes::measure(ballots);
-        let near = ballots.entries(20, &mut Rng::with_seed(SEED));
+        let near = ballots.entries([(slot(), 20)].into_iter(), &mut Rng::with_seed(SEED));
         let kept = near.map(|_, near| Kept { near, ..Kept::default() });
         let entries = LaneEntries { kept, sweeps: 3, replaced: 34 };
         let of_lane = entries.clone();

@@ -296,7 +296,7 @@ async fn commit(model: &Rc<Model>, process: &Process, lane: u8, flush: &[Votes])
     for votes in flush {
         *recent.entry(votes.stored_ms / MINUTE_MS).or_default() += votes.count;
     }
-    let entries = model.world.entries(flush.iter().map(|votes| votes.count).sum());
+    let entries = model.world.entries(flush);
     let attempt = Attempt { random: 0, limits: RUN_LIMITS };
     let (entries, runs) = model.tallies.lane(lane).borrow().entries.plus(&entries, version + 1, &attempt);
     for run in runs {

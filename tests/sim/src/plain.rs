@@ -14,7 +14,7 @@ use landslide_domain::{
     time::Timestamp,
 };
 use landslide_service::votes::Wish;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{actors::owners, cloud::Cloud, event_sources, faults::Fault, scenario::Scenario, world::World};
 
@@ -30,8 +30,8 @@ pub struct Plain {
     pub shards: usize,
     /// How many batches of the queue are counted at once.
     pub queue_readers: usize,
-    /// The poll's kind, and how many options it has.
-    pub kind: (&'static str, usize),
+    /// The poll's settings besides.
+    pub settings: Value,
     /// Draws what a voter says.
     pub ballot: fn(&mut fastrand::Rng) -> SentBallot,
 }
@@ -57,9 +57,9 @@ pub fn run(plain: &Plain) -> Counted {
     let world = World::new(scenario(plain), false);
     let cloud = Cloud::new(&world);
     let peak = plain.declared_votes_per_second;
-    let (kind, options) = plain.kind;
-    let options: Vec<String> = (0..options).map(|id| format!("option {id}")).collect();
-    let body = json!({"question": "Which?", "options": options, "kind": kind, "peak_votes_per_second": peak});
+    let mut body = plain.settings.clone();
+    body["question"] = json!("Which?");
+    body["peak_votes_per_second"] = json!(peak);
     let poll = Rc::new(owners::make_poll(&world, 0, body));
     world.executor.spawn(owners::create(cloud.account.clone(), poll.clone()));
     assert!(world.executor.run(1_000));
