@@ -3,8 +3,8 @@
 use fastrand::Rng;
 use landslide_ballots::{self as rankings, segmented, texts};
 use landslide_domain::{
-    entries::{Entries, EntriesBuilder, PerSet},
     ballot::{Answer, Ballot, Content},
+    entries::{Entries, EntriesBuilder, PerSet},
     series::Slot,
 };
 use serde_json::{Value, json};

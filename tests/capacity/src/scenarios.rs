@@ -78,7 +78,7 @@ pub const SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         name: "text",
-        about: "2,000 texts/s of 140 characters on one lane, which is twice its share; a few are frequent",
+        about: "2,000 texts/s of 140 characters on one lane, which is twice its share, from 64 shards; a few are frequent",
         parameters: text,
         demand: |report| counts_within(report, TEXT_UNITS_MAX),
     },
@@ -196,6 +196,18 @@ pub const SCENARIOS: &[Scenario] = &[
         parameters: || Parameters { lanes_grow: true, ..surprise() },
         demand: keeps_up,
     },
+    Scenario {
+        name: "surprise-ranked",
+        about: "declared at 1,000 rankings/s, so of one lane, and 20,000 come from 64 shards; lanes grow by themselves",
+        parameters: || Parameters { declared_votes_per_second: 1_000, ..grown(ranked()) },
+        demand: keeps_up,
+    },
+    Scenario {
+        name: "surprise-text",
+        about: "declared at 500 texts/s, so of one lane, and 8,000 come from 64 shards; lanes grow by themselves",
+        parameters: || Parameters { peak_votes_per_second: 8_000.0, declared_votes_per_second: 500, ..grown(text()) },
+        demand: keeps_up,
+    },
 ];
 
 /// Lag and drain keep within their limits.
@@ -279,6 +291,11 @@ fn fail_once() -> Parameters {
 
 fn surprise() -> Parameters {
     Parameters { declared_votes_per_second: 1_000, ..Parameters::default() }
+}
+
+/// Lanes grow by themselves, and from shards that are too few for messages to be what they grow by.
+fn grown(told: Parameters) -> Parameters {
+    Parameters { lanes_grow: true, partitions: 64, ..told }
 }
 
 fn aim() -> Parameters {
