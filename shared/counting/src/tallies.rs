@@ -14,7 +14,7 @@ use landslide_aws::{
 };
 use landslide_domain::{
     change::Change,
-    heat::Progress,
+    heat::{Progress, Spent},
     lane::LaneKey,
     runs::{Attempt, RUN_LIMITS, RunLimits},
     tally::{Flush, Head, Minute, PORTION_IDS_MAX, PORTION_MINUTES_MAX, Seen, by_minute, plan},
@@ -78,6 +78,8 @@ pub struct Applied {
     pub oldest: Option<Timestamp>,
     /// How far the lane's count has come, no matter who counted. `None` if nothing is counted yet.
     pub progress: Option<Progress>,
+    /// What was written for the changes that were counted now.
+    pub spent: Spent,
     /// Whether the lane has runs to merge or to sweep.
     pub is_to_be_tidied: bool,
 }
@@ -90,6 +92,7 @@ impl Applied {
         self.flushes += other.flushes;
         self.oldest = self.oldest.into_iter().chain(other.oldest).min();
         self.progress = other.progress;
+        self.spent.add(other.spent);
         self.is_to_be_tidied = other.is_to_be_tidied;
     }
 }
@@ -173,6 +176,7 @@ impl<S: LaneStore, C: Clock> Tallies<S, C> {
         let mut applied = Applied { flushes: flushes.len(), ..Applied::default() };
         for flush in flushes {
             self.commit(lane, &flush).await?;
+            applied.spent.add(Spent { write_units: flush.write_units(&head), changes: flush.counted as u64 });
             applied.counted += flush.counted;
             applied.oldest = applied.oldest.into_iter().chain(flush.oldest).min();
             head = flush.head;
@@ -185,6 +189,7 @@ impl<S: LaneStore, C: Clock> Tallies<S, C> {
         if head.version > 0 {
             // Written even if no change was new: an earlier try may have died before this write.
             self.store.put_count(lane, &head).await?;
+            applied.spent.write_units += head.count_write_units();
         }
         Ok(Portion { through, applied })
     }

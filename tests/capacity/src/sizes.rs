@@ -294,7 +294,10 @@ impl DynamoDb for Recorder {
 
 #[cfg(test)]
 mod tests {
-    use landslide_domain::runs::Kept;
+    use landslide_domain::{
+        runs::{Attempt, Kept},
+        tally::{Flush, Seen, plan},
+    };
 
     use super::*;
 
@@ -319,5 +322,48 @@ mod tests {
             store.put_head(&lane(), &head_of(ballots, 2, 700, entries), 4_999).await.expect("no failure")
         });
         assert_eq!(sizes.head_with(&BTreeMap::from([(0, 700), (1, 700)])) + sizes.entries(&of_lane), real);
+    }
+
+    /// Write units of what a flush writes over the HEAD that it was planned for, by the lengths of the real items.
+    fn real_units(before: &Head, flush: &Flush) -> u64 {
+        let (mut rows, mut runs) = (0, 0);
+        for row in flush.spill.clone() {
+            rows +=
+                write_units(tally_item(async move |store| store.put_seen(&lane(), &row).await.expect("no failure")));
+        }
+        for run in &flush.runs {
+            runs += run.chunks().map(|chunk| write_units(run_row_bytes() + chunk.len() as u64)).sum::<u64>();
+        }
+        let bytes =
+            |head: Head| tally_item(async move |store| store.put_head(&lane(), &head, 1).await.expect("no failure"));
+        rows + 2 * runs + write_units(bytes(flush.head.clone()).max(bytes(before.clone())))
+    }
+
+    #[test]
+    fn what_the_product_takes_for_its_write_units_is_what_its_items_take() {
+        for ballots in [Ballots::Choices, Ballots::Segmented, Ballots::Rankings, Ballots::Texts, Ballots::DistinctTexts]
+        {
+            for votes in [1, 40, 400, 4_000] {
+                let (mut head, mut counted) = (head_of(ballots, 0, 0, LaneEntries::default()), 0_usize);
+                let (mut told, mut real) = (0, 0);
+                for _ in 0..40 {
+                    let change = |(number, ballot)| Change {
+                        id: id(counted + number),
+                        cast_at: at(0),
+                        from: None,
+                        to: Some(ballot),
+                    };
+                    let changes: Vec<Change> = (0..votes).zip(some_ballots(ballots)).map(change).collect();
+                    counted += votes;
+                    for flush in plan(&head, &Seen::new(), &changes, &Attempt { random: 7, limits: RUN_LIMITS }) {
+                        told += flush.write_units(&head) + flush.head.count_write_units();
+                        real += real_units(&head, &flush) + write_units(count_bytes(flush.head.clone()));
+                        head = flush.head;
+                    }
+                }
+                println!("{ballots} by {votes}: {told} write units, really {real}");
+                assert!(told.abs_diff(real) * 20 <= real, "{ballots} by {votes}: {told} write units, really {real}");
+            }
+        }
     }
 }
