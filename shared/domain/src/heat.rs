@@ -9,6 +9,7 @@ use super::time::Timestamp;
 pub struct Heat {
     since: Option<Progress>,
     spent: Spent,
+    batches: u32,
     full_batches: u32,
 }
 
@@ -30,6 +31,11 @@ pub struct Spent {
     pub changes: u64,
 }
 
+/// What a vote takes is known after as many batches: a small one that replaces a large HEAD takes ten times as much.
+const BATCHES_MIN: u32 = 8;
+/// After as many, all before count half.
+const BATCHES_MAX: u32 = 32;
+
 impl Spent {
     /// Adds what was spent on further changes.
     pub fn add(&mut self, other: Self) {
@@ -37,9 +43,13 @@ impl Spent {
         self.changes += other.changes;
     }
 
-    /// What this number of votes takes, if they take as much. 0 if it is not known.
+    /// What this number of votes takes, if they take as much.
     fn for_votes(self, votes: u64) -> u64 {
         votes.saturating_mul(self.write_units).checked_div(self.changes).unwrap_or(0)
+    }
+
+    fn halved(self) -> Self {
+        Self { write_units: self.write_units / 2, changes: self.changes / 2 }
     }
 }
 
@@ -64,20 +74,29 @@ impl Heat {
     /// it. If the lane is too hot, returns since when, and starts measuring from scratch.
     pub fn note(&mut self, now: Progress, spent: Spent, is_full: bool, limits: &HeatLimits) -> Option<Timestamp> {
         let since = *self.since.get_or_insert(now);
-        self.spent.add(spent);
         self.full_batches = if is_full { self.full_batches + 1 } else { 0 };
         let elapsed_ms = now.as_of.millis_since(since.as_of);
         let is_measured = elapsed_ms >= MEASURE_MS;
         let votes = u64::try_from(now.ballots - since.ballots).unwrap_or(0);
-        let units = self.spent.for_votes(votes);
+        let units = self.learn(spent).for_votes(votes);
         let is_hot = self.full_batches >= limits.full_batches
             || is_measured && units.saturating_mul(1_000) / elapsed_ms >= limits.write_units_per_second;
         if is_hot {
-            *self = Self { since: Some(now), ..Self::default() };
+            (self.since, self.full_batches) = (Some(now), 0);
         } else if is_measured && !is_full {
-            (self.since, self.spent) = (Some(now), Spent::default());
+            self.since = Some(now);
         }
         is_hot.then_some(since.as_of)
+    }
+
+    /// Adds what a batch took. Returns what some batches took; nothing if there were too few.
+    fn learn(&mut self, spent: Spent) -> Spent {
+        if self.batches >= BATCHES_MAX {
+            (self.spent, self.batches) = (self.spent.halved(), self.batches / 2);
+        }
+        self.spent.add(spent);
+        self.batches += 1;
+        if self.batches < BATCHES_MIN { Spent::default() } else { self.spent }
     }
 }
 
@@ -103,44 +122,48 @@ mod tests {
 
     fn hot_by(spent: Spent, batches: &[(i64, u64, bool)]) -> Vec<(usize, u64)> {
         let mut heat = Heat::default();
+        (0..BATCHES_MIN).for_each(|_| drop(heat.learn(spent)));
         let noted = batches.iter().map(|(ballots, ms, is_full)| {
             heat.note(progress(*ballots, *ms), spent, *is_full, &HEAT_LIMITS).map(Timestamp::as_millis)
         });
         noted.enumerate().filter_map(|(place, since)| Some((place, since?))).collect()
     }
 
-    fn second_by_second(votes: i64) -> Vec<(i64, u64, bool)> {
-        (0..5).map(|n| (n * votes, n as u64 * 1_000, false)).collect()
+    /// This number of votes every quarter of a second, for so many of them.
+    fn quarter_by_quarter(votes: i64, quarters: i64) -> Vec<(i64, u64, bool)> {
+        (0..=quarters).map(|n| (n * votes, n as u64 * 250, false)).collect()
     }
 
     #[test]
     fn a_lane_is_too_hot_from_its_write_units_on() {
-        assert_eq!(hot(&second_by_second(6_989)), []);
-        assert_eq!(hot(&second_by_second(7_000)), [(2, 0), (4, 2_000)]);
+        assert_eq!(hot(&quarter_by_quarter(1_749, 40)), []);
+        assert_eq!(hot(&quarter_by_quarter(1_750, 16)), [(8, 0), (16, 2_000)]);
     }
 
     #[test]
     fn votes_that_take_more_units_are_hot_at_fewer_a_second() {
         let text = Spent { write_units: 50, ..PLAIN };
-        assert_eq!(hot_by(text, &second_by_second(699)), []);
-        assert_eq!(hot_by(text, &second_by_second(700)), [(2, 0), (4, 2_000)]);
+        assert_eq!(hot_by(text, &quarter_by_quarter(174, 40)), []);
+        assert_eq!(hot_by(text, &quarter_by_quarter(175, 8)), [(8, 0)]);
     }
 
     #[test]
-    fn what_a_vote_takes_is_known_from_all_batches_since_the_measure_began() {
+    fn what_votes_take_is_known_after_eight_batches_and_follows_what_they_take_now() {
         let mut heat = Heat::default();
-        let dear = Spent { write_units: 195, changes: 100 };
-        assert_eq!(heat.note(progress(0, 0), PLAIN, false, &HEAT_LIMITS), None);
-        // Together 200 units for 200 votes.
-        assert_eq!(heat.note(progress(699, 2_000), dear, false, &HEAT_LIMITS), None);
-        assert_eq!(heat.note(progress(699 + 13_999, 4_000), PLAIN, false, &HEAT_LIMITS), None, "by its own batch");
-        assert_eq!(heat.note(progress(699 + 13_999 + 700, 6_000), dear, false, &HEAT_LIMITS), Some(at(4_000)));
+        let mut hot = |spent, seconds: std::ops::Range<u64>| {
+            let note = |n: u64| heat.note(progress(n as i64 * 14_000, n * 1_000), spent, false, &HEAT_LIMITS).is_some();
+            seconds.map(note).collect::<Vec<_>>()
+        };
+        let cheap = Spent { write_units: 1, ..PLAIN };
+        assert_eq!(hot(PLAIN, 0..10).iter().position(|hot| *hot), Some(8), "measured at every second one");
+        assert!(!hot(cheap, 10..200)[60..].contains(&true));
+        assert!(hot(PLAIN, 200..260).contains(&true), "of 190 cheap batches 32 count at most");
     }
 
     #[test]
     fn a_process_that_has_only_seen_repeats_knows_of_no_heat() {
         let repeats = Spent { write_units: 9, changes: 0 };
-        assert_eq!(hot_by(repeats, &second_by_second(100_000)), []);
+        assert_eq!(hot_by(repeats, &quarter_by_quarter(100_000, 40)), []);
     }
 
     #[test]

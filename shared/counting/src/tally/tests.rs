@@ -152,10 +152,14 @@ fn count_batches(
     (updates.collect(), again)
 }
 
-/// The updates of RULES after batches of these bodies, which are one for each second.
-fn updates_of(bodies: impl Fn(Timestamp) -> String, start: Timestamp) -> Vec<Value> {
-    let seconds = (0..3).map(|n| vec![bodies(start.plus_millis(n * 1_000))]).collect();
-    let (updates, failed) = count_batches(seconds, |_, _| Answer::Ok(json!({})));
+/// Batches of one of these bodies each, for two seconds four of them a second.
+fn quarters(body: impl Fn(Timestamp) -> String, start: Timestamp) -> Vec<Vec<String>> {
+    (0..=8).map(|n| vec![body(start.plus_millis(n * 250))]).collect()
+}
+
+/// The updates of RULES after these.
+fn updates_of(body: impl Fn(Timestamp) -> String, start: Timestamp) -> Vec<Value> {
+    let (updates, failed) = count_batches(quarters(body, start), |_, _| Answer::Ok(json!({})));
     assert_eq!(failed.len(), 0);
     updates
 }
@@ -163,21 +167,21 @@ fn updates_of(bodies: impl Fn(Timestamp) -> String, start: Timestamp) -> Vec<Val
 #[test]
 fn a_lane_that_gets_too_many_votes_gives_its_poll_more_lanes() {
     let start = clock::now();
-    let updates = updates_of(|cast_at| votes(14_000, cast_at), start);
+    let updates = updates_of(|cast_at| votes(2_900, cast_at), start);
     assert_eq!(updates.len(), 1);
     assert_eq!(updates[0]["Key"], json!({"poll_id": {"S": "poll"}, "item": {"S": "RULES"}}));
     let propagated = start.as_millis() - 6_000;
     assert_eq!(updates[0]["ExpressionAttributeValues"][":propagated"]["N"], propagated.to_string());
     assert_eq!(updates[0]["ExpressionAttributeValues"][":most"]["N"], "32");
-    assert_eq!(updates_of(|cast_at| votes(12_000, cast_at), start), [] as [Value; 0]);
+    assert_eq!(updates_of(|cast_at| votes(2_500, cast_at), start), [] as [Value; 0]);
 }
 
 #[test]
 fn a_lane_gets_too_many_texts_long_before_it_would_get_too_many_plain_votes() {
     let start = clock::now();
     let text = |n: u32| Ballot::of(Content::Text(ballot::Answer::stored(&format!("{n:x<140}")).unwrap()));
-    assert_eq!(updates_of(|cast_at| votes_of(1_200, cast_at, text), start).len(), 1);
-    assert_eq!(updates_of(|cast_at| votes_of(1_000, cast_at, text), start).len(), 0);
+    assert_eq!(updates_of(|cast_at| votes_of(320, cast_at, text), start).len(), 1);
+    assert_eq!(updates_of(|cast_at| votes_of(240, cast_at, text), start).len(), 0);
 }
 
 #[test]
@@ -193,7 +197,7 @@ fn a_lane_that_gets_too_many_messages_gives_its_poll_more_lanes() {
 #[test]
 fn a_hint_that_fails_is_no_reason_to_count_anything_again() {
     let start = clock::now();
-    let batches = || (0..3).map(|n| vec![votes(14_000, start.plus_millis(n * 1_000))]).collect::<Vec<_>>();
+    let batches = || quarters(|cast_at| votes(2_900, cast_at), start);
     for answer in [Answer::condition_failed(json!({})), Answer::Refused("AccessDeniedException", json!({}))] {
         let (updates, failed) = count_batches(batches(), move |_, _| answer.clone());
         assert_eq!((updates.len(), failed.len()), (1, 0));
