@@ -175,21 +175,21 @@ impl<S: LaneStore, C: Clock> Tallies<S, C> {
         drop(seen);
         let mut applied = Applied { flushes: flushes.len(), ..Applied::default() };
         for flush in flushes {
-            self.commit(lane, &flush).await?;
             applied.spent.add(Spent { write_units: flush.write_units(&head), changes: flush.counted as u64 });
+            self.commit(lane, &flush).await?;
             applied.counted += flush.counted;
             applied.oldest = applied.oldest.into_iter().chain(flush.oldest).min();
             head = flush.head;
         }
         applied.repeated = changes.len() - applied.counted;
         applied.progress = head.as_of.map(|as_of| Progress { ballots: head.counters.ballots(), as_of });
+        applied.spent.write_units += head.count_write_units();
         let entries = &head.entries;
         applied.is_to_be_tidied =
             entries.to_merge(&self.run_limits).is_some() || entries.is_to_be_swept(&self.run_limits);
         if head.version > 0 {
             // Written even if no change was new: an earlier try may have died before this write.
             self.store.put_count(lane, &head).await?;
-            applied.spent.write_units += head.count_write_units();
         }
         Ok(Portion { through, applied })
     }
