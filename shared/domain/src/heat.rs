@@ -129,7 +129,7 @@ mod tests {
         noted.enumerate().filter_map(|(place, since)| Some((place, since?))).collect()
     }
 
-    /// This number of votes every quarter of a second, for so many of them.
+    /// This number of votes every quarter of a second, for that many of them.
     fn quarter_by_quarter(votes: i64, quarters: i64) -> Vec<(i64, u64, bool)> {
         (0..=quarters).map(|n| (n * votes, n as u64 * 250, false)).collect()
     }
