@@ -122,7 +122,9 @@ mod tests {
 
     fn hot_by(spent: Spent, batches: &[(i64, u64, bool)]) -> Vec<(usize, u64)> {
         let mut heat = Heat::default();
-        (0..BATCHES_MIN).for_each(|_| drop(heat.learn(spent)));
+        for _ in 0..BATCHES_MIN {
+            heat.learn(spent);
+        }
         let noted = batches.iter().map(|(ballots, ms, is_full)| {
             heat.note(progress(*ballots, *ms), spent, *is_full, &HEAT_LIMITS).map(Timestamp::as_millis)
         });
