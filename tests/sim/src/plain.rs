@@ -8,7 +8,7 @@ use landslide_domain::{
     ballot::SentBallot,
     caller::{Caller, TokenKind},
     claims::Claims,
-    heat::HEAT_LIMITS,
+    heat::HeatLimits,
     poll::Poll,
     runs::RUN_LIMITS,
     time::Timestamp,
@@ -95,7 +95,8 @@ fn scenario(plain: &Plain) -> Scenario {
         run_limits: vec![RUN_LIMITS],
         processes_max: usize::MAX,
         partition_units: 1_000,
-        heat_limits: HEAT_LIMITS,
+        // Lanes do not grow.
+        heat_limits: HeatLimits { write_units_per_second: u64::MAX, full_batches: u32::MAX },
         queue_outage_ms: 0,
         tallies_outage_ms: 0,
         rates: Fault::ALL.iter().map(|_| 0.0).collect(),
