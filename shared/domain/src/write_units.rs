@@ -75,6 +75,6 @@ impl Kept {
         if *self == Self::default() {
             return 0;
         }
-        KEPT_BYTES + self.near.encode().len() + self.runs.len() * RUN_NAME_BYTES
+        KEPT_BYTES + self.near.as_bytes().len() + self.runs.len() * RUN_NAME_BYTES
     }
 }
