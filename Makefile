@@ -177,7 +177,7 @@ viewers: ## a million viewers of results through a CDN: requests, age of what th
 	cargo run --quiet $(CARGO_FLAGS) $(SIM_FLAGS) --bin landslide-capacity -- --viewers
 
 costs: ## what a million votes and a million viewers cost, by units that are counted and infra/prices.json; fails where docs/figures.md says otherwise
-	cargo run --quiet $(CARGO_FLAGS) $(SIM_FLAGS) --bin landslide-capacity -- steady ranked new-devices lone lone-ranked --costs-in docs/figures.md
+	cargo run --quiet $(CARGO_FLAGS) $(SIM_FLAGS) --bin landslide-capacity -- steady ranked segmented text new-devices lone lone-ranked --costs-in docs/figures.md
 
 bench: ## the functions as they ship, each as a process, by a floor in the same run; the hot paths by time (ARGS='--rounds 3')
 	@$(LOCAL) package --arch $(HOST_ARCH)

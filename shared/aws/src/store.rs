@@ -45,6 +45,7 @@ pub use self::{
     poll_image::{Labels, PollImage},
     polls::{Created, IdPage, Page, PollStore, Replaced},
     results::{ResultsStore, Snapshot},
+    runs::ROWS_AT_ONCE,
     tallies::{PARTS_KEPT_MS, SeenPage, SeenPlace, TallyStore},
     tokens::{StoredKey, StoredView, TokenStore},
     votes::{PutVote, StoredVote, VotePage, VoteStore},

@@ -8,7 +8,7 @@ use landslide_aws::{
     store::{DynamoDb, DynamoDbClient, PollStore},
 };
 use landslide_domain::{
-    heat::{Heat, HeatLimits, Progress},
+    heat::{Heat, HeatLimits, Progress, Spent},
     lane::LaneKey,
 };
 
@@ -34,10 +34,17 @@ impl<D: DynamoDb> HeatWatch<D> {
 
     /// Notes a counted batch of a lane's messages. If the lane is too hot, the poll gets more lanes. That write is a
     /// hint: if it fails, the votes are still counted, and the next batches will show the heat again.
-    pub(crate) async fn note(&self, lane: &LaneKey, progress: Progress, messages: usize, clock: &impl Clock) {
+    pub(crate) async fn note(
+        &self,
+        lane: &LaneKey,
+        progress: Progress,
+        spent: Spent,
+        messages: usize,
+        clock: &impl Clock,
+    ) {
         let now = clock.now();
         let mut heat = self.heats.get(lane).map(|known| known.value).unwrap_or_default();
-        let hot_since = heat.note(progress, messages >= BATCH_MESSAGES_MAX, &self.limits);
+        let hot_since = heat.note(progress, spent, messages >= BATCH_MESSAGES_MAX, &self.limits);
         self.heats.put(lane, heat, now);
         let Some(hot_since) = hot_since else { return };
         match clock.within(HINT_TIME_MAX, self.polls.double_lanes(&lane.poll, hot_since, now)).await {

@@ -14,7 +14,7 @@ use landslide_aws::{
 };
 use landslide_domain::{
     change::Change,
-    heat::Progress,
+    heat::{Progress, Spent},
     lane::LaneKey,
     runs::{Attempt, RUN_LIMITS, RunLimits},
     tally::{Flush, Head, Minute, PORTION_IDS_MAX, PORTION_MINUTES_MAX, Seen, by_minute, plan},
@@ -78,6 +78,8 @@ pub struct Applied {
     pub oldest: Option<Timestamp>,
     /// How far the lane's count has come, no matter who counted. `None` if nothing is counted yet.
     pub progress: Option<Progress>,
+    /// What was written for the changes that were counted now.
+    pub spent: Spent,
     /// Whether the lane has runs to merge or to sweep.
     pub is_to_be_tidied: bool,
 }
@@ -90,6 +92,7 @@ impl Applied {
         self.flushes += other.flushes;
         self.oldest = self.oldest.into_iter().chain(other.oldest).min();
         self.progress = other.progress;
+        self.spent.add(other.spent);
         self.is_to_be_tidied = other.is_to_be_tidied;
     }
 }
@@ -172,6 +175,7 @@ impl<S: LaneStore, C: Clock> Tallies<S, C> {
         drop(seen);
         let mut applied = Applied { flushes: flushes.len(), ..Applied::default() };
         for flush in flushes {
+            applied.spent.add(Spent { write_units: flush.write_units(&head), changes: flush.counted as u64 });
             self.commit(lane, &flush).await?;
             applied.counted += flush.counted;
             applied.oldest = applied.oldest.into_iter().chain(flush.oldest).min();
@@ -179,6 +183,7 @@ impl<S: LaneStore, C: Clock> Tallies<S, C> {
         }
         applied.repeated = changes.len() - applied.counted;
         applied.progress = head.as_of.map(|as_of| Progress { ballots: head.counters.ballots(), as_of });
+        applied.spent.write_units += head.count_write_units();
         let entries = &head.entries;
         applied.is_to_be_tidied =
             entries.to_merge(&self.run_limits).is_some() || entries.is_to_be_swept(&self.run_limits);

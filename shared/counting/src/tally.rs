@@ -186,7 +186,7 @@ impl<L: LaneStore, D: DynamoDb, S: SendBatch + ChangeVisibility, C: Clock> Tally
         let applied = progress.applied.get();
         tracing::debug!(%lane, applied.counted, applied.repeated, applied.flushes, "lane {lane} counted");
         if let Some(progress) = applied.progress {
-            self.heat_watch.note(lane, progress, triage.read, &self.clock).await;
+            self.heat_watch.note(lane, progress, applied.spent, triage.read, &self.clock).await;
         }
         Ok(())
     }

@@ -110,13 +110,19 @@ pub const RESULT: &str = "RESULT";
 /// Until when nobody need renew it.
 pub const LEASE: &str = "LEASE";
 
-/// `poll_id#lane#n`: where a lane's runs lie, spread over `RUN_PARTITIONS` keys by the row's number.
-pub fn run_partition(lane: &LaneKey, number: usize) -> String {
-    format!("{lane}#{}", number % RUN_PARTITIONS)
+/// `poll_id#lane#n`: one of the `RUN_PARTITIONS` keys over which a lane's runs are spread.
+pub fn run_partition(lane: &LaneKey, place: usize) -> String {
+    format!("{lane}#{place}")
 }
 
 /// Over how many keys a lane's runs are spread.
 pub const RUN_PARTITIONS: usize = 16;
+
+/// On which of them a row of a run lies. A run's rows follow each other, and so do the first rows of runs: most runs have
+/// one row, and many are deleted together.
+pub fn run_place(name: RunName, number: usize) -> usize {
+    (name.version as usize % RUN_PARTITIONS + number) % RUN_PARTITIONS
+}
 
 /// `RUN#<version>-<attempt>#<number>`, of fixed width: a row of a run.
 pub fn run(name: RunName, number: usize) -> String {
@@ -271,11 +277,10 @@ mod tests {
     #[test]
     fn a_runs_rows_are_spread_and_read_as_written() {
         let lane = LaneKey { poll: poll(), lane: 7 };
-        assert_eq!(
-            [0, 1, 16, 33].map(|number| run_partition(&lane, number)),
-            ["p-1#7#0", "p-1#7#1", "p-1#7#0", "p-1#7#1"]
-        );
         let name = RunName { version: 12, attempt: u64::MAX - 1 };
+        assert_eq!([0, 3, 4, 33].map(|number| run_place(name, number)), [12, 15, 0, 13]);
+        assert_eq!(run_place(RunName { version: u64::MAX, ..name }, 1), 0);
+        assert_eq!(run_partition(&lane, 12), "p-1#7#12");
         let key = run(name, 3);
         assert_eq!(key, "RUN#00000000000000000012-fffffffffffffffe#00003");
         assert_eq!(read_run(&key), Some((name, 3)));

@@ -37,3 +37,4 @@ pub mod usage;
 pub mod view_link;
 pub mod viewer;
 pub mod vote;
+mod write_units;

@@ -1,7 +1,11 @@
-//! Rankings as voters make them, drawn by the figures of a real election. How different they are decides what they cost.
+//! Ballots as voters make them, whose differences decide what they cost: rankings by the figures of a real election, and
+//! in modules of their own votes by groups, and texts.
 
 // A model fails by panicking.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+pub mod segmented;
+pub mod texts;
 
 use fastrand::Rng;
 use landslide_domain::ballot::Ballot;

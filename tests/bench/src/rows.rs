@@ -2,10 +2,10 @@
 
 use bytes::Bytes;
 use landslide_paths::{
-    events::{By, authorization, ranked_vote, request, results, vote},
+    events::{By, authorization, ranked_vote, request, results, segmented_vote, vote},
     polls::{CHANGES, changes_event},
     tokens,
-    votes::{BATCH_RECORDS, FLUSH_VOTES, RANKED_POLL, choice, queue_event, ranking, stream_event},
+    votes::{BATCH_RECORDS, FLUSH_VOTES, RANKED_POLL, choice, queue_event, ranking, segmented, stream_event},
 };
 use serde_json::{Value, json};
 
@@ -71,6 +71,7 @@ pub fn rows() -> Vec<Row> {
     vec![
         Row::new("cast-vote", "cast-vote", vote(), CREATED),
         Row::new("cast-vote, a ranking", "cast-vote", ranked_vote(), CREATED),
+        Row::new("cast-vote, with segments", "cast-vote", segmented_vote(), CREATED),
         authorizer("authorizer, device token", &tokens::device()),
         authorizer("authorizer, RS256 token", &tokens::account("RS256")),
         authorizer("authorizer, ES256 token", &tokens::account("ES256")),
@@ -92,6 +93,13 @@ pub fn rows() -> Vec<Row> {
             "null",
             BATCH_RECORDS,
         ),
+        Row::of_many(
+            "relay-votes, a batch with segments",
+            "relay-votes",
+            stream_event(BATCH_RECORDS, segmented),
+            "null",
+            BATCH_RECORDS,
+        ),
         Row::new("tally-votes, one vote", "tally-votes", queue_event(1, choice), NOTHING_FAILED),
         Row::of_many(
             "tally-votes, a full message",
@@ -104,6 +112,13 @@ pub fn rows() -> Vec<Row> {
             "tally-votes, a message of rankings",
             "tally-votes",
             queue_event(FLUSH_VOTES, ranking),
+            NOTHING_FAILED,
+            FLUSH_VOTES,
+        ),
+        Row::of_many(
+            "tally-votes, a message with segments",
+            "tally-votes",
+            queue_event(FLUSH_VOTES, segmented),
             NOTHING_FAILED,
             FLUSH_VOTES,
         ),

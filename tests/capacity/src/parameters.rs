@@ -44,7 +44,7 @@ parameters! {
     peak_votes_per_second: f64 = 60_000.0, "Voters that come a second at the peak.", "ours: 60,000 sustained for minutes";
     ramp_s: u64 = 60, "Seconds from nobody to the peak, in a straight line.", "assumed";
     peak_s: u64 = 600, "Seconds that the peak lasts; then nobody new comes.", "ours";
-    ballots: Ballots = Ballots::Choices, "What voters say: `choices` among four options, or `rankings` of ten.", "ours; how different they are: an election of 2009";
+    ballots: Ballots = Ballots::Choices, "What voters say: `choices` among four options; `segmented`, the same with dimensions of 10 and 50 values and a series; `rankings` of ten options; `texts` of 140 characters, as frequent as Zipf's law has it among a million; `distinct-texts`, none twice.", "ours; how different rankings are: an election of 2009";
     voter_tries: usize = 4, "How often a voter who is refused comes in all.", "assumed";
     voter_pause_ms: u64 = 3_000, "How long a refused voter waits, at random up to twice that.", "assumed";
     new_devices: bool = false, "Whether each voter gets a device token first.", "ours: as often as the vote in a viral poll";
@@ -185,7 +185,9 @@ macro_rules! named {
     };
 }
 
-named!(Ballots: Choices "choices", Rankings "rankings",);
+named!(
+    Ballots: Choices "choices", Segmented "segmented", Rankings "rankings", Texts "texts", DistinctTexts "distinct-texts",
+);
 named!(Placement: Any "any", Hop "hop",);
 named!(Stalled: Nothing "nothing", Relay "relay", Tally "tally", Tallies "tallies",);
 
@@ -194,8 +196,14 @@ named!(Stalled: Nothing "nothing", Relay "relay", Tally "tally", Tallies "tallie
 pub enum Ballots {
     /// One of four options.
     Choices,
+    /// One of four options, by a voter of a group in each of two dimensions, in a poll with a series.
+    Segmented,
     /// Up to five of ten options, best first.
     Rankings,
+    /// A text as long as it may be; some write many, and most write few.
+    Texts,
+    /// A text as long as it may be, and nobody writes the same.
+    DistinctTexts,
 }
 
 /// Which process gets a batch.

@@ -10,8 +10,11 @@ const LAG_P99_MS: u64 = 5_000;
 /// The longest until all is counted after the peak, in milliseconds.
 const DRAIN_MS: u64 = 30_000;
 
-/// The most write units that counting takes of a ranked vote in a viral poll, and of any vote that comes alone.
+/// The most write units that counting takes of a vote in a viral poll that is ranked, that is counted by groups and by
+/// time, and that is a long text; and of any vote that comes alone.
 const RANKED_UNITS_MAX: f64 = 0.15;
+const SEGMENTED_UNITS_MAX: f64 = 0.15;
+const TEXT_UNITS_MAX: f64 = 0.9;
 const LONE_UNITS_MAX: f64 = 4.0;
 
 /// A poll is served if fewer than one voter in this many gives up.
@@ -60,6 +63,37 @@ pub const SCENARIOS: &[Scenario] = &[
         about: "as lone, each a ranking",
         parameters: || Parameters { ballots: Ballots::Rankings, ..lone() },
         demand: costs_little,
+    },
+    Scenario {
+        name: "segmented",
+        about: "60,000 votes/s, counted by two dimensions of 10 and 50 values and by minutes, as declared",
+        parameters: segmented,
+        demand: |report| counts_within(report, SEGMENTED_UNITS_MAX),
+    },
+    Scenario {
+        name: "lone-segmented",
+        about: "as lone, counted by two dimensions and by minutes",
+        parameters: || Parameters { ballots: Ballots::Segmented, ..lone() },
+        demand: costs_little,
+    },
+    Scenario {
+        name: "text",
+        about: "2,000 texts/s of 140 characters on one lane, which is twice its share, from 64 shards; a few are frequent",
+        parameters: text,
+        demand: |report| counts_within(report, TEXT_UNITS_MAX),
+    },
+    Scenario {
+        name: "text-distinct",
+        about: "the same, and no two texts are the same",
+        parameters: || Parameters { ballots: Ballots::DistinctTexts, ..text() },
+        demand: |report| counts_within(report, TEXT_UNITS_MAX),
+    },
+    Scenario {
+        name: "lone-text",
+        about: "as lone, each a text of 140 characters that nobody else writes",
+        parameters: || Parameters { ballots: Ballots::DistinctTexts, ..lone() },
+        // More than the others: the one run of the last level is written again for every thousand texts.
+        demand: |_| Ok(()),
     },
     Scenario {
         name: "wide",
@@ -163,6 +197,18 @@ pub const SCENARIOS: &[Scenario] = &[
         parameters: || Parameters { lanes_grow: true, ..surprise() },
         demand: keeps_up,
     },
+    Scenario {
+        name: "surprise-ranked",
+        about: "declared at 1,000 rankings/s, so of one lane, and 20,000 come from 64 shards; lanes grow by themselves",
+        parameters: || Parameters { declared_votes_per_second: 1_000, ..grown(ranked()) },
+        demand: keeps_up,
+    },
+    Scenario {
+        name: "surprise-text",
+        about: "declared at 500 texts/s, so of one lane, and 8,000 come from 64 shards; lanes grow by themselves",
+        parameters: || Parameters { peak_votes_per_second: 8_000.0, declared_votes_per_second: 500, ..grown(text()) },
+        demand: keeps_up,
+    },
 ];
 
 /// Lag and drain keep within their limits.
@@ -203,11 +249,28 @@ fn ranked() -> Parameters {
         peak_votes_per_second: 20_000.0,
         declared_votes_per_second: 20_000,
         ballots: Ballots::Rankings,
-        // Half of the rates at which plain votes are relayed and counted.
-        relay_us_a_record: 10.0,
-        tally_us_a_vote: 2.0,
-        ..Parameters::default()
+        ..slower()
     }
+}
+
+fn segmented() -> Parameters {
+    Parameters { ballots: Ballots::Segmented, ..slower() }
+}
+
+fn text() -> Parameters {
+    Parameters {
+        peak_votes_per_second: 2_000.0,
+        declared_votes_per_second: 1_000,
+        ballots: Ballots::Texts,
+        // From 256 shards messages would come faster than one lane counts them, ten a batch.
+        partitions: 64,
+        ..slower()
+    }
+}
+
+/// Relaying and counting at half of the rates for plain votes.
+fn slower() -> Parameters {
+    Parameters { relay_us_a_record: 10.0, tally_us_a_vote: 2.0, ..Parameters::default() }
 }
 
 fn lone() -> Parameters {
@@ -235,6 +298,11 @@ fn fail_once() -> Parameters {
 
 fn surprise() -> Parameters {
     Parameters { declared_votes_per_second: 1_000, ..Parameters::default() }
+}
+
+/// Lanes grow by themselves, and from shards that are too few for messages to be what they grow by.
+fn grown(told: Parameters) -> Parameters {
+    Parameters { lanes_grow: true, partitions: 64, ..told }
 }
 
 fn aim() -> Parameters {

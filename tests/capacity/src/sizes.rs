@@ -27,6 +27,7 @@ use landslide_domain::{
     poll::Rules,
     poll::request::{CreatePoll, Drawn},
     runs::{LaneEntries, NewRun, RUN_LIMITS, RunName},
+    series::Slot,
     tally::{Counters, Head, Minute, SeenRow},
     time::{MINUTE_MS, Timestamp},
     vote::Vote,
@@ -144,12 +145,9 @@ fn poll() -> PollId {
 
 /// The rules of a poll with the peak that it declares, on a stack with that many lanes at least.
 pub fn rules(ballots: Ballots, peak: u64, lanes_min: u8) -> Rules {
-    let options: Vec<String> = (0..ballots.options()).map(|id| format!("option {id}")).collect();
-    let kind = match ballots {
-        Ballots::Choices => "single",
-        Ballots::Rankings => "ranked",
-    };
-    let body = json!({"question": "?", "options": options, "kind": kind, "peak_votes_per_second": peak});
+    let mut body = ballots.settings();
+    body["question"] = json!("?");
+    body["peak_votes_per_second"] = json!(peak);
     let asked: CreatePoll = serde_json::from_value(body).expect("a poll's body");
     let new = asked.validate().expect("a valid poll");
     let account = Caller {
@@ -180,7 +178,12 @@ fn id(number: usize) -> VoteId {
 /// What voters say, one after the other.
 fn some_ballots(ballots: Ballots) -> impl Iterator<Item = Ballot> {
     let mut random = Rng::with_seed(SEED);
-    std::iter::repeat_with(move || ballots.draw(&mut random))
+    std::iter::repeat_with(move || ballots.draw(slot(), &mut random))
+}
+
+/// A slot of the middle of a series.
+fn slot() -> Slot {
+    Slot::of_number(700).expect("a slot")
 }
 
 fn message(ballots: Ballots, votes: usize) -> Vec<landslide_domain::message::Message> {
@@ -217,7 +220,7 @@ fn count_bytes(head: Head) -> u64 {
 
 /// A row of a run, without its entries.
 fn run_row_bytes() -> u64 {
-    let entries = Ballots::Rankings.entries(1, &mut Rng::with_seed(SEED));
+    let entries = Ballots::Rankings.entries([(slot(), 1)].into_iter(), &mut Rng::with_seed(SEED));
     let name = RunName { version: 5_000, attempt: u64::MAX };
     let run = NewRun::of(name, 0, &entries.ballots, &RUN_LIMITS).expect("a small run");
     let bytes = u64::from(run.run.bytes);
@@ -291,7 +294,10 @@ impl DynamoDb for Recorder {
 
 #[cfg(test)]
 mod tests {
-    use landslide_domain::runs::Kept;
+    use landslide_domain::{
+        runs::{Attempt, Kept},
+        tally::{Flush, Seen, plan},
+    };
 
     use super::*;
 
@@ -308,7 +314,7 @@ mod tests {
     fn a_head_of_two_minutes_is_as_long_as_its_parts_say() {
         let ballots = Ballots::Rankings;
         let sizes = Sizes::measure(ballots);
-        let near = ballots.entries(20, &mut Rng::with_seed(SEED));
+        let near = ballots.entries([(slot(), 20)].into_iter(), &mut Rng::with_seed(SEED));
         let kept = near.map(|_, near| Kept { near, ..Kept::default() });
         let entries = LaneEntries { kept, sweeps: 3, replaced: 34 };
         let of_lane = entries.clone();
@@ -316,5 +322,48 @@ mod tests {
             store.put_head(&lane(), &head_of(ballots, 2, 700, entries), 4_999).await.expect("no failure")
         });
         assert_eq!(sizes.head_with(&BTreeMap::from([(0, 700), (1, 700)])) + sizes.entries(&of_lane), real);
+    }
+
+    /// Write units of what a flush writes over the HEAD that it was planned for, by the lengths of the real items.
+    fn real_units(before: &Head, flush: &Flush) -> u64 {
+        let (mut rows, mut runs) = (0, 0);
+        for row in flush.spill.clone() {
+            rows +=
+                write_units(tally_item(async move |store| store.put_seen(&lane(), &row).await.expect("no failure")));
+        }
+        for run in &flush.runs {
+            runs += run.chunks().map(|chunk| write_units(run_row_bytes() + chunk.len() as u64)).sum::<u64>();
+        }
+        let bytes =
+            |head: Head| tally_item(async move |store| store.put_head(&lane(), &head, 1).await.expect("no failure"));
+        rows + 2 * runs + write_units(bytes(flush.head.clone()).max(bytes(before.clone())))
+    }
+
+    #[test]
+    fn what_the_product_takes_for_its_write_units_is_what_its_items_take() {
+        for ballots in [Ballots::Choices, Ballots::Segmented, Ballots::Rankings, Ballots::Texts, Ballots::DistinctTexts]
+        {
+            for votes in [1, 40, 400, 4_000] {
+                let (mut head, mut counted) = (head_of(ballots, 0, 0, LaneEntries::default()), 0_usize);
+                let (mut told, mut real) = (0, 0);
+                for _ in 0..40 {
+                    let change = |(number, ballot)| Change {
+                        id: id(counted + number),
+                        cast_at: at(0),
+                        from: None,
+                        to: Some(ballot),
+                    };
+                    let changes: Vec<Change> = (0..votes).zip(some_ballots(ballots)).map(change).collect();
+                    counted += votes;
+                    for flush in plan(&head, &Seen::new(), &changes, &Attempt { random: 7, limits: RUN_LIMITS }) {
+                        told += flush.write_units(&head) + flush.head.count_write_units();
+                        real += real_units(&head, &flush) + write_units(count_bytes(flush.head.clone()));
+                        head = flush.head;
+                    }
+                }
+                println!("{ballots} by {votes}: {told} write units, really {real}");
+                assert!(told.abs_diff(real) * 20 <= real, "{ballots} by {votes}: {told} write units, really {real}");
+            }
+        }
     }
 }

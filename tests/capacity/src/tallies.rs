@@ -109,9 +109,9 @@ impl Tallies {
         self.call_at(world, self.homes[usize::from(lane)], call).await
     }
 
-    /// A call to a row of a lane's run.
-    pub async fn call_run(&self, world: &World, lane: u8, row: usize, call: Call) -> Result<(), Failed> {
-        self.call_at(world, self.homes_of_runs[usize::from(lane)][row % RUN_PARTITIONS], call).await
+    /// A call to one of the keys over which a lane's runs are spread.
+    pub async fn call_run(&self, world: &World, lane: u8, place: usize, call: Call) -> Result<(), Failed> {
+        self.call_at(world, self.homes_of_runs[usize::from(lane)][place], call).await
     }
 
     /// A call as the SDK makes it: tried again, with pauses, while it is refused or not answered, within its time.

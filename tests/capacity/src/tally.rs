@@ -13,11 +13,12 @@ use landslide_aws::queue::batch::pause_before_next_receive;
 use landslide_counting::tallies::{ATTEMPTS_MAX, PAUSE_MS};
 use landslide_counting::tally::{GROUP_TIME_MAX, SEEN_CACHE_BYTES_MAX};
 use landslide_domain::{
-    heat::{HEAT_LIMITS, Heat, Progress},
+    heat::{HEAT_LIMITS, Heat, Progress, Spent},
     runs::{Attempt, RUN_LIMITS},
     tally::{FLUSH_CHANGES_MAX, RECENT_IDS_MAX},
     time::MINUTE_MS,
 };
+use landslide_sim::item::write_units;
 
 use crate::{
     fifo::{Message, Portion, Votes},
@@ -184,17 +185,20 @@ async fn count_group(model: &Rc<Model>, process: &Process, portion: Portion) -> 
     if counted.is_none() {
         model.world.met(Limit::GroupTime, 1);
     }
-    if !matches!(counted, Some(Ok(()))) {
-        return (lane, messages.into_inner());
-    }
-    note_heat(model, process, lane, received);
+    let Some(Ok(spent)) = counted else { return (lane, messages.into_inner()) };
+    note_heat(model, process, lane, spent, received);
     let left = GROUP_TIME_MAX.saturating_sub(Duration::from_millis(model.world.now_ms() - began));
     // What is not tidied now is left to a later batch.
     WorldClock(model.world.clone()).within(left, tidying::tidy(model, lane)).await.and_then(Result::ok);
     (lane, Vec::new())
 }
 
-async fn apply(model: &Rc<Model>, process: &Process, lane: u8, messages: &RefCell<Vec<Message>>) -> Result<(), Failed> {
+async fn apply(
+    model: &Rc<Model>,
+    process: &Process,
+    lane: u8,
+    messages: &RefCell<Vec<Message>>,
+) -> Result<Spent, Failed> {
     let mut attempt = 0;
     loop {
         let outcome = try_apply(model, process, lane, messages).await;
@@ -211,7 +215,7 @@ async fn try_apply(
     process: &Process,
     lane: u8,
     messages: &RefCell<Vec<Message>>,
-) -> Result<(), Failed> {
+) -> Result<Spent, Failed> {
     let (version, recent_ids, head_bytes) = {
         let items = model.tallies.lane(lane).borrow();
         (items.version, items.recent.values().sum::<u64>(), items.head_bytes)
@@ -226,11 +230,14 @@ async fn try_apply(
         votes as f64 * model.world.parameters.tally_us_a_vote + ids as f64 * model.world.parameters.tally_us_an_id;
     model.world.wait(cpu_us / 1_000.0).await;
     let fresh = messages.borrow().iter().flat_map(fresh_of).collect();
+    let mut spent = Spent::default();
     for flush in split(fresh, FLUSH_CHANGES_MAX as u64) {
-        commit(model, process, lane, &flush).await?;
+        let write_units = commit(model, process, lane, &flush).await?;
+        spent.add(Spent { write_units, changes: flush.iter().map(|votes| votes.count).sum() });
         note_counted(&mut messages.borrow_mut(), &flush);
     }
-    copy(model, lane).await
+    spent.write_units += copy(model, lane).await?;
+    Ok(spent)
 }
 
 fn minutes_of(messages: &[Message]) -> BTreeSet<u64> {
@@ -280,15 +287,19 @@ async fn catch_up(model: &Rc<Model>, process: &Process, lane: u8, minute: u64, v
     Ok(ids)
 }
 
-/// Writes a flush: first the rows of what HEAD is to lose, and a run, then HEAD.
-async fn commit(model: &Rc<Model>, process: &Process, lane: u8, flush: &[Votes]) -> Result<(), Failed> {
+/// Writes a flush: first the rows of what HEAD is to lose, and a run, then HEAD. Returns the write units of it, runs twice
+/// as they are deleted later.
+async fn commit(model: &Rc<Model>, process: &Process, lane: u8, flush: &[Votes]) -> Result<u64, Failed> {
     let (before, version, former_bytes) = {
         let items = model.tallies.lane(lane).borrow();
         (items.recent.clone(), items.version, items.head_bytes)
     };
+    let sizes = &model.world.sizes;
     let spills = before.values().sum::<u64>() > RECENT_IDS_MAX as u64;
+    let mut units = 0;
     if spills {
-        let put = |ids: &u64| model.tallies.call(&model.world, lane, Call::Write(model.world.sizes.row_with(*ids), 0));
+        units += before.values().map(|ids| write_units(sizes.row_with(*ids))).sum::<u64>();
+        let put = |ids: &u64| model.tallies.call(&model.world, lane, Call::Write(sizes.row_with(*ids), 0));
         try_join_all(before.values().map(put)).await?;
         add(&model.world.measures.counts.spills, before.len() as u64);
     }
@@ -296,13 +307,15 @@ async fn commit(model: &Rc<Model>, process: &Process, lane: u8, flush: &[Votes])
     for votes in flush {
         *recent.entry(votes.stored_ms / MINUTE_MS).or_default() += votes.count;
     }
-    let entries = model.world.entries(flush.iter().map(|votes| votes.count).sum());
+    let entries = model.world.entries(flush);
     let attempt = Attempt { random: 0, limits: RUN_LIMITS };
     let (entries, runs) = model.tallies.lane(lane).borrow().entries.plus(&entries, version + 1, &attempt);
     for run in runs {
         tidying::put_run(model, lane, &run).await?;
+        units += 2 * run.chunks().map(|chunk| write_units(sizes.run_row(chunk.len()))).sum::<u64>();
     }
-    let bytes = model.world.sizes.head_with(&recent) + model.world.sizes.entries(&entries);
+    let bytes = sizes.head_with(&recent) + sizes.entries(&entries);
+    units += write_units(bytes.max(former_bytes));
     model.tallies.call(&model.world, lane, Call::Write(bytes, former_bytes)).await?;
     add(&model.world.measures.counts.heads, 1);
     let mut items = model.tallies.lane(lane).borrow_mut();
@@ -318,22 +331,22 @@ async fn commit(model: &Rc<Model>, process: &Process, lane: u8, flush: &[Votes])
     items.ballots += flush.iter().map(|votes| votes.count).sum::<u64>();
     items.as_of_ms = flush.iter().map(|votes| votes.stored_ms).max().unwrap_or_default().max(items.as_of_ms);
     items.unseen.extend(flush);
-    Ok(())
+    Ok(units)
 }
 
-/// Writes COUNT; from then on readers see what is in HEAD.
-async fn copy(model: &Rc<Model>, lane: u8) -> Result<(), Failed> {
+/// Writes COUNT; from then on readers see what is in HEAD. Returns the write units of it.
+async fn copy(model: &Rc<Model>, lane: u8) -> Result<u64, Failed> {
     let sizes = &model.world.sizes;
     let bytes = sizes.copy + sizes.entries(&model.tallies.lane(lane).borrow().entries);
     model.tallies.call(&model.world, lane, Call::Write(bytes, bytes)).await?;
     add(&model.world.measures.counts.copies, 1);
     let seen = std::mem::take(&mut model.tallies.lane(lane).borrow_mut().unseen);
     seen.iter().for_each(|votes| model.world.measures.counted(votes.stored_ms, votes.count, model.world.now_ms()));
-    Ok(())
+    Ok(write_units(bytes))
 }
 
 /// Has the lanes double where the process finds this one too hot, if they may.
-fn note_heat(model: &Model, process: &Process, lane: u8, messages: usize) {
+fn note_heat(model: &Model, process: &Process, lane: u8, spent: Spent, messages: usize) {
     if !model.world.parameters.lanes_grow {
         return;
     }
@@ -342,7 +355,7 @@ fn note_heat(model: &Model, process: &Process, lane: u8, messages: usize) {
         Progress { ballots: items.ballots as i64, as_of: model.world.timestamp(items.as_of_ms) }
     };
     let is_full = messages >= model.world.parameters.queue_batch_messages;
-    let hot_since = process.heats.borrow_mut().entry(lane).or_default().note(progress, is_full, &HEAT_LIMITS);
+    let hot_since = process.heats.borrow_mut().entry(lane).or_default().note(progress, spent, is_full, &HEAT_LIMITS);
     if let Some(hot_since) = hot_since {
         model.double_lanes(hot_since);
     }

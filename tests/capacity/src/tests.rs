@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use landslide_ballots::ranking;
+use landslide_ballots::{ranking, segmented::Said, texts::distinct};
 use landslide_domain::ballot::{SentBallot, SentContent};
 use landslide_sim::plain::{self, Plain};
 
@@ -19,23 +19,32 @@ const READERS: usize = 4;
 
 #[test]
 fn the_model_counts_as_many_messages_writes_and_units_as_the_real_code_makes() {
-    let plain = |random: &mut fastrand::Rng| SentContent::Choices(vec![random.u64(..4)], None).into();
-    hold_against_the_real_code((Ballots::Choices, "single"), 16_000, plain);
+    let choice = |random: &mut fastrand::Rng| SentContent::Choices(vec![random.u64(..4)], None).into();
+    hold_against_the_real_code(Ballots::Choices, 16_000, choice);
 }
+
+// A ballot with entries counts as two plain ones, and a text as eight.
 
 #[test]
 fn the_same_holds_where_rankings_are_written_as_runs_merged_and_deleted() {
-    let ranked = |random: &mut fastrand::Rng| SentContent::Ranking(ranking(random)).into();
-    // A ranking counts as two plain votes.
-    hold_against_the_real_code((Ballots::Rankings, "ranked"), 8_000, ranked);
+    hold_against_the_real_code(Ballots::Rankings, 8_000, |random| SentContent::Ranking(ranking(random)).into());
+}
+
+#[test]
+fn the_same_holds_where_votes_are_counted_in_cells() {
+    hold_against_the_real_code(Ballots::Segmented, 8_000, |random| {
+        let said = Said::draw(random);
+        SentBallot { content: SentContent::Choices(vec![said.choice], None), segments: said.segments().collect() }
+    });
+}
+
+#[test]
+fn the_same_holds_where_no_two_texts_are_the_same() {
+    hold_against_the_real_code(Ballots::DistinctTexts, 2_000, |random| SentContent::Text(distinct(random)).into());
 }
 
 /// A poll whose declared peak gives it two lanes, through both.
-fn hold_against_the_real_code(
-    (ballots, kind): (Ballots, &'static str),
-    declared: u64,
-    ballot: fn(&mut fastrand::Rng) -> SentBallot,
-) {
+fn hold_against_the_real_code(ballots: Ballots, declared: u64, ballot: fn(&mut fastrand::Rng) -> SentBallot) {
     let model = run(Parameters { ballots, declared_votes_per_second: declared, ..same_in_the_model() });
     let real = plain::run(&Plain {
         votes_per_second: VOTES_PER_SECOND,
@@ -43,7 +52,7 @@ fn hold_against_the_real_code(
         seconds: SECONDS,
         shards: SHARDS,
         queue_readers: READERS,
-        kind: (kind, ballots.options()),
+        settings: ballots.settings(),
         ballot,
     });
     let counts = &model.world.measures.counts;
@@ -56,7 +65,7 @@ fn hold_against_the_real_code(
         ("write units", counts.tally_units.get(), real.tally_units, 0.10),
     ];
     for (what, modelled, real, tolerance) in pairs {
-        println!("{kind} {what:<12} model {modelled:>8}  real {real:>8}");
+        println!("{ballots} {what:<12} model {modelled:>8}  real {real:>8}");
         assert!(
             real > 0 && modelled.abs_diff(real) as f64 <= tolerance * real as f64,
             "{what}: {modelled}, real {real}"

@@ -2,13 +2,17 @@
 
 use std::rc::Rc;
 
-use futures_util::future::{join_all, try_join_all};
-use landslide_aws::store::{LaneReader, LaneStore, LaneStoreError, RunRow, SeenIds};
+use futures_util::{
+    TryStreamExt,
+    future::{join_all, try_join_all},
+    stream,
+};
+use landslide_aws::store::{LaneReader, LaneStore, LaneStoreError, ROWS_AT_ONCE, RunRow, SeenIds};
 use landslide_counting::tallies::{Tallies, TallyLimits};
 use landslide_domain::{
     entries::Entries,
     ids::PollId,
-    keys::RUN_PARTITIONS,
+    keys::{RUN_PARTITIONS, run_place},
     lane::LaneKey,
     runs::{NewRun, RUN_LIMITS, Run},
     tally::{Count, Head, Minute, SeenRow},
@@ -41,11 +45,10 @@ pub async fn put_run(model: &Model, lane: u8, new: &NewRun) -> Result<(), Failed
         .zip(new.chunks())
         .map(|(number, chunk)| ((new.run.name, number), model.world.sizes.run_row(chunk.len())))
         .collect();
-    try_join_all(
-        rows.iter()
-            .map(|((_, number), bytes)| model.tallies.call_run(&model.world, lane, *number, Call::Write(*bytes, 0))),
-    )
-    .await?;
+    let put = async |((name, number), bytes): &(RunRow, u64)| {
+        model.tallies.call_run(&model.world, lane, run_place(*name, *number), Call::Write(*bytes, 0)).await
+    };
+    stream::iter(rows.iter().map(Ok)).try_for_each_concurrent(ROWS_AT_ONCE, put).await?;
     add(&model.world.measures.counts.run_rows, rows.len() as u64);
     let mut items = model.tallies.lane(lane).borrow_mut();
     items.run_rows.extend(rows);
@@ -71,8 +74,8 @@ impl LaneOf {
         self.model.tallies.call(&self.model.world, self.lane, call).await
     }
 
-    async fn call_run(&self, row: usize, call: Call) -> Result<(), Failed> {
-        self.model.tallies.call_run(&self.model.world, self.lane, row, call).await
+    async fn call_run(&self, (name, number): RunRow, call: Call) -> Result<(), Failed> {
+        self.model.tallies.call_run(&self.model.world, self.lane, run_place(name, number), call).await
     }
 
     fn row_bytes(&self, row: &RunRow) -> u64 {
@@ -87,7 +90,7 @@ impl LaneReader for LaneOf {
 
     async fn read_run(&self, _: &LaneKey, run: &Run) -> Result<Option<Entries>, LaneStoreError> {
         let rows = (0..usize::from(run.chunks)).map(|number| (run.name, number));
-        try_join_all(rows.map(|row| self.call_run(row.1, Call::Read(self.row_bytes(&row))))).await?;
+        try_join_all(rows.map(|row| self.call_run(row, Call::Read(self.row_bytes(&row))))).await?;
         Ok(self.model.tallies.lane(self.lane).borrow().runs.get(&run.name).cloned())
     }
 }
@@ -143,24 +146,25 @@ impl LaneStore for LaneOf {
             let items = self.model.tallies.lane(self.lane).borrow();
             items.run_rows.iter().map(|(row, bytes)| (*row, *bytes)).collect()
         };
-        let bytes_of = |partition| rows.iter().filter(move |((_, number), _)| number % RUN_PARTITIONS == partition);
-        let reads = (0..RUN_PARTITIONS).map(|partition| {
-            let bytes = bytes_of(partition).map(|(_, bytes)| bytes).sum();
-            self.call_run(partition, Call::Read(bytes))
+        let bytes_at = |place| rows.iter().filter(move |((name, number), _)| run_place(*name, *number) == place);
+        let reads = (0..RUN_PARTITIONS).map(|place| {
+            let bytes = bytes_at(place).map(|(_, bytes)| bytes).sum();
+            self.model.tallies.call_run(&self.model.world, self.lane, place, Call::Read(bytes))
         });
         join_all(reads).await.into_iter().collect::<Result<(), Failed>>()?;
         Ok(rows.into_iter().map(|(row, _)| row).collect())
     }
 
     async fn delete_runs(&self, _: &LaneKey, rows: &[RunRow]) -> Result<(), LaneStoreError> {
-        // A delete is billed like a write of what it deletes.
-        try_join_all(rows.iter().map(|row| self.call_run(row.1, Call::Write(self.row_bytes(row), 0)))).await?;
-        add(&self.model.world.measures.counts.run_rows_deleted, rows.len() as u64);
-        let mut items = self.model.tallies.lane(self.lane).borrow_mut();
-        for row in rows {
+        let delete = async |row: &RunRow| {
+            // A delete is billed like a write of what it deletes.
+            self.call_run(*row, Call::Write(self.row_bytes(row), 0)).await?;
+            add(&self.model.world.measures.counts.run_rows_deleted, 1);
+            let mut items = self.model.tallies.lane(self.lane).borrow_mut();
             items.run_rows.remove(row);
             items.runs.remove(&row.0);
-        }
-        Ok(())
+            Ok(())
+        };
+        stream::iter(rows.iter().map(Ok)).try_for_each_concurrent(ROWS_AT_ONCE, delete).await
     }
 }

@@ -5,11 +5,13 @@ use std::{cell::RefCell, rc::Rc, time::Duration};
 use landslide_aws::clock::Clock;
 use landslide_domain::{
     entries::{Entries, PerSet},
+    series::{Slot, SlotWidth},
     time::Timestamp,
 };
 use landslide_sim::executor::Executor;
 
 use crate::{
+    fifo::Votes,
     measures::{Limit, Measures},
     parameters::{Parameters, Stalled},
     sizes::Sizes,
@@ -82,8 +84,10 @@ impl World {
         events
     }
 
-    /// Draws the entries of some voters' ballots.
-    pub fn entries(&self, voters: u64) -> PerSet<Entries> {
+    /// Draws the entries of some votes, whose poll opened at the beginning and counts by minutes.
+    pub fn entries(&self, votes: &[Votes]) -> PerSet<Entries> {
+        let slot = |ms| Slot::of(self.timestamp(ms), self.timestamp(0), SlotWidth::Minute);
+        let voters = votes.iter().map(|votes| (slot(votes.stored_ms), votes.count));
         self.parameters.ballots.entries(voters, &mut self.random.borrow_mut())
     }
 

@@ -8,13 +8,13 @@ use landslide_domain::{
     ballot::SentBallot,
     caller::{Caller, TokenKind},
     claims::Claims,
-    heat::HEAT_LIMITS,
+    heat::HeatLimits,
     poll::Poll,
     runs::RUN_LIMITS,
     time::Timestamp,
 };
 use landslide_service::votes::Wish;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{actors::owners, cloud::Cloud, event_sources, faults::Fault, scenario::Scenario, world::World};
 
@@ -30,8 +30,8 @@ pub struct Plain {
     pub shards: usize,
     /// How many batches of the queue are counted at once.
     pub queue_readers: usize,
-    /// The poll's kind, and how many options it has.
-    pub kind: (&'static str, usize),
+    /// The poll's settings besides.
+    pub settings: Value,
     /// Draws what a voter says.
     pub ballot: fn(&mut fastrand::Rng) -> SentBallot,
 }
@@ -57,9 +57,9 @@ pub fn run(plain: &Plain) -> Counted {
     let world = World::new(scenario(plain), false);
     let cloud = Cloud::new(&world);
     let peak = plain.declared_votes_per_second;
-    let (kind, options) = plain.kind;
-    let options: Vec<String> = (0..options).map(|id| format!("option {id}")).collect();
-    let body = json!({"question": "Which?", "options": options, "kind": kind, "peak_votes_per_second": peak});
+    let mut body = plain.settings.clone();
+    body["question"] = json!("Which?");
+    body["peak_votes_per_second"] = json!(peak);
     let poll = Rc::new(owners::make_poll(&world, 0, body));
     world.executor.spawn(owners::create(cloud.account.clone(), poll.clone()));
     assert!(world.executor.run(1_000));
@@ -95,7 +95,8 @@ fn scenario(plain: &Plain) -> Scenario {
         run_limits: vec![RUN_LIMITS],
         processes_max: usize::MAX,
         partition_units: 1_000,
-        heat_limits: HEAT_LIMITS,
+        // Lanes do not grow.
+        heat_limits: HeatLimits { write_units_per_second: u64::MAX, full_batches: u32::MAX },
         queue_outage_ms: 0,
         tallies_outage_ms: 0,
         rates: Fault::ALL.iter().map(|_| 0.0).collect(),

@@ -161,7 +161,7 @@ impl Scenario {
             months_pass: random.u32(..4) == 0,
             heat_limits: match random.u32(..3) {
                 0 => HEAT_LIMITS,
-                _ => HeatLimits { votes_per_second: 1 << random.u32(..8), full_batches: 1 + random.u32(..4) },
+                _ => HeatLimits { write_units_per_second: 1 << random.u32(..8), full_batches: 1 + random.u32(..4) },
             },
             rebuilds: random.u32(..10) == 0,
             finalises: of_jobs.u32(..3) == 0,

@@ -30,7 +30,7 @@ const CONTENT: &str = "entries";
 /// Bytes of a run in that attribute: version, attempt, level, chunks, bytes.
 const RUN_BYTES: usize = 8 + 8 + 1 + 2 + 4;
 /// How many rows of a run are read, written or deleted at once.
-const ROWS_AT_ONCE: usize = 8;
+pub const ROWS_AT_ONCE: usize = 8;
 
 /// The attributes for a lane's entries.
 pub(super) fn entries_attributes(entries: &LaneEntries) -> impl Iterator<Item = (&'static str, AttributeValue)> {
@@ -190,12 +190,12 @@ impl<D: DynamoDb> Runs<'_, D> {
     }
 
     pub(super) async fn list(&self, lane: &LaneKey) -> Result<Vec<RunRow>, LaneStoreError> {
-        let partitions = (0..keys::RUN_PARTITIONS).map(|number| self.list_partition(lane, number));
+        let partitions = (0..keys::RUN_PARTITIONS).map(|place| self.list_partition(lane, place));
         let rows: Vec<Vec<RunRow>> = stream::iter(partitions).buffered(ROWS_AT_ONCE).try_collect().await?;
         Ok(rows.concat())
     }
 
-    async fn list_partition(&self, lane: &LaneKey, number: usize) -> Result<Vec<RunRow>, LaneStoreError> {
+    async fn list_partition(&self, lane: &LaneKey, place: usize) -> Result<Vec<RunRow>, LaneStoreError> {
         let (mut rows, mut after) = (Vec::new(), None);
         loop {
             let query = QueryInput::builder()
@@ -204,7 +204,7 @@ impl<D: DynamoDb> Runs<'_, D> {
                 .projection_expression("#lane, #item")
                 .expression_attribute_names("#lane", keys::POLL_LANE)
                 .expression_attribute_names("#item", keys::ITEM)
-                .expression_attribute_values(":lane", string(keys::run_partition(lane, number)))
+                .expression_attribute_values(":lane", string(keys::run_partition(lane, place)))
                 .expression_attribute_values(":run", string(keys::RUN_PREFIX))
                 .set_exclusive_start_key(after)
                 .consistent_read(true);
@@ -231,7 +231,7 @@ impl<D: DynamoDb> Runs<'_, D> {
 
 fn row_key(lane: &LaneKey, (name, number): RunRow) -> Item {
     Item::from([
-        (keys::POLL_LANE.to_owned(), string(keys::run_partition(lane, number))),
+        (keys::POLL_LANE.to_owned(), string(keys::run_partition(lane, keys::run_place(name, number)))),
         (keys::ITEM.to_owned(), string(keys::run(name, number))),
     ])
 }

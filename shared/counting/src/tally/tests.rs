@@ -3,7 +3,7 @@ use landslide_aws::{
     testing::{Answer, Call, Calls, stub},
 };
 use landslide_domain::{
-    ballot::Ballot,
+    ballot::{self, Ballot, Content},
     change::VoteId,
     ids::{PollId, VoterKey},
     time::{DAY_MS, Timestamp},
@@ -116,8 +116,12 @@ fn a_lane_that_can_not_be_counted_fails_whole_and_spares_the_others() {
 
 /// A body with `number` votes cast at one time, by voters that no other body has.
 fn votes(number: u32, cast_at: Timestamp) -> String {
+    votes_of(number, cast_at, |_| Ballot::of_options(&[1]).unwrap())
+}
+
+fn votes_of(number: u32, cast_at: Timestamp, ballot: impl Fn(u32) -> Ballot) -> String {
     let voter = |n: u32| VoterKey::from_bytes((u128::from(cast_at.as_millis()) << 32 | u128::from(n)).to_be_bytes());
-    let change = |n| Change { id: VoteId::new(&voter(n), 1), cast_at, from: None, to: Ballot::of_options(&[1]) };
+    let change = |n| Change { id: VoteId::new(&voter(n), 1), cast_at, from: None, to: Some(ballot(n)) };
     body(0, (0..number).map(change).collect())
 }
 
@@ -148,18 +152,36 @@ fn count_batches(
     (updates.collect(), again)
 }
 
+/// Batches of one of these bodies each, for two seconds four of them a second.
+fn quarters(body: impl Fn(Timestamp) -> String, start: Timestamp) -> Vec<Vec<String>> {
+    (0..=8).map(|n| vec![body(start.plus_millis(n * 250))]).collect()
+}
+
+/// The updates of RULES after these.
+fn updates_of(body: impl Fn(Timestamp) -> String, start: Timestamp) -> Vec<Value> {
+    let (updates, failed) = count_batches(quarters(body, start), |_, _| Answer::Ok(json!({})));
+    assert_eq!(failed.len(), 0);
+    updates
+}
+
 #[test]
 fn a_lane_that_gets_too_many_votes_gives_its_poll_more_lanes() {
     let start = clock::now();
-    let seconds =
-        |votes_each: u32| (0..3).map(|n| vec![votes(votes_each, start.plus_millis(n * 1_000))]).collect::<Vec<_>>();
-    let (updates, failed) = count_batches(seconds(5_600), |_, _| Answer::Ok(json!({})));
-    assert_eq!((updates.len(), failed.len()), (1, 0));
+    let updates = updates_of(|cast_at| votes(2_900, cast_at), start);
+    assert_eq!(updates.len(), 1);
     assert_eq!(updates[0]["Key"], json!({"poll_id": {"S": "poll"}, "item": {"S": "RULES"}}));
     let propagated = start.as_millis() - 6_000;
     assert_eq!(updates[0]["ExpressionAttributeValues"][":propagated"]["N"], propagated.to_string());
     assert_eq!(updates[0]["ExpressionAttributeValues"][":most"]["N"], "32");
-    assert_eq!(count_batches(seconds(5_599), |_, _| Answer::Ok(json!({}))).0, [] as [Value; 0]);
+    assert_eq!(updates_of(|cast_at| votes(2_500, cast_at), start), [] as [Value; 0]);
+}
+
+#[test]
+fn a_lane_gets_too_many_texts_long_before_it_would_get_too_many_plain_votes() {
+    let start = clock::now();
+    let text = |n: u32| Ballot::of(Content::Text(ballot::Answer::stored(&format!("{n:x<140}")).unwrap()));
+    assert_eq!(updates_of(|cast_at| votes_of(320, cast_at, text), start).len(), 1);
+    assert_eq!(updates_of(|cast_at| votes_of(240, cast_at, text), start).len(), 0);
 }
 
 #[test]
@@ -175,7 +197,7 @@ fn a_lane_that_gets_too_many_messages_gives_its_poll_more_lanes() {
 #[test]
 fn a_hint_that_fails_is_no_reason_to_count_anything_again() {
     let start = clock::now();
-    let batches = || (0..3).map(|n| vec![votes(6_000, start.plus_millis(n * 1_000))]).collect::<Vec<_>>();
+    let batches = || quarters(|cast_at| votes(2_900, cast_at), start);
     for answer in [Answer::condition_failed(json!({})), Answer::Refused("AccessDeniedException", json!({}))] {
         let (updates, failed) = count_batches(batches(), move |_, _| answer.clone());
         assert_eq!((updates.len(), failed.len()), (1, 0));

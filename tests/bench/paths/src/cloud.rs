@@ -14,6 +14,7 @@ use aws_smithy_types::body::SdkBody;
 use aws_types::SdkConfig;
 use base64::{Engine, prelude::BASE64_STANDARD};
 use landslide_aws::{clock, sdk::sdk_config_over};
+use landslide_ballots::segmented;
 use landslide_counting::assembly::{Summed, document};
 use landslide_domain::{
     entries::{EntriesBuilder, PerSet},
@@ -27,7 +28,7 @@ use serde_json::{Value, json};
 use crate::{
     poll::poll,
     tokens::{self, DEVICE_SECRET},
-    votes::{LANES, OPTIONS, POLL, RANKABLE, RANKED_POLL, ranking},
+    votes::{LANES, OPTIONS, POLL, RANKABLE, RANKED_POLL, SEGMENTED_POLL, ranking},
 };
 
 /// Tables by the names that the functions are given here.
@@ -73,6 +74,7 @@ impl Answers {
                 json!({"Responses": {"polls": vec![rules(); PAGE_POLLS], "tallies": counts}, "UnprocessedKeys": {}}),
             ),
             (("GetItem", "ranked poll"), json!({ "Item": ranked_rules() })),
+            (("GetItem", "segmented poll"), json!({ "Item": segmented_rules() })),
             (
                 ("BatchGetItem", "ranked poll"),
                 json!({"Responses": {"polls": [ranked_options(), ranked_rules()], "tallies": assembled()}, "UnprocessedKeys": {}}),
@@ -88,11 +90,11 @@ impl Answers {
     /// The answer to a call: its target (`x-amz-target`), and its body.
     pub fn to(&self, target: &str, body: &[u8]) -> String {
         let operation = target.rsplit('.').next().unwrap_or_default();
+        let is_of = |poll: &str| std::str::from_utf8(body).unwrap().contains(poll);
         match operation {
             "SendMessageBatch" => all_taken(body),
-            "BatchGetItem" | "GetItem" if std::str::from_utf8(body).unwrap().contains(RANKED_POLL) => {
-                self.by_call[&(operation, "ranked poll")].clone()
-            }
+            "BatchGetItem" | "GetItem" if is_of(RANKED_POLL) => self.by_call[&(operation, "ranked poll")].clone(),
+            "GetItem" if is_of(SEGMENTED_POLL) => self.by_call[&(operation, "segmented poll")].clone(),
             "BatchGetItem" => {
                 let is_of_one_poll = std::str::from_utf8(body).unwrap().contains("\"OPTIONS\"");
                 self.by_call[&(operation, if is_of_one_poll { "one poll" } else { "a page" })].clone()
@@ -144,6 +146,17 @@ fn ranked_rules() -> Value {
         "max_choices": {"N": "5"}, "owner_order": {"S": format!("001790000000000#{RANKED_POLL}")},
     });
     rules.as_object_mut().unwrap().extend(ranked.as_object().unwrap().clone());
+    rules
+}
+
+/// The item RULES of a poll whose votes are counted by dimensions and by minutes.
+fn segmented_rules() -> Value {
+    let mut rules = rules();
+    let segmented = json!({
+        "poll_id": {"S": SEGMENTED_POLL}, "owner_order": {"S": format!("001790000000000#{SEGMENTED_POLL}")},
+        "segments": {"S": segmented::dimensions().to_string()}, "series": {"S": "true"}, "slot_width": {"S": "minute"},
+    });
+    rules.as_object_mut().unwrap().extend(segmented.as_object().unwrap().clone());
     rules
 }
 

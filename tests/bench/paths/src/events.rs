@@ -1,9 +1,10 @@
 //! Requests as the gateway hands them over: with all that a browser and the gateway put into them.
 
 use landslide_aws::clock;
+use landslide_ballots::segmented::Said;
 use serde_json::{Map, Value, json};
 
-use crate::votes::{POLL, RANKED_POLL};
+use crate::votes::{POLL, RANKED_POLL, SEGMENTED_POLL};
 
 /// Headers of a browser's request, and those that AWS adds.
 const HEADERS: [(&str, &str); 16] = [
@@ -87,6 +88,14 @@ pub fn vote() -> Vec<u8> {
 pub fn ranked_vote() -> Vec<u8> {
     let body = json!({"ranking": [4, 1, 9, 0, 2]});
     request_of(RANKED_POLL, "POST", "/v1/polls/{poll_id}/votes", By::Device, Some(&body))
+}
+
+/// A vote for one option, with a value of each dimension.
+pub fn segmented_vote() -> Vec<u8> {
+    let said = Said { choice: 1, places: [7, 33] };
+    let segments: Map<String, Value> = said.segments().map(|(name, value)| (name, value.into())).collect();
+    let body = json!({"choices": [said.choice], "segments": segments});
+    request_of(SEGMENTED_POLL, "POST", "/v1/polls/{poll_id}/votes", By::Device, Some(&body))
 }
 
 /// A request of a poll's results.

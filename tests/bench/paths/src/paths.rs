@@ -21,7 +21,7 @@ use landslide_domain::{
     message::Message,
     method::{Lot, Method, Rankings, Summary, count},
     results::results,
-    runs::{Attempt, RUN_LIMITS},
+    runs::{Attempt, LaneEntries, RUN_LIMITS},
     tally::{by_minute, plan},
 };
 use landslide_edge::{BODY_BYTES_MAX, Edge, Error, Event, Reply, Request};
@@ -47,6 +47,7 @@ const DEADLINE_MS: u64 = 60_000;
 pub const PATHS: &[Path] = &[
     Path { name: "cast-vote", units: 1, prepare: || cast_vote(events::vote()) },
     Path { name: "cast-ranked-vote", units: 1, prepare: || cast_vote(events::ranked_vote()) },
+    Path { name: "cast-segmented-vote", units: 1, prepare: || cast_vote(events::segmented_vote()) },
     Path { name: "authorizer-device", units: 1, prepare: || authorizer(&tokens::device()) },
     Path { name: "authorizer-rs256", units: 1, prepare: || authorizer(&tokens::account("RS256")) },
     Path { name: "authorizer-es256", units: 1, prepare: || authorizer(&tokens::account("ES256")) },
@@ -60,6 +61,7 @@ pub const PATHS: &[Path] = &[
     Path { name: "ranked-rounds", units: 1, prepare: ranked_rounds },
     Path { name: "relay-record", units: BATCH_RECORDS as u64, prepare: || relay(votes::choice) },
     Path { name: "relay-ranked-record", units: BATCH_RECORDS as u64, prepare: || relay(votes::ranking) },
+    Path { name: "relay-segmented-record", units: BATCH_RECORDS as u64, prepare: || relay(votes::segmented) },
     Path { name: "fold-record", units: BATCH_RECORDS as u64, prepare: fold_changes },
     Path { name: "tally-vote-after-1e3", units: FLUSH_VOTES as u64, prepare: || tally(1_000, votes::choice) },
     Path { name: "tally-vote-after-1e4", units: FLUSH_VOTES as u64, prepare: || tally(10_000, votes::choice) },
@@ -67,6 +69,7 @@ pub const PATHS: &[Path] = &[
     Path { name: "tally-vote-after-1e6", units: FLUSH_VOTES as u64, prepare: || tally(1_000_000, votes::choice) },
     Path { name: "tally-vote-after-1e7", units: FLUSH_VOTES as u64, prepare: || tally(10_000_000, votes::choice) },
     Path { name: "tally-ranked-vote", units: FLUSH_VOTES as u64, prepare: || tally(1_000_000, votes::ranking) },
+    Path { name: "tally-segmented-vote", units: FLUSH_VOTES as u64, prepare: || tally(1_000_000, votes::segmented) },
 ];
 
 fn cast_vote(event: Vec<u8>) -> Work {
@@ -213,16 +216,14 @@ fn fold_changes() -> Work {
 fn tally(counted: usize, draw: Draw) -> Work {
     let (mut head, seen) = votes::counted(counted);
     let changes = votes::changes(FLUSH_VOTES, 3, draw);
-    let is_ranked = changes[0].to.as_ref().is_some_and(|ballot| ballot.choices().is_none());
-    if is_ranked {
-        head.entries = votes::entries();
-    }
+    head.entries = votes::entries(changes[0].to.as_ref().unwrap());
+    let is_plain = head.entries == LaneEntries::default();
     let body = votes::message(changes).encode();
     Box::new(move || {
         let message = Message::decode(&body).unwrap();
         let changes: Vec<_> = by_minute(&message.changes).into_values().flatten().collect();
         let flushes = plan(&head, &seen, &changes, &Attempt { random: 7, limits: RUN_LIMITS });
-        assert_eq!(flushes[0].runs.is_empty(), !is_ranked);
+        assert_eq!(flushes[0].runs.is_empty(), is_plain);
         assert_eq!((flushes.len(), flushes[0].head.counters.ballots()), (1, (counted + FLUSH_VOTES) as i64));
     })
 }

@@ -1,22 +1,24 @@
 //! Votes in all forms that they take on their way: stream records, changes, ids that are counted.
 
-use std::{collections::HashSet, sync::Arc};
+use std::{borrow::Cow, collections::HashSet, sync::Arc};
 
 use fastrand::Rng;
 use landslide_aws::clock;
 pub use landslide_ballots::ballot as ranking;
+use landslide_ballots::segmented::Said;
 use landslide_domain::{
-    ballot::{Ballot, Content, Ranking},
+    ballot::{Ballot, Field, Ranking, SEE_BALLOT},
     change::{Change, VoteId},
-    entries::{Entries, EntriesBuilder},
+    entries::{Entries, EntriesBuilder, PerSet},
     ids::{PollId, VoterKey},
     lane::{LaneKey, Partitions},
     message::Message,
-    runs::{LaneEntries, RUN_LIMITS, Run, RunName},
+    runs::{Kept, LaneEntries, RUN_LIMITS, Run, RunName},
+    series::Slot,
     tally::{Count, Counters, Head, Minute, Seen},
     time::Timestamp,
 };
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 /// The poll that everybody votes in, with an id as `create-poll` makes them.
 pub const POLL: &str = "Zk3bq0v9TnqY1xW2uR7a5g";
@@ -26,6 +28,8 @@ pub const OPTIONS: u8 = 4;
 pub const RANKED_POLL: &str = "Rk3bq0v9TnqY1xW2uR7a5g";
 /// How many it has.
 pub const RANKABLE: u8 = landslide_ballots::OPTIONS as u8;
+/// A poll in which everybody chooses one option, counted by dimensions and by minutes.
+pub const SEGMENTED_POLL: &str = "Sk3bq0v9TnqY1xW2uR7a5g";
 /// How many lanes count it.
 pub const LANES: u8 = 4;
 /// Records of a batch of the stream: about as many as the 6 MB of an event hold.
@@ -60,6 +64,11 @@ pub type Draw = fn(&mut Rng) -> Ballot;
 /// One of the poll's options.
 pub fn choice(random: &mut Rng) -> Ballot {
     Ballot::of_options(&[random.u64(..u64::from(OPTIONS))]).unwrap()
+}
+
+/// One of the options, by a voter of some group in each dimension.
+pub fn segmented(random: &mut Rng) -> Ballot {
+    Said::draw(random).ballot(Slot::of_number(700).unwrap())
 }
 
 /// First votes, cast within a minute.
@@ -98,13 +107,17 @@ fn record((number, change): (u64, Change)) -> Value {
         "cast_at": {"N": cast_at.to_string()}, "lane": {"N": partition.lane(LANES).to_string()},
         "nonce": {"N": "3141592653"},
     });
-    let list = |ids: &mut dyn Iterator<Item = u8>| ids.map(|id| json!({"N": id.to_string()})).collect::<Vec<_>>();
+    let list = |ids: &mut dyn Iterator<Item = i64>| ids.map(|id| json!({"N": id.to_string()})).collect::<Vec<_>>();
     match change.to.unwrap() {
-        Ballot::Choices(choices) => image["choices"] = json!({"L": list(&mut choices.iter())}),
+        Ballot::Choices(choices) => image["choices"] = json!({"L": list(&mut choices.iter().map(i64::from))}),
         Ballot::Full(full) => {
-            let Content::Ranking(ranking) = full.content else { panic!("no ranking: {full:?}") };
-            image["choices"] = json!({"S": "see ballot"});
-            image["ballot"] = json!({"M": {"rules": {"N": "1"}, "ranking": {"L": list(&mut ranking.iter())}}});
+            let field = |(name, field): (Cow<'_, str>, Field<'_>)| match field {
+                Field::Number(number) => (name.into_owned(), json!({"N": number.to_string()})),
+                Field::Text(text) => (name.into_owned(), json!({"S": text})),
+                Field::Numbers(numbers) => (name.into_owned(), json!({"L": list(&mut numbers.into_iter())})),
+            };
+            image["choices"] = json!({"S": SEE_BALLOT});
+            image["ballot"] = json!({"M": full.fields().into_iter().map(field).collect::<Map<_, _>>()});
         }
     }
     json!({
@@ -160,13 +173,15 @@ pub fn counted(votes: usize) -> (Head, Seen) {
     (head, seen)
 }
 
-/// The entries of a lane whose votes are rankings: as many runs as may wait to be merged.
-pub fn entries() -> LaneEntries {
+/// The entries of a lane whose votes are like this one: as many runs as may wait to be merged.
+pub fn entries(vote: &Ballot) -> LaneEntries {
     let name = |version| RunName { version, attempt: SEED };
     let run = |version| Run { name: name(version), level: 0, chunks: 1, bytes: 20_000, missed: 0 };
-    let mut entries = LaneEntries::default();
-    entries.kept.ballots.runs = (1..=RUN_LIMITS.runs_of_a_level_max as u64).map(run).collect();
-    entries
+    let runs: Vec<Run> = (1..=RUN_LIMITS.runs_of_a_level_max as u64).map(run).collect();
+    let mut of_vote = PerSet::<EntriesBuilder>::default();
+    of_vote.add_ballot(vote, 1);
+    let kept = |is_empty| Kept { runs: if is_empty { Vec::new() } else { runs.clone() }, ..Kept::default() };
+    LaneEntries { kept: of_vote.build().map(|_, entries| kept(entries.is_empty())), ..LaneEntries::default() }
 }
 
 /// As many counted ids as a full lane has in a minute.

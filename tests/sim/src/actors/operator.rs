@@ -8,7 +8,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use landslide_domain::{
     due::LANDED_MS,
     ids::PollId,
-    keys::{run, run_partition},
+    keys::{run, run_partition, run_place},
     lane::LaneKey,
     poll::Poll,
     runs::RunName,
@@ -222,8 +222,8 @@ pub async fn lose_runs(cloud: Rc<Cloud>, poll: Rc<Poll>) {
         let rows: Vec<_> = world.ledger().runs_of(&key).into_iter().flat_map(LaneRuns::head).collect();
         let Some(row) = rows.get(world.draw_index(rows.len())) else { continue };
         let ((version, attempt), chunk) = *row;
-        let chunk = usize::from(chunk);
-        let item_keys = (run_partition(&lane, chunk), run(RunName { version, attempt }, chunk));
+        let (name, chunk) = (RunName { version, attempt }, usize::from(chunk));
+        let item_keys = (run_partition(&lane, run_place(name, chunk)), run(name, chunk));
         let lost = cloud.account.tables.borrow_mut().of_mut(TALLIES).delete((&item_keys.0, &item_keys.1));
         if lost.is_some() {
             count(&world.numbers.lost_rows);
