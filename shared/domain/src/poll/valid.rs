@@ -413,7 +413,6 @@ mod tests {
             (json!([{"name": "from", "values": ["NL", "be"], "from": "country"}]), "/segments/0/values/1"),
             (json!([{"name": "from", "values": ["NL", "BEL"], "from": "country"}]), "/segments/0/values/1"),
             (json!([{"name": "from", "values": ["NL", "NL"], "from": "country"}]), "/segments/0/values/1"),
-            (json!([{"name": "from", "values": ["NL", "BE"], "from": "Country"}]), "/segments/0/from"),
             (json!([dimension("region", 2, "claim:/address/region")]), "/segments/0/from"),
             (json!((0..5).map(|n| dimension(&format!("d{n}"), 2, "vote")).collect::<Vec<_>>()), "/segments"),
         ] {

@@ -310,7 +310,7 @@ async fn many_votes_are_counted_part_by_part_and_final_after_the_last() {
         assert_eq!(fixture.finalise.step(&finish).await.unwrap(), Finalised::Nothing, "a part is missing");
         assert_eq!(fixture.finalise.step(part).await.unwrap(), Finalised::Further);
     }
-    assert_eq!(*fixture.sent.0.lock().unwrap(), [finish.clone()]);
+    assert_eq!(*fixture.sent.0.lock().unwrap(), std::slice::from_ref(&finish));
     assert_eq!(finality(fixture.finalise.step(&finish).await).ballots, 6);
 }
 

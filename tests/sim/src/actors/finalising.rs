@@ -73,13 +73,12 @@ async fn wait_until_it_is_due(cloud: &Rc<Cloud>, poll: &Poll) {
     let polls = PollStore::over(client, POLLS.to_owned());
     let voted_at = world.scenario.span_ms + owners::OPENED_MS;
     loop {
-        match polls.rules(&poll.rules.settings.poll_id).await {
-            Ok(Some(rules)) => match rules.due() {
+        if let Ok(Some(rules)) = polls.rules(&poll.rules.settings.poll_id).await {
+            match rules.due() {
                 Some((_, due)) if due <= world.now() => return,
                 None if world.elapsed_ms() > voted_at => owners::close(cloud, poll).await,
                 _ => {}
-            },
-            Ok(None) | Err(_) => {}
+            }
         }
         world.executor.sleep(1 + world.draw(LOOK_PAUSE_MS)).await;
     }
