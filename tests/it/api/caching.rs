@@ -44,6 +44,8 @@ const OPERATIONS: &[(&str, Method, &str, &str)] = &[
     ("getMySegments", Method::GET, "/v1/polls/{poll_id}/results/mine/segments", PRIVATE),
     ("getSeries", Method::GET, "/v1/polls/{poll_id}/results/series", RESULTS),
     ("getMySeries", Method::GET, "/v1/polls/{poll_id}/results/mine/series", PRIVATE),
+    ("getHiddenAnswers", Method::GET, "/v1/polls/{poll_id}/hidden-answers", PRIVATE),
+    ("hideAnswers", Method::PUT, "/v1/polls/{poll_id}/hidden-answers", PRIVATE),
     ("createView", Method::POST, "/v1/polls/{poll_id}/views", PRIVATE),
     ("listViews", Method::GET, "/v1/polls/{poll_id}/views", PRIVATE),
     ("deleteView", Method::DELETE, "/v1/polls/{poll_id}/views/{id}", PRIVATE),
@@ -63,6 +65,7 @@ const OUT_OF_REACH: &[(&str, u16)] = &[
     ("getSegments", 400),
     ("getMySegments", 400),
     ("withdrawOffer", 400),
+    ("getHiddenAnswers", 400),
     ("listViews", 400),
     ("deleteView", 400),
     ("createView", 409),
@@ -210,6 +213,7 @@ fn body_of(operation: &str) -> Option<String> {
         "castVote" => Some(json!({"choices": [1]}).to_string()),
         "createKey" => Some(json!({"name": "a key", "role": "viewer"}).to_string()),
         "createView" => Some("{}".to_owned()),
+        "hideAnswers" => Some(json!({"answers": ["bad"]}).to_string()),
         _ => None,
     }
 }
@@ -226,6 +230,8 @@ struct Scene {
     accounts: String,
     closing: String,
     scheduled: String,
+    /// People write answers in it.
+    texts: String,
 }
 
 impl Scene {
@@ -238,6 +244,7 @@ impl Scene {
             accounts: poll(broken_down(json!({"identity": "account"}))).await,
             closing: poll(json!({})).await,
             scheduled: poll(json!({"opens_at": in_ms(3_600_000)})).await,
+            texts: app.poll_of(&owner, json!({"question": "Why?", "kind": "text"})).await,
             device: app.device().await,
             voter,
             stranger,
@@ -255,8 +262,12 @@ async fn everyone_asks_everything(asker: &mut Asker, scene: &Scene) {
     let Scene { owner, voter, stranger, device, .. } = scene;
     let callers = [None, Some("a.b.c"), Some(device), Some(stranger), Some(voter), Some(owner)];
     for (operation, ..) in OPERATIONS {
-        let poll = if ["closePoll", "pausePoll"].contains(operation) { &scene.closing } else { &scene.hidden };
-        let headers = if *operation == "updatePoll" { &ANY[..] } else { &JSON_ONLY };
+        let poll = match *operation {
+            "closePoll" | "pausePoll" => &scene.closing,
+            "getHiddenAnswers" | "hideAnswers" => &scene.texts,
+            _ => &scene.hidden,
+        };
+        let headers = if ["updatePoll", "hideAnswers"].contains(operation) { &ANY[..] } else { &JSON_ONLY };
         for token in callers {
             let body = body_of(operation);
             asker.ask(operation, Extra { poll, token, headers, body, ..Extra::default() }).await;
@@ -268,7 +279,7 @@ async fn everyone_asks_everything(asker: &mut Asker, scene: &Scene) {
 
 /// What brings about the other statuses, in this order.
 fn steps(scene: &Scene) -> Vec<Step<'_>> {
-    let Scene { owner, voter, device, hidden, accounts, closing, scheduled, .. } = scene;
+    let Scene { owner, voter, device, hidden, accounts, closing, scheduled, texts, .. } = scene;
     let (as_owner, as_voter, as_device) = (Some(&**owner), Some(&**voter), Some(&**device));
     let text = |text: &str| Some(text.to_owned());
     let large = || Some(" ".repeat(600_000));
@@ -311,6 +322,11 @@ fn steps(scene: &Scene) -> Vec<Step<'_>> {
         ("acceptOffer", 400, hidden, as_owner, &JSON_ONLY, text("{\"now\":true}")),
         ("acceptOffer", 413, hidden, as_owner, &JSON_ONLY, large()),
         ("acceptOffer", 415, hidden, as_owner, &[], text("{}")),
+        ("hideAnswers", 400, texts, as_owner, &ANY, text("{}")),
+        ("hideAnswers", 412, texts, as_owner, &OTHER, body_of("hideAnswers")),
+        ("hideAnswers", 413, texts, as_owner, &ANY, large()),
+        ("hideAnswers", 415, texts, as_owner, &ANY[1..], body_of("hideAnswers")),
+        ("hideAnswers", 428, texts, as_owner, &JSON_ONLY, body_of("hideAnswers")),
         ("createView", 400, hidden, as_owner, &JSON_ONLY, text("{\"now\":true}")),
         ("createView", 413, hidden, as_owner, &JSON_ONLY, large()),
         ("createView", 415, hidden, as_owner, &[], text("{}")),
