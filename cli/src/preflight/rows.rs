@@ -8,7 +8,7 @@ use super::state::State;
 use super::template::Parameters;
 
 /// A function's name has at most 64 characters, and `-authorizer-owners` is the longest suffix to the stack's name.
-const NAME_CHARACTERS_MAX: usize = 46;
+const NAME_CHARACTERS_MAX: usize = 45;
 /// The most bytes that Lambda accepts for a function's environment.
 const ENVIRONMENT_BYTES_MAX: usize = 4_096;
 /// How much of Lambda's concurrency must stay unreserved. An account with less can't reserve any: Lambda then names its

@@ -167,9 +167,9 @@ mod tests {
     #[test]
     fn generated_names_are_taken_at_their_longest() {
         let template = Template::read().unwrap();
-        let environments = template.environments(&"s".repeat(46), &template.defaults());
+        let environments = template.environments(&"s".repeat(45), &template.defaults());
         let names =
-            "https://sqs.ap-southeast-10.amazonaws.com.cn/123456789012/-TallyQueue-0123456789ABC.fifo".len() + 46;
+            "https://sqs.ap-southeast-10.amazonaws.com.cn/123456789012/-TallyQueue-0123456789ABC.fifo".len() + 45;
         assert!(environments["RelayVotes"] > 2 * names, "{environments:?}");
     }
 }

@@ -183,7 +183,7 @@ fn the_lot_of_a_final_result_is_drawn_by_its_seed() {
     let csv = file("lot.csv", "count,rank 1\n5,a\n5,b\n0,c\n1,d\n");
     let seed = (0..32).map(|byte| format!("{byte:02x}")).collect::<String>();
     let document = count(&csv, &["--method", "borda", "--lot-seed", &seed]);
-    assert_eq!(document["lot"], json!({"order": [2, 3, 1, 0], "provisional": false}));
+    assert_eq!(document["lot"], json!({"order": [2, 3, 1, 0], "provisional": false, "seed": seed}));
 }
 
 #[test]

@@ -37,7 +37,7 @@ fn the_api_takes_every_setting_and_labels_in_a_new_poll_and_in_a_change() {
 
 #[test]
 fn the_api_shows_every_setting() {
-    const ALL: [&str; 5] = ["poll_id", "status", "paused_from", "revision", "created_at"];
+    const ALL: [&str; 6] = ["poll_id", "status", "paused_from", "lot_seed_sha256", "revision", "created_at"];
     for (schema, besides) in
         [("ListedPoll", &["offered_to"][..]), ("Poll", &["options"]), ("OwnPoll", &["options", "offered_to"])]
     {

@@ -254,7 +254,7 @@ const RANKERS: u64 = 60;
 pub(super) async fn rows_of_runs(app: &App, poll: &str) -> Vec<(u64, String)> {
     let lane = LaneKey { poll: PollId::parse(poll).unwrap(), lane: 0 };
     let rows = app.aws.tally_store().list_runs(&lane).await.unwrap();
-    rows.into_iter().map(|(name, number)| (number as u64, keys::run(name, number))).collect()
+    rows.into_iter().map(|(name, number)| (keys::run_place(name, number) as u64, keys::run(name, number))).collect()
 }
 
 #[tokio::test]

@@ -221,11 +221,12 @@ async fn a_poll_too_hot_for_its_lane_gets_more_lanes_and_counts_exactly() {
             assert_eq!(tally(&app, &[("a", &group, &body)]).await, [] as [&str; 0]);
         }
     };
-    rush(0..6).await;
+    // After eight batches the process knows what a vote takes.
+    rush(0..12).await;
     let after = app.aws.poll_item(&poll, "RULES").await;
     assert_eq!((&after["lanes"]["N"], &after["revision"]), (&json!("2"), &before["revision"]));
     assert_eq!(app.shown(&poll).await["revision"], 1);
-    rush(6..8).await;
+    rush(12..14).await;
     assert_eq!(app.aws.poll_item(&poll, "RULES").await["lanes"]["N"], "2", "the first doubling has not propagated yet");
     // Some of them fall to the new lane, once every process has read of it.
     eventually("a vote in the new lane", async || {
@@ -235,8 +236,8 @@ async fn a_poll_too_hot_for_its_lane_gets_more_lanes_and_counts_exactly() {
     })
     .await;
     let cast = app.aws.votes_of(&poll).await.len() as u64;
-    let results = app.results_settle_at(&poll, 8 * VOTES + cast).await;
-    assert_eq!(votes_by_option(&results), [cast, 8 * VOTES]);
+    let results = app.results_settle_at(&poll, 14 * VOTES + cast).await;
+    assert_eq!(votes_by_option(&results), [cast, 14 * VOTES]);
     assert_eq!(app.close_poll(&poll, &owner).await.status, 200);
     assert_eq!(app.aws.poll_item(&poll, "RULES").await["lanes"]["N"], "2");
 }

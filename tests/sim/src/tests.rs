@@ -31,7 +31,7 @@ fn a_seed_gives_the_same_run_each_time() {
 
 #[test]
 fn every_kind_of_fault_strikes_and_every_number_moves() {
-    let reports: Vec<_> = (1..=300).map(|seed| run(&Scenario::of(seed), false)).collect();
+    let reports: Vec<_> = (1..=500).map(|seed| run(&Scenario::of(seed), false)).collect();
     for (place, fault) in Fault::ALL.iter().enumerate() {
         assert!(reports.iter().any(|report| report.faults[place] > 0), "{fault:?} never struck");
     }

@@ -138,7 +138,8 @@ mod tests {
 
     /// A poll whose regions say this, and what others are shown of it.
     fn poll(from: &str, rows: &Value) -> AssembledPoll {
-        let region = json!({"name": "region", "values": ["north", "south"], "from": from});
+        let values = if from == "country" { ["NL", "BE"] } else { ["north", "south"] };
+        let region = json!({"name": "region", "values": values, "from": from});
         let body = json!({"question": "Q", "options": ["a", "b"], "segments": [region]});
         let moving = json!({"row": rows[1], "moved_at": at(1)});
         let document = json!({"ballots": 9, "votes": [9, 0], "as_of": at(77), "seats": 1, "summary": null, "counts": {},
