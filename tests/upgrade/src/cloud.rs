@@ -71,8 +71,9 @@ fn vote(
 ) -> String {
     let settings = ballot.map_or(json!({}), |ballot| ballot.settings.clone());
     let poll = poll(&settings);
-    let wish = ballot
-        .map_or(Wish::Retract, |ballot| Wish::Cast(serde_json::from_value::<SentBallot>(ballot.vote.clone()).unwrap(), None));
+    let wish = ballot.map_or(Wish::Retract, |ballot| {
+        Wish::Cast(serde_json::from_value::<SentBallot>(ballot.vote.clone()).unwrap(), None)
+    });
     let rules = rules_item(&poll);
     let votes = Arc::new(Mutex::new(stored.clone()));
     let table = votes.clone();
