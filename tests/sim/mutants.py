@@ -26,8 +26,14 @@ def main() -> int:
     if arguments.only:
         patches = [patch for patch in patches if patch.stem in arguments.only]
     copy_checkout()
-    print(f"{'mutant':<28} {'caught at seed':>14} {'seeds tried':>12}  what the check said", flush=True)
-    rows = [(patch, try_mutant(patch, arguments.seeds, arguments.start)) for patch in patches]
+    print(
+        f"{'mutant':<28} {'caught at seed':>14} {'seeds tried':>12}  what the check said",
+        flush=True,
+    )
+    rows = [
+        (patch, try_mutant(patch, arguments.seeds, arguments.start))
+        for patch in patches
+    ]
     caught = sum(is_caught for _, is_caught in rows)
     print(f"caught {caught} of {len(rows)} mutants within {arguments.seeds:,} seeds")
     return 0 if rows and caught == len(rows) else 1
@@ -35,16 +41,25 @@ def main() -> int:
 
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seeds", type=int, default=2000, help="how many seeds each mutant has to survive")
+    parser.add_argument(
+        "--seeds",
+        type=int,
+        default=2000,
+        help="how many seeds each mutant has to survive",
+    )
     parser.add_argument("--start", type=int, default=1, help="the first of them")
-    parser.add_argument("only", nargs="*", help="names of the mutants to try; all, if none is given")
+    parser.add_argument(
+        "only", nargs="*", help="names of the mutants to try; all, if none is given"
+    )
     return parser.parse_args()
 
 
 def copy_checkout() -> None:
     """Copies the files of the checkout as they are now; those that are the same keep their times, so that cargo
     builds no more than it must."""
-    listed = git("ls-files", "-z", "--cached", "--others", "--exclude-standard", cwd=ROOT).split("\0")
+    listed = git(
+        "ls-files", "-z", "--cached", "--others", "--exclude-standard", cwd=ROOT
+    ).split("\0")
     files = {name for name in listed if name and (ROOT / name).is_file()}
     for name in files:
         source, copy = ROOT / name, TREE / name
@@ -64,11 +79,16 @@ def try_mutant(patch: Path, seeds: int, start: int) -> bool:
         outcome = run(build(), seeds, start)
     finally:
         apply(patch, "--reverse")
-    failed = re.search(r"^seed (\d+) breaks a promise: .*\n +(.*)", outcome, re.MULTILINE)
+    failed = re.search(
+        r"^seed (\d+) breaks a promise: .*\n +(.*)", outcome, re.MULTILINE
+    )
     tried = re.search(r"^ *([\d,]+)  seeds$", outcome, re.MULTILINE)
     last = outcome.rstrip().rpartition("\n")[2]
     seed, said = (failed[1], f"{last}; {failed[2]}") if failed else ("NOT CAUGHT", last)
-    print(f"{patch.stem:<28} {seed:>14} {tried[1] if tried else '?':>12}  {said[:150]}", flush=True)
+    print(
+        f"{patch.stem:<28} {seed:>14} {tried[1] if tried else '?':>12}  {said[:150]}",
+        flush=True,
+    )
     return failed is not None
 
 
@@ -78,7 +98,15 @@ def apply(patch: Path, *flags: str) -> None:
 
 
 def build() -> Path:
-    command = ["cargo", "build", "--quiet", "--profile", "fast", "--bin", "landslide-sim"]
+    command = [
+        "cargo",
+        "build",
+        "--quiet",
+        "--profile",
+        "fast",
+        "--bin",
+        "landslide-sim",
+    ]
     run_command(command, cwd=TREE, env=os.environ | {"CARGO_TARGET_DIR": str(TARGET)})
     return TARGET / "fast/landslide-sim"
 
@@ -89,11 +117,17 @@ def run(binary: Path, seeds: int, start: int) -> str:
 
 
 def git(*arguments: str, cwd: Path) -> str:
-    return run_command(["git", *arguments], cwd=cwd, env=os.environ | {"GIT_CEILING_DIRECTORIES": str(WORK)})
+    return run_command(
+        ["git", *arguments],
+        cwd=cwd,
+        env=os.environ | {"GIT_CEILING_DIRECTORIES": str(WORK)},
+    )
 
 
 def run_command(command: list[str], cwd: Path, env: dict[str, str]) -> str:
-    done = subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command, cwd=cwd, env=env, capture_output=True, text=True, check=False
+    )
     if done.returncode:
         sys.exit(f"{' '.join(command)} failed:\n{done.stderr}")
     return done.stdout

@@ -176,7 +176,9 @@ class LocalStack(LocalCloud):
     calls_at_once = 12
     tests_at_once = 2
     ready_path = "/_localstack/health"
-    _services = "apigateway,cloudformation,cloudwatch,dynamodb,dynamodbstreams,events,iam,lambda,logs,s3,secretsmanager,sqs,ssm,sts"
+    _services = (
+        "apigateway,cloudformation,cloudwatch,dynamodb,dynamodbstreams,events,iam,lambda,logs,s3,secretsmanager,sqs,ssm,sts"
+    )
 
     def install(self) -> None:
         dynamodb_local.ensure()
