@@ -40,9 +40,7 @@ SHARE_MIN = 0.2
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--program", type=Path, required=True, help="landslide")
     parser.add_argument("--elections", type=int, default=300)
     parser.add_argument(
@@ -71,14 +69,8 @@ def main() -> int:
                     )
                     return 1
     for name, elections in compared.items():
-        print(
-            f"{name}: {elections} of {arguments.elections} elections compared, no difference"
-        )
-    rare = [
-        name
-        for name, elections in compared.items()
-        if elections < SHARE_MIN * arguments.elections
-    ]
+        print(f"{name}: {elections} of {arguments.elections} elections compared, no difference")
+    rare = [name for name, elections in compared.items() if elections < SHARE_MIN * arguments.elections]
     if rare:
         print(f"too few elections compared: {', '.join(rare)}", file=sys.stderr)
     return 1 if rare else 0
@@ -98,10 +90,7 @@ class Election:
             ranking = chance.sample(self.options, chance.randint(1, len(self.options)))
             self.ballots[tuple(ranking)] += chance.randint(1, ballots_max)
         lines = [f"{len(self.options)} {self.seats}"]
-        lines += [
-            f"{count} {' '.join(str(option + 1) for option in ranking)} 0"
-            for ranking, count in self.ballots.items()
-        ]
+        lines += [f"{count} {' '.join(str(option + 1) for option in ranking)} 0" for ranking, count in self.ballots.items()]
         lines += ["0", *(f'"{option}"' for option in self.options)]
         self.blt = "\n".join(lines) + "\n"
         file.write_text(self.blt)
@@ -117,15 +106,10 @@ class Election:
             "--seats",
             str(seats),
         ]
-        return json.loads(
-            subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout
-        )
+        return json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)
 
     def of_vote_core(self) -> list[dict]:
-        return [
-            {"count": count, "ballot": list(ranking)}
-            for ranking, count in self.ballots.items()
-        ]
+        return [{"count": count, "ballot": list(ranking)} for ranking, count in self.ballots.items()]
 
 
 def equal(what: str, ours: object, theirs: object) -> None:
@@ -136,16 +120,9 @@ def runoff_by_stvpoll(election: Election) -> bool:
     """Every round, and the winner."""
     ours = election.count("irv", 1)
     theirs = calculate_irv(election.options, dict(election.ballots), allow_random=False)
-    rounds = {
-        frozenset(votes.votes): {c: int(n) for c, n in votes.votes.items()}
-        for votes in theirs.rounds
-    }
+    rounds = {frozenset(votes.votes): {c: int(n) for c, n in votes.votes.items()} for votes in theirs.rounds}
     for round_ in ours["rounds"]:
-        votes = {
-            option: votes
-            for option, votes in enumerate(round_["votes"])
-            if votes is not None
-        }
+        votes = {option: votes for option, votes in enumerate(round_["votes"]) if votes is not None}
         if frozenset(votes) in rounds:
             equal("votes", votes, rounds[frozenset(votes)])
         if "tie_break" in round_:
@@ -160,9 +137,7 @@ def runoff_by_vote_core(election: Election) -> bool:
     """The winner."""
     ours = election.count("irv", 1)
     theirs = IRV(election.of_vote_core()).as_dict()
-    if any("tied_losers" in round_ for round_ in theirs["rounds"]) or ours[
-        "outcome"
-    ].get("tie"):
+    if any("tied_losers" in round_ for round_ in theirs["rounds"]) or ours["outcome"].get("tie"):
         return False
     equal("winner", ours["outcome"]["winners"], [theirs["winner"]])
     return True
@@ -171,71 +146,44 @@ def runoff_by_vote_core(election: Election) -> bool:
 def transferable_by_stvpoll(election: Election) -> bool:
     """Quota, who is elected, and every stage's votes."""
     ours = election.count("stv", election.seats)
-    theirs = calculate_scottish_stv(
-        election.options, dict(election.ballots), election.seats, allow_random=False
-    )
+    theirs = calculate_scottish_stv(election.options, dict(election.ballots), election.seats, allow_random=False)
     equal("quota", ours["quota"], theirs.quota)
-    if ours["outcome"].get("tie") or any(
-        "tie_break" in stage for stage in ours["stages"]
-    ):
+    if ours["outcome"].get("tie") or any("tie_break" in stage for stage in ours["stages"]):
         return False
     at_once = any(len(stage.get("elected", [])) > 1 for stage in ours["stages"][:-1])
     surpluses = sum(stage["kind"] == "surplus" for stage in ours["stages"])
     allowed = ours["ballots"] * max(surpluses, 1)
-    if at_once or any(
-        is_close(stage, ours["quota"] * ours["one_vote"], allowed)
-        for stage in ours["stages"]
-    ):
+    if at_once or any(is_close(stage, ours["quota"] * ours["one_vote"], allowed) for stage in ours["stages"]):
         return False
-    stages = {
-        frozenset(standing(ours, place)): stage["votes"]
-        for place, stage in enumerate(ours["stages"])
-    }
+    stages = {frozenset(standing(ours, place)): stage["votes"] for place, stage in enumerate(ours["stages"])}
     for round_ in theirs.rounds:
         for option, votes in round_.votes.items():
             stage = stages.get(frozenset(round_.votes))
             if stage is not None:
                 difference = abs(stage[option] - int(votes * ours["one_vote"]))
-                assert difference <= allowed, (
-                    f"votes of {option}: ours {stage}, theirs {round_.votes}"
-                )
+                assert difference <= allowed, f"votes of {option}: ours {stage}, theirs {round_.votes}"
     equal("elected", sorted(ours["outcome"]["winners"]), sorted(theirs))
     return True
 
 
 def standing(ours: dict, place: int) -> set[int]:
     """Who was neither elected nor excluded when a stage ended, before it elected anybody."""
-    elected = {
-        option
-        for stage in ours["stages"][:place]
-        for option in stage.get("elected", [])
-    }
-    return {
-        option
-        for option, votes in enumerate(ours["stages"][place]["votes"])
-        if votes is not None
-    } - elected
+    elected = {option for stage in ours["stages"][:place] for option in stage.get("elected", [])}
+    return {option for option, votes in enumerate(ours["stages"][place]["votes"]) if votes is not None} - elected
 
 
 def is_close(stage: dict, quota: int, allowed: int) -> bool:
     """Whether so little decides that rounding may. Whole votes are never rounded."""
     votes = [*(votes for votes in stage["votes"] if votes is not None), quota]
     pairs = itertools.combinations(votes, 2)
-    return any(
-        abs(one - other) <= allowed
-        for one, other in pairs
-        if one % 100_000 or other % 100_000
-    )
+    return any(abs(one - other) <= allowed for one, other in pairs if one % 100_000 or other % 100_000)
 
 
 def pairs_by_vote_core(election: Election) -> bool:
     """The pairwise table, who beats all others, who ties unbeaten, and the winner."""
     ours = election.count("condorcet", 1)
     # It knows only options that somebody ranks.
-    ballots = [
-        {"count": n, "ballot": {option: -place for place, option in enumerate(r)}}
-        for r, n in election.ballots.items()
-    ]
+    ballots = [{"count": n, "ballot": {option: -place for place, option in enumerate(r)}} for r, n in election.ballots.items()]
     theirs = RankedPairs(ballots).as_dict()
     for (one, other), votes in theirs["pairs"].items():
         equal(f"{one} over {other}", ours["pairwise"][one][other], votes)
@@ -243,9 +191,7 @@ def pairs_by_vote_core(election: Election) -> bool:
     if "tied_winners" in theirs and "rounds" not in theirs:
         equal("tie", tied, sorted(theirs["tied_winners"]))
     elif tied and "rounds" not in theirs:
-        assert theirs["winner"] in tied, (
-            f"tie: ours {tied}, theirs {theirs['winner']} alone"
-        )
+        assert theirs["winner"] in tied, f"tie: ours {tied}, theirs {theirs['winner']} alone"
     if any("tied_pairs" in round_ for round_ in theirs.get("rounds", [])) or tied:
         return False
     equal("winner", ours["outcome"]["winners"], [theirs["winner"]])

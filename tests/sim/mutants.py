@@ -30,10 +30,7 @@ def main() -> int:
         f"{'mutant':<28} {'caught at seed':>14} {'seeds tried':>12}  what the check said",
         flush=True,
     )
-    rows = [
-        (patch, try_mutant(patch, arguments.seeds, arguments.start))
-        for patch in patches
-    ]
+    rows = [(patch, try_mutant(patch, arguments.seeds, arguments.start)) for patch in patches]
     caught = sum(is_caught for _, is_caught in rows)
     print(f"caught {caught} of {len(rows)} mutants within {arguments.seeds:,} seeds")
     return 0 if rows and caught == len(rows) else 1
@@ -48,18 +45,14 @@ def parse() -> argparse.Namespace:
         help="how many seeds each mutant has to survive",
     )
     parser.add_argument("--start", type=int, default=1, help="the first of them")
-    parser.add_argument(
-        "only", nargs="*", help="names of the mutants to try; all, if none is given"
-    )
+    parser.add_argument("only", nargs="*", help="names of the mutants to try; all, if none is given")
     return parser.parse_args()
 
 
 def copy_checkout() -> None:
     """Copies the files of the checkout as they are now; those that are the same keep their times, so that cargo
     builds no more than it must."""
-    listed = git(
-        "ls-files", "-z", "--cached", "--others", "--exclude-standard", cwd=ROOT
-    ).split("\0")
+    listed = git("ls-files", "-z", "--cached", "--others", "--exclude-standard", cwd=ROOT).split("\0")
     files = {name for name in listed if name and (ROOT / name).is_file()}
     for name in files:
         source, copy = ROOT / name, TREE / name
@@ -79,9 +72,7 @@ def try_mutant(patch: Path, seeds: int, start: int) -> bool:
         outcome = run(build(), seeds, start)
     finally:
         apply(patch, "--reverse")
-    failed = re.search(
-        r"^seed (\d+) breaks a promise: .*\n +(.*)", outcome, re.MULTILINE
-    )
+    failed = re.search(r"^seed (\d+) breaks a promise: .*\n +(.*)", outcome, re.MULTILINE)
     tried = re.search(r"^ *([\d,]+)  seeds$", outcome, re.MULTILINE)
     last = outcome.rstrip().rpartition("\n")[2]
     seed, said = (failed[1], f"{last}; {failed[2]}") if failed else ("NOT CAUGHT", last)
@@ -125,9 +116,7 @@ def git(*arguments: str, cwd: Path) -> str:
 
 
 def run_command(command: list[str], cwd: Path, env: dict[str, str]) -> str:
-    done = subprocess.run(
-        command, cwd=cwd, env=env, capture_output=True, text=True, check=False
-    )
+    done = subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, check=False)
     if done.returncode:
         sys.exit(f"{' '.join(command)} failed:\n{done.stderr}")
     return done.stdout
