@@ -43,30 +43,17 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--program", type=Path, required=True, help="landslide")
     parser.add_argument("--elections", type=int, default=300)
-    parser.add_argument(
-        "--seed",
-        type=int,
-        default=1,
-        help="the first election; each has a seed of its own",
-    )
+    parser.add_argument("--seed", type=int, default=1, help="the first election; each has a seed of its own")
     arguments = parser.parse_args()
     compared = Counter()
     with tempfile.TemporaryDirectory() as folder:
         for seed in range(arguments.seed, arguments.seed + arguments.elections):
             election = Election(seed, arguments.program, Path(folder) / "election.blt")
-            for compare in (
-                runoff_by_stvpoll,
-                runoff_by_vote_core,
-                transferable_by_stvpoll,
-                pairs_by_vote_core,
-            ):
+            for compare in (runoff_by_stvpoll, runoff_by_vote_core, transferable_by_stvpoll, pairs_by_vote_core):
                 try:
                     compared[compare.__name__] += compare(election)
                 except AssertionError as difference:
-                    print(
-                        f"{compare.__name__}, election {seed}: {difference}\n{election.blt}",
-                        file=sys.stderr,
-                    )
+                    print(f"{compare.__name__}, election {seed}: {difference}\n{election.blt}", file=sys.stderr)
                     return 1
     for name, elections in compared.items():
         print(f"{name}: {elections} of {arguments.elections} elections compared, no difference")
@@ -96,16 +83,7 @@ class Election:
         file.write_text(self.blt)
 
     def count(self, method: str, seats: int) -> dict:
-        command = [
-            self.program,
-            "tabulate",
-            self.file,
-            "--json",
-            "--method",
-            method,
-            "--seats",
-            str(seats),
-        ]
+        command = [self.program, "tabulate", self.file, "--json", "--method", method, "--seats", str(seats)]
         return json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)
 
     def of_vote_core(self) -> list[dict]:

@@ -26,10 +26,7 @@ def main() -> int:
     if arguments.only:
         patches = [patch for patch in patches if patch.stem in arguments.only]
     copy_checkout()
-    print(
-        f"{'mutant':<28} {'caught at seed':>14} {'seeds tried':>12}  what the check said",
-        flush=True,
-    )
+    print(f"{'mutant':<28} {'caught at seed':>14} {'seeds tried':>12}  what the check said", flush=True)
     rows = [(patch, try_mutant(patch, arguments.seeds, arguments.start)) for patch in patches]
     caught = sum(is_caught for _, is_caught in rows)
     print(f"caught {caught} of {len(rows)} mutants within {arguments.seeds:,} seeds")
@@ -38,12 +35,7 @@ def main() -> int:
 
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument(
-        "--seeds",
-        type=int,
-        default=2000,
-        help="how many seeds each mutant has to survive",
-    )
+    parser.add_argument("--seeds", type=int, default=2000, help="how many seeds each mutant has to survive")
     parser.add_argument("--start", type=int, default=1, help="the first of them")
     parser.add_argument("only", nargs="*", help="names of the mutants to try; all, if none is given")
     return parser.parse_args()
@@ -76,10 +68,7 @@ def try_mutant(patch: Path, seeds: int, start: int) -> bool:
     tried = re.search(r"^ *([\d,]+)  seeds$", outcome, re.MULTILINE)
     last = outcome.rstrip().rpartition("\n")[2]
     seed, said = (failed[1], f"{last}; {failed[2]}") if failed else ("NOT CAUGHT", last)
-    print(
-        f"{patch.stem:<28} {seed:>14} {tried[1] if tried else '?':>12}  {said[:150]}",
-        flush=True,
-    )
+    print(f"{patch.stem:<28} {seed:>14} {tried[1] if tried else '?':>12}  {said[:150]}", flush=True)
     return failed is not None
 
 
@@ -89,15 +78,7 @@ def apply(patch: Path, *flags: str) -> None:
 
 
 def build() -> Path:
-    command = [
-        "cargo",
-        "build",
-        "--quiet",
-        "--profile",
-        "fast",
-        "--bin",
-        "landslide-sim",
-    ]
+    command = ["cargo", "build", "--quiet", "--profile", "fast", "--bin", "landslide-sim"]
     run_command(command, cwd=TREE, env=os.environ | {"CARGO_TARGET_DIR": str(TARGET)})
     return TARGET / "fast/landslide-sim"
 
@@ -108,11 +89,7 @@ def run(binary: Path, seeds: int, start: int) -> str:
 
 
 def git(*arguments: str, cwd: Path) -> str:
-    return run_command(
-        ["git", *arguments],
-        cwd=cwd,
-        env=os.environ | {"GIT_CEILING_DIRECTORIES": str(WORK)},
-    )
+    return run_command(["git", *arguments], cwd=cwd, env=os.environ | {"GIT_CEILING_DIRECTORIES": str(WORK)})
 
 
 def run_command(command: list[str], cwd: Path, env: dict[str, str]) -> str:
