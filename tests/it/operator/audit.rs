@@ -8,6 +8,7 @@ use landslide_domain::{
     ids::{PollId, VoterKey},
     keys,
     lane::{LaneKey, Partitions},
+    runs::RunName,
 };
 use serde_json::{Value, json};
 
@@ -287,8 +288,9 @@ async fn damage_to_a_ranked_polls_entries_is_found_and_rebuilt_once_the_poll_is_
     let differ = &document["lanes"][0]["entries"]["differ"]["number"];
     assert_eq!((code, differ), (3, &json!(RANKERS)), "{document}");
     is_right_after_a_repair(&app, &poll).await;
-    let unnamed = format!("RUN#{:020}-{:016x}#00000", 1, 7);
-    broken["item"] = json!({"S": unnamed});
+    let unnamed = RunName { version: 1, attempt: 7 };
+    broken["poll_lane"] = json!({"S": format!("{of_runs}#{}", keys::run_place(unnamed, 0))});
+    broken["item"] = json!({"S": keys::run(unnamed, 0)});
     assert_eq!(app.aws.refusal_of_tally_item(&broken).await, None);
     let (code, document) = audit(&app, &poll, &[]);
     let unnamed_rows = &document["lanes"][0]["entries"]["unnamed_rows"];
