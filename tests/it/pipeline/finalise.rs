@@ -113,7 +113,8 @@ async fn votes_that_the_relay_held_back_are_in_the_final_counts_and_no_message_c
     app.aws.send(app.stack.output("TallyQueueUrl"), &group, &message([0, 0])).await;
     app.aws.send(app.stack.output("TallyDlqUrl"), &group, &message([1, 2])).await;
     let redriven = run_operator(&operator_environment(&app), &["redrive"]);
-    assert_eq!(redriven.status.code(), Some(0), "{redriven:?}");
+    // Letters of other tests may stay, which code 3 says. That of this poll does not, see below.
+    assert!([Some(0), Some(3)].contains(&redriven.status.code()), "{redriven:?}");
     // Whatever is relayed later comes behind it.
     let later = counted_poll(&app, &[1]).await;
     tally_queue_is_empty(&app).await;
