@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from rules import report
 from samtranslator.yaml_helper import yaml_parse
 
 Json = dict[str, Any]
@@ -327,14 +328,7 @@ def main() -> int:
     if "--write" in sys.argv:
         cdn.rules_vcl = rules_vcl(cdn)
         RULES_VCL.write_text(cdn.rules_vcl)
-    broken = 0
-    for rule in RULES:
-        offenders = list(rule(cdn))
-        broken += bool(offenders)
-        print("FAIL" if offenders else "ok  ", rule.__name__.replace("_", " "))
-        for offender in offenders:
-            print("      ", offender)
-    return 1 if broken else 0
+    return report(RULES, cdn)
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from typing import Any
 
 import yaml
 from boto3.session import Session
+from rules import report
 from samtranslator.parser.parser import Parser
 from samtranslator.translator.translator import Translator
 from samtranslator.yaml_helper import yaml_parse
@@ -1001,15 +1002,7 @@ RULES: list[Callable[[Stack], Iterator[str]]] = [
 
 
 def main() -> int:
-    stack = Stack.translate(*read(Path(sys.argv[1])))
-    broken = 0
-    for rule in RULES:
-        offenders = list(rule(stack))
-        broken += bool(offenders)
-        print("FAIL" if offenders else "ok  ", rule.__name__.replace("_", " "))
-        for offender in offenders:
-            print("      ", offender)
-    return 1 if broken else 0
+    return report(RULES, Stack.translate(*read(Path(sys.argv[1]))))
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import template as check
+from rules import Rule, report_spoils, set_value
 
 Json = dict[str, Any]
 
@@ -18,15 +19,7 @@ def set_at(root: str, path: str, value: Any) -> Callable[[Json, Json], None]:
     """Spoils one value; `None` takes it away. Path: `Resources/Votes/Properties/...`, with `~` for a slash in a key."""
 
     def edit(template: Json, api: Json) -> None:
-        node: Any = {"template": template, "api": api}[root]
-        *parents, last = [part.replace("~", "/") for part in path.split("/")]
-        for part in parents:
-            node = node[int(part) if isinstance(node, list) else part]
-        key: Any = int(last) if isinstance(node, list) else last
-        if value is None:
-            del node[key]
-        else:
-            node[key] = value
+        set_value({"template": template, "api": api}[root], [part.replace("~", "/") for part in path.split("/")], value)
 
     return edit
 
@@ -340,15 +333,13 @@ SPOILS = {
 
 def main() -> int:
     template, document, text = check.read(Path(sys.argv[1]))
-    silent = [f"no spoil for {rule.__name__}" for rule in check.RULES if rule not in SPOILS]
-    for rule, edits in SPOILS.items():
-        for number, edit in enumerate(edits):
-            spoiled = deepcopy((template, document))
-            edit(*spoiled)
-            if not list(rule(check.Stack.translate(*spoiled, text))):
-                silent.append(f"{rule.__name__} does not notice spoil {number}")
-    print(*silent or [f"{sum(map(len, SPOILS.values()))} spoils noticed, {len(SPOILS)} rules"], sep="\n")
-    return 1 if silent else 0
+
+    def offenders(rule: Rule, spoil: Callable[[Json, Json], None]) -> list[str]:
+        spoiled = deepcopy((template, document))
+        spoil(*spoiled)
+        return list(rule(check.Stack.translate(*spoiled, text)))
+
+    return report_spoils(check.RULES, SPOILS, offenders)
 
 
 if __name__ == "__main__":
