@@ -25,7 +25,10 @@ use landslide_domain::time::Timestamp;
 use serde_json::{Value, json};
 use tracing::subscriber::DefaultGuard;
 
-pub use self::{audit_table::AuditTable, written::items_written};
+pub use self::{
+    audit_table::AuditTable,
+    written::{item_written, items_written},
+};
 use crate::{clock::Clock, sdk::sdk_config_over};
 
 /// A call as AWS would receive it.

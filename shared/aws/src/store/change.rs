@@ -18,7 +18,7 @@ pub struct Change {
 
 impl Change {
     /// Sets the attributes that have a value and removes those without. Any other attribute stays.
-    pub fn of(attributes: impl IntoIterator<Item = (&'static str, Option<AttributeValue>)>) -> Self {
+    pub fn of<'a>(attributes: impl IntoIterator<Item = (&'a str, Option<AttributeValue>)>) -> Self {
         let (mut set, mut removed) = (Vec::new(), Vec::new());
         let (mut names, mut values) = (HashMap::new(), Item::new());
         for (name, value) in attributes {

@@ -6,6 +6,7 @@ use aws_sdk_dynamodb::{
         get_item::GetItemInput,
         update_item::{UpdateItemInput, builders::UpdateItemInputBuilder},
     },
+    types::AttributeValue,
 };
 use aws_types::SdkConfig;
 use landslide_domain::{
@@ -19,6 +20,7 @@ use landslide_domain::{
 
 use super::{
     DynamoDb, StoreError,
+    change::Change,
     item::{Attributes, Item, number, string, time},
     store_error, unless_refused,
 };
@@ -135,11 +137,9 @@ impl<D: DynamoDb> JobStore<D> {
     /// Takes a job until `until`, unless another process has it or it was given up.
     pub async fn take(&self, job: Job, poll: &PollId, now: Timestamp, until: Timestamp) -> Result<Taken, StoreError> {
         let update = self
-            .step(job, poll, now, "SET #at = :at, #expires_at = :expires_at, #until = :until")
+            .step(job, poll, now, [(UNTIL, Some(time(until)))])
             .condition_expression("attribute_not_exists(#failed_at) AND (attribute_not_exists(#until) OR #until < :at)")
-            .expression_attribute_names("#failed_at", FAILED_AT)
-            .expression_attribute_names("#until", UNTIL)
-            .expression_attribute_values(":until", time(until));
+            .expression_attribute_names("#failed_at", FAILED_AT);
         if unless_refused("take a job", self.db.update_item(update).await)? {
             return Ok(Taken::Yes);
         }
@@ -153,24 +153,14 @@ impl<D: DynamoDb> JobStore<D> {
 
     /// Lets others take the job. `error` says why it is not done.
     pub async fn release(&self, job: Job, poll: &PollId, now: Timestamp, error: &str) -> Result<(), StoreError> {
-        let update = self
-            .step(job, poll, now, "SET #at = :at, #expires_at = :expires_at, #error = :error REMOVE #until")
-            .expression_attribute_names("#until", UNTIL)
-            .expression_attribute_names("#error", ERROR)
-            .expression_attribute_values(":error", string(error));
+        let update = self.step(job, poll, now, [(ERROR, Some(string(error))), (UNTIL, None)]);
         self.write("release a job", update).await
     }
 
     /// Splits the job into parts, none of which is done, and lets others take it.
     pub async fn split(&self, job: Job, poll: &PollId, split: Split) -> Result<(), StoreError> {
-        let set = "SET #at = :at, #expires_at = :expires_at, #parts = :parts, #split_at = :at REMOVE #until";
-        let update = self
-            .step(job, poll, split.at, set)
-            .expression_attribute_names("#until", UNTIL)
-            .expression_attribute_names("#parts", PARTS)
-            .expression_attribute_names("#split_at", SPLIT_AT)
-            .expression_attribute_values(":parts", number(split.parts));
-        self.write("split a job", update).await
+        let at_split = [(PARTS, Some(number(split.parts))), (SPLIT_AT, Some(time(split.at))), (UNTIL, None)];
+        self.write("split a job", self.step(job, poll, split.at, at_split)).await
     }
 
     /// Notes that a part of the last split is done. Returns whether all of them are. A part of an earlier split is not noted.
@@ -182,11 +172,10 @@ impl<D: DynamoDb> JobStore<D> {
         (split, part): (Split, u16),
     ) -> Result<bool, StoreError> {
         let update = self
-            .step(job, poll, now, "SET #at = :at, #expires_at = :expires_at, #part = :split_at")
+            .step(job, poll, now, [(&*format!("{PART}{part}"), Some(time(split.at)))])
             // Two splits that are under way at once would overwrite each other's parts, and neither would ever be done.
             .condition_expression("#split_at = :split_at")
             .expression_attribute_names("#split_at", SPLIT_AT)
-            .expression_attribute_names("#part", format!("{PART}{part}"))
             .expression_attribute_values(":split_at", time(split.at));
         if !unless_refused("note a part of a job", self.db.update_item(update).await)? {
             return Ok(false);
@@ -198,11 +187,9 @@ impl<D: DynamoDb> JobStore<D> {
     /// counts are not off any more.
     pub async fn note_off(&self, job: Job, poll: &PollId, now: Timestamp, off: Off) -> Result<Off, StoreError> {
         let broken = |error: serde_json::Error| StoreError::Broken(format!("note a difference: {error}"));
-        let update = self
-            .step(job, poll, now, "SET #at = :at, #expires_at = :expires_at, #off = :off")
-            .condition_expression("attribute_not_exists(#off)")
-            .expression_attribute_names("#off", OFF)
-            .expression_attribute_values(":off", string(serde_json::to_string(&off).map_err(broken)?));
+        let text = serde_json::to_string(&off).map_err(broken)?;
+        let update =
+            self.step(job, poll, now, [(OFF, Some(string(text)))]).condition_expression("attribute_not_exists(#off)");
         if unless_refused("note a difference", self.db.update_item(update).await)? {
             return Ok(off);
         }
@@ -212,36 +199,20 @@ impl<D: DynamoDb> JobStore<D> {
 
     /// Notes that the job is done, also if it was given up.
     pub async fn end(&self, job: Job, poll: &PollId, now: Timestamp) -> Result<(), StoreError> {
-        let set = "SET #at = :at, #expires_at = :expires_at, #done_at = :at REMOVE #until, #failed_at, #error";
-        let update = self
-            .step(job, poll, now, set)
-            .expression_attribute_names("#until", UNTIL)
-            .expression_attribute_names("#failed_at", FAILED_AT)
-            .expression_attribute_names("#error", ERROR)
-            .expression_attribute_names("#done_at", DONE_AT);
-        self.write("end a job", update).await
+        let done = [(DONE_AT, Some(time(now))), (UNTIL, None), (FAILED_AT, None), (ERROR, None)];
+        self.write("end a job", self.step(job, poll, now, done)).await
     }
 
     /// Gives the job up: nobody can take it until it is tried again.
     pub async fn give_up(&self, job: Job, poll: &PollId, now: Timestamp, error: &str) -> Result<(), StoreError> {
-        let set = "SET #at = :at, #expires_at = :expires_at, #failed_at = :at, #error = :error REMOVE #until";
-        let update = self
-            .step(job, poll, now, set)
-            .expression_attribute_names("#until", UNTIL)
-            .expression_attribute_names("#failed_at", FAILED_AT)
-            .expression_attribute_names("#error", ERROR)
-            .expression_attribute_values(":error", string(error));
-        self.write("give a job up", update).await
+        let given_up = [(FAILED_AT, Some(time(now))), (ERROR, Some(string(error))), (UNTIL, None)];
+        self.write("give a job up", self.step(job, poll, now, given_up)).await
     }
 
     /// Has a job that was given up be one that anyone can take.
     pub async fn try_again(&self, job: Job, poll: &PollId, now: Timestamp) -> Result<(), StoreError> {
-        let update = self
-            .step(job, poll, now, "SET #at = :at, #expires_at = :expires_at REMOVE #until, #failed_at, #error")
-            .expression_attribute_names("#until", UNTIL)
-            .expression_attribute_names("#failed_at", FAILED_AT)
-            .expression_attribute_names("#error", ERROR);
-        self.write("have a job tried again", update).await
+        let free = [(UNTIL, None), (FAILED_AT, None), (ERROR, None)];
+        self.write("have a job tried again", self.step(job, poll, now, free)).await
     }
 
     /// A job's state, strongly consistent.
@@ -274,15 +245,23 @@ impl<D: DynamoDb> JobStore<D> {
         Ok(answer.item)
     }
 
-    fn step(&self, job: Job, poll: &PollId, now: Timestamp, expression: &str) -> UpdateItemInputBuilder {
+    /// An update of a job's state: of the time of its last step, and of these attributes.
+    fn step<'a>(
+        &self,
+        job: Job,
+        poll: &PollId,
+        now: Timestamp,
+        attributes: impl IntoIterator<Item = (&'a str, Option<AttributeValue>)>,
+    ) -> UpdateItemInputBuilder {
+        let expires_at = number(now.plus_millis(KEPT_MS).as_millis() / 1_000);
+        let of_all = [(AT, Some(time(now))), (keys::EXPIRES_AT, Some(expires_at))];
+        let change = Change::of(of_all.into_iter().chain(attributes));
         UpdateItemInput::builder()
             .table_name(&self.table)
             .set_key(Some(state_key(&keys::job(job, poll))))
-            .update_expression(expression)
-            .expression_attribute_names("#at", AT)
-            .expression_attribute_names("#expires_at", keys::EXPIRES_AT)
-            .expression_attribute_values(":at", time(now))
-            .expression_attribute_values(":expires_at", number(now.plus_millis(KEPT_MS).as_millis() / 1_000))
+            .update_expression(change.expression)
+            .set_expression_attribute_names(Some(change.names))
+            .set_expression_attribute_values(Some(change.values))
     }
 
     async fn write(&self, doing: &str, update: UpdateItemInputBuilder) -> Result<(), StoreError> {

@@ -123,6 +123,24 @@ impl<D: DynamoDb> VoteStore<D> {
         Ok(VotePage { votes: page.items().iter().map(|item| read_stored(poll, partition, item)).collect(), next })
     }
 
+    /// Reads all votes of a partition, page by page, strongly consistent.
+    pub async fn each_page(
+        &self,
+        poll: &Rules,
+        partition: Partition,
+        mut read: impl FnMut(&[StoredVote]),
+    ) -> Result<(), StoreError> {
+        let mut after: Option<String> = None;
+        loop {
+            let page = self.page(poll, partition, after.as_deref()).await?;
+            read(&page.votes);
+            after = page.next;
+            if after.is_none() {
+                return Ok(());
+            }
+        }
+    }
+
     /// Reads a voter's vote, strongly consistent.
     pub async fn vote(&self, poll: &Rules, voter: &VoterKey) -> Result<Option<Vote>, StoreError> {
         let get = GetItemInput::builder()

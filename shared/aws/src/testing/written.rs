@@ -9,10 +9,11 @@ use super::Call;
 pub fn items_written(call: &Call, stands: &[Value]) -> Vec<Value> {
     let parts = call.body.get("TransactItems").and_then(Value::as_array);
     let parts = parts.map(|parts| parts.iter().filter_map(|part| part.get("Put").or(part.get("Update"))).collect());
-    parts.unwrap_or_else(|| vec![&call.body]).into_iter().map(|part| written(part, stands)).collect()
+    parts.unwrap_or_else(|| vec![&call.body]).into_iter().map(|part| item_written(part, stands)).collect()
 }
 
-fn written(part: &Value, stands: &[Value]) -> Value {
+/// The item that a put or an update leaves, by the body of its call.
+pub fn item_written(part: &Value, stands: &[Value]) -> Value {
     if let Some(item) = part.get("Item") {
         return item.clone();
     }

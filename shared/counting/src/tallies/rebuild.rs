@@ -149,15 +149,8 @@ impl<S: LaneStore, D: DynamoDb, C: Clock> Rebuild<'_, S, D, C> {
 
     async fn recount_partition(&self, poll: &Rules, partition: Partition) -> Result<Recount, StoreError> {
         let mut all = Recount::new();
-        let mut after: Option<String> = None;
-        loop {
-            let page = self.votes.page(poll, partition, after.as_deref()).await?;
-            merge(&mut all, recount_page(&page.votes));
-            after = page.next;
-            if after.is_none() {
-                return Ok(all);
-            }
-        }
+        self.votes.each_page(poll, partition, |votes| merge(&mut all, recount_page(votes))).await?;
+        Ok(all)
     }
 }
 
