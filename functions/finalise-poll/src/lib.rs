@@ -2,6 +2,8 @@
 //!
 //! Running a step twice, or two at once, changes nothing more.
 
+use std::time::Duration;
+
 use lambda_runtime::LambdaEvent;
 use landslide_aws::{
     clock,
@@ -10,7 +12,7 @@ use landslide_aws::{
 };
 use landslide_domain::poll::Finality;
 use landslide_jobs::{
-    finalise::{Finalise, Finalised},
+    finalise::{Finalise, FinaliseError, Finalised, LEASE_MS},
     step::Step,
 };
 
@@ -49,6 +51,11 @@ async fn done(finalise: &Finalise, message: QueueMessage) -> Result<Option<Final
             Ok(Some(finality))
         }
         Ok(Finalised::Nothing | Finalised::Further) => Ok(None),
+        Err(FinaliseError::Busy) => {
+            tracing::info!(%poll_id, "another process makes the counts of poll {poll_id} final");
+            come_again(finalise, &step, &receipt, Duration::from_millis(LEASE_MS)).await;
+            Err(receipt.message_id)
+        }
         Err(error) => {
             tracing::error!(%poll_id, %error, ?step, "the counts of poll {poll_id} are not final yet: {error}");
             try_later(finalise, &step, &receipt, &error.to_string()).await;
@@ -57,15 +64,18 @@ async fn done(finalise: &Finalise, message: QueueMessage) -> Result<Option<Final
     }
 }
 
+/// Has a step that failed come again soon, or gives the job up after its last try.
 async fn try_later(finalise: &Finalise, step: &Step, receipt: &Receipt, error: &str) {
-    let outcome = if receipt.receives >= TRIES_MAX {
-        finalise.give_up(&step.poll_id, error).await.map_err(|error| error.to_string())
-    } else {
-        let pause = pause_before_next_receive(receipt.receives);
-        finalise.queue().come_again_after(pause, &[&receipt.handle]).await.map_err(|error| error.to_string())
-    };
-    if let Err(error) = outcome {
-        tracing::warn!(poll_id = %step.poll_id, error, "the step comes again at the queue's own time: {error}");
+    if receipt.receives < TRIES_MAX {
+        come_again(finalise, step, receipt, pause_before_next_receive(receipt.receives)).await;
+    } else if let Err(error) = finalise.give_up(&step.poll_id, error).await {
+        tracing::warn!(poll_id = %step.poll_id, %error, "the job is not noted as given up: {error}");
+    }
+}
+
+async fn come_again(finalise: &Finalise, step: &Step, receipt: &Receipt, pause: Duration) {
+    if let Err(error) = finalise.queue().come_again_after(pause, &[&receipt.handle]).await {
+        tracing::warn!(poll_id = %step.poll_id, %error, "the step comes again at the queue's own time: {error}");
     }
 }
 

@@ -40,7 +40,7 @@ const VOTES_A_STEP: u64 = 100_000;
 /// How many partitions are read at once.
 const PARTITIONS_AT_ONCE: usize = 16;
 /// For how long a process has the job: as long as it may run, and a second of clock skew. In milliseconds.
-const LEASE_MS: u64 = MINUTE_MS + 1_000;
+pub const LEASE_MS: u64 = MINUTE_MS + 1_000;
 
 /// Why a step was not done.
 #[derive(Debug, thiserror::Error)]
@@ -57,6 +57,9 @@ pub enum FinaliseError {
     /// It is too early, or not all parts are done, or the poll was changed meanwhile. It can be done later.
     #[error("{0}")]
     NotYet(&'static str),
+    /// Another process has the job, or has died with it. It can be done once that one's time is over.
+    #[error("another process has the job")]
+    Busy,
     /// It can't be done at all.
     #[error("{0}")]
     Never(&'static str),
@@ -74,7 +77,7 @@ impl From<RebuildError> for FinaliseError {
 /// What became of a step.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Finalised {
-    /// There was nothing to do: the counts are final, another process has the job, or it was given up.
+    /// There was nothing to do: the counts are final, the job was split again, or it was given up.
     Nothing,
     /// It was split, or one of its parts is counted.
     Further,
@@ -145,7 +148,7 @@ impl<D: DynamoDb, Q: Steps, C: Clock + Clone> Finalise<D, Q, C> {
         let poll_id = &step.poll_id;
         let outcome = self.step_if_due(step).await;
         match &outcome {
-            Ok(_) => {}
+            Ok(_) | Err(FinaliseError::Busy) => {}
             Err(FinaliseError::Never(why)) => self.give_up(poll_id, why).await?,
             Err(error) => self.jobs.release(Job::Finalise, poll_id, self.clock.now(), &error.to_string()).await?,
         }
@@ -210,16 +213,9 @@ impl<D: DynamoDb, Q: Steps, C: Clock + Clone> Finalise<D, Q, C> {
     /// Into how many parts the votes are split: by how many lie in one partition, as voters are spread evenly. What is
     /// counted so far does not matter: it may be far behind.
     async fn parts(&self, rules: &Rules) -> Result<u16, StoreError> {
-        let (mut votes, mut after) = (0u64, None::<String>);
+        let mut votes = 0u64;
         if let Some(first) = rules.partitions.all().next() {
-            loop {
-                let page = self.votes.page(rules, first, after.as_deref()).await?;
-                votes += page.votes.len() as u64;
-                after = page.next;
-                if after.is_none() {
-                    break;
-                }
-            }
+            self.votes.each_page(rules, first, |page| votes += page.len() as u64).await?;
         }
         let partitions = rules.partitions.number();
         let parts = (votes * u64::from(partitions)).div_ceil(self.limits.votes_a_step.max(1));
@@ -280,14 +276,17 @@ impl<D: DynamoDb, Q: Steps, C: Clock + Clone> Finalise<D, Q, C> {
         Ok(Finalised::Final(finality))
     }
 
-    /// Whether this process may go on.
-    async fn take(&self, rules: &Rules, now: Timestamp) -> Result<bool, StoreError> {
+    /// Whether this process may go on: not if the job was given up. Fails if another process has it.
+    async fn take(&self, rules: &Rules, now: Timestamp) -> Result<bool, FinaliseError> {
         let poll_id = &rules.settings.poll_id;
-        let taken = self.jobs.take(Job::Finalise, poll_id, now, now.plus_millis(LEASE_MS)).await?;
-        if taken != Taken::Yes {
-            tracing::info!(%poll_id, ?taken, "final counts of poll {poll_id} are not this process's: {taken:?}");
+        match self.jobs.take(Job::Finalise, poll_id, now, now.plus_millis(LEASE_MS)).await? {
+            Taken::Yes => Ok(true),
+            Taken::Busy => Err(FinaliseError::Busy),
+            Taken::GivenUp => {
+                tracing::info!(%poll_id, "making the counts of poll {poll_id} final was given up");
+                Ok(false)
+            }
         }
-        Ok(taken == Taken::Yes)
     }
 
     fn rebuild(&self) -> Rebuild<'_, TallyStore<D>, D, C> {
