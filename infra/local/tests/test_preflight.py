@@ -111,7 +111,7 @@ class PreflightTest(unittest.TestCase):
 
     def test_a_name_of_sixty_characters_stops_before_the_stack_is_looked_for(self) -> None:
         said = self.refusal(Account(), "--stack", "a" * 60)
-        self.assertRegex(said, r"stack's name +60 characters +46 at most +14 +stops")
+        self.assertRegex(said, r"stack's name +60 characters +45 at most +15 +stops")
         self.assertNotIn("cloudformation DescribeStacks", self.calls)
 
     def test_issuers_of_four_kilobytes_stop(self) -> None:

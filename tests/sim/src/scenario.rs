@@ -184,8 +184,9 @@ fn draw_run_limits(random: &mut fastrand::Rng, is_large: bool) -> RunLimits {
         runs_of_a_level_max: random.usize(1..=4),
         runs_max: if random.u32(..5) == 0 { random.usize(3..=12) } else { RUN_LIMITS.runs_max },
         merged_bytes_max: match random.u32(..3) {
-            // Room for all texts that were folded is always there.
-            0 => random.usize(24..=400),
+            // Room for all texts that were folded is always there: 12 bytes for the total of each kind as it was, and as
+            // it is after the merge.
+            0 => random.usize(48..=400),
             _ => RUN_LIMITS.merged_bytes_max,
         },
         replaced_max: *random.choice(&[1, 4, 12, 40]).unwrap(),
