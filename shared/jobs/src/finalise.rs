@@ -35,7 +35,7 @@ use landslide_domain::{
 
 use crate::step::{Step, Steps, What};
 
-/// How many votes a step counts, roughly.
+/// How many votes a step counts at most, if one partition has not more and voters are spread evenly.
 const VOTES_A_STEP: u64 = 100_000;
 /// How many partitions are read at once.
 const PARTITIONS_AT_ONCE: usize = 16;
@@ -88,7 +88,7 @@ pub enum Finalised {
 /// How large steps are, and how entries are spread over HEAD and runs.
 #[derive(Clone, Copy, Debug)]
 pub struct FinaliseLimits {
-    /// How many votes a step counts, roughly.
+    /// How many votes a step counts at most, if one partition has not more and voters are spread evenly.
     pub votes_a_step: u64,
     /// Where entries lie.
     pub runs: RunLimits,
@@ -217,9 +217,9 @@ impl<D: DynamoDb, Q: Steps, C: Clock + Clone> Finalise<D, Q, C> {
         if let Some(first) = rules.partitions.all().next() {
             self.votes.each_page(rules, first, |page| votes += page.len() as u64).await?;
         }
-        let partitions = rules.partitions.number();
-        let parts = (votes * u64::from(partitions)).div_ceil(self.limits.votes_a_step.max(1));
-        Ok(u16::try_from(parts).unwrap_or(partitions).clamp(1, partitions))
+        let partitions = u64::from(rules.partitions.number());
+        let partitions_a_step = (self.limits.votes_a_step / votes.max(1)).clamp(1, partitions);
+        Ok(partitions.div_ceil(partitions_a_step) as u16)
     }
 
     async fn count_part(&self, rules: &Rules, split: Split, part: u16) -> Result<Finalised, FinaliseError> {

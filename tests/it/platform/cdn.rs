@@ -265,3 +265,44 @@ async fn an_error_is_kept_for_a_second_as_it_is_and_a_404_not_at_all() {
     scene.origin.says(RESULTS);
     assert_eq!(scene.get(PATH).await, got(200, asked + 4));
 }
+
+/// Has a thousand clients ask once a second each, while the poll that they watch closes and becomes final, and holds the
+/// origin to two requests a second.
+async fn watch_a_closing(scene: &Scene, watched: Duration) {
+    let began = Instant::now();
+    let is_over = || began.elapsed() >= watched;
+    let client = async || {
+        let mut last = 0;
+        while !is_over() {
+            tokio::time::sleep(Duration::from_secs(1).mul_f64(0.75 + 0.5 * fastrand::f64())).await;
+            let got = scene.get(PATH).await;
+            let number: usize = got.body.trim_start_matches("answer ").parse().unwrap();
+            assert!(got.status == 200 && number >= last, "{got:?} after answer {last}");
+            last = number;
+        }
+        last
+    };
+    let closing = async {
+        tokio::time::sleep(watched / 2).await;
+        scene.origin.says(Says { cache_control: "public, max-age=1, stale-while-revalidate=1", ..RESULTS });
+        scene.origin.count()
+    };
+    let (last, until_closing) = tokio::join!(join_all((0..HERD).map(|_| client())), closing);
+    let (asked, most, seconds) = (scene.origin.count(), scene.origin.most_in_a_second(), began.elapsed().as_secs_f64());
+    println!("{HERD} clients for {seconds:.1} s: {asked} requests to the origin, at most {most} in a second");
+    assert!(last.into_iter().all(|last| last > until_closing), "all have seen what the origin says since the closing");
+    assert!(asked as f64 <= 2.0 * seconds + 1.0 && most <= 10, "{asked} requests in {seconds} s, {most} in a second");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_thousand_pollers_over_a_closing_cost_the_origin_two_requests_a_second_at_most() {
+    let Some(scene) = Scene::new(RESULTS).await else { return };
+    watch_a_closing(&scene, Duration::from_secs(6)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "a measurement of a minute: make test-it ARGS='--ignored --nocapture a_minute_of_a_thousand_pollers'"]
+async fn a_minute_of_a_thousand_pollers_over_a_closing() {
+    let Some(scene) = Scene::new(RESULTS).await else { return };
+    watch_a_closing(&scene, Duration::from_secs(60)).await;
+}

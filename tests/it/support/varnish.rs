@@ -6,7 +6,7 @@ use std::{
     path::PathBuf,
     process::{Child, Command, Stdio},
     sync::{Arc, Mutex},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
@@ -129,6 +129,8 @@ pub struct Seen {
     pub method: Method,
     /// The headers.
     pub headers: HeaderMap,
+    /// When it came.
+    pub at: Instant,
 }
 
 /// What a scripted origin says.
@@ -211,6 +213,13 @@ impl Origin {
         self.inner.seen.lock().unwrap().last().unwrap().clone()
     }
 
+    /// The most requests that came within a second.
+    pub fn most_in_a_second(&self) -> usize {
+        let seen = self.inner.seen.lock().unwrap();
+        let from = |first: &Seen| seen.iter().filter(|seen| (first.at..first.at + Duration::from_secs(1)).contains(&seen.at));
+        seen.iter().map(|first| from(first).count()).max().unwrap_or_default()
+    }
+
     /// Whether a request with this header has come.
     pub fn has_seen(&self, name: &str, value: &str) -> bool {
         let seen = self.inner.seen.lock().unwrap();
@@ -224,7 +233,7 @@ impl Inner {
         let target = request.uri().to_string();
         let target = target.strip_prefix(STAGE).unwrap_or_else(|| panic!("no stage in {target}")).to_owned();
         let mut seen = self.seen.lock().unwrap();
-        seen.push(Seen { target, method: request.method().clone(), headers: request.headers().clone() });
+        seen.push(Seen { target, method: request.method().clone(), headers: request.headers().clone(), at: Instant::now() });
         seen.len()
     }
 }
