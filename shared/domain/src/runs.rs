@@ -6,7 +6,7 @@
 use super::entries::{Entries, PerSet, Set};
 
 /// The level with one run at most.
-const LAST_LEVEL: u8 = 2;
+const LAST_LEVEL: u8 = 3;
 
 /// How a lane's entries are spread over HEAD and runs. Processes with different limits may count one lane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,7 +15,7 @@ pub struct RunLimits {
     pub near_bytes_max: usize,
     /// The most bytes in one row of a run, at least 1.
     pub chunk_bytes_max: usize,
-    /// More runs of a level than these are merged.
+    /// More runs of a level than these are merged; of the last but one, than a quarter of these.
     pub runs_of_a_level_max: usize,
     /// More runs than these are never named: merges have failed again and again.
     pub runs_max: usize,
@@ -55,6 +55,19 @@ impl Attempt {
             Set::Ballots => 1,
         };
         RunName { version, attempt: self.random & !1 | last_bit }
+    }
+}
+
+impl RunLimits {
+    /// More runs of this level are merged.
+    fn runs_of(&self, level: u8) -> usize {
+        if level + 1 < LAST_LEVEL { self.runs_of_a_level_max } else { self.runs_of_a_level_max.div_ceil(4) }
+    }
+
+    /// Whether runs of this level are as long as to be merged with the last level's at once. The level between them is for
+    /// few long texts, which would otherwise have the whole last level written again and again.
+    fn are_long(&self, level: u8, bytes: usize) -> bool {
+        level + 2 == LAST_LEVEL && bytes >= self.merged_bytes_max / 4
     }
 }
 
@@ -188,11 +201,12 @@ impl Kept {
     /// The runs that are to become one of the level, if there are too many of another.
     fn to_merge(&self, limits: &RunLimits) -> Option<(Vec<Run>, u8)> {
         let of = |level: u8| self.runs.iter().filter(move |run| run.level == level);
-        (0..LAST_LEVEL).find(|level| of(*level).count() > limits.runs_of_a_level_max).map(|level| {
-            let merged = level + 1;
+        (0..LAST_LEVEL).find(|level| of(*level).count() > limits.runs_of(*level)).map(|level| {
+            let bytes = of(level).map(|run| run.bytes as usize).sum();
+            let merged = if limits.are_long(level, bytes) { LAST_LEVEL } else { level + 1 };
             let takes_along = merged == LAST_LEVEL;
-            let runs = of(level).chain(of(merged).filter(|_| takes_along));
-            (runs.copied().collect(), merged)
+            let others = self.runs.iter().filter(|run| takes_along && run.level > level);
+            (of(level).chain(others).copied().collect(), merged)
         })
     }
 
@@ -378,12 +392,16 @@ mod tests {
     #[test]
     fn runs_of_a_level_are_merged_once_they_are_too_many_and_the_last_level_is_one_run() {
         let to_merge = |levels: &[u8]| {
-            let merge = lane(levels).to_merge(&LIMITS)?;
+            let merge = lane(levels).to_merge(&RunLimits { merged_bytes_max: 64, ..LIMITS })?;
             Some((merge.runs.iter().map(|run| run.level).collect::<Vec<_>>(), merge.level))
         };
-        assert_eq!(to_merge(&[0, 0, 1, 1, 2]), None);
+        assert_eq!(to_merge(&[0, 0, 1, 1, 2, 3]), None);
         assert_eq!(to_merge(&[0, 0, 0, 1]), Some((vec![0, 0, 0], 1)));
-        assert_eq!(to_merge(&[2, 1, 1, 1, 0]), Some((vec![1, 1, 1, 2], 2)));
+        assert_eq!(to_merge(&[2, 1, 1, 1, 0]), Some((vec![1, 1, 1], 2)));
+        assert_eq!(to_merge(&[3, 2, 2, 1, 1]), Some((vec![2, 2, 3], 3)));
+        let long = RunLimits { merged_bytes_max: 48, ..LIMITS };
+        let merge = lane(&[3, 2, 1, 1, 0, 1]).to_merge(&long).unwrap();
+        assert_eq!((merge.runs.len(), merge.level), (5, 3), "long ones go past a level");
         let mut apart = lane(&[0, 0]);
         apart.kept.cells = runs(&[0]);
         assert_eq!(apart.to_merge(&LIMITS), None, "three runs, of two multisets");

@@ -18,7 +18,7 @@ pub type RunName = (u64, u64);
 pub type RunRow = (RunName, u16);
 
 /// The last level, of which a multiset has one run at most.
-const LAST_LEVEL: u8 = 2;
+const LAST_LEVEL: u8 = 3;
 /// The attributes of HEAD and COUNT with entries.
 const ATTRIBUTES: PerSet<&str> = PerSet { cells: "cells", ballots: "entries" };
 /// Bytes for the bits of 100 options.
