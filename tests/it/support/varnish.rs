@@ -216,7 +216,8 @@ impl Origin {
     /// The most requests that came within a second.
     pub fn most_in_a_second(&self) -> usize {
         let seen = self.inner.seen.lock().unwrap();
-        let from = |first: &Seen| seen.iter().filter(|seen| (first.at..first.at + Duration::from_secs(1)).contains(&seen.at));
+        let from =
+            |first: &Seen| seen.iter().filter(|seen| (first.at..first.at + Duration::from_secs(1)).contains(&seen.at));
         seen.iter().map(|first| from(first).count()).max().unwrap_or_default()
     }
 
@@ -233,7 +234,12 @@ impl Inner {
         let target = request.uri().to_string();
         let target = target.strip_prefix(STAGE).unwrap_or_else(|| panic!("no stage in {target}")).to_owned();
         let mut seen = self.seen.lock().unwrap();
-        seen.push(Seen { target, method: request.method().clone(), headers: request.headers().clone(), at: Instant::now() });
+        seen.push(Seen {
+            target,
+            method: request.method().clone(),
+            headers: request.headers().clone(),
+            at: Instant::now(),
+        });
         seen.len()
     }
 }
