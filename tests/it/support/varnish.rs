@@ -216,9 +216,11 @@ impl Origin {
     /// The most requests that came within a second.
     pub fn most_in_a_second(&self) -> usize {
         let seen = self.inner.seen.lock().unwrap();
-        let from =
-            |first: &Seen| seen.iter().filter(|seen| (first.at..first.at + Duration::from_secs(1)).contains(&seen.at));
-        seen.iter().map(|first| from(first).count()).max().unwrap_or_default()
+        let within = |first: &Seen| {
+            let second = first.at..first.at + Duration::from_secs(1);
+            seen.iter().filter(|seen| second.contains(&seen.at)).count()
+        };
+        seen.iter().map(within).max().unwrap_or_default()
     }
 
     /// Whether a request with this header has come.
