@@ -294,10 +294,10 @@ async fn a_second_try_keeps_how_far_counts_were_off_before_the_first() {
 
 #[tokio::test]
 async fn many_votes_are_counted_part_by_part_and_final_after_the_last() {
-    let fixture = fixture(6, 512).await;
+    let fixture = fixture(6, 513).await;
     assert_eq!(fixture.begin().await.unwrap(), Finalised::Further);
     let parts = std::mem::take(&mut *fixture.sent.0.lock().unwrap());
-    assert_eq!(parts.len(), 3, "3 votes in the first of 512 partitions: some 1,536");
+    assert_eq!(parts.len(), 3, "3 votes in the first of 512 partitions: 171 of these a step");
     let What::Part { split, .. } = parts[0].what else { panic!("{parts:?}") };
     let finish = Step { poll_id: poll_id(), what: What::Finish { split } };
     for part in &parts {
@@ -310,7 +310,7 @@ async fn many_votes_are_counted_part_by_part_and_final_after_the_last() {
 
 #[tokio::test]
 async fn of_two_splits_at_once_the_last_is_done() {
-    let fixture = fixture(6, 512).await;
+    let fixture = fixture(6, 513).await;
     fixture.begin().await.unwrap();
     fixture.clock.go_on(1);
     fixture.begin().await.unwrap();
