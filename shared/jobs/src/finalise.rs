@@ -218,7 +218,7 @@ impl<D: DynamoDb, Q: Steps, C: Clock + Clone> Finalise<D, Q, C> {
             self.votes.each_page(rules, first, |page| votes += page.len() as u64).await?;
         }
         let partitions = u64::from(rules.partitions.number());
-        let partitions_a_step = (self.limits.votes_a_step / votes.max(1)).clamp(1, partitions);
+        let partitions_a_step = self.limits.votes_a_step.checked_div(votes).unwrap_or(partitions).clamp(1, partitions);
         Ok(partitions.div_ceil(partitions_a_step) as u16)
     }
 
