@@ -6,7 +6,10 @@ mod written;
 
 use std::{
     fmt, io,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
@@ -93,8 +96,14 @@ pub fn stub(answer: impl Fn(&Call, usize) -> Answer + Send + Sync + 'static) -> 
     let connector = SharedHttpConnector::new(Stub { calls: calls.clone(), answer: Arc::new(answer) });
     let http_client = http_client_fn(move |_, _| connector.clone());
     let credentials = SharedCredentialsProvider::new(Credentials::new("key", "secret", None, None, "test"));
-    let config = sdk_config_over(http_client, "us-east-1".to_owned(), None, Duration::ZERO);
+    let config = sdk_config_over(http_client, region_of_its_own(), None, Duration::ZERO);
     (config.to_builder().credentials_provider(credentials).build(), calls)
+}
+
+/// All clients of a region in a process share how often they may try again, so tests would take tries from each other.
+fn region_of_its_own() -> String {
+    static STUBS: AtomicUsize = AtomicUsize::new(0);
+    format!("stub-{}", STUBS.fetch_add(1, Ordering::Relaxed))
 }
 
 type AnswerFn = Arc<dyn Fn(&Call, usize) -> Answer + Send + Sync>;
