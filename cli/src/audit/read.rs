@@ -332,17 +332,10 @@ impl Reader {
         mut comparison: Comparison<'_>,
         progress: &ProgressBar,
     ) -> Result<Findings> {
-        let mut after: Option<String> = None;
-        loop {
-            let page = self.votes.page(poll, partition, after.as_deref()).await;
-            let page = page.map_err(|error| self.votes_failed(error))?;
-            comparison.page(&page.votes);
-            after = page.next;
-            if after.is_none() {
-                progress.inc(1);
-                return Ok(comparison.finish());
-            }
-        }
+        let read = self.votes.each_page(poll, partition, |votes| comparison.page(votes)).await;
+        read.map_err(|error| self.votes_failed(error))?;
+        progress.inc(1);
+        Ok(comparison.finish())
     }
 
     /// Reads all ids in a slice that the lanes' HEADs contain. If there are too many, the slice shrinks to its lower

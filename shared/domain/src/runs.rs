@@ -64,8 +64,8 @@ impl RunLimits {
         if level + 1 < LAST_LEVEL { self.runs_of_a_level_max } else { self.runs_of_a_level_max.div_ceil(4) }
     }
 
-    /// Whether runs of this level are as long as to be merged with the last level's at once. The level between them is for
-    /// few long texts, which would otherwise have the whole last level written again and again.
+    /// Whether runs of this level are long enough to go past the next level into the last. The level between them is for
+    /// lanes with few votes, where each merge of short runs would write the whole last run again.
     fn are_long(&self, level: u8, bytes: usize) -> bool {
         level + 2 == LAST_LEVEL && bytes >= self.merged_bytes_max / 4
     }

@@ -211,7 +211,7 @@ impl<D: DynamoDb, Q: Steps, C: Clock + Clone> Finalise<D, Q, C> {
     }
 
     /// Into how many parts the votes are split: by how many lie in one partition, as voters are spread evenly. What is
-    /// counted so far does not matter: it may be far behind.
+    /// counted so far does not matter: it may be far behind. If there are none, into one.
     async fn parts(&self, rules: &Rules) -> Result<u16, StoreError> {
         let mut votes = 0u64;
         if let Some(first) = rules.partitions.all().next() {

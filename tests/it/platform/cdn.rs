@@ -266,8 +266,8 @@ async fn an_error_is_kept_for_a_second_as_it_is_and_a_404_not_at_all() {
     assert_eq!(scene.get(PATH).await, got(200, asked + 4));
 }
 
-/// Has a thousand clients ask once a second each, while the poll that they watch closes and becomes final, and holds the
-/// origin to two requests a second.
+/// Has a thousand clients ask once a second each, and a thousand more all at once in the middle, as at a closing. Holds
+/// the origin to two requests a second.
 async fn watch_a_closing(scene: &Scene, watched: Duration) {
     let began = Instant::now();
     let is_over = || began.elapsed() >= watched;
@@ -284,8 +284,9 @@ async fn watch_a_closing(scene: &Scene, watched: Duration) {
     };
     let closing = async {
         tokio::time::sleep(watched / 2).await;
-        scene.origin.says(Says { cache_control: "public, max-age=1, stale-while-revalidate=1", ..RESULTS });
-        scene.origin.count()
+        let until_closing = scene.origin.count();
+        scene.herd(HERD).await;
+        until_closing
     };
     let (last, until_closing) = tokio::join!(join_all((0..HERD).map(|_| client())), closing);
     let (asked, most, seconds) = (scene.origin.count(), scene.origin.most_in_a_second(), began.elapsed().as_secs_f64());
