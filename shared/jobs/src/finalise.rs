@@ -37,6 +37,9 @@ use crate::step::{Step, Steps, What};
 
 /// How many votes a step counts at most, if one partition has not more and voters are spread evenly.
 const VOTES_A_STEP: u64 = 100_000;
+/// Into how many parts a poll's votes are split at least once counting them has failed: smaller steps end where one that
+/// reads every partition runs out of time, and what they have done stays done.
+const PARTS_AFTER_A_FAILURE: u16 = 16;
 /// How many partitions are read at once.
 const PARTITIONS_AT_ONCE: usize = 16;
 /// For how long a process has the job: as long as it may run, and a second of clock skew. In milliseconds.
@@ -192,17 +195,19 @@ impl<D: DynamoDb, Q: Steps, C: Clock + Clone> Finalise<D, Q, C> {
     }
 
     async fn begin(&self, rules: &Rules, now: Timestamp) -> Result<Finalised, FinaliseError> {
+        let poll_id = &rules.settings.poll_id;
+        let before = self.jobs.state(Job::Finalise, poll_id).await?;
         if !self.take(rules, now).await? {
             return Ok(Finalised::Nothing);
         }
         let rebuild = self.rebuild();
         let sealed = rebuild.seal_all(rules).await?;
-        let parts = self.parts(rules).await?;
+        let has_failed = before.is_some_and(|state| state.has_failed_to_count());
+        let parts = self.parts(rules).await?.max(if has_failed { PARTS_AFTER_A_FAILURE } else { 1 });
         if parts == 1 {
             let recount = rebuild.recount(rules, rules.partitions.all(), || ()).await.map_err(FinaliseError::Store)?;
             return self.complete(rules, sealed, recount).await;
         }
-        let poll_id = &rules.settings.poll_id;
         let split = Split { parts, at: self.clock.now() };
         self.jobs.split(Job::Finalise, poll_id, split).await?;
         let steps = (0..parts).map(|part| Step { poll_id: poll_id.clone(), what: What::Part { split, part } });
@@ -226,7 +231,7 @@ impl<D: DynamoDb, Q: Steps, C: Clock + Clone> Finalise<D, Q, C> {
         let poll_id = &rules.settings.poll_id;
         let partitions = split.partitions(part, rules.partitions);
         let recount = self.rebuild().recount(rules, partitions, || ()).await?;
-        put_part(&self.tallies, rules, (split, part), recount, self.limits.runs).await?;
+        put_part(&self.tallies, &self.clock, rules, (split, part), recount, self.limits.runs).await?;
         if self.jobs.part_is_done(Job::Finalise, poll_id, self.clock.now(), (split, part)).await? {
             self.steps.send(&[Step { poll_id: poll_id.clone(), what: What::Finish { split } }]).await?;
         }
@@ -246,7 +251,7 @@ impl<D: DynamoDb, Q: Steps, C: Clock + Clone> Finalise<D, Q, C> {
             return Err(FinaliseError::Never("the sums of its parts are too old"));
         }
         let sealed = self.rebuild().seal_all(rules).await?;
-        let recount = sum_of_parts(&self.tallies, rules, split).await?;
+        let recount = sum_of_parts(&self.tallies, &self.clock, rules, split).await?;
         self.complete(rules, sealed, recount).await
     }
 

@@ -78,6 +78,8 @@ pub struct JobState {
     pub failed_at: Option<Timestamp>,
     /// Why the last try failed.
     pub error: Option<String>,
+    /// Whether a try has come as far as to know how far the counts were off.
+    pub knows_off: bool,
     /// How it is split, if it has several parts, and how many of them are done.
     pub split: Option<(Split, u16)>,
 }
@@ -86,6 +88,11 @@ impl JobState {
     /// Whether all parts of this split are done.
     pub fn has_all_of(&self, split: Split) -> bool {
         self.split == Some((split, split.parts))
+    }
+
+    /// Whether a try failed, or its process died, before it had counted the votes.
+    pub fn has_failed_to_count(&self) -> bool {
+        self.done_at.is_none() && !self.knows_off && (self.until.is_some() || self.error.is_some())
     }
 }
 
@@ -291,6 +298,7 @@ fn read_state(item: &Item) -> Result<Option<JobState>, StoreError> {
         done_at: attributes.optional_time(DONE_AT)?,
         failed_at: attributes.optional_time(FAILED_AT)?,
         error: attributes.optional_string(ERROR)?.map(str::to_owned),
+        knows_off: item.contains_key(OFF),
         split: split.map(|split| (split, u16::try_from(done(split.at)).unwrap_or(split.parts))),
     }))
 }

@@ -1,7 +1,10 @@
 //! A recount part by part: what each part of a poll's votes adds to the lanes is stored, and summed up in the end.
 
 use futures_util::{StreamExt, TryStreamExt, stream};
-use landslide_aws::store::{DynamoDb, LaneStore, LaneStoreError, TallyStore};
+use landslide_aws::{
+    clock::Clock,
+    store::{DynamoDb, LaneStore, LaneStoreError, TallyStore},
+};
 use landslide_domain::{
     entries::{Entries, PerSet, Set},
     lane::{LaneKey, Split},
@@ -12,15 +15,16 @@ use landslide_domain::{
 
 use super::{
     merging::sum,
-    rebuild::{LaneRecount, Recount, merge},
+    rebuild::{LaneRecount, Recount, patiently},
 };
 
-/// How many sums are read at once: a poll of 32 lanes and hundreds of parts has over ten thousand.
-const PARTS_AT_ONCE: usize = 32;
+/// How many lanes are summed up at once.
+const LANES_AT_ONCE: usize = 8;
 
 /// Stores what a part adds to the lanes.
 pub async fn put_part<D: DynamoDb>(
     store: &TallyStore<D>,
+    clock: &impl Clock,
     poll: &Rules,
     (split, part): (Split, u16),
     recount: Recount,
@@ -31,10 +35,10 @@ pub async fn put_part<D: DynamoDb>(
         let attempt = Attempt { random: fastrand::u64(..), limits };
         let (entries, runs) = LaneEntries::default().replaced_by(entries, 0, &attempt);
         for run in &runs {
-            store.put_run(&lane, run).await?;
+            patiently(clock, async || store.put_run(&lane, run).await).await?;
         }
         let sums = Head { version: 1, as_of: newest, counters, entries, ..Head::default() };
-        store.put_part(&lane, split, part, &sums).await?;
+        patiently(clock, async || store.put_part(&lane, split, part, &sums).await).await?;
     }
     Ok(())
 }
@@ -42,32 +46,32 @@ pub async fn put_part<D: DynamoDb>(
 /// Sums up what all parts add. They must all be stored, and not have expired.
 pub async fn sum_of_parts<D: DynamoDb>(
     store: &TallyStore<D>,
+    clock: &impl Clock,
     poll: &Rules,
     split: Split,
 ) -> Result<Recount, LaneStoreError> {
-    let parts = (0..poll.lanes).flat_map(|lane| (0..split.parts).map(move |part| (lane, part)));
-    let read = stream::iter(parts).map(|(lane, part)| {
+    let read = stream::iter(0..poll.lanes).map(|lane| {
         let lane = LaneKey { poll: poll.settings.poll_id.clone(), lane };
-        read_part(store, lane, split, part)
+        async move {
+            let sums = patiently(clock, async || sum_of_lane(store, &lane, split).await).await?;
+            Ok::<_, LaneStoreError>((lane.lane, sums))
+        }
     });
-    let add = async |mut all, part| {
-        merge(&mut all, part);
-        Ok(all)
-    };
-    read.buffer_unordered(PARTS_AT_ONCE).try_fold(Recount::new(), add).await
+    read.buffer_unordered(LANES_AT_ONCE).try_collect().await
 }
 
-/// What a part adds to a lane.
-async fn read_part<D: DynamoDb>(
+/// What all parts add to a lane.
+async fn sum_of_lane<D: DynamoDb>(
     store: &TallyStore<D>,
-    lane: LaneKey,
+    lane: &LaneKey,
     split: Split,
-    part: u16,
-) -> Result<Recount, LaneStoreError> {
-    let Some(count) = store.read_part(&lane, split, part).await? else { return Ok(Recount::new()) };
-    let entries = entries_of(store, &lane, &count).await?;
-    let Count { counters, as_of: newest, .. } = count;
-    Ok(Recount::from([(lane.lane, LaneRecount { counters, entries, newest })]))
+) -> Result<LaneRecount, LaneStoreError> {
+    let mut sums = LaneRecount::default();
+    for part in store.read_parts(lane, split).await? {
+        let entries = entries_of(store, lane, &part).await?;
+        sums.merge(LaneRecount { counters: part.counters, entries, newest: part.as_of });
+    }
+    Ok(sums)
 }
 
 /// The entries of a part.

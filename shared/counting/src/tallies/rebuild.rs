@@ -33,6 +33,9 @@ const VERSIONS_PASSED: u64 = 1_000_000;
 const ATTEMPTS_MAX: u32 = 20;
 /// The pause before the n-th further attempt, times n.
 const ATTEMPT_PAUSE: Duration = Duration::from_millis(50);
+/// How often a call is made again while its table does not answer, beyond the client's own attempts. A step reads thousands
+/// of pages: if one that is throttled for a moment ended it, a large poll in a busy table would never be done.
+const PATIENCE: u32 = 4;
 
 /// Whether the poll closed long enough ago for its last votes to have landed, and recently enough for its vote items to
 /// be there.
@@ -62,7 +65,16 @@ pub struct LaneRecount {
     pub newest: Option<Timestamp>,
 }
 
-/// By lane. A lane without votes has no entry.
+impl LaneRecount {
+    /// Adds other votes of the lane.
+    pub fn merge(&mut self, other: Self) {
+        self.counters.merge(&other.counters);
+        self.entries.merge(&other.entries);
+        self.newest = self.newest.max(other.newest);
+    }
+}
+
+/// By lane. A lane without votes may have no entry.
 pub type Recount = BTreeMap<u8, LaneRecount>;
 
 /// The lanes of a poll, each with its HEAD, which no message changes any more.
@@ -137,20 +149,24 @@ impl<S: LaneStore, D: DynamoDb, C: Clock> Rebuild<'_, S, D, C> {
         let mut rebuilt = Rebuilt::default();
         for (lane, head) in sealed {
             let recounted = recount.remove(&lane.lane).unwrap_or_default();
-            let count = self.tallies.read_count(&lane).await?;
+            let count = patiently(&self.clock, async || self.tallies.read_count(&lane).await).await?;
             let as_of = newest_counted(poll.settings.spec.vote_change, recounted.newest, head.as_of.max(count.as_of));
             rebuilt.ballots += recounted.counters.ballots();
             // No second try: a conflict is another rebuild, whose recount may be a later one.
-            let version = replace(self.tallies, &lane, (&head, &count), recounted, as_of, self.run_limits).await?;
+            let version =
+                replace(self.tallies, &self.clock, &lane, (&head, &count), recounted, as_of, self.run_limits).await?;
             rebuilt.versions.push(version);
         }
         Ok(rebuilt)
     }
 
     async fn recount_partition(&self, poll: &Rules, partition: Partition) -> Result<Recount, StoreError> {
-        let mut all = Recount::new();
-        self.votes.each_page(poll, partition, |votes| merge(&mut all, recount_page(votes))).await?;
-        Ok(all)
+        patiently(&self.clock, async || {
+            let mut all = Recount::new();
+            self.votes.each_page(poll, partition, |votes| merge(&mut all, recount_page(votes))).await?;
+            Ok(all)
+        })
+        .await
     }
 }
 
@@ -190,16 +206,13 @@ pub fn difference(poll: &Rules, sealed: &Sealed, recount: &Recount) -> Off {
 }
 
 /// Adds up two recounts of different votes.
-pub fn merge(all: &mut Recount, other: Recount) {
+fn merge(all: &mut Recount, other: Recount) {
     for (lane, other) in other {
-        let lane = all.entry(lane).or_default();
-        lane.counters.merge(&other.counters);
-        lane.entries.merge(&other.entries);
-        lane.newest = lane.newest.max(other.newest);
+        all.entry(lane).or_default().merge(other);
     }
 }
 
-/// Tries again while others write the lane.
+/// Tries again while others write the lane, or the table does not answer.
 pub async fn try_again<T>(
     clock: &impl Clock,
     work: impl AsyncFn() -> Result<T, LaneStoreError>,
@@ -207,10 +220,40 @@ pub async fn try_again<T>(
     let mut attempt = 0;
     loop {
         attempt += 1;
-        match work().await {
+        match patiently(clock, &work).await {
             Err(LaneStoreError::Conflict) if attempt < ATTEMPTS_MAX => clock.sleep(ATTEMPT_PAUSE * attempt).await,
             outcome => return outcome,
         }
+    }
+}
+
+/// Tries again while a table does not answer.
+pub async fn patiently<T, E: Silence>(clock: &impl Clock, work: impl AsyncFn() -> Result<T, E>) -> Result<T, E> {
+    let mut attempt = 0;
+    loop {
+        attempt += 1;
+        match work().await {
+            Err(error) if error.is_silence() && attempt <= PATIENCE => clock.sleep(ATTEMPT_PAUSE * attempt).await,
+            outcome => return outcome,
+        }
+    }
+}
+
+/// An error that may be a table's silence.
+pub trait Silence {
+    /// Whether the table did not answer: the same call may succeed later.
+    fn is_silence(&self) -> bool;
+}
+
+impl Silence for StoreError {
+    fn is_silence(&self) -> bool {
+        matches!(self, Self::Unavailable(_))
+    }
+}
+
+impl Silence for LaneStoreError {
+    fn is_silence(&self) -> bool {
+        matches!(self, Self::Unavailable(_))
     }
 }
 
@@ -230,6 +273,7 @@ pub async fn seal(store: &impl LaneStore, lane: &LaneKey) -> Result<Head, LaneSt
 /// the lane was sealed. Fails with `Conflict` if another rebuild came first; seal and read again then.
 pub async fn replace(
     store: &impl LaneStore,
+    clock: &impl Clock,
     lane: &LaneKey,
     (sealed, count): (&Head, &Count),
     recounted: LaneRecount,
@@ -246,15 +290,16 @@ pub async fn replace(
         return Ok(sealed.version);
     }
     for run in &runs {
-        store.put_run(lane, run).await?;
+        patiently(clock, async || store.put_run(lane, run).await).await?;
     }
     let rebuilt = Head { version, counters, entries, as_of, recent: Ids::new(), sealed: true };
-    match store.put_head(lane, &rebuilt, sealed.version).await {
+    patiently(clock, async || match store.put_head(lane, &rebuilt, sealed.version).await {
         // This very HEAD: the first answer was lost.
-        Err(LaneStoreError::Conflict) if store.read_head(lane).await? == rebuilt => {}
-        outcome => outcome?,
-    }
-    store.put_count(lane, &rebuilt).await?;
+        Err(LaneStoreError::Conflict) if store.read_head(lane).await? == rebuilt => Ok(()),
+        outcome => outcome,
+    })
+    .await?;
+    patiently(clock, async || store.put_count(lane, &rebuilt).await).await?;
     Ok(version)
 }
 

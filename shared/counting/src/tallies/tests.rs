@@ -216,8 +216,9 @@ impl LaneStore for Model {
     async fn put_run(&self, lane: &LaneKey, new: &NewRun) -> Result<(), LaneStoreError> {
         self.call(|table| {
             let content: Vec<u8> = new.chunks().flatten().copied().collect();
-            let former = table.runs.insert((lane.clone(), (new.run.name, 0)), Entries::decode(content).unwrap());
-            assert!(former.is_none(), "two runs have one name");
+            let entries = Entries::decode(content).unwrap();
+            let former = table.runs.insert((lane.clone(), (new.run.name, 0)), entries.clone());
+            assert!(former.is_none_or(|former| former == entries), "two runs have one name");
             Ok(())
         })
         .await
@@ -495,7 +496,10 @@ async fn rebuild_until_done(store: &Model, lane: &LaneKey, recounted: &LaneRecou
         tokio::task::yield_now().await;
         let Ok(sealed) = rebuild::seal(store, lane).await else { continue };
         let Ok(count) = store.read_count(lane).await else { continue };
-        if rebuild::replace(store, lane, (&sealed, &count), recounted.clone(), as_of, RUN_LIMITS).await.is_ok() {
+        if rebuild::replace(store, &Turns::default(), lane, (&sealed, &count), recounted.clone(), as_of, RUN_LIMITS)
+            .await
+            .is_ok()
+        {
             return;
         }
     }
@@ -588,7 +592,16 @@ fn a_rebuild_passes_a_copy_that_is_ahead_of_head() {
         let count = Count { version: count, ..Count::default() };
         model.table.borrow_mut().heads.insert(lane.clone(), head.clone());
         model.table.borrow_mut().counts.insert(lane.clone(), count.clone());
-        run(rebuild::replace(&model, &lane, (&head, &count), LaneRecount::default(), None, RUN_LIMITS)).unwrap();
+        run(rebuild::replace(
+            &model,
+            &Turns::default(),
+            &lane,
+            (&head, &count),
+            LaneRecount::default(),
+            None,
+            RUN_LIMITS,
+        ))
+        .unwrap();
         let table = model.table.borrow();
         assert_eq!((table.heads[&lane].version, table.counts[&lane].version), (next, next));
     }
@@ -598,7 +611,15 @@ fn a_rebuild_passes_a_copy_that_is_ahead_of_head() {
 fn a_copy_past_which_there_is_no_version_is_an_error() {
     let (model, head) = (Model::new(1, 0), Head::default());
     let count = Count { version: u64::MAX - 5, ..Count::default() };
-    let refused = run(rebuild::replace(&model, &lane(0), (&head, &count), LaneRecount::default(), None, RUN_LIMITS));
+    let refused = run(rebuild::replace(
+        &model,
+        &Turns::default(),
+        &lane(0),
+        (&head, &count),
+        LaneRecount::default(),
+        None,
+        RUN_LIMITS,
+    ));
     assert!(matches!(refused, Err(LaneStoreError::Broken(_))), "{refused:?}");
 }
 
