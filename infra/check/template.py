@@ -74,7 +74,8 @@ ENVIRONMENT = {
     "FinalisePoll": {"POLLS_TABLE", "VOTES_TABLE", "TALLIES_TABLE", "JOBS_TABLE", "FINALISE_QUEUE_URL"},
     "TallyVotes": {"POLLS_TABLE", "TALLIES_TABLE", "TALLY_QUEUE_URL", "TALLY_DLQ_URL"},
     "RelayVotes": {"TALLY_QUEUE_URL", "RELAY_DLQ_URL"},
-    "RelayChanges": {"AUDIT_TABLE", "RELAY_DLQ_URL"},
+    "RelayChanges": {"AUDIT_TABLE", "RELAY_DLQ_URL", "MARKS_TABLE"},
+    "AnnounceChanges": {"JOBS_TABLE"},
 }
 TABLE_ACTIONS = {
     "CreatePoll": {"Polls": {"Query", "PutItem"}, "${Polls.Arn}/index/by-closing": {"Query"}, "Tenants": COUNTS},
@@ -120,6 +121,11 @@ TABLE_ACTIONS = {
     "RelayChanges": {
         "Polls.StreamArn": {"GetRecords", "GetShardIterator", "DescribeStream", "ListStreams"},
         "Audit": {"Query", "PutItem"},
+        "Jobs": {"PutItem"},  # of a stack with analytics
+    },
+    "AnnounceChanges": {
+        "Tallies.StreamArn": {"GetRecords", "GetShardIterator", "DescribeStream", "ListStreams"},
+        "Jobs": {"PutItem"},
     },
 }
 """What each role may do with tables, and no more."""
@@ -177,6 +183,7 @@ MAPPING_SETTINGS = {
     },
     "RelayVotesMapping": OF_A_STREAM,
     "RelayChangesMapping": OF_A_STREAM,
+    "AnnounceChangesMapping": OF_A_STREAM - {"DestinationConfig"} | {"FilterCriteria"},
 }
 ALARMS = {
     "RelayLateAlarm": {"AWS/Lambda IteratorAge"},
@@ -210,6 +217,9 @@ CANARY_ALARMS = {
 """What a bad release rings within minutes. Throttles are no matter of code."""
 OPTIONAL = {"AWS::WAFv2::WebACLAssociation": "HasWebAcl", "AWS::Budgets::Budget": "HasBudget", "AWS::SNS::Topic": "HasOwnTopic"}
 """Types that are made only where a parameter asks for them: no local cloud knows the first two."""
+OF_ANALYTICS = ("AnnounceChanges",)
+"""How the names of resources begin that are made only where a parameter asks for analytics."""
+ANALYTICS_URLS = ("AnalyticsWriteUrl", "AnalyticsReadUrl")
 RESOURCES_MAX = 500
 """As many as CloudFormation takes in one stack. A function has seven: log group, role, function, version, alias, permission or
 mapping, and with a canary its deployment group."""
@@ -714,11 +724,22 @@ def all_but_polls_expire(stack: Stack) -> Iterator[str]:
             yield name
 
 
-def the_stream_carries_both_images(stack: Stack) -> Iterator[str]:
+def the_streams_carry_what_their_readers_need(stack: Stack) -> Iterator[str]:
+    both_images = {"StreamViewType": "NEW_AND_OLD_IMAGES"}
+    keys_if_asked_for = {"Fn::If": ["HasAnalytics", {"StreamViewType": "KEYS_ONLY"}, {"Ref": "AWS::NoValue"}]}
+    streams = {"Polls": both_images, "Votes": both_images, "Tallies": keys_if_asked_for}
     for name, table in stack.of_type("AWS::DynamoDB::Table"):
-        wanted = {"StreamViewType": "NEW_AND_OLD_IMAGES"} if name in ("Polls", "Votes") else None
-        if table.get("StreamSpecification") != wanted:
+        if table.get("StreamSpecification") != streams.get(name):
             yield name
+
+
+def analytics_are_there_only_where_asked_for(stack: Stack) -> Iterator[str]:
+    for name, resource in stack.template["Resources"].items():
+        if name.startswith(OF_ANALYTICS) and resource.get("Condition") != "HasAnalytics":
+            yield f"{name}: Condition"
+    yield from (f"{url}: Default" for url in ANALYTICS_URLS if stack.template["Parameters"][url]["Default"] != "")
+    # Addresses may hold passwords.
+    yield from (f"{url}: NoEcho" for url in ANALYTICS_URLS if stack.template["Parameters"][url].get("NoEcho") is not True)
 
 
 def secrets_stay_out_of_the_index(stack: Stack) -> Iterator[str]:

@@ -223,9 +223,16 @@ SPOILS = {
         resource("Tallies/Properties/TimeToLiveSpecification", None),
         resource("Polls/Properties/TimeToLiveSpecification", {"AttributeName": "expires_at", "Enabled": True}),
     ],
-    check.the_stream_carries_both_images: [
+    check.the_streams_carry_what_their_readers_need: [
         resource("Votes/Properties/StreamSpecification/StreamViewType", "NEW_IMAGE"),
         resource("Polls/Properties/StreamSpecification", None),
+        resource("Tallies/Properties/StreamSpecification", {"StreamViewType": "KEYS_ONLY"}),
+    ],
+    check.analytics_are_there_only_where_asked_for: [
+        resource("AnnounceChangesMapping/Condition", None),
+        resource("AnnounceChangesRole/Condition", "HasBudget"),
+        set_at("template", "Parameters/AnalyticsReadUrl/Default", "postgresql://landslide_api@db.example.org/landslide"),
+        set_at("template", "Parameters/AnalyticsWriteUrl/NoEcho", None),
     ],
     check.secrets_stay_out_of_the_index: [
         resource("Polls/Properties/GlobalSecondaryIndexes/0/Projection", {"ProjectionType": "ALL"}),

@@ -1,7 +1,8 @@
-//! Copies the changes of polls from the Polls table's stream into the audit log.
+//! Copies the changes of polls from the Polls table's stream into the audit log, and marks these polls for analytics.
 //!
-//! Running it twice on the same records is safe: a revision is one event, and the log has each event once. If the log
-//! can't be written, the whole batch fails and the stream delivers it again.
+//! Running it twice on the same records is safe: a revision is one event, and the log has each event once; a mark says no
+//! more than that a poll is to be read again. If one of them can't be written, the whole batch fails and the stream
+//! delivers it again.
 
 use lambda_runtime::LambdaEvent;
 use landslide_aws::{clock, metrics};

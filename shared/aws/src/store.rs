@@ -10,6 +10,7 @@ mod item;
 mod jobs;
 mod lane_store;
 mod limits;
+mod marks;
 mod poll_cache;
 mod poll_image;
 mod polls;
@@ -41,6 +42,7 @@ pub use self::{
     jobs::{JobState, JobStore, Taken},
     lane_store::{LaneReader, LaneStore, LaneStoreError, RunRow, SeenIds},
     limits::{Counted, LimitStore},
+    marks::{Mark, MarkStore},
     poll_cache::PollCache,
     poll_image::{Labels, PollImage},
     polls::{Created, IdPage, Page, PollStore, Replaced},

@@ -1,6 +1,6 @@
 //! Parses Lambda's events of the Polls table's stream: which records are new revisions of polls.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use landslide_aws::store::{Labels, PollImage};
 use landslide_domain::{audit::PollChange, ids::PollId, keys, poll::Rules};
@@ -19,6 +19,8 @@ const NO_SECRET: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
 pub struct ChangeEvent {
     /// How many records it has.
     pub records: usize,
+    /// The polls of its records, each once: also those that were deleted, whose counts became final or got more lanes.
+    pub polls: BTreeSet<PollId>,
     revisions: Vec<Revision>,
     /// By poll, and by the revision that wrote them.
     labels: HashMap<(PollId, u64), LabelsOfRevision>,
@@ -79,7 +81,11 @@ impl<'a> FromIterator<&'a RawValue> for ChangeEvent {
         let mut event = Self::default();
         for record in records {
             event.records += 1;
-            match read_record(record) {
+            let read = parse(record).and_then(|record| {
+                event.polls.extend(record.poll());
+                read_record(record)
+            });
+            match read {
                 Ok(change) => event.note(change),
                 Err(error) => event.unreadable.push((without_secrets(record), error)),
             }
@@ -115,10 +121,19 @@ pub fn is_of_polls(record: &RawValue) -> bool {
     serde_json::from_str(record.get()).is_ok_and(|record: Record| record.dynamodb.keys.contains_key(keys::POLL_ID))
 }
 
+fn parse(record: &RawValue) -> Result<Record, UnreadableRecord> {
+    serde_json::from_str(record.get()).map_err(|error| UnreadableRecord(format!("not a poll's record: {error}")))
+}
+
+impl Record {
+    /// The poll, by the record's key.
+    fn poll(&self) -> Option<PollId> {
+        PollId::parse(self.dynamodb.keys.get(keys::POLL_ID)?.get("S")?.as_str()?)
+    }
+}
+
 /// What a record changed. Returns `None` if it is no new revision: a removal, or a doubling of lanes.
-fn read_record(record: &RawValue) -> Result<Option<Change>, UnreadableRecord> {
-    let record: Record = serde_json::from_str(record.get())
-        .map_err(|error| UnreadableRecord(format!("not a poll's record: {error}")))?;
+fn read_record(record: Record) -> Result<Option<Change>, UnreadableRecord> {
     match record.event_name.as_str() {
         "REMOVE" => return Ok(None),
         "INSERT" | "MODIFY" => {}

@@ -1,7 +1,8 @@
-//! Copies the changes of polls from the Polls table's stream into the audit log.
+//! Copies the changes of polls from the Polls table's stream into the audit log, and marks these polls for analytics.
 //!
-//! Running it twice on the same records is safe: a revision is one event, and the log has each event once. If the log
-//! can't be written, the whole batch fails and the stream delivers it again.
+//! Running it twice on the same records is safe: a revision is one event, and the log has each event once; a mark says no
+//! more than that a poll is to be read again. If the log or a mark can't be written, the whole batch fails and the stream
+//! delivers it again.
 
 mod event;
 
@@ -14,7 +15,7 @@ use landslide_aws::{
     metrics::Metric,
     queue::{Outgoing, Queue, SendBatch, SendError, Sqs},
     sdk,
-    store::{AuditStore, DynamoDb, DynamoDbClient, StoreError},
+    store::{AuditStore, DynamoDb, DynamoDbClient, MarkStore, StoreError},
 };
 use landslide_domain::{audit::Entry, tenant::TenantKey};
 
@@ -27,6 +28,8 @@ const TENANTS_AT_ONCE: usize = 8;
 pub struct ChangeRelay<D = DynamoDbClient, S = Sqs, C = SystemClock> {
     audit: AuditStore<D>,
     relay_dlq: Queue<S, C>,
+    /// Where polls are marked. `None` in a stack without analytics.
+    marks: Option<MarkStore<D>>,
     clock: C,
 }
 
@@ -34,7 +37,7 @@ pub struct ChangeRelay<D = DynamoDbClient, S = Sqs, C = SystemClock> {
 #[derive(Debug, thiserror::Error)]
 #[error(transparent)]
 pub enum RelayError {
-    /// Not all changes are in the log.
+    /// Not all changes are in the log, or not all polls are marked.
     Log(#[from] StoreError),
     /// All changes are in the log, but not all unreadable records in the queue.
     Letters(#[from] SendError),
@@ -44,18 +47,24 @@ impl ChangeRelay {
     /// The relay that the environment configures.
     pub fn from_env() -> Result<Self, ConfigError> {
         let aws = sdk::sdk_config()?;
-        Ok(Self::new(AuditStore::from_env(&aws)?, Queue::from_env(&aws, "RELAY_DLQ_URL")?, SystemClock))
+        let relay = Self::new(AuditStore::from_env(&aws)?, Queue::from_env(&aws, "RELAY_DLQ_URL")?, SystemClock);
+        Ok(Self { marks: MarkStore::from_env_if_any(&aws), ..relay })
     }
 }
 
 impl<D: DynamoDb, S: SendBatch, C: Clock> ChangeRelay<D, S, C> {
-    /// A relay over this table and this queue.
+    /// A relay over this table and this queue, which marks no polls.
     pub fn new(audit: AuditStore<D>, relay_dlq: Queue<S, C>, clock: C) -> Self {
-        Self { audit, relay_dlq, clock }
+        Self { audit, relay_dlq, marks: None, clock }
     }
 
-    /// Writes all changes to their tenants' logs, and then unreadable records to the dead-letter queue, so that they
-    /// block nobody. A tenant whose log can't be written does not hold up the others.
+    /// The same, which marks polls in this table.
+    pub fn marking(self, marks: MarkStore<D>) -> Self {
+        Self { marks: Some(marks), ..self }
+    }
+
+    /// Writes all changes to their tenants' logs, then marks their polls, and then sends unreadable records to the
+    /// dead-letter queue, so that they block nobody. A tenant whose log can't be written does not hold up the others.
     pub async fn relay(&self, event: ChangeEvent) -> Result<Relayed, RelayError> {
         let now = self.clock.now();
         let logs = by_tenant(&event);
@@ -65,6 +74,9 @@ impl<D: DynamoDb, S: SendBatch, C: Clock> ChangeRelay<D, S, C> {
         };
         let outcomes: Vec<_> = stream::iter(logs).map(append).buffer_unordered(TENANTS_AT_ONCE).collect().await;
         outcomes.into_iter().collect::<Result<(), StoreError>>()?;
+        if let Some(marks) = &self.marks {
+            marks.mark(&event.polls, now).await?;
+        }
         let letters: Vec<Outgoing> = event.unreadable.iter().map(letter).collect();
         self.relay_dlq.send_all(&letters).await?;
         Ok(Relayed { changes, dead_letters: letters.len() })

@@ -4,7 +4,7 @@ use std::sync::{
 };
 
 use landslide_aws::{
-    store::{PollStore, Replaced},
+    store::{MarkStore, PollStore, Replaced},
     testing::{Answer, AuditTable, Call, VirtualClock, items_written, stub},
 };
 use landslide_domain::{
@@ -209,6 +209,44 @@ fn hiding_answers_has_one_row_which_does_not_repeat_them() {
     assert_eq!(relayed, Relayed { changes: 1, dead_letters: 0 });
     let rows = format!("{:?}", table.rows(&owner().tenant.key()));
     assert!(rows.contains("hidden_answers") && !rows.contains("slur"), "{rows}");
+}
+
+#[test]
+fn each_poll_of_a_batch_is_marked_once_whatever_changed_in_it() {
+    let created = records(&revisions("p1", 2));
+    let item = items(&poll("p2"), &[]).remove(0);
+    let mut made_final = item.clone();
+    made_final["final"] = json!({"S": "{}"});
+    let mut removal = record(Some(&items(&poll("p3"), &[])[0]), &items(&poll("p3"), &[])[0]);
+    removal["eventName"] = json!("REMOVE");
+    let mut unreadable = record(None, &items(&poll("p4"), &[])[0]);
+    unreadable["dynamodb"]["NewImage"]["stamp"] = json!({"S": "{}"});
+    let batch = [created, vec![record(Some(&item), &made_final), removal, unreadable]].concat();
+    let (table, letters, marks) = (AuditTable::default(), Arc::default(), Arc::new(Mutex::new(Vec::new())));
+    let noted = marks.clone();
+    let (aws, _) = stub(move |call, _| {
+        assert_eq!((&*call.operation, &call.body["TableName"]), ("PutItem", &json!("jobs")));
+        noted.lock().unwrap().push(call.body["Item"]["item"]["S"].as_str().unwrap().to_owned());
+        Answer::Ok(json!({}))
+    });
+    let relay = process(&table, &letters, |_| None).marking(MarkStore::new(&aws, "jobs".to_owned()));
+    for _ in 0..2 {
+        run(relay.relay(event(&batch))).unwrap();
+    }
+    let mut marks = marks.lock().unwrap().clone();
+    marks.sort();
+    let minute = at(0).as_millis() / 60_000;
+    assert_eq!(marks, ["p1", "p2", "p3", "p4"].map(|id| format!("{minute:010}#{id}")));
+}
+
+#[test]
+fn a_batch_whose_polls_can_not_be_marked_fails_once_its_log_is_written() {
+    let all = records(&revisions("p1", 2));
+    let table = AuditTable::default();
+    let (aws, _) = stub(|_, _| Answer::throttled());
+    let relay = process(&table, &Arc::default(), |_| None).marking(MarkStore::new(&aws, "jobs".to_owned()));
+    assert!(matches!(run(relay.relay(event(&all))), Err(RelayError::Log(_))));
+    assert_eq!(table.events(&owner().tenant.key()).unwrap(), names("p1", 2));
 }
 
 #[test]

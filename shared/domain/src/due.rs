@@ -42,14 +42,18 @@ pub struct Slot {
 impl Slot {
     /// The slot of a poll in which something is due at this time: the first minute that begins no earlier.
     fn of(poll: &PollId, at: Timestamp) -> Self {
-        let sum = poll.as_str().bytes().fold(0u8, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte));
-        Self { minute: at.as_millis().div_ceil(MINUTE_MS), share: sum % SHARES }
+        Self { minute: at.as_millis().div_ceil(MINUTE_MS), share: share_of(poll) }
     }
 
     /// All shares of a minute.
     pub fn all_of(minute: u64) -> impl Iterator<Item = Slot> {
         (0..SHARES).map(move |share| Slot { minute, share })
     }
+}
+
+/// Which of the shares a poll is in.
+pub fn share_of(poll: &PollId) -> u8 {
+    poll.as_str().bytes().fold(0u8, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte)) % SHARES
 }
 
 /// The minute that has begun.

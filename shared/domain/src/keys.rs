@@ -71,6 +71,25 @@ pub fn event(name: &str, poll: &PollId) -> String {
     format!("event#{name}#{poll}")
 }
 
+/// `changed#<share>`: marks of polls that have changed.
+pub fn changed(share: u8) -> String {
+    format!("changed#{share:02}")
+}
+
+/// `<minute>#<poll_id>`, of fixed width, so that marks sort by minute.
+pub fn mark(minute: u64, poll: &PollId) -> String {
+    format!("{minute:010}#{poll}")
+}
+
+/// Parses the key of a mark into its minute and poll.
+pub fn read_mark(key: &str) -> Option<(u64, PollId)> {
+    let (minute, poll) = key.split_once('#')?;
+    Some((minute.parse().ok()?, PollId::parse(poll)?))
+}
+
+/// How far all polls were compared with their copies.
+pub const COMPARISON: &str = "compare-analytics";
+
 /// `PART#<split>#<part>`, of fixed width: what one part of a poll's votes adds to the lane.
 pub fn part(split: Split, part: u16) -> String {
     format!("PART#{:015}#{part:04}", split.at.as_millis())
@@ -220,6 +239,12 @@ pub fn poll_of_partition(key: &str) -> Option<PollId> {
     key.split_once('#').and_then(|(poll, _)| PollId::parse(poll))
 }
 
+/// Parses the poll's id from a key `poll_id#lane`.
+pub fn poll_of_lane(key: &str) -> Option<PollId> {
+    let (poll, lane) = key.split_once('#')?;
+    lane.parse::<u8>().ok().and_then(|_| PollId::parse(poll))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -249,6 +274,19 @@ mod tests {
     #[test]
     fn the_key_of_a_lane_is_its_poll_and_number() {
         assert_eq!(poll_lane(&LaneKey { poll: poll(), lane: 7 }), "p-1#7");
+        assert_eq!(poll_of_lane("p-1#7"), Some(poll()));
+        assert_eq!(["p-1", "p-1#results", "p-1#7#3", "#7"].map(poll_of_lane), [None, None, None, None]);
+    }
+
+    #[test]
+    fn marks_sort_by_minute_and_are_read_as_written() {
+        let keys = [9, 10, 29_834_567].map(|minute| mark(minute, &poll()));
+        assert!(keys.is_sorted(), "{keys:?}");
+        assert_eq!(keys[2], "0029834567#p-1");
+        assert_eq!(keys.each_ref().map(|key| read_mark(key)), [9, 10, 29_834_567].map(|minute| Some((minute, poll()))));
+        assert_eq!(["STATE", "x#p-1", "7#"].map(read_mark), [None, None, None]);
+        assert_eq!(changed(7), "changed#07");
+        assert_eq!(read_job(&changed(7)), None, "no job's state");
     }
 
     #[test]

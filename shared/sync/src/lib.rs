@@ -1,0 +1,6 @@
+//! From the tables to their copies: marks say which polls have changed.
+//!
+//! A mark is a row in Jobs, once a minute and poll. Who reads a stream writes it after the change; who copies a poll reads
+//! it after the mark. So no change is missed, whatever is delivered twice, late or out of order.
+
+pub mod announce;
