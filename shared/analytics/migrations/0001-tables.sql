@@ -6,7 +6,7 @@ ALTER DEFAULT PRIVILEGES REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC;
 GRANT USAGE ON SCHEMA analytics_archive TO landslide_analyst;
 
 CREATE TABLE analytics.polls (
-    poll_id text PRIMARY KEY,
+    poll_id text COLLATE "C" PRIMARY KEY,
     -- The sum of its lanes' versions, plus its revision, plus 1 once it is final: of two readings the later has the greater.
     version bigint NOT NULL,
     deleted_at timestamptz,
@@ -34,7 +34,7 @@ COMMENT ON TABLE analytics.polls IS 'A row a poll: its settings, and how many ba
 CREATE INDEX polls_by_tenant ON analytics.polls (tenant, created_at);
 
 CREATE TABLE analytics.option_counts (
-    poll_id text NOT NULL REFERENCES analytics.polls,
+    poll_id text COLLATE "C" NOT NULL REFERENCES analytics.polls,
     option_id smallint NOT NULL,
     tenant text NOT NULL,
     label text NOT NULL,
@@ -44,7 +44,7 @@ CREATE TABLE analytics.option_counts (
 COMMENT ON TABLE analytics.option_counts IS 'A row for each option of a poll: its label, and the votes that name it.';
 
 CREATE TABLE analytics.segment_counts (
-    poll_id text NOT NULL REFERENCES analytics.polls,
+    poll_id text COLLATE "C" NOT NULL REFERENCES analytics.polls,
     dimension text NOT NULL,
     -- Empty for voters who have none of the dimension's values.
     value text NOT NULL,
@@ -58,7 +58,7 @@ COMMENT ON TABLE analytics.segment_counts IS 'A row for each value of a poll''s 
 CREATE INDEX segment_counts_by_dimension ON analytics.segment_counts (tenant, dimension);
 
 CREATE TABLE analytics.count_history (
-    poll_id text NOT NULL,
+    poll_id text COLLATE "C" NOT NULL,
     -- The minute, in UTC, of the newest vote that is counted here.
     minute timestamptz NOT NULL,
     tenant text NOT NULL,

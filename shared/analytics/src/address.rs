@@ -17,13 +17,15 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// The variable with a certificate of the authority that vouches for the servers, as PEM.
 pub const CA: &str = "ANALYTICS_CA";
 
-/// Which of the two servers, and the variables that lead to it.
+/// Which of the two servers and for what, and the variables that lead to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
     /// The primary, which the sync writes to.
     Write,
     /// A replica, which the API reads from.
     Read,
+    /// The primary again, as its administrator.
+    Admin,
 }
 
 impl Side {
@@ -32,6 +34,7 @@ impl Side {
         match self {
             Self::Write => "ANALYTICS_WRITE_URL",
             Self::Read => "ANALYTICS_READ_URL",
+            Self::Admin => "ANALYTICS_ADMIN_URL",
         }
     }
 
@@ -40,6 +43,7 @@ impl Side {
         match self {
             Self::Write => "ANALYTICS_WRITE_SECRET",
             Self::Read => "ANALYTICS_READ_SECRET",
+            Self::Admin => "ANALYTICS_ADMIN_SECRET",
         }
     }
 }
@@ -68,12 +72,12 @@ impl Address {
         Ok(address)
     }
 
-    /// The address in this variable, which has to have the password.
-    pub fn with_password(variable: &'static str) -> Result<Self, Error> {
-        let address = Self::parsed(variable)?;
+    /// The address in the environment's variable alone, which has to have the password.
+    pub fn with_password(side: Side) -> Result<Self, Error> {
+        let address = Self::parsed(side.url())?;
         match address.config.get_password() {
             Some(_) => Ok(address),
-            None => Err(invalid(variable, "it has no password".to_owned()).into()),
+            None => Err(ConfigError::Missing(side.secret()).into()),
         }
     }
 

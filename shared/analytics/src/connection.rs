@@ -46,8 +46,8 @@ pub async fn open_checked(address: &Address, side: Side) -> Result<Client, Error
     match side {
         Side::Read if !is_replica => return Err(Error::NotAReplica),
         Side::Read if sees_all => return Err(Error::NotBound(address.role().to_owned())),
-        Side::Write if is_replica => return Err(Error::NotAPrimary),
-        Side::Read | Side::Write => {}
+        Side::Write | Side::Admin if is_replica => return Err(Error::NotAPrimary),
+        Side::Read | Side::Write | Side::Admin => {}
     }
     let found = migrations::applied(&client).await.map_err(|error| match error.code() {
         Some(&SqlState::INSUFFICIENT_PRIVILEGE) => Error::NoSchema,

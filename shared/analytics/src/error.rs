@@ -63,7 +63,7 @@ pub enum Error {
     /// The month of a row has no partition.
     #[error("count_history has no partition for what was counted last. Run `landslide analytics months`.")]
     NoMonth,
-    /// Whoever runs a command may not do what it takes.
+    /// The role may not do what a command takes.
     #[error(
         "this role may not do that: {0}. ANALYTICS_ADMIN_URL must name the server's administrator, a member of {OWNER}."
     )]

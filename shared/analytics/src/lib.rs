@@ -12,6 +12,7 @@ pub mod migrations;
 pub mod months;
 pub mod reader;
 pub mod snapshot;
+pub mod status;
 mod time;
 mod tls;
 pub mod writer;

@@ -14,11 +14,11 @@ pub const KEPT: i32 = 12;
 const LOCK: i64 = 0x6c61_6e64_6d6f_6e74;
 
 /// From the first month that is there (at first, the one before this) to the last one ahead: those that are missing.
-const MISSING: &str = "SELECT month::date::text FROM generate_series(
+const MISSING: &str = "SELECT wanted::date::text FROM generate_series(
         coalesce((SELECT min(month) FROM analytics.months WHERE detached_at IS NULL),
             date_trunc('month', $1::text::date) - interval '1 month')::timestamp,
-        date_trunc('month', $1::text::date)::timestamp + make_interval(months => $2), interval '1 month') month
-    WHERE NOT EXISTS (SELECT FROM analytics.months m WHERE m.month = month::date) ORDER BY 1";
+        date_trunc('month', $1::text::date)::timestamp + make_interval(months => $2), interval '1 month') wanted
+    WHERE NOT EXISTS (SELECT FROM analytics.months m WHERE m.month = wanted::date) ORDER BY 1";
 
 /// Marks what is too old, so that nothing is written to it any more.
 const MARK_OLD: &str = "UPDATE analytics.months SET detached_at = now()

@@ -6,7 +6,7 @@ use aws_types::SdkConfig;
 use futures_util::{StreamExt, stream};
 use landslide_domain::{ids::PollId, tenant::TenantKey, time::Timestamp};
 use tokio_postgres::{
-    Client,
+    Client, Statement,
     binary_copy::BinaryCopyInWriter,
     types::{ToSql, Type},
 };
@@ -120,15 +120,9 @@ impl Writer {
         let client = self.kept.client().await?;
         stage(client, batch).await.map_err(failed)?;
         let apply = client.prepare("SELECT analytics.apply($1)").await.map_err(failed)?;
-        let (client, apply) = (&*client, &apply);
-        let outcomes: Vec<Result<Written, Error>> = stream::iter(batch)
-            .map(async |snapshot| {
-                let row = client.query_one(apply, &[&snapshot.poll_id.as_str()]).await;
-                row.map(|row| written(row.get(0))).map_err(failed)
-            })
-            .buffered(APPLIED_AT_ONCE)
-            .collect()
-            .await;
+        let asked: Vec<_> = batch.iter().map(|snapshot| apply_one(client, &apply, &snapshot.poll_id)).collect();
+        let outcomes = stream::iter(asked).buffered(APPLIED_AT_ONCE);
+        let outcomes = outcomes.map(|outcome| outcome.map_err(failed)).collect::<Vec<Result<Written, Error>>>().await;
         // One that is gone would be reported poll by poll.
         match outcomes.into_iter().partition::<Vec<_>, _>(|outcome| !is_gone(outcome)) {
             (outcomes, gone) if gone.is_empty() => Ok(outcomes),
@@ -186,6 +180,10 @@ impl Writer {
         transaction.commit().await.map_err(failed)?;
         Ok(u64::try_from(row.get::<_, i64>(0)).unwrap_or_default())
     }
+}
+
+async fn apply_one(client: &Client, apply: &Statement, poll_id: &PollId) -> Result<Written, tokio_postgres::Error> {
+    client.query_one(apply, &[&poll_id.as_str()]).await.map(|row| written(row.get(0)))
 }
 
 fn is_gone(outcome: &Result<Written, Error>) -> bool {
