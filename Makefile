@@ -250,6 +250,9 @@ check-template:
 	$(SAM_ENV) $(SAM)/sam validate --lint --template infra/cdn.yaml
 	$(SAM_ENV) $(SAM)/python -B infra/check/cdn.py infra/cdn.yaml $(ARGS)
 	$(SAM_ENV) $(SAM)/python -B infra/check/test_cdn.py infra/cdn.yaml
+	$(SAM_ENV) $(SAM)/sam validate --lint --template infra/analytics.yaml
+	$(SAM_ENV) $(SAM)/python -B infra/check/analytics.py infra/analytics.yaml
+	$(SAM_ENV) $(SAM)/python -B infra/check/test_analytics.py infra/analytics.yaml
 
 ## --- what ships
 

@@ -73,8 +73,8 @@ def _parser() -> argparse.ArgumentParser:
     verb = verbs.add_parser("analytics", help="what follows -- goes to `landslide analytics`")
     verb.add_argument("arguments", nargs="*")
     verb.set_defaults(run=_analytics)
-    verb = verbs.add_parser("postgres", help="start both servers, stop them, or end one as a crash does")
-    verb.add_argument("action", choices=["start", "stop", "kill"])
+    verb = verbs.add_parser("postgres", help="start both servers, stop them, end one as a crash does, or an analyst's settings")
+    verb.add_argument("action", choices=["start", "stop", "kill", "psql"])
     verb.add_argument("name", nargs="?", choices=["primary", "replica"])
     verb.set_defaults(run=_postgres)
     verb = verbs.add_parser("test-analytics", help="what follows -- goes to the test program")
@@ -156,6 +156,7 @@ def _start_analytics() -> dict[str, str]:
     with stage("start PostgreSQL"):
         servers = postgres.start()
         operator_program.migrate(servers.environment())
+        postgres.make_analyst(servers)
     return servers.parameters()
 
 
@@ -240,10 +241,14 @@ def _postgres(arguments: argparse.Namespace) -> None:
             postgres.start()
         case "stop", None:
             postgres.stop()
+        case "psql", None if postgres.is_up():
+            print(postgres.start().for_psql())
+        case "psql", None:
+            raise Failure("PostgreSQL is not up. First: make up ANALYTICS=1")
         case "kill", str(name):
             postgres.kill(name)
         case _:
-            raise Failure("It is `start`, `stop`, or `kill` and a name.")
+            raise Failure("It is `start`, `stop`, `psql`, or `kill` and a name.")
 
 
 def _test_analytics(arguments: argparse.Namespace) -> None:

@@ -69,7 +69,9 @@ def raise_limits(deployed: dict[str, Any], issuer: str, subject: str) -> None:
 
 def migrate(addresses: Mapping[str, str]) -> None:
     """Brings the database of analytics up to date."""
-    done = subprocess.run([str(build.OPERATOR), "analytics", "migrate"], env=dict(addresses), stdout=subprocess.DEVNULL, check=False)
+    done = subprocess.run(
+        [str(build.OPERATOR), "analytics", "migrate"], env=dict(addresses), stdout=subprocess.DEVNULL, check=False
+    )
     if done.returncode != 0:
         raise Failure("landslide analytics migrate failed; what it says is above")
 

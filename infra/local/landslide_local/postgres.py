@@ -27,6 +27,7 @@ PLACES = (
 )
 NEEDED = ("initdb", "pg_ctl", "pg_basebackup", "psql", "postgres")
 ADMIN = "landslide_admin"
+ANALYST = "analyst"
 DATABASE = "landslide"
 SLOT = "replica"
 START_SECONDS_MAX = 60
@@ -59,6 +60,7 @@ class Servers:
     admin_password: str
     sync_password: str
     api_password: str
+    analyst_password: str
 
     def environment(self) -> dict[str, str]:
         """Addresses, under the names that functions and the operator's program know them by."""
@@ -75,6 +77,17 @@ class Servers:
             "AnalyticsWriteUrl": addresses["ANALYTICS_WRITE_URL"],
             "AnalyticsReadUrl": addresses["ANALYTICS_READ_URL"],
         }
+
+    def for_psql(self) -> str:
+        """An analyst's settings of psql and the like, on the replica, as a shell takes them."""
+        values = {
+            "PGHOST": "127.0.0.1",
+            "PGPORT": self.replica,
+            "PGUSER": ANALYST,
+            "PGPASSWORD": self.analyst_password,
+            "PGDATABASE": DATABASE,
+        }
+        return " ".join(["export", *(f"{name}={value}" for name, value in values.items())])
 
     def port(self, name: str) -> int:
         return {"primary": self.primary, "replica": self.replica}[name]
@@ -98,6 +111,13 @@ def start() -> Servers:
         _make_replica(programs, servers)
     _run(programs, servers, "replica")
     return servers
+
+
+def make_analyst(servers: Servers) -> None:
+    """Lets an analyst log in, once the schema with the roles is there."""
+    programs = Programs.found()
+    if _ask(programs, servers, f"SELECT count(*) FROM pg_roles WHERE rolname = '{ANALYST}'") == "0":
+        _ask(programs, servers, f"CREATE ROLE {ANALYST} LOGIN PASSWORD '{servers.analyst_password}' IN ROLE landslide_analyst")
 
 
 def stop() -> None:
@@ -155,7 +175,7 @@ class Programs:
                 "Use the checkout as an ordinary user, or put it where others can enter."
             )
 
-    def run(self, name: str, *arguments: str, check: bool = True, **further: Any) -> subprocess.CompletedProcess[str]:  # noqa: ANN401
+    def run(self, name: str, *arguments: str, check: bool = True, **further: Any) -> subprocess.CompletedProcess[str]:
         command = [str(self.folder / name), *arguments]
         environment = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", **further.pop("environment", {})}
         done = subprocess.run(
@@ -195,7 +215,7 @@ def _version(folder: Path) -> int:
 
 
 def _unprivileged() -> str | None:
-    """None if whoever runs this is not root."""
+    """None if this does not run as root."""
     if os.geteuid() != 0:
         return None
     for name in ("postgres", "nobody"):
@@ -212,7 +232,7 @@ def _servers(programs: Programs) -> Servers:
     try:
         servers = Servers(**json.loads(file.read_text()))
     except FileNotFoundError:
-        new = [secrets.token_hex(16) for _ in range(3)]
+        new = [secrets.token_hex(16) for _ in range(4)]
         servers = Servers(_free_port(), _free_port(), *new)
     ports = {
         name: servers.port(name) if _runs(programs, name) or _is_free(servers.port(name)) else _free_port()

@@ -13,7 +13,7 @@ use landslide_domain::time::Timestamp;
 use tokio::sync::{Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use tokio_postgres::{Client, types::ToSql};
 
-/// Whoever ends a server keeps all others out.
+/// A test that ends a server keeps all others out.
 static SERVERS: RwLock<()> = RwLock::const_new(());
 /// Roles are the server's: two migrations at once would meet at them.
 static MIGRATING: Mutex<()> = Mutex::const_new(());
