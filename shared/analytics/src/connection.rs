@@ -22,7 +22,11 @@ const STANDING: &str = "SELECT pg_is_in_recovery(), r.rolsuper OR r.rolbypassrls
 /// Opens a connection, whatever is at its other end.
 pub async fn open(address: &Address) -> Result<Client, Error> {
     let mut config = address.config.clone();
-    config.tcp_user_timeout(SILENT_MAX);
+    config
+        .tcp_user_timeout(SILENT_MAX)
+        .keepalives_idle(SILENT_MAX)
+        .keepalives_interval(SILENT_MAX)
+        .keepalives_retries(2);
     let failed = |error: tokio_postgres::Error| why_not(address, &error);
     if address.trust.is_anybody() {
         let tls = address.trust.connector().map_err(|error| Error::Tls(address.server(), error.to_string()))?;
