@@ -43,13 +43,15 @@ SCENARIOS ?=
 FIGURES ?= costs viral budgets
 # Of `chaos`: for how long voters come; SEED= draws the faults of that seed.
 CHAOS_SECONDS ?= 300
-# Further arguments of `demo`, `load`, `noisy`, `audit`, `replay`, `redrive`, `jobs`, `mutants`, `viral`, `bench`, `check-template` (--write renews Varnish's
+# Of `up` and `test-it`: 1 starts PostgreSQL too, and deploys what syncs to it and reads from it.
+ANALYTICS ?=
+# Further arguments of `demo`, `load`, `noisy`, `audit`, `replay`, `redrive`, `jobs`, `analytics`, `mutants`, `viral`, `bench`, `check-template` (--write renews Varnish's
 # rules), `test-unit`, `test-upgrade` and `test-it` (a test's name, say).
 ARGS ?=
 
 LOCAL := infra/local/run
 CONSENT = $(if $(YES),--yes)
-CLOUD_FLAGS = --cloud $(CLOUD) --port $(PORT) --stack $(STACK) --parameters '$(PARAMETERS)' $(CONSENT)
+CLOUD_FLAGS = --cloud $(CLOUD) --port $(PORT) --stack $(STACK) --parameters '$(PARAMETERS)' $(if $(ANALYTICS),--analytics) $(CONSENT)
 WANTED = --stack $(STACK) --arch $(ARCH) --issuers '$(ISSUERS)' --parameters '$(PARAMETERS)'
 TOOLS := infra/local/.venv-tools/bin
 SAM := infra/local/.venv-sam/bin
@@ -70,7 +72,7 @@ SAM_ENV = HOME=$(CURDIR)/infra/local/.state/home SAM_CLI_TELEMETRY=0 AWS_DEFAULT
 HOST_ARCH := $(if $(filter aarch64 arm64,$(shell uname -m)),arm64,x86_64)
 
 .DEFAULT_GOAL := help
-.PHONY: help up down url token demo load noisy audit replay tenant jobs audit-log redrive test test-unit test-upgrade test-budgets test-methods test-it test-api chaos sim sim-mutants mutants viral viewers costs bench assembling \
+.PHONY: help up down url token demo load noisy audit replay tenant jobs audit-log analytics redrive test test-unit test-upgrade test-budgets test-methods test-analytics test-it test-api chaos sim sim-mutants mutants viral viewers costs bench assembling \
 	check check-rust check-python check-template check-api tidy api figures \
 	package size preflight deploy rollback logs clean
 
@@ -116,6 +118,9 @@ jobs: ## what is done in polls by itself, and has not been done (ARGS=list; ARGS
 audit-log: ## whether the audit log is whole (ARGS=verify)
 	@$(LOCAL) audit-log $(CONSENT) -- $(ARGS)
 
+analytics: ## the database of analytics (ARGS=status; ARGS=migrate; ARGS=months)
+	@$(LOCAL) analytics -- $(ARGS)
+
 redrive: ## return dead letters to the counting, and show those that can't be counted
 	@$(LOCAL) redrive $(CONSENT) -- $(ARGS)
 
@@ -128,7 +133,7 @@ test: test-unit test-upgrade test-budgets test-methods sim costs ## everything, 
 	@PORT=$(PORT) STACK=$(STACK) CASES=$(CASES) $(LOCAL) test $(CLOUDS)
 
 test-unit: ## tests that need no cloud
-	cargo test $(CARGO_FLAGS) --workspace --exclude landslide-tests $(ARGS)
+	cargo test $(CARGO_FLAGS) --workspace --exclude landslide-tests --exclude landslide-analytics-tests $(ARGS)
 	@$(LOCAL) venvs sam
 	cd infra/local && .venv-sam/bin/python -B -W ignore::ResourceWarning -m unittest discover -s tests -t .
 
@@ -142,6 +147,9 @@ test-methods: ## random elections, counted by our methods and by two other progr
 	cargo build --quiet $(CARGO_FLAGS) --package landslide-cli
 	@$(LOCAL) venvs tabulators
 	infra/local/.venv-tabulators/bin/python -B tests/methods/fuzz.py --program target/fast/landslide --elections $(ELECTIONS) --seed $(or $(SEED),1)
+
+test-analytics: ## the database of analytics, on a PostgreSQL primary and replica of their own (ARGS='tenant --nocapture')
+	@LANDSLIDE_STATE='$(CURDIR)/infra/local/.state-analytics' $(LOCAL) test-analytics -- $(ARGS)
 
 ## --- tests on a local cloud
 
@@ -242,6 +250,9 @@ check-template:
 	$(SAM_ENV) $(SAM)/sam validate --lint --template infra/cdn.yaml
 	$(SAM_ENV) $(SAM)/python -B infra/check/cdn.py infra/cdn.yaml $(ARGS)
 	$(SAM_ENV) $(SAM)/python -B infra/check/test_cdn.py infra/cdn.yaml
+	$(SAM_ENV) $(SAM)/sam validate --lint --template infra/analytics.yaml
+	$(SAM_ENV) $(SAM)/python -B infra/check/analytics.py infra/analytics.yaml
+	$(SAM_ENV) $(SAM)/python -B infra/check/test_analytics.py infra/analytics.yaml
 
 ## --- what ships
 

@@ -1,5 +1,6 @@
 //! `landslide`, the operator's program. Each subcommand has its own file. What one prints to stdout can be piped.
 
+mod analytics;
 mod audit;
 mod audit_log;
 mod bucket;
@@ -34,6 +35,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    Analytics(analytics::Arguments),
     Audit(audit::Arguments),
     AuditLog(audit_log::Arguments),
     Replay(replay::Arguments),
@@ -55,6 +57,7 @@ fn main() -> ExitCode {
         Command::Replay(arguments) => replay::run(&arguments),
         Command::Redrive(arguments) => redrive::run(&arguments),
         Command::Preflight(arguments) => preflight::run(&arguments),
+        Command::Analytics(arguments) => done(analytics::run(&arguments)),
         Command::Issuer(arguments) => done(issuer::run(&arguments)),
         Command::Token(arguments) => done(token::run(&arguments)),
         Command::Demo(arguments) => done(demo::run(&arguments)),

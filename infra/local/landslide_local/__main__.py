@@ -2,15 +2,16 @@
 
 import argparse
 import os
+import subprocess
 import sys
 from functools import partial
 from typing import Any
 
-from landslide_local import clouds, paths, venvs
-from landslide_local.stages import Failure, say
+from landslide_local import build, clouds, paths, venvs
+from landslide_local.stages import Failure, say, stage
 
 # Modules that import boto3 are imported where they are needed: these verbs run before it is installed.
-WITHOUT_BOTO3 = {"venvs", "pythons", "down", "url", "token", "test", "figures"}
+WITHOUT_BOTO3 = {"venvs", "pythons", "down", "url", "token", "test", "figures", "analytics", "postgres", "test-analytics"}
 
 UP = "creates or updates the stack, with tables that are not protected against deletion"
 VOTES = "makes a poll and casts votes in it"
@@ -43,6 +44,7 @@ def _parser() -> argparse.ArgumentParser:
     cloud.add_argument("--port", type=int, default=4566)
     cloud.add_argument("--stack", default="landslide")
     cloud.add_argument("--parameters", default="", help="Key=Value pairs of the template")
+    cloud.add_argument("--analytics", action="store_true", help="with PostgreSQL, and what syncs to it and reads from it")
     arch = argparse.ArgumentParser(add_help=False)
     arch.add_argument("--arch", choices=["arm64", "x86_64"], required=True)
 
@@ -53,7 +55,7 @@ def _parser() -> argparse.ArgumentParser:
     verb.add_argument("names", nargs="+")
     verb.set_defaults(run=lambda a: venvs.require_interpreters(a.names))
     verbs.add_parser("up", parents=[cloud]).set_defaults(run=_up)
-    verbs.add_parser("down").set_defaults(run=lambda _: clouds.stop())
+    verbs.add_parser("down").set_defaults(run=_down)
     verbs.add_parser("url").set_defaults(run=_url)
     verb = verbs.add_parser("token")
     verb.add_argument("--sub", required=True)
@@ -68,6 +70,16 @@ def _parser() -> argparse.ArgumentParser:
         verb = verbs.add_parser(name, parents=[consent], help=f"what follows -- goes to `landslide {name}`")
         verb.add_argument("arguments", nargs="*")
         verb.set_defaults(run=_operate)
+    verb = verbs.add_parser("analytics", help="what follows -- goes to `landslide analytics`")
+    verb.add_argument("arguments", nargs="*")
+    verb.set_defaults(run=_analytics)
+    verb = verbs.add_parser("postgres", help="start both servers, stop them, end one as a crash does, or an analyst's settings")
+    verb.add_argument("action", choices=["start", "stop", "kill", "psql"])
+    verb.add_argument("name", nargs="?", choices=["primary", "replica"])
+    verb.set_defaults(run=_postgres)
+    verb = verbs.add_parser("test-analytics", help="what follows -- goes to the test program")
+    verb.add_argument("arguments", nargs="*")
+    verb.set_defaults(run=_test_analytics)
     verb = verbs.add_parser("load", parents=[consent], help="what follows -- goes to `landslide-load`")
     verb.add_argument("arguments", nargs="*")
     verb.set_defaults(run=_load)
@@ -130,7 +142,29 @@ def _bring_up(arguments: argparse.Namespace) -> "stack.Stack":  # noqa: F821
     venvs.require_interpreters(cloud.venvs)  # before minutes go into what else it needs
     cloud.install()
     venvs.ensure([*cloud.venvs, "sam"])
-    return stack.bring_up(cloud, arguments.stack, cloud.build(), _pairs(arguments.parameters))
+    architecture = cloud.build()
+    given = _pairs(arguments.parameters)
+    if arguments.analytics:
+        given = {**_start_analytics(), **given}
+    return stack.bring_up(cloud, arguments.stack, architecture, given)
+
+
+def _start_analytics() -> dict[str, str]:
+    """Starts PostgreSQL with the schema of now; the template's parameters that lead to it."""
+    from landslide_local import operator_program, postgres
+
+    with stage("start PostgreSQL"):
+        servers = postgres.start()
+        operator_program.migrate(servers.environment())
+        postgres.make_analyst(servers)
+    return servers.parameters()
+
+
+def _down(_: argparse.Namespace) -> None:
+    from landslide_local import postgres
+
+    clouds.stop()
+    postgres.stop()
 
 
 def _confirm_on_aws(endpoint_url: str | None, stack: str, region: str, change: str, yes: bool) -> None:
@@ -188,6 +222,51 @@ def _operate(arguments: argparse.Namespace) -> None:
         arguments.arguments.append("--yes")  # the program itself would ask again
     os.environ |= operator_program.environment(deployed)
     operator_program.become([arguments.verb, *arguments.arguments])
+
+
+def _analytics(arguments: argparse.Namespace) -> None:
+    """Over the servers of this checkout if they run, else over those in the environment."""
+    from landslide_local import operator_program, postgres
+
+    if postgres.is_up():
+        os.environ |= postgres.start().environment()
+    operator_program.become(["analytics", *arguments.arguments])
+
+
+def _postgres(arguments: argparse.Namespace) -> None:
+    from landslide_local import postgres
+
+    match arguments.action, arguments.name:
+        case "start", None:
+            postgres.start()
+        case "stop", None:
+            postgres.stop()
+        case "psql", None if postgres.is_up():
+            print(postgres.start().for_psql())
+        case "psql", None:
+            raise Failure("PostgreSQL is not up. First: make up ANALYTICS=1")
+        case "kill", str(name):
+            postgres.kill(name)
+        case _:
+            raise Failure("It is `start`, `stop`, `psql`, or `kill` and a name.")
+
+
+def _test_analytics(arguments: argparse.Namespace) -> None:
+    from landslide_local import postgres
+
+    postgres.forget()  # what a run that was cut short has left
+    with stage("start PostgreSQL"):
+        postgres.start()
+        certificate = postgres.certify()
+        postgres.stop()
+        servers = postgres.start()
+    os.environ |= {**servers.environment(), "ANALYTICS_CA": str(certificate)}
+    try:
+        command = ["cargo", "test", "--profile", build.PROFILE, "--package", "landslide-analytics-tests", "--"]
+        if subprocess.run([*command, *arguments.arguments], cwd=paths.ROOT, check=False).returncode != 0:
+            raise Failure("tests of analytics failed")
+    finally:
+        postgres.forget()
 
 
 def _load(arguments: argparse.Namespace) -> None:

@@ -67,6 +67,15 @@ def raise_limits(deployed: dict[str, Any], issuer: str, subject: str) -> None:
         raise Failure("landslide tenant set failed; what it says is above")
 
 
+def migrate(addresses: Mapping[str, str]) -> None:
+    """Brings the database of analytics up to date."""
+    done = subprocess.run(
+        [str(build.OPERATOR), "analytics", "migrate"], env=dict(addresses), stdout=subprocess.DEVNULL, check=False
+    )
+    if done.returncode != 0:
+        raise Failure("landslide analytics migrate failed; what it says is above")
+
+
 def become(arguments: list[str]) -> NoReturn:
     """Goes on as that program."""
     os.execv(build.OPERATOR, [str(build.OPERATOR), *arguments])

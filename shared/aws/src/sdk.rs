@@ -31,7 +31,7 @@ pub const ATTEMPTS_MAX: u32 = 4;
 pub const FIRST_PAUSE: Duration = Duration::from_millis(50);
 
 /// All five roots of Amazon Trust Services that <https://www.amazontrust.com/repository/> asks trust stores to hold.
-const AMAZON_ROOTS: &[u8] = include_bytes!("sdk/amazon-roots.pem");
+pub const AMAZON_ROOTS: &[u8] = include_bytes!("sdk/amazon-roots.pem");
 
 /// The configuration for every client in a function.
 pub fn sdk_config() -> Result<SdkConfig, ConfigError> {
