@@ -171,6 +171,7 @@ mod tests {
             done_at: None,
             failed_at: None,
             error: None,
+            knows_off: false,
             split: None,
         }
     }
