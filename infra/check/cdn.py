@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[2]
 RULES_VCL = ROOT / "infra/local/varnish/rules.vcl"
 
 METHODS = {"GET", "HEAD", "OPTIONS", "PUT", "POST", "PATCH", "DELETE"}
-QUERY_NAMES = ["by", "from", "lang", "method", "step", "to", "view"]
+QUERY_NAMES = ["by", "from", "lang", "method", "step", "to", "variables", "view"]
 """The names that answers which are kept may depend on."""
 POLL_IDS = ["K-8jCdoGHg9WCTErRZ2thA", "results", "votes", "mine", "segments", "series", "-", "p"]
 """One as the API makes them, and ids that look like a part of another path."""
@@ -33,6 +33,8 @@ PUBLIC = {
     "/v1/polls/{poll_id}/results",
     "/v1/polls/{poll_id}/results/segments",
     "/v1/polls/{poll_id}/results/series",
+    "/v1/graphql/{query_id}",
+    "/v1/graphql/schema",
 }
 """Routes whose answers are kept."""
 COUNTRY = {"/v1/polls/{poll_id}/votes"}

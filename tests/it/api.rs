@@ -8,6 +8,7 @@ mod changes;
 mod closing;
 mod copy;
 mod devices;
+mod graphql;
 mod identity;
 mod keys;
 mod leaks;

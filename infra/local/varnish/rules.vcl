@@ -6,18 +6,19 @@ sub behaviour {
     elsif (req.url ~ "^/v1/polls/[^?]*/results/series(\?|$)") { set req.http.Cdn-Policy = "Public"; set req.http.Cdn-Origin = "Shielded"; }
     elsif (req.url ~ "^/v1/polls/[^?]*/votes(\?|$)") { set req.http.Cdn-Policy = "Country"; set req.http.Cdn-Origin = "Verified"; }
     elsif (req.url ~ "^/p/[^?]*(\?|$)") { set req.http.Cdn-Policy = "Country"; set req.http.Cdn-Origin = "Verified"; }
+    elsif (req.url ~ "^/v1/graphql/[^?]*(\?|$)") { set req.http.Cdn-Policy = "Public"; set req.http.Cdn-Origin = "Shielded"; }
     else { set req.http.Cdn-Policy = "Nothing"; set req.http.Cdn-Origin = "Direct"; }
 }
 
 sub key {
     if (req.http.Cdn-Policy == "Public") {
-        set req.http.Cdn-Key = regsuball(req.url, "(?<=[?&])(?!(by|from|lang|method|step|to|view)(=|&|$))[^&]*(&|$)", "");
+        set req.http.Cdn-Key = regsuball(req.url, "(?<=[?&])(?!(by|from|lang|method|step|to|variables|view)(=|&|$))[^&]*(&|$)", "");
         set req.http.Cdn-Key = regsub(req.http.Cdn-Key, "[?&]+$", "");
         set req.url = req.http.Cdn-Key;
         call drop_all;
     }
     if (req.http.Cdn-Policy == "Country") {
-        set req.http.Cdn-Key = regsuball(req.url, "(?<=[?&])(?!(by|from|lang|method|step|to|view)(=|&|$))[^&]*(&|$)", "");
+        set req.http.Cdn-Key = regsuball(req.url, "(?<=[?&])(?!(by|from|lang|method|step|to|variables|view)(=|&|$))[^&]*(&|$)", "");
         set req.http.Cdn-Key = regsub(req.http.Cdn-Key, "[?&]+$", "");
         call set_country;
     }

@@ -27,6 +27,8 @@ pub enum Error {
     NoSuchKey,
     /// The poll has no view link with the id.
     NoSuchView,
+    /// No kept query has the id, or none that anyone may run.
+    NoSuchQuery,
     /// The caller has no vote in the poll.
     NoVote,
     /// The voter has a vote with other choices, and votes in the poll can't change.

@@ -68,7 +68,7 @@ impl Error {
     }
 
     /// The cause for the log, for failures on our side.
-    pub(super) fn cause(&self) -> Option<&str> {
+    pub fn cause(&self) -> Option<&str> {
         match self {
             Error::UseCase(Failure::Internal(cause) | Failure::Unavailable(cause)) => Some(cause),
             Error::UseCase(_)
@@ -83,7 +83,7 @@ impl Error {
     }
 
     /// The error code, which never changes.
-    pub(super) fn code(&self) -> &'static str {
+    pub fn code(&self) -> &'static str {
         self.kind().1
     }
 
@@ -100,7 +100,8 @@ impl Error {
         }
     }
 
-    pub(super) fn detail(&self) -> String {
+    /// What has happened, and what to do next. The caller may see it.
+    pub fn detail(&self) -> String {
         match self {
             Error::InvalidRequest(detail) => detail.clone(),
             Error::Unauthorized(detail) | Error::InvalidToken(detail) | Error::Forbidden(detail) => {
@@ -130,6 +131,7 @@ fn kind_of(failure: &Failure) -> (StatusCode, &'static str) {
         Failure::NoSuchPoll
         | Failure::NoSuchKey
         | Failure::NoSuchView
+        | Failure::NoSuchQuery
         | Failure::NoVote
         | Failure::NoSuchCount(_)
         | Failure::NoAnswers => (StatusCode::NOT_FOUND, "not_found"),
@@ -170,6 +172,7 @@ fn detail_of(failure: &Failure) -> String {
         Failure::NoSuchPoll => "There is no such poll.",
         Failure::NoSuchKey => "There is no such API key.",
         Failure::NoSuchView => "There is no such view link.",
+        Failure::NoSuchQuery => "There is no such query that you may run.",
         Failure::NoAnswers => "The poll has no answers to hide: it is not of kind text, and takes no write-ins.",
         Failure::NoVote => "You have no vote in this poll.",
         Failure::AlreadyVoted => "You have voted in this poll, and votes in it can't be changed.",

@@ -52,6 +52,8 @@ pub struct Event {
 pub struct PathParameters {
     /// The poll's id.
     pub poll_id: Option<String>,
+    /// The kept query's id.
+    pub query_id: Option<String>,
     /// The API key's id. In no path of voters, whose requests are parsed here.
     #[serde(skip)]
     pub key_id: Option<String>,

@@ -85,6 +85,11 @@ impl Reply {
         Self::with_body(status, "application/json", text)
     }
 
+    /// A reply with plain text.
+    pub fn text(status: StatusCode, text: impl Into<String>) -> Self {
+        Self::with_body(status, "text/plain; charset=utf-8", text.into())
+    }
+
     pub(super) fn with_body(status: StatusCode, media_type: &'static str, body: String) -> Self {
         Self { body: Some(body), ..Self::empty(status) }.header("content-type", media_type)
     }

@@ -105,6 +105,11 @@ impl Request {
         view_id.and_then(TokenId::parse).ok_or(Error::UseCase(Failure::NoSuchView))
     }
 
+    /// The path's kept query.
+    pub fn query_id(&self) -> Option<&str> {
+        self.path_parameters()?.query_id.as_deref()
+    }
+
     fn path_parameters(&self) -> Option<&PathParameters> {
         self.event.path_parameters.as_ref()
     }

@@ -36,8 +36,8 @@ where
     .await
 }
 
-/// Answers a request once it is counted. Who is no member is refused by the endpoint, and not counted.
-async fn answer_member<App, Answer, D: DynamoDb, C: Clock>(
+/// Answers a request once it is counted. Who is no member is not counted; whether that is refused is up to the endpoint.
+pub async fn answer_member<App, Answer, D: DynamoDb, C: Clock>(
     edge: &Edge,
     limits: &TenantLimits<D, C>,
     app: &Arc<App>,
@@ -86,6 +86,7 @@ fn event(request: lambda_http::Request) -> Event {
     let parameter = |name| request.path_parameters_ref().and_then(|all| all.first(name)).map(str::to_owned);
     let path_parameters = landslide_edge::PathParameters {
         poll_id: parameter("poll_id"),
+        query_id: parameter("query_id"),
         key_id: parameter("key_id"),
         view_id: parameter("view_id"),
     };

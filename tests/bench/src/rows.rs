@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use landslide_paths::{
-    events::{By, authorization, ranked_vote, request, results, segmented_vote, vote},
+    events::{By, authorization, kept_query, query, ranked_vote, request, results, segmented_vote, vote},
     polls::{CHANGES, changes_event},
     tokens,
     votes::{BATCH_RECORDS, FLUSH_VOTES, RANKED_POLL, choice, queue_event, ranking, segmented, stream_event},
@@ -129,6 +129,8 @@ pub fn rows() -> Vec<Row> {
         http("list-polls", "GET", "/v1/polls", By::Owner, None, OK),
         http("list-audit", "GET", "/v1/audit", By::Owner, None, OK),
         http("get-usage", "GET", "/v1/usage", By::Owner, None, OK),
+        Row::new("graphql, a kept query", "graphql", kept_query(), OK),
+        Row::new("graphql, a query", "graphql", query(), OK),
         http("update-poll", "PATCH", POLL, By::Owner, Some(json!({"peak_votes_per_second": 31_000})), OK),
         http("close-poll", "POST", "/v1/polls/{poll_id}/close", By::Owner, Some(json!({})), OK),
         of_owners("authorizer-owners, API key", &api_key),

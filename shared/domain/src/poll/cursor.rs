@@ -3,12 +3,25 @@
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use sha2::{Digest, Sha256};
 
-use crate::{ids::PollId, poll::OwnerOrder, tenant::TenantKey, time::Timestamp};
+use crate::{
+    ids::PollId,
+    poll::{OwnerOrder, Settings},
+    tenant::{Tenant, TenantKey},
+    time::Timestamp,
+};
 
 /// The cursor for the page after `last`. It holds a hash of the tenant's key, never the key.
 pub fn cursor(tenant: &TenantKey, last: &OwnerOrder) -> String {
     let text = format!("{}.{}.{}", last.created_at.as_millis(), last.poll_id, tenant_hash(tenant));
     BASE64_URL_SAFE_NO_PAD.encode(text)
+}
+
+impl Settings {
+    /// The cursor for the page of a tenant's list that begins after this poll.
+    pub fn cursor_in(&self, tenant: &Tenant) -> String {
+        let place = OwnerOrder { created_at: self.created_at, poll_id: self.poll_id.clone() };
+        cursor(&tenant.key(), &place)
+    }
 }
 
 /// Parses a cursor of this tenant's list. Returns `None` for any other text.

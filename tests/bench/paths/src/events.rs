@@ -103,6 +103,22 @@ pub fn results(poll: &str) -> Vec<u8> {
     request_of(poll, "GET", "/v1/polls/{poll_id}/results", By::Nobody, None)
 }
 
+/// The kept GraphQL query of the poll's results.
+pub fn kept_query() -> Vec<u8> {
+    let mut event: Value = serde_json::from_slice(&request("GET", "/v1/graphql/{query_id}", By::Nobody, None)).unwrap();
+    event["pathParameters"] = json!({"query_id": "results"});
+    let variables = json!({"poll_id": POLL}).to_string();
+    event["queryStringParameters"] = json!({"variables": variables});
+    event["multiValueQueryStringParameters"] = json!({"variables": [variables]});
+    serde_json::to_vec(&event).unwrap()
+}
+
+/// A GraphQL query of the poll's results, in its owner's name.
+pub fn query() -> Vec<u8> {
+    let query = format!("{{ counts(poll_id: \"{POLL}\") {{ results {{ ballots options {{ id votes }} as_of }} }} }}");
+    request("POST", "/v1/graphql", By::Owner, Some(&json!({ "query": query })))
+}
+
 /// What the gateway asks the authorizer about a vote with that token.
 pub fn authorization(token: &str) -> Vec<u8> {
     let mut event: Value = serde_json::from_slice(&vote()).unwrap();

@@ -4,13 +4,14 @@ use std::{future::Future, sync::Arc};
 
 use authorizer::authorize;
 use aws_types::SdkConfig;
+use graphql::{Graphql, Services};
 use lambda_http::{Adapter, request::LambdaRequest};
 use lambda_runtime::{Context, LambdaEvent, Service};
 use landslide_authorizer::{App, AuthorizerRequest};
 use landslide_aws::{
     clock,
     queue::Queue,
-    store::{AssembledStore, PollStore, ResultsStore, VoteStore},
+    store::{AssembledStore, LimitStore, PollStore, ResultsStore, VoteStore},
 };
 use landslide_counting::relay::Folded;
 use landslide_domain::{
@@ -26,7 +27,9 @@ use landslide_domain::{
 };
 use landslide_edge::{BODY_BYTES_MAX, Edge, Error, Event, Reply, Request};
 use landslide_service::{
+    polls::{CurrentPolls, TenantPolls},
     results::{AssemblyQueue, CurrentResults, tag_of},
+    usage::TenantUsage,
     votes::Votes,
 };
 use landslide_stream::StreamEvent;
@@ -56,6 +59,8 @@ pub const PATHS: &[Path] = &[
     Path { name: "get-results", units: 1, prepare: || get_results(votes::POLL) },
     Path { name: "get-ranked-results", units: 1, prepare: || get_results(votes::RANKED_POLL) },
     Path { name: "get-ranked-results-cold", units: 1, prepare: get_ranked_results_cold },
+    Path { name: "graphql-kept-query", units: 1, prepare: || graphql(events::kept_query()) },
+    Path { name: "graphql-query", units: 1, prepare: || graphql(events::query()) },
     Path { name: "request", units: 1, prepare: request },
     Path { name: "results-document", units: 1, prepare: results_document },
     Path { name: "ranked-rounds", units: 1, prepare: ranked_rounds },
@@ -102,6 +107,21 @@ fn device_event() -> Vec<u8> {
 
 fn get_results(poll: &str) -> Work {
     endpoint(current_results(&cloud::sdk_config()), get_results::handle, events::results(poll), 200)
+}
+
+/// Without what counts a member's requests, which waits for the database.
+fn graphql(event: Vec<u8>) -> Work {
+    let aws = cloud::sdk_config();
+    let polls = || PollStore::new(&aws, "polls".to_owned());
+    let limits = LimitStore::new(&aws, "tenants".to_owned());
+    let services = Services {
+        polls: CurrentPolls::new(polls()),
+        lists: TenantPolls::new(polls()),
+        results: current_results(&aws),
+        broken_down: current_results(&aws).broken_down(),
+        usage: TenantUsage::new(polls(), ResultsStore::new(&aws, "polls".to_owned(), "tallies".to_owned()), limits),
+    };
+    endpoint(Graphql::new(services).unwrap(), graphql::handle, event, 200)
 }
 
 /// From the stored document, as a process does once a second.

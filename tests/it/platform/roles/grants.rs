@@ -83,6 +83,17 @@ pub const MAY: &[(&str, &[Grant])] = &[
         ],
     ),
     (
+        "graphql",
+        &[
+            ("Polls", &["dynamodb:Query", "dynamodb:BatchGetItem"]),
+            ("index by-owner of Polls", &["dynamodb:Query"]),
+            ("Tallies", &["dynamodb:BatchGetItem", "dynamodb:UpdateItem"]), // the lease of assembled results
+            ("Votes", &["dynamodb:GetItem"]),
+            ("AssemblyQueue", &["sqs:SendMessage"]),
+            ("Tenants", &["dynamodb:GetItem", "dynamodb:UpdateItem", "dynamodb:Query"]),
+        ],
+    ),
+    (
         "assemble-results",
         &[
             ("Polls", &["dynamodb:BatchGetItem"]),

@@ -1,0 +1,245 @@
+//! POST /v1/graphql, GET /v1/graphql/{query_id}, GET /v1/graphql/schema.
+
+use http::Method;
+use serde_json::{Value, json};
+
+use crate::support::{Answer, App, assert_headers_of_all, assert_problem, eventually, someone};
+
+/// The schema as it is committed.
+const SCHEMA: &str = include_str!("../../../functions/graphql/schema.graphql");
+const HIDDEN: &str = "private, no-store";
+
+async fn ask(app: &App, token: &str, query: &str, variables: Value) -> Answer {
+    app.post("/v1/graphql", token, &json!({"query": query, "variables": variables})).await
+}
+
+/// The data of a query that runs without any error.
+async fn data(app: &App, token: &str, query: &str, variables: Value) -> Value {
+    let answer = ask(app, token, query, variables).await;
+    assert_eq!((answer.status, answer.json().get("errors")), (200, None), "{answer}");
+    answer.json()["data"].clone()
+}
+
+/// JSON without spaces, as it is in a URL.
+fn encoded(json: &str) -> String {
+    [("{", "%7B"), ("}", "%7D"), ("\"", "%22")].iter().fold(json.to_owned(), |text, (is, as_)| text.replace(is, as_))
+}
+
+/// Anyone runs a kept query.
+async fn kept(app: &App, id: &str, variables: &Value) -> Answer {
+    app.get(&format!("/v1/graphql/{id}?variables={}", encoded(&variables.to_string()))).await
+}
+
+/// The code of a query's first error.
+fn code(answer: &Answer) -> String {
+    answer.json()["errors"][0]["extensions"]["code"].as_str().unwrap_or_else(|| panic!("no code: {answer}")).to_owned()
+}
+
+/// Without what is null or says no: REST leaves some of it out.
+fn without_nothing(value: &Value) -> Value {
+    let is_something = |value: &Value| !matches!(value, Value::Null | Value::Bool(false)) && *value != json!([]);
+    match value {
+        Value::Object(fields) => {
+            let kept = fields.iter().filter(|(_, value)| is_something(value));
+            kept.map(|(name, value)| (name.clone(), without_nothing(value))).collect()
+        }
+        Value::Array(values) => values.iter().map(without_nothing).collect(),
+        other => other.clone(),
+    }
+}
+
+/// A kept query and the route that it stands for show the same, once they have read the same.
+async fn shows_the_same(app: &App, id: &str, variables: Value, field: &str, route: &str) {
+    eventually(&format!("{id} as {route}"), async || {
+        let (answer, rest) = (kept(app, id, &variables).await, app.get(route).await);
+        assert_eq!((answer.status, rest.status), (200, 200), "{answer}, {rest}");
+        let shown = answer.json()["data"]["counts"][field].clone();
+        let (shown, rest) = (without_nothing(&shown), without_nothing(&rest.json()));
+        if shown == rest { Ok(()) } else { Err(format!("{shown}, and by {route} {rest}")) }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_kept_query_shows_whatever_its_route_shows_of_a_poll_of_any_kind() {
+    let app = App::new();
+    let voters: Vec<String> = (0..3).map(|_| app.account(&someone())).collect();
+    let region = json!([{"name": "region", "values": ["north", "south"], "from": "vote"}]);
+    for (settings, ballots) in [
+        (
+            json!({"segments": region, "series": true, "write_in": true}),
+            [
+                json!({"choices": [0], "segments": {"region": "north"}}),
+                json!({"choices": [1]}),
+                json!({"choices": [], "other": "Green"}),
+            ],
+        ),
+        (json!({"kind": "ranked"}), [json!({"ranking": [0, 1]}), json!({"ranking": [1]}), json!({"ranking": [1, 0]})]),
+        (
+            json!({"kind": "rating", "series": true}),
+            [1, 4, 5].map(|value| json!({"ratings": [{"option": 0, "value": value}]})),
+        ),
+    ] {
+        let mut body = json!({"question": "Which?", "options": ["Red", "Blue"]});
+        body.as_object_mut().unwrap().extend(settings.as_object().unwrap().clone());
+        let poll = app.poll(body).await;
+        for (voter, ballot) in voters.iter().zip(&ballots) {
+            let vote = app.post(&format!("/v1/polls/{poll}/votes"), voter, ballot).await;
+            assert_eq!(vote.status, 201, "{vote}");
+        }
+        app.results_settle_at(&poll, 3).await;
+        let (of_poll, results) = (json!({"poll_id": poll}), format!("/v1/polls/{poll}/results"));
+        let shown = kept(&app, "poll", &of_poll).await.json()["data"]["poll"].clone();
+        assert_eq!(shown, app.shown(&poll).await);
+        if settings["kind"] == "ranked" {
+            shows_the_same(&app, "rounds", of_poll.clone(), "results", &results).await;
+            for method in ["irv", "stv", "condorcet", "borda"] {
+                let variables = json!({"poll_id": poll, "method": method});
+                let route = format!("{results}?method={method}");
+                shows_the_same(&app, "rounds", variables, "results", &route).await;
+            }
+        } else {
+            shows_the_same(&app, "results", of_poll.clone(), "results", &results).await;
+        }
+        if settings.get("segments").is_some() {
+            let variables = json!({"poll_id": poll, "by": "region"});
+            shows_the_same(&app, "segments", variables, "segments", &format!("{results}/segments?by=region")).await;
+        }
+        if settings.get("series").is_some() {
+            let variables = json!({"poll_id": poll, "step": 120});
+            shows_the_same(&app, "series", variables, "series", &format!("{results}/series?step=120")).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_tenants_polls_come_page_by_page_with_what_they_are_asked_for() {
+    const POLLS: usize = 5;
+    let app = App::new();
+    let owner = app.account(&someone());
+    let mut polls = Vec::new();
+    for number in 0..POLLS {
+        let body = json!({"question": format!("{number}?"), "options": ["a", "b"]});
+        polls.insert(0, app.poll_of(&owner, body).await);
+    }
+    app.votes_for(&polls[0], [1, 1]).await;
+    app.results_settle_at(&polls[0], 2).await;
+    let query = "query ($after: String) { polls(first: 2, after: $after) {
+        edges { cursor node { poll_id question options { label } counts { results { ballots } } } }
+        pageInfo { hasNextPage endCursor } } }";
+    let all = eventually("all polls", async || {
+        let (mut all, mut after) = (Vec::new(), Value::Null);
+        loop {
+            let page = data(&app, &owner, query, json!({"after": after})).await["polls"].clone();
+            all.extend(page["edges"].as_array().unwrap().iter().map(|edge| edge["node"].clone()));
+            after = page["pageInfo"]["endCursor"].clone();
+            if page["pageInfo"]["hasNextPage"] == false {
+                break;
+            }
+        }
+        if all.len() == POLLS { Ok(all) } else { Err(format!("{all:?}")) }
+    })
+    .await;
+    let ids: Vec<&str> = all.iter().map(|poll| poll["poll_id"].as_str().unwrap()).collect();
+    assert_eq!(ids, polls, "newest first");
+    assert_eq!(all[0]["counts"]["results"]["ballots"], 2);
+    assert_eq!(all[1]["options"], json!([{"label": "a"}, {"label": "b"}]));
+
+    let listed = Answer::of(app.request(Method::GET, "/v1/polls").bearer_auth(&owner)).await.json();
+    let answer = app.post("/v1/graphql", &owner, &json!({"id": "polls"})).await;
+    let shown = &answer.json()["data"]["polls"]["edges"][0]["node"];
+    for (name, value) in shown.as_object().unwrap() {
+        assert_eq!(*value, listed["polls"][0][name], "{name}");
+    }
+    assert!(answer.header("ratelimit").starts_with("\"requests\";r="), "{answer}");
+    assert_headers_of_all(&answer);
+
+    let usage = app.post("/v1/graphql", &owner, &json!({"id": "usage"})).await.json()["data"]["usage"].clone();
+    assert_eq!((&usage["polls"], &usage["complete"]), (&json!(POLLS), &json!(true)));
+    let others = data(&app, &app.account(&someone()), "{ polls { nodes { poll_id } } }", json!({})).await;
+    assert_eq!(others, json!({"polls": {"nodes": []}}));
+}
+
+#[tokio::test]
+async fn hidden_counts_are_shown_to_those_who_may_see_them() {
+    let app = App::new();
+    let owner = app.account(&someone());
+    let body = json!({"question": "Which?", "options": ["a", "b"], "results": "owner"});
+    let poll = app.poll_of(&owner, body).await;
+    let link = app.view(&poll, &owner).await["token"].as_str().unwrap().to_owned();
+    let key = app.key(&owner, "viewer").await["key"].as_str().unwrap().to_owned();
+    let query = "query ($id: String!) { poll(poll_id: $id) { question } counts(poll_id: $id) { results { ballots } } }";
+    for token in [&owner, &link, &key] {
+        let shown = data(&app, token, query, json!({"id": poll})).await;
+        assert_eq!(shown["counts"]["results"]["ballots"], 0);
+    }
+    for token in [app.account(&someone()), app.device().await] {
+        let answer = ask(&app, &token, query, json!({"id": poll})).await;
+        let data = json!({"poll": {"question": "Which?"}, "counts": {"results": null}});
+        assert_eq!(
+            (answer.status, &answer.json()["data"], &*code(&answer)),
+            (200, &data, "results_hidden"),
+            "{answer}"
+        );
+    }
+    let anyone = kept(&app, "results", &json!({"poll_id": poll})).await;
+    assert_eq!((anyone.status, &*code(&anyone), anyone.header("cache-control")), (200, "results_hidden", HIDDEN));
+    let device = app.device().await;
+    let lists = ask(&app, &device, "{ polls { nodes { question } } }", json!({})).await;
+    assert_eq!((lists.status, &*code(&lists)), (200, "forbidden"), "{lists}");
+    let nobody = Answer::of(app.request(Method::POST, "/v1/graphql").json(&json!({"query": query}))).await;
+    assert_problem(&nobody, 401, "unauthorized");
+}
+
+#[tokio::test]
+async fn a_query_that_may_not_run_is_told_why_with_its_cost_and_its_limit() {
+    let app = App::new();
+    let owner = app.account(&someone());
+    let refused = async |query: &str| {
+        let answer = ask(&app, &owner, query, json!({})).await;
+        assert_eq!((answer.status, answer.header("cache-control")), (400, HIDDEN), "{answer}");
+        assert_eq!(answer.header("content-type"), "application/json");
+        assert_headers_of_all(&answer);
+        answer.json()["errors"][0]["extensions"].clone()
+    };
+    let twice = "{ polls(first: 100) { nodes { options { id } } edges { node { options { id } } } } }";
+    assert_eq!(refused(twice).await, json!({"code": "over_budget", "cost": 501, "limit": 500}));
+    let aliases = format!("{{ {} }}", "a: __typename ".repeat(11));
+    assert_eq!(refused(&aliases).await, json!({"code": "over_limit", "what": "aliases", "value": 11, "limit": 10}));
+    assert_eq!(refused("{ __schema { types { name } } }").await["code"], "introspection_off");
+    assert_eq!(refused("mutation { close }").await["code"], "invalid_request");
+    assert_eq!(refused(&"{ a ".repeat(4_000)).await["what"], "nesting");
+    let batch = app.post("/v1/graphql", &owner, &json!([{"query": "{ __typename }"}])).await;
+    assert_problem(&batch, 400, "invalid_request");
+    let form = app.request(Method::POST, "/v1/graphql").bearer_auth(&owner);
+    let form = form.header("Content-Type", "application/x-www-form-urlencoded").body("query=%7B__typename%7D");
+    assert_problem(&Answer::of(form).await, 415, "unsupported_media_type");
+    let got = app.get("/v1/graphql?query=%7B__typename%7D").await;
+    assert_problem(&got, 404, "not_found");
+    assert_problem(&kept(&app, "polls", &json!({})).await, 404, "not_found");
+}
+
+#[tokio::test]
+async fn a_kept_query_and_the_schema_are_public_and_have_tags() {
+    let app = App::new();
+    let poll = app.single_choice_poll().await;
+    app.votes_for(&poll, [0]).await;
+    app.results_settle_at(&poll, 1).await;
+    let answer = kept(&app, "results", &json!({"poll_id": poll})).await;
+    assert!(answer.header("cache-control").starts_with("public, max-age="), "{answer}");
+    assert!(answer.header("landslide-poll-after").parse::<u64>().is_ok(), "{answer}");
+    assert_headers_of_all(&answer);
+    let known = async |path: &str, tag: &str| {
+        Answer::of(app.request(Method::GET, path).header("If-None-Match", tag)).await.status
+    };
+    let path = format!("/v1/graphql/results?variables=%7B%22poll_id%22%3A%22{poll}%22%7D");
+    eventually("304", async || {
+        let tag = app.get(&path).await.header("etag").to_owned();
+        let status = known(&path, &tag).await;
+        if status == 304 { Ok(()) } else { Err(format!("{status}")) }
+    })
+    .await;
+    let schema = app.get("/v1/graphql/schema").await;
+    assert_eq!((schema.status, &*schema.body), (200, SCHEMA));
+    assert_eq!(known("/v1/graphql/schema", schema.header("etag")).await, 304);
+}
