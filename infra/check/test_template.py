@@ -53,6 +53,7 @@ AUTHORIZER = "components/securitySchemes/caller/x-amazon-apigateway-authorizer"
 ROLE = "CastVoteRole/Properties/Policies/0/PolicyDocument/Statement/1"
 LIST_ROLE = "ListPollsRole/Properties/Policies/0/PolicyDocument/Statement/1"
 REFRESH_ROLE = "RefreshKeysRole/Properties/Policies/0/PolicyDocument/Statement/1"
+RESULTS_ROLE = "GetResultsRole/Properties/Policies/0/PolicyDocument"
 RELAY_TO_S3 = "RelayVotesRole/Properties/Policies/0/PolicyDocument/Statement/3"
 OPERATION = "paths/~v1~polls/post"
 PATCH = "paths/~v1~polls~{poll_id}/patch"
@@ -109,6 +110,13 @@ SPOILS = {
         resource(ROLE + "/Resource", {"Fn::GetAtt": "Tallies.Arn"}),
         resource(LIST_ROLE + "/Resource", {"Fn::GetAtt": "Polls.Arn"}),
         resource("GetResultsRole/Properties/Policies/0/PolicyDocument/Statement/2", None),
+    ],
+    check.functions_are_in_a_vpc_only_where_that_is_asked_for: [
+        resource("GetResults/Properties/VpcConfig", {"SubnetIds": ["subnet-1"]}),
+        resource("GetResults/Properties/VpcConfig/Fn::If/2", {"SubnetIds": ["subnet-1"]}),
+        resource("GetPoll/Properties/VpcConfig", {"Fn::If": ["CacheInVpc", {}, {"Ref": "AWS::NoValue"}]}),
+        resource(RESULTS_ROLE + "/Statement/6/Fn::If/0", "CacheByIam"),
+        resource("GetPollRole/Properties/Policies/0/PolicyDocument/Statement/1", check.NETWORK_INTERFACES),
     ],
     check.who_shows_results_writes_no_counts: [
         resource("GetResultsRole/Properties/Policies/0/PolicyDocument/Statement/3/Condition", None),

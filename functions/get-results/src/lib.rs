@@ -6,10 +6,13 @@ use std::sync::Arc;
 use landslide_aws::clock;
 use landslide_domain::method::Method;
 use landslide_edge::{Error, Reply, Request, shown};
-use landslide_service::results::{AssemblyQueue, CurrentResults};
+use landslide_service::results::{AssemblyQueue, CurrentResults, SharedCache};
 
 /// 200 with the results, 304 if the caller's copy is current, 403 if the caller may not see them.
-pub async fn handle(results: Arc<CurrentResults<AssemblyQueue>>, request: Request) -> Result<Reply, Error> {
+pub async fn handle<C: SharedCache>(
+    results: Arc<CurrentResults<AssemblyQueue, C>>,
+    request: Request,
+) -> Result<Reply, Error> {
     let (poll_id, now) = (request.poll_id()?, clock::now());
     let method = method(&request)?;
     let viewer = request.viewer_of_mine(now)?;

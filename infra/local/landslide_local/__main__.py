@@ -11,7 +11,19 @@ from landslide_local import build, clouds, paths, venvs
 from landslide_local.stages import Failure, say, stage
 
 # Modules that import boto3 are imported where they are needed: these verbs run before it is installed.
-WITHOUT_BOTO3 = {"venvs", "pythons", "down", "url", "token", "test", "figures", "analytics", "postgres", "test-analytics"}
+WITHOUT_BOTO3 = {
+    "venvs",
+    "pythons",
+    "down",
+    "url",
+    "token",
+    "test",
+    "test-cache",
+    "figures",
+    "analytics",
+    "postgres",
+    "test-analytics",
+}
 
 UP = "creates or updates the stack, with tables that are not protected against deletion"
 VOTES = "makes a poll and casts votes in it"
@@ -45,6 +57,7 @@ def _parser() -> argparse.ArgumentParser:
     cloud.add_argument("--stack", default="landslide")
     cloud.add_argument("--parameters", default="", help="Key=Value pairs of the template")
     cloud.add_argument("--analytics", action="store_true", help="with PostgreSQL, and what syncs to it and reads from it")
+    cloud.add_argument("--cache", action="store_true", help="with a Valkey in which processes share results")
     arch = argparse.ArgumentParser(add_help=False)
     arch.add_argument("--arch", choices=["arm64", "x86_64"], required=True)
 
@@ -97,6 +110,9 @@ def _parser() -> argparse.ArgumentParser:
     verb = verbs.add_parser("test", help="the two above on each of these clouds")
     verb.add_argument("clouds", nargs="+")
     verb.set_defaults(run=_test)
+    verb = verbs.add_parser("test-cache", help="what follows -- is run with the addresses of Valkey and Redis")
+    verb.add_argument("command", nargs="+")
+    verb.set_defaults(run=_test_cache)
     verb = verbs.add_parser("figures", help="run these commands and write what they print into docs/figures.md")
     verb.add_argument("names", nargs="+")
     verb.set_defaults(run=_figures)
@@ -141,11 +157,13 @@ def _bring_up(arguments: argparse.Namespace) -> "stack.Stack":  # noqa: F821
     _confirm_on_aws(cloud.endpoint_url, arguments.stack, cloud.region, UP, arguments.yes)
     venvs.require_interpreters(cloud.venvs)  # before minutes go into what else it needs
     cloud.install()
-    venvs.ensure([*cloud.venvs, "sam"])
+    venvs.ensure([*cloud.venvs, "sam", *(["valkey"] if arguments.cache else [])])
     architecture = cloud.build()
     given = _pairs(arguments.parameters)
     if arguments.analytics:
         given = {**_start_analytics(), **given}
+    if arguments.cache:
+        given = {**_start_cache(arguments.cloud), **given}
     return stack.bring_up(cloud, arguments.stack, architecture, given)
 
 
@@ -160,11 +178,21 @@ def _start_analytics() -> dict[str, str]:
     return servers.parameters()
 
 
+def _start_cache(cloud: str) -> dict[str, str]:
+    """Starts a Valkey; the template's parameters that lead to it."""
+    from landslide_local import clients, valkey
+
+    if cloud == clients.EXTERNAL:
+        raise Failure("CACHE=1 starts a Valkey for a cloud of this machine. On AWS deploy infra/cache.yaml (docs/cache.md).")
+    return valkey.start()
+
+
 def _down(_: argparse.Namespace) -> None:
-    from landslide_local import postgres
+    from landslide_local import postgres, valkey
 
     clouds.stop()
     postgres.stop()
+    valkey.stop()
 
 
 def _confirm_on_aws(endpoint_url: str | None, stack: str, region: str, change: str, yes: bool) -> None:
@@ -306,6 +334,13 @@ def _test(arguments: argparse.Namespace) -> None:
     from landslide_local import suites
 
     suites.run(arguments.clouds)
+
+
+def _test_cache(arguments: argparse.Namespace) -> None:
+    from landslide_local import valkey
+
+    os.environ |= valkey.servers()
+    os.execvp(arguments.command[0], arguments.command)
 
 
 def _figures(arguments: argparse.Namespace) -> None:

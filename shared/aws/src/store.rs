@@ -46,7 +46,7 @@ pub use self::{
     poll_cache::PollCache,
     poll_image::{Labels, PollImage},
     polls::{Created, IdPage, Page, PollStore, Replaced},
-    results::{ResultsStore, Snapshot},
+    results::{PollDigest, ResultsStore, RowsRead, Snapshot},
     runs::ROWS_AT_ONCE,
     tallies::{PARTS_KEPT_MS, SeenPage, SeenPlace, TallyStore},
     tokens::{StoredKey, StoredView, TokenStore},

@@ -2,6 +2,7 @@
 //! throttling, conflicts, lost answers. Also captures the log, and has a clock that only a test moves.
 
 mod audit_table;
+mod one_poll;
 mod written;
 
 use std::{
@@ -30,6 +31,7 @@ use tracing::subscriber::DefaultGuard;
 
 pub use self::{
     audit_table::AuditTable,
+    one_poll::OnePoll,
     written::{item_written, items_written},
 };
 use crate::{clock::Clock, sdk::sdk_config_over};

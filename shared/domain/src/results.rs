@@ -4,6 +4,7 @@ pub mod answers;
 pub mod assembled;
 pub mod blurred;
 pub mod cells;
+pub mod early;
 pub mod poll_after;
 pub mod reading;
 

@@ -2,6 +2,7 @@
 
 #[cfg(feature = "assembled")]
 mod assembled;
+mod rows;
 
 use std::collections::HashMap;
 
@@ -18,6 +19,7 @@ use landslide_domain::{
 
 #[cfg(feature = "assembled")]
 pub use self::assembled::AssembledSnapshot;
+pub use self::rows::{PollDigest, RowsRead};
 use super::{
     StoreError,
     batch::read_batch,
@@ -42,6 +44,24 @@ pub struct Snapshot {
     pub poll: Poll,
     /// Each lane's COUNT, in lane order. Version 0 if it has counted nothing yet.
     pub counts: Vec<Count>,
+}
+
+impl Snapshot {
+    /// Of a poll, and COUNT items that other processes have packed. Fails if these are not what was packed.
+    pub fn of_packed(poll: Poll, packed: &[u8]) -> Result<Self, StoreError> {
+        Self::of(poll, &rows::unpack(packed)?)
+    }
+
+    /// Of a poll, and its lanes' COUNT items in any order.
+    fn of(poll: Poll, counts: &[Item]) -> Result<Self, StoreError> {
+        let of_lane = |lane| {
+            let key = keys::poll_lane(&LaneKey { poll: poll.rules.settings.poll_id.clone(), lane });
+            let item = counts.iter().find(|item| Attributes(item).string(keys::POLL_LANE).ok() == Some(&key));
+            item.map_or_else(|| Ok(Count::default()), read_count)
+        };
+        let counts = (0..poll.rules.lanes).map(of_lane).collect::<Result<_, _>>()?;
+        Ok(Self { poll, counts })
+    }
 }
 
 /// The two tables.
@@ -74,14 +94,24 @@ impl ResultsStore {
     /// Reads a poll and its counts, strongly consistent, so that counts never go back. Takes one batch if the poll has
     /// at most `lanes` lanes, the number that the caller knows; otherwise one more.
     pub async fn read(&self, poll_id: &PollId, lanes: u8) -> Result<Option<Snapshot>, StoreError> {
+        Ok(self.read_with_rows(poll_id, lanes).await?.map(|(snapshot, _)| snapshot))
+    }
+
+    /// The same, with the items that were read.
+    pub async fn read_with_rows(
+        &self,
+        poll_id: &PollId,
+        lanes: u8,
+    ) -> Result<Option<(Snapshot, RowsRead)>, StoreError> {
         read_whole(&SystemClock, || self.snapshot(poll_id, lanes)).await
     }
 
-    async fn snapshot(&self, poll_id: &PollId, lanes: u8) -> Result<Read<Option<Snapshot>>, StoreError> {
+    async fn snapshot(&self, poll_id: &PollId, lanes: u8) -> Result<Read<Option<(Snapshot, RowsRead)>>, StoreError> {
         let mut tables = HashMap::from([(self.polls_table.clone(), poll_keys(poll_id))]);
         tables.insert(self.tallies_table.clone(), (0..lanes.max(1)).map(|lane| count_key(poll_id, lane)).collect());
         let mut found = self.batch(tables).await?;
-        let poll = match read_poll(&found.remove(&self.polls_table).unwrap_or_default())? {
+        let of_poll = found.remove(&self.polls_table).unwrap_or_default();
+        let poll = match read_poll(&of_poll)? {
             Read::Whole(Some(poll)) => poll,
             Read::Whole(None) => return Ok(Read::Whole(None)),
             Read::Torn => return Ok(Read::Torn),
@@ -92,13 +122,8 @@ impl ResultsStore {
             let mut found = self.batch(HashMap::from([(self.tallies_table.clone(), further)])).await?;
             counts.extend(found.remove(&self.tallies_table).unwrap_or_default());
         }
-        let of_lane = |lane| {
-            let key = keys::poll_lane(&LaneKey { poll: poll_id.clone(), lane });
-            let item = counts.iter().find(|item| Attributes(item).string(keys::POLL_LANE).ok() == Some(&key));
-            item.map_or_else(|| Ok(Count::default()), read_count)
-        };
-        let counts = (0..poll.rules.lanes).map(of_lane).collect::<Result<_, _>>()?;
-        Ok(Read::Whole(Some(Snapshot { poll, counts })))
+        let snapshot = Snapshot::of(poll, &counts)?;
+        Ok(Read::Whole(Some((snapshot, RowsRead { of_poll, tallies: counts }))))
     }
 
     /// Adds up the ballots that polls hold, eventually consistent.

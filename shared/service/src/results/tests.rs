@@ -45,10 +45,10 @@ fn that_there_is_no_poll_is_believed_for_a_second() {
 
 /// A document of a poll that has been open for 100 s, read later by this much, with as many ballots and this text.
 fn document(read_ms: u64, ballots: i64, text: &str, before: Option<&ResultsDocument>) -> ResultsDocument {
-    let rules = poll_asked_for(json!({"question": "Q", "options": ["a", "b"]}), at(0)).unwrap().rules;
+    let poll = poll_asked_for(json!({"question": "Q", "options": ["a", "b"]}), at(0)).unwrap();
     let version = Version { poll: 1, counts: 1 };
     let reading = Reading { at: at(100).plus_millis(read_ms), version, is_final: false, ballots, as_of: Some(at(98)) };
-    ResultsDocument::new(text.to_owned(), rules, reading, before)
+    ResultsDocument::new(text.to_owned(), poll, reading, before)
 }
 
 #[test]
