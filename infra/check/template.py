@@ -83,6 +83,10 @@ ENVIRONMENT = {
     "RelayVotes": {"TALLY_QUEUE_URL", "RELAY_DLQ_URL"},
     "RelayChanges": {"AUDIT_TABLE", "RELAY_DLQ_URL", "MARKS_TABLE"},
     "AnnounceChanges": {"JOBS_TABLE"},
+    "SyncAnalytics": {
+        *("POLLS_TABLE", "TALLIES_TABLE", "JOBS_TABLE"),
+        *("ANALYTICS_WRITE_URL", "ANALYTICS_WRITE_SECRET", "ANALYTICS_CA"),
+    },
 }
 TABLE_ACTIONS = {
     "CreatePoll": {"Polls": {"Query", "PutItem"}, "${Polls.Arn}/index/by-closing": {"Query"}, "Tenants": COUNTS},
@@ -141,6 +145,12 @@ TABLE_ACTIONS = {
         "Tallies.StreamArn": {"GetRecords", "GetShardIterator", "DescribeStream", "ListStreams"},
         "Jobs": {"PutItem"},
     },
+    "SyncAnalytics": {
+        "Polls": {"BatchGetItem"},
+        "Tallies": {"BatchGetItem", "GetItem"},
+        "${Polls.Arn}/index/by-owner": {"Scan"},
+        "Jobs": {"Query", "GetItem", "PutItem", "DeleteItem"},
+    },
 }
 """What each role may do with tables, and no more."""
 SECRETS_OF_POLLS = ["salt", "lot_seed"]
@@ -168,6 +178,7 @@ SECRET_ACTIONS = {
         "KeySecret": {"GetSecretValue"},
     },
     "RefreshKeys": {"KeySets": {"GetSecretValue", "PutSecretValue"}},
+    "SyncAnalytics": {"AnalyticsWriteSecret": {"GetSecretValue"}},
 }
 """What each role may do with secrets, and no more."""
 OUTPUTS = {
@@ -175,7 +186,7 @@ OUTPUTS = {
     *("JobsTable", "FinaliseQueueUrl", "FinaliseDlqUrl"),
     *("Limits", "TallyQueueUrl", "TallyDlqUrl", "RelayDlqUrl", "AssemblyQueueUrl", "RelayFailuresBucket"),
     *("DeviceSecret", "OriginVerifySecret"),
-    *("Release", "ReleaseBefore"),
+    *("Release", "ReleaseBefore", "Analytics"),
 }
 OF_A_STREAM = {
     *("FunctionName", "EventSourceArn", "Enabled", "BatchSize", "MaximumBatchingWindowInSeconds"),
@@ -218,6 +229,8 @@ ALARMS = {
     "RefreshKeysErrorsAlarm": {"AWS/Lambda Errors"},
     "VotesThrottledAlarm": {"AWS/DynamoDB WriteThrottleEvents"},
     "TalliesThrottledAlarm": {"AWS/DynamoDB WriteThrottleEvents"},
+    "AnalyticsLateAlarm": {"Landslide Behind"},
+    "AnalyticsDriftedAlarm": {"Landslide Drifted"},
 }
 """The metrics that each alarm looks at."""
 GENERATED_KEYS = {"DeviceSecret", "PollIdSecret", "KeySecret"}
@@ -231,7 +244,7 @@ CANARY_ALARMS = {
 """What a bad release rings within minutes. Throttles are no matter of code."""
 OPTIONAL = {"AWS::WAFv2::WebACLAssociation": "HasWebAcl", "AWS::Budgets::Budget": "HasBudget", "AWS::SNS::Topic": "HasOwnTopic"}
 """Types that are made only where a parameter asks for them: no local cloud knows the first two."""
-OF_ANALYTICS = ("AnnounceChanges",)
+OF_ANALYTICS = ("AnnounceChanges", "SyncAnalytics", "AnalyticsLate", "AnalyticsDrifted")
 """How the names of resources begin that are made only where a parameter asks for analytics."""
 ANALYTICS_URLS = ("AnalyticsWriteUrl", "AnalyticsReadUrl")
 RESOURCES_MAX = 500
@@ -241,7 +254,7 @@ WILDCARDS_ALLOWED = {
     "${RelayFailuresBucket.Arn}/aws/lambda/*",  # Lambda names the object when it fails
     # GetAtt of a log group's Arn ends in `:*` too; the_log_group_is_its_own sees to it that it is the function's.
 }
-IN_A_VPC = {"GetResults": "CacheInVpc"}
+IN_A_VPC = {"GetResults": "CacheInVpc", "SyncAnalytics": "AnalyticsInVpc"}
 """Functions that may run in a VPC, and the condition under which they do."""
 NETWORK_INTERFACES = {
     "Effect": "Allow",
@@ -390,7 +403,7 @@ def rights_that_differ(stack: Stack, service: str, attribute: str, wanted: dict[
         for statement in statements(stack.template["Resources"][f"{name}Role"]["Properties"]):
             actions = {action.removeprefix(service) for action in listed(statement["Action"]) if service in action}
             for resource in listed(statement["Resource"]) if actions else []:
-                named = get_att(resource).removesuffix(attribute) or sub(resource)
+                named = get_att(resource).removesuffix(attribute) or sub(resource) or str(resource["Ref"] if "Ref" in resource else "")
                 given[named] = given.get(named, set()) | actions
         needed = wanted.get(name, {})
         for named in sorted(given.keys() | needed.keys()):
@@ -527,6 +540,7 @@ SCHEDULES = {
     # No rarer, as stored keys are fresh for ten minutes; no more often, as Secrets Manager keeps all versions of a day.
     "RefreshKeysSchedule": "rate(10 minutes)",
     "TickSchedule": "rate(1 minute)",
+    "SyncAnalyticsSchedule": "rate(1 minute)",
 }
 
 
