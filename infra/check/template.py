@@ -403,7 +403,7 @@ def rights_that_differ(stack: Stack, service: str, attribute: str, wanted: dict[
         for statement in statements(stack.template["Resources"][f"{name}Role"]["Properties"]):
             actions = {action.removeprefix(service) for action in listed(statement["Action"]) if service in action}
             for resource in listed(statement["Resource"]) if actions else []:
-                named = get_att(resource).removesuffix(attribute) or sub(resource) or str(resource["Ref"] if "Ref" in resource else "")
+                named = get_att(resource).removesuffix(attribute) or sub(resource) or resource.get("Ref", "")
                 given[named] = given.get(named, set()) | actions
         needed = wanted.get(name, {})
         for named in sorted(given.keys() | needed.keys()):
