@@ -375,6 +375,11 @@ def sub(value: Any) -> str:
     return str(value.get("Fn::Sub", "")) if isinstance(value, dict) else ""
 
 
+def ref(value: Any) -> str:
+    """Name of a Ref, otherwise an empty text."""
+    return str(value.get("Ref", "")) if isinstance(value, dict) else ""
+
+
 def listed(value: Any) -> list[Any]:
     """IAM takes one or a list."""
     return value if isinstance(value, list) else [value]
@@ -403,7 +408,7 @@ def rights_that_differ(stack: Stack, service: str, attribute: str, wanted: dict[
         for statement in statements(stack.template["Resources"][f"{name}Role"]["Properties"]):
             actions = {action.removeprefix(service) for action in listed(statement["Action"]) if service in action}
             for resource in listed(statement["Resource"]) if actions else []:
-                named = get_att(resource).removesuffix(attribute) or sub(resource) or resource.get("Ref", "")
+                named = get_att(resource).removesuffix(attribute) or sub(resource) or ref(resource)
                 given[named] = given.get(named, set()) | actions
         needed = wanted.get(name, {})
         for named in sorted(given.keys() | needed.keys()):
