@@ -27,7 +27,7 @@ Json = dict[str, Any]
 
 CHALLENGES = {
     "UNAUTHORIZED": "'Bearer'",  # no token
-    "ACCESS_DENIED": "'Bearer error=\"invalid_token\", error_description=\"The token is not valid for this call.\"'",
+    "ACCESS_DENIED": '\'Bearer error="invalid_token", error_description="The token is not valid for this call."\'',
 }
 """What a 401 of the gateway asks for (RFC 6750, section 3)."""
 
@@ -76,6 +76,14 @@ ENVIRONMENT = {
     "RelayVotes": {"TALLY_QUEUE_URL", "RELAY_DLQ_URL"},
     "RelayChanges": {"AUDIT_TABLE", "RELAY_DLQ_URL", "MARKS_TABLE"},
     "AnnounceChanges": {"JOBS_TABLE"},
+    "SyncAnalytics": {
+        *("POLLS_TABLE", "TALLIES_TABLE", "JOBS_TABLE"),
+        *("ANALYTICS_WRITE_URL", "ANALYTICS_WRITE_SECRET", "ANALYTICS_CA"),
+    },
+    "GetAnalytics": {
+        *("ANALYTICS", "ANALYTICS_READ_URL", "ANALYTICS_READ_SECRET", "ANALYTICS_CA"),
+        *("ALLOWED_ORIGIN", *OF_MEMBERS),
+    },
 }
 TABLE_ACTIONS = {
     "CreatePoll": {"Polls": {"Query", "PutItem"}, "${Polls.Arn}/index/by-closing": {"Query"}, "Tenants": COUNTS},
@@ -127,6 +135,13 @@ TABLE_ACTIONS = {
         "Tallies.StreamArn": {"GetRecords", "GetShardIterator", "DescribeStream", "ListStreams"},
         "Jobs": {"PutItem"},
     },
+    "SyncAnalytics": {
+        "Polls": {"BatchGetItem"},
+        "Tallies": {"BatchGetItem", "GetItem"},
+        "${Polls.Arn}/index/by-owner": {"Scan"},
+        "Jobs": {"Query", "GetItem", "PutItem", "DeleteItem"},
+    },
+    "GetAnalytics": {"Tenants": COUNTS},
 }
 """What each role may do with tables, and no more."""
 SECRETS_OF_POLLS = ["salt", "lot_seed"]
@@ -154,6 +169,8 @@ SECRET_ACTIONS = {
         "KeySecret": {"GetSecretValue"},
     },
     "RefreshKeys": {"KeySets": {"GetSecretValue", "PutSecretValue"}},
+    "SyncAnalytics": {"AnalyticsWriteSecret": {"GetSecretValue"}},
+    "GetAnalytics": {"AnalyticsReadSecret": {"GetSecretValue"}},
 }
 """What each role may do with secrets, and no more."""
 OUTPUTS = {
@@ -161,7 +178,7 @@ OUTPUTS = {
     *("JobsTable", "FinaliseQueueUrl", "FinaliseDlqUrl"),
     *("Limits", "TallyQueueUrl", "TallyDlqUrl", "RelayDlqUrl", "AssemblyQueueUrl", "RelayFailuresBucket"),
     *("DeviceSecret", "OriginVerifySecret"),
-    *("Release", "ReleaseBefore"),
+    *("Release", "ReleaseBefore", "Analytics"),
 }
 OF_A_STREAM = {
     *("FunctionName", "EventSourceArn", "Enabled", "BatchSize", "MaximumBatchingWindowInSeconds"),
@@ -204,6 +221,8 @@ ALARMS = {
     "RefreshKeysErrorsAlarm": {"AWS/Lambda Errors"},
     "VotesThrottledAlarm": {"AWS/DynamoDB WriteThrottleEvents"},
     "TalliesThrottledAlarm": {"AWS/DynamoDB WriteThrottleEvents"},
+    "AnalyticsLateAlarm": {"Landslide Behind"},
+    "AnalyticsDriftedAlarm": {"Landslide Drifted"},
 }
 """The metrics that each alarm looks at."""
 GENERATED_KEYS = {"DeviceSecret", "PollIdSecret", "KeySecret"}
@@ -217,12 +236,19 @@ CANARY_ALARMS = {
 """What a bad release rings within minutes. Throttles are no matter of code."""
 OPTIONAL = {"AWS::WAFv2::WebACLAssociation": "HasWebAcl", "AWS::Budgets::Budget": "HasBudget", "AWS::SNS::Topic": "HasOwnTopic"}
 """Types that are made only where a parameter asks for them: no local cloud knows the first two."""
-OF_ANALYTICS = ("AnnounceChanges",)
+OF_ANALYTICS = ("AnnounceChanges", "SyncAnalytics", "AnalyticsLate", "AnalyticsDrifted")
 """How the names of resources begin that are made only where a parameter asks for analytics."""
 ANALYTICS_URLS = ("AnalyticsWriteUrl", "AnalyticsReadUrl")
 RESOURCES_MAX = 500
 """As many as CloudFormation takes in one stack. A function has seven: log group, role, function, version, alias, permission or
 mapping, and with a canary its deployment group."""
+VPC_ACTIONS = {
+    *("ec2:CreateNetworkInterface", "ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets", "ec2:DeleteNetworkInterface"),
+    *("ec2:AssignPrivateIpAddresses", "ec2:UnassignPrivateIpAddresses"),
+}
+"""What a function in a VPC needs. Lambda makes its network interfaces, and IAM can't name them ahead."""
+IN_VPC = {"GetAnalyticsRole": "AnalyticsInVpc", "SyncAnalyticsRole": "AnalyticsInVpc"}
+"""Roles of functions that may be in a VPC, and the condition under which they are."""
 WILDCARDS_ALLOWED = {
     "${RelayFailuresBucket.Arn}/aws/lambda/*",  # Lambda names the object when it fails
     # GetAtt of a log group's Arn ends in `:*` too; the_log_group_is_its_own sees to it that it is the function's.
@@ -363,7 +389,7 @@ def rights_that_differ(stack: Stack, service: str, attribute: str, wanted: dict[
         for statement in statements(stack.template["Resources"][f"{name}Role"]["Properties"]):
             actions = {action.removeprefix(service) for action in listed(statement["Action"]) if service in action}
             for resource in listed(statement["Resource"]) if actions else []:
-                named = get_att(resource).removesuffix(attribute) or sub(resource)
+                named = get_att(resource).removesuffix(attribute) or sub(resource) or str(resource.get("Ref", ""))
                 given[named] = given.get(named, set()) | actions
         needed = wanted.get(name, {})
         for named in sorted(given.keys() | needed.keys()):
@@ -500,6 +526,7 @@ SCHEDULES = {
     # No rarer, as stored keys are fresh for ten minutes; no more often, as Secrets Manager keeps all versions of a day.
     "RefreshKeysSchedule": "rate(10 minutes)",
     "TickSchedule": "rate(1 minute)",
+    "SyncAnalyticsSchedule": "rate(1 minute)",
 }
 
 
@@ -533,9 +560,25 @@ def no_role_has_a_wildcard(stack: Stack) -> Iterator[str]:
             if not {"Effect", "Action", "Resource"} >= statement.keys() - {"Condition"}:
                 yield f"{name}: {statement}"
             yield from (f"{name}: {action}" for action in listed(statement.get("Action")) if "*" in action)
+            if statement.get("Resource") == "*" and name in IN_VPC and {*listed(statement["Action"])} == VPC_ACTIONS:
+                continue
             for resource in listed(statement.get("Resource")):
                 if "*" in json.dumps(resource) and sub(resource) not in WILDCARDS_ALLOWED:
                     yield f"{name}: {resource}"
+
+
+def functions_are_in_a_vpc_only_where_asked_for(stack: Stack) -> Iterator[str]:
+    for name, function in stack.of_type("AWS::Lambda::Function"):
+        condition = IN_VPC.get(f"{name}Role")
+        vpc = function.get("VpcConfig")
+        if (vpc or {}).get("Fn::If", [None])[0] != condition:
+            yield f"{name}: VpcConfig"
+        policies = stack.template["Resources"][f"{name}Role"]["Properties"]["Policies"]
+        given = [
+            s["Fn::If"][0] for s in policies[0]["PolicyDocument"]["Statement"] if "ec2:" in json.dumps(s) and "Fn::If" in s
+        ]
+        if given != ([condition] if condition else []):
+            yield f"{name}Role: {given}"
 
 
 def roles_reach_buckets_of_this_account_only(stack: Stack) -> Iterator[str]:

@@ -228,6 +228,15 @@ SPOILS = {
         resource("Polls/Properties/StreamSpecification", None),
         resource("Tallies/Properties/StreamSpecification", {"StreamViewType": "KEYS_ONLY"}),
     ],
+    check.functions_are_in_a_vpc_only_where_asked_for: [
+        resource("GetAnalytics/Properties/VpcConfig", None),
+        resource("SyncAnalytics/Properties/VpcConfig", {"SubnetIds": ["subnet-1"], "SecurityGroupIds": ["sg-1"]}),
+        resource("GetPoll/Properties/VpcConfig", {"Fn::If": ["AnalyticsInVpc", {"SubnetIds": []}, {"Ref": "AWS::NoValue"}]}),
+        resource(
+            "GetAnalyticsRole/Properties/Policies/0/PolicyDocument/Statement/3",
+            {"Effect": "Allow", "Action": "ec2:DescribeSubnets", "Resource": "*"},
+        ),
+    ],
     check.analytics_are_there_only_where_asked_for: [
         resource("AnnounceChangesMapping/Condition", None),
         resource("AnnounceChangesRole/Condition", "HasBudget"),

@@ -6,6 +6,7 @@
 //! [`migrations`] and [`months`].
 
 pub mod address;
+pub mod comparison;
 pub mod connection;
 pub mod error;
 pub mod migrations;

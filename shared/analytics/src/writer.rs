@@ -84,7 +84,7 @@ pub struct HistoryRow {
 
 /// Writes snapshots to the primary, over one connection.
 pub struct Writer {
-    kept: Kept,
+    pub(crate) kept: Kept,
 }
 
 impl Writer {

@@ -5,6 +5,7 @@ mod assembled;
 mod audit;
 mod batch;
 mod change;
+mod comparison;
 mod dynamodb;
 mod item;
 mod jobs;
@@ -38,6 +39,7 @@ pub use self::{
 };
 pub use self::{
     audit::{Appended, AuditPage, AuditStore, StoredRow},
+    comparison::{ComparisonPlace, ComparisonState, ComparisonStore},
     dynamodb::{DynamoDb, Outcome},
     jobs::{JobState, JobStore, Taken},
     lane_store::{LaneReader, LaneStore, LaneStoreError, RunRow, SeenIds},

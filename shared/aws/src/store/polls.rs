@@ -79,6 +79,9 @@ pub struct Page {
     pub next_after: Option<OwnerOrder>,
 }
 
+/// The most ids in a page of all polls.
+const IDS_MAX: i32 = 1_000;
+
 /// The ids of some polls, and where the next ones begin. If `None`, these are the last.
 #[derive(Debug)]
 pub struct IdPage {
@@ -268,6 +271,24 @@ impl PollStore {
                 return Ok(tenants);
             }
         }
+    }
+}
+
+impl PollStore {
+    /// Reads a page of the ids of all polls, in no order. Eventually consistent, as the index is.
+    pub async fn ids(&self, after: Option<Item>) -> Result<IdPage, StoreError> {
+        let scan = self
+            .db
+            .scan()
+            .table_name(&self.table)
+            .index_name(BY_OWNER)
+            .projection_expression("#poll_id")
+            .expression_attribute_names("#poll_id", keys::POLL_ID)
+            .limit(IDS_MAX)
+            .set_exclusive_start_key(after);
+        let page = Box::pin(scan.send()).await.map_err(|error| store_error("list all polls", error))?;
+        let ids = page.items().iter().map(read_id).collect::<Result<_, _>>()?;
+        Ok(IdPage { ids, next: page.last_evaluated_key.filter(|last| !last.is_empty()) })
     }
 }
 
