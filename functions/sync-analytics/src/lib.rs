@@ -6,7 +6,7 @@
 use lambda_runtime::LambdaEvent;
 use landslide_aws::metrics::{self, Metric};
 use landslide_domain::time::Timestamp;
-use landslide_sync::sync::{Sync, SyncError};
+use landslide_sync::{copying::SyncError, sync::Sync};
 use serde::Deserialize;
 
 /// For how long it copies, in milliseconds: two thirds of its timeout.

@@ -14,8 +14,8 @@ use landslide_domain::{
 };
 
 use crate::{
+    copying::{Copied, SyncError, write},
     reading::{ReadingError, Source},
-    sync::{Copied, SyncError, write},
 };
 
 /// When in a day of UTC it begins, in milliseconds after midnight.

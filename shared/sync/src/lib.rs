@@ -7,6 +7,8 @@ pub mod announce;
 #[cfg(feature = "sync")]
 pub mod comparison;
 #[cfg(feature = "sync")]
+pub mod copying;
+#[cfg(feature = "sync")]
 pub mod reading;
 #[cfg(feature = "sync")]
 pub mod sync;
