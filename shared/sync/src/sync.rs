@@ -4,15 +4,11 @@
 
 use std::collections::HashMap;
 
-use landslide_analytics::{
-    error::Error as AnalyticsError,
-    snapshot::PollSnapshot,
-    writer::{Writer, Written},
-};
+use landslide_analytics::{error::Error as AnalyticsError, writer::Writer};
 use landslide_aws::{
     clock::{Clock, SystemClock},
     sdk,
-    store::{Mark, MarkStore, StoreError},
+    store::{Mark, MarkStore},
 };
 use landslide_domain::{
     ids::PollId,
