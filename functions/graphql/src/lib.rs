@@ -104,7 +104,9 @@ async fn posted(graphql: &Graphql, request: Request) -> Result<Reply, Error> {
     let sent: Sent = request.json(BODY_BYTES_MAX)?;
     let document = match (&sent.query, &sent.id) {
         (Some(query), None) => graphql.parsed(query),
-        (None, Some(id)) => Kept::find(id).ok_or_else(no_such_query)?.document(),
+        (None, Some(id)) => {
+            Kept::find(id).ok_or_else(|| Error::invalid("There is no kept query of this id."))?.document()
+        }
         _ => return Err(Error::invalid("The body must have either query or id.")),
     };
     let Sent { variables, operation_name, .. } = sent;
