@@ -9,7 +9,7 @@ mod scan;
 mod schema;
 mod services;
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use async_graphql::{
     Request as Execution, Response, ServerError, Value, Variables,
@@ -64,7 +64,7 @@ struct Sent {
     variables: Variables,
     operation_name: Option<String>,
     #[serde(rename = "extensions")]
-    _extensions: Option<IgnoredAny>,
+    _extensions: Option<BTreeMap<String, IgnoredAny>>,
 }
 
 /// A parsed query, and what it is run with.
