@@ -87,6 +87,10 @@ ENVIRONMENT = {
         *("POLLS_TABLE", "TALLIES_TABLE", "JOBS_TABLE"),
         *("ANALYTICS_WRITE_URL", "ANALYTICS_WRITE_SECRET", "ANALYTICS_CA"),
     },
+    "GetAnalytics": {
+        *("ANALYTICS", "ANALYTICS_READ_URL", "ANALYTICS_READ_SECRET", "ANALYTICS_CA"),
+        *("ALLOWED_ORIGIN", *OF_MEMBERS),
+    },
 }
 TABLE_ACTIONS = {
     "CreatePoll": {"Polls": {"Query", "PutItem"}, "${Polls.Arn}/index/by-closing": {"Query"}, "Tenants": COUNTS},
@@ -151,6 +155,7 @@ TABLE_ACTIONS = {
         "${Polls.Arn}/index/by-owner": {"Scan"},
         "Jobs": {"Query", "GetItem", "PutItem", "DeleteItem"},
     },
+    "GetAnalytics": {"Tenants": COUNTS},
 }
 """What each role may do with tables, and no more."""
 SECRETS_OF_POLLS = ["salt", "lot_seed"]
@@ -179,6 +184,7 @@ SECRET_ACTIONS = {
     },
     "RefreshKeys": {"KeySets": {"GetSecretValue", "PutSecretValue"}},
     "SyncAnalytics": {"AnalyticsWriteSecret": {"GetSecretValue"}},
+    "GetAnalytics": {"AnalyticsReadSecret": {"GetSecretValue"}},
 }
 """What each role may do with secrets, and no more."""
 OUTPUTS = {
@@ -254,7 +260,7 @@ WILDCARDS_ALLOWED = {
     "${RelayFailuresBucket.Arn}/aws/lambda/*",  # Lambda names the object when it fails
     # GetAtt of a log group's Arn ends in `:*` too; the_log_group_is_its_own sees to it that it is the function's.
 }
-IN_A_VPC = {"GetResults": "CacheInVpc", "SyncAnalytics": "AnalyticsInVpc"}
+IN_A_VPC = {"GetResults": "CacheInVpc", "GetAnalytics": "AnalyticsInVpc", "SyncAnalytics": "AnalyticsInVpc"}
 """Functions that may run in a VPC, and the condition under which they do."""
 NETWORK_INTERFACES = {
     "Effect": "Allow",

@@ -1,5 +1,6 @@
 //! The API as its callers use it: requests, answers, and what closing and opening promise them.
 
+mod analytics;
 mod audit;
 mod bad_input;
 mod ballots;

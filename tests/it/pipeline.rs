@@ -1,5 +1,6 @@
 //! From the stream to the counts.
 
+mod analytics;
 mod counting;
 mod finalise;
 mod hot_lane;

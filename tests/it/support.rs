@@ -34,6 +34,7 @@ pub use self::{
     own_process::{OwnProcess, event, vote_event},
     pipeline::{new_record, relay, replay, stream_event, tally_queue_is_empty},
     processes::{Process, assert_several_processes},
+    stack::Stack,
     time::{SKEW_MS, eventually, in_ms, now_ms, passes},
     varnish::{Origin, PROOF, Says, Varnish},
 };

@@ -16,6 +16,10 @@ USABLE = {"CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE"}
 """States in which an emulator's stack is kept; from any other it is deleted and made again."""
 
 
+NO_ANALYTICS = {"analytics": "the stack has no analytics; with them: make test-it ANALYTICS=1 ARGS=analytics"}
+"""What a stack lacks that was deployed without them."""
+
+
 @dataclass(frozen=True)
 class Stack:
     """A deployed stack."""
@@ -83,7 +87,7 @@ def bring_up(cloud: clouds.Cloud, name: str, architecture: str, given: Mapping[s
         issuer_key=str(paths.ISSUER_KEY),
         outputs=outputs,
         fingerprint=fingerprint,
-        lacks=cloud.lacks,
+        lacks=cloud.lacks if "Analytics" in outputs else {**cloud.lacks, **NO_ANALYTICS},
         calls_at_once=cloud.calls_at_once,
     )
     stackfile.write(vars(deployed))

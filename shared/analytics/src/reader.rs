@@ -5,7 +5,7 @@ use std::time::Duration;
 use aws_types::SdkConfig;
 use landslide_domain::{ids::PollId, tenant::TenantKey, time::Timestamp};
 use tokio::sync::Mutex;
-use tokio_postgres::{Row, Transaction};
+use tokio_postgres::{Row, types::ToSql};
 
 use crate::{
     address::{Address, Side},
@@ -37,6 +37,9 @@ pub const VALUES: &str =
 /// One poll's history.
 pub const HISTORY: &str = "SELECT minute, as_of, ballots, votes FROM analytics.count_history
     WHERE poll_id = $1 AND minute >= $2 AND minute < $3 ORDER BY minute LIMIT $4";
+
+/// Whether the tenant has the poll.
+const KNOWN: &str = "SELECT FROM analytics.polls WHERE poll_id = $1";
 
 /// The most values of a dimension that are shown.
 pub const VALUES_MAX: i64 = 1_000;
@@ -138,11 +141,7 @@ impl Reader {
             votes: row.get(3),
             ballots: row.get(4),
         };
-        self.as_tenant(tenant, async |transaction| {
-            let rows = transaction.query(RANKING, &[&from, &until, &limit]).await?;
-            Ok(rows.iter().map(ranked).collect())
-        })
-        .await
+        self.as_tenant(tenant, RANKING, &[&from, &until, &limit]).await.map(|answer| answer.each(ranked))
     }
 
     /// The votes of each day in the window that has some, of all the tenant's polls or of one.
@@ -154,11 +153,8 @@ impl Reader {
     ) -> Result<Answer<Vec<Day>>, Error> {
         let (from, until) = (to_sql(window.from), to_sql(window.until));
         let poll_id = poll_id.map(PollId::as_str);
-        self.as_tenant(tenant, async |transaction| {
-            let rows = transaction.query(DAYS, &[&from, &until, &poll_id]).await?;
-            Ok(rows.iter().map(|row| Day { day: row.get(0), votes: row.get(1) }).collect())
-        })
-        .await
+        let day = |row: &Row| Day { day: row.get(0), votes: row.get(1) };
+        self.as_tenant(tenant, DAYS, &[&from, &until, &poll_id]).await.map(|answer| answer.each(day))
     }
 
     /// The votes by value of a dimension, over all the tenant's polls that have a dimension of that name.
@@ -168,11 +164,7 @@ impl Reader {
             polls: row.get(1),
             ballots: row.get(2),
         };
-        self.as_tenant(tenant, async |transaction| {
-            let rows = transaction.query(VALUES, &[&dimension, &VALUES_MAX]).await?;
-            Ok(rows.iter().map(value).collect())
-        })
-        .await
+        self.as_tenant(tenant, VALUES, &[&dimension, &VALUES_MAX]).await.map(|answer| answer.each(value))
     }
 
     /// A poll's counts, minute by minute, at most `limit`. `None` if the tenant has no such poll.
@@ -191,28 +183,26 @@ impl Reader {
             ballots: row.get(2),
             votes: row.get(3),
         };
-        self.as_tenant(tenant, async |transaction| {
-            let known = transaction.query_opt("SELECT FROM analytics.polls WHERE poll_id = $1", &[&poll_id]).await?;
-            if known.is_none() {
-                return Ok(None);
-            }
-            let rows = transaction.query(HISTORY, &[&poll_id, &from, &until, &limit]).await?;
-            Ok(Some(rows.iter().map(moment).collect()))
-        })
-        .await
+        let moments = self.as_tenant(tenant, HISTORY, &[&poll_id, &from, &until, &limit]).await?.each(moment);
+        if !moments.rows.is_empty() {
+            return Ok(Answer { rows: Some(moments.rows), read_at: moments.read_at });
+        }
+        let known = self.as_tenant(tenant, KNOWN, &[&poll_id]).await?;
+        Ok(Answer { rows: (!known.rows.is_empty()).then(Vec::new), read_at: known.read_at })
     }
 
-    /// Does `work` in a transaction in which the database shows this tenant's rows and no others. A connection that was gone
-    /// is opened again, once.
-    async fn as_tenant<T>(
+    /// Asks in a transaction in which the database shows this tenant's rows and no others. A connection that was gone is
+    /// opened again, once.
+    async fn as_tenant(
         &self,
         tenant: &TenantKey,
-        work: impl AsyncFn(&Transaction<'_>) -> Result<T, tokio_postgres::Error>,
-    ) -> Result<Answer<T>, Error> {
+        query: &str,
+        parameters: &[&(dyn ToSql + Sync)],
+    ) -> Result<Answer<Vec<Row>>, Error> {
         let mut kept = self.kept.lock().await;
         let twice = async {
-            match answer(&mut kept, tenant, &work).await {
-                Err(Error::Unreachable(..)) => answer(&mut kept, tenant, &work).await,
+            match ask(&mut kept, tenant, query, parameters).await {
+                Err(Error::Unreachable(..)) => ask(&mut kept, tenant, query, parameters).await,
                 answered => answered,
             }
         };
@@ -227,17 +217,24 @@ impl Reader {
     }
 }
 
-async fn answer<T>(
+impl Answer<Vec<Row>> {
+    fn each<T>(self, read: impl Fn(&Row) -> T) -> Answer<Vec<T>> {
+        Answer { rows: self.rows.iter().map(read).collect(), read_at: self.read_at }
+    }
+}
+
+async fn ask(
     kept: &mut Kept,
     tenant: &TenantKey,
-    work: &impl AsyncFn(&Transaction<'_>) -> Result<T, tokio_postgres::Error>,
-) -> Result<Answer<T>, Error> {
+    query: &str,
+    parameters: &[&(dyn ToSql + Sync)],
+) -> Result<Answer<Vec<Row>>, Error> {
     let client = kept.client().await?;
     let answered = async {
         let transaction = client.build_transaction().read_only(true).start().await?;
         // Until the transaction's end, whatever that is. Nothing may come before it.
         transaction.execute("SELECT set_config('app.tenant', $1, true)", &[&tenant.as_str()]).await?;
-        let rows = work(&transaction).await?;
+        let rows = transaction.query(query, parameters).await?;
         let state = transaction.query_opt("SELECT read_at FROM analytics.state", &[]).await?;
         transaction.commit().await?;
         Ok(Answer { rows, read_at: state.map(|row| from_sql(row.get(0))) })

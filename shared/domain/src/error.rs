@@ -55,6 +55,8 @@ pub enum Error {
     InvalidBallot(FieldError),
     /// The poll's votes can't be counted by the method that is asked for.
     NoSuchCount(String),
+    /// The deployment has no analytics.
+    NoAnalytics,
     /// Voters write nothing in the poll, so there is nothing to hide.
     NoAnswers,
     /// The tenant has used up a limit until it is renewed.

@@ -134,6 +134,7 @@ fn kind_of(failure: &Failure) -> (StatusCode, &'static str) {
         | Failure::NoSuchQuery
         | Failure::NoVote
         | Failure::NoSuchCount(_)
+        | Failure::NoAnalytics
         | Failure::NoAnswers => (StatusCode::NOT_FOUND, "not_found"),
         Failure::AlreadyVoted => (StatusCode::CONFLICT, "already_voted"),
         Failure::PollNotOpen => (StatusCode::CONFLICT, "poll_not_open"),
@@ -173,6 +174,7 @@ fn detail_of(failure: &Failure) -> String {
         Failure::NoSuchKey => "There is no such API key.",
         Failure::NoSuchView => "There is no such view link.",
         Failure::NoSuchQuery => "There is no such query that you may run.",
+        Failure::NoAnalytics => "This deployment has no analytics.",
         Failure::NoAnswers => "The poll has no answers to hide: it is not of kind text, and takes no write-ins.",
         Failure::NoVote => "You have no vote in this poll.",
         Failure::AlreadyVoted => "You have voted in this poll, and votes in it can't be changed.",

@@ -1,5 +1,7 @@
 //! The use cases for polls, votes, API keys and view links, without HTTP. Each reports its outcome in the domain's words.
 
+#[cfg(feature = "analytics")]
+pub mod analytics;
 pub mod audit;
 mod current;
 pub mod keys;

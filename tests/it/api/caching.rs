@@ -57,6 +57,10 @@ const OPERATIONS: &[(&str, Method, &str, &str)] = &[
     ("queryGraphql", Method::POST, "/v1/graphql", PRIVATE),
     ("getKeptQuery", Method::GET, KEPT_QUERY, RESULTS),
     ("getGraphqlSchema", Method::GET, "/v1/graphql/schema", "public, max-age=60"),
+    ("getRanking", Method::GET, "/v1/analytics/polls", PRIVATE),
+    ("getVotesByDay", Method::GET, "/v1/analytics/days", PRIVATE),
+    ("getVotesBySegment", Method::GET, "/v1/analytics/segments", PRIVATE),
+    ("getHistory", Method::GET, "/v1/analytics/polls/{poll_id}/history", PRIVATE),
     ("registerDevice", Method::POST, "/v1/devices", "no-store"),
 ];
 
@@ -64,7 +68,7 @@ const OPERATIONS: &[(&str, Method, &str, &str)] = &[
 const KEPT_QUERY: &str = "/v1/graphql/{id}?variables=%7B%22poll_id%22%3A%22{poll_id}%22%7D";
 
 /// What this test does not bring about: faults, what only a gateway would say that finds a parameter missing, and the
-/// hundredth key or view link and a deployment that is upgraded, which tests of their own do.
+/// hundredth key or view link, a deployment that is upgraded and one that has analytics, which tests of their own do.
 const OUT_OF_REACH: &[(&str, u16)] = &[
     ("getPoll", 400),
     ("getVote", 400),
@@ -82,6 +86,10 @@ const OUT_OF_REACH: &[(&str, u16)] = &[
     ("createPoll", 422),
     ("updatePoll", 422),
     ("copyPoll", 422),
+    ("getRanking", 200),
+    ("getVotesByDay", 200),
+    ("getVotesBySegment", 200),
+    ("getHistory", 200),
 ];
 /// The id of a key or a view link that is not there.
 const NO_ID: &str = "00000000000000000000";
@@ -398,6 +406,11 @@ async fn walk(asker: &mut Asker, scene: &Scene) {
     assert_eq!(asker.ask("listAudit", Extra { query: "?limit=0", ..as_owner() }).await.status, 400);
     assert_eq!(asker.ask("getUsage", Extra { query: "?month=2026", ..as_owner() }).await.status, 400);
     assert_eq!(asker.ask("getKeptQuery", Extra { id: Some("none"), ..as_owner() }).await.status, 404);
+    for operation in ["getRanking", "getVotesByDay", "getVotesBySegment", "getHistory"] {
+        let as_owner = |query| Extra { poll: &scene.accounts, query, ..as_owner() };
+        assert_eq!(asker.ask(operation, as_owner("?from=now&by=No")).await.status, 400, "{operation}");
+        assert_eq!(asker.ask(operation, as_owner("")).await.status, 404, "{operation}");
+    }
     for operation in ["getResults", "getMyResults"] {
         let by_no_method = Extra { poll: &scene.accounts, query: "?method=none", ..as_owner() };
         assert_eq!(asker.ask(operation, by_no_method).await.status, 400);

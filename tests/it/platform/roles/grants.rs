@@ -1,5 +1,9 @@
 //! What each function may do; all else it may not.
 
+use std::sync::LazyLock;
+
+use crate::support::Stack;
+
 /// A resource as named in `resources::all`, and actions on it.
 pub type Grant = (&'static str, &'static [&'static str]);
 
@@ -9,8 +13,47 @@ const COUNTS_REQUESTS: Grant = ("Tenants", &["dynamodb:GetItem", "dynamodb:Updat
 /// What changes a poll. The releases that a rollback brings back put whole items.
 const CHANGES_POLLS: Grant = ("Polls", &["dynamodb:Query", "dynamodb:UpdateItem", "dynamodb:PutItem"]);
 
-/// What each function may do.
-pub const MAY: &[(&str, &[Grant])] = &[
+/// What reads a stream.
+const READS_STREAM: &[&str] =
+    &["dynamodb:GetRecords", "dynamodb:GetShardIterator", "dynamodb:DescribeStream", "dynamodb:ListStreams"];
+
+/// What each function of the stack may do.
+pub static MAY: LazyLock<Vec<(&str, &[Grant])>> = LazyLock::new(|| {
+    let mut may = ALWAYS.to_vec();
+    if Stack::read().has("analytics") {
+        may.retain(|(function, _)| *function != "relay-changes");
+        may.extend_from_slice(WITH_ANALYTICS);
+    }
+    may
+});
+
+/// What is more, or other, in a stack with analytics.
+const WITH_ANALYTICS: &[(&str, &[Grant])] = &[
+    (
+        "relay-changes",
+        &[
+            ("stream of Polls", READS_STREAM),
+            ("Audit", &["dynamodb:Query", "dynamodb:PutItem"]),
+            ("Jobs", &["dynamodb:PutItem"]), // marks
+            ("RelayDlq", &["sqs:SendMessage"]),
+            ("failures of the relay", &["s3:PutObject"]),
+            ("RelayFailuresBucket", &["s3:ListBucket"]),
+        ],
+    ),
+    ("announce-changes", &[("stream of Tallies", READS_STREAM), ("Jobs", &["dynamodb:PutItem"])]),
+    (
+        "sync-analytics",
+        &[
+            ("Polls", &["dynamodb:BatchGetItem"]),
+            ("index by-owner of Polls", &["dynamodb:Scan"]),
+            ("Tallies", &["dynamodb:BatchGetItem", "dynamodb:GetItem"]),
+            ("Jobs", &["dynamodb:Query", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:DeleteItem"]),
+        ],
+    ),
+];
+
+/// What each function may do in a stack without analytics.
+const ALWAYS: &[(&str, &[Grant])] = &[
     (
         "create-poll",
         &[
@@ -151,6 +194,7 @@ pub const MAY: &[(&str, &[Grant])] = &[
             ("Tenants", &["dynamodb:GetItem", "dynamodb:UpdateItem", "dynamodb:Query"]),
         ],
     ),
+    ("get-analytics", &[COUNTS_REQUESTS]),
     (
         "authorizer",
         &[("DeviceSecret", &["secretsmanager:GetSecretValue"]), ("KeySets", &["secretsmanager:GetSecretValue"])],

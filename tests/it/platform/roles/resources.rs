@@ -35,7 +35,7 @@ pub async fn all(app: &App) -> Vec<Resource> {
             }
         }
         add(name, arn, table_name, DYNAMODB);
-        if name == "Polls" || name == "Votes" {
+        if ["Polls", "Votes"].contains(&name) || name == "Tallies" && app.stack.has("analytics") {
             let arn = table["LatestStreamArn"].as_str().unwrap().to_owned();
             add(&format!("stream of {name}"), arn.clone(), arn, STREAM);
         }

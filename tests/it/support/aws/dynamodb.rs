@@ -116,6 +116,12 @@ impl Aws {
             .take()
     }
 
+    /// Deletes a poll's item.
+    pub async fn delete_poll_item(&self, poll: &str, item: &str) {
+        let key = json!({"poll_id": {"S": poll}, "item": {"S": item}});
+        self.dynamodb("DeleteItem", &json!({"TableName": self.polls, "Key": key})).await;
+    }
+
     /// Sets an attribute of a poll's item to a text.
     pub async fn set_poll_attribute(&self, poll: &str, item: &str, name: &str, text: &str) {
         let update = json!({
