@@ -19,9 +19,19 @@ pub const WINDOW_MS_MAX: u64 = 366 * DAY_MS;
 /// The most rows of a poll's history in one answer: the minutes of a day.
 const MOMENTS_MAX: usize = 24 * 60;
 
-/// Analytics. In a deployment without them there is no reader.
+/// Analytics.
 pub struct TenantAnalytics {
-    reader: Option<Reader>,
+    source: Source,
+}
+
+/// What analytics are read from.
+enum Source {
+    /// Nothing: the deployment has none.
+    Nothing,
+    /// Nothing, as the variables that lead to the replica are wrong in this way.
+    Misconfigured(AnalyticsError),
+    /// A replica.
+    Replica(Reader),
 }
 
 /// How old an answer is.
@@ -108,16 +118,23 @@ struct Point {
 
 impl TenantAnalytics {
     /// Uses the replica in the environment's variables, if the deployment has analytics. Says in the log what is wrong with
-    /// it, and goes on.
+    /// it, and goes on. Fails if the secret with its password can't be read.
     pub async fn from_env() -> Result<Self, AnalyticsError> {
         if config::text_if_any("ANALYTICS").as_deref() != Some("true") {
-            return Ok(Self { reader: None });
+            return Ok(Self { source: Source::Nothing });
         }
-        let reader = Reader::from_env(&sdk::sdk_config()?).await?;
+        let reader = match Reader::from_env(&sdk::sdk_config()?).await {
+            Ok(reader) => reader,
+            Err(error @ AnalyticsError::Secret(_)) => return Err(error),
+            Err(error) => {
+                tracing::error!(%error, "analytics can't be read: {error}");
+                return Ok(Self { source: Source::Misconfigured(error) });
+            }
+        };
         if let Err(error) = reader.check().await {
             tracing::error!(%error, "analytics can't be read now: {error}");
         }
-        Ok(Self { reader: Some(reader) })
+        Ok(Self { source: Source::Replica(reader) })
     }
 
     /// The polls of the member's tenant with the most votes in the window, at most `limit`.
@@ -129,7 +146,7 @@ impl TenantAnalytics {
         now: Timestamp,
     ) -> Result<RankingView, Error> {
         let reader = self.reader_for(member, Operation::GetRanking)?;
-        let answer = reader.ranking(&member.tenant.key(), window, limit).await.map_err(failure)?;
+        let answer = reader.ranking(&member.tenant.key(), window, limit).await.map_err(|error| failure(&error))?;
         let (rows, freshness) = with_age(answer, now);
         let ranked =
             |Ranked { poll_id, question, kind, votes, ballots }| RankedPoll { poll_id, question, kind, votes, ballots };
@@ -146,7 +163,7 @@ impl TenantAnalytics {
         now: Timestamp,
     ) -> Result<DaysView, Error> {
         let reader = self.reader_for(member, Operation::GetVotesByDay)?;
-        let answer = reader.days(&member.tenant.key(), window, poll).await.map_err(failure)?;
+        let answer = reader.days(&member.tenant.key(), window, poll).await.map_err(|error| failure(&error))?;
         let (rows, freshness) = with_age(answer, now);
         let days = rows.into_iter().map(|Day { day, votes }| VotesOfDay { day, votes }).collect();
         Ok(DaysView { from: window.from, to: window.until, days, freshness })
@@ -155,7 +172,7 @@ impl TenantAnalytics {
     /// The ballots by the values of a dimension, over all polls of the member's tenant that have one of this name.
     pub async fn segments<'a>(&self, member: &Member, by: &'a str, now: Timestamp) -> Result<SegmentsView<'a>, Error> {
         let reader = self.reader_for(member, Operation::GetVotesBySegment)?;
-        let answer = reader.values(&member.tenant.key(), by).await.map_err(failure)?;
+        let answer = reader.values(&member.tenant.key(), by).await.map_err(|error| failure(&error))?;
         let (rows, freshness) = with_age(answer, now);
         let total = |Value { value, polls, ballots }| SegmentTotal { value, polls, ballots };
         Ok(SegmentsView { by, segments: rows.into_iter().map(total).collect(), freshness })
@@ -171,7 +188,7 @@ impl TenantAnalytics {
     ) -> Result<HistoryView<'a>, Error> {
         let reader = self.reader_for(member, Operation::GetHistory)?;
         let limit = u32::try_from(MOMENTS_MAX + 1).unwrap_or(u32::MAX);
-        let answer = reader.history(&member.tenant.key(), poll_id, window, limit).await.map_err(failure)?;
+        let answer = reader.history(&member.tenant.key(), poll_id, window, limit).await.map_err(|error| failure(&error))?;
         let (rows, freshness) = with_age(answer, now);
         let (points, next_from) = points(rows.ok_or(Error::NoSuchPoll)?);
         Ok(HistoryView { poll_id, from: window.from, to: window.until, points, next_from, freshness })
@@ -179,7 +196,11 @@ impl TenantAnalytics {
 
     fn reader_for(&self, member: &Member, operation: Operation) -> Result<&Reader, Error> {
         member.must(operation)?;
-        self.reader.as_ref().ok_or(Error::NoAnalytics)
+        match &self.source {
+            Source::Nothing => Err(Error::NoAnalytics),
+            Source::Misconfigured(error) => Err(failure(error)),
+            Source::Replica(reader) => Ok(reader),
+        }
     }
 }
 
@@ -198,7 +219,7 @@ fn with_age<T>(answer: Answer<T>, now: Timestamp) -> (T, Freshness) {
 }
 
 /// While a replica takes the primary's place, it is none for a while.
-fn failure(error: AnalyticsError) -> Error {
+fn failure(error: &AnalyticsError) -> Error {
     if error.is_temporary() || matches!(error, AnalyticsError::NotAReplica) {
         Error::Unavailable(error.to_string())
     } else {
@@ -242,7 +263,7 @@ mod tests {
 
     #[test]
     fn without_analytics_members_are_told_so_and_others_that_they_may_not() {
-        let none = TenantAnalytics { reader: None };
+        let none = TenantAnalytics { source: Source::Nothing };
         let window = window(None, None, at(0)).unwrap();
         let poll = PollId::parse("p1").unwrap();
         for (role, error) in [(Some(Role::Viewer), Error::NoAnalytics), (None, Error::NoRole)] {
@@ -291,8 +312,8 @@ mod tests {
     #[test]
     fn a_replica_that_is_away_is_unavailable_and_a_wrong_one_is_our_fault() {
         let away = AnalyticsError::Unreachable("db:5432".to_owned(), "refused".to_owned());
-        assert!(matches!(failure(away), Error::Unavailable(_)));
-        assert!(matches!(failure(AnalyticsError::NotAReplica), Error::Unavailable(_)));
-        assert!(matches!(failure(AnalyticsError::NoSchema), Error::Internal(_)));
+        assert!(matches!(failure(&away), Error::Unavailable(_)));
+        assert!(matches!(failure(&AnalyticsError::NotAReplica), Error::Unavailable(_)));
+        assert!(matches!(failure(&AnalyticsError::NoSchema), Error::Internal(_)));
     }
 }

@@ -104,11 +104,12 @@ impl Scene {
     /// Waits until the copies of these polls say what their tallies do.
     async fn assert_copied(&self, polls: &[String]) {
         for poll in polls {
-            let results = self.app.results(poll).await;
-            let votes: Vec<i64> =
-                results["options"].as_array().unwrap().iter().map(|option| option["votes"].as_i64().unwrap()).collect();
             eventually("the poll's copy", async || {
                 self.sync(json!({})).await;
+                // Asked again each time: another process may show what it cached a second ago.
+                let results = self.app.results(poll).await;
+                let options = results["options"].as_array().unwrap();
+                let votes: Vec<i64> = options.iter().map(|option| option["votes"].as_i64().unwrap()).collect();
                 match self.copy(poll).await {
                     Some(copy) if copy.ballots == results["ballots"] && copy.votes == votes => Ok(()),
                     other => Err(format!("{other:?}, not {results}")),
@@ -311,6 +312,7 @@ async fn what_no_mark_tells_of_is_found_by_the_comparison_and_mended() {
     scene.assert_copied(&polls).await;
     let before = join_all(polls.iter().map(|poll| scene.copy(poll))).await;
     let [altered, lost, of_options] = [&polls[0], &polls[1], &polls[2]];
+    // A mark may still come, and mend what is lost; what is altered it takes for new.
     let mut by_hand = format!("UPDATE analytics.polls SET ballots = 99 WHERE poll_id = '{altered}';");
     for table in ["option_counts", "segment_counts", "count_history", "polls"] {
         by_hand += &format!("DELETE FROM analytics.{table} WHERE poll_id = '{lost}';");
@@ -325,8 +327,6 @@ async fn what_no_mark_tells_of_is_found_by_the_comparison_and_mended() {
              VALUES ('{no_poll}', 1, 'https://id.example.org alice', 'Q', 'single', 'device', 'always', now(), 0, false)"
         ))
         .await;
-    assert!(scene.sync(json!({})).await, "a run without a comparison");
-    assert_eq!(scene.copy(lost).await, None, "nothing told of it");
     eventually("all copies as they were", async || {
         scene.sync(json!({"compare": true})).await;
         let now = join_all(polls.iter().map(|poll| scene.copy(poll))).await;
@@ -408,18 +408,18 @@ async fn each_mistake_in_the_configuration_is_named_and_touches_nothing_else() {
     let primary = variables["ANALYTICS_WRITE_URL"].as_str().unwrap().to_owned();
     let replica = scene.app.aws.variables(&get).await["ANALYTICS_READ_URL"].as_str().unwrap().to_owned();
     let (before, password) = replica.split_once("//landslide_api:").unwrap();
-    let wrong_password = format!("{before}//landslide_api:wrong@{}", password.split_once('@').unwrap().1);
+    let wrong_password = format!("{before}//landslide_api:of-nobody@{}", password.split_once('@').unwrap().1);
     let remote = "postgresql://landslide_api:x@db.example.org/landslide?sslmode=disable";
     for (url, named) in [
         (&*primary, "ANALYTICS_READ_URL must name a replica"),
         (&*wrong_password, "refuses the role"),
-        ("", "ANALYTICS_READ_URL"),
+        ("", "environment variable ANALYTICS_READ_URL is not set"),
         (remote, "only 127.0.0.1 may go without TLS"),
     ] {
         while_set(&scene.app, "get-analytics", "ANALYTICS_READ_URL", url, async {
             let answer = scene.get("polls", &scene.token).await;
             assert!(answer.status >= 500, "{named}: {answer}");
-            assert!(!answer.body.contains("wrong") && !answer.body.contains("postgresql"), "{answer}");
+            assert!(!answer.body.contains("of-nobody") && !answer.body.contains("postgresql"), "{answer}");
             eventually("a line that names it", async || {
                 let lines = scene.app.aws.log_lines(&get).await;
                 if lines.iter().any(|line| line.contains(named)) { Ok(()) } else { Err(format!("no {named:?}")) }
