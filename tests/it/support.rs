@@ -4,6 +4,7 @@ mod answer;
 mod app;
 mod aws;
 mod changed_stack;
+mod copies;
 mod counts;
 mod finality;
 mod gate;
@@ -25,6 +26,7 @@ pub use self::{
     app::{App, CONNECTIONS, someone},
     aws::{Aws, StreamReader},
     changed_stack::{while_changed, while_set, while_tries_run_out_soon},
+    copies::{Copies, analytics_servers},
     counts::votes_by_option,
     finality::{CLOSED_AGO_MS, begin, close_and_begin, event_of, is_due, is_final},
     issuer::{Issuer, sign_by},

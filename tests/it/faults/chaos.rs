@@ -31,7 +31,7 @@ use self::{
     ledger::{Difference, Ledger, OPTIONS},
     way::Way,
 };
-use crate::support::{App, now_ms, someone, while_set, while_tries_run_out_soon};
+use crate::support::{App, Copies, now_ms, someone, while_set, while_tries_run_out_soon};
 
 /// For how long voters come, unless `CHAOS_SECONDS` says otherwise.
 const SECONDS: u64 = 30;
@@ -91,6 +91,9 @@ async fn every_acknowledged_vote_is_stored_and_counted_once_whatever_fails() {
         difference.lost += of_poll.lost;
         difference.double += of_poll.double;
     }
+    if app.stack.has("analytics") {
+        Copies { app: &app }.assert_copied(&polls.each_ref().map(|poll| poll.id.clone())).await;
+    }
     let sum = |number: fn(&Ledger) -> u64| polls.iter().map(|poll| number(&poll.ledger)).sum::<u64>();
     println!("{:<40}{:>8}", "voters", sum(Ledger::voters));
     println!("{:<40}{:>8}", "votes and changes", sum(Ledger::sent));
@@ -103,7 +106,7 @@ async fn every_acknowledged_vote_is_stored_and_counted_once_whatever_fails() {
     println!("lost {}, double {}", difference.lost, difference.double);
     assert_eq!(difference, Difference::default(), "CHAOS_SEED={seed}");
     assert!(wrong_letters.is_empty(), "{wrong_letters:?}; CHAOS_SEED={seed}");
-    assert_eq!(chaos.faults.missing(), [], "kinds that did not happen; CHAOS_SEED={seed}");
+    assert_eq!(chaos.missing(), [], "kinds that did not happen; CHAOS_SEED={seed}");
     assert!(chaos.redriven() > 0, "no dead letter was redriven; CHAOS_SEED={seed}");
 }
 

@@ -1,19 +1,15 @@
 //! From the tables into PostgreSQL and out through GET /v1/analytics: what a tenant sees, and what no other one does; lost
 //! marks, killed servers, and batches that come again.
 
-use std::process::Command;
-
 use fastrand::Rng;
 use futures_util::future::join_all;
 use http::Method;
-use landslide_analytics::{address::Address, comparison::PollCopy, connection, reader::Reader, writer::Writer};
-use landslide_domain::ids::PollId;
+use landslide_analytics::{address::Address, connection, reader::Reader};
 use serde_json::{Value, json};
 
-use crate::support::{Answer, App, Process, assert_problem, eventually, now_ms, someone, while_set};
-
-/// The program that runs local clouds and servers.
-const LOCAL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../infra/local/run");
+use crate::support::{
+    Answer, App, Copies, Process, analytics_servers, assert_problem, eventually, now_ms, someone, while_set,
+};
 
 /// A stack with analytics, and a tenant with polls.
 struct Scene {
@@ -56,9 +52,8 @@ impl Scene {
         self.app.votes_for(poll, all).await;
     }
 
-    /// Has the sync run once; whether it went well.
-    async fn sync(&self, event: Value) -> bool {
-        self.app.aws.invoke(self.app.stack.output("Analytics"), &event).await.is_ok()
+    fn copies(&self) -> Copies<'_> {
+        Copies { app: &self.app }
     }
 
     async fn get(&self, path: &str, token: &str) -> Answer {
@@ -73,57 +68,13 @@ impl Scene {
     /// The same for whom the token is of.
     async fn shows_to(&self, token: &str, path: &str, place: &str, expected: &Value) -> Value {
         eventually(path, async || {
-            self.sync(json!({})).await;
+            self.copies().sync(json!({})).await;
             let answer = self.get(path, token).await;
             let shown = if answer.status == 200 { answer.json() } else { Value::Null };
             if shown[place] == *expected { Ok(shown) } else { Err(format!("{answer}, not {expected}")) }
         })
         .await
     }
-
-    /// A poll's copy in the primary.
-    async fn copy(&self, poll: &str) -> Option<PollCopy> {
-        let id = PollId::parse(poll).unwrap();
-        let before = PollId::parse(&poll[..poll.len() - 1]).unwrap();
-        let copies = Writer::new(self.primary().await).copies(Some(&before), 50).await.unwrap();
-        copies.into_iter().find(|copy| copy.poll_id == id)
-    }
-
-    /// The primary, as the sync reaches it.
-    async fn primary(&self) -> Address {
-        let variables = self.app.aws.variables(self.app.stack.output("Analytics")).await;
-        Address::parse(variables["ANALYTICS_WRITE_URL"].as_str().unwrap(), None).unwrap()
-    }
-
-    /// Changes the copies by hand, as the sync's role.
-    async fn by_hand(&self, statement: &str) {
-        let client = connection::open(&self.primary().await).await.unwrap();
-        client.batch_execute(statement).await.unwrap();
-    }
-
-    /// Waits until the copies of these polls say what their tallies do.
-    async fn assert_copied(&self, polls: &[String]) {
-        for poll in polls {
-            eventually("the poll's copy", async || {
-                self.sync(json!({})).await;
-                // Asked again each time: another process may show what it cached a second ago.
-                let results = self.app.results(poll).await;
-                let options = results["options"].as_array().unwrap();
-                let votes: Vec<i64> = options.iter().map(|option| option["votes"].as_i64().unwrap()).collect();
-                match self.copy(poll).await {
-                    Some(copy) if copy.ballots == results["ballots"] && copy.votes == votes => Ok(()),
-                    other => Err(format!("{other:?}, not {results}")),
-                }
-            })
-            .await;
-        }
-    }
-}
-
-/// Starts PostgreSQL's servers, or ends one as a crash does.
-fn servers(arguments: &[&str]) {
-    let done = Command::new(LOCAL).arg("postgres").args(arguments).output().unwrap();
-    assert!(done.status.success(), "{done:?}");
 }
 
 /// The polls of a ranking with their votes, those of the most first.
@@ -145,7 +96,7 @@ async fn polls_are_ranked_by_the_votes_of_a_time_and_an_answer_says_how_old_it_i
     assert_eq!(scene.get(past, &scene.token).await.json()["polls"], json!([]));
     scene.vote(&few, &[3, 0]).await;
     scene.shows("polls", "polls", &ranked(&[(&few, "Few?", 4), (&many, "Many?", 3)])).await;
-    assert_eq!(scene.copy(&none).await.map(|copy| (copy.ballots, copy.votes)), Some((0, vec![0, 0])));
+    assert_eq!(scene.copies().copy(&none).await.map(|copy| (copy.ballots, copy.votes)), Some((0, vec![0, 0])));
 }
 
 #[tokio::test]
@@ -247,10 +198,10 @@ async fn an_edit_is_copied_and_a_poll_that_goes_to_another_tenant_takes_its_hist
     scene.shows("polls", "polls", &ranked(&[(&poll, "Old?", 3)])).await;
     let edit = json!({"peak_votes_per_second": 3_000});
     assert_eq!(scene.app.change_poll(&poll, &scene.token, "\"1\"", &edit).await.status, 200);
-    let version = scene.copy(&poll).await.unwrap().version;
+    let version = scene.copies().copy(&poll).await.unwrap().version;
     eventually("the edit's copy", async || {
-        scene.sync(json!({})).await;
-        let copy = scene.copy(&poll).await.unwrap();
+        scene.copies().sync(json!({})).await;
+        let copy = scene.copies().copy(&poll).await.unwrap();
         if copy.version > version { Ok(()) } else { Err(format!("{copy:?}")) }
     })
     .await;
@@ -278,20 +229,20 @@ async fn a_poll_that_is_deleted_is_gone_and_a_late_mark_does_not_bring_it_back()
         scene.app.aws.delete_poll_item(&poll, item).await;
     }
     scene.shows("polls", "polls", &json!([])).await;
-    assert!(scene.copy(&poll).await.unwrap().is_deleted, "{rules}");
+    assert!(scene.copies().copy(&poll).await.unwrap().is_deleted, "{rules}");
     let keys = json!({"poll_lane": {"S": format!("{poll}#0")}, "item": {"S": "COUNT"}});
     let event = json!({"Records": [{"eventName": "MODIFY", "dynamodb": {"Keys": keys}}]});
     scene.app.aws.invoke(&scene.app.stack.function("announce-changes"), &event).await.unwrap();
-    assert!(scene.sync(json!({})).await);
-    assert!(scene.copy(&poll).await.unwrap().is_deleted);
+    assert!(scene.copies().sync(json!({})).await);
+    assert!(scene.copies().copy(&poll).await.unwrap().is_deleted);
 }
 
 #[tokio::test]
 async fn a_stream_that_is_replayed_in_any_order_changes_no_sum() {
     let Some(scene) = Scene::new() else { return };
     let polls = join_all([&[3, 1][..], &[0, 2], &[1, 1, 1]].map(|votes| scene.poll("Which?", votes))).await;
-    scene.assert_copied(&polls).await;
-    let before = join_all(polls.iter().map(|poll| scene.copy(poll))).await;
+    scene.copies().assert_copied(&polls).await;
+    let before = join_all(polls.iter().map(|poll| scene.copies().copy(poll))).await;
     let record = |poll: &String, item: &str| json!({"eventName": "MODIFY", "dynamodb": {"Keys": {"poll_lane": {"S": format!("{poll}#0")}, "item": {"S": item}}}});
     let mut records: Vec<Value> =
         polls.iter().flat_map(|poll| ["COUNT", "HEAD", "COUNT"].map(|item| record(poll, item))).collect();
@@ -300,17 +251,17 @@ async fn a_stream_that_is_replayed_in_any_order_changes_no_sum() {
         random.shuffle(&mut records);
         let event = json!({"Records": records});
         scene.app.aws.invoke(&scene.app.stack.function("announce-changes"), &event).await.unwrap();
-        assert!(scene.sync(json!({})).await);
+        assert!(scene.copies().sync(json!({})).await);
     }
-    assert_eq!(join_all(polls.iter().map(|poll| scene.copy(poll))).await, before);
+    assert_eq!(join_all(polls.iter().map(|poll| scene.copies().copy(poll))).await, before);
 }
 
 #[tokio::test]
 async fn what_no_mark_tells_of_is_found_by_the_comparison_and_mended() {
     let Some(scene) = Scene::alone() else { return };
     let polls = join_all([&[3, 1][..], &[0, 2], &[1, 1, 1]].map(|votes| scene.poll("Which?", votes))).await;
-    scene.assert_copied(&polls).await;
-    let before = join_all(polls.iter().map(|poll| scene.copy(poll))).await;
+    scene.copies().assert_copied(&polls).await;
+    let before = join_all(polls.iter().map(|poll| scene.copies().copy(poll))).await;
     let [altered, lost, of_options] = [&polls[0], &polls[1], &polls[2]];
     // A mark may still come, and mend what is lost; what is altered it takes for new.
     let mut by_hand = format!("UPDATE analytics.polls SET ballots = 99 WHERE poll_id = '{altered}';");
@@ -319,18 +270,19 @@ async fn what_no_mark_tells_of_is_found_by_the_comparison_and_mended() {
     }
     by_hand +=
         &format!("UPDATE analytics.option_counts SET votes = 7 WHERE poll_id = '{of_options}' AND option_id = 0;");
-    scene.by_hand(&by_hand).await;
+    scene.copies().by_hand(&by_hand).await;
     let no_poll = format!("no-poll-{}", now_ms());
     scene
+        .copies()
         .by_hand(&format!(
             "INSERT INTO analytics.polls (poll_id, version, tenant, question, kind, identity, results, created_at, ballots, is_final)
              VALUES ('{no_poll}', 1, 'https://id.example.org alice', 'Q', 'single', 'device', 'always', now(), 0, false)"
         ))
         .await;
     eventually("all copies as they were", async || {
-        scene.sync(json!({"compare": true})).await;
-        let now = join_all(polls.iter().map(|poll| scene.copy(poll))).await;
-        let is_gone = scene.copy(&no_poll).await.is_some_and(|copy| copy.is_deleted);
+        scene.copies().sync(json!({"compare": true})).await;
+        let now = join_all(polls.iter().map(|poll| scene.copies().copy(poll))).await;
+        let is_gone = scene.copies().copy(&no_poll).await.is_some_and(|copy| copy.is_deleted);
         if now == before && is_gone { Ok(()) } else { Err(format!("{now:?}, not {before:?}; gone: {is_gone}")) }
     })
     .await;
@@ -346,14 +298,14 @@ async fn without_the_replica_only_analytics_are_unavailable() {
     let Some(scene) = Scene::alone() else { return };
     let poll = scene.poll("Replica?", &[1, 0]).await;
     scene.shows("polls", "polls", &ranked(&[(&poll, "Replica?", 1)])).await;
-    servers(&["kill", "replica"]);
+    analytics_servers(&["kill", "replica"]);
     for path in ["polls", "days", "segments", &*format!("polls/{poll}/history")] {
         assert_problem(&scene.get(path, &scene.token).await, 503, "unavailable");
     }
     scene.vote(&poll, &[0, 2]).await;
     scene.app.results_settle_at(&poll, 3).await;
-    scene.assert_copied(std::slice::from_ref(&poll)).await;
-    servers(&["start"]);
+    scene.copies().assert_copied(std::slice::from_ref(&poll)).await;
+    analytics_servers(&["start"]);
     scene.shows("polls", "polls", &ranked(&[(&poll, "Replica?", 3)])).await;
 }
 
@@ -362,17 +314,17 @@ async fn a_primary_that_dies_costs_nothing_but_time() {
     let Some(scene) = Scene::alone() else { return };
     let mut polls = join_all((0..8).map(|_| scene.poll("Primary?", &[1, 1]))).await;
     let dying = async {
-        servers(&["kill", "primary"]);
-        assert!(!scene.sync(json!({})).await, "a run must fail while the primary is away");
+        analytics_servers(&["kill", "primary"]);
+        assert!(!scene.copies().sync(json!({})).await, "a run must fail while the primary is away");
     };
     let voting = join_all(polls.iter().map(|poll| scene.vote(poll, &[2, 1])));
     tokio::join!(dying, voting);
     polls.push(scene.poll("Made meanwhile?", &[1, 2]).await);
-    servers(&["start"]);
+    analytics_servers(&["start"]);
     for poll in &polls[..8] {
         scene.app.results_settle_at(poll, 5).await;
     }
-    scene.assert_copied(&polls).await;
+    scene.copies().assert_copied(&polls).await;
 }
 
 #[tokio::test]
@@ -390,13 +342,13 @@ async fn a_sync_that_is_killed_in_the_middle_loses_no_poll() {
             tokio::time::sleep(std::time::Duration::from_millis(fastrand::u64(5..120))).await;
             Process::of(&scene.app.stack).iter().filter(|it| it.function == name && it.kill()).count()
         };
-        killed += tokio::join!(scene.sync(json!({})), kill).1;
+        killed += tokio::join!(scene.copies().sync(json!({})), kill).1;
     }
     assert!(killed > 0, "nothing was killed");
     for poll in &polls {
         scene.app.results_settle_at(poll, 8).await;
     }
-    scene.assert_copied(&polls).await;
+    scene.copies().assert_copied(&polls).await;
 }
 
 #[tokio::test]

@@ -10,7 +10,8 @@ use super::{
     way::Way,
 };
 use crate::support::{
-    App, Process, StreamReader, message_is_of, new_record, operator_environment, run_operator, tally_queue_is_empty,
+    App, Copies, Process, StreamReader, analytics_servers, message_is_of, new_record, operator_environment,
+    run_operator, tally_queue_is_empty,
 };
 
 /// The functions on a vote's way.
@@ -45,10 +46,11 @@ enum Deed {
     Duplicate,
     Poison,
     Outage,
+    KillAnalytics,
 }
 
 /// How often each is done in a round.
-const ROUND: [(Deed, usize); 9] = [
+const ROUND: [(Deed, usize); 10] = [
     (Deed::Kill, 6),
     (Deed::KillAll, 1),
     (Deed::Restart, 1),
@@ -58,6 +60,7 @@ const ROUND: [(Deed, usize); 9] = [
     (Deed::Duplicate, 4),
     (Deed::Poison, 2),
     (Deed::Outage, 1),
+    (Deed::KillAnalytics, 2),
 ];
 
 /// What nobody can read, and the queue where it has to end.
@@ -96,6 +99,13 @@ impl<'a> Chaos<'a> {
         }
     }
 
+    /// Kinds of faults that never happened, though this stack can have them.
+    pub fn missing(&self) -> Vec<Fault> {
+        let mut missing = self.faults.missing();
+        missing.retain(|fault| *fault != Fault::AnalyticsKilled || self.app.stack.has("analytics"));
+        missing
+    }
+
     /// How many dead letters were redriven.
     pub fn redriven(&self) -> u64 {
         self.redriven
@@ -105,7 +115,7 @@ impl<'a> Chaos<'a> {
     /// happened by then, as few calls are made meanwhile.
     pub async fn go_on_for(&mut self, time: Duration) {
         let started = Instant::now();
-        while started.elapsed() < time || (!self.faults.missing().is_empty() && started.elapsed() < time + LONGER_MAX) {
+        while started.elapsed() < time || (!self.missing().is_empty() && started.elapsed() < time + LONGER_MAX) {
             let mut round: Vec<Deed> = ROUND.iter().flat_map(|(deed, times)| vec![*deed; *times]).collect();
             self.rng.shuffle(&mut round);
             for deed in round {
@@ -134,6 +144,7 @@ impl<'a> Chaos<'a> {
             Deed::Duplicate => self.duplicate().await,
             Deed::Poison => self.poison().await,
             Deed::Outage => self.outage().await,
+            Deed::KillAnalytics => self.kill_analytics().await,
         }
     }
 
@@ -239,6 +250,32 @@ impl<'a> Chaos<'a> {
         if is_full && self.redrive().await > 0 {
             self.faults.happened(Fault::Outage);
         }
+    }
+
+    /// Kills a server of analytics for a while, or what syncs to it in the middle of a run.
+    async fn kill_analytics(&mut self) {
+        if !self.app.stack.has("analytics") {
+            return;
+        }
+        match ["primary", "replica", "sync"][self.rng.usize(..3)] {
+            "sync" => {
+                let (sync, millis) = (self.app.stack.output("Analytics"), self.rng.u64(1..200));
+                let copies = Copies { app: self.app };
+                let kill = async {
+                    tokio::time::sleep(Duration::from_millis(millis)).await;
+                    Process::of(&self.app.stack).iter().filter(|it| it.function == sync && it.kill()).count()
+                };
+                if tokio::join!(copies.sync(json!({})), kill).1 == 0 {
+                    return;
+                }
+            }
+            server => {
+                analytics_servers(&["kill", server]);
+                self.pause(SPELL_MS).await;
+                analytics_servers(&["start"]);
+            }
+        }
+        self.faults.happened(Fault::AnalyticsKilled);
     }
 
     /// Redrives all dead letters that can be read. Returns how many went to the tally queue.

@@ -33,11 +33,13 @@ pub enum Fault {
     Poisoned,
     /// The Tallies table was out of reach until messages had no tries left.
     Outage,
+    /// A server of analytics, or what syncs to it, was killed. Only in a stack that has them.
+    AnalyticsKilled,
 }
 
 impl Fault {
     /// All kinds.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Killed,
         Self::KilledAll,
         Self::Restarted,
@@ -50,6 +52,7 @@ impl Fault {
         Self::Duplicated,
         Self::Poisoned,
         Self::Outage,
+        Self::AnalyticsKilled,
     ];
 
     /// What its line of the report says.
@@ -67,6 +70,7 @@ impl Fault {
             Self::Duplicated => "messages duplicated",
             Self::Poisoned => "poison messages and records",
             Self::Outage => "outages up to dead letters",
+            Self::AnalyticsKilled => "servers or syncs of analytics killed",
         }
     }
 }
