@@ -61,7 +61,11 @@ def copy_checkout() -> None:
 def try_mutant(patch: Path, seeds: int, start: int) -> bool:
     apply(patch)
     try:
-        outcome = run(build(), seeds, start)
+        binary = build()
+        if binary is None:
+            print(f"{patch.stem:<28} {'DOES NOT BUILD':>14}", flush=True)
+            return False
+        outcome = run(binary, seeds, start)
     finally:
         apply(patch, "--reverse")
     failed = re.search(r"^seed (\d+) breaks a promise: .*\n +(.*)", outcome, re.MULTILINE)
@@ -77,10 +81,10 @@ def apply(patch: Path, *flags: str) -> None:
     git("apply", "--whitespace=nowarn", *flags, str(patch), cwd=TREE)
 
 
-def build() -> Path:
+def build() -> Path | None:
     command = ["cargo", "build", "--quiet", "--profile", "fast", "--bin", "landslide-sim"]
-    run_command(command, cwd=TREE, env=os.environ | {"CARGO_TARGET_DIR": str(TARGET)})
-    return TARGET / "fast/landslide-sim"
+    done = subprocess.run(command, cwd=TREE, env=os.environ | {"CARGO_TARGET_DIR": str(TARGET)}, check=False)
+    return None if done.returncode else TARGET / "fast/landslide-sim"
 
 
 def run(binary: Path, seeds: int, start: int) -> str:

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use landslide_aws::clock;
 use landslide_domain::{ids::PollId, time::Timestamp};
 use landslide_edge::{CacheControl, Error, Reply, Request};
-use landslide_service::analytics::{TenantAnalytics, window};
+use landslide_service::analytics::{TenantAnalytics, is_dimension, window};
 
 /// 200 with the figures and how old they are, 404 in a deployment without analytics, 503 while the replica is away.
 pub async fn handle(analytics: Arc<TenantAnalytics>, request: Request) -> Result<Reply, Error> {
@@ -41,13 +41,11 @@ fn poll(request: &Request) -> Result<Option<PollId>, Error> {
     PollId::parse(text).map(Some).ok_or_else(|| Error::invalid("The query's poll_id must be the id of a poll."))
 }
 
-/// The dimension that is asked for, by default `region`. No poll has one of another form.
+/// The dimension that is asked for, by default `region`.
 fn by(request: &Request) -> Result<&str, Error> {
-    let is_name = |name: &&str| {
-        name.starts_with(|first: char| first.is_ascii_lowercase())
-            && name.len() <= 32
-            && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
-    };
-    let invalid = || Error::invalid("The query's by must be the name of a dimension, such as region.");
-    Some(request.query("by").unwrap_or("region")).filter(is_name).ok_or_else(invalid)
+    let by = request.query("by").unwrap_or("region");
+    match is_dimension(by) {
+        true => Ok(by),
+        false => Err(Error::invalid("The query's by must be the name of a dimension, such as region.")),
+    }
 }

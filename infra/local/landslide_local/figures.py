@@ -63,6 +63,8 @@ FIGURES = {
     "load": Figure(("load",), whole),
     "size": Figure(("size",), whole),
     "bench": Figure(("bench",), tables),
+    "sharing": Figure(("sharing",), whole),
+    "analytics": Figure(("test-analytics", "ARGS=--nocapture rates::"), whole),
 }
 
 

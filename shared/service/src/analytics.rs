@@ -1,8 +1,9 @@
 //! Analytics over a tenant's polls, from a replica of the database that polls and counts are copied to.
 
+pub use landslide_analytics::reader::Window;
 use landslide_analytics::{
     error::Error as AnalyticsError,
-    reader::{Answer, Day, Moment, Ranked, Reader, Value, Window},
+    reader::{Answer, Day, Moment, Ranked, Reader, Value},
 };
 use landslide_aws::{config, sdk};
 use landslide_domain::{
@@ -188,7 +189,8 @@ impl TenantAnalytics {
     ) -> Result<HistoryView<'a>, Error> {
         let reader = self.reader_for(member, Operation::GetHistory)?;
         let limit = u32::try_from(MOMENTS_MAX + 1).unwrap_or(u32::MAX);
-        let answer = reader.history(&member.tenant.key(), poll_id, window, limit).await.map_err(|error| failure(&error))?;
+        let answer =
+            reader.history(&member.tenant.key(), poll_id, window, limit).await.map_err(|error| failure(&error))?;
         let (rows, freshness) = with_age(answer, now);
         let (points, next_from) = points(rows.ok_or(Error::NoSuchPoll)?);
         Ok(HistoryView { poll_id, from: window.from, to: window.until, points, next_from, freshness })
@@ -242,6 +244,13 @@ pub fn window(from: Option<Timestamp>, to: Option<Timestamp>, now: Timestamp) ->
     Ok(Window { from, until })
 }
 
+/// Whether a text may be a dimension's name. No poll has one of another form.
+pub fn is_dimension(text: &str) -> bool {
+    text.starts_with(|first: char| first.is_ascii_lowercase())
+        && text.len() <= 32
+        && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
+}
+
 #[cfg(test)]
 mod tests {
     use landslide_domain::{member::Author, role::Role, tenant::Tenant, testing::at};
@@ -286,6 +295,12 @@ mod tests {
         assert!(window(Some(at(0)), Some(days(366).plus_millis(1)), now).unwrap_err().contains("366 days"));
         assert!(window(Some(at(5)), Some(at(5)), now).unwrap_err().contains("earlier"));
         assert_eq!(window(None, Some(Timestamp::EPOCH.plus_millis(1)), now).map(|it| it.from), Ok(Timestamp::EPOCH));
+    }
+
+    #[test]
+    fn a_dimension_is_named_by_few_letters_that_sql_leaves_alone() {
+        assert!(["region", "a", "age_2"].into_iter().all(is_dimension));
+        assert!(!["", "Region", "_a", "2a", "a'b", &"a".repeat(33)].into_iter().any(is_dimension));
     }
 
     #[test]
