@@ -1,5 +1,7 @@
 //! The schema: REST's documents as types, with the same names, and the fields that lead from one to another.
 
+mod inputs;
+mod mutation;
 mod poll;
 mod results;
 mod tally;
@@ -8,24 +10,26 @@ mod words;
 
 use std::sync::Arc;
 
-use async_graphql::{Context, EmptyMutation, EmptySubscription, Object, Schema};
+use async_graphql::{Context, EmptySubscription, Object, Schema};
 use landslide_domain::{ids::PollId, usage::Month};
 use landslide_edge::Error;
 use serde::{Serialize, de::DeserializeOwned};
 
+pub(crate) use self::mutation::takes;
 use self::{
+    mutation::Mutation,
     poll::{PageInfo, Poll, PollConnection, PollEdge},
     results::Counts,
     usage::Usage,
 };
 use crate::asked::Asked;
 
-/// The whole schema. It has no mutations.
-pub(crate) type Reading = Schema<Query, EmptyMutation, EmptySubscription>;
+/// The whole schema.
+pub(crate) type Published = Schema<Query, Mutation, EmptySubscription>;
 
 /// The schema as it is served.
-pub(crate) fn schema() -> Reading {
-    let schema = Schema::build(Query, EmptyMutation, EmptySubscription);
+pub(crate) fn schema() -> Published {
+    let schema = Schema::build(Query, Mutation, EmptySubscription);
     schema.disable_introspection().disable_suggestions().finish()
 }
 
