@@ -69,6 +69,7 @@ ENVIRONMENT = {
     "GetUsage": {"POLLS_TABLE", "TALLIES_TABLE", "ALLOWED_ORIGIN", *OF_MEMBERS},
     "Graphql": {
         *("POLLS_TABLE", "VOTES_TABLE", "TALLIES_TABLE", "ASSEMBLY_QUEUE_URL", "ALLOWED_ORIGIN"),
+        *("POLL_ID_SECRET", "MIN_LANES", "BALLOT_KINDS"),
         *OF_MEMBERS,
     },
     "Authorizer": {"DEVICE_SECRET", "KEY_SETS_SECRET", "ISSUERS", "LOOPBACK_ISSUERS"},
@@ -121,7 +122,8 @@ TABLE_ACTIONS = {
     },
     "Graphql": {
         "${Polls.Arn}/index/by-owner": {"Query"},
-        "Polls": {"Query", "BatchGetItem"},
+        "${Polls.Arn}/index/by-closing": {"Query"},
+        "Polls": {"Query", "BatchGetItem", "PutItem", "UpdateItem"},
         "Tallies": {"BatchGetItem", "UpdateItem"},
         "Votes": {"GetItem"},
         "Tenants": {*COUNTS, "Query"},
@@ -167,6 +169,7 @@ AUDIT_ACTIONS = {"dynamodb:Query", "dynamodb:PutItem"}
 SECRET_ACTIONS = {
     "CreatePoll": {"PollIdSecret": {"GetSecretValue"}},
     "CopyPoll": {"PollIdSecret": {"GetSecretValue"}},
+    "Graphql": {"PollIdSecret": {"GetSecretValue"}},
     "RegisterDevice": {"DeviceSecret": {"GetSecretValue"}},
     "CastVote": {"OriginVerifySecret": {"GetSecretValue"}},
     "Authorizer": {"DeviceSecret": {"GetSecretValue"}, "KeySets": {"GetSecretValue"}},
