@@ -69,6 +69,8 @@ ENVIRONMENT = {
     "GetUsage": {"POLLS_TABLE", "TALLIES_TABLE", "ALLOWED_ORIGIN", *OF_MEMBERS},
     "Graphql": {
         *("POLLS_TABLE", "VOTES_TABLE", "TALLIES_TABLE", "ASSEMBLY_QUEUE_URL", "ALLOWED_ORIGIN"),
+        *("POLL_ID_SECRET", "MIN_LANES", "BALLOT_KINDS"),
+        *("ANALYTICS", "ANALYTICS_READ_URL", "ANALYTICS_READ_SECRET", "ANALYTICS_CA"),
         *OF_MEMBERS,
     },
     "Authorizer": {"DEVICE_SECRET", "KEY_SETS_SECRET", "ISSUERS", "LOOPBACK_ISSUERS"},
@@ -125,7 +127,8 @@ TABLE_ACTIONS = {
     },
     "Graphql": {
         "${Polls.Arn}/index/by-owner": {"Query"},
-        "Polls": {"Query", "BatchGetItem"},
+        "${Polls.Arn}/index/by-closing": {"Query"},
+        "Polls": {"Query", "BatchGetItem", "PutItem", "UpdateItem"},
         "Tallies": {"BatchGetItem", "UpdateItem"},
         "Votes": {"GetItem"},
         "Tenants": {*COUNTS, "Query"},
@@ -172,6 +175,7 @@ AUDIT_ACTIONS = {"dynamodb:Query", "dynamodb:PutItem"}
 SECRET_ACTIONS = {
     "CreatePoll": {"PollIdSecret": {"GetSecretValue"}},
     "CopyPoll": {"PollIdSecret": {"GetSecretValue"}},
+    "Graphql": {"PollIdSecret": {"GetSecretValue"}, "AnalyticsReadSecret": {"GetSecretValue"}},
     "RegisterDevice": {"DeviceSecret": {"GetSecretValue"}},
     "CastVote": {"OriginVerifySecret": {"GetSecretValue"}},
     "Authorizer": {"DeviceSecret": {"GetSecretValue"}, "KeySets": {"GetSecretValue"}},
@@ -260,7 +264,10 @@ WILDCARDS_ALLOWED = {
     "${RelayFailuresBucket.Arn}/aws/lambda/*",  # Lambda names the object when it fails
     # GetAtt of a log group's Arn ends in `:*` too; the_log_group_is_its_own sees to it that it is the function's.
 }
-IN_A_VPC = {"GetResults": "CacheInVpc", "GetAnalytics": "AnalyticsInVpc", "SyncAnalytics": "AnalyticsInVpc"}
+IN_A_VPC = {
+    "GetResults": "CacheInVpc",
+    **dict.fromkeys(("GetAnalytics", "Graphql", "SyncAnalytics"), "AnalyticsInVpc"),
+}
 """Functions that may run in a VPC, and the condition under which they do."""
 NETWORK_INTERFACES = {
     "Effect": "Allow",
@@ -624,9 +631,8 @@ def who_shows_results_writes_no_counts(stack: Stack) -> Iterator[str]:
     for name in ("GetResults", "GetSegments", "GetSeries", "Graphql", "AssembleResults"):
         for statement in statements(stack.template["Resources"][f"{name}Role"]["Properties"]):
             writes = {"dynamodb:UpdateItem", "dynamodb:PutItem"} & set(listed(statement["Action"]))
-            if get_att(statement["Resource"]) == "Tenants.Arn":  # where a member's requests are counted
-                continue
-            if writes and statement.get("Condition") != ASSEMBLED_ONLY:
+            tables = {get_att(resource) for resource in listed(statement["Resource"])}
+            if writes and "Tallies.Arn" in tables and statement.get("Condition") != ASSEMBLED_ONLY:
                 yield f"{name}: {sorted(writes)}"
 
 

@@ -1,17 +1,31 @@
 //! A request that is being answered, and what its fields leave beside their values.
 
 use std::{
+    collections::BTreeMap,
     future::Future,
+    mem,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
-use async_graphql::ErrorExtensionValues;
+use async_graphql::{ErrorExtensionValues, to_value};
 use landslide_aws::clock;
-use landslide_domain::{member::Member, results::reading::Reuse, time::Timestamp, viewer::Viewer};
+use landslide_domain::{
+    error::Error as Failure,
+    limits::{Quota, Renewed, Standing},
+    member::Member,
+    results::reading::Reuse,
+    time::Timestamp,
+    viewer::Viewer,
+};
 use landslide_edge::{Error, Request};
-use landslide_service::results::ResultsDocument;
+use landslide_service::{limits::Admission, results::ResultsDocument};
 
 use crate::services::Services;
+
+/// The least time that must be left for a mutation to begin. A change that others overtake is written again for 12 s at most, and
+/// must not be cut off in between.
+const CHANGE_TIME: Duration = Duration::from_secs(14);
 
 /// The request.
 pub(crate) struct Asked {
@@ -29,6 +43,10 @@ pub(crate) struct Asked {
 struct Left {
     reuse: Option<Reuse>,
     failure: Option<Error>,
+    /// Whether a mutation has begun.
+    has_changed: bool,
+    /// What is left of the tenant's limits, as far as mutations have used them.
+    quotas: BTreeMap<Renewed, Quota>,
 }
 
 impl Asked {
@@ -39,6 +57,38 @@ impl Asked {
     /// The member who asks. Fails if it is none.
     pub(crate) fn member(&self) -> Result<Member, Error> {
         self.request.member(self.now)
+    }
+
+    /// A mutation begins: returns the member who changes something, and how its tenant stands by its limits. Each mutation counts
+    /// as a request, as in REST; the first one is the request itself, which is counted already. Fails if a mutation before has
+    /// failed on our side, as the whole request then fails and is sent again.
+    pub(crate) async fn change(&self) -> Result<(Member, Standing), Error> {
+        let member = self.member()?;
+        if self.left().failure.is_some() || self.request.time_left() < CHANGE_TIME {
+            let cause = "a mutation did not begin, as one before it has failed or taken too long";
+            return Err(Failure::Unavailable(cause.to_owned()).into());
+        }
+        let is_first = !mem::replace(&mut self.left().has_changed, true);
+        let standing = if is_first { *self.request.standing()? } else { self.another_request(&member).await? };
+        self.note(standing.requests());
+        Ok((member, standing))
+    }
+
+    async fn another_request(&self, member: &Member) -> Result<Standing, Error> {
+        match self.services.limits.admit(&member.tenant.key()).await? {
+            Admission::Admitted(standing) => Ok(standing),
+            Admission::Refused(standing) => Err(Failure::LimitExceeded(standing.requests()).into()),
+        }
+    }
+
+    /// Notes what is left of a limit.
+    pub(crate) fn note(&self, quota: Quota) {
+        self.left().quotas.insert(quota.of, quota);
+    }
+
+    /// What is left of limits that mutations have used.
+    pub(crate) fn quotas(&self) -> Vec<Quota> {
+        self.left().quotas.values().copied().collect()
     }
 
     /// Resolves a field that is null, with an error, if it fails: so that a failure is no other field's.
@@ -72,6 +122,12 @@ impl Asked {
     fn field_error(&self, error: Error) -> async_graphql::Error {
         let mut extensions = ErrorExtensionValues::default();
         extensions.set("code", error.code());
+        if !error.fields().is_empty() {
+            extensions.set("errors", to_value(error.fields()).unwrap_or_default());
+        }
+        if let Error::UseCase(Failure::LimitExceeded(quota)) = &error {
+            self.note(*quota);
+        }
         let shown = async_graphql::Error { message: error.detail(), source: None, extensions: Some(extensions) };
         if error.cause().is_some() {
             self.left().failure.get_or_insert(error);

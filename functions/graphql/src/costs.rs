@@ -13,6 +13,10 @@ const COSTS: &str = include_str!("../costs.json");
 pub struct Costs {
     /// The most of everything that a query may have or ask for, by name.
     pub limits: HashMap<String, u64>,
+    /// Those that are others in a mutation.
+    pub limits_of_mutations: HashMap<String, u64>,
+    /// How many units an item is that is written.
+    pub units_of_a_write: u64,
     fields: HashMap<String, HashMap<String, FieldCost>>,
 }
 
@@ -26,7 +30,10 @@ pub struct FieldCost {
     /// Items that are read for it in the database.
     #[serde(default)]
     pub reads: u64,
-    /// The same for each item of a list of polls. Elsewhere they are read already.
+    /// Items that are written for it; one in a transaction is two.
+    #[serde(default)]
+    pub writes: u64,
+    /// Reads for each item of a list of polls. Elsewhere they are read already.
     #[serde(default)]
     pub reads_in_list: u64,
     /// The most values of a list, on average over the lists around it.

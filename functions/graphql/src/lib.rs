@@ -1,4 +1,5 @@
-//! `POST /v1/graphql`, `GET /v1/graphql/{query_id}` and `GET /v1/graphql/schema`: polls, counts and usage by one query.
+//! `POST /v1/graphql`, `GET /v1/graphql/{query_id}` and `GET /v1/graphql/schema`: polls, counts and usage by one query, and
+//! polls made and changed by mutations.
 
 mod asked;
 mod costs;
@@ -21,14 +22,14 @@ use landslide_edge::{BODY_BYTES_MAX, CacheControl, Error, Reply, Request, Status
 use landslide_service::results::tag_of;
 use serde::{Deserialize, Serialize, de::IgnoredAny};
 
-pub use self::services::Services;
+pub use self::services::{Creation, Services};
 use self::{
     asked::Asked,
     costs::Costs,
     kept::Kept,
     measure::measure,
     refusal::{finished, over_limit, refusal},
-    schema::{Reading, schema},
+    schema::{Published, schema},
 };
 
 /// The schema as it is published. A test renews it.
@@ -43,7 +44,7 @@ const ANSWER_BYTES_MAX: usize = 3 * 1024 * 1024;
 /// All that answers queries.
 pub struct Graphql {
     services: Arc<Services>,
-    schema: Reading,
+    schema: Published,
     costs: Costs,
 }
 
@@ -72,6 +73,8 @@ struct Query {
     document: ExecutableDocument,
     variables: Variables,
     operation_name: Option<String>,
+    /// Whether it may be a mutation.
+    may_change: bool,
 }
 
 /// What a query that does not run is answered with.
@@ -109,14 +112,15 @@ async fn posted(graphql: &Graphql, request: Request) -> Result<Reply, Error> {
         }
         _ => return Err(Error::invalid("The body must have either query or id.")),
     };
+    let may_change = sent.query.is_some();
     let Sent { variables, operation_name, .. } = sent;
-    let query = document.map(|document| Query { document, variables, operation_name });
+    let query = document.map(|document| Query { document, variables, operation_name, may_change });
     let asked = Arc::new(Asked::new(graphql.services.clone(), request, Some(viewer), now));
     let reply = match graphql.run(query, &asked).await? {
         Ok((text, _)) => Reply::json_text(StatusCode::OK, text),
         Err(refused) => Reply::json(StatusCode::BAD_REQUEST, &refused)?,
     };
-    Ok(reply.cache(CacheControl::Private))
+    Ok(asked.quotas().into_iter().fold(reply, Reply::quota).cache(CacheControl::Private))
 }
 
 async fn kept_for_anyone(graphql: &Graphql, request: Request) -> Result<Reply, Error> {
@@ -126,7 +130,7 @@ async fn kept_for_anyone(graphql: &Graphql, request: Request) -> Result<Reply, E
             .map_err(|_| Error::invalid("The query's variables must be a JSON object, by name."))?,
         None => Variables::default(),
     };
-    let query = kept.document().map(|document| Query { document, variables, operation_name: None });
+    let query = kept.document().map(|document| Query { document, variables, operation_name: None, may_change: false });
     let asked = Arc::new(Asked::new(graphql.services.clone(), request, None, clock::now()));
     match graphql.run(query, &asked).await? {
         Err(refused) => Ok(Reply::json(StatusCode::BAD_REQUEST, &refused)?.cache(CacheControl::Private)),
@@ -172,7 +176,7 @@ impl Graphql {
         asked: &Arc<Asked>,
     ) -> Result<Result<(String, bool), Refused>, Error> {
         let measured = query.and_then(|query| {
-            let measured = measure(&query.document, &query.variables, &self.costs)?;
+            let measured = measure(&query.document, &query.variables, &self.costs, query.may_change)?;
             Ok((query, measured.cost))
         });
         let (query, cost) = match measured {

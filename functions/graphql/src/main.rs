@@ -13,7 +13,8 @@ use landslide_service::limits::TenantLimits;
 async fn main() -> Result<(), lambda_runtime::Error> {
     telemetry::init();
     let edge = Edge::from_env()?;
-    let (limits, services) = (TenantLimits::from_env().await?, Services::from_env().await?);
+    let limits = Arc::new(TenantLimits::from_env().await?);
+    let services = Services::from_env(limits.clone()).await?;
     let app = Arc::new(Graphql::new(services)?);
     let (edge, limits, app) = (&edge, &limits, &app);
     // By the quick reader of requests (docs/adr/0011), though members are counted.

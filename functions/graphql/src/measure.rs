@@ -3,7 +3,7 @@
 //! Fragments are followed wherever they are spread, so that what is measured is what would run. Fields that are skipped by a
 //! directive, and lists that turn out to be empty, cost the same.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use async_graphql::{
     Name, Positioned, ServerError, Value as ConstValue, Variables,
@@ -15,6 +15,7 @@ use async_graphql::{
 use crate::{
     costs::{Costs, FieldCost, Pages},
     refusal::{over_budget, over_limit, refusal},
+    schema::takes,
 };
 
 /// The most fragments that are spread within each other.
@@ -39,20 +40,32 @@ impl Measured {
     }
 }
 
-/// Measures the document's one operation. Fails if it may not run.
-pub fn measure(document: &ExecutableDocument, variables: &Variables, costs: &Costs) -> Result<Measured, ServerError> {
-    let operation = only_query(document)?;
-    let mut walk = Walk { document, operation, variables, costs, measured: Measured::default() };
+/// Measures the document's one operation, which may be a mutation if it `may_change` something. Fails if it may not run.
+pub fn measure(
+    document: &ExecutableDocument,
+    variables: &Variables,
+    costs: &Costs,
+    may_change: bool,
+) -> Result<Measured, ServerError> {
+    let operation = only_operation(document, may_change)?;
+    let is_mutation = operation.ty == OperationType::Mutation;
+    let measured = Measured::default();
+    let mut walk = Walk { document, operation, is_mutation, variables, costs, changes: BTreeSet::new(), measured };
     walk.directives(&operation.directives)?;
     for variable in &operation.variable_definitions {
         let variable = &variable.node;
         walk.directives(&variable.directives)?;
         let (name, must_have) = (&variable.name.node, !variable.var_type.node.nullable);
-        if must_have && walk.variable(name).is_none_or(|value| value == ConstValue::Null) {
+        let value = if must_have || is_mutation { walk.variable(name) } else { None };
+        if must_have && value.as_ref().is_none_or(|value| *value == ConstValue::Null) {
             return Err(refused(format!("The variable {name} needs a value.")));
         }
+        // The library would take null for it, which clears a setting that was to stay.
+        if is_mutation && value.is_none() {
+            return Err(refused(format!("The variable {name} needs a value or a default. It may be null.")));
+        }
     }
-    walk.selections(&operation.selection_set.node, At::root())?;
+    walk.selections(&operation.selection_set.node, At::root(is_mutation))?;
     let cost = walk.measured.cost;
     match costs.limit("cost") {
         limit if cost > limit => Err(over_budget(cost, limit)),
@@ -60,14 +73,16 @@ pub fn measure(document: &ExecutableDocument, variables: &Variables, costs: &Cos
     }
 }
 
-fn only_query(document: &ExecutableDocument) -> Result<&OperationDefinition, ServerError> {
+fn only_operation(document: &ExecutableDocument, may_change: bool) -> Result<&OperationDefinition, ServerError> {
     let mut operations = document.operations.iter();
-    match (operations.next(), operations.next()) {
-        (Some((_, operation)), None) if operation.node.ty == OperationType::Query => Ok(&operation.node),
-        (Some(_), None) => {
-            Err(refused("Only queries are taken. Polls are made, changed and voted in by the REST API."))
-        }
-        _ => Err(refused("The document must have one operation.")),
+    let (Some((_, operation)), None) = (operations.next(), operations.next()) else {
+        return Err(refused("The document must have one operation."));
+    };
+    match operation.node.ty {
+        OperationType::Query => Ok(&operation.node),
+        OperationType::Mutation if may_change => Ok(&operation.node),
+        OperationType::Mutation => Err(refused("A mutation must be sent as a text.")),
+        OperationType::Subscription => Err(refused("There are no subscriptions.")),
     }
 }
 
@@ -88,16 +103,20 @@ struct At<'a> {
 }
 
 impl At<'_> {
-    fn root() -> Self {
-        Self { object: Some("Query"), depth: 1, spreads: 0, times: 1, is_in_list: false }
+    fn root(is_mutation: bool) -> Self {
+        let object = if is_mutation { "Mutation" } else { "Query" };
+        Self { object: Some(object), depth: 1, spreads: 0, times: 1, is_in_list: false }
     }
 }
 
 struct Walk<'a> {
     document: &'a ExecutableDocument,
     operation: &'a OperationDefinition,
+    is_mutation: bool,
     variables: &'a Variables,
     costs: &'a Costs,
+    /// The mutations, by their names in the answer.
+    changes: BTreeSet<&'a str>,
     measured: Measured,
 }
 
@@ -141,6 +160,9 @@ impl<'a> Walk<'a> {
             return Err(over_limit("depth", at.depth, depth_max));
         }
         self.count("aliases", field.alias.iter().len() as u64)?;
+        if self.is_mutation && at.depth == 1 && name != "__typename" {
+            self.change(field)?;
+        }
         let costs = self.costs;
         let known = at.object.and_then(|object| costs.field(object, name));
         let items = known.and_then(|known| known.items).unwrap_or(1);
@@ -149,7 +171,7 @@ impl<'a> Walk<'a> {
         let Some(known) = known else {
             return self.selections(&field.selection_set.node, At { object: None, depth: at.depth + 1, ..at });
         };
-        self.reads(known, at);
+        self.add_cost(known, at);
         if let Some(limit) = &known.counted_as {
             self.count(limit, at.times)?;
         }
@@ -166,10 +188,28 @@ impl<'a> Walk<'a> {
         self.selections(&field.selection_set.node, At { times: times.saturating_mul(page), ..inside })
     }
 
-    fn reads(&mut self, known: &FieldCost, at: At<'a>) {
+    /// Notes a mutation. Fails if there is one of this name in the answer, as GraphQL would run both as one and the library runs
+    /// one after the other; or if it does not take an argument's value.
+    fn change(&mut self, field: &'a Field) -> Result<(), ServerError> {
+        let name = field.alias.as_ref().unwrap_or(&field.name).node.as_str();
+        if !self.changes.insert(name) {
+            let message = format!("There is more than one mutation {name}. Give each a name of its own by an alias.");
+            return Err(refused(message));
+        }
+        for (argument, value) in &field.arguments {
+            let value = value.node.clone().into_const_with(|name| self.variable(&name).ok_or(()));
+            // A variable that is not declared is left to the validation.
+            if value.is_ok_and(|value| !takes(&field.name.node, &argument.node, value)) {
+                return Err(refused(format!("The argument {} of {name} is not of its type.", argument.node)));
+            }
+        }
+        Ok(())
+    }
+
+    fn add_cost(&mut self, known: &FieldCost, at: At<'a>) {
         let in_list = if at.is_in_list { known.reads_in_list } else { 0 };
-        let reads = at.times.saturating_mul(known.reads + in_list);
-        self.measured.cost = self.measured.cost.saturating_add(reads);
+        let units = known.reads + in_list + known.writes * self.costs.units_of_a_write;
+        self.measured.cost = self.measured.cost.saturating_add(at.times.saturating_mul(units));
     }
 
     /// How many items a page has.
@@ -208,7 +248,9 @@ impl<'a> Walk<'a> {
         if more == 0 {
             return Ok(());
         }
-        let Some((name, max)) = self.costs.limits.get_key_value(limit) else {
+        let of_mutations = Some(&self.costs.limits_of_mutations).filter(|_| self.is_mutation);
+        let known = of_mutations.and_then(|limits| limits.get_key_value(limit));
+        let Some((name, max)) = known.or_else(|| self.costs.limits.get_key_value(limit)) else {
             return Err(refused(format!("There is no limit {limit}.")));
         };
         let figure = match self.measured.figures.get_mut(limit) {

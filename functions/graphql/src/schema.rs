@@ -1,5 +1,8 @@
 //! The schema: REST's documents as types, with the same names, and the fields that lead from one to another.
 
+mod analytics;
+mod inputs;
+mod mutation;
 mod poll;
 mod results;
 mod tally;
@@ -8,24 +11,27 @@ mod words;
 
 use std::sync::Arc;
 
-use async_graphql::{Context, EmptyMutation, EmptySubscription, Object, Schema};
+use async_graphql::{Context, EmptySubscription, Object, Schema};
 use landslide_domain::{ids::PollId, usage::Month};
 use landslide_edge::Error;
 use serde::{Serialize, de::DeserializeOwned};
 
+pub(crate) use self::mutation::takes;
 use self::{
+    analytics::Analytics,
+    mutation::Mutation,
     poll::{PageInfo, Poll, PollConnection, PollEdge},
     results::Counts,
     usage::Usage,
 };
 use crate::asked::Asked;
 
-/// The whole schema. It has no mutations.
-pub(crate) type Reading = Schema<Query, EmptyMutation, EmptySubscription>;
+/// The whole schema.
+pub(crate) type Published = Schema<Query, Mutation, EmptySubscription>;
 
 /// The schema as it is served.
-pub(crate) fn schema() -> Reading {
-    let schema = Schema::build(Query, EmptyMutation, EmptySubscription);
+pub(crate) fn schema() -> Published {
+    let schema = Schema::build(Query, Mutation, EmptySubscription);
     schema.disable_introspection().disable_suggestions().finish()
 }
 
@@ -78,6 +84,11 @@ impl Query {
     /// What is counted of a poll's votes, without reading the poll itself.
     async fn counts(&self, poll_id: String) -> Counts {
         Counts::of(&poll_id)
+    }
+
+    /// Figures over all polls of the caller's tenant, in a deployment that has them.
+    async fn analytics(&self) -> Analytics {
+        Analytics
     }
 
     /// What the caller's tenant has used in a month.

@@ -2,19 +2,27 @@
 
 mod hostile;
 mod limits;
+mod mutations;
 mod published;
 
 use std::time::{Duration, SystemTime};
 
 use landslide_aws::{
+    clock::SystemClock,
     queue::Queue,
     store::{AssembledStore, LimitStore, PollStore, ResultsStore, VoteStore},
     testing::{Answer, Calls, stub},
 };
-use landslide_domain::testing::{at, poll_asked_for};
+use landslide_domain::{
+    limits::{DayUse, Limits, Standing},
+    poll::ballot_kinds::BallotKinds,
+    testing::{at, poll_asked_for},
+};
 use landslide_edge::{Edge, Event};
 use landslide_service::{
-    polls::{CurrentPolls, TenantPolls},
+    analytics::TenantAnalytics,
+    limits::TenantLimits,
+    polls::{CurrentPolls, PollChanges, PollCreation, TenantPolls},
     results::{AssemblyQueue, CurrentResults},
     usage::TenantUsage,
 };
@@ -31,7 +39,12 @@ async fn run<T>(future: impl Future<Output = T>) -> T {
 struct Stand {
     graphql: Arc<Graphql>,
     calls: Calls,
+    /// What a request may take.
+    time: Duration,
 }
+
+/// What the owner's tenant may use.
+const LIMITS: Limits = Limits { polls_per_day: 5, open_polls: 4, requests_per_minute: 6 };
 
 impl Stand {
     fn with(settings: Value) -> Self {
@@ -58,24 +71,36 @@ impl Stand {
             let assembled = AssembledStore::new(&aws, "tallies".to_owned());
             CurrentResults::new(tallies(), assembled, VoteStore::new(&aws, "votes".to_owned()), queue)
         };
-        let limits = LimitStore::new(&aws, "tenants".to_owned());
+        let limits = || LimitStore::new(&aws, "tenants".to_owned());
+        let creation = PollCreation::new(polls(), limits(), vec![7; 32], 1, BallotKinds::All);
         let services = Services {
             polls: CurrentPolls::new(polls()),
             lists: TenantPolls::new(polls()),
             results: results(),
             broken_down: results().broken_down(),
-            usage: TenantUsage::new(polls(), tallies(), limits),
+            analytics: TenantAnalytics::none(),
+            usage: TenantUsage::new(polls(), tallies(), limits()),
+            changes: PollChanges::new(polls()),
+            creation: Creation::of(creation),
+            limits: Arc::new(TenantLimits::over(limits(), LIMITS, SystemClock)),
         };
-        Self { graphql: Arc::new(Graphql::new(services).unwrap()), calls }
+        Self { graphql: Arc::new(Graphql::new(services).unwrap()), calls, time: Duration::from_secs(60) }
     }
 
-    /// Status, body and `Cache-Control` of what an event is answered with.
-    fn answer(&self, event: Value) -> (u64, Value, String) {
+    /// What an event is answered with.
+    fn response(&self, event: Value) -> Value {
         let event: Event = serde_json::from_value(event).unwrap();
-        let request = Request::new(event, SystemTime::now() + Duration::from_secs(60));
+        let now = clock::now();
+        let used = DayUse { polls: 1, minute: Some(now.minute()), in_minute: 3, ..DayUse::default() };
+        let request =
+            Request::new(event, SystemTime::now() + self.time).counted(Standing { limits: LIMITS, used, now });
         let edge = Edge::new("*".to_owned());
-        let response = run(edge.answer(&self.graphql, &handle, request));
-        let response = serde_json::to_value(response).unwrap();
+        serde_json::to_value(run(edge.answer(&self.graphql, &handle, request))).unwrap()
+    }
+
+    /// Its status, body and `Cache-Control`.
+    fn answer(&self, event: Value) -> (u64, Value, String) {
+        let response = self.response(event);
         let body = response["body"].as_str().map(|text| serde_json::from_str(text).unwrap_or(json!(text)));
         let cache = response["headers"]["cache-control"].as_str().unwrap_or_default().to_owned();
         (response["statusCode"].as_u64().unwrap(), body.unwrap_or_default(), cache)
@@ -238,6 +263,26 @@ fn who_is_no_member_sees_neither_a_list_nor_usage() {
     );
     event["requestContext"]["authorizer"] = Value::Null;
     assert_eq!(stand.answer(event).0, 401);
+}
+
+#[test]
+fn without_analytics_each_of_their_fields_says_so_and_no_window_is_taken_for_another() {
+    let of_all = "polls { polls { poll_id } } days { days { votes } } segments { by } history(poll_id: \"p1\") { poll_id }";
+    let shown = Stand::new().ask(&format!("{{ analytics {{ {of_all} }} }}"));
+    let codes: Vec<&Value> = shown["errors"].as_array().unwrap().iter().map(|it| &it["extensions"]["code"]).collect();
+    assert_eq!(codes, ["not_found"; 4], "{shown}");
+    let nothing = json!({"polls": null, "days": null, "segments": null, "history": null});
+    assert_eq!((&shown["data"]["analytics"], &shown["extensions"]["cost"]), (&nothing, &json!(80)));
+    for wrong in [
+        "polls(first: 101) { from }",
+        "polls(from: \"yesterday\") { from }",
+        "days(from: \"2026-02-01T00:00:00Z\", to: \"2026-01-01T00:00:00Z\") { from }",
+        "days(poll_id: \"a b\") { from }",
+        "segments(by: \"Region\") { by }",
+    ] {
+        let shown = Stand::new().ask(&format!("{{ analytics {{ {wrong} }} }}"));
+        assert_eq!(shown["errors"][0]["extensions"]["code"], "invalid_request", "{wrong}: {shown}");
+    }
 }
 
 #[test]

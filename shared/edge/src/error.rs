@@ -59,7 +59,7 @@ impl Error {
     }
 
     /// The fields that are wrong.
-    pub(super) fn fields(&self) -> &[FieldError] {
+    pub fn fields(&self) -> &[FieldError] {
         match self {
             Error::UseCase(Failure::InvalidFields(errors)) => errors,
             Error::UseCase(Failure::InvalidBallot(error) | Failure::KindNotTaken(error)) => std::slice::from_ref(error),

@@ -20,10 +20,11 @@ pub use http::StatusCode;
 #[cfg(feature = "origin")]
 pub use self::origin::Origin;
 pub use self::{
+    body::parse as parse_body,
     error::{Error, Unsupported},
     event::{Authorizer, Body, Event, Headers, PathParameters, RequestContext},
     reply::{CacheControl, Reply, Response},
-    request::{BODY_BYTES_MAX, POLL_BODY_BYTES_MAX, Request},
+    request::{BODY_BYTES_MAX, POLL_BODY_BYTES_MAX, Request, is_idempotency_key},
     shown::shown,
 };
 use landslide_aws::{

@@ -257,11 +257,8 @@ impl Request {
     /// The idempotency key, if there is one: 1 to 255 visible ASCII characters.
     pub fn idempotency_key(&self) -> Result<Option<&str>, Error> {
         let Some(key) = self.header("idempotency-key") else { return Ok(None) };
-        let is_visible = key.bytes().all(|byte| byte.is_ascii_graphic());
-        if is_visible && (1..=IDEMPOTENCY_KEY_CHARS_MAX).contains(&key.len()) {
-            return Ok(Some(key));
-        }
-        Err(Error::invalid("The header Idempotency-Key takes 1 to 255 characters of visible ASCII."))
+        let refused = || Error::invalid("The header Idempotency-Key takes 1 to 255 characters of visible ASCII.");
+        if is_idempotency_key(key) { Ok(Some(key)) } else { Err(refused()) }
     }
 
     /// Parses the JSON body, which has at most `bytes_max` bytes.
@@ -326,6 +323,11 @@ impl Request {
     fn unsupported(&self, what: Unsupported) -> Error {
         Error::Unsupported { what, is_patch: self.method() == "PATCH" }
     }
+}
+
+/// Whether a text can be an idempotency key: 1 to 255 visible ASCII characters.
+pub fn is_idempotency_key(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_graphic()) && (1..=IDEMPOTENCY_KEY_CHARS_MAX).contains(&text.len())
 }
 
 /// What the caller's issuer releases. Returns `None` if it can't be read.

@@ -32,7 +32,7 @@ enum Source {
     /// Nothing, as the variables that lead to the replica are wrong in this way.
     Misconfigured(AnalyticsError),
     /// A replica.
-    Replica(Reader),
+    Replica(Box<Reader>),
 }
 
 /// How old an answer is.
@@ -118,11 +118,16 @@ struct Point {
 }
 
 impl TenantAnalytics {
+    /// Those of a deployment without any.
+    pub fn none() -> Self {
+        Self { source: Source::Nothing }
+    }
+
     /// Uses the replica in the environment's variables, if the deployment has analytics. Says in the log what is wrong with
     /// it, and goes on. Fails if the secret with its password can't be read.
     pub async fn from_env() -> Result<Self, AnalyticsError> {
         if config::text_if_any("ANALYTICS").as_deref() != Some("true") {
-            return Ok(Self { source: Source::Nothing });
+            return Ok(Self::none());
         }
         let reader = match Reader::from_env(&sdk::sdk_config()?).await {
             Ok(reader) => reader,
@@ -135,7 +140,7 @@ impl TenantAnalytics {
         if let Err(error) = reader.check().await {
             tracing::error!(%error, "analytics can't be read now: {error}");
         }
-        Ok(Self { source: Source::Replica(reader) })
+        Ok(Self { source: Source::Replica(Box::new(reader)) })
     }
 
     /// The polls of the member's tenant with the most votes in the window, at most `limit`.
@@ -272,7 +277,7 @@ mod tests {
 
     #[test]
     fn without_analytics_members_are_told_so_and_others_that_they_may_not() {
-        let none = TenantAnalytics { source: Source::Nothing };
+        let none = TenantAnalytics::none();
         let window = window(None, None, at(0)).unwrap();
         let poll = PollId::parse("p1").unwrap();
         for (role, error) in [(Some(Role::Viewer), Error::NoAnalytics), (None, Error::NoRole)] {

@@ -86,6 +86,25 @@ async fn exactly_as_many_requests_of_a_minute_pass_as_may() {
 }
 
 #[tokio::test]
+async fn each_mutation_of_a_request_is_one_of_the_limit_s() {
+    let app = App::new();
+    let (answer, tenant) = within_one(MINUTE_MS, async || {
+        let (token, tenant) = limited(&app, &[("requests_per_minute", 3), ("polls_per_day", 5)]).await;
+        let create = "createPoll(poll: {question: \"Best colour?\", options: [\"Red\", \"Blue\"]}) { revision }";
+        let query = format!("mutation {{ a: {create} b: {create} c: {create} d: {create} }}");
+        (app.post("/v1/graphql", &token, &json!({ "query": query })).await, tenant)
+    })
+    .await;
+    let shown = answer.json();
+    let created = json!({"revision": 1});
+    assert_eq!(shown["data"], json!({"a": created, "b": created, "c": created, "d": null}), "{answer}");
+    assert_eq!(shown["errors"][0]["extensions"]["code"], "limit_exceeded", "{answer}");
+    assert_eq!((left(&answer, "requests"), left(&answer, "polls")), (0, 2), "{answer}");
+    let day = app.aws.day_of(&tenant).await;
+    assert_eq!((&day["requests"]["N"], &day["polls"]["N"]), (&json!("3"), &json!("3")));
+}
+
+#[tokio::test]
 async fn every_answer_to_a_member_says_what_is_left_and_pages_may_read_it() {
     let app = App::new();
     let (token, _) = limited(&app, &[("requests_per_minute", 50)]).await;

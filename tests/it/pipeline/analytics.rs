@@ -139,6 +139,33 @@ async fn votes_are_shown_by_day_by_region_and_as_a_polls_history() {
 }
 
 #[tokio::test]
+async fn a_graphql_query_shows_the_same_figures() {
+    let Some(scene) = Scene::new() else { return };
+    let poll = scene.poll("By GraphQL?", &[1, 2]).await;
+    scene.shows("polls", "polls", &ranked(&[(&poll, "By GraphQL?", 3)])).await;
+    let query = "query ($id: String!) { analytics {
+        polls(first: 5) { polls { poll_id question kind votes ballots } }
+        days { days { day votes } }
+        segments { by segments { value } }
+        history(poll_id: $id) { points { minute as_of ballots votes } }
+    } }";
+    let body = json!({"query": query, "variables": {"id": poll}});
+    let answer = scene.app.post("/v1/graphql", &scene.token, &body).await;
+    let shown = &answer.json()["data"]["analytics"];
+    for (field, path, place) in [
+        ("polls", "polls", "polls"),
+        ("days", "days", "days"),
+        ("segments", "segments", "segments"),
+        ("history", &*format!("polls/{poll}/history"), "points"),
+    ] {
+        assert_eq!(shown[field][place], scene.get(path, &scene.token).await.json()[place], "{field}: {answer}");
+    }
+    let by_another = scene.app.post("/v1/graphql", &scene.app.account(&someone()), &body).await.json();
+    assert_eq!(by_another["data"]["analytics"]["polls"]["polls"], json!([]));
+    assert_eq!(by_another["errors"][0]["extensions"]["code"], "not_found", "{by_another}");
+}
+
+#[tokio::test]
 async fn no_route_shows_another_tenants_rows() {
     let Some(scene) = Scene::new() else { return };
     let poll = scene.poll("Mine?", &[1, 2]).await;

@@ -24,7 +24,7 @@ pub struct Poll {
     min_choices: u8,
     write_in: bool,
     scale: Option<Scale>,
-    /// The right options of a quiz. In `polls` always, else once the poll is closed.
+    /// The right options of a quiz. Its tenant sees them always, in `polls` and mutations; others once the poll is closed.
     correct: Option<Vec<u8>>,
     seats: u8,
     method: Option<Method>,
@@ -46,7 +46,7 @@ pub struct Poll {
     lot_seed_sha256: Option<String>,
     revision: u64,
     created_at: DateTime,
-    /// The tenant that it is offered to. In `polls` only.
+    /// The tenant that it is offered to. In `polls` and mutations only.
     offered_to: Option<Tenant>,
     /// Not in a list.
     #[graphql(skip)]

@@ -20,7 +20,7 @@ macro_rules! words {
     ($($(#[$about:meta])* $name:ident { $($(#[$about_word:meta])* $word:ident),+ })+) => {
         $(
             $(#[$about])*
-            #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum, Deserialize)]
+            #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum, Serialize, Deserialize)]
             #[graphql(rename_items = "snake_case")]
             #[serde(rename_all = "snake_case")]
             #[allow(missing_docs, reason = "some words say it all")]

@@ -83,6 +83,8 @@ fn soup() -> impl Strategy<Value = String> {
         "fragment",
         "on",
         "mutation",
+        "createPoll",
+        "closePoll",
         "polls",
         "poll",
         "counts",

@@ -5,7 +5,7 @@ use crate::{measure::Measured, scan::scan};
 
 fn measured(query: &str, variables: &Value) -> Result<Measured, ServerError> {
     let variables = serde_json::from_value(variables.clone()).unwrap();
-    measure(&parse_query(query).unwrap(), &variables, &Costs::read().unwrap())
+    measure(&parse_query(query).unwrap(), &variables, &Costs::read().unwrap(), true)
 }
 
 fn cost(query: &str, variables: &Value) -> u64 {

@@ -1,12 +1,12 @@
 //! What is published beside the code agrees with it: the schema, the costs, the kept queries.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use async_graphql::parser::{
     parse_schema,
     types::{BaseType, Type, TypeKind, TypeSystemDefinition},
 };
-use landslide_domain::lane::LANES_MAX;
+use landslide_domain::{lane::LANES_MAX, poll::PollSpec};
 
 use super::*;
 use crate::kept::KEPT;
@@ -66,6 +66,23 @@ fn costs_are_said_of_every_list_and_object_and_of_nothing_else() {
     }
     for (object, field) in costs.names() {
         assert!(fields.contains_key(&(object.to_owned(), field.to_owned())), "{object}.{field} is no field");
+    }
+}
+
+#[test]
+fn the_inputs_have_every_setting_of_a_poll() {
+    let parsed = parse_schema(SCHEMA).unwrap();
+    let settings: BTreeSet<&str> = PollSpec::NAMES.iter().copied().chain(["options"]).collect();
+    for input in ["NewPoll", "EditPoll", "CopyPoll"] {
+        let mut fields = BTreeSet::new();
+        for definition in &parsed.definitions {
+            let TypeSystemDefinition::Type(object) = definition else { continue };
+            let TypeKind::InputObject(kind) = &object.node.kind else { continue };
+            if object.node.name.node == input {
+                fields.extend(kind.fields.iter().map(|field| field.node.name.node.as_str()));
+            }
+        }
+        assert_eq!(fields, settings, "{input}");
     }
 }
 

@@ -4,12 +4,12 @@ use std::{future::Future, sync::Arc};
 
 use authorizer::authorize;
 use aws_types::SdkConfig;
-use graphql::{Graphql, Services};
+use graphql::{Creation, Graphql, Services};
 use lambda_http::{Adapter, request::LambdaRequest};
 use lambda_runtime::{Context, LambdaEvent, Service};
 use landslide_authorizer::{App, AuthorizerRequest};
 use landslide_aws::{
-    clock,
+    clock::{self, SystemClock},
     queue::Queue,
     store::{AssembledStore, LimitStore, PollStore, ResultsStore, VoteStore},
 };
@@ -19,6 +19,7 @@ use landslide_domain::{
     caller::TokenKind,
     fold::fold,
     ids::PollId,
+    limits::Limits,
     message::Message,
     method::{Lot, Method, Rankings, Summary, count},
     results::results,
@@ -27,7 +28,9 @@ use landslide_domain::{
 };
 use landslide_edge::{BODY_BYTES_MAX, Edge, Error, Event, Reply, Request};
 use landslide_service::{
-    polls::{CurrentPolls, TenantPolls},
+    analytics::TenantAnalytics,
+    limits::TenantLimits,
+    polls::{CurrentPolls, PollChanges, TenantPolls},
     results::{AssemblyQueue, CurrentResults, tag_of},
     usage::TenantUsage,
     votes::Votes,
@@ -113,13 +116,18 @@ fn get_results(poll: &str) -> Work {
 fn graphql(event: Vec<u8>) -> Work {
     let aws = cloud::sdk_config();
     let polls = || PollStore::new(&aws, "polls".to_owned());
-    let limits = LimitStore::new(&aws, "tenants".to_owned());
+    let limits = || LimitStore::new(&aws, "tenants".to_owned());
+    let of_all = Limits { polls_per_day: 1_000, open_polls: 1_000, requests_per_minute: 600 };
     let services = Services {
         polls: CurrentPolls::new(polls()),
         lists: TenantPolls::new(polls()),
         results: current_results(&aws),
         broken_down: current_results(&aws).broken_down(),
-        usage: TenantUsage::new(polls(), ResultsStore::new(&aws, "polls".to_owned(), "tallies".to_owned()), limits),
+        analytics: TenantAnalytics::none(),
+        usage: TenantUsage::new(polls(), ResultsStore::new(&aws, "polls".to_owned(), "tallies".to_owned()), limits()),
+        changes: PollChanges::new(polls()),
+        creation: Creation::default(),
+        limits: Arc::new(TenantLimits::over(limits(), of_all, SystemClock)),
     };
     endpoint(Graphql::new(services).unwrap(), graphql::handle, event, 200)
 }

@@ -128,12 +128,14 @@ const ALWAYS: &[(&str, &[Grant])] = &[
     (
         "graphql",
         &[
-            ("Polls", &["dynamodb:Query", "dynamodb:BatchGetItem"]),
+            ("Polls", &["dynamodb:Query", "dynamodb:BatchGetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"]),
             ("index by-owner of Polls", &["dynamodb:Query"]),
+            ("index by-closing of Polls", &["dynamodb:Query"]),
             ("Tallies", &["dynamodb:BatchGetItem", "dynamodb:UpdateItem"]), // the lease of assembled results
             ("Votes", &["dynamodb:GetItem"]),
             ("AssemblyQueue", &["sqs:SendMessage"]),
             ("Tenants", &["dynamodb:GetItem", "dynamodb:UpdateItem", "dynamodb:Query"]),
+            ("PollIdSecret", &["secretsmanager:GetSecretValue"]),
         ],
     ),
     (
