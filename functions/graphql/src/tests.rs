@@ -267,7 +267,8 @@ fn who_is_no_member_sees_neither_a_list_nor_usage() {
 
 #[test]
 fn without_analytics_each_of_their_fields_says_so_and_no_window_is_taken_for_another() {
-    let of_all = "polls { polls { poll_id } } days { days { votes } } segments { by } history(poll_id: \"p1\") { poll_id }";
+    let of_all =
+        "polls { polls { poll_id } } days { days { votes } } segments { by } history(poll_id: \"p1\") { poll_id }";
     let shown = Stand::new().ask(&format!("{{ analytics {{ {of_all} }} }}"));
     let codes: Vec<&Value> = shown["errors"].as_array().unwrap().iter().map(|it| &it["extensions"]["code"]).collect();
     assert_eq!(codes, ["not_found"; 4], "{shown}");
