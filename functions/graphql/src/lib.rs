@@ -22,7 +22,7 @@ use landslide_edge::{BODY_BYTES_MAX, CacheControl, Error, Reply, Request, Status
 use landslide_service::results::tag_of;
 use serde::{Deserialize, Serialize, de::IgnoredAny};
 
-pub use self::services::{Creation, Services};
+pub use self::services::{Analytics, Creation, Services};
 use self::{
     asked::Asked,
     costs::Costs,

@@ -28,7 +28,7 @@ pub struct Services {
     /// Segments and series.
     pub broken_down: CurrentResults<AssemblyQueue>,
     /// Figures over a tenant's polls.
-    pub analytics: TenantAnalytics,
+    pub analytics: Analytics,
     /// What tenants use.
     pub usage: TenantUsage,
     /// What changes polls.
@@ -56,19 +56,26 @@ impl Creation {
     }
 }
 
+/// Analytics, connected when the first figure is asked for: no other query needs them, nor waits for their database.
+#[derive(Default)]
+pub struct Analytics(OnceCell<TenantAnalytics>);
+
+impl Analytics {
+    /// The service.
+    pub async fn get(&self) -> Result<&TenantAnalytics, Error> {
+        let made = self.0.get_or_try_init(TenantAnalytics::from_env).await;
+        made.map_err(|error| Error::Unavailable(format!("what analytics are read from is not there: {error}")))
+    }
+}
+
 impl Services {
     /// Over the tables and the queue that the environment names, with an open connection.
-    pub async fn from_env(limits: Arc<TenantLimits>) -> Result<Self, lambda_runtime::Error> {
+    pub async fn from_env(limits: Arc<TenantLimits>) -> Result<Self, ConfigError> {
         let aws = sdk::sdk_config()?;
         let polls = || PollStore::from_env(&aws);
         let results = || {
             let (store, assembled) = (ResultsStore::from_env(&aws)?, AssembledStore::from_env(&aws)?);
-            Ok::<_, ConfigError>(CurrentResults::new(
-                store,
-                assembled,
-                VoteStore::from_env(&aws)?,
-                AssemblyQueue::from_env()?,
-            ))
+            Ok(CurrentResults::new(store, assembled, VoteStore::from_env(&aws)?, AssemblyQueue::from_env()?))
         };
         polls()?.prime().await;
         Ok(Self {
@@ -76,7 +83,7 @@ impl Services {
             lists: TenantPolls::new(polls()?),
             results: results()?,
             broken_down: results()?.broken_down(),
-            analytics: TenantAnalytics::from_env().await?,
+            analytics: Analytics::default(),
             usage: TenantUsage::new(polls()?, ResultsStore::from_env(&aws)?, LimitStore::from_env(&aws)?),
             changes: PollChanges::new(polls()?).taking(config::value("BALLOT_KINDS")?),
             creation: Creation::default(),

@@ -20,7 +20,6 @@ use landslide_domain::{
 };
 use landslide_edge::{Edge, Event};
 use landslide_service::{
-    analytics::TenantAnalytics,
     limits::TenantLimits,
     polls::{CurrentPolls, PollChanges, PollCreation, TenantPolls},
     results::{AssemblyQueue, CurrentResults},
@@ -78,7 +77,7 @@ impl Stand {
             lists: TenantPolls::new(polls()),
             results: results(),
             broken_down: results().broken_down(),
-            analytics: TenantAnalytics::none(),
+            analytics: Analytics::default(),
             usage: TenantUsage::new(polls(), tallies(), limits()),
             changes: PollChanges::new(polls()),
             creation: Creation::of(creation),

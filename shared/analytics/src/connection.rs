@@ -16,7 +16,8 @@ const SILENT_MAX: Duration = Duration::from_secs(5);
 
 /// Whether the server replays another one's writes, and whether the role may see all rows.
 const STANDING: &str = "SELECT pg_is_in_recovery(), r.rolsuper OR r.rolbypassrls OR EXISTS (
-        SELECT FROM pg_roles a WHERE a.rolname IN ('landslide_analyst', 'landslide_sync') AND pg_has_role(a.oid, 'usage'))
+        SELECT FROM pg_roles a WHERE a.rolname IN ('landslide_analyst', 'landslide_sync', 'landslide_owner')
+            AND pg_has_role(a.oid, 'member'))
     FROM pg_roles r WHERE r.rolname = current_user";
 
 /// Opens a connection, whatever is at its other end.

@@ -68,6 +68,9 @@ pub enum Error {
         "this role may not do that: {0}. ANALYTICS_ADMIN_URL must name the server's administrator, a member of {OWNER}."
     )]
     NotAllowed(String),
+    /// The server gave a statement up: it took too long, or was in the way of what it replays.
+    #[error("the analytics database gave up a statement: {0}")]
+    GivenUp(String),
     /// The database refused a statement.
     #[error("the analytics database: {0}")]
     Query(String),
@@ -76,7 +79,7 @@ pub enum Error {
 impl Error {
     /// Whether a retry may succeed without anybody's doing.
     pub fn is_temporary(&self) -> bool {
-        matches!(self, Self::Unreachable(..))
+        matches!(self, Self::Unreachable(..) | Self::GivenUp(_))
     }
 
     /// What happened to a statement on an open connection to `server`.
@@ -86,6 +89,7 @@ impl Error {
             SqlState::ADMIN_SHUTDOWN | SqlState::CRASH_SHUTDOWN | SqlState::CANNOT_CONNECT_NOW => {
                 Self::Unreachable(server.to_owned(), describe(error))
             }
+            SqlState::QUERY_CANCELED | SqlState::T_R_SERIALIZATION_FAILURE => Self::GivenUp(describe(error)),
             SqlState::UNDEFINED_TABLE | SqlState::INVALID_SCHEMA_NAME | SqlState::UNDEFINED_FUNCTION => Self::NoSchema,
             SqlState::INSUFFICIENT_PRIVILEGE => Self::NotAllowed(describe(error)),
             SqlState::READ_ONLY_SQL_TRANSACTION => Self::NotAPrimary,

@@ -128,7 +128,9 @@ impl Reader {
 
     /// Whether the server can be used. The failure says what to do.
     pub async fn check(&self) -> Result<(), Error> {
-        self.kept.lock().await.client().await.map(drop)
+        let mut kept = self.kept.lock().await;
+        let connected = tokio::time::timeout(ANSWER_TIMEOUT, kept.client()).await.map(|client| client.map(drop));
+        connected.unwrap_or_else(|_| Err(too_slow(&kept)))
     }
 
     /// The tenant's polls with the most votes in the window, at most `limit`.
@@ -211,7 +213,7 @@ impl Reader {
             Err(_) => {
                 // Its answer may still come, and would be taken for that to the next statement's caller.
                 kept.drop_client();
-                Err(Error::Unreachable(kept.address().server(), "it takes too long to answer".to_owned()))
+                Err(too_slow(&kept))
             }
         }
     }
@@ -221,6 +223,10 @@ impl Answer<Vec<Row>> {
     fn each<T>(self, read: impl Fn(&Row) -> T) -> Answer<Vec<T>> {
         Answer { rows: self.rows.iter().map(read).collect(), read_at: self.read_at }
     }
+}
+
+fn too_slow(kept: &Kept) -> Error {
+    Error::Unreachable(kept.address().server(), "it takes too long to answer".to_owned())
 }
 
 async fn ask(
@@ -242,7 +248,7 @@ async fn ask(
     let answered: Result<_, tokio_postgres::Error> = answered.await;
     answered.map_err(|error| {
         let error = kept.failed(&error);
-        if error.is_temporary() {
+        if matches!(error, Error::Unreachable(..)) {
             kept.drop_client();
         }
         error

@@ -118,16 +118,11 @@ struct Point {
 }
 
 impl TenantAnalytics {
-    /// Those of a deployment without any.
-    pub fn none() -> Self {
-        Self { source: Source::Nothing }
-    }
-
     /// Uses the replica in the environment's variables, if the deployment has analytics. Says in the log what is wrong with
     /// it, and goes on. Fails if the secret with its password can't be read.
     pub async fn from_env() -> Result<Self, AnalyticsError> {
         if config::text_if_any("ANALYTICS").as_deref() != Some("true") {
-            return Ok(Self::none());
+            return Ok(Self { source: Source::Nothing });
         }
         let reader = match Reader::from_env(&sdk::sdk_config()?).await {
             Ok(reader) => reader,
@@ -277,7 +272,7 @@ mod tests {
 
     #[test]
     fn without_analytics_members_are_told_so_and_others_that_they_may_not() {
-        let none = TenantAnalytics::none();
+        let none = TenantAnalytics { source: Source::Nothing };
         let window = window(None, None, at(0)).unwrap();
         let poll = PollId::parse("p1").unwrap();
         for (role, error) in [(Some(Role::Viewer), Error::NoAnalytics), (None, Error::NoRole)] {

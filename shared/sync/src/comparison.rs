@@ -64,7 +64,6 @@ impl Comparison {
         let mut state = match self.state.last().await? {
             Some(last) if !begin && !begins(&last, now) => last,
             _ => {
-                writer.keep_months(now).await?;
                 let place = ComparisonPlace::Polls(None);
                 ComparisonState { at: now, done_at: None, place, compared: 0, drifted: 0 }
             }
@@ -171,15 +170,22 @@ impl Comparison {
                     compared.drifted += 1;
                 }
             }
-            match (verdict, &read) {
-                (Verdict::Late, Some(snapshot)) => drop(writer.write(std::slice::from_ref(snapshot)).await?),
+            let written = match (verdict, &read) {
+                (Verdict::Late, Some(snapshot)) => writer.write(std::slice::from_ref(snapshot)).await?,
                 (Verdict::Drifted, Some(snapshot)) => {
                     writer.reopen(copy, snapshot).await?;
-                    drop(writer.write(std::slice::from_ref(snapshot)).await?);
+                    writer.write(std::slice::from_ref(snapshot)).await?
                 }
-                (Verdict::OfNoPoll, _) => writer.delete(poll_id, self.clock.now()).await?,
+                (Verdict::OfNoPoll, _) => {
+                    writer.delete(poll_id, self.clock.now()).await?;
+                    Vec::new()
+                }
                 // Nothing overwrites the row of a deletion: an operator has to say what is right.
-                _ => {}
+                _ => Vec::new(),
+            };
+            for error in written.into_iter().filter_map(Result::err) {
+                tracing::error!(%poll_id, %error, "the copy of poll {poll_id} for analytics was not mended: {error}");
+                compared.failed += 1;
             }
         }
         Ok(compared)

@@ -13,7 +13,7 @@ use landslide_aws::{
 use landslide_domain::{
     ids::PollId,
     lease::CLOCK_SKEW_MS,
-    time::{MINUTE_MS, Timestamp},
+    time::{DAY_MS, MINUTE_MS, Timestamp},
 };
 
 use crate::{
@@ -52,6 +52,8 @@ pub struct Sync {
     source: Source,
     writer: Writer,
     comparison: Comparison,
+    /// When this process last looked after the months.
+    months_kept: Option<Timestamp>,
     clock: SystemClock,
 }
 
@@ -66,7 +68,7 @@ impl Sync {
         if let Err(error) = writer.check().await {
             tracing::error!(%error, "analytics can't be written now: {error}");
         }
-        Ok(Self { marks, source, writer, comparison, clock: SystemClock })
+        Ok(Self { marks, source, writer, comparison, months_kept: None, clock: SystemClock })
     }
 
     /// Copies all polls that are marked, as far as there is time until `until`; then goes on with the comparison of all
@@ -83,6 +85,12 @@ impl Sync {
             synced.count(&polls, outcomes);
         }
         synced.behind_ms = work.behind_ms(self.clock.now());
+        if self.months_kept.is_none_or(|at| at.plus_millis(DAY_MS) <= started) {
+            // Here, and not with the comparison, which waits until all marks are done: a poll that can't be copied must not
+            // keep the months of all others from being there.
+            self.writer.keep_months(started).await?;
+            self.months_kept = Some(started);
+        }
         if is_all && work.is_done() {
             self.writer.read_until(started).await?;
             synced.compared = self.comparison.go_on(&self.source, &mut self.writer, until, compare).await?;

@@ -37,7 +37,7 @@ impl Analytics {
                 if !FIRST.contains(&first) {
                     return Err(Error::invalid("The argument first must be 1 to 100."));
                 }
-                let analytics = &asked.services.analytics;
+                let analytics = asked.services.analytics.get().await?;
                 mirrored(&analytics.ranking(&asked.member()?, window(asked, from, to)?, first, asked.now).await?)
             })
             .await
@@ -56,7 +56,7 @@ impl Analytics {
             .field(async {
                 let refused = || Error::invalid("The argument poll_id must be the id of a poll.");
                 let poll_id = poll_id.map(|text| PollId::parse(&text).ok_or_else(refused)).transpose()?;
-                let (analytics, window) = (&asked.services.analytics, window(asked, from, to)?);
+                let (analytics, window) = (asked.services.analytics.get().await?, window(asked, from, to)?);
                 mirrored(&analytics.days(&asked.member()?, window, poll_id.as_ref(), asked.now).await?)
             })
             .await
@@ -74,7 +74,8 @@ impl Analytics {
                 if !analytics::is_dimension(&by) {
                     return Err(Error::invalid("The argument by must be the name of a dimension, such as region."));
                 }
-                mirrored(&asked.services.analytics.segments(&asked.member()?, &by, asked.now).await?)
+                let analytics = asked.services.analytics.get().await?;
+                mirrored(&analytics.segments(&asked.member()?, &by, asked.now).await?)
             })
             .await
     }
@@ -91,7 +92,7 @@ impl Analytics {
         asked
             .field(async {
                 let poll_id = PollId::parse(&poll_id).ok_or(landslide_domain::error::Error::NoSuchPoll)?;
-                let (analytics, window) = (&asked.services.analytics, window(asked, from, to)?);
+                let (analytics, window) = (asked.services.analytics.get().await?, window(asked, from, to)?);
                 mirrored(&analytics.history(&asked.member()?, &poll_id, window, asked.now).await?)
             })
             .await

@@ -4,7 +4,7 @@ use std::{future::Future, sync::Arc};
 
 use authorizer::authorize;
 use aws_types::SdkConfig;
-use graphql::{Creation, Graphql, Services};
+use graphql::{Analytics, Creation, Graphql, Services};
 use lambda_http::{Adapter, request::LambdaRequest};
 use lambda_runtime::{Context, LambdaEvent, Service};
 use landslide_authorizer::{App, AuthorizerRequest};
@@ -28,7 +28,6 @@ use landslide_domain::{
 };
 use landslide_edge::{BODY_BYTES_MAX, Edge, Error, Event, Reply, Request};
 use landslide_service::{
-    analytics::TenantAnalytics,
     limits::TenantLimits,
     polls::{CurrentPolls, PollChanges, TenantPolls},
     results::{AssemblyQueue, CurrentResults, tag_of},
@@ -123,7 +122,7 @@ fn graphql(event: Vec<u8>) -> Work {
         lists: TenantPolls::new(polls()),
         results: current_results(&aws),
         broken_down: current_results(&aws).broken_down(),
-        analytics: TenantAnalytics::none(),
+        analytics: Analytics::default(),
         usage: TenantUsage::new(polls(), ResultsStore::new(&aws, "polls".to_owned(), "tallies".to_owned()), limits()),
         changes: PollChanges::new(polls()),
         creation: Creation::default(),
