@@ -30,8 +30,8 @@ PARAMETERS = {
     "AnalyticsSubnets",
     "AnalyticsSecurityGroups",
 }
-CALLED = {"dynamodb": "Gateway", "sqs": "Interface", "secretsmanager": "Interface"}
-"""Services that functions call from these subnets, and the kind of endpoint that each has."""
+CALLED = {"dynamodb": "Gateway", "s3": "Gateway", "sqs": "Interface", "secretsmanager": "Interface"}
+"""Services that functions, and who migrates, call from these subnets, and the kind of endpoint that each has."""
 
 
 @dataclass

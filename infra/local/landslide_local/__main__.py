@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import shlex
 import subprocess
 import sys
 from functools import partial
@@ -414,7 +415,8 @@ def _parameters(arguments: argparse.Namespace) -> dict[str, str]:
 
 
 def _pairs(text: str) -> dict[str, str]:
-    pairs = text.split()
+    """Values may be quoted as in a shell: a certificate has spaces."""
+    pairs = shlex.split(text)
     if bad := [pair for pair in pairs if "=" not in pair]:
         raise Failure(f"PARAMETERS has {bad[0]!r}, which is no Key=Value")
     return dict(pair.split("=", 1) for pair in pairs)
