@@ -31,8 +31,10 @@ CASES ?= 20
 RELEASE ?=
 # Of whatever changes a stack on AWS: 1 changes it without asking for the stack's name.
 YES ?=
-# Of `sim` and `sim-mutants`: how many seeds, from which on; SEED='17 voters=3' replays one run. Of `test-api`: what is random.
+# Of `sim`, and of `sim-mutants` for each mutant: how many seeds, from which on; SEED='17 voters=3' replays one run. Of `test-api`:
+# what is random.
 SEEDS ?= 2000
+MUTANT_SEEDS ?= 4000
 SEED_START ?= 1
 SEED ?=
 # Of `test-it` and `test`: 1 runs once more what failed, and says so.
@@ -174,7 +176,7 @@ sim: ## the real code over models of AWS, seed by seed, under faults (SEEDS=2000
 	MIMALLOC_PURGE_DELAY=$(KEEP_MS) cargo run --quiet $(CARGO_FLAGS) $(SIM_FLAGS) --bin landslide-sim -- --seeds $(SEEDS) --start $(SEED_START) $(if $(SEED),--seed '$(SEED)')
 
 sim-mutants: ## breaks the product on purpose, one patch at a time; the simulation has to notice each
-	python3 -B tests/sim/mutants.py --seeds $(SEEDS) --start $(SEED_START)
+	python3 -B tests/sim/mutants.py --seeds $(MUTANT_SEEDS) --start $(SEED_START)
 
 # Exit code 3: some hung, and were noticed by that; it may hide survivors, hence the look into the file.
 mutants: ## breaks the domain on purpose at every place that cargo-mutants finds; its unit tests have to notice each (ARGS='--re Heat')

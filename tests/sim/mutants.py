@@ -1,8 +1,8 @@
 """Shows that the simulation can fail: breaks the product, one patch of `mutants/` after the other, and runs it.
 
-Each patch is applied to a copy of the checkout in `target/mutants`, built there and run over the seeds that `make sim`
-runs. The copy has a target of its own: cargo can't tell its packages from the checkout's, and would take what one built
-for the other's. One that is not caught, does not apply or does not build fails the whole.
+Each patch is applied to a copy of the checkout in `target/mutants`, built there and run over seeds as `make sim` does.
+The copy has a target of its own: cargo can't tell its packages from the checkout's, and would take what one built for
+the other's. One that is not caught, does not apply or does not build fails the whole.
 """
 
 import argparse
@@ -35,7 +35,7 @@ def main() -> int:
 
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seeds", type=int, default=2000, help="how many seeds each mutant has to survive")
+    parser.add_argument("--seeds", type=int, default=4000, help="how many seeds each mutant has to survive")
     parser.add_argument("--start", type=int, default=1, help="the first of them")
     parser.add_argument("only", nargs="*", help="names of the mutants to try; all, if none is given")
     return parser.parse_args()

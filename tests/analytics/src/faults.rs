@@ -117,6 +117,21 @@ async fn a_connection_that_the_server_ended_is_opened_again_unnoticed() {
 }
 
 #[tokio::test]
+async fn a_statement_that_takes_too_long_is_given_up_and_the_next_one_is_answered() {
+    let database = Database::alone().await;
+    let reader = database.reader();
+    let window = Window { from: at("2026-11-01T00:00:00Z"), until: at("2026-12-01T00:00:00Z") };
+    let admin = database.admin().await;
+    admin.batch_execute("BEGIN; LOCK TABLE analytics.polls IN ACCESS EXCLUSIVE MODE").await.unwrap();
+    database.replayed().await;
+    let error = reader.ranking(&tenant("alice"), window, 10).await.unwrap_err();
+    assert!(matches!(error, Error::GivenUp(_)) && error.is_temporary(), "{error:?}");
+    admin.batch_execute("ROLLBACK").await.unwrap();
+    database.replayed().await;
+    assert_eq!(reader.ranking(&tenant("alice"), window, 10).await.unwrap().rows, []);
+}
+
+#[tokio::test]
 async fn servers_that_were_stopped_are_started_again_without_loss() {
     let database = Database::alone().await;
     database.writer().write(&batch(1)).await.unwrap();

@@ -20,15 +20,16 @@ struct Scene {
 }
 
 impl Scene {
-    /// None where a process can't be run beside the cloud.
-    async fn of(fields: Value) -> Option<Self> {
+    /// None where a process can't be run beside the cloud. The fields are asked for once the stack is free: it may take
+    /// minutes until another test, which has it alone, is over.
+    async fn of(fields: impl FnOnce() -> Value) -> Option<Self> {
         let app = App::new();
         if app.stack.lacks("plain-http") {
             return None;
         }
         let owner = app.account(&someone());
         let mut body = json!({"question": "Now?", "options": ["a", "b", "c"]});
-        body.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+        body.as_object_mut().unwrap().extend(fields().as_object().unwrap().clone());
         let poll = app.poll_of(&owner, body).await;
         let process = OwnProcess::start(&app, "cast-vote").await;
         Some(Self { app, owner, poll, process })
@@ -63,7 +64,7 @@ impl Scene {
 
 #[tokio::test]
 async fn a_process_that_sleeps_through_an_early_closing_takes_no_vote_when_it_wakes() {
-    let Some(scene) = Scene::of(json!({})).await else { return };
+    let Some(scene) = Scene::of(|| json!({})).await else { return };
     let voter = someone();
     let (status, vote) = scene.vote(&voter, 1).await;
     assert_eq!(status, 201, "{vote}");
@@ -82,7 +83,7 @@ async fn a_process_that_sleeps_through_an_early_closing_takes_no_vote_when_it_wa
 
 #[tokio::test]
 async fn a_vote_whose_process_sleeps_while_it_is_written_is_cast_before_the_closing() {
-    let Some(scene) = Scene::of(json!({})).await else { return };
+    let Some(scene) = Scene::of(|| json!({})).await else { return };
     let voter = someone();
     let write = scene.process.hold("PutItem");
     let vote = scene.vote(&voter, 1);
@@ -113,8 +114,12 @@ async fn a_vote_whose_process_sleeps_while_it_is_written_is_cast_before_the_clos
 #[tokio::test]
 async fn a_process_that_sleeps_through_an_edit_and_the_opening_judges_by_the_edited_poll() {
     // Time enough to get here and edit it, which ends 9 s before.
-    let opens_at = now_ms() + 40_000;
-    let Some(scene) = Scene::of(json!({"opens_at": Timestamp::from_millis(opens_at)})).await else { return };
+    let mut opens_at = 0;
+    let fields = || {
+        opens_at = now_ms() + 40_000;
+        json!({"opens_at": Timestamp::from_millis(opens_at)})
+    };
+    let Some(scene) = Scene::of(fields).await else { return };
     scene.assert_refused(2, 409, "poll_not_open").await;
     scene.process.freeze().await;
     let change = json!({"options": ["a", "b"], "kind": "single", "vote_change": "until_close"});
@@ -132,7 +137,7 @@ async fn a_process_that_sleeps_through_an_edit_and_the_opening_judges_by_the_edi
 
 #[tokio::test]
 async fn a_process_that_sleeps_while_the_opening_is_moved_to_now_refuses_nobody() {
-    let Some(scene) = Scene::of(json!({"opens_at": in_ms(HOUR_MS)})).await else { return };
+    let Some(scene) = Scene::of(|| json!({"opens_at": in_ms(HOUR_MS)})).await else { return };
     scene.assert_refused(0, 409, "poll_not_open").await;
     let seen_at = now_ms();
     scene.process.freeze().await;
@@ -148,8 +153,12 @@ async fn a_process_that_sleeps_while_the_opening_is_moved_to_now_refuses_nobody(
 #[tokio::test]
 async fn a_process_that_sleeps_while_the_closing_is_moved_away_refuses_nobody() {
     // Time enough to get here and move it, which ends 4 s before.
-    let closes_at = now_ms() + 20_000;
-    let Some(scene) = Scene::of(json!({"closes_at": Timestamp::from_millis(closes_at)})).await else { return };
+    let mut closes_at = 0;
+    let fields = || {
+        closes_at = now_ms() + 20_000;
+        json!({"closes_at": Timestamp::from_millis(closes_at)})
+    };
+    let Some(scene) = Scene::of(fields).await else { return };
     assert_eq!(scene.vote(&someone(), 0).await.0, 201);
     scene.process.freeze().await;
     let answer = scene.app.change_poll(&scene.poll, &scene.owner, "\"1\"", &json!({"closes_at": in_ms(HOUR_MS)})).await;
