@@ -48,7 +48,7 @@ impl Database {
         Self::on(Servers::Shared(SERVERS.read().await)).await
     }
 
-    /// One whose test may end servers.
+    /// One whose test may end servers, or set roles.
     pub async fn alone() -> Self {
         Self::on(Servers::Alone(SERVERS.write().await)).await
     }
