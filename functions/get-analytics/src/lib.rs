@@ -4,18 +4,15 @@
 use std::sync::Arc;
 
 use landslide_aws::clock;
-use landslide_domain::{ids::PollId, time::Timestamp};
+use landslide_domain::{ids::PollId, poll::Dimension};
 use landslide_edge::{CacheControl, Error, Reply, Request};
-use landslide_service::analytics::{TenantAnalytics, is_dimension, window};
+use landslide_service::analytics::{TenantAnalytics, window};
 
 /// 200 with the figures and how old they are, 404 in a deployment without analytics, 503 while the replica is away.
 pub async fn handle(analytics: Arc<TenantAnalytics>, request: Request) -> Result<Reply, Error> {
     let now = clock::now();
     let member = request.member(now)?;
-    let window = || {
-        let (from, to) = (time(&request, "from")?, time(&request, "to")?);
-        window(from, to, now).map_err(Error::invalid)
-    };
+    let window = || window(request.time("from")?, request.time("to")?, now).map_err(Error::invalid);
     let reply = match request.last_segment() {
         "days" => Reply::ok(&analytics.days(&member, window()?, poll(&request)?.as_ref(), now).await?)?,
         "segments" => Reply::ok(&analytics.segments(&member, by(&request)?, now).await?)?,
@@ -28,13 +25,6 @@ pub async fn handle(analytics: Arc<TenantAnalytics>, request: Request) -> Result
     Ok(reply.cache(CacheControl::Private))
 }
 
-fn time(request: &Request, name: &str) -> Result<Option<Timestamp>, Error> {
-    let Some(text) = request.query(name) else { return Ok(None) };
-    let invalid =
-        || Error::invalid(format!("The query's {name} must be a time by RFC 3339, such as 2027-01-31T20:15:00Z."));
-    Timestamp::parse_bounded(text).map(Some).ok_or_else(invalid)
-}
-
 /// The one poll that is asked for, if it is one.
 fn poll(request: &Request) -> Result<Option<PollId>, Error> {
     let Some(text) = request.query("poll_id") else { return Ok(None) };
@@ -44,7 +34,7 @@ fn poll(request: &Request) -> Result<Option<PollId>, Error> {
 /// The dimension that is asked for, by default `region`.
 fn by(request: &Request) -> Result<&str, Error> {
     let by = request.query("by").unwrap_or("region");
-    match is_dimension(by) {
+    match Dimension::is_name(by) {
         true => Ok(by),
         false => Err(Error::invalid("The query's by must be the name of a dimension, such as region.")),
     }

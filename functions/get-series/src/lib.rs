@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use landslide_aws::clock;
-use landslide_domain::time::Timestamp;
 use landslide_edge::{Error, Reply, Request, shown};
 use landslide_service::results::{AssemblyQueue, CurrentResults, SeriesQuery};
 
@@ -11,18 +10,11 @@ use landslide_service::results::{AssemblyQueue, CurrentResults, SeriesQuery};
 /// series.
 pub async fn handle(results: Arc<CurrentResults<AssemblyQueue>>, request: Request) -> Result<Reply, Error> {
     let (poll_id, now) = (request.poll_id()?, clock::now());
-    let query = SeriesQuery { from: time(&request, "from")?, to: time(&request, "to")?, step_seconds: step(&request)? };
+    let query = SeriesQuery { from: request.time("from")?, to: request.time("to")?, step_seconds: step(&request)? };
     let viewer = request.viewer_of_mine(now)?;
     let document = results.document(&poll_id, viewer.as_ref(), now).await?;
     let (text, tag) = document.by_time(&query)?;
     Ok(shown(&request, text, &tag, document.reuse(clock::now())))
-}
-
-fn time(request: &Request, name: &str) -> Result<Option<Timestamp>, Error> {
-    let Some(text) = request.query(name) else { return Ok(None) };
-    let invalid =
-        || Error::invalid(format!("The query's {name} must be a time by RFC 3339, such as 2027-01-31T20:15:00Z."));
-    Timestamp::parse_bounded(text).map(Some).ok_or_else(invalid)
 }
 
 /// The seconds that a point sums up.

@@ -12,7 +12,7 @@ mod words;
 use std::sync::Arc;
 
 use async_graphql::{Context, EmptySubscription, Object, Schema};
-use landslide_domain::{ids::PollId, usage::Month};
+use landslide_domain::{ids::PollId, time::Timestamp, usage::Month};
 use landslide_edge::Error;
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -23,6 +23,7 @@ use self::{
     poll::{PageInfo, Poll, PollConnection, PollEdge},
     results::Counts,
     usage::Usage,
+    words::DateTime,
 };
 use crate::asked::Asked;
 
@@ -111,6 +112,14 @@ impl Query {
 /// The request that is answered.
 fn asked<'a>(ctx: &Context<'a>) -> &'a Asked {
     ctx.data_unchecked::<Arc<Asked>>()
+}
+
+/// A time that an argument says.
+fn time(name: &str, sent: Option<DateTime>) -> Result<Option<Timestamp>, Error> {
+    let Some(DateTime(text)) = sent else { return Ok(None) };
+    let invalid =
+        || Error::invalid(format!("The argument {name} must be a time by RFC 3339, such as 2027-01-31T20:15:00Z."));
+    Timestamp::parse_bounded(&text).map(Some).ok_or_else(invalid)
 }
 
 /// What REST shows, as a type of the schema.

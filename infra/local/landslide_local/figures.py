@@ -7,6 +7,7 @@ import os
 import platform
 import re
 import subprocess
+import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,6 +18,8 @@ from landslide_local.stages import Failure, say
 
 PAGE = paths.ROOT / "docs" / "figures.md"
 SEEDS = 20_000
+COLUMNS = 120
+"""As many as tidy lets a line of text have."""
 
 
 def tables(printed: str) -> str:
@@ -105,7 +108,8 @@ def _heading(figure: Figure) -> str:
     )
     when = datetime.now(UTC).date().isoformat()
     machine = f"{os.cpu_count()} processors, {platform.machine()}, {platform.system()} {platform.release()}"
-    return f"`make {' '.join(figure.command)}`, {when}, at `{commit.stdout.strip()}`, {machine}:"
+    heading = f"`make {' '.join(figure.command)}`, {when}, at `{commit.stdout.strip()}`, {machine}:"
+    return textwrap.fill(heading, COLUMNS, break_long_words=False, break_on_hyphens=False)
 
 
 def _with_block(page: str, name: str, contents: str) -> str:

@@ -141,6 +141,14 @@ impl Request {
         self.event.query_string_parameters.as_ref().and_then(|all| all.get(name)).map(String::as_str)
     }
 
+    /// A time in the query, if there is one of this name.
+    pub fn time(&self, name: &str) -> Result<Option<Timestamp>, Error> {
+        let Some(text) = self.query(name) else { return Ok(None) };
+        let invalid =
+            || Error::invalid(format!("The query's {name} must be a time by RFC 3339, such as 2027-01-31T20:15:00Z."));
+        Timestamp::parse_bounded(text).map(Some).ok_or_else(invalid)
+    }
+
     /// How many items a page has at most: the query's limit, or 20.
     pub fn limit(&self) -> Result<usize, Error> {
         let Some(limit) = self.query("limit") else { return Ok(LIMIT_DEFAULT) };

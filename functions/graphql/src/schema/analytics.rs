@@ -3,13 +3,13 @@
 use std::ops::RangeInclusive;
 
 use async_graphql::{Context, Object, SimpleObject};
-use landslide_domain::{ids::PollId, time::Timestamp};
+use landslide_domain::{ids::PollId, poll::Dimension};
 use landslide_edge::Error;
 use landslide_service::analytics::{self, Window};
 use serde::Deserialize;
 
 use super::{
-    asked, mirrored,
+    asked, mirrored, time,
     words::{Count, DateTime, Kind},
 };
 use crate::asked::Asked;
@@ -71,7 +71,7 @@ impl Analytics {
         let asked = asked(ctx);
         asked
             .field(async {
-                if !analytics::is_dimension(&by) {
+                if !Dimension::is_name(&by) {
                     return Err(Error::invalid("The argument by must be the name of a dimension, such as region."));
                 }
                 let analytics = asked.services.analytics.get().await?;
@@ -101,12 +101,6 @@ impl Analytics {
 
 fn window(asked: &Asked, from: Option<DateTime>, to: Option<DateTime>) -> Result<Window, Error> {
     analytics::window(time("from", from)?, time("to", to)?, asked.now).map_err(Error::invalid)
-}
-
-fn time(name: &str, text: Option<DateTime>) -> Result<Option<Timestamp>, Error> {
-    let refused =
-        || Error::invalid(format!("The argument {name} must be a time by RFC 3339, such as 2027-01-31T20:15:00Z."));
-    text.map(|DateTime(text)| Timestamp::parse_bounded(&text).ok_or_else(refused)).transpose()
 }
 
 /// The polls with the most votes in a window.

@@ -1,14 +1,14 @@
 //! What is counted of a poll's votes.
 
 use async_graphql::{Context, Object, SimpleObject};
-use landslide_domain::{error::Error as Failure, ids::PollId, method, time::Timestamp};
-use landslide_edge::Error;
+use landslide_domain::{error::Error as Failure, ids::PollId, method};
 use landslide_service::results::SeriesQuery;
 use serde::Deserialize;
 
 use super::{
     asked, read,
     tally::Tally,
+    time,
     words::{Count, DateTime, Exactness, Method, Slot, Status},
 };
 
@@ -92,13 +92,6 @@ impl Counts {
             })
             .await
     }
-}
-
-fn time(name: &str, sent: Option<DateTime>) -> Result<Option<Timestamp>, Error> {
-    let Some(DateTime(text)) = sent else { return Ok(None) };
-    let invalid =
-        || Error::invalid(format!("The argument {name} must be a time by RFC 3339, such as 2027-01-31T20:15:00Z."));
-    Timestamp::parse_bounded(&text).map(Some).ok_or_else(invalid)
 }
 
 impl From<Method> for method::Method {

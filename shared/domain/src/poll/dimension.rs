@@ -40,6 +40,9 @@ impl<'de> Deserialize<'de> for Source {
     }
 }
 
+/// The most characters in a dimension's name.
+pub const NAME_CHARS_MAX: usize = 32;
+
 /// One dimension.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -53,6 +56,13 @@ pub struct Dimension {
 }
 
 impl Dimension {
+    /// Whether a text may be a dimension's name. No poll has one of another form.
+    pub fn is_name(text: &str) -> bool {
+        let is_letter = |c: char| c.is_ascii_lowercase();
+        let is_of_name = |c: char| is_letter(c) || c.is_ascii_digit() || c == '_';
+        text.len() <= NAME_CHARS_MAX && text.starts_with(is_letter) && text.chars().all(is_of_name)
+    }
+
     /// Whether the vote says the voter's value.
     pub fn is_said(&self) -> bool {
         self.from == Source::Vote
@@ -74,6 +84,12 @@ impl Dimension {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn a_dimension_is_named_by_few_letters_that_sql_leaves_alone() {
+        assert!(["region", "a", "age_2"].into_iter().all(Dimension::is_name));
+        assert!(!["", "Region", "_a", "2a", "a'b", &"a".repeat(33)].into_iter().any(Dimension::is_name));
+    }
 
     #[test]
     fn a_source_is_a_word_or_a_claims_name() {

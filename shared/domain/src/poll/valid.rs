@@ -6,6 +6,7 @@ use landslide_text::{likeness, normalise};
 
 use super::{
     Dimension, Kind, Rules, Source,
+    dimension::NAME_CHARS_MAX,
     spec::{Correct, SentSettings},
 };
 use crate::{
@@ -33,8 +34,6 @@ pub const SEATS_MAX: usize = 20;
 pub const PEAK_VOTES_PER_SECOND_DEFAULT: u32 = 1_000;
 /// The most cells of a poll: what its segments, its series and its ratings are counted in.
 pub const CELLS_MAX: usize = 20_000;
-/// The most characters in a dimension's name.
-const NAME_CHARS_MAX: usize = 32;
 /// The most characters in a dimension's value.
 const VALUE_CHARS_MAX: usize = 50;
 /// The most ballots that a row of a segment may be required to have.
@@ -247,7 +246,7 @@ pub(super) fn segments(raw: &[Dimension], errors: &mut Errors) -> Vec<Dimension>
     let mut dimensions = Vec::new();
     for (place, dimension) in raw.iter().enumerate() {
         let pointer = |field: &str| format!("/segments/{place}/{field}");
-        if !is_name(&dimension.name) {
+        if !Dimension::is_name(&dimension.name) {
             let detail = format!("must be 1 to {NAME_CHARS_MAX} of a-z, 0-9 and _, with a letter first");
             error(errors, &pointer("name"), detail);
         } else if !names.insert(&dimension.name) {
@@ -265,12 +264,6 @@ pub(super) fn segments(raw: &[Dimension], errors: &mut Errors) -> Vec<Dimension>
         dimensions.push(Dimension { values, ..dimension.clone() });
     }
     if errors.len() == faults_before { dimensions } else { Vec::new() }
-}
-
-fn is_name(name: &str) -> bool {
-    let is_letter = |c: char| c.is_ascii_lowercase();
-    let is_of_name = |c: char| is_letter(c) || c.is_ascii_digit() || c == '_';
-    name.len() <= NAME_CHARS_MAX && name.starts_with(is_letter) && name.chars().all(is_of_name)
 }
 
 /// What is empty has an error already.
