@@ -1,6 +1,7 @@
-"""Runs MiniStack in the foreground, mended in nine places: two delays, which cost 90 ms a call, the gateway's answer
-to a function that failed, the names of SQS's batch permissions, what a batch reads of DynamoDB, alarms on metric math,
-the characters of generated secrets, where functions find AWS, and the parameters that SAM sees.
+"""Runs MiniStack in the foreground, mended in ten places: two delays, which cost 90 ms a call, scans that held up all
+other calls, the gateway's answer to a function that failed, the names of SQS's batch permissions, what a batch reads of
+DynamoDB, alarms on metric math, the characters of generated secrets, where functions find AWS, and the parameters that
+SAM sees.
 
 Run by the interpreter of infra/local/.venv-ministack, in an environment that names everything (see
 landslide_local/clouds.py). A patch whose place is gone ends the program: a MiniStack that is silently slow
@@ -11,6 +12,7 @@ import fcntl
 import inspect
 import json
 import queue
+import re
 import socketserver
 import struct
 import sys
@@ -73,6 +75,43 @@ def take_logs_without_waiting() -> None:
         return "\n".join(lines)
 
     ProvidedWorker._drain_stderr_bounded = drain
+
+
+def scan_partitions_by_their_start() -> None:
+    """Answers a whole scan for `begins_with` of the partition key by a query of each such partition.
+
+    MiniStack parses the filter again for each item of the table, 50 µs each, and does nothing else meanwhile: with
+    20,000 votes in the table, tests that looked for a poll's votes let others' calls run into their timeout of 4 s.
+    """
+    from ministack.services import dynamodb
+
+    parameters = [list(inspect.signature(call).parameters) for call in (dynamodb._scan, dynamodb._query)]
+    if parameters != [["data"], ["data"]] or not hasattr(dynamodb, "_normalize_table_name"):
+        raise SystemExit("serve.py: MiniStack scans and queries in another way now; read services/dynamodb.py")
+    scan_all, query = dynamodb._scan, dynamodb._query
+
+    def scan(data: dict) -> object:
+        table = dynamodb._tables.get(dynamodb._normalize_table_name(data.get("TableName")))
+        known = {"TableName", "ConsistentRead", "FilterExpression", "ExpressionAttributeValues"}
+        key = table and table["pk_name"]
+        asked = re.fullmatch(r"begins_with\((\w+), (:\w+)\)", data.get("FilterExpression", ""))
+        if not asked or asked[1] != key or not known.issuperset(data):
+            return scan_all(data)
+        start = data["ExpressionAttributeValues"][asked[2]]["S"]
+        items: list[dict] = []
+        for partition in sorted(name for name in table["items"] if name.startswith(start)):
+            values = {"ExpressionAttributeValues": {asked[2]: {"S": partition}}}
+            condition = {"KeyConditionExpression": f"{key} = {asked[2]}"}
+            of_all = {name: value for name, value in data.items() if name != "FilterExpression"}
+            status, _, body = query(of_all | condition | values)
+            page = json.loads(body)
+            if status != HTTPStatus.OK or "LastEvaluatedKey" in page:
+                return scan_all(data)
+            items += page["Items"]
+        found = {"Items": items, "Count": len(items), "ScannedCount": len(items)}
+        return HTTPStatus.OK, {"Content-Type": "application/x-amz-json-1.0"}, json.dumps(found).encode()
+
+    dynamodb._scan = scan
 
 
 def answer_failed_functions_as_the_gateway() -> None:
@@ -247,6 +286,7 @@ def _has_unread_output(worker: object) -> bool:
 if __name__ == "__main__":
     send_small_packets_at_once()
     take_logs_without_waiting()
+    scan_partitions_by_their_start()
     answer_failed_functions_as_the_gateway()
     name_batches_of_sqs_as_iam_does()
     see_what_batches_read()
