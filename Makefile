@@ -273,7 +273,7 @@ check-template:
 package: ## build the release and zip it into target/package (ARCH=arm64 or x86_64)
 	@$(LOCAL) package --arch $(ARCH)
 
-size: ## the same, and a table of sizes; fails over 4 MB
+size: ## the same, and a table of sizes; fails over 3 MB, and of graphql over 4.5
 	@$(LOCAL) size --arch $(ARCH)
 
 preflight: ## whether your account has what a deploy needs; changes nothing (STACK= ARCH= ISSUERS='[…]' PARAMETERS='Key=Value …')

@@ -7,8 +7,10 @@ from pathlib import Path
 from landslide_local import build, paths
 from landslide_local.stages import Failure, say
 
-ZIP_BYTES_MAX = 4 * 1024 * 1024
+ZIP_BYTES_MAX = 3 * 1024 * 1024
 """Of a function's zip: a cold start reads all of it."""
+GRAPHQL_ZIP_BYTES_MAX = 9 * 512 * 1024
+"""Of the one function with a GraphQL library, which no vote meets."""
 EXECUTABLE = 0o100755 << 16
 LONG_AGO = (1980, 1, 1, 0, 0, 0)  # so that the same binary gives the same zip
 
@@ -34,9 +36,13 @@ def show_sizes(packages: list[Package]) -> None:
     print(f"{'function':<20} {'binary bytes':>14} {'zip bytes':>14}")
     for package in packages:
         print(f"{package.function:<20} {package.binary_bytes:>14,} {package.zip_bytes:>14,}")
-    too_large = [package.function for package in packages if package.zip_bytes > ZIP_BYTES_MAX]
+    too_large = [package.function for package in packages if package.zip_bytes > _bytes_max(package.function)]
     if too_large:
-        raise Failure(f"over {ZIP_BYTES_MAX:,} bytes zipped: {', '.join(too_large)}")
+        raise Failure(f"larger than they may be, zipped: {', '.join(too_large)}")
+
+
+def _bytes_max(function: str) -> int:
+    return GRAPHQL_ZIP_BYTES_MAX if function == "graphql" else ZIP_BYTES_MAX
 
 
 def _zip(name: str, binary: Path, target: Path) -> Package:

@@ -56,6 +56,8 @@ impl Process {
             .env("AWS_ENDPOINT_URL", aws.endpoint())
             .env("ISSUERS", tokens::issuers())
             .env("LOOPBACK_ISSUERS", "false");
+        // One that has not run for a while may have left the memory, and a start would read the disk.
+        fs::read(binary).unwrap_or_else(|error| panic!("{}: {error}", binary.display()));
         let began = Instant::now();
         let mut child = places
             .start(|| command.stdout(Stdio::piped()).spawn())
