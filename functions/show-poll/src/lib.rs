@@ -1,0 +1,270 @@
+//! `GET /p/{poll_id}`: the page that people vote on. `POST /p/{poll_id}`: takes its form. `…/results` and `…/live`: the
+//! part of the page with the results, for anyone and for the reader.
+
+mod devices;
+mod visit;
+
+use lambda_http::{Error as LambdaError, Request};
+use landslide_aws::{clock, config, log_limit::LogLimit};
+use landslide_domain::{
+    ballot::Ballot,
+    caller::Caller,
+    error::Error,
+    poll::{Identity, Poll, Status},
+    results::reading::Reuse,
+    time::Timestamp,
+    viewer::Viewer,
+};
+use landslide_edge::Origin;
+use landslide_page::{
+    Address, Answer, Entry, Fragment, Freshness, Mistake, Notice, PollPage, PublicUrl, Shown, Trouble, View,
+};
+use landslide_service::{
+    polls::CurrentPolls,
+    results::{AssemblyQueue, CurrentResults},
+    votes::{Votes, Wish},
+};
+
+pub use self::devices::Devices;
+use self::visit::{Visit, Wanted};
+
+/// The status of a page that is shown as it should be, of one whose ballot can't be cast, and of one that is too late.
+const OK: u16 = 200;
+const CONFLICT: u16 = 409;
+const UNPROCESSABLE: u16 = 422;
+
+/// What pages are made from.
+pub struct App {
+    /// The polls.
+    pub polls: CurrentPolls,
+    /// The votes.
+    pub votes: Votes,
+    /// The results.
+    pub results: CurrentResults<AssemblyQueue>,
+    /// Who votes.
+    pub devices: Devices,
+    /// By which the country of a vote is believed.
+    pub origin: Origin,
+    /// Where pages are.
+    pub public_url: PublicUrl,
+    failures: LogLimit<&'static str>,
+}
+
+/// Why there is no page of a poll.
+enum Failure {
+    /// What the use case reports.
+    UseCase(Error),
+    /// What the page itself says.
+    Trouble(Trouble),
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::UseCase(error)
+    }
+}
+
+/// What a form has led to, other than a vote.
+#[derive(Default)]
+struct Outcome {
+    status: Option<u16>,
+    notice: Option<Notice>,
+    refused: Option<(Entry, Mistake)>,
+}
+
+impl App {
+    /// What the environment configures.
+    pub async fn from_env() -> Result<Self, LambdaError> {
+        let results = CurrentResults::from_env(AssemblyQueue::from_env()?);
+        let (polls, votes) = (CurrentPolls::from_env(), Votes::from_env());
+        let (polls, votes, results, devices, origin) =
+            tokio::join!(polls, votes, results, Devices::from_env(), Origin::from_env());
+        Ok(Self::new(polls?, votes?, results?, devices?, config::value("PUBLIC_URL")?).behind(origin?))
+    }
+
+    /// Over these services.
+    pub fn new(
+        polls: CurrentPolls,
+        votes: Votes,
+        results: CurrentResults<AssemblyQueue>,
+        devices: Devices,
+        public_url: PublicUrl,
+    ) -> Self {
+        let (origin, failures) = (Origin::default(), LogLimit::default());
+        Self { polls, votes, results, devices, origin, public_url, failures }
+    }
+
+    /// Behind a CDN that proves itself.
+    pub fn behind(self, origin: Origin) -> Self {
+        Self { origin, ..self }
+    }
+
+    /// Answers a request within the time that Lambda leaves it. It never fails: what goes wrong is a page too.
+    pub async fn answer(&self, request: Request) -> Answer {
+        let visit = Visit::of(request);
+        let outcome = tokio::time::timeout(visit.time_left(), self.serve(&visit, clock::now())).await;
+        let outcome = outcome.unwrap_or_else(|_| Err(Error::Unavailable("it took too long".to_owned()).into()));
+        outcome.unwrap_or_else(|failure| self.explained(&visit, &failure))
+    }
+
+    async fn serve(&self, visit: &Visit, now: Timestamp) -> Result<Answer, Failure> {
+        match visit.wanted {
+            Wanted::Page => self.show(visit, now).await,
+            Wanted::Vote => self.cast(visit, now).await,
+            Wanted::OwnResults | Wanted::Results => self.results(visit, now).await,
+        }
+    }
+
+    /// The page. A browser that is new gets its token with a poll that takes its vote, so that a voter is there before
+    /// the vote: whatever is sent twice, or gets no answer, is of one voter.
+    async fn show(&self, visit: &Visit, now: Timestamp) -> Result<Answer, Failure> {
+        let poll = self.polls.poll(&visit.poll_id()?, now).await?;
+        let caller = self.caller(visit);
+        let answer = self.page(visit, &poll, caller.as_ref(), Outcome::default(), now).await?;
+        let takes_votes =
+            poll.rules.status(now) == Status::Open && poll.rules.settings.spec.identity == Identity::Device;
+        if caller.is_none() && takes_votes {
+            return Ok(answer.with_new_token(&self.devices.issue(now)?));
+        }
+        Ok(answer)
+    }
+
+    /// Takes a form, and leads to the page again.
+    async fn cast(&self, visit: &Visit, now: Timestamp) -> Result<Answer, Failure> {
+        if !self.public_url.sent_form(visit.header("sec-fetch-site"), visit.header("origin")) {
+            return Err(Failure::Trouble(Trouble::Foreign));
+        }
+        let poll_id = visit.poll_id()?;
+        let poll = self.polls.poll(&poll_id, now).await?;
+        let caller = self.caller(visit).ok_or(Failure::Trouble(Trouble::NoCookies))?;
+        let entry = visit.entry().map_err(|_| Failure::Trouble(Trouble::Unreadable))?;
+        let wish = match entry.ballot(&poll.rules.settings.spec) {
+            _ if entry.is_withdrawal => Wish::Retract,
+            Ok(sent) => Wish::Cast(sent, self.origin.country(&visit.headers())),
+            Err(mistake) => return self.page(visit, &poll, Some(&caller), Outcome::refused(entry, mistake), now).await,
+        };
+        let outcome = match self.votes.submit(&poll_id, &caller, None, &wish).await {
+            Ok(_) | Err(Error::NoVote) => {
+                let again = Answer::see_other(format!("{poll_id}?lang={}", visit.language.tag()));
+                return Ok(again.with_kept_token(visit.token().unwrap_or_default()));
+            }
+            Err(Error::InvalidBallot(_)) => Outcome::refused(entry, Mistake::NotTaken),
+            Err(Error::AlreadyVoted | Error::VoteChangeNotAllowed) => Outcome::late(Some(Notice::AlreadyVoted)),
+            Err(Error::PollNotOpen | Error::PollPaused | Error::PollClosed | Error::AccountRequired) => {
+                Outcome::late(None)
+            }
+            Err(error) => return Err(error.into()),
+        };
+        self.page(visit, &poll, Some(&caller), outcome, now).await
+    }
+
+    /// The part of the page with the results.
+    async fn results(&self, visit: &Visit, now: Timestamp) -> Result<Answer, Failure> {
+        let is_own = visit.wanted == Wanted::OwnResults;
+        let viewer = if is_own { self.caller(visit).map(|caller| Viewer::Voter(caller, None)) } else { None };
+        let poll_id = visit.poll_id()?;
+        let poll = self.polls.poll(&poll_id, now).await?;
+        let document = self.results.document(&poll_id, viewer.as_ref(), now).await?;
+        let Reuse { max_age_seconds, poll_after_seconds } = document.reuse(clock::now());
+        let html = fragment(&poll, &document.text)?.render(visit.language);
+        if is_own {
+            return Ok(Answer::own_results(html, visit.language, poll_after_seconds));
+        }
+        let freshness = Freshness { tag: &document.tag, max_age_seconds, poll_after_seconds };
+        let etag = freshness.etag(visit.language);
+        let is_current = visit.header("if-none-match").is_some_and(|tags| tags.contains(&etag));
+        Ok(Answer::results(html, visit.language, is_current, &freshness))
+    }
+
+    /// The device, if the browser keeps our cookie.
+    fn caller(&self, visit: &Visit) -> Option<Caller> {
+        visit.token().and_then(|token| self.devices.caller(token))
+    }
+
+    /// A poll's page for a reader.
+    async fn page(
+        &self,
+        visit: &Visit,
+        poll: &Poll,
+        caller: Option<&Caller>,
+        outcome: Outcome,
+        now: Timestamp,
+    ) -> Result<Answer, Failure> {
+        let poll_id = &poll.rules.settings.poll_id;
+        let stored = match caller {
+            Some(caller) if poll.rules.settings.spec.identity == Identity::Device => {
+                self.votes.stored_vote(poll_id, caller).await?
+            }
+            _ => None,
+        };
+        let vote: Option<&Ballot> = stored.as_ref().and_then(|standing| standing.vote.ballot.as_ref());
+        let withdrawn = stored.as_ref().filter(|_| vote.is_none()).map(|_| Notice::Withdrawn);
+        let live = if poll.rules.results_are_public(now) { "results" } else { "live" };
+        let (public, live) = (self.public_url.of_poll(poll_id.as_str()), format!("{poll_id}/{live}"));
+        let document;
+        let mut page = PollPage {
+            poll,
+            has_voted: vote.is_some(),
+            vote,
+            results: None,
+            view: if outcome.status == Some(CONFLICT) { View::Results } else { visit.view },
+            notice: outcome.notice.or(withdrawn),
+            refused: outcome.refused,
+            address: Address { public: &public, live: &live, is_listed: false },
+            now,
+        };
+        if !page.shows_ballot() && poll.rules.status(now) != Status::Scheduled {
+            let viewer = caller.map(|caller| Viewer::Voter(caller.clone(), None));
+            document = match self.results.document(poll_id, viewer.as_ref(), now).await {
+                Ok(document) => Some(document),
+                Err(Error::ResultsHidden) => None,
+                Err(error) => return Err(error.into()),
+            };
+            if let Some(document) = &document {
+                let poll_after_seconds = document.reuse(now).poll_after_seconds;
+                page.results = Some(Shown { fragment: fragment(poll, &document.text)?, poll_after_seconds });
+            }
+        }
+        let html = page.render(visit.language);
+        Ok(Answer::page(outcome.status.unwrap_or(OK), html, visit.language))
+    }
+
+    /// The page that says what went wrong. A fault of ours is logged with its cause, one a minute and kind.
+    fn explained(&self, visit: &Visit, failure: &Failure) -> Answer {
+        let (trouble, cause) = match failure {
+            Failure::Trouble(trouble) => (*trouble, None),
+            Failure::UseCase(Error::NoSuchPoll | Error::ResultsHidden) => (Trouble::NotFound, None),
+            Failure::UseCase(Error::Unavailable(cause)) => (Trouble::Unavailable, Some(cause.clone())),
+            Failure::UseCase(Error::Internal(cause)) => (Trouble::Broken, Some(cause.clone())),
+            Failure::UseCase(error) => (Trouble::Broken, Some(format!("{error:?}"))),
+        };
+        if let Some(cause) = cause {
+            let kind = if trouble == Trouble::Unavailable { "unavailable" } else { "broken" };
+            if let Some(left_out) = self.failures.admit(&kind, clock::now()) {
+                let request_id = visit.id();
+                tracing::error!(request_id, kind, cause, left_out, "page of request {request_id} is {kind}: {cause}");
+            }
+        }
+        let poll = visit.poll_id().ok().filter(|_| trouble != Trouble::NotFound);
+        Answer::trouble(trouble, visit.language, poll.as_ref().map(|id| id.as_str()))
+    }
+}
+
+impl Outcome {
+    /// The ballot can't be cast as it is entered.
+    fn refused(entry: Entry, mistake: Mistake) -> Self {
+        Self { status: Some(UNPROCESSABLE), notice: None, refused: Some((entry, mistake)) }
+    }
+
+    /// The poll does not take it any more, or not yet, or not from this voter.
+    fn late(notice: Option<Notice>) -> Self {
+        Self { status: Some(CONFLICT), notice, refused: None }
+    }
+}
+
+fn fragment<'a>(poll: &Poll, document: &'a str) -> Result<Fragment<'a>, Error> {
+    Fragment::read(&poll.rules.settings.spec, document, None).map_err(|error| Error::Internal(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests;

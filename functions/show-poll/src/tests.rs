@@ -1,0 +1,301 @@
+//! The endpoint over a stub of AWS: events of the gateway in, pages out.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+};
+
+use lambda_http::{Context, RequestExt};
+use landslide_aws::{
+    queue::Queue,
+    store::{AssembledStore, PollStore, ResultsStore, VoteStore},
+    testing::{Answer as Aws, Call, Calls, stub},
+};
+use landslide_domain::testing::{at, poll_asked_for};
+use landslide_identity::device_keys::DeviceKeys;
+use serde_json::{Value, json};
+
+use super::*;
+
+/// The origin of the pages.
+const ORIGIN: &str = "https://vote.example";
+/// How the cookie begins.
+const COOKIE: &str = "__Host-landslide=";
+
+#[tokio::main(flavor = "current_thread")]
+async fn run<T>(future: impl Future<Output = T>) -> T {
+    future.await
+}
+
+/// The endpoint over tables in which `p1` is the only poll.
+struct Stand {
+    app: App,
+    calls: Calls,
+    tables: Arc<Tables>,
+}
+
+/// What the tables hold.
+#[derive(Default)]
+struct Tables {
+    poll: Vec<Value>,
+    votes: Mutex<BTreeMap<String, Value>>,
+    /// Whether the database loses the answer to each write.
+    loses_answers: Mutex<bool>,
+}
+
+impl Tables {
+    fn answer(&self, call: &Call) -> Aws {
+        let asked = call.body.to_string();
+        let poll: Vec<&Value> =
+            self.poll.iter().filter(|_| asked.contains("\"p1\"") || asked.contains("p1#")).collect();
+        let votes = &mut *self.votes.lock().unwrap();
+        match call.operation.as_str() {
+            "PutItem" => {
+                let item = &call.body["Item"];
+                let revision = item["revision"]["N"].as_str().unwrap().parse::<u32>().unwrap();
+                let voter = item["voter"]["S"].as_str().unwrap().to_owned();
+                let stored = votes.get(&voter).cloned();
+                let before = stored.as_ref().map_or(0, |it| it["revision"]["N"].as_str().unwrap().parse().unwrap());
+                if revision != before + 1 {
+                    return Aws::condition_failed(stored.unwrap_or_default());
+                }
+                votes.insert(voter, item.clone());
+                if *self.loses_answers.lock().unwrap() { Aws::Lost } else { Aws::Ok(json!({})) }
+            }
+            "GetItem" if asked.contains("\"votes\"") => {
+                let voter = call.body["Key"]["voter"]["S"].as_str().unwrap();
+                Aws::Ok(votes.get(voter).map_or(json!({}), |item| json!({"Item": item})))
+            }
+            "GetItem" => Aws::Ok(
+                poll.iter().find(|item| item["item"]["S"] == "RULES").map_or(json!({}), |it| json!({"Item": it})),
+            ),
+            "BatchGetItem" => {
+                let number = json!({"N": votes.len().to_string()});
+                let count = json!({"poll_lane": {"S": "p1#0"}, "item": {"S": "COUNT"}, "version": number, "ballots": number,
+                    "o1": number, "as_of": {"N": at(5).as_millis().to_string()}});
+                Aws::Ok(json!({"Responses": {"polls": poll, "tallies": [count]}, "UnprocessedKeys": {}}))
+            }
+            "Query" => Aws::Ok(json!({"Items": poll})),
+            other => panic!("{other}"),
+        }
+    }
+}
+
+impl Stand {
+    fn new(settings: Value) -> Self {
+        let (aws, calls) = stub(|_, _| Aws::Ok(json!({})));
+        let mut body = json!({"question": "Best colour?", "options": ["Red", "Blue"]});
+        body.as_object_mut().unwrap().extend(settings.as_object().unwrap().clone());
+        let poll = poll_asked_for(body, at(0)).unwrap();
+        run(PollStore::new(&aws, "polls".to_owned()).create(&poll, &[])).unwrap();
+        let written = calls.all()[0].body["TransactItems"].as_array().unwrap().clone();
+        let poll = written.iter().map(|write| write["Put"]["Item"].clone()).collect();
+        let tables = Arc::new(Tables { poll, ..Tables::default() });
+        let answering = tables.clone();
+        let (aws, calls) = stub(move |call, _| answering.answer(call));
+        let polls = || PollStore::new(&aws, "polls".to_owned());
+        let votes = || VoteStore::new(&aws, "votes".to_owned());
+        let queue = AssemblyQueue::new(Queue::new(&aws, "http://assembly".to_owned()));
+        let tallies = ResultsStore::new(&aws, "polls".to_owned(), "tallies".to_owned());
+        let results = CurrentResults::new(tallies, AssembledStore::new(&aws, "tallies".to_owned()), votes(), queue);
+        let devices = Devices::new(&DeviceKeys::parse(&"k".repeat(64)).unwrap());
+        let url = format!("{ORIGIN}/prod").parse().unwrap();
+        let app = App::new(CurrentPolls::new(polls()), Votes::new(polls(), votes()), results, devices, url);
+        Self { app, calls, tables }
+    }
+
+    /// What a request is answered with. `path` is what follows the poll's id.
+    fn ask(&self, method: &str, poll: &str, path: &str, query: &Value, headers: &Value, body: Option<&str>) -> Answer {
+        let resource = format!("/p/{{poll_id}}{path}");
+        let event = json!({
+            "resource": resource, "path": format!("/p/{poll}{path}"), "httpMethod": method, "headers": headers,
+            "multiValueHeaders": {}, "queryStringParameters": query, "multiValueQueryStringParameters": null,
+            "pathParameters": {"poll_id": poll}, "stageVariables": null, "body": body, "isBase64Encoded": false,
+            "requestContext": {"requestId": "r-1", "httpMethod": method, "resourcePath": resource, "stage": "prod",
+                "path": format!("/prod/p/{poll}{path}"), "identity": {}, "accountId": "0", "apiId": "a"},
+        });
+        let mut context = Context::default();
+        context.deadline = clock::now().plus_millis(60_000).as_millis();
+        let request = lambda_http::request::from_str(&event.to_string()).unwrap().with_lambda_context(context);
+        run(self.app.answer(request))
+    }
+
+    fn get(&self, query: &Value, cookie: Option<&str>) -> Answer {
+        self.ask("GET", "p1", "", query, &json!({"Cookie": cookie.unwrap_or("x=1"), "Accept-Language": "nl"}), None)
+    }
+
+    fn post(&self, cookie: Option<&str>, form: &str) -> Answer {
+        let headers = json!({"Cookie": cookie.unwrap_or("x=1"), "Content-Type": "application/x-www-form-urlencoded",
+            "Sec-Fetch-Site": "same-origin", "Accept-Language": "nl"});
+        self.ask("POST", "p1", "", &Value::Null, &headers, Some(form))
+    }
+
+    /// The cookie of a browser that has seen the page.
+    fn cookie(&self) -> String {
+        let set = value(&self.get(&Value::Null, None), "set-cookie").unwrap();
+        set.split(';').next().unwrap().to_owned()
+    }
+
+    fn votes(&self) -> usize {
+        self.tables.votes.lock().unwrap().len()
+    }
+}
+
+fn value(answer: &Answer, name: &str) -> Option<String> {
+    answer.headers.iter().find(|(known, _)| *known == name).map(|(_, value)| value.clone())
+}
+
+#[test]
+fn a_new_browser_gets_its_voter_with_the_ballot_and_keeps_it() {
+    let stand = Stand::new(json!({}));
+    let first = stand.get(&Value::Null, None);
+    assert_eq!(first.status, 200);
+    assert!(first.body.contains("<html lang=\"nl\"") && first.body.contains("value=\"1\""), "{}", first.body);
+    assert_eq!(value(&first, "cache-control").unwrap(), "private, no-store");
+    let cookie = stand.cookie();
+    assert!(cookie.starts_with(COOKIE) && cookie.len() > 100, "{cookie}");
+    let again = stand.get(&Value::Null, Some(&cookie));
+    assert_eq!((again.status, value(&again, "set-cookie")), (200, None));
+    let forged = format!("{}x", stand.cookie());
+    assert!(value(&stand.get(&Value::Null, Some(&forged)), "set-cookie").is_some());
+}
+
+#[test]
+fn a_vote_leads_to_the_page_that_shows_it_with_the_results() {
+    let stand = Stand::new(json!({}));
+    let cookie = stand.cookie();
+    let cast = stand.post(Some(&cookie), "c=1");
+    assert_eq!((cast.status, value(&cast, "location").as_deref()), (303, Some("p1?lang=nl")), "{}", cast.body);
+    assert_eq!(
+        value(&cast, "set-cookie").unwrap(),
+        format!("{cookie}; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=34560000")
+    );
+    let shown = stand.get(&Value::Null, Some(&cookie));
+    assert!(shown.body.contains("Je stem is vastgelegd.") && shown.body.contains("<bdi>Blue</bdi>"), "{}", shown.body);
+    assert!(shown.body.contains("data-live=\"p1/results?lang=nl\"") && shown.body.contains("1 stem"), "{}", shown.body);
+}
+
+#[test]
+fn equal_forms_sent_twenty_times_are_one_vote_even_if_every_answer_is_lost() {
+    let stand = Stand::new(json!({}));
+    let cookie = stand.cookie();
+    *stand.tables.loses_answers.lock().unwrap() = true;
+    let statuses: Vec<u16> = (0..20).map(|_| stand.post(Some(&cookie), "c=1").status).collect();
+    assert!(statuses.iter().all(|status| *status == 303), "{statuses:?}");
+    assert_eq!(stand.votes(), 1);
+}
+
+#[test]
+fn without_a_cookie_or_from_another_site_nothing_is_cast() {
+    let stand = Stand::new(json!({}));
+    let cookie = stand.cookie();
+    let blocked = stand.post(None, "c=1");
+    assert_eq!(blocked.status, 403);
+    assert!(blocked.body.contains("Je browser bewaart geen cookies van deze pagina."), "{}", blocked.body);
+    let from = |headers: Value| {
+        let mut all = json!({"Cookie": cookie, "Content-Type": "application/x-www-form-urlencoded"});
+        all.as_object_mut().unwrap().extend(headers.as_object().unwrap().clone());
+        stand.ask("POST", "p1", "", &Value::Null, &all, Some("c=1")).status
+    };
+    for headers in [
+        json!({"Sec-Fetch-Site": "cross-site", "Origin": ORIGIN}),
+        json!({"Origin": "https://evil.example", "Host": "evil.example", "X-Forwarded-Host": "evil.example"}),
+        json!({}),
+    ] {
+        assert_eq!(from(headers.clone()), 403, "{headers}");
+    }
+    assert_eq!(stand.votes(), 0);
+    assert_eq!(from(json!({"Origin": ORIGIN})), 303);
+}
+
+#[test]
+fn what_can_not_be_cast_is_shown_again_and_says_why() {
+    let stand = Stand::new(json!({"write_in": true}));
+    let cookie = stand.cookie();
+    let refused = stand.post(Some(&cookie), "c=0&other=%3Cb%3E");
+    assert_eq!(refused.status, 422);
+    assert!(refused.body.contains("Kies een optie of schrijf er zelf een, maar niet allebei."), "{}", refused.body);
+    assert!(refused.body.contains("value=\"&lt;b&gt;\""), "{}", refused.body);
+    assert_eq!(stand.post(Some(&cookie), "c=7").status, 422);
+    assert_eq!(stand.post(Some(&cookie), "choices=1").status, 400);
+    assert_eq!(stand.votes(), 0);
+}
+
+#[test]
+fn another_vote_than_the_first_is_a_conflict_and_shows_the_first() {
+    let stand = Stand::new(json!({}));
+    let cookie = stand.cookie();
+    assert_eq!(stand.post(Some(&cookie), "c=1").status, 303);
+    let other = stand.post(Some(&cookie), "c=0");
+    assert_eq!(other.status, 409);
+    assert!(other.body.contains("Je had al gestemd"), "{}", other.body);
+    assert_eq!(stand.post(Some(&cookie), "do=withdraw").status, 409);
+}
+
+#[test]
+fn a_vote_that_may_change_is_changed_and_withdrawn() {
+    let stand = Stand::new(json!({"vote_change": "until_close"}));
+    let cookie = stand.cookie();
+    for form in ["c=1", "c=0", "c=0", "do=withdraw", "do=withdraw"] {
+        assert_eq!(stand.post(Some(&cookie), form).status, 303, "{form}");
+    }
+    let shown = stand.get(&Value::Null, Some(&cookie));
+    assert!(shown.body.contains("Je stem is ingetrokken.") && shown.body.contains("type=\"radio\""), "{}", shown.body);
+    let voters: Vec<Value> = stand.tables.votes.lock().unwrap().values().cloned().collect();
+    assert_eq!(voters.iter().map(|item| &item["revision"]["N"]).collect::<Vec<_>>(), ["3"]);
+}
+
+#[test]
+fn a_closed_poll_takes_no_vote_and_shows_its_results() {
+    let stand = Stand::new(json!({"closes_at": at(60)}));
+    let (open, closed) = (Stand::new(json!({})), stand.get(&Value::Null, None));
+    assert!(closed.body.contains("Deze stemming is gesloten.") && !closed.body.contains("type=\"radio\""));
+    assert_eq!(value(&closed, "set-cookie"), None, "nobody votes here");
+    let late = stand.post(Some(&open.cookie()), "c=1");
+    assert_eq!((late.status, stand.votes()), (409, 0), "{}", late.body);
+}
+
+#[test]
+fn hidden_results_are_shown_to_those_who_voted_and_kept_by_no_cache() {
+    let stand = Stand::new(json!({"results": "after_vote"}));
+    let cookie = stand.cookie();
+    let live = |path: &str, cookie: Option<&str>| {
+        stand.ask("GET", "p1", path, &json!({"lang": "de"}), &json!({"Cookie": cookie.unwrap_or("x=1")}), None)
+    };
+    let before = stand.get(&json!({"view": "results"}), Some(&cookie));
+    assert!(before.body.contains("Je ziet de resultaten zodra je hebt gestemd."), "{}", before.body);
+    assert_eq!(live("/live", Some(&cookie)).status, 404);
+    assert_eq!(stand.post(Some(&cookie), "c=1").status, 303);
+    assert!(stand.get(&Value::Null, Some(&cookie)).body.contains("data-live=\"p1/live?lang=nl\""));
+    let own = live("/live", Some(&cookie));
+    assert_eq!((own.status, value(&own, "cache-control").as_deref()), (200, Some("private, no-store")));
+    // The counts are at most a second old, so from before the vote.
+    assert!(own.body.starts_with("<div data-version=\"1 ") && own.body.contains("<bdi>Blue</bdi>"), "{}", own.body);
+    assert_eq!([live("/live", None).status, live("/results", Some(&cookie)).status], [404, 404]);
+}
+
+#[test]
+fn results_for_anyone_are_kept_for_a_second_and_have_a_tag() {
+    let stand = Stand::new(json!({}));
+    let results = |headers: Value| stand.ask("GET", "p1", "/results", &json!({"lang": "en"}), &headers, None);
+    let first = results(json!({}));
+    let tag = value(&first, "etag").unwrap();
+    assert_eq!(
+        value(&first, "cache-control").unwrap(),
+        "public, max-age=1, stale-while-revalidate=1, stale-if-error=10"
+    );
+    assert!(value(&first, "landslide-poll-after").is_some() && value(&first, "set-cookie").is_none());
+    let again = results(json!({"If-None-Match": tag}));
+    assert_eq!((again.status, again.body.as_str()), (304, ""));
+}
+
+#[test]
+fn what_is_not_there_or_fails_is_a_page_too() {
+    let stand = Stand::new(json!({}));
+    for (poll, status) in [("nobody", 404), ("..", 404), ("live", 404)] {
+        let answer = stand.ask("GET", poll, "", &json!({"lang": "en"}), &json!({}), None);
+        assert_eq!(answer.status, status, "{poll}");
+        assert!(answer.body.contains("There is no poll at this address."), "{}", answer.body);
+    }
+    assert!(stand.calls.operations().iter().all(|operation| operation == "Query"));
+}

@@ -1,0 +1,27 @@
+// Results, as often as the server says. An older document is dropped, and nothing moves below a reader's focus.
+const live = one('[data-live]');
+if (live) (async () => {
+  const version = part => part.dataset.version.split(' ');
+  let wait = +live.dataset.after, told = start;
+  for (;;) {
+    await pause(wait);
+    if (doc.hidden) continue;
+    try {
+      const answer = await fetch(live.dataset.live);
+      if (answer.status > 399 && answer.status < 500 && answer.status !== 429) return;
+      wait = +answer.headers.get('landslide-poll-after') || 10;
+      const next = answer.ok && one('[data-version]', new DOMParser().parseFromString(await answer.text(), 'text/html'));
+      const shown = one('[data-version]', live);
+      if (!next || shown.contains(doc.activeElement)) continue;
+      const [poll, counts] = version(next), [shownPoll, shownCounts] = version(shown);
+      if (+poll < +shownPoll || +counts < +shownCounts || poll + counts === shownPoll + shownCounts) continue;
+      all('.own', shown).forEach(mark => { const row = one('#' + mark.closest('li').id, next); if (row && !one('.own', row)) one('bdi', row).after(' ', mark) });
+      shown.replaceWith(next);
+      localise(next);
+      if (performance.now() - told > 10000) {
+        told = performance.now();
+        one('#told').textContent = one('.count', next).textContent;
+      }
+    } catch { wait = Math.min(wait * 2, 30) }
+  }
+})();

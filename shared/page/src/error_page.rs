@@ -1,0 +1,98 @@
+//! Pages for what went wrong. Each says what happened and what to do next.
+
+use maud::html;
+
+use crate::{assets::Part, document::Document, language::Language, messages::Messages, words::Words};
+
+/// What went wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trouble {
+    /// Too many requests at once (429).
+    Busy,
+    /// A dependency is unavailable (503).
+    Unavailable,
+    /// There is no poll (404).
+    NotFound,
+    /// The poll was deleted (410).
+    Deleted,
+    /// A form was sent by another site (403).
+    Foreign,
+    /// A vote was sent without the cookie that names the voter (403).
+    NoCookies,
+    /// The request can't be read (400).
+    Unreadable,
+    /// A fault on our side (500).
+    Broken,
+}
+
+impl Trouble {
+    /// All of them.
+    pub const ALL: [Self; 8] = [
+        Self::Busy,
+        Self::Unavailable,
+        Self::NotFound,
+        Self::Deleted,
+        Self::Foreign,
+        Self::NoCookies,
+        Self::Unreadable,
+        Self::Broken,
+    ];
+
+    /// The status of HTTP.
+    pub fn status(self) -> u16 {
+        match self {
+            Self::Unreadable => 400,
+            Self::Foreign | Self::NoCookies => 403,
+            Self::NotFound => 404,
+            Self::Deleted => 410,
+            Self::Busy => 429,
+            Self::Broken => 500,
+            Self::Unavailable => 503,
+        }
+    }
+
+    /// What happened, and what to do next.
+    pub(crate) fn says(self, say: &Messages) -> (&'static str, &'static str) {
+        match self {
+            Self::Busy => (say.busy, say.safe_to_repeat),
+            Self::Unavailable => (say.unavailable, say.safe_to_repeat),
+            Self::NotFound => (say.not_found, say.check_address),
+            Self::Deleted => (say.deleted, say.check_address),
+            Self::Foreign => (say.foreign, say.foreign_hint),
+            Self::NoCookies => (say.no_cookies, say.no_cookies_hint),
+            Self::Unreadable => (say.unreadable, say.try_later),
+            Self::Broken => (say.broken, say.try_later),
+        }
+    }
+}
+
+/// A page for what went wrong.
+pub struct ErrorPage<'a> {
+    /// What it is.
+    pub trouble: Trouble,
+    /// The language of the page.
+    pub language: Language,
+    /// Where the poll is, relative to the request. `None` if a link to it would not help.
+    pub poll: Option<&'a str>,
+}
+
+impl ErrorPage<'_> {
+    /// Its HTML.
+    pub fn render(&self) -> String {
+        self.render_with(&Words::of(self.language))
+    }
+
+    pub(crate) fn render_with(&self, words: &Words) -> String {
+        let say = words.say;
+        let (what, next) = self.trouble.says(say);
+        let main = html! {
+            h1 { (what) }
+            p { (next) }
+            @if let Some(poll) = self.poll {
+                a.button href={ (poll) "?lang=" (words.language.tag()) } { (say.open_poll) }
+            }
+        };
+        let meta = html! { meta name="robots" content="noindex"; };
+        Document { words, title: what, meta, part: Part::None, is_stage: false, main }.render()
+    }
+}

@@ -1,0 +1,118 @@
+//! Which parts a page has, by where the poll and the vote stand.
+
+use landslide_domain::testing::at;
+use serde_json::json;
+
+use super::*;
+use crate::testing::{OwnText, State, states};
+
+fn state(name: &str) -> State {
+    states(&OwnText::default()).into_iter().find(|state| state.name == name).unwrap()
+}
+
+fn html(name: &str) -> String {
+    state(name).render(Language::En)
+}
+
+#[test]
+fn there_is_a_ballot_only_where_a_vote_would_be_taken() {
+    for state in states(&OwnText::default()) {
+        let html = state.render(Language::En);
+        let takes = ["open", "change", "refused"].iter().any(|start| state.name.starts_with(start));
+        assert_eq!(html.contains("<fieldset"), takes, "{}", state.name);
+        assert_eq!(html.contains("data-sending"), takes, "{}", state.name);
+    }
+}
+
+#[test]
+fn a_ballot_shows_no_results_and_results_no_ballot() {
+    for state in states(&OwnText::default()) {
+        let html = state.render(Language::En);
+        assert!(!(html.contains("<fieldset") && html.contains("data-version")), "{}", state.name);
+    }
+}
+
+#[test]
+fn a_vote_can_be_changed_only_where_the_poll_allows_it() {
+    let changes = |name| [html(name).contains("Change my vote"), html(name).contains("value=\"withdraw\"")];
+    assert_eq!(
+        ["voted", "voted-may-change", "paused", "closed"].map(changes),
+        [[false; 2], [true; 2], [false; 2], [false; 2]]
+    );
+    let state = state("voted");
+    let page = PollPage { view: View::Ballot, ..state.page() };
+    assert!(!page.render(Language::En).contains("<fieldset"), "whatever is asked for");
+}
+
+#[test]
+fn results_are_renewed_until_they_are_final() {
+    assert!(html("voted").contains("data-live=\"p1/live?lang=en\" data-after=\"2\""));
+    assert!(!html("closed").contains("data-live=\""));
+}
+
+#[test]
+fn the_own_options_are_marked_and_added_to_no_number() {
+    let others = html("results-first").matches("class=\"mark own\"").count();
+    let own = html("results-multiple");
+    assert_eq!((others, own.matches("class=\"mark own\"").count()), (0, 2));
+    let state = state("voted");
+    let hidden = PollPage { vote: None, ..state.page() }.render(Language::En);
+    assert!(hidden.contains("Your vote is recorded.") && !hidden.contains("Your choice"));
+    let numbers = |html: &str| html.matches("<b>411</b>").count();
+    assert_eq!((numbers(&html("voted")), numbers(&hidden)), (1, 1));
+}
+
+#[test]
+fn search_engines_list_a_poll_only_if_it_is_listed() {
+    let state = state("open");
+    let listed = |is_listed: bool| {
+        let page = state.page();
+        PollPage { address: Address { is_listed, ..page.address }, ..page }.render(Language::En)
+    };
+    let refuses = |html: String| html.contains("<meta name=\"robots\" content=\"noindex\">");
+    assert_eq!([false, true].map(|is_listed| refuses(listed(is_listed))), [true, false]);
+}
+
+#[test]
+fn the_time_that_is_left_is_by_the_servers_clock() {
+    assert!(html("open-closing").contains("data-left=\"90000\""));
+    assert!(!html("open").contains("data-left=\""));
+}
+
+#[test]
+fn the_next_voter_gets_a_link_to_a_new_page_that_the_script_follows() {
+    let html = html("next-please");
+    assert!(html.contains("data-next=\"5\" href=\"p1\"") && !html.contains("http-equiv"));
+    assert!(!html.contains("Margherita</bdi>"), "nothing of the vote before");
+}
+
+#[test]
+fn of_very_many_options_those_with_the_most_votes_are_shown() {
+    let options: Vec<String> = (0..100).map(|number| format!("Option {number}")).collect();
+    let text = OwnText { options, ..OwnText::default() };
+    let states = states(&text);
+    let html = states.iter().find(|state| state.name == "results-first").unwrap().render(Language::En);
+    assert!(html.contains("Option 39<") && !html.contains("Option 40<") && html.contains("60 more options"));
+    let ballot = states[1].render(Language::En);
+    assert!(ballot.contains("Option 99<"), "a ballot has all");
+}
+
+#[test]
+fn a_query_that_is_unknown_asks_for_the_usual_page() {
+    let views = [None, Some("ballot"), Some("results"), Some("stage"), Some("Stage"), Some("\"><")].map(View::of_query);
+    assert_eq!(views, [View::Usual, View::Ballot, View::Results, View::Stage, View::Usual, View::Usual]);
+}
+
+#[test]
+fn a_document_that_is_no_results_is_an_error() {
+    let state = state("open");
+    let spec = &state.page().poll.rules.settings.spec;
+    for document in [
+        "",
+        "{}",
+        "[]",
+        &json!({"ballots": -1, "options": [], "version": {"poll": 1, "counts": 1}, "as_of": at(0)}).to_string(),
+    ] {
+        assert!(Fragment::read(spec, document, None).is_err(), "{document}");
+    }
+}
