@@ -260,6 +260,8 @@ check-template:
 	$(SAM_ENV) $(SAM)/sam validate --lint --template template.yaml
 	$(SAM_ENV) $(SAM)/python -B infra/check/template.py template.yaml
 	$(SAM_ENV) $(SAM)/python -B infra/check/test_template.py template.yaml
+	$(SAM_ENV) $(SAM)/python -B infra/check/pages.py infra/pages.yaml
+	$(SAM_ENV) $(SAM)/python -B infra/check/test_pages.py infra/pages.yaml
 	$(SAM_ENV) $(SAM)/sam validate --lint --template infra/cache.yaml
 	$(SAM_ENV) $(SAM)/sam validate --lint --template infra/cdn.yaml
 	$(SAM_ENV) $(SAM)/python -B infra/check/cdn.py infra/cdn.yaml $(ARGS)

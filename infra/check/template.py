@@ -25,6 +25,9 @@ from samtranslator.yaml_helper import yaml_parse
 
 Json = dict[str, Any]
 
+PAGES = Path(__file__).parents[1] / "pages.yaml"
+"""The document of the pages' API, which pages.py checks."""
+
 CHALLENGES = {
     "UNAUTHORIZED": "'Bearer'",  # no token
     "ACCESS_DENIED": "'Bearer error=\"invalid_token\", error_description=\"The token is not valid for this call.\"'",
@@ -58,6 +61,10 @@ ENVIRONMENT = {
     },
     "GetSegments": {"POLLS_TABLE", "VOTES_TABLE", "TALLIES_TABLE", "ASSEMBLY_QUEUE_URL", "ALLOWED_ORIGIN"},
     "GetSeries": {"POLLS_TABLE", "VOTES_TABLE", "TALLIES_TABLE", "ASSEMBLY_QUEUE_URL", "ALLOWED_ORIGIN"},
+    "ShowPoll": {
+        *("POLLS_TABLE", "VOTES_TABLE", "TALLIES_TABLE", "ASSEMBLY_QUEUE_URL"),
+        *("DEVICE_SECRET", "ORIGIN_VERIFY_SECRET", "PUBLIC_URL", "PAGES_API_ID"),
+    },
     "AssembleResults": {"POLLS_TABLE", "TALLIES_TABLE"},
     "CreateView": {"POLLS_TABLE", "AUDIT_TABLE", "KEY_SECRET", "ALLOWED_ORIGIN", *OF_MEMBERS},
     "ListViews": {"POLLS_TABLE", "ALLOWED_ORIGIN", *OF_MEMBERS},
@@ -111,6 +118,11 @@ TABLE_ACTIONS = {
     "GetResults": {"Polls": {"BatchGetItem"}, "Tallies": {"BatchGetItem", "UpdateItem"}, "Votes": {"GetItem"}},
     "GetSegments": {"Polls": {"BatchGetItem"}, "Tallies": {"BatchGetItem", "UpdateItem"}, "Votes": {"GetItem"}},
     "GetSeries": {"Polls": {"BatchGetItem"}, "Tallies": {"BatchGetItem", "UpdateItem"}, "Votes": {"GetItem"}},
+    "ShowPoll": {
+        "Polls": {"GetItem", "Query", "BatchGetItem"},
+        "Tallies": {"BatchGetItem", "UpdateItem"},
+        "Votes": {"GetItem", "PutItem"},
+    },
     "AssembleResults": {"Polls": {"BatchGetItem"}, "Tallies": {"BatchGetItem", "GetItem", "PutItem"}},
     "CreateView": {"Polls": {"GetItem"}, "Tenants": {*COUNTS, "Query", "PutItem"}, "Audit": {"Query", "PutItem"}},
     "ListViews": {"Polls": {"GetItem"}, "Tenants": {*COUNTS, "Query"}},
@@ -178,6 +190,7 @@ SECRET_ACTIONS = {
     "Graphql": {"PollIdSecret": {"GetSecretValue"}, "AnalyticsReadSecret": {"GetSecretValue"}},
     "RegisterDevice": {"DeviceSecret": {"GetSecretValue"}},
     "CastVote": {"OriginVerifySecret": {"GetSecretValue"}},
+    "ShowPoll": {"DeviceSecret": {"GetSecretValue"}, "OriginVerifySecret": {"GetSecretValue"}},
     "Authorizer": {"DeviceSecret": {"GetSecretValue"}, "KeySets": {"GetSecretValue"}},
     "CreateView": {"KeySecret": {"GetSecretValue"}},
     "CreateKey": {"KeySecret": {"GetSecretValue"}},
@@ -192,6 +205,7 @@ SECRET_ACTIONS = {
 }
 """What each role may do with secrets, and no more."""
 OUTPUTS = {
+    *("PagesUrl", "PagesId"),
     *("ApiUrl", "ApiId", "PollsTable", "VotesTable", "TalliesTable", "TenantsTable", "AuditTable"),
     *("JobsTable", "FinaliseQueueUrl", "FinaliseDlqUrl"),
     *("Limits", "TallyQueueUrl", "TallyDlqUrl", "RelayDlqUrl", "AssemblyQueueUrl", "RelayFailuresBucket"),
@@ -234,6 +248,7 @@ ALARMS = {
     "ChangesErrorsAlarm": {"AWS/Lambda Errors"},
     "ChangesSilentAlarm": {"AWS/DynamoDB SuccessfulRequestLatency", "AWS/Lambda Invocations"},
     "ApiErrorsAlarm": {"AWS/ApiGateway 5XXError"},
+    "PagesErrorsAlarm": {"AWS/ApiGateway 5XXError"},
     "LambdaThrottledAlarm": {"AWS/Lambda Throttles"},
     "AuthorizerErrorsAlarm": {"AWS/Lambda Errors"},
     "RefreshKeysErrorsAlarm": {"AWS/Lambda Errors"},
@@ -341,6 +356,7 @@ class Stack:
         # By then the include is expanded, by CloudFormation, and the code uploaded, by `sam deploy`.
         template, api = deepcopy((source, api))
         template["Resources"]["Api"]["Properties"]["DefinitionBody"] = deepcopy(api)
+        template["Resources"]["Pages"]["Properties"]["DefinitionBody"] = yaml.safe_load(PAGES.read_text())
         for resource in template["Resources"].values():
             if "CodeUri" in resource.get("Properties", {}):
                 resource["Properties"]["CodeUri"] = "s3://bucket/" + resource["Properties"]["CodeUri"]
@@ -458,6 +474,7 @@ def the_gateway_may_call_what_it_integrates(stack: Stack) -> Iterator[str]:
             wanted.add((function, f"{prefix}prod/{method}{re.sub(r'{[^}]+}', '*', path)}"))
     for scheme in stack.api["components"]["securitySchemes"].values():
         wanted.add((function_of(scheme["x-amazon-apigateway-authorizer"]["authorizerUri"]), prefix + "authorizers/*"))
+    wanted.add(("ShowPoll", prefix.replace("${Api}", "${Pages}") + "prod/*/p/*"))
     given = {
         (aliased(permission["FunctionName"]), sub(permission.get("SourceArn")))
         for _, permission in stack.of_type("AWS::Lambda::Permission")
@@ -628,7 +645,7 @@ def roles_reach_buckets_of_this_account_only(stack: Stack) -> Iterator[str]:
 
 
 def who_shows_results_writes_no_counts(stack: Stack) -> Iterator[str]:
-    for name in ("GetResults", "GetSegments", "GetSeries", "Graphql", "AssembleResults"):
+    for name in ("GetResults", "GetSegments", "GetSeries", "Graphql", "ShowPoll", "AssembleResults"):
         for statement in statements(stack.template["Resources"][f"{name}Role"]["Properties"]):
             writes = {"dynamodb:UpdateItem", "dynamodb:PutItem"} & set(listed(statement["Action"]))
             tables = {get_att(resource) for resource in listed(statement["Resource"])}
@@ -772,10 +789,13 @@ def cost_and_abuse_are_bounded(stack: Stack) -> Iterator[str]:
         yield from (f"{name}: Condition" for name in names if stack.template["Resources"][name].get("Condition") != condition)
         if not names:
             yield f"no {kind}"
-    for _, association in stack.of_type("AWS::WAFv2::WebACLAssociation"):
-        stage = association["ResourceArn"]["Fn::Sub"]
-        if "${ApiprodStage}" not in stage:  # so that the stage is there before
-            yield f"ResourceArn: {stage}"
+    guarded = {name: association["ResourceArn"]["Fn::Sub"] for name, association in stack.of_type("AWS::WAFv2::WebACLAssociation")}
+    for name in ("Api", "Pages"):
+        if f"${{{name}prodStage}}" not in guarded.get(f"{name}WebAcl", ""):  # so that the stage is there before
+            yield f"{name}WebAcl: {guarded.get(f'{name}WebAcl')}"
+    # All APIs of an account have one quota together.
+    if parameters["PagesThrottleRate"]["Default"] >= parameters["ThrottleRate"]["Default"]:
+        yield "PagesThrottleRate: page views would take the votes' share"
 
 
 def secrets_keep_their_keys(stack: Stack) -> Iterator[str]:
@@ -928,19 +948,20 @@ def throttles_name_methods_that_exist(stack: Stack) -> Iterator[str]:
     settings = {}
     for _, stage in stack.of_type("AWS::ApiGateway::Stage"):
         for setting in stage.get("MethodSettings", []):
-            settings[setting["HttpMethod"], setting["ResourcePath"]] = setting
+            settings[ref(stage["RestApiId"]), setting["HttpMethod"], setting["ResourcePath"]] = setting
     # AWS takes `/~1v1~1devices` for /v1/devices: a slash, and the path escaped as in a JSON Pointer.
-    known = {("*", "/*")} | {(verb.upper(), "/" + path.replace("/", "~1")) for path, verb, _ in stack.operations()}
-    yield from (f"no such method: {method} {path}" for method, path in sorted(settings.keys() - known))
-    for key in (("*", "/*"), ("POST", "/~1v1~1devices")):
+    known = {("Api", verb.upper(), "/" + path.replace("/", "~1")) for path, verb, _ in stack.operations()}
+    known |= {("Api", "*", "/*"), ("Pages", "*", "/*")}
+    yield from (f"no such method: {' '.join(key)}" for key in sorted(settings.keys() - known))
+    for key in (("Api", "*", "/*"), ("Api", "POST", "/~1v1~1devices"), ("Pages", "*", "/*")):
         if not {"ThrottlingRateLimit", "ThrottlingBurstLimit"} <= settings.get(key, {}).keys():
             yield f"no throttle: {' '.join(key)}"
 
 
-def there_is_one_stage(stack: Stack) -> Iterator[str]:
+def each_api_has_one_stage(stack: Stack) -> Iterator[str]:
     stages = [stage["StageName"] for _, stage in stack.of_type("AWS::ApiGateway::Stage")]
     deployments = [deployment.get("StageName") for _, deployment in stack.of_type("AWS::ApiGateway::Deployment")]
-    if stages != ["prod"] or deployments != [None]:
+    if stages != ["prod"] * 2 or deployments != [None] * 2:
         yield f"{stages} {deployments}"
 
 

@@ -290,7 +290,7 @@ SPOILS = {
         resource("Api/Properties/MethodSettings/1/ResourcePath", "/v1/devices"),
         resource("Api/Properties/MethodSettings/0/ThrottlingRateLimit", None),
     ],
-    check.there_is_one_stage: [set_at("template", "Globals/Api", None), resource("Api/Properties/StageName", "live")],
+    check.each_api_has_one_stage: [set_at("template", "Globals/Api", None), resource("Api/Properties/StageName", "live")],
     check.resources_fit_into_one_stack: [many_topics],
     check.outputs_are_complete: [set_at("template", "Outputs/ApiId", None)],
     check.openapi_is_what_the_gateway_imports: [

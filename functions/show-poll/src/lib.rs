@@ -79,7 +79,7 @@ impl App {
         let (polls, votes) = (CurrentPolls::from_env(), Votes::from_env());
         let (polls, votes, results, devices, origin) =
             tokio::join!(polls, votes, results, Devices::from_env(), Origin::from_env());
-        Ok(Self::new(polls?, votes?, results?, devices?, config::value("PUBLIC_URL")?).behind(origin?))
+        Ok(Self::new(polls?, votes?, results?, devices?, public_url()?).behind(origin?))
     }
 
     /// Over these services.
@@ -260,6 +260,12 @@ impl Outcome {
     fn late(notice: Option<Notice>) -> Self {
         Self { status: Some(CONFLICT), notice, refused: None }
     }
+}
+
+/// Where pages are. What configures it may not know the id of their API, and has `{ApiId}` in its place.
+fn public_url() -> Result<PublicUrl, LambdaError> {
+    let url = config::text("PUBLIC_URL")?.replace("{ApiId}", &config::text("PAGES_API_ID")?);
+    url.parse().map_err(|error| format!("PUBLIC_URL: {error}").into())
 }
 
 fn fragment<'a>(poll: &Poll, document: &'a str) -> Result<Fragment<'a>, Error> {

@@ -22,7 +22,15 @@ def environment(cloud: str, endpoint_url: str | None) -> dict[str, str]:
     return own
 
 
+STAGE = "prod"
+"""Of each API, as in the template."""
+
+
 def emulated_api_url(endpoint_url: str, outputs: dict[str, str]) -> str:
     """Where the deployed API answers on an emulator, which can't be reached by the host name in the outputs."""
-    stage = outputs["ApiUrl"].rstrip("/").rpartition("/")[2]
-    return f"{endpoint_url}/_aws/execute-api/{outputs['ApiId']}/{stage}"
+    return f"{endpoint_url}/_aws/execute-api/{outputs['ApiId']}/{STAGE}"
+
+
+def emulated_public_url(endpoint_url: str) -> str:
+    """Where pages are on an emulator, as the template's parameter says it: their API has no id yet."""
+    return f"{endpoint_url}/_aws/execute-api/{{ApiId}}/{STAGE}"

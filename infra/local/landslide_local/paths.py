@@ -14,6 +14,7 @@ ISSUER_KEY = STATE / "issuer.pem"
 
 TEMPLATE = ROOT / "template.yaml"
 OPENAPI = ROOT / "infra" / "openapi.yaml"
+PAGES = ROOT / "infra" / "pages.yaml"
 
 
 def venv(name: str) -> Path:

@@ -55,6 +55,7 @@ def bring_up(cloud: clouds.Cloud, name: str, architecture: str, given: Mapping[s
         "LoopbackIssuers": "true",  # tests have providers on this machine
         "OriginVerify": "true",  # tests stand for the CDN
         "DeletionProtection": "false",
+        **({} if cloud.endpoint_url is None else {"PublicUrl": clients.emulated_public_url(cloud.endpoint_url)}),
         **given,
     }
     fingerprint = _fingerprint(cloud, name, parameters)
@@ -113,7 +114,8 @@ def _session(cloud: clouds.Cloud) -> boto3.Session:
 
 def _outputs(session: boto3.Session, name: str) -> dict[str, str]:
     stack = session.client("cloudformation").describe_stacks(StackName=name)["Stacks"][0]
-    return {item["OutputKey"]: item["OutputValue"] for item in stack.get("Outputs", [])}
+    outputs = {item["OutputKey"]: item["OutputValue"] for item in stack.get("Outputs", [])}
+    return {**outputs, "PagesUrl": outputs["PagesUrl"].replace("{ApiId}", outputs["PagesId"])}
 
 
 def _status(session: boto3.Session, name: str) -> str | None:
@@ -146,6 +148,7 @@ def _fingerprint(cloud: clouds.Cloud, name: str, parameters: Mapping[str, str]) 
 def _inputs(cloud: clouds.Cloud) -> Iterator[Path]:
     yield paths.TEMPLATE
     yield paths.OPENAPI
+    yield paths.PAGES
     yield from sorted((paths.LOCAL / cloud.name).rglob("*.py"))
     for function in build.functions():
         yield build.LAMBDA / function / "bootstrap"

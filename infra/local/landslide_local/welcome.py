@@ -16,9 +16,12 @@ def show(deployed: Stack) -> None:
     vote_headers = """-H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json'"""
     print(
         f"""
-Landslide is up at
+Landslide is up. Vote in a browser:
+
+  {deployed.outputs["PagesUrl"]}/p/{poll_id}
+
+That is a poll: {poll["question"]} ({options}). Its API is at
   {url}
-with a poll: {poll["question"]} ({options})
 
 Paste these: a device, its vote, the results (a vote is counted within a second or two).
 
