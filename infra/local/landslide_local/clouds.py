@@ -156,7 +156,7 @@ class MiniStack(LocalCloud):
 
     def after_deploy(self, stack: str) -> None:
         adapter = paths.LOCAL / "ministack" / "complete.py"
-        command = [paths.venv_bin("sam", "python"), adapter, stack, paths.TEMPLATE, paths.OPENAPI]
+        command = [paths.venv_bin("sam", "python"), adapter, stack, paths.TEMPLATE]
         done = subprocess.run(command, env={**os.environ, **clients.environment(self.name, self.endpoint_url)}, check=False)
         if done.returncode != 0:
             raise Failure(f"{adapter.relative_to(paths.ROOT)} failed; what it says is above")

@@ -1,8 +1,8 @@
 """After a deploy onto MiniStack: adds what its CloudFormation and its import of the API leave out.
 
-    complete.py STACK TEMPLATE OPENAPI
+    complete.py STACK TEMPLATE
 
-Everything is derived from the two documents and the stack's own parameters, so template.yaml stays AWS's. A second run
+Everything is derived from the template, the documents that it includes and the stack's own parameters, so template.yaml stays AWS's. A second run
 changes nothing. Needs the SAM CLI's environment (boto3, samtranslator) and AWS_ENDPOINT_URL.
 """
 
@@ -17,9 +17,8 @@ import tables
 from intrinsics import Resolver
 
 
-def main(stack_name: str, template_file: str, openapi_file: str) -> None:
+def main(stack_name: str, template_file: str) -> None:
     template = yaml_parse(Path(template_file).read_text())
-    document = yaml_parse(Path(openapi_file).read_text())
 
     cloudformation = boto3.client("cloudformation")
     stack = cloudformation.describe_stacks(StackName=stack_name)["Stacks"][0]
@@ -32,9 +31,11 @@ def main(stack_name: str, template_file: str, openapi_file: str) -> None:
     for name, resource in template["Resources"].items():
         if resource["Type"] == "AWS::Serverless::Api":
             properties = resource["Properties"]
+            include = properties["DefinitionBody"]["Fn::Transform"]["Parameters"]["Location"]
+            document = resolver.resolve(yaml_parse((Path(template_file).parent / include).read_text()))
             settings = resolver.resolve(properties.get("MethodSettings", []))
             api = boto3.client("apigateway")
-            changes += gateway.complete(api, physical_ids[name], properties["StageName"], resolver.resolve(document), settings)
+            changes += gateway.complete(api, physical_ids[name], properties["StageName"], document, settings)
     of_tables = [
         (physical_ids[name], resolver.resolve(resource["Properties"]))
         for name, resource in template["Resources"].items()

@@ -1,4 +1,4 @@
-"""Gives a REST API what MiniStack drops when it imports infra/openapi.yaml.
+"""Gives a REST API what MiniStack drops when it imports its document.
 
 Gateway responses, request validators and their models, required parameters, integration templates, mock answers and
 timeouts from the document; throttles from the template's MethodSettings. Whatever is right already stays untouched, so a
@@ -44,7 +44,7 @@ def _put_gateway_responses(client: Json, api_id: str, document: Json) -> int:
             # MiniStack renders this one template only, and calls the body application/json whatever its key.
             media_type, template = next(iter(wanted["responseTemplates"].items()))
             wanted["responseTemplates"] = {"application/json": template}
-            wanted["responseParameters"]["gatewayresponse.header.Content-Type"] = f"'{media_type}'"
+            wanted["responseParameters"].setdefault("gatewayresponse.header.Content-Type", f"'{media_type}'")
         current = deployed.get(name, {})
         if current.get("defaultResponse", True) or any(current.get(key) != value for key, value in wanted.items()):
             client.put_gateway_response(restApiId=api_id, responseType=name, **wanted)
