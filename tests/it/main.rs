@@ -11,6 +11,7 @@ mod support;
 mod api;
 mod faults;
 mod operator;
+mod pages;
 mod pipeline;
 mod platform;
 mod promises;

@@ -108,6 +108,17 @@ const ALWAYS: &[(&str, &[Grant])] = &[
         ],
     ),
     (
+        "show-poll",
+        &[
+            ("Polls", &["dynamodb:GetItem", "dynamodb:Query", "dynamodb:BatchGetItem"]),
+            ("Votes", &["dynamodb:GetItem", "dynamodb:PutItem"]),
+            ("Tallies", &["dynamodb:BatchGetItem", "dynamodb:UpdateItem"]), // the lease of assembled results
+            ("AssemblyQueue", &["sqs:SendMessage"]),
+            ("DeviceSecret", &["secretsmanager:GetSecretValue"]),
+            ("OriginVerifySecret", &["secretsmanager:GetSecretValue"]),
+        ],
+    ),
+    (
         "get-segments",
         &[
             ("Polls", &["dynamodb:BatchGetItem"]),

@@ -1,0 +1,125 @@
+// Everybody can vote: by keyboard, on a narrow or magnified page, from right to left, and by what a screen reader is told.
+import assert from 'node:assert/strict';
+import { NO_SCRIPT, SCRIPTING, assertFitsWidth, hasText, isRecorded, pageTest, send, voteFor } from './browser.mjs';
+import { KINDS } from './kinds.mjs';
+import { makePoll, pageOf, resultsOf, vote, voteOf } from './stack.mjs';
+
+/** The keys after the first Tab, which goes to the first field. */
+const KEYS = {
+  single: ['Space', 'ArrowDown', 'Tab', 'Enter'],
+  multiple: ['Space', 'Tab', 'Tab', 'Space', 'Tab', 'Enter'],
+  'single with a write-in': ['ArrowUp', 'Tab', 'M', 'a', 't', 'e', 'Enter'],
+  ranked: ['Tab', 'Tab', 'Enter', 'Shift+Tab', 'Shift+Tab', 'Space', 'Tab', 'Tab', 'Tab', 'Enter'],
+  rating: ['Tab', 'ArrowRight', 'ArrowRight', 'ArrowRight', 'ArrowRight', 'Tab', 'Tab', 'Enter'],
+  text: ['s', 'o', 'Space', 's', 'o', 'Enter'],
+  segments: ['Space', 'Tab', 's', 'Tab', 'Enter'],
+};
+for (const [kind, keys] of Object.entries(KEYS)) {
+  pageTest(`a ballot of kind ${kind} is cast by keyboard alone`, {}, async ({ page, context }) => {
+    const poll = await makePoll(KINDS[kind].poll);
+    await page.goto(pageOf(poll));
+    for (const key of ['Tab', ...keys]) await page.keyboard.press(key);
+    await isRecorded(page);
+    assert.deepEqual(await voteOf(context, poll), KINDS[kind].vote);
+  });
+}
+
+pageTest('the element that has the focus is outlined', {}, async ({ page }) => {
+  await page.goto(pageOf(await makePoll()));
+  await page.keyboard.press('Tab');
+  const outline = await page.evaluate(() => getComputedStyle(document.activeElement).outlineStyle);
+  assert.equal(outline, 'solid');
+});
+
+const WINDOWS = {
+  'at 200 % zoom': { viewport: { width: 640, height: 360 }, deviceScaleFactor: 2 },
+  '320 px wide': { viewport: { width: 320, height: 568 }, deviceScaleFactor: 2 },
+};
+/** All kinds in three languages: two from right to left, and one with long words. */
+const LANGUAGES = ['ar', 'he', 'de'];
+for (const [size, options] of Object.entries(WINDOWS)) {
+  for (const [kind, { poll: settings, fill, vote: ballot }] of Object.entries(KINDS)) {
+    pageTest(`the page of kind ${kind} fits a window ${size}`, options, async ({ page }) => {
+      const poll = await makePoll(settings);
+      for (const lang of LANGUAGES) {
+        await page.goto(pageOf(poll, `?lang=${lang}`));
+        await assertFitsWidth(page, `ballot, ${lang}`);
+      }
+      await page.goto(pageOf(poll));
+      await fill(page, true);
+      await send(page);
+      await isRecorded(page);
+      await vote(poll, ballot);
+      await resultsOf(poll, 2);
+      for (const lang of LANGUAGES) {
+        for (const view of ['results', 'stage']) {
+          await page.goto(pageOf(poll, `?lang=${lang}&view=${view}`));
+          await assertFitsWidth(page, `${view}, ${lang}`);
+        }
+      }
+    });
+  }
+}
+
+/** Labels without a place to break, as long and as many as a poll may have. */
+const WIDE_LABELS = Array.from({ length: 100 }, (_, place) => 'W'.repeat(197) + String(place).padStart(3, '0'));
+for (const kind of ['multiple', 'ranked', 'rating']) {
+  pageTest(`100 options of 200 wide characters fit a narrow window in a poll of kind ${kind}`, WINDOWS['320 px wide'], async ({ page }) => {
+    const poll = await makePoll({ kind, options: WIDE_LABELS, question: 'W'.repeat(500), results: 'always' });
+    await page.goto(pageOf(poll));
+    await assertFitsWidth(page, 'ballot');
+    await KINDS[kind].fillWide(page);
+    await send(page);
+    await isRecorded(page);
+    await resultsOf(poll, 1);
+    await page.reload();
+    await assertFitsWidth(page, 'results');
+    await page.goto(pageOf(poll, '?view=stage'));
+    await assertFitsWidth(page, 'stage');
+  });
+}
+
+for (const lang of ['ar', 'he']) {
+  for (const [how, options] of SCRIPTING) {
+    pageTest(`a vote in ${lang} runs from right to left ${how}`, options, async ({ page, context }) => {
+      const poll = await makePoll();
+      await page.goto(pageOf(poll, `?lang=${lang}`));
+      assert.equal(await page.locator('html').getAttribute('dir'), 'rtl');
+      await page.getByLabel('Tea').check();
+      await send(page);
+      await page.locator('.note[role=status] bdi').waitFor();
+      assert.equal(await page.locator('html').getAttribute('lang'), lang, 'the language stays');
+      assert.deepEqual(await voteOf(context, poll), { choices: [0] });
+    });
+  }
+}
+
+pageTest('the browser chooses the language', { locale: 'nl-BE' }, async ({ page }) => {
+  await page.goto(pageOf(await makePoll()));
+  assert.equal(await page.locator('html').getAttribute('lang'), 'nl');
+});
+
+pageTest('a screen reader is told what the ballot asks', NO_SCRIPT, async ({ page }) => {
+  await page.goto(pageOf(await makePoll()));
+  assert.equal(await page.locator('main').ariaSnapshot(), BALLOT);
+});
+
+pageTest('a screen reader is told each option with its numbers', NO_SCRIPT, async ({ page }) => {
+  const poll = await makePoll();
+  await page.goto(pageOf(poll));
+  await voteFor(page, 'Tea');
+  await resultsOf(poll, 1);
+  await page.reload();
+  const told = await page.locator('main').ariaSnapshot();
+  assert.equal(told.replace(/\d\d:\d\d:\d\d UTC/, 'NOW'), RESULTS);
+});
+
+pageTest('a screen reader hears of new votes without a change of focus', {}, async ({ page }) => {
+  const poll = await makePoll();
+  await page.goto(pageOf(poll, '?view=results'));
+  await vote(poll, { choices: [0] });
+  await hasText(page.locator('.count'), '1 vote');
+  // At most every ten seconds. The first ten begin with the page.
+  const later = setInterval(() => vote(poll, { choices: [0] }).catch(() => {}), 3000);
+  await hasText(page.locator('#told'), /\d+ votes?/).finally(() => clearInterval(later));
+});
