@@ -39,6 +39,12 @@ PUBLIC = {
 """Routes whose answers are kept."""
 COUNTRY = {"/v1/polls/{poll_id}/votes"}
 """Routes that are told the viewer's country."""
+PAGES = [
+    ("/p/{poll_id}", "Country", "PagesVerified"),
+    ("/p/{poll_id}/live", "Country", "PagesVerified"),
+    ("/p/{poll_id}/results", "Public", "PagesShielded"),
+]
+"""Routes of the pages' API, with their policies and origins."""
 ERRORS = {**dict.fromkeys((400, 403, 404, 405, 414), 0), **dict.fromkeys(range(500, 505), 1)}
 """For how many seconds an error is kept, by status: all that CloudFront lets one set, but for 416, which we never answer."""
 VERIFY_HEADER = "Landslide-Origin-Verify"
@@ -170,8 +176,11 @@ def each_route_has_the_behaviour_that_it_needs(cdn: Cdn) -> Iterator[str]:
             path = re.sub(r"\{\w+\}", OTHER_ID, route.replace("{poll_id}", poll_id))
             if (found := cdn.behaviour_of(path)["CachePolicyId"]) != {"Ref": policy}:
                 yield f"{path}: {found}"
-    if cdn.behaviour_of("/p/K-8jCdoGHg9WCTErRZ2thA")["CachePolicyId"] != {"Ref": "Country"}:
-        yield "/p/*"
+    for poll_id in POLL_IDS:
+        for path, policy, origin in PAGES:
+            it = cdn.behaviour_of(path.format(poll_id=poll_id))
+            if (it["CachePolicyId"], it["TargetOriginId"]) != ({"Ref": policy}, origin):
+                yield f"{path}: {it['CachePolicyId']} of {it['TargetOriginId']}"
 
 
 def what_is_kept_asks_for_no_token(cdn: Cdn) -> Iterator[str]:
@@ -242,7 +251,7 @@ def every_method_reaches_the_api_and_two_are_kept(cdn: Cdn) -> Iterator[str]:
 def who_is_told_the_country_can_tell_that_it_is_true(cdn: Cdn) -> Iterator[str]:
     """The header that proves the way goes with the country that CloudFront sets, and with no other request."""
     proving = {it["Id"] for it in cdn.distribution["Origins"] if "OriginCustomHeaders" in it}
-    if proving != {"Verified"}:
+    if proving != {"Verified", "PagesVerified"}:
         yield f"origins: {sorted(proving)}"
     for it in cdn.behaviours():
         sets_country = "CloudFront-Viewer-Country" in cdn.key_headers(it["CachePolicyId"]["Ref"])
@@ -268,11 +277,13 @@ def what_is_kept_passes_the_shield(cdn: Cdn) -> Iterator[str]:
             yield it["PathPattern"]
 
 
-def all_origins_are_the_api(cdn: Cdn) -> Iterator[str]:
+def all_origins_are_the_apis(cdn: Cdn) -> Iterator[str]:
+    api = {"Ref": "ApiDomainName"}
+    pages = {"Fn::If": ["HasPages", {"Ref": "PagesDomainName"}, api]}
     for it in cdn.distribution["Origins"]:
         place = (it["DomainName"], it["OriginPath"])
         protocol = it["CustomOriginConfig"]
-        if place != ({"Ref": "ApiDomainName"}, {"Fn::Sub": "/${ApiStage}"}):
+        if place != (pages if it["Id"].startswith("Pages") else api, {"Fn::Sub": "/${ApiStage}"}):
             yield f"{it['Id']}: {place}"
         if protocol != {"OriginProtocolPolicy": "https-only", "OriginSSLProtocols": ["TLSv1.2"]}:
             yield f"{it['Id']}: {protocol}"

@@ -64,7 +64,9 @@ SPOILS: dict[Callable[..., Any], list[Spoil]] = {
     check.each_route_has_the_behaviour_that_it_needs: [
         behaviour(0, "PathPattern", "/v1/polls/*/results*"),
         behaviour(3, "PathPattern", "/v1/polls/*/votes*"),
-        behaviour(4, "PathPattern", "/p"),
+        behaviour(4, "PathPattern", "/p/*/live"),
+        behaviour(5, "PathPattern", "/p"),
+        behaviour(5, "TargetOriginId", "Verified"),
         set_at("CacheBehaviors/2", None),
         set_at("DefaultCacheBehavior/CachePolicyId", {"Ref": "Public"}),
         first_of_all("/v1/polls/*"),
@@ -119,7 +121,7 @@ SPOILS: dict[Callable[..., Any], list[Spoil]] = {
         behaviour(1, "TargetOriginId", "Direct"),
         set_at("DefaultCacheBehavior/TargetOriginId", "Shielded"),
     ],
-    check.all_origins_are_the_api: [
+    check.all_origins_are_the_apis: [
         set_at("Origins/1/DomainName", "example.org"),
         set_at("Origins/2/OriginPath", ""),
         set_at("Origins/0/CustomOriginConfig/OriginProtocolPolicy", "match-viewer"),

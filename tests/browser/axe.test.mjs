@@ -3,3 +3,107 @@ import assert from 'node:assert/strict';
 import { NO_SCRIPT, REFUSED, axeViolations, isRecorded, pageTest, send, voteFor } from './browser.mjs';
 import { KINDS } from './kinds.mjs';
 import { makePoll, inSeconds, nowhere, pageOf, resultsOf, vote } from './stack.mjs';
+
+/** Sends what a page of ours would send, from a page of a poll. */
+const openVoted = async (page, settings, query) => {
+  const poll = await makePoll(settings);
+  await page.goto(pageOf(poll));
+  await voteFor(page, 'Tea');
+  await vote(poll, { choices: [1] });
+  await resultsOf(poll, 2);
+  await page.goto(pageOf(poll, query));
+};
+const open = async (page, settings, query) => page.goto(pageOf(await makePoll(settings), query));
+
+/** A poll of a kind after votes. */
+const openResults = async (page, { poll: settings, vote: ballot }, query) => {
+  const poll = await makePoll(settings);
+  await Promise.all([vote(poll, ballot), vote(poll, ballot)]);
+  await resultsOf(poll, 2);
+  await page.goto(pageOf(poll, `${query}&view=results`));
+};
+
+/** How each state is reached in the language of a query. */
+const STATES = {
+  'a vote that stands': (page, query) => openVoted(page, {}, query),
+  'a vote that may change': (page, query) => openVoted(page, { vote_change: 'until_close' }, query),
+  'a vote under change': (page, query) => openVoted(page, { vote_change: 'until_close' }, `${query}&view=ballot`),
+  'a vote that was withdrawn': async (page, query) => {
+    await openVoted(page, { vote_change: 'until_close' }, query);
+    await page.locator('button.second').click();
+    await page.locator('form[data-sending]').waitFor();
+  },
+  'a second vote that is refused': async (page, query) => {
+    const poll = await makePoll();
+    await page.goto(pageOf(poll, query));
+    const first = await page.context().newPage();
+    await first.goto(pageOf(poll));
+    await voteFor(first, 'Coffee');
+    await page.getByLabel('Tea').check();
+    await send(page);
+    await page.locator('.note.warn').waitFor();
+  },
+  'a form that is refused': async (page, query) => {
+    await open(page, { kind: 'multiple' }, query);
+    await send(page);
+    await page.getByRole('alert').waitFor();
+  },
+  'an open poll that closes': (page, query) => open(page, { closes_at: inSeconds(1000) }, query),
+  'a poll that is not open yet': (page, query) => open(page, { opens_at: inSeconds(1000) }, query),
+  'a poll that is closed': async (page, query) => {
+    await open(page, { closes_at: inSeconds(2.5) }, query);
+    await page.locator('fieldset:disabled').waitFor();
+    await page.reload();
+  },
+  'results that are hidden': (page, query) => open(page, { results: 'after_vote' }, `${query}&view=results`),
+  'results without a vote': (page, query) => open(page, {}, `${query}&view=results`),
+  'a poll of accounts': (page, query) => open(page, { identity: 'account' }, query),
+  'the view for a wall': (page, query) => openVoted(page, {}, `${query}&view=stage`),
+  'the view for a wall, of answers': (page, query) => openResults(page, KINDS.text, `${query}&view=stage`),
+  'the list of languages': async (page, query) => {
+    await open(page, {}, query);
+    await page.locator('summary').click();
+  },
+  'a poll that does not exist': (page, query) => page.goto(pageOf({ poll_id: 'nobody-made-this' }, query)),
+  'a browser that keeps no cookies': async (page, query) => {
+    await open(page, {}, query);
+    await page.getByLabel('Tea').check();
+    await page.context().clearCookies();
+    await send(page);
+    await page.locator('a.button').waitFor();
+  },
+};
+for (const [name, kind] of Object.entries(KINDS)) {
+  STATES[`a ballot of kind ${name}`] = (page, query) => open(page, kind.poll, query);
+  STATES[`results of kind ${name}`] = (page, query) => openResults(page, kind, query);
+}
+
+const SCHEMES = ['light', 'dark'];
+
+async function violationsInAllSchemes(page) {
+  const found = [];
+  for (const colorScheme of SCHEMES) {
+    await page.emulateMedia({ colorScheme });
+    found.push(...(await axeViolations(page)).map(violation => `${colorScheme}: ${violation}`));
+  }
+  return found;
+}
+
+for (const [state, reach] of Object.entries(STATES)) {
+  for (const lang of ['en', 'ar']) {
+    pageTest(`axe finds nothing wrong in ${lang} with ${state}`, { allows: REFUSED }, async ({ page }) => {
+      await reach(page, `?lang=${lang}`);
+      assert.deepEqual(await violationsInAllSchemes(page), []);
+    });
+  }
+}
+
+pageTest("axe finds nothing wrong with the gateway's own page", { allows: REFUSED, bypassCSP: true }, async ({ page }) => {
+  await page.goto(nowhere);
+  assert.deepEqual(await violationsInAllSchemes(page), []);
+});
+
+pageTest('axe finds nothing wrong in a ranking without JavaScript', NO_SCRIPT, async ({ page }) => {
+  await open(page, KINDS.ranked.poll, '?lang=en');
+  assert.deepEqual(await violationsInAllSchemes(page), []);
+});

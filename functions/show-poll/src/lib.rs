@@ -4,7 +4,7 @@
 mod devices;
 mod visit;
 
-use lambda_http::{Error as LambdaError, Request};
+use lambda_http::{Error as LambdaError, Request, Response, http::response::Builder};
 use landslide_aws::{clock, config, log_limit::LogLimit};
 use landslide_domain::{
     ballot::Ballot,
@@ -97,6 +97,14 @@ impl App {
     /// Behind a CDN that proves itself.
     pub fn behind(self, origin: Origin) -> Self {
         Self { origin, ..self }
+    }
+
+    /// Answers a request, as the gateway takes it.
+    pub async fn respond(&self, request: Request) -> Result<Response<String>, LambdaError> {
+        let answer = self.answer(request).await;
+        let head = Response::builder().status(answer.status);
+        let head = answer.headers.into_iter().fold(head, |head: Builder, (name, value)| head.header(name, value));
+        Ok(head.body(answer.body)?)
     }
 
     /// Answers a request within the time that Lambda leaves it. It never fails: what goes wrong is a page too.

@@ -75,7 +75,7 @@ sub vcl_backend_fetch {
         return (fetch);
     }
     set bereq.backend = api;
-    if (bereq.http.Cdn-Origin == "Verified") { call to_verified_origin; }
+    if (bereq.http.Cdn-Origin ~ "Verified$") { call to_verified_origin; }
     call to_origin;
     return (fetch);
 }

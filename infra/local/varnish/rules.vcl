@@ -5,7 +5,8 @@ sub behaviour {
     elsif (req.url ~ "^/v1/polls/[^?]*/results/segments(\?|$)") { set req.http.Cdn-Policy = "Public"; set req.http.Cdn-Origin = "Shielded"; }
     elsif (req.url ~ "^/v1/polls/[^?]*/results/series(\?|$)") { set req.http.Cdn-Policy = "Public"; set req.http.Cdn-Origin = "Shielded"; }
     elsif (req.url ~ "^/v1/polls/[^?]*/votes(\?|$)") { set req.http.Cdn-Policy = "Country"; set req.http.Cdn-Origin = "Verified"; }
-    elsif (req.url ~ "^/p/[^?]*(\?|$)") { set req.http.Cdn-Policy = "Country"; set req.http.Cdn-Origin = "Verified"; }
+    elsif (req.url ~ "^/p/[^?]*/results(\?|$)") { set req.http.Cdn-Policy = "Public"; set req.http.Cdn-Origin = "PagesShielded"; }
+    elsif (req.url ~ "^/p/[^?]*(\?|$)") { set req.http.Cdn-Policy = "Country"; set req.http.Cdn-Origin = "PagesVerified"; }
     elsif (req.url ~ "^/v1/graphql/[^?]*(\?|$)") { set req.http.Cdn-Policy = "Public"; set req.http.Cdn-Origin = "Shielded"; }
     else { set req.http.Cdn-Policy = "Nothing"; set req.http.Cdn-Origin = "Direct"; }
 }

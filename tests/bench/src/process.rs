@@ -46,6 +46,8 @@ impl Process {
                 ("KEY_SETS_SECRET", "key-sets-secret"),
                 ("LIMITS", r#"{"polls_per_day": 100000, "open_polls": 100000, "requests_per_minute": 100000}"#),
                 ("MIN_LANES", "1"),
+                ("PAGES_API_ID", "a1b2c3d4e5"),
+                ("PUBLIC_URL", "https://show.example.org"),
                 ("POLL_ID_SECRET", "poll-id-secret"),
                 ("RELAY_DLQ_URL", "https://sqs.us-east-1.amazonaws.com/000000000000/relay-dlq"),
                 ("TALLY_DLQ_URL", "https://sqs.us-east-1.amazonaws.com/000000000000/tally-dlq.fifo"),

@@ -2,7 +2,9 @@
 
 use bytes::Bytes;
 use landslide_paths::{
-    events::{By, authorization, kept_query, query, ranked_vote, request, results, segmented_vote, vote},
+    events::{
+        By, authorization, kept_query, page, page_vote, query, ranked_vote, request, results, segmented_vote, vote,
+    },
     polls::{CHANGES, changes_event},
     tokens,
     votes::{BATCH_RECORDS, FLUSH_VOTES, RANKED_POLL, choice, queue_event, ranking, segmented, stream_event},
@@ -123,6 +125,8 @@ pub fn rows() -> Vec<Row> {
             FLUSH_VOTES,
         ),
         http("get-poll", "GET", POLL, By::Nobody, None, OK),
+        Row::new("show-poll, a ballot", "show-poll", page(), OK),
+        Row::new("show-poll, a vote", "show-poll", page_vote(&tokens::device()), "\"statusCode\":303"),
         http("get-vote", "GET", MINE, By::Device, None, OK),
         http("retract-vote", "DELETE", MINE, By::Device, None, "\"statusCode\":204"),
         http("create-poll", "POST", "/v1/polls", By::Owner, Some(poll), CREATED),

@@ -8,7 +8,7 @@ use landslide_paths::{
 };
 use serde_json::Value;
 
-use crate::measured::{Measured, Run};
+use crate::measured::Measured;
 
 /// A figure that has a bound.
 struct Target {
@@ -82,10 +82,11 @@ fn targets(rows: &[Measured], rates: &[Rate], minute_mb: f64) -> Vec<Target> {
         Target::new(format!("{name}: AWS calls"), row(name).median(|run| run.aws_calls), AtMost(most))
     };
     let (cast_vote, query) = (row("cast-vote"), row("graphql, a kept query"));
-    let of = |figure: fn(&Run) -> f64, other: &str| query.median(figure) / row(other).median(figure);
+    let init = |row: &Measured| row.median(|run| run.init_cpu_ms);
+    let cpu = |name: &str, other: &str| row(name).median(|run| run.cpu_us) / row(other).median(|run| run.cpu_us);
     let others = || rows.iter().filter(|measured| measured.row.function != "graphql");
     let largest_zip = others().map(|row| row.zip_mb).fold(0.0, f64::max);
-    let longest_init = others().map(|row| row.median(|run| run.init_cpu_ms)).fold(0.0, f64::max);
+    let longest_init = others().map(init).fold(0.0, f64::max);
     let counted = ["1e3", "1e4", "1e5", "1e6", "1e7"].map(|counted| rate(&format!("tally-vote-after-{counted}")));
     let slowest = counted.iter().copied().fold(f64::MAX, f64::min);
     let message = message(changes(FLUSH_VOTES, 1, choice)).encode();
@@ -133,13 +134,23 @@ fn targets(rows: &[Measured], rates: &[Rate], minute_mb: f64) -> Vec<Target> {
         Target::new("tally-votes: MB of a minute of 480,000 ids", minute_mb, AtMost(24.0)),
         Target::new(
             "a kept query of graphql: CPU, as a multiple of get-results'",
-            of(|run| run.cpu_us, "get-results"),
+            cpu("graphql, a kept query", "get-results"),
             AtMost(3.0),
         ),
         Target::new(
             "graphql: CPU of init, as a multiple of get-poll's",
-            of(|run| run.init_cpu_ms, "get-poll"),
+            init(query) / init(row("get-poll")),
             AtMost(3.0),
+        ),
+        Target::new(
+            "show-poll, a ballot: CPU, as a multiple of get-poll's",
+            cpu("show-poll, a ballot", "get-poll"),
+            AtMost(3.0),
+        ),
+        Target::new(
+            "show-poll, a vote: CPU, as a multiple of cast-vote's",
+            cpu("show-poll, a vote", "cast-vote"),
+            AtMost(1.3),
         ),
         Target::new("graphql: zip MB", query.zip_mb, AtMost(4.5)),
         Target::new("largest other zip MB", largest_zip, AtMost(2.9)),

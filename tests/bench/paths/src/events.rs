@@ -1,5 +1,6 @@
 //! Requests as the gateway hands them over: with all that a browser and the gateway put into them.
 
+use base64::{Engine, prelude::BASE64_STANDARD};
 use landslide_aws::clock;
 use landslide_ballots::segmented::Said;
 use serde_json::{Map, Value, json};
@@ -28,6 +29,9 @@ const HEADERS: [(&str, &str); 16] = [
     ("X-Forwarded-Port", "443"),
     ("X-Forwarded-Proto", "https"),
 ];
+
+/// The route of a poll's page.
+const PAGE: &str = "/p/{poll_id}";
 
 /// The id of an API key and of a view link.
 const TOKEN_ID: &str = "01010101010101010101";
@@ -101,6 +105,28 @@ pub fn segmented_vote() -> Vec<u8> {
 /// A request of a poll's results.
 pub fn results(poll: &str) -> Vec<u8> {
     request_of(poll, "GET", "/v1/polls/{poll_id}/results", By::Nobody, None)
+}
+
+/// A browser's first request of the poll's page.
+pub fn page() -> Vec<u8> {
+    request("GET", PAGE, By::Nobody, None)
+}
+
+/// The form of the poll's page, as the gateway hands over bodies of any type, from a device with this token.
+pub fn page_vote(token: &str) -> Vec<u8> {
+    let mut event: Value = serde_json::from_slice(&request("POST", PAGE, By::Nobody, None)).unwrap();
+    let sent = [
+        ("Content-Type", "application/x-www-form-urlencoded"),
+        ("Cookie", &format!("__Host-landslide={token}")),
+        ("sec-fetch-site", "same-origin"),
+    ];
+    for (name, value) in sent {
+        event["headers"][name] = json!(value);
+        event["multiValueHeaders"][name] = json!([value]);
+    }
+    event["body"] = json!(BASE64_STANDARD.encode("c=1"));
+    event["isBase64Encoded"] = json!(true);
+    serde_json::to_vec(&event).unwrap()
 }
 
 /// The kept GraphQL query of the poll's results.

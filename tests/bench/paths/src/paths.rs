@@ -45,6 +45,8 @@ use crate::{
     votes::{self, BATCH_RECORDS, Draw, FLUSH_VOTES},
 };
 
+/// Where pages are.
+const PUBLIC_URL: &str = "https://show.example.org";
 /// How long a request may take.
 const DEADLINE_MS: u64 = 60_000;
 
@@ -63,6 +65,8 @@ pub const PATHS: &[Path] = &[
     Path { name: "get-ranked-results-cold", units: 1, prepare: get_ranked_results_cold },
     Path { name: "graphql-kept-query", units: 1, prepare: || graphql(events::kept_query()) },
     Path { name: "graphql-query", units: 1, prepare: || graphql(events::query()) },
+    Path { name: "show-poll", units: 1, prepare: || show_poll(events::page(), 200) },
+    Path { name: "show-poll-vote", units: 1, prepare: || show_poll(events::page_vote(&tokens::device()), 303) },
     Path { name: "request", units: 1, prepare: request },
     Path { name: "results-document", units: 1, prepare: results_document },
     Path { name: "ranked-rounds", units: 1, prepare: ranked_rounds },
@@ -129,6 +133,25 @@ fn graphql(event: Vec<u8>) -> Work {
         limits: Arc::new(TenantLimits::over(limits(), of_all, SystemClock)),
     };
     endpoint(Graphql::new(services).unwrap(), graphql::handle, event, 200)
+}
+
+/// The page with its ballot, or a vote by its form.
+fn show_poll(event: Vec<u8>, status: u16) -> Work {
+    let aws = cloud::sdk_config();
+    let polls = || PollStore::new(&aws, "polls".to_owned());
+    let votes = Votes::new(polls(), VoteStore::new(&aws, "votes".to_owned()));
+    let devices = show_poll::Devices::new(&tokens::device_keys());
+    let url = PUBLIC_URL.parse().unwrap();
+    let app = show_poll::App::new(CurrentPolls::new(polls()), votes, current_results(&aws), devices, url);
+    let (app, runtime): (&'static show_poll::App, Runtime) = (Box::leak(Box::new(app)), runtime());
+    let expected = format!("{{\"statusCode\":{status},");
+    Box::new(move || {
+        let event: LambdaRequest = serde_json::from_slice(&event).unwrap();
+        let mut service = Adapter::from(lambda_http::service_fn(|request| app.respond(request)));
+        let response = runtime.block_on(service.call(LambdaEvent::new(event, context()))).unwrap();
+        let response = serde_json::to_string(&response).unwrap();
+        assert!(response.starts_with(&expected), "{response}");
+    })
 }
 
 /// From the stored document, as a process does once a second.

@@ -44,7 +44,8 @@ pub fn account(algorithm: &str) -> String {
     format!("{header}.{claims}.{}", signed.signature)
 }
 
-fn device_keys() -> DeviceKeys {
+/// The keys of device tokens here.
+pub fn device_keys() -> DeviceKeys {
     DeviceKeys::parse(DEVICE_SECRET).unwrap()
 }
 

@@ -1,0 +1,176 @@
+// Who a voter is, what other sites can't do, and what a page loads.
+import assert from 'node:assert/strict';
+import { createServer } from 'node:http';
+import { NO_SCRIPT, REFUSED, hasText, isIcon, launch, pageTest, send, voteFor } from './browser.mjs';
+import { KINDS } from './kinds.mjs';
+import { assertVotes, deviceOf, inSeconds, makePoll, nowhere, pageOf, resultsOf, vote } from './stack.mjs';
+
+pageTest('a browser that keeps no cookies is told so, and nothing is counted', { ...NO_SCRIPT, allows: REFUSED }, async ({ page, context }) => {
+  const poll = await makePoll();
+  await page.goto(pageOf(poll));
+  await page.getByLabel('Tea').check();
+  await context.clearCookies();
+  await send(page);
+  await page.getByText('Your browser keeps no cookies for this page.').waitFor();
+  await assertVotes(poll, {});
+});
+
+pageTest('a browser that keeps no cookies is told so with JavaScript too', { allows: REFUSED }, async ({ page, context }) => {
+  const poll = await makePoll();
+  await page.goto(pageOf(poll));
+  await page.getByLabel('Tea').check();
+  await context.clearCookies();
+  await send(page);
+  await page.getByText('Your browser keeps no cookies for this page.').waitFor();
+  await assertVotes(poll, {});
+});
+
+pageTest('two tabs of a browser are one voter', {}, async ({ page, context }) => {
+  const poll = await makePoll({ vote_change: 'until_close' });
+  const second = await context.newPage();
+  await page.goto(pageOf(poll));
+  await second.goto(pageOf(poll));
+  await voteFor(page, 'Tea');
+  await voteFor(second, 'Coffee');
+  await assertVotes(poll, { Coffee: 1 });
+});
+
+pageTest('a private window is another voter', {}, async ({ page, newContext }) => {
+  const poll = await makePoll();
+  const privately = await (await newContext()).newPage();
+  for (const each of [page, privately]) {
+    await each.goto(pageOf(poll));
+    await voteFor(each, 'Tea');
+  }
+  await assertVotes(poll, { Tea: 2 });
+});
+
+pageTest('scripts cannot read the cookie, and it outlives the browser once it has voted', {}, async ({ page, context }) => {
+  await page.goto(pageOf(await makePoll()));
+  const [fresh] = await context.cookies();
+  await voteFor(page, 'Tea');
+  const [kept] = await context.cookies();
+  assert.equal(await page.evaluate(() => document.cookie), '');
+  assert.deepEqual([fresh.expires, kept.expires > Date.now() / 1000, kept.value], [-1, true, fresh.value]);
+});
+
+/** Another site that shows this HTML, at this host. */
+async function withSite(host, html, use) {
+  const server = createServer((_, answer) => answer.setHeader('Content-Type', 'text/html').end(html));
+  await new Promise(done => server.listen(0, '127.0.0.1', done));
+  try {
+    await use(`http://${host}:${server.address().port}/`);
+  } finally {
+    server.closeAllConnections();
+    await new Promise(done => server.close(done));
+  }
+}
+
+// Cookies don't know ports: at the same host the form brings the voter's own cookie with it.
+for (const [kind, host] of [['another site', '127.0.0.1'], ['another port of the same host', 'localhost']]) {
+  pageTest(`a form of ${kind} is refused, and nothing is counted`, { allows: REFUSED }, async ({ page, context }) => {
+    const poll = await makePoll();
+    await page.goto(pageOf(poll));
+    assert(await deviceOf(context), 'there is a voter');
+    const form = `<form method="post" action="${pageOf(poll)}"><button name="c" value="0">Win a prize</button></form>`;
+    await withSite(host, form, async site => {
+      await page.goto(site);
+      const answered = page.waitForResponse(pageOf(poll));
+      await page.getByRole('button').click();
+      assert.equal((await answered).status(), 403);
+      await page.getByText('This vote was sent by another site.').waitFor();
+    });
+    await assertVotes(poll, {});
+  });
+}
+
+pageTest('another site cannot frame the page', { allows: /frame-ancestors|ERR_BLOCKED_BY_RESPONSE/ }, async ({ page }) => {
+  const poll = await makePoll();
+  await withSite('127.0.0.1', `<iframe src="${pageOf(poll)}"></iframe>`, async site => {
+    await page.goto(site);
+    const frame = page.frames()[1];
+    assert.equal(frame.url(), 'chrome-error://chromewebdata/');
+    assert(!(await frame.content()).includes(poll.question));
+  });
+});
+
+const LOADED = {
+  'a ballot': () => '',
+  'a ranking': () => '',
+  results: () => '?view=results',
+  'the view for a wall': () => '?view=stage',
+};
+for (const [what, query] of Object.entries(LOADED)) {
+  pageTest(`${what} is painted from one request`, {}, async ({ page }) => {
+    const poll = await makePoll(what === 'a ranking' ? KINDS.ranked.poll : {});
+    const requested = [];
+    page.on('request', request => !isIcon(request.url()) && requested.push(request.url()));
+    await page.goto(pageOf(poll, query()), { waitUntil: 'load' });
+    assert.deepEqual(requested, [pageOf(poll, query())]);
+  });
+}
+
+pageTest('a page asks for no icon that is not there', {}, async ({ t }) => {
+  const browser = await launch();
+  try {
+    const page = await browser.newPage();
+    const problems = [];
+    page.on('console', message => problems.push(`${message.text()} ${message.location().url}`));
+    await page.goto(pageOf(await makePoll()));
+    await page.getByLabel('Tea').check();
+    await page.waitForLoadState('networkidle');
+    assert.deepEqual(problems, []);
+  } finally {
+    await browser.close();
+  }
+});
+
+/** Records shifts of the layout and tasks that take long. */
+const watchPaint = () => {
+  globalThis.shifts = [];
+  globalThis.longTasks = [];
+  const watch = (type, keep) => new PerformanceObserver(list => list.getEntries().forEach(keep)).observe({ type, buffered: true });
+  watch('layout-shift', entry => shifts.push(entry.value));
+  watch('longtask', entry => longTasks.push(entry.duration));
+};
+
+pageTest('nothing moves while results are renewed', {}, async ({ page }) => {
+  const poll = await makePoll({ write_in: true });
+  await vote(poll, { choices: [0] });
+  await resultsOf(poll, 1);
+  await page.addInitScript(watchPaint);
+  await page.goto(pageOf(poll, '?view=results'));
+  await hasText(page.locator('.count'), '1 vote');
+  await vote(poll, { choices: [1] });
+  await hasText(page.locator('.count'), '2 votes');
+  assert.deepEqual(await page.evaluate(() => shifts), []);
+});
+
+pageTest('nothing moves while a ballot loads and counts down', {}, async ({ page }) => {
+  const poll = await makePoll({ kind: 'ranked', closes_at: inSeconds(3000) });
+  await page.addInitScript(watchPaint);
+  await page.goto(pageOf(poll));
+  const told = await page.locator('[data-left]').innerText();
+  await page.waitForFunction(text => document.querySelector('[data-left]').innerText !== text, told);
+  assert.deepEqual(await page.evaluate(() => shifts), []);
+});
+
+pageTest('how long the longest task takes at a quarter of the speed', {}, async ({ t, page, context }) => {
+  const options = Array.from({ length: 40 }, (_, place) => `Option ${place}`);
+  const polls = { ballot: await makePoll({ options }), ranking: await makePoll({ kind: 'ranked', options }) };
+  const cdp = await context.newCDPSession(page);
+  await cdp.send('Emulation.setCPUThrottlingRate', { rate: 4 });
+  await page.addInitScript(watchPaint);
+  for (const [what, poll] of Object.entries(polls)) {
+    await page.goto(pageOf(poll), { waitUntil: 'load' });
+    await page.evaluate(() => new Promise(done => requestIdleCallback(done)));
+    const tasks = await page.evaluate(() => longTasks);
+    t.diagnostic(`${what}: tasks over 50 ms: ${tasks.map(Math.round).join(', ') || 'none'}`);
+  }
+});
+
+pageTest("the gateway's own page runs nothing", { allows: REFUSED }, async ({ page }) => {
+  const answer = await page.goto(nowhere);
+  assert.deepEqual([answer.status(), answer.headers()['content-security-policy']], [404, 'sandbox']);
+  await page.getByRole('heading', { name: 'There is no poll at this address.' }).waitFor();
+});
