@@ -76,7 +76,7 @@ SAM_ENV = HOME=$(CURDIR)/infra/local/.state/home SAM_CLI_TELEMETRY=0 AWS_DEFAULT
 HOST_ARCH := $(if $(filter aarch64 arm64,$(shell uname -m)),arm64,x86_64)
 
 .DEFAULT_GOAL := help
-.PHONY: help up down url token demo load noisy audit replay tenant jobs audit-log analytics redrive test test-unit test-upgrade test-budgets test-methods test-analytics test-cache test-it test-api chaos sim sim-mutants mutants viral viewers sharing costs bench assembling \
+.PHONY: help up down url token demo load noisy audit replay tenant jobs audit-log analytics redrive test test-unit test-upgrade test-budgets test-methods test-analytics test-cache test-it test-api test-pages lighthouse screenshots chaos sim sim-mutants mutants viral viewers sharing costs bench assembling \
 	check check-rust check-python check-template check-api tidy api figures \
 	package size preflight deploy rollback logs clean
 
@@ -163,6 +163,15 @@ test-cache: ## the shared cache against a real Valkey, and a real Redis for TLS:
 
 test-it: infra/local/openid-provider/node_modules/.package-lock.json ## tests against the local cloud, which is brought up first
 	@$(LOCAL) test-it $(CLOUD_FLAGS) $(if $(AGAIN),--again) -- $(ARGS)
+
+test-pages: tests/browser/node_modules/.package-lock.json ## the page in a real Chromium: with and without JavaScript, by keyboard, axe, every kind of ballot
+	@$(LOCAL) browser $(CLOUD_FLAGS) test
+
+lighthouse: tests/browser/node_modules/.package-lock.json ## Lighthouse's figures of the page
+	@$(LOCAL) browser $(CLOUD_FLAGS) lighthouse
+
+screenshots: tests/browser/node_modules/.package-lock.json ## pictures of the page into target/screenshots, and README's
+	@$(LOCAL) browser $(CLOUD_FLAGS) screenshots
 
 chaos: ## votes through the running stack while everything fails; then all are counted once (CHAOS_SECONDS=300 SEED=17)
 	@CHAOS_SECONDS=$(CHAOS_SECONDS) CHAOS_SEED=$(SEED) $(LOCAL) test-it $(CLOUD_FLAGS) -- chaos:: --nocapture

@@ -789,7 +789,8 @@ def cost_and_abuse_are_bounded(stack: Stack) -> Iterator[str]:
         yield from (f"{name}: Condition" for name in names if stack.template["Resources"][name].get("Condition") != condition)
         if not names:
             yield f"no {kind}"
-    guarded = {name: association["ResourceArn"]["Fn::Sub"] for name, association in stack.of_type("AWS::WAFv2::WebACLAssociation")}
+    guards = stack.of_type("AWS::WAFv2::WebACLAssociation")
+    guarded = {name: association["ResourceArn"]["Fn::Sub"] for name, association in guards}
     for name in ("Api", "Pages"):
         if f"${{{name}prodStage}}" not in guarded.get(f"{name}WebAcl", ""):  # so that the stage is there before
             yield f"{name}WebAcl: {guarded.get(f'{name}WebAcl')}"

@@ -108,6 +108,9 @@ def _parser() -> argparse.ArgumentParser:
     verb.add_argument("--cases", type=int, required=True, help="random requests an operation, phase and caller")
     verb.add_argument("--seed", type=int, required=True)
     verb.set_defaults(run=_test_api)
+    verb = verbs.add_parser("browser", parents=[cloud], help="a script of tests/browser over the stack")
+    verb.add_argument("script", choices=["test", "lighthouse", "screenshots"])
+    verb.set_defaults(run=_browser)
     verb = verbs.add_parser("test", help="the two above on each of these clouds")
     verb.add_argument("clouds", nargs="+")
     verb.set_defaults(run=_test)
@@ -329,6 +332,13 @@ def _test_api(arguments: argparse.Namespace) -> None:
     from landslide_local import api_tests
 
     api_tests.run(_bring_up(arguments), arguments.cases, arguments.seed)
+
+
+def _browser(arguments: argparse.Namespace) -> None:
+    from landslide_local import browser
+
+    browser.program()  # before minutes go into the stack
+    browser.become(_bring_up(arguments), arguments.script)
 
 
 def _test(arguments: argparse.Namespace) -> None:

@@ -2,8 +2,8 @@
 
     complete.py STACK TEMPLATE
 
-Everything is derived from the template, the documents that it includes and the stack's own parameters, so template.yaml stays AWS's. A second run
-changes nothing. Needs the SAM CLI's environment (boto3, samtranslator) and AWS_ENDPOINT_URL.
+Everything is derived from the template, the documents that it includes and the stack's own parameters, so template.yaml
+stays AWS's. A second run changes nothing. Needs the SAM CLI's environment (boto3, samtranslator) and AWS_ENDPOINT_URL.
 """
 
 import sys
