@@ -523,7 +523,7 @@ RULES: list[Callable[[Tree], Iterator[str]]] = [
 
 
 def read_tree() -> Tree:
-    """What git keeps, or would keep."""
+    """What git keeps, or would keep. What is no text has none."""
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=ROOT, check=True, capture_output=True
     )
@@ -531,7 +531,9 @@ def read_tree() -> Tree:
     for path in sorted(set(listed.stdout.decode().split("\0")) - {""}):
         try:
             tree[path] = (ROOT / path).read_text(encoding="utf-8")
-        except (FileNotFoundError, IsADirectoryError, UnicodeDecodeError):
+        except UnicodeDecodeError:
+            tree[path] = ""  # a picture, which documents lead to
+        except (FileNotFoundError, IsADirectoryError):
             continue
     return tree
 

@@ -1,7 +1,8 @@
 // Every kind of ballot can be filled in, with scripts and without.
 import assert from 'node:assert/strict';
-import { NO_SCRIPT, SCRIPTING, isRecorded, pageTest, send } from './browser.mjs';
+import { NO_SCRIPT, SCRIPTING, pageTest } from './browser.mjs';
 import { KINDS } from './kinds.mjs';
+import { isRecorded, send } from './page.mjs';
 import { makePoll, pageOf, resultsOf, voteOf } from './stack.mjs';
 
 for (const [name, kind] of Object.entries(KINDS)) {

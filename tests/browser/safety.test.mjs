@@ -1,8 +1,9 @@
 // Who a voter is, what other sites can't do, and what a page loads.
 import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
-import { NO_SCRIPT, REFUSED, hasText, isIcon, launch, pageTest, send, voteFor } from './browser.mjs';
+import { NO_SCRIPT, REFUSED, isIcon, pageTest } from './browser.mjs';
 import { KINDS } from './kinds.mjs';
+import { hasText, launch, send, voteFor } from './page.mjs';
 import { assertVotes, deviceOf, inSeconds, makePoll, nowhere, pageOf, resultsOf, vote } from './stack.mjs';
 
 pageTest('a browser that keeps no cookies is told so, and nothing is counted', { ...NO_SCRIPT, allows: REFUSED }, async ({ page, context }) => {
@@ -95,22 +96,22 @@ pageTest('another site cannot frame the page', { allows: /frame-ancestors|ERR_BL
 });
 
 const LOADED = {
-  'a ballot': () => '',
-  'a ranking': () => '',
-  results: () => '?view=results',
-  'the view for a wall': () => '?view=stage',
+  'a ballot': [{}, ''],
+  'a ranking': [KINDS.ranked.poll, ''],
+  'a page of results': [{}, '?view=results'],
+  'the view for a wall': [{}, '?view=stage'],
 };
-for (const [what, query] of Object.entries(LOADED)) {
+for (const [what, [settings, query]] of Object.entries(LOADED)) {
   pageTest(`${what} is painted from one request`, {}, async ({ page }) => {
-    const poll = await makePoll(what === 'a ranking' ? KINDS.ranked.poll : {});
+    const poll = await makePoll(settings);
     const requested = [];
     page.on('request', request => !isIcon(request.url()) && requested.push(request.url()));
-    await page.goto(pageOf(poll, query()), { waitUntil: 'load' });
-    assert.deepEqual(requested, [pageOf(poll, query())]);
+    await page.goto(pageOf(poll, query), { waitUntil: 'load' });
+    assert.deepEqual(requested, [pageOf(poll, query)]);
   });
 }
 
-pageTest('a page asks for no icon that is not there', {}, async ({ t }) => {
+pageTest('a page asks for no icon that is not there', {}, async () => {
   const browser = await launch();
   try {
     const page = await browser.newPage();
@@ -155,19 +156,20 @@ pageTest('nothing moves while a ballot loads and counts down', {}, async ({ page
   assert.deepEqual(await page.evaluate(() => shifts), []);
 });
 
-pageTest('how long the longest task takes at a quarter of the speed', {}, async ({ t, page, context }) => {
-  const options = Array.from({ length: 40 }, (_, place) => `Option ${place}`);
-  const polls = { ballot: await makePoll({ options }), ranking: await makePoll({ kind: 'ranked', options }) };
-  const cdp = await context.newCDPSession(page);
-  await cdp.send('Emulation.setCPUThrottlingRate', { rate: 4 });
-  await page.addInitScript(watchPaint);
-  for (const [what, poll] of Object.entries(polls)) {
-    await page.goto(pageOf(poll), { waitUntil: 'load' });
-    await page.evaluate(() => new Promise(done => requestIdleCallback(done)));
-    const tasks = await page.evaluate(() => longTasks);
-    t.diagnostic(`${what}: tasks over 50 ms: ${tasks.map(Math.round).join(', ') || 'none'}`);
-  }
-});
+for (const [kind, settings] of [['single', {}], ['ranked', KINDS.ranked.poll]]) {
+  pageTest(`how long tasks of a ballot of kind ${kind} take at a quarter of the speed`, {}, async ({ t, page, context }) => {
+    const cdp = await context.newCDPSession(page);
+    await cdp.send('Emulation.setCPUThrottlingRate', { rate: 4 });
+    await page.addInitScript(watchPaint);
+    for (const count of [10, 40]) {
+      const options = Array.from({ length: count }, (_, place) => `Option ${place}`);
+      await page.goto(pageOf(await makePoll({ ...settings, options })));
+      await page.evaluate(() => new Promise(done => requestIdleCallback(done)));
+      const tasks = await page.evaluate(() => longTasks);
+      t.diagnostic(`${kind}, ${count} options: tasks over 50 ms: ${tasks.map(Math.round).join(', ') || 'none'}`);
+    }
+  });
+}
 
 pageTest("the gateway's own page runs nothing", { allows: REFUSED }, async ({ page }) => {
   const answer = await page.goto(nowhere);

@@ -1,7 +1,8 @@
 // A vote from the ballot to the results, with scripts and without, and what disturbs it.
 import assert from 'node:assert/strict';
-import { NO_SCRIPT, SCRIPTING, REFUSED, hasText, isRecorded, pageTest, send, voteFor } from './browser.mjs';
-import { assertVotes, inSeconds, makePoll, pageOf, resultsOf, vote, voteOf } from './stack.mjs';
+import { NO_SCRIPT, REFUSED, SCRIPTING, pageTest } from './browser.mjs';
+import { hasText, isRecorded, reloadUntil, send, voteFor } from './page.mjs';
+import { assertVotes, inSeconds, makePoll, pageOf, vote, voteOf } from './stack.mjs';
 
 const ownOption = page => page.locator('li:has(.own) bdi').innerText();
 const figures = (page, option) => page.getByRole('listitem').filter({ hasText: option }).locator('span').innerText();
@@ -20,8 +21,7 @@ for (const [how, options] of SCRIPTING) {
     await page.goto(pageOf(poll));
     await voteFor(page, 'Tea');
     await page.getByText('Your vote: Tea').waitFor();
-    await resultsOf(poll, 1);
-    await page.reload();
+    await reloadUntil(page, page.getByText('1 vote', { exact: true }));
     assert.equal(await ownOption(page), 'Tea');
     assert.equal(await figures(page, 'Tea'), '1 100.0%');
     assert.equal(await figures(page, 'Coffee'), '0 0.0%');

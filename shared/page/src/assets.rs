@@ -101,7 +101,7 @@ pub(crate) fn script(part: Part) -> Markup {
 pub fn csp(embedding_origins: &[&str]) -> String {
     let ancestors = if embedding_origins.is_empty() { "'none'".to_owned() } else { embedding_origins.join(" ") };
     format!(
-        "default-src 'none'; base-uri 'none'; form-action 'self'; img-src 'self'; connect-src 'self'; {}; \
+        "default-src 'none'; base-uri 'none'; form-action 'self'; img-src 'self' data:; connect-src 'self'; {}; \
          frame-ancestors {ancestors}",
         ASSETS.sources
     )

@@ -32,6 +32,8 @@ impl Document<'_> {
                     meta charset="utf-8";
                     meta name="viewport" content="width=device-width,initial-scale=1";
                     title { (self.title) }
+                    // Without one, browsers ask for /favicon.ico.
+                    link rel="icon" href="data:,";
                     (self.meta)
                     (assets::style(self.part))
                 }

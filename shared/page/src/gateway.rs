@@ -44,6 +44,7 @@ fn page(trouble: Trouble) -> String {
                 meta name="color-scheme" content="light dark";
                 meta name="robots" content="noindex";
                 title { (what) }
+                link rel="icon" href="data:,";
             }
             body {
                 main {

@@ -17,7 +17,7 @@ if (left) tick();
 const other = one('[name=other]'), radio = one('[value=other]');
 if (radio) {
   other.oninput = () => radio.checked = !!other.value;
-  all('[name=c]').forEach(choice => choice.onchange = () => choice === radio ? other.focus() : other.value = '');
+  all('[name=c]').forEach(choice => choice.onchange = () => { if (choice !== radio) other.value = '' });
 }
 
 // Sends the form until there is an answer. What is neither a vote nor a refusal for now is shown as without a script.
@@ -32,7 +32,11 @@ form.onsubmit = async event => {
     try {
       const answer = await fetch('', { method: 'POST', body, redirect: 'manual' });
       if (answer.type === 'opaqueredirect') return location.replace(form.dataset.then);
-      if (answer.status !== 429 && answer.status !== 503) return form.submit();
+      if (answer.status !== 429 && answer.status !== 503) {
+        // A form that was locked meanwhile is sent as it is filled in, and the answer says why it comes too late.
+        all('fieldset', form).forEach(part => part.disabled = false);
+        return form.submit();
+      }
       asked = +answer.headers.get('retry-after');
     } catch {}
     say(form.dataset.trying);

@@ -2,10 +2,16 @@
 const live = one('[data-live]');
 if (live) (async () => {
   const version = part => part.dataset.version.split(' ');
-  let wait = +live.dataset.after, told = start;
+  let wait = +live.dataset.after, told = start, untold;
   for (;;) {
     await pause(wait);
     if (doc.hidden) continue;
+    // A screen reader hears of changes every ten seconds at most, and of the last one.
+    if (untold && performance.now() - told > 1e4) {
+      told = performance.now();
+      one('#told').textContent = untold;
+      untold = '';
+    }
     try {
       const answer = await fetch(live.dataset.live);
       if (answer.status > 399 && answer.status < 500 && answer.status !== 429) return;
@@ -18,10 +24,7 @@ if (live) (async () => {
       all('.own', shown).forEach(mark => { const row = one('#' + mark.closest('li').id, next); if (row && !one('.own', row)) one('bdi', row).after(' ', mark) });
       shown.replaceWith(next);
       localise(next);
-      if (performance.now() - told > 10000) {
-        told = performance.now();
-        one('#told').textContent = one('.count', next).textContent;
-      }
+      untold = one('.count', next).textContent;
     } catch { wait = Math.min(wait * 2, 30) }
   }
 })();
