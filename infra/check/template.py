@@ -781,8 +781,8 @@ def alarms_ring_and_say_what_to_do(stack: Stack) -> Iterator[str]:
 
 def cost_and_abuse_are_bounded(stack: Stack) -> Iterator[str]:
     parameters = stack.template["Parameters"]
-    for name in ("DeviceThrottleRate", "DeviceThrottleBurst"):
-        if parameters[name]["Default"] * 5 > parameters[name.removeprefix("Device")]["Default"]:
+    for name in ("DeviceThrottleRate", "DeviceThrottleBurst", "PagesThrottleRate", "PagesThrottleBurst"):
+        if parameters[name]["Default"] * 5 > parameters[re.sub("Device|Pages", "", name)]["Default"]:
             yield f"{name}: tokens are free, its default is a fifth of the other methods' at most"
     for kind, condition in OPTIONAL.items():
         names = [name for name, _ in stack.of_type(kind)]
@@ -794,9 +794,6 @@ def cost_and_abuse_are_bounded(stack: Stack) -> Iterator[str]:
     for name in ("Api", "Pages"):
         if f"${{{name}prodStage}}" not in guarded.get(f"{name}WebAcl", ""):  # so that the stage is there before
             yield f"{name}WebAcl: {guarded.get(f'{name}WebAcl')}"
-    # All APIs of an account have one quota together.
-    if parameters["PagesThrottleRate"]["Default"] >= parameters["ThrottleRate"]["Default"]:
-        yield "PagesThrottleRate: page views would take the votes' share"
 
 
 def secrets_keep_their_keys(stack: Stack) -> Iterator[str]:

@@ -216,6 +216,7 @@ SPOILS = {
     ],
     check.cost_and_abuse_are_bounded: [
         set_at("template", "Parameters/DeviceThrottleRate/Default", 5000),
+        set_at("template", "Parameters/PagesThrottleRate/Default", 5000),
         resource("ApiWebAcl", None),
         resource("Budget/Condition", None),
         resource("ApiWebAcl/Properties/ResourceArn", {"Fn::Sub": "arn:aws:apigateway:::/restapis/${Api}/stages/prod"}),

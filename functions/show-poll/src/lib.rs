@@ -131,7 +131,7 @@ impl App {
         let answer = self.page(visit, &poll, caller.as_ref(), Outcome::default(), now).await?;
         let takes_votes =
             poll.rules.status(now) == Status::Open && poll.rules.settings.spec.identity == Identity::Device;
-        if caller.is_none() && takes_votes {
+        if caller.is_none() && takes_votes && visit.is_seen() {
             return Ok(answer.with_new_token(&self.devices.issue(now)?));
         }
         Ok(answer)
@@ -159,7 +159,7 @@ impl App {
             Err(Error::InvalidBallot(_)) => Outcome::refused(entry, Mistake::NotTaken),
             Err(Error::AlreadyVoted | Error::VoteChangeNotAllowed) => Outcome::late(Some(Notice::AlreadyVoted)),
             Err(Error::PollNotOpen | Error::PollPaused | Error::PollClosed | Error::AccountRequired) => {
-                Outcome::late(None)
+                Outcome::late(Some(Notice::NotCounted))
             }
             Err(error) => return Err(error.into()),
         };
@@ -253,7 +253,8 @@ impl App {
                 tracing::error!(request_id, kind, cause, left_out, "page of request {request_id} is {kind}: {cause}");
             }
         }
-        let poll = visit.poll_id().ok().filter(|_| trouble != Trouble::NotFound);
+        let is_whole = matches!(visit.wanted, Wanted::Page | Wanted::Vote);
+        let poll = visit.poll_id().ok().filter(|_| trouble != Trouble::NotFound && is_whole);
         Answer::trouble(trouble, visit.language, poll.as_ref().map(|id| id.as_str()))
     }
 }

@@ -161,6 +161,22 @@ fn a_new_browser_gets_its_voter_with_the_ballot_and_keeps_it() {
 }
 
 #[test]
+fn another_sites_cookie_hides_ours_by_no_character() {
+    let stand = Stand::new(json!({}));
+    let cookie = stand.cookie();
+    let beside = format!("x=é; {cookie}");
+    assert_eq!(value(&stand.get(&Value::Null, Some(&beside)), "set-cookie"), None);
+    assert_eq!(stand.post(Some(&beside), "c=1").status, 303);
+}
+
+#[test]
+fn who_only_asks_for_headers_gets_no_voter() {
+    let stand = Stand::new(json!({}));
+    let answer = stand.ask("HEAD", "p1", "", &Value::Null, &json!({}), None);
+    assert_eq!((answer.status, value(&answer, "set-cookie")), (200, None));
+}
+
+#[test]
 fn a_vote_leads_to_the_page_that_shows_it_with_the_results() {
     let stand = Stand::new(json!({}));
     let cookie = stand.cookie();
@@ -253,6 +269,7 @@ fn a_closed_poll_takes_no_vote_and_shows_its_results() {
     assert_eq!(value(&closed, "set-cookie"), None, "nobody votes here");
     let late = stand.post(Some(&open.cookie()), "c=1");
     assert_eq!((late.status, stand.votes()), (409, 0), "{}", late.body);
+    assert!(late.body.contains("Deze stem is niet geteld."), "{}", late.body);
 }
 
 #[test]
@@ -285,6 +302,9 @@ fn results_for_anyone_are_kept_for_a_second_and_have_a_tag() {
         "public, max-age=1, stale-while-revalidate=1, stale-if-error=10"
     );
     assert!(value(&first, "landslide-poll-after").is_some() && value(&first, "set-cookie").is_none());
+    // Caches know an address, and not whom they answer next.
+    let unsaid = stand.ask("GET", "p1", "/results", &Value::Null, &json!({"Accept-Language": "de"}), None);
+    assert_eq!(value(&unsaid, "content-language").as_deref(), Some("en"));
     let again = results(json!({"If-None-Match": tag}));
     assert_eq!((again.status, again.body.as_str()), (304, ""));
 }

@@ -39,7 +39,6 @@ pub struct Visit {
 impl Visit {
     /// Reads a request.
     pub fn of(request: Request) -> Self {
-        let language = Language::choose(query(&request, "lang"), text(&request, header::ACCEPT_LANGUAGE.as_str()));
         let view = View::of_query(query(&request, "view"));
         let wanted = match (request.method().as_str(), resource(&request)) {
             ("POST", _) => Wanted::Vote,
@@ -47,6 +46,9 @@ impl Visit {
             (_, Some("/p/{poll_id}/results")) => Wanted::Results,
             _ => Wanted::Page,
         };
+        // Results for anyone are kept by their address alone, which says the language or is of the first one.
+        let accepted = (wanted != Wanted::Results).then(|| text(&request, header::ACCEPT_LANGUAGE.as_str())).flatten();
+        let language = Language::choose(query(&request, "lang"), accepted);
         Self { request, language, view, wanted }
     }
 
@@ -92,6 +94,11 @@ impl Visit {
         landslide_edge::Request::new(event, self.request.lambda_context().deadline())
     }
 
+    /// Whether a browser would show what is answered, and keep its cookie.
+    pub fn is_seen(&self) -> bool {
+        self.request.method() != "HEAD"
+    }
+
     /// The id by which the log names the request.
     pub fn id(&self) -> String {
         self.request.lambda_context().request_id
@@ -117,5 +124,6 @@ fn query<'a>(request: &'a Request, name: &str) -> Option<&'a str> {
 }
 
 fn text<'a>(request: &'a Request, name: &str) -> Option<&'a str> {
-    request.headers().get(name)?.to_str().ok()
+    // A cookie of others may be in any characters, and must not hide ours.
+    str::from_utf8(request.headers().get(name)?.as_bytes()).ok()
 }

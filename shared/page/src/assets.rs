@@ -17,6 +17,8 @@ pub(crate) enum Part {
     Ranking,
     /// What results need.
     Results,
+    /// What results on a wall need.
+    Stage,
 }
 
 struct Assets {
@@ -32,24 +34,28 @@ struct Texts {
     ballot: String,
     ranking: String,
     results: String,
+    stage: String,
 }
 
 static ASSETS: LazyLock<Assets> = LazyLock::new(|| {
     let style = |parts: &[&str]| parts.iter().map(|part| squeezed(part)).collect();
     let script = |parts: &[&str]| format!("{{\n{}}}", parts.iter().map(|part| trimmed(part)).collect::<String>());
     let (base_style, ballot_style) = (include_str!("assets/base.css"), include_str!("assets/ballot.css"));
+    let (results_style, results_script) = (include_str!("assets/results.css"), include_str!("assets/results.js"));
     let (base_script, ballot_script) = (include_str!("assets/base.js"), include_str!("assets/ballot.js"));
     let styles = Texts {
         base: style(&[base_style]),
         ballot: style(&[base_style, ballot_style]),
         ranking: style(&[base_style, ballot_style]),
-        results: style(&[base_style, include_str!("assets/results.css")]),
+        results: style(&[base_style, results_style]),
+        stage: style(&[base_style, results_style, include_str!("assets/stage.css")]),
     };
     let scripts = Texts {
         base: script(&[base_script]),
         ballot: script(&[base_script, ballot_script]),
         ranking: script(&[base_script, ballot_script, include_str!("assets/ranking.js")]),
-        results: script(&[base_script, include_str!("assets/results.js")]),
+        results: script(&[base_script, results_script]),
+        stage: script(&[base_script, results_script]),
     };
     let sources = format!("style-src {}; script-src {}", styles.hashes(), scripts.hashes());
     Assets { styles, scripts, sources }
@@ -62,13 +68,14 @@ impl Texts {
             Part::Ballot => &self.ballot,
             Part::Ranking => &self.ranking,
             Part::Results => &self.results,
+            Part::Stage => &self.stage,
         }
     }
 
     /// Their hashes as sources of a policy (Content Security Policy Level 3, section 2.3.1).
     fn hashes(&self) -> String {
         let hash = |text: &&String| format!("'sha256-{}'", BASE64_STANDARD.encode(Sha256::digest(text)));
-        let texts = BTreeSet::from([&self.base, &self.ballot, &self.ranking, &self.results]);
+        let texts = BTreeSet::from([&self.base, &self.ballot, &self.ranking, &self.results, &self.stage]);
         texts.iter().map(hash).collect::<Vec<_>>().join(" ")
     }
 }
@@ -114,7 +121,7 @@ mod tests {
     #[test]
     fn the_policy_names_the_hash_of_each_style_and_script_and_nothing_inline() {
         let policy = csp(&[]);
-        for part in [Part::None, Part::Ballot, Part::Ranking, Part::Results] {
+        for part in [Part::None, Part::Ballot, Part::Ranking, Part::Results, Part::Stage] {
             for (element, name) in [(style(part), "style"), (script(part), "script")] {
                 let element = element.into_string();
                 let text = element.strip_prefix(&format!("<{name}>")).unwrap();
@@ -139,7 +146,7 @@ mod tests {
     fn constant_texts_end_no_element_and_keep_what_they_mean() {
         for text in [&ASSETS.styles, &ASSETS.scripts]
             .into_iter()
-            .flat_map(|it| [&it.base, &it.ballot, &it.ranking, &it.results])
+            .flat_map(|it| [&it.base, &it.ballot, &it.ranking, &it.results, &it.stage])
         {
             assert!(!text.contains("</") && !text.contains("<!--"));
         }

@@ -75,7 +75,7 @@ messages! {
         // Where the poll stands.
         not_open, opens, paused, closed, closed_at, closes, closes_in, account_needed,
         // Where the vote stands.
-        recorded, withdrawn, already_voted, your_vote, your_choice, sending, still_trying,
+        recorded, withdrawn, already_voted, not_counted, your_vote, your_choice, sending, still_trying,
         // What is wrong with a ballot.
         check, none_chosen, both_chosen, same_place, none_ranked, none_rated, blank, unusual_text, not_taken,
         // Results.

@@ -56,6 +56,8 @@ pub enum Notice {
     Withdrawn,
     /// Voted otherwise than before, in a poll whose votes never change.
     AlreadyVoted,
+    /// Voted when the poll took no votes.
+    NotCounted,
     /// Voted on a device that others use next.
     NextPlease,
 }
@@ -110,7 +112,7 @@ impl PollPage<'_> {
     pub(crate) fn render_with(&self, words: &Words) -> String {
         let (part, main) = match self.view {
             _ if self.notice == Some(Notice::NextPlease) => (Part::None, self.next_please(words)),
-            View::Stage => (Part::Results, self.stage(words)),
+            View::Stage => (Part::Stage, self.stage(words)),
             _ if self.shows_ballot() && self.spec().kind == Kind::Ranked => (Part::Ranking, self.ballot(words)),
             _ if self.shows_ballot() => (Part::Ballot, self.ballot(words)),
             _ => (Part::Results, self.standing(words)),
@@ -206,7 +208,12 @@ impl PollPage<'_> {
         let say = words.say;
         html! {
             @match self.notice {
-                Some(Notice::AlreadyVoted) => p.note.warn role="status" { (say.already_voted) },
+                Some(Notice::AlreadyVoted) => {
+                    div.note.warn role="status" { p { (say.already_voted) } (self.own_vote(words)) }
+                },
+                Some(Notice::NotCounted) => {
+                    div.note.warn role="status" { p { (say.not_counted) } (self.own_vote(words)) }
+                },
                 Some(Notice::Withdrawn) => p.note role="status" { (say.withdrawn) },
                 _ if self.has_voted => {
                     div.note role="status" { p { (say.recorded) } (self.own_vote(words)) }

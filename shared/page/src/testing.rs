@@ -200,6 +200,7 @@ pub fn states(text: &OwnText) -> Vec<State> {
         state("change", changeable()).voted("c=1").viewed(View::Ballot),
         state("withdrawn", changeable()).noticed(Notice::Withdrawn).counted(12).viewed(View::Results),
         state("already-voted", json!({})).noticed(Notice::AlreadyVoted).counted(12),
+        state("not-counted", json!({})).noticed(Notice::NotCounted).counted(12).viewed(View::Results),
         state("next-please", json!({})).noticed(Notice::NextPlease),
         state("results-first", json!({})).counted(1_234_567).viewed(View::Results),
         state("no-votes", json!({})).counted(0).viewed(View::Results),

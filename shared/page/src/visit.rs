@@ -20,7 +20,7 @@ pub struct NoPublicUrl;
 
 impl std::fmt::Display for NoPublicUrl {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("it must be an address that begins with https:// and has neither query nor fragment")
+        f.write_str("it must be an address that begins with https://, with its host in lower case and neither query nor fragment")
     }
 }
 
@@ -35,7 +35,11 @@ impl std::str::FromStr for PublicUrl {
             .iter()
             .any(|local| text.strip_prefix(local).is_some_and(|rest| rest.is_empty() || rest.starts_with([':', '/'])));
         let is_plain = text.bytes().all(|byte| byte.is_ascii_graphic() && !b"?#\"<>@\\".contains(&byte));
-        if (is_secure || is_local) && is_plain { Ok(Self(text.to_owned())) } else { Err(NoPublicUrl) }
+        let url = Self(text.to_owned());
+        // Browsers say origins in lower case, and without the port that is understood.
+        let is_as_browsers_say =
+            !url.origin().bytes().any(|byte| byte.is_ascii_uppercase()) && !url.origin().ends_with(":443");
+        if (is_secure || is_local) && is_plain && is_as_browsers_say { Ok(url) } else { Err(NoPublicUrl) }
     }
 }
 
@@ -96,6 +100,8 @@ mod tests {
             ("https://", None),
             ("https://vote.example/?a", None),
             ("https://me@vote.example", None),
+            ("https://Vote.example", None),
+            ("https://vote.example:443/prod", None),
             ("javascript:alert(1)", None),
             ("", None),
         ] {

@@ -14,7 +14,7 @@ const tick = () => {
 if (left) tick();
 
 // An option that is written, and one that is listed, exclude each other.
-const other = one('[name=other]'), radio = one('[value=other]');
+const other = one('[name=other]'), radio = one('[type=radio][value=other]');
 if (radio) {
   other.oninput = () => radio.checked = !!other.value;
   all('[name=c]').forEach(choice => choice.onchange = () => { if (choice !== radio) other.value = '' });
@@ -30,9 +30,9 @@ form.onsubmit = async event => {
   for (let wait = 1; ; wait = Math.min(wait * 2, 30)) {
     let asked = 0;
     try {
-      const answer = await fetch('', { method: 'POST', body, redirect: 'manual' });
+      const answer = await fetch('', { method: 'POST', body, redirect: 'manual', signal: AbortSignal.timeout(35e3) });
       if (answer.type === 'opaqueredirect') return location.replace(form.dataset.then);
-      if (answer.status !== 429 && answer.status !== 503) {
+      if (answer.status !== 429 && answer.status < 502) {
         // A form that was locked meanwhile is sent as it is filled in, and the answer says why it comes too late.
         all('fieldset', form).forEach(part => part.disabled = false);
         return form.submit();
@@ -40,6 +40,6 @@ form.onsubmit = async event => {
       asked = +answer.headers.get('retry-after');
     } catch {}
     say(form.dataset.trying);
-    await pause(asked || wait);
+    await pause(Math.max(asked, wait));
   }
 };

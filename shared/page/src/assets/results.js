@@ -2,7 +2,7 @@
 const live = one('[data-live]');
 if (live) (async () => {
   const version = part => part.dataset.version.split(' ');
-  let wait = +live.dataset.after, told = start, untold;
+  let wait = +live.dataset.after, told = start, untold, last;
   for (;;) {
     await pause(wait);
     if (doc.hidden) continue;
@@ -16,15 +16,20 @@ if (live) (async () => {
       const answer = await fetch(live.dataset.live);
       if (answer.status > 399 && answer.status < 500 && answer.status !== 429) return;
       wait = +answer.headers.get('landslide-poll-after') || 10;
-      const next = answer.ok && one('[data-version]', new DOMParser().parseFromString(await answer.text(), 'text/html'));
+      const text = answer.ok && await answer.text();
+      if (!text || text === last) continue;
+      const next = one('[data-version]', new DOMParser().parseFromString(text, 'text/html'));
       const shown = one('[data-version]', live);
       if (!next || shown.contains(doc.activeElement)) continue;
       const [poll, counts] = version(next), [shownPoll, shownCounts] = version(shown);
-      if (+poll < +shownPoll || +counts < +shownCounts || poll + counts === shownPoll + shownCounts) continue;
+      // Of one version there may be several: an answer that was hidden goes, a final result says so.
+      if (+poll < +shownPoll || +counts < +shownCounts) continue;
+      last = text;
       all('.own', shown).forEach(mark => { const row = one('#' + mark.closest('li').id, next); if (row && !one('.own', row)) one('bdi', row).after(' ', mark) });
       shown.replaceWith(next);
       localise(next);
-      untold = one('.count', next).textContent;
+      const count = one('.count', next).textContent;
+      if (count !== one('.count', shown).textContent) untold = count;
     } catch { wait = Math.min(wait * 2, 30) }
   }
 })();

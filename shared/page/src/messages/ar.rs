@@ -11,7 +11,7 @@ pub(super) const MESSAGES: Messages = Messages {
     withdraw: "اسحب صوتي",
     see_results: "اعرض النتائج",
     back_to_ballot: "العودة إلى ورقة التصويت",
-    next_please: "التالي من فضلكم",
+    next_please: "التالي من فضلك",
     open_poll: "افتح التصويت",
 
     pick_one: "اختر خيارًا واحدًا.",
@@ -30,11 +30,12 @@ pub(super) const MESSAGES: Messages = Messages {
     closed_at: "وقت الإغلاق: {time}.",
     closes: "مفتوح حتى: {time}.",
     closes_in: "الوقت المتبقي: {time}.",
-    account_needed: "لا يقبل هذا التصويت إلا أصوات الحسابات المسجَّلة، ولا يمكن تسجيل الدخول من هذه الصفحة.",
+    account_needed: "لا يقبل هذا التصويت إلا أصوات الحسابات التي سجَّلت الدخول، ولا يمكن تسجيل الدخول من هذه الصفحة.",
 
     recorded: "سُجِّل صوتك.",
     withdrawn: "سُحب صوتك.",
     already_voted: "لقد صوَّت من قبل، ولا يمكن تغيير الأصوات في هذا التصويت. صوتك الأول هو المعتمد.",
+    not_counted: "لم يُحسب هذا الصوت.",
     your_vote: "صوتك",
     your_choice: "اختيارك",
     sending: "جارٍ الإرسال…",

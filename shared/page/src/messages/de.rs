@@ -16,7 +16,7 @@ pub(super) const MESSAGES: Messages = Messages {
 
     pick_one: "Wählen Sie eine Option.",
     pick_between: "Wählen Sie {min} bis {max} Optionen.",
-    rate_between: "Bewerten Sie so viele Sie möchten, von {min} bis {max}. Die höchste Zahl ist die beste.",
+    rate_between: "Bewerten Sie so viele, wie Sie möchten, von {min} bis {max}. Die höchste Zahl ist die beste.",
     something_else: "Etwas anderes",
     your_answer: "Ihre Antwort",
     unrated: "Keine Bewertung",
@@ -35,6 +35,7 @@ pub(super) const MESSAGES: Messages = Messages {
     recorded: "Ihre Stimme ist gespeichert.",
     withdrawn: "Ihre Stimme ist zurückgezogen.",
     already_voted: "Sie haben schon abgestimmt, und Stimmen lassen sich hier nicht ändern. Ihre erste Stimme gilt.",
+    not_counted: "Diese Stimme wurde nicht gezählt.",
     your_vote: "Ihre Stimme",
     your_choice: "Ihre Wahl",
     sending: "Wird gesendet…",
@@ -95,7 +96,7 @@ pub(super) const MESSAGES: Messages = Messages {
     unreadable: "Wir konnten nicht lesen, was Ihr Browser gesendet hat.",
 
     language: "Sprache",
-    cookie_note: "Ein einziges Cookie unterscheidet die Stimme dieses Browsers von anderen. Niemand verfolgt Sie.",
+    cookie_note: "Ein einziges Cookie unterscheidet die Stimme dieses Browsers von anderen. Es gibt kein Tracking.",
 
     pick_up_to: Plural(&[(One, "Wählen Sie {n} aus."), (Other, "Wählen Sie bis zu {n} aus.")]),
     pick_exactly: Plural(&[(One, "Wählen Sie genau {n} Option."), (Other, "Wählen Sie genau {n} Optionen.")]),

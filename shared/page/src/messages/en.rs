@@ -35,6 +35,7 @@ pub(super) const MESSAGES: Messages = Messages {
     recorded: "Your vote is recorded.",
     withdrawn: "Your vote is withdrawn.",
     already_voted: "You have voted before, and votes in this poll can't be changed. Your first vote stands.",
+    not_counted: "This vote was not counted.",
     your_vote: "Your vote",
     your_choice: "Your choice",
     sending: "Sending…",
@@ -95,7 +96,7 @@ pub(super) const MESSAGES: Messages = Messages {
     unreadable: "We could not read what your browser sent.",
 
     language: "Language",
-    cookie_note: "A single cookie tells this browser's vote from others. Nobody follows you.",
+    cookie_note: "A single cookie tells this browser's vote from others. You are not tracked.",
 
     pick_up_to: Plural(&[(One, "Choose {n}."), (Other, "Choose up to {n}.")]),
     pick_exactly: Plural(&[(One, "Choose exactly {n}."), (Other, "Choose exactly {n}.")]),

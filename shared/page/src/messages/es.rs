@@ -30,11 +30,12 @@ pub(super) const MESSAGES: Messages = Messages {
     closed_at: "Cierre: {time}.",
     closes: "Abierta hasta: {time}.",
     closes_in: "Tiempo restante: {time}.",
-    account_needed: "Esta votación solo acepta votos de cuentas registradas, y esta página no permite iniciar sesión.",
+    account_needed: "Esta votación solo acepta votos de cuentas con sesión iniciada, y esta página no permite iniciar sesión.",
 
     recorded: "Tu voto está registrado.",
     withdrawn: "Tu voto se ha retirado.",
     already_voted: "Ya habías votado, y en esta votación los votos no se pueden cambiar. Tu primer voto sigue siendo válido.",
+    not_counted: "Este voto no se ha contado.",
     your_vote: "Tu voto",
     your_choice: "Tu elección",
     sending: "Enviando…",
@@ -68,7 +69,7 @@ pub(super) const MESSAGES: Messages = Messages {
     rounds: "Rondas",
     round: "Ronda {n}",
     first_choices: "Primeras preferencias",
-    elected: "Ganador",
+    elected: "Elegida",
     out: "Fuera",
     no_further_choice: "Sin más preferencias",
     provisional: "Por ahora, el empate se resuelve por el orden de las opciones. En el resultado definitivo decide un sorteo.",
@@ -95,7 +96,7 @@ pub(super) const MESSAGES: Messages = Messages {
     unreadable: "No hemos podido leer lo que envió tu navegador.",
 
     language: "Idioma",
-    cookie_note: "Una sola cookie distingue el voto de este navegador de los demás. Nadie te sigue.",
+    cookie_note: "Una sola cookie distingue el voto de este navegador de los demás. Nadie te rastrea.",
 
     pick_up_to: Plural(&[(One, "Elige {n}."), (Many, "Elige hasta {n} de opciones."), (Other, "Elige hasta {n}.")]),
     pick_exactly: Plural(&[

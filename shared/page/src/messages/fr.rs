@@ -28,13 +28,14 @@ pub(super) const MESSAGES: Messages = Messages {
     paused: "Ce vote est en pause. Réessayez dans un instant.",
     closed: "Ce vote est clos.",
     closed_at: "Clôture : {time}.",
-    closes: "Ouvert jusqu’au : {time}.",
+    closes: "Fin du vote : {time}.",
     closes_in: "Temps restant : {time}.",
     account_needed: "Ce vote n’accepte que des comptes connectés, et cette page ne permet pas de se connecter.",
 
     recorded: "Votre vote est enregistré.",
     withdrawn: "Votre vote est retiré.",
     already_voted: "Vous aviez déjà voté, et les votes ne peuvent pas être changés ici. Votre premier vote reste valable.",
+    not_counted: "Ce vote n’a pas été compté.",
     your_vote: "Votre vote",
     your_choice: "Votre choix",
     sending: "Envoi en cours…",
@@ -74,7 +75,7 @@ pub(super) const MESSAGES: Messages = Messages {
     provisional: "Pour l’instant, l’ordre des options départage les ex æquo. Pour le résultat définitif, un tirage au sort décide.",
     tie: "Il y a égalité.",
     preferred: "Préféré",
-    over: "À",
+    over: "Face à",
     votes: "Votes",
     points: "Points",
     over_time: "Les votes au fil du temps",
@@ -87,7 +88,7 @@ pub(super) const MESSAGES: Messages = Messages {
     check_address: "Vérifiez l’adresse ou demandez à la personne qui vous l’a donnée.",
     deleted: "Ce vote a été supprimé.",
     foreign: "Ce vote a été envoyé par un autre site.",
-    foreign_hint: "Il n’a pas été compté. Ouvrez le vote et votez là-bas.",
+    foreign_hint: "Il n’a pas été compté. Ouvrez le vote et votez sur cette page.",
     no_cookies: "Votre navigateur ne garde aucun cookie de cette page.",
     no_cookies_hint: "Votre vote n’a pas été compté, car nous ne pouvions pas le distinguer des autres. Autorisez les cookies et votez à nouveau.",
     broken: "Une erreur s’est produite de notre côté.",
@@ -95,7 +96,7 @@ pub(super) const MESSAGES: Messages = Messages {
     unreadable: "Nous n’avons pas pu lire ce que votre navigateur a envoyé.",
 
     language: "Langue",
-    cookie_note: "Un seul cookie distingue le vote de ce navigateur des autres. Personne ne vous suit.",
+    cookie_note: "Un seul cookie distingue le vote de ce navigateur des autres. Personne ne vous piste.",
 
     pick_up_to: Plural(&[
         (One, "Choisissez-en {n}."),

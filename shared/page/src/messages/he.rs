@@ -16,7 +16,7 @@ pub(super) const MESSAGES: Messages = Messages {
 
     pick_one: "בחרו אפשרות אחת.",
     pick_between: "בחרו {min} עד {max} אפשרויות.",
-    rate_between: "דרגו כמה אפשרויות שתרצו, מ־{min} עד {max}. הציון הגבוה הוא הטוב ביותר.",
+    rate_between: "דרגו כמה אפשרויות שתרצו, מ־{min} עד {max}. הציון הגבוה ביותר הוא הטוב ביותר.",
     something_else: "משהו אחר",
     your_answer: "התשובה שלכם",
     unrated: "ללא דירוג",
@@ -35,6 +35,7 @@ pub(super) const MESSAGES: Messages = Messages {
     recorded: "ההצבעה שלכם נרשמה.",
     withdrawn: "ההצבעה שלכם בוטלה.",
     already_voted: "כבר הצבעתם, ובסקר הזה אי אפשר לשנות הצבעה. ההצבעה הראשונה שלכם תקפה.",
+    not_counted: "ההצבעה הזאת לא נספרה.",
     your_vote: "ההצבעה שלכם",
     your_choice: "הבחירה שלכם",
     sending: "שולחים…",

@@ -30,11 +30,12 @@ pub(super) const MESSAGES: Messages = Messages {
     closed_at: "Chiusura: {time}.",
     closes: "Aperta fino a: {time}.",
     closes_in: "Tempo rimasto: {time}.",
-    account_needed: "Qui possono votare solo account registrati, e da questa pagina non si può accedere.",
+    account_needed: "Qui possono votare solo account che hanno effettuato l’accesso, e da questa pagina non si può accedere.",
 
     recorded: "Il tuo voto è registrato.",
     withdrawn: "Il tuo voto è stato ritirato.",
     already_voted: "Avevi già votato, e in questa votazione i voti non si possono cambiare. Vale il tuo primo voto.",
+    not_counted: "Questo voto non è stato contato.",
     your_vote: "Il tuo voto",
     your_choice: "La tua scelta",
     sending: "Invio in corso…",
@@ -68,8 +69,8 @@ pub(super) const MESSAGES: Messages = Messages {
     rounds: "Turni",
     round: "Turno {n}",
     first_choices: "Prime scelte",
-    elected: "Eletto",
-    out: "Escluso",
+    elected: "Eletta",
+    out: "Esclusa",
     no_further_choice: "Nessun’altra scelta",
     provisional: "Per ora il pareggio è deciso dall’ordine delle opzioni. Nel risultato definitivo decide un sorteggio.",
     tie: "C’è un pareggio.",
@@ -95,7 +96,7 @@ pub(super) const MESSAGES: Messages = Messages {
     unreadable: "Non siamo riusciti a leggere ciò che il tuo browser ha inviato.",
 
     language: "Lingua",
-    cookie_note: "Un solo cookie distingue il voto di questo browser dagli altri. Nessuno ti segue.",
+    cookie_note: "Un solo cookie distingue il voto di questo browser dagli altri. Nessuno ti traccia.",
 
     pick_up_to: Plural(&[(One, "Scegline {n}."), (Many, "Scegline fino a {n}."), (Other, "Scegline fino a {n}.")]),
     pick_exactly: Plural(&[

@@ -35,6 +35,7 @@ pub(super) const MESSAGES: Messages = Messages {
     recorded: "Seu voto está registrado.",
     withdrawn: "Seu voto foi retirado.",
     already_voted: "Você já tinha votado, e nesta votação os votos não podem ser alterados. Seu primeiro voto continua valendo.",
+    not_counted: "Este voto não foi contado.",
     your_vote: "Seu voto",
     your_choice: "Sua escolha",
     sending: "Enviando…",
@@ -68,13 +69,13 @@ pub(super) const MESSAGES: Messages = Messages {
     rounds: "Rodadas",
     round: "Rodada {n}",
     first_choices: "Primeiras escolhas",
-    elected: "Vencedor",
+    elected: "Eleita",
     out: "Fora",
     no_further_choice: "Sem outra escolha",
     provisional: "Por enquanto, o empate é decidido pela ordem das opções. No resultado final, decide um sorteio.",
     tie: "Há um empate.",
     preferred: "Preferida",
-    over: "A",
+    over: "Em relação a",
     votes: "Votos",
     points: "Pontos",
     over_time: "Votos ao longo do tempo",
@@ -95,7 +96,7 @@ pub(super) const MESSAGES: Messages = Messages {
     unreadable: "Não conseguimos ler o que seu navegador enviou.",
 
     language: "Idioma",
-    cookie_note: "Um único cookie distingue o voto deste navegador dos outros. Ninguém segue você.",
+    cookie_note: "Um único cookie distingue o voto deste navegador dos outros. Ninguém rastreia você.",
 
     pick_up_to: Plural(&[(One, "Escolha {n}."), (Many, "Escolha até {n} de opções."), (Other, "Escolha até {n}.")]),
     pick_exactly: Plural(&[
