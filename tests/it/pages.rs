@@ -144,7 +144,7 @@ async fn what_goes_wrong_is_a_page_too_and_the_gateways_own_answers_are() {
         assert_page(&Answer::of(browser.request(Method::GET, path)).await, StatusCode::NOT_FOUND);
     }
     let unread = [
-        browser.form(&poll, "c=1").header("Content-Type", "application/json"),
+        browser.request(Method::POST, &format!("/p/{poll}")).header("Content-Type", "application/json").body("c=1"),
         browser.form(&poll, vec![b'x'; 200_000]),
         browser.form(&poll, b"text=%ff%fe&c=\xff".to_vec()),
     ];
