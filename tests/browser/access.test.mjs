@@ -17,6 +17,7 @@ const BALLOT = `
     - text: Coffee
     - radio "Milk"
     - text: Milk
+  - status
   - button "Vote"
   - link "See the results":
     - /url: ADDRESS`;
