@@ -1,7 +1,7 @@
 """Runs MiniStack in the foreground, mended in eleven places: two delays, which cost 90 ms a call, scans that held up all
-other calls, idle functions that kept it busy, the gateway's answer to a function that failed, the names of SQS's batch permissions, what a batch reads of
-DynamoDB, alarms on metric math, the characters of generated secrets, where functions find AWS, and the parameters that
-SAM sees.
+other calls, idle functions that kept it busy, the gateway's answer to a function that failed, the names of SQS's batch
+permissions, what a batch reads of DynamoDB, alarms on metric math, the characters of generated secrets, where functions
+find AWS, and the parameters that SAM sees.
 
 Run by the interpreter of infra/local/.venv-ministack, in an environment that names everything (see
 landslide_local/clouds.py). A patch whose place is gone ends the program: a MiniStack that is silently slow
