@@ -8,11 +8,13 @@ landslide_local/clouds.py). A patch whose place is gone ends the program: a Mini
 would look like a slow Landslide.
 """
 
+import contextlib
 import fcntl
 import inspect
 import json
 import queue
 import re
+import socket
 import socketserver
 import struct
 import sys
@@ -104,7 +106,15 @@ def let_idle_functions_sleep() -> None:
     def serve_patiently(self: socketserver.BaseServer, poll_interval: float = IDLE_SECONDS) -> None:
         serve_forever(self, max(poll_interval, IDLE_SECONDS))
 
+    def shut_down_at_once(self: socketserver.BaseServer) -> None:
+        """A connection wakes the thread; by itself it would look up within a second, and MiniStack waits for it."""
+        self._BaseServer__shutdown_request = True
+        with contextlib.suppress(OSError):
+            socket.create_connection(self.server_address[:2], timeout=IDLE_SECONDS).close()
+        self._BaseServer__is_shut_down.wait()
+
     socketserver.BaseServer.serve_forever = serve_patiently
+    socketserver.BaseServer.shutdown = shut_down_at_once
 
 
 def scan_partitions_by_their_start() -> None:
