@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from rules import report
+from rules import not_includable, report, tls_unlike_the_parameter
 
 Json = dict[str, Any]
 
@@ -57,18 +57,11 @@ def bodies_are_bytes(pages: Pages) -> Iterator[str]:
 
 
 def the_document_is_one_that_can_be_included(pages: Pages) -> Iterator[str]:
-    for token in yaml.scan(pages.text):
-        if isinstance(token, (yaml.AnchorToken, yaml.AliasToken, yaml.TagToken)):
-            yield f"line {token.start_mark.line + 1}: anchor, alias or short form, which AWS::Include refuses"
+    yield from not_includable(pages.text)
 
 
 def tls_is_as_the_parameter_says(pages: Pages) -> Iterator[str]:
-    nothing = {"Ref": "AWS::NoValue"}
-    wanted = {
-        "x-amazon-apigateway-security-policy": {"Fn::If": ["HasTlsPolicy", {"Ref": "TlsPolicy"}, nothing]},
-        "x-amazon-apigateway-endpoint-access-mode": {"Fn::If": ["HasTlsPolicy", "BASIC", nothing]},
-    }
-    yield from (name for name, value in wanted.items() if pages.document.get(name) != value)
+    yield from tls_unlike_the_parameter(pages.document)
 
 
 def the_gateway_answers_in_html_and_safely(pages: Pages) -> Iterator[str]:

@@ -4,7 +4,10 @@ A rule is a function that takes what is checked and yields what breaks it. A spo
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from copy import deepcopy
 from typing import Any
+
+import yaml
 
 Rule = Callable[[Any], Iterator[str]]
 
@@ -33,6 +36,34 @@ def report_spoils(rules: Iterable[Rule], spoils: Mapping[Rule, list[Any]], offen
                 silent.append(f"{rule.__name__} does not notice spoil {number}")
     print(*silent or [f"{sum(map(len, spoils.values()))} spoils noticed, {len(spoils)} rules"], sep="\n")
     return 1 if silent else 0
+
+
+def in_copies(whole: Any) -> Callable[[Rule, Any], list[str]]:
+    """What a rule yields once a spoil is done to a copy of what is checked."""
+
+    def offenders(rule: Rule, spoil: Callable[[Any], None]) -> list[str]:
+        spoiled = deepcopy(whole)
+        spoil(spoiled)
+        return list(rule(spoiled))
+
+    return offenders
+
+
+def not_includable(text: str) -> Iterator[str]:
+    """What AWS::Include refuses in a document."""
+    for token in yaml.scan(text):
+        if isinstance(token, (yaml.AnchorToken, yaml.AliasToken, yaml.TagToken)):
+            yield f"line {token.start_mark.line + 1}: anchor, alias or short form, which AWS::Include refuses"
+
+
+def tls_unlike_the_parameter(document: Any) -> Iterator[str]:
+    """Settings of an API's document that are not as the template's parameter TlsPolicy says."""
+    nothing = {"Ref": "AWS::NoValue"}
+    wanted = {
+        "x-amazon-apigateway-security-policy": {"Fn::If": ["HasTlsPolicy", {"Ref": "TlsPolicy"}, nothing]},
+        "x-amazon-apigateway-endpoint-access-mode": {"Fn::If": ["HasTlsPolicy", "BASIC", nothing]},
+    }
+    yield from (name for name, value in wanted.items() if document.get(name) != value)
 
 
 def set_value(node: Any, path: list[str], value: Any) -> None:

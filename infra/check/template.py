@@ -18,7 +18,7 @@ from typing import Any
 
 import yaml
 from boto3.session import Session
-from rules import report
+from rules import not_includable, report, tls_unlike_the_parameter
 from samtranslator.parser.parser import Parser
 from samtranslator.translator.translator import Translator
 from samtranslator.yaml_helper import yaml_parse
@@ -975,9 +975,7 @@ def outputs_are_complete(stack: Stack) -> Iterator[str]:
 def openapi_is_what_the_gateway_imports(stack: Stack) -> Iterator[str]:
     if not str(stack.api["openapi"]).startswith("3.0."):
         yield f"openapi: {stack.api['openapi']}"
-    for token in yaml.scan(stack.api_text):
-        if isinstance(token, (yaml.AnchorToken, yaml.AliasToken, yaml.TagToken)):
-            yield f"line {token.start_mark.line + 1}: anchor, alias or short form, which AWS::Include refuses"
+    yield from not_includable(stack.api_text)
     for name in stack.api["components"]["schemas"]:
         if not name.isalnum():
             yield f"model {name}: letters and digits only"
@@ -987,12 +985,7 @@ def openapi_is_what_the_gateway_imports(stack: Stack) -> Iterator[str]:
 
 
 def tls_is_as_the_parameter_says(stack: Stack) -> Iterator[str]:
-    nothing = {"Ref": "AWS::NoValue"}
-    wanted = {
-        "x-amazon-apigateway-security-policy": {"Fn::If": ["HasTlsPolicy", {"Ref": "TlsPolicy"}, nothing]},
-        "x-amazon-apigateway-endpoint-access-mode": {"Fn::If": ["HasTlsPolicy", "BASIC", nothing]},
-    }
-    yield from (name for name, value in wanted.items() if stack.api.get(name) != value)
+    yield from tls_unlike_the_parameter(stack.api)
 
 
 def each_operation_is_integrated(stack: Stack) -> Iterator[str]:

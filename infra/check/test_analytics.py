@@ -5,12 +5,11 @@ Run as `python infra/check/test_analytics.py infra/analytics.yaml`.
 
 import sys
 from collections.abc import Callable
-from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
 import analytics as check
-from rules import Rule, report_spoils, set_value
+from rules import Rule, in_copies, report_spoils, set_value
 
 Spoil = Callable[[check.Analytics], None]
 
@@ -85,16 +84,5 @@ SPOILS: dict[Rule, list[Spoil]] = {
 }
 
 
-def main() -> int:
-    whole = check.read(Path(sys.argv[1]))
-
-    def offenders(rule: Rule, spoil: Spoil) -> list[str]:
-        spoiled = deepcopy(whole)
-        spoil(spoiled)
-        return list(rule(spoiled))
-
-    return report_spoils(check.RULES, SPOILS, offenders)
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(report_spoils(check.RULES, SPOILS, in_copies(check.read(Path(sys.argv[1])))))

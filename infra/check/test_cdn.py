@@ -5,12 +5,11 @@ Run as `python infra/check/test_cdn.py infra/cdn.yaml`.
 
 import sys
 from collections.abc import Callable
-from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
 import cdn as check
-from rules import Rule, report_spoils, set_value
+from rules import in_copies, report_spoils, set_value
 
 Spoil = Callable[[check.Cdn], None]
 
@@ -151,16 +150,5 @@ SPOILS: dict[Callable[..., Any], list[Spoil]] = {
 }
 
 
-def main() -> int:
-    whole = check.read(Path(sys.argv[1]))
-
-    def offenders(rule: Rule, spoil: Spoil) -> list[str]:
-        spoiled = deepcopy(whole)
-        spoil(spoiled)
-        return list(rule(spoiled))
-
-    return report_spoils(check.RULES, SPOILS, offenders)
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(report_spoils(check.RULES, SPOILS, in_copies(check.read(Path(sys.argv[1])))))

@@ -39,14 +39,10 @@ export function pageTest(name, { allows, ...options }, body) {
   });
 }
 
-/** Violations of the content security policy are among the errors in the console. A test of its own looks at the icon. */
+/** Violations of the content security policy are among the errors in the console. */
 function collectProblems(context, problems) {
   context.on('console', message => {
-    const { url } = message.location();
-    if (message.type() === 'error' && !isIcon(url)) problems.push(`${message.text()} ${url}`);
+    if (message.type() === 'error') problems.push(`${message.text()} ${message.location().url}`);
   });
   context.on('weberror', error => problems.push(String(error.error())));
 }
-
-/** Whether an address is where browsers look for an icon that no page names. */
-export const isIcon = url => url.endsWith('/favicon.ico');

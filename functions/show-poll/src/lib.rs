@@ -5,17 +5,18 @@ mod devices;
 mod visit;
 
 use lambda_http::{Error as LambdaError, Request, Response, http::response::Builder};
-use landslide_aws::{clock, config, log_limit::LogLimit};
+use landslide_aws::{clock, config};
 use landslide_domain::{
     ballot::Ballot,
     caller::Caller,
     error::Error,
+    ids::PollId,
     poll::{Identity, Poll, Status},
     results::reading::Reuse,
     time::Timestamp,
     viewer::Viewer,
 };
-use landslide_edge::Origin;
+use landslide_edge::{Failures, Origin};
 use landslide_page::{
     Address, Answer, Entry, Fragment, Freshness, Mistake, Notice, PollPage, PublicUrl, Shown, Trouble, View,
 };
@@ -47,7 +48,7 @@ pub struct App {
     pub origin: Origin,
     /// Where pages are.
     pub public_url: PublicUrl,
-    failures: LogLimit<&'static str>,
+    failures: Failures,
 }
 
 /// Why there is no page of a poll.
@@ -90,7 +91,7 @@ impl App {
         devices: Devices,
         public_url: PublicUrl,
     ) -> Self {
-        let (origin, failures) = (Origin::default(), LogLimit::default());
+        let (origin, failures) = (Origin::default(), Failures::default());
         Self { polls, votes, results, devices, origin, public_url, failures }
     }
 
@@ -109,8 +110,8 @@ impl App {
 
     /// Answers a request within the time that Lambda leaves it. It never fails: what goes wrong is a page too.
     pub async fn answer(&self, request: Request) -> Answer {
-        let visit = Visit::of(request);
-        let outcome = tokio::time::timeout(visit.time_left(), self.serve(&visit, clock::now())).await;
+        let visit = Visit::of(landslide_lambda_http::read(request));
+        let outcome = tokio::time::timeout(visit.request.time_left(), self.serve(&visit, clock::now())).await;
         let outcome = outcome.unwrap_or_else(|_| Err(Error::Unavailable("it took too long".to_owned()).into()));
         outcome.unwrap_or_else(|failure| self.explained(&visit, &failure))
     }
@@ -126,7 +127,7 @@ impl App {
     /// The page. A browser that is new gets its token with a poll that takes its vote, so that a voter is there before
     /// the vote: whatever is sent twice, or gets no answer, is of one voter.
     async fn show(&self, visit: &Visit, now: Timestamp) -> Result<Answer, Failure> {
-        let poll = self.polls.poll(&visit.poll_id()?, now).await?;
+        let poll = self.polls.poll(&poll_id(visit)?, now).await?;
         let caller = self.caller(visit);
         let answer = self.page(visit, &poll, caller.as_ref(), Outcome::default(), now).await?;
         let takes_votes =
@@ -139,16 +140,16 @@ impl App {
 
     /// Takes a form, and leads to the page again.
     async fn cast(&self, visit: &Visit, now: Timestamp) -> Result<Answer, Failure> {
-        if !self.public_url.sent_form(visit.header("sec-fetch-site"), visit.header("origin")) {
+        if !self.public_url.sent_form(visit.request.header("sec-fetch-site"), visit.request.header("origin")) {
             return Err(Failure::Trouble(Trouble::Foreign));
         }
-        let poll_id = visit.poll_id()?;
+        let poll_id = poll_id(visit)?;
         let poll = self.polls.poll(&poll_id, now).await?;
         let caller = self.caller(visit).ok_or(Failure::Trouble(Trouble::NoCookies))?;
         let entry = visit.entry().map_err(|_| Failure::Trouble(Trouble::Unreadable))?;
         let wish = match entry.ballot(&poll.rules.settings.spec) {
             _ if entry.is_withdrawal => Wish::Retract,
-            Ok(sent) => Wish::Cast(sent, self.origin.country(&visit.headers())),
+            Ok(sent) => Wish::Cast(sent, self.origin.country(&visit.request)),
             Err(mistake) => return self.page(visit, &poll, Some(&caller), Outcome::refused(entry, mistake), now).await,
         };
         let outcome = match self.votes.submit(&poll_id, &caller, None, &wish).await {
@@ -157,9 +158,9 @@ impl App {
                 return Ok(again.with_kept_token(visit.token().unwrap_or_default()));
             }
             Err(Error::InvalidBallot(_)) => Outcome::refused(entry, Mistake::NotTaken),
-            Err(Error::AlreadyVoted | Error::VoteChangeNotAllowed) => Outcome::late(Some(Notice::AlreadyVoted)),
+            Err(Error::AlreadyVoted | Error::VoteChangeNotAllowed) => Outcome::late(Notice::AlreadyVoted),
             Err(Error::PollNotOpen | Error::PollPaused | Error::PollClosed | Error::AccountRequired) => {
-                Outcome::late(Some(Notice::NotCounted))
+                Outcome::late(Notice::NotCounted)
             }
             Err(error) => return Err(error.into()),
         };
@@ -170,7 +171,7 @@ impl App {
     async fn results(&self, visit: &Visit, now: Timestamp) -> Result<Answer, Failure> {
         let is_own = visit.wanted == Wanted::OwnResults;
         let viewer = if is_own { self.caller(visit).map(|caller| Viewer::Voter(caller, None)) } else { None };
-        let poll_id = visit.poll_id()?;
+        let poll_id = poll_id(visit)?;
         let poll = self.polls.poll(&poll_id, now).await?;
         let document = self.results.document(&poll_id, viewer.as_ref(), now).await?;
         let Reuse { max_age_seconds, poll_after_seconds } = document.reuse(clock::now());
@@ -179,8 +180,7 @@ impl App {
             return Ok(Answer::own_results(html, visit.language, poll_after_seconds));
         }
         let freshness = Freshness { tag: &document.tag, max_age_seconds, poll_after_seconds };
-        let etag = freshness.etag(visit.language);
-        let is_current = visit.header("if-none-match").is_some_and(|tags| tags.contains(&etag));
+        let is_current = visit.request.has_current(freshness.etag(visit.language).trim_matches('"'));
         Ok(Answer::results(html, visit.language, is_current, &freshness))
     }
 
@@ -239,22 +239,18 @@ impl App {
 
     /// The page that says what went wrong. A fault of ours is logged with its cause, one a minute and kind.
     fn explained(&self, visit: &Visit, failure: &Failure) -> Answer {
-        let (trouble, cause) = match failure {
+        let (trouble, fault) = match failure {
             Failure::Trouble(trouble) => (*trouble, None),
             Failure::UseCase(Error::NoSuchPoll | Error::ResultsHidden) => (Trouble::NotFound, None),
-            Failure::UseCase(Error::Unavailable(cause)) => (Trouble::Unavailable, Some(cause.clone())),
-            Failure::UseCase(Error::Internal(cause)) => (Trouble::Broken, Some(cause.clone())),
-            Failure::UseCase(error) => (Trouble::Broken, Some(format!("{error:?}"))),
+            Failure::UseCase(Error::Unavailable(cause)) => (Trouble::Unavailable, Some(("unavailable", cause.clone()))),
+            Failure::UseCase(Error::Internal(cause)) => (Trouble::Broken, Some(("internal", cause.clone()))),
+            Failure::UseCase(error) => (Trouble::Broken, Some(("internal", format!("{error:?}")))),
         };
-        if let Some(cause) = cause {
-            let kind = if trouble == Trouble::Unavailable { "unavailable" } else { "broken" };
-            if let Some(left_out) = self.failures.admit(&kind, clock::now()) {
-                let request_id = visit.id();
-                tracing::error!(request_id, kind, cause, left_out, "page of request {request_id} is {kind}: {cause}");
-            }
+        if let Some((code, cause)) = fault {
+            self.failures.log(visit.request.id(), code, &cause);
         }
         let is_whole = matches!(visit.wanted, Wanted::Page | Wanted::Vote);
-        let poll = visit.poll_id().ok().filter(|_| trouble != Trouble::NotFound && is_whole);
+        let poll = poll_id(visit).ok().filter(|_| trouble != Trouble::NotFound && is_whole);
         Answer::trouble(trouble, visit.language, poll.as_ref().map(|id| id.as_str()))
     }
 }
@@ -266,9 +262,14 @@ impl Outcome {
     }
 
     /// The poll does not take it any more, or not yet, or not from this voter.
-    fn late(notice: Option<Notice>) -> Self {
-        Self { status: Some(CONFLICT), notice, refused: None }
+    fn late(notice: Notice) -> Self {
+        Self { status: Some(CONFLICT), notice: Some(notice), refused: None }
     }
+}
+
+/// The path's poll. An id that is none is not found.
+fn poll_id(visit: &Visit) -> Result<PollId, Error> {
+    visit.request.poll_id().map_err(|_| Error::NoSuchPoll)
 }
 
 /// Where pages are. What configures it may not know the id of their API, and has `{ApiId}` in its place.

@@ -36,7 +36,7 @@ use landslide_aws::{
 /// What every response needs, whatever the endpoint.
 pub struct Edge {
     allowed_origin: String,
-    failures: LogLimit<&'static str>,
+    failures: Failures,
 }
 
 impl Edge {
@@ -47,7 +47,7 @@ impl Edge {
 
     /// An edge whose responses this origin's pages may read, or all pages (`*`).
     pub fn new(allowed_origin: String) -> Self {
-        Self { allowed_origin, failures: LogLimit::default() }
+        Self { allowed_origin, failures: Failures::default() }
     }
 }
 
@@ -103,21 +103,28 @@ impl Edge {
         self.respond(request.id(), request.quota(), Err(error))
     }
 
-    /// The response to a request, with what is left of the tenant's requests if they are counted. Logs our own failures with their cause, one per code and minute; the caller never
-    /// sees the cause.
+    /// The response to a request, with what is left of the tenant's requests if they are counted. The caller never sees the
+    /// cause of our own failures.
     fn respond(&self, request_id: &str, quota: Option<Quota>, outcome: Result<Reply, Error>) -> Response {
         let reply = outcome.unwrap_or_else(|error| {
             if let Some(cause) = error.cause() {
-                self.log_failure(request_id, error.code(), cause);
+                self.failures.log(request_id, error.code(), cause);
             }
             error.into_reply(request_id)
         });
         let reply = quota.into_iter().fold(reply, Reply::quota);
         reply.into_response(&self.allowed_origin)
     }
+}
 
-    fn log_failure(&self, request_id: &str, code: &'static str, cause: &str) {
-        if let Some(left_out) = self.failures.admit(&code, clock::now()) {
+/// The log of our own failures.
+#[derive(Default)]
+pub struct Failures(LogLimit<&'static str>);
+
+impl Failures {
+    /// Logs a failure with its cause, one per code and minute.
+    pub fn log(&self, request_id: &str, code: &'static str, cause: &str) {
+        if let Some(left_out) = self.0.admit(&code, clock::now()) {
             tracing::error!(request_id, code, cause, left_out, "request {request_id} failed with {code}: {cause}");
         }
     }

@@ -115,7 +115,7 @@ impl Request {
     }
 
     /// A header's value, by its lower-case name.
-    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+    pub fn header(&self, name: &str) -> Option<&str> {
         self.event.headers.as_ref().and_then(|headers| headers.get(name))
     }
 
@@ -269,6 +269,11 @@ impl Request {
         if is_idempotency_key(key) { Ok(Some(key)) } else { Err(refused()) }
     }
 
+    /// The body as it was sent, whatever it is. `None` if it should be base64 and is not.
+    pub fn body(&self) -> Option<Cow<'_, [u8]>> {
+        self.event.body()
+    }
+
     /// Parses the JSON body, which has at most `bytes_max` bytes.
     pub fn json<T: DeserializeOwned>(&self, bytes_max: usize) -> Result<T, Error> {
         let text = self.text(bytes_max)?;
@@ -299,7 +304,7 @@ impl Request {
     fn text(&self, bytes_max: usize) -> Result<Cow<'_, str>, Error> {
         self.must_be_as_it_is()?;
         let refused = || Error::invalid("The body is not UTF-8, or has a replacement character (U+FFFD).");
-        let bytes = self.event.body().ok_or_else(refused)?;
+        let bytes = self.body().ok_or_else(refused)?;
         if bytes.len() > bytes_max {
             return Err(Error::BodyTooLarge(bytes_max));
         }

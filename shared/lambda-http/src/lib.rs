@@ -73,7 +73,8 @@ where
     })
 }
 
-fn read(request: lambda_http::Request) -> Request {
+/// The request as endpoints know it.
+pub fn read(request: lambda_http::Request) -> Request {
     let deadline = request.lambda_context().deadline();
     Request::new(event(request), deadline)
 }

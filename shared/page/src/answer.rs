@@ -11,8 +11,6 @@ use crate::{
 const COOKIE_SECONDS: u64 = 400 * 24 * 60 * 60;
 /// For how long browsers ask for the page by HTTPS alone: a year, in seconds.
 const HTTPS_SECONDS: u64 = 365 * 24 * 60 * 60;
-/// After how many seconds a browser tries again what was refused for now.
-const RETRY_AFTER_SECONDS: u64 = 1;
 
 /// An answer, for whatever carries it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -82,9 +80,9 @@ impl Answer {
     /// A page that says what went wrong. `poll` is where the poll is, if a link to it helps.
     pub fn trouble(trouble: Trouble, language: Language, poll: Option<&str>) -> Self {
         let answer = Self::page(trouble.status(), ErrorPage { trouble, language, poll }.render(), language);
-        match trouble {
-            Trouble::Busy | Trouble::Unavailable => answer.header("retry-after", RETRY_AFTER_SECONDS.to_string()),
-            _ => answer,
+        match trouble.retry_after_seconds() {
+            Some(seconds) => answer.header("retry-after", seconds.to_string()),
+            None => answer,
         }
     }
 

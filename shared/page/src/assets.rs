@@ -21,6 +21,37 @@ pub(crate) enum Part {
     Stage,
 }
 
+impl Part {
+    const ALL: [Self; 5] = [Self::None, Self::Ballot, Self::Ranking, Self::Results, Self::Stage];
+
+    fn styles(self) -> &'static [&'static str] {
+        match self {
+            Part::None => &[BASE_STYLE],
+            Part::Ballot | Part::Ranking => &[BASE_STYLE, BALLOT_STYLE],
+            Part::Results => &[BASE_STYLE, RESULTS_STYLE],
+            Part::Stage => &[BASE_STYLE, RESULTS_STYLE, STAGE_STYLE],
+        }
+    }
+
+    fn scripts(self) -> &'static [&'static str] {
+        match self {
+            Part::None => &[BASE_SCRIPT],
+            Part::Ballot => &[BASE_SCRIPT, BALLOT_SCRIPT],
+            Part::Ranking => &[BASE_SCRIPT, BALLOT_SCRIPT, RANKING_SCRIPT],
+            Part::Results | Part::Stage => &[BASE_SCRIPT, RESULTS_SCRIPT],
+        }
+    }
+}
+
+const BASE_STYLE: &str = include_str!("assets/base.css");
+const BALLOT_STYLE: &str = include_str!("assets/ballot.css");
+const RESULTS_STYLE: &str = include_str!("assets/results.css");
+const STAGE_STYLE: &str = include_str!("assets/stage.css");
+const BASE_SCRIPT: &str = include_str!("assets/base.js");
+const BALLOT_SCRIPT: &str = include_str!("assets/ballot.js");
+const RANKING_SCRIPT: &str = include_str!("assets/ranking.js");
+const RESULTS_SCRIPT: &str = include_str!("assets/results.js");
+
 struct Assets {
     styles: Texts,
     scripts: Texts,
@@ -28,55 +59,27 @@ struct Assets {
     sources: String,
 }
 
-/// A text for each part.
-struct Texts {
-    base: String,
-    ballot: String,
-    ranking: String,
-    results: String,
-    stage: String,
-}
+/// A text for each part, in the order of `Part::ALL`.
+struct Texts([String; Part::ALL.len()]);
 
 static ASSETS: LazyLock<Assets> = LazyLock::new(|| {
-    let style = |parts: &[&str]| parts.iter().map(|part| squeezed(part)).collect();
-    let script = |parts: &[&str]| format!("{{\n{}}}", parts.iter().map(|part| trimmed(part)).collect::<String>());
-    let (base_style, ballot_style) = (include_str!("assets/base.css"), include_str!("assets/ballot.css"));
-    let (results_style, results_script) = (include_str!("assets/results.css"), include_str!("assets/results.js"));
-    let (base_script, ballot_script) = (include_str!("assets/base.js"), include_str!("assets/ballot.js"));
-    let styles = Texts {
-        base: style(&[base_style]),
-        ballot: style(&[base_style, ballot_style]),
-        ranking: style(&[base_style, ballot_style]),
-        results: style(&[base_style, results_style]),
-        stage: style(&[base_style, results_style, include_str!("assets/stage.css")]),
-    };
-    let scripts = Texts {
-        base: script(&[base_script]),
-        ballot: script(&[base_script, ballot_script]),
-        ranking: script(&[base_script, ballot_script, include_str!("assets/ranking.js")]),
-        results: script(&[base_script, results_script]),
-        stage: script(&[base_script, results_script]),
-    };
+    let style = |part: Part| part.styles().iter().map(|style| squeezed(style)).collect::<String>();
+    let script = |part: Part| part.scripts().iter().map(|script| trimmed(script)).collect::<String>();
+    let styles = Texts(Part::ALL.map(style));
+    let scripts = Texts(Part::ALL.map(|part| format!("{{\n{}}}", script(part))));
     let sources = format!("style-src {}; script-src {}", styles.hashes(), scripts.hashes());
     Assets { styles, scripts, sources }
 });
 
 impl Texts {
     fn of(&self, part: Part) -> &str {
-        match part {
-            Part::None => &self.base,
-            Part::Ballot => &self.ballot,
-            Part::Ranking => &self.ranking,
-            Part::Results => &self.results,
-            Part::Stage => &self.stage,
-        }
+        self.0.get(part as usize).map(String::as_str).unwrap_or_default()
     }
 
     /// Their hashes as sources of a policy (Content Security Policy Level 3, section 2.3.1).
     fn hashes(&self) -> String {
-        let hash = |text: &&String| format!("'sha256-{}'", BASE64_STANDARD.encode(Sha256::digest(text)));
-        let texts = BTreeSet::from([&self.base, &self.ballot, &self.ranking, &self.results, &self.stage]);
-        texts.iter().map(hash).collect::<Vec<_>>().join(" ")
+        let hash = |text: &String| format!("'sha256-{}'", BASE64_STANDARD.encode(Sha256::digest(text)));
+        self.0.iter().map(hash).collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>().join(" ")
     }
 }
 
@@ -121,7 +124,7 @@ mod tests {
     #[test]
     fn the_policy_names_the_hash_of_each_style_and_script_and_nothing_inline() {
         let policy = csp(&[]);
-        for part in [Part::None, Part::Ballot, Part::Ranking, Part::Results, Part::Stage] {
+        for part in Part::ALL {
             for (element, name) in [(style(part), "style"), (script(part), "script")] {
                 let element = element.into_string();
                 let text = element.strip_prefix(&format!("<{name}>")).unwrap();
@@ -144,10 +147,7 @@ mod tests {
 
     #[test]
     fn constant_texts_end_no_element_and_keep_what_they_mean() {
-        for text in [&ASSETS.styles, &ASSETS.scripts]
-            .into_iter()
-            .flat_map(|it| [&it.base, &it.ballot, &it.ranking, &it.results, &it.stage])
-        {
+        for text in ASSETS.styles.0.iter().chain(&ASSETS.scripts.0) {
             assert!(!text.contains("</") && !text.contains("<!--"));
         }
         assert_eq!(

@@ -51,6 +51,11 @@ impl Trouble {
         }
     }
 
+    /// After how many seconds a browser may ask again what was refused for now.
+    pub(crate) fn retry_after_seconds(self) -> Option<u64> {
+        matches!(self, Self::Busy | Self::Unavailable).then_some(1)
+    }
+
     /// What happened, and what to do next.
     pub(crate) fn says(self, say: &Messages) -> (&'static str, &'static str) {
         match self {

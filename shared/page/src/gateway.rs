@@ -10,8 +10,6 @@ use crate::{Language, Trouble, messages::Messages};
 const DOCUMENT: &str = include_str!("../../../infra/pages.yaml");
 /// Where in it the gateway's answers begin.
 const MARK: &str = "# What follows is made by `WRITE_PAGES=1 cargo test -p landslide-page gateway`.\n";
-/// After how many seconds a browser may ask again what was refused for now.
-const RETRY_AFTER_SECONDS: &str = "'1'";
 
 /// The answers of the gateway that are of use to say in our words, by API Gateway's names of them.
 const ANSWERS: [(&str, Trouble); 11] = [
@@ -71,8 +69,8 @@ fn answer(trouble: Trouble) -> Value {
         "gatewayresponse.header.X-Content-Type-Options": "'nosniff'",
         "gatewayresponse.header.X-Frame-Options": "'DENY'",
     });
-    if matches!(trouble, Trouble::Busy | Trouble::Unavailable) {
-        headers["gatewayresponse.header.Retry-After"] = json!(RETRY_AFTER_SECONDS);
+    if let Some(seconds) = trouble.retry_after_seconds() {
+        headers["gatewayresponse.header.Retry-After"] = json!(format!("'{seconds}'"));
     }
     json!({
         "statusCode": trouble.status().to_string(),

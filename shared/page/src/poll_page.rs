@@ -206,18 +206,13 @@ impl PollPage<'_> {
 
     fn where_the_vote_stands(&self, words: &Words) -> Markup {
         let say = words.say;
+        let said = |sentence: &str| html! { p { (sentence) } (self.own_vote(words)) };
         html! {
             @match self.notice {
-                Some(Notice::AlreadyVoted) => {
-                    div.note.warn role="status" { p { (say.already_voted) } (self.own_vote(words)) }
-                },
-                Some(Notice::NotCounted) => {
-                    div.note.warn role="status" { p { (say.not_counted) } (self.own_vote(words)) }
-                },
+                Some(Notice::AlreadyVoted) => div.note.warn role="status" { (said(say.already_voted)) },
+                Some(Notice::NotCounted) => div.note.warn role="status" { (said(say.not_counted)) },
                 Some(Notice::Withdrawn) => p.note role="status" { (say.withdrawn) },
-                _ if self.has_voted => {
-                    div.note role="status" { p { (say.recorded) } (self.own_vote(words)) }
-                },
+                _ if self.has_voted => div.note role="status" { (said(say.recorded)) },
                 _ => {}
             }
         }

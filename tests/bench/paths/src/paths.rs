@@ -1,11 +1,11 @@
 //! Which paths there are.
 
-use std::{future::Future, sync::Arc};
+use std::{fmt::Debug, future::Future, sync::Arc};
 
 use authorizer::authorize;
 use aws_types::SdkConfig;
 use graphql::{Analytics, Creation, Graphql, Services};
-use lambda_http::{Adapter, request::LambdaRequest};
+use lambda_http::Adapter;
 use lambda_runtime::{Context, LambdaEvent, Service};
 use landslide_authorizer::{App, AuthorizerRequest};
 use landslide_aws::{
@@ -35,6 +35,7 @@ use landslide_service::{
     votes::Votes,
 };
 use landslide_stream::StreamEvent;
+use serde::{Serialize, de::DeserializeOwned};
 use serde_json::json;
 use tokio::runtime::Runtime;
 
@@ -98,12 +99,10 @@ fn register_device() -> Work {
 fn register_device_by_lambda_http() -> Work {
     let (edge, app, event, runtime) =
         (Edge::new("*".to_owned()), Arc::new(tokens::device_issuer()), device_event(), runtime());
+    let expected = beginning(201);
     Box::new(move || {
-        let event: LambdaRequest = serde_json::from_slice(&event).unwrap();
-        let mut service = Adapter::from(landslide_lambda_http::service(&edge, &app, &register_device::handle));
-        let response = runtime.block_on(service.call(LambdaEvent::new(event, context()))).unwrap();
-        let response = serde_json::to_string(&response).unwrap();
-        assert!(response.starts_with("{\"statusCode\":201,"), "{response}");
+        let service = Adapter::from(landslide_lambda_http::service(&edge, &app, &register_device::handle));
+        assert_answers(&runtime, service, &event, &expected);
     })
 }
 
@@ -143,14 +142,10 @@ fn show_poll(event: Vec<u8>, status: u16) -> Work {
     let devices = show_poll::Devices::new(&tokens::device_keys());
     let url = PUBLIC_URL.parse().unwrap();
     let app = show_poll::App::new(CurrentPolls::new(polls()), votes, current_results(&aws), devices, url);
-    let (app, runtime): (&'static show_poll::App, Runtime) = (Box::leak(Box::new(app)), runtime());
-    let expected = format!("{{\"statusCode\":{status},");
+    let (expected, runtime) = (beginning(status), runtime());
     Box::new(move || {
-        let event: LambdaRequest = serde_json::from_slice(&event).unwrap();
-        let mut service = Adapter::from(lambda_http::service_fn(|request| app.respond(request)));
-        let response = runtime.block_on(service.call(LambdaEvent::new(event, context()))).unwrap();
-        let response = serde_json::to_string(&response).unwrap();
-        assert!(response.starts_with(&expected), "{response}");
+        let service = Adapter::from(lambda_http::service_fn(|request| app.respond(request)));
+        assert_answers(&runtime, service, &event, &expected);
     })
 }
 
@@ -180,14 +175,27 @@ where
     Answer: Future<Output = Result<Reply, Error>> + Send,
 {
     let (edge, app, runtime) = (Edge::new("*".to_owned()), Arc::new(app), runtime());
-    let expected = format!("{{\"statusCode\":{status},");
+    let expected = beginning(status);
     Box::new(move || {
-        let event: Event = serde_json::from_slice(&event).unwrap();
-        let mut service = landslide_edge::service(&edge, &app, &endpoint);
-        let response = runtime.block_on(service.call(LambdaEvent::new(event, context()))).unwrap();
-        let response = serde_json::to_string(&response).unwrap();
-        assert!(response.starts_with(&expected), "{response}");
+        let service = landslide_edge::service(&edge, &app, &endpoint);
+        assert_answers::<Event, _>(&runtime, service, &event, &expected);
     })
+}
+
+/// From an event's bytes to the response's, which must begin like this.
+fn assert_answers<E: DeserializeOwned, S>(runtime: &Runtime, mut service: S, event: &[u8], expected: &str)
+where
+    S: Service<LambdaEvent<E>, Response: Serialize, Error: Debug>,
+{
+    let event: E = serde_json::from_slice(event).unwrap();
+    let response = runtime.block_on(service.call(LambdaEvent::new(event, context()))).unwrap();
+    let response = serde_json::to_string(&response).unwrap();
+    assert!(response.starts_with(expected), "{response}");
+}
+
+/// How a response with this status begins.
+fn beginning(status: u16) -> String {
+    format!("{{\"statusCode\":{status},")
 }
 
 /// As `#[tokio::main(flavor = "current_thread")]` makes it.
