@@ -27,7 +27,8 @@ pub use self::dimension::{Dimension, Source};
 pub use self::finality::{FinalEvent, Finality, Off, RESULTS_FINAL};
 pub use self::hidden::Hiding;
 pub use self::spec::{
-    Changeable, Correct, Identity, Kind, PollSpec, ResultsVisibility, Stored, UnreadableSetting, VoteChange,
+    Changeable, Correct, Devices, Identity, Kind, OwnVote, PollSpec, ResultsVisibility, Stored, UnreadableSetting,
+    VoteChange,
 };
 use crate::{
     ballot::Ballot,
@@ -424,7 +425,8 @@ mod tests {
                 "options": [{"id": 0, "label": "a"}, {"id": 1, "label": "b"}], "kind": "single", "max_choices": 1,
                 "min_choices": 1, "write_in": false, "scale": null, "correct": null, "seats": 1, "method": null,
                 "segments": [], "min_cell": 5, "series": false, "opens_at": null, "closes_at": null, "identity": "device", "vote_change": "never", "results": "always",
-                "peak_votes_per_second": 1_000, "viewers": null, "paused_from": null, "lot_seed_sha256": null, "revision": 1,
+                "peak_votes_per_second": 1_000, "viewers": null, "own_vote": "show", "devices": "own", "embed": [], "listed": false, "paused_from": null,
+                "lot_seed_sha256": null, "revision": 1,
                 "created_at": at(0)})
         );
     }

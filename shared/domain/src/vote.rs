@@ -121,13 +121,15 @@ pub struct VoteRequest {
     pub nonce: u32,
 }
 
-/// The revisions in a request's `If-Match`.
+/// The revisions over which alone a request may write: of its `If-Match`, or of the page that it was sent from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Revisions {
     /// Any revision.
     Any,
     /// One of these, as written in the header.
     Of(Vec<String>),
+    /// The one that a page showed. If it showed no vote, 0: then there must be none.
+    Shown(u32),
 }
 
 impl Revisions {
@@ -136,7 +138,13 @@ impl Revisions {
         match self {
             Revisions::Any => true,
             Revisions::Of(revisions) => revisions.contains(&revision.to_string()),
+            Revisions::Shown(shown) => u64::from(*shown) == revision,
         }
+    }
+
+    /// Whether a vote may be written where there is none.
+    pub fn include_none(&self) -> bool {
+        *self == Revisions::Shown(0)
     }
 
     /// Whether a poll's revision is named, alone or as its entity tag in any status.
@@ -144,6 +152,7 @@ impl Revisions {
         match self {
             Revisions::Any => true,
             Revisions::Of(tags) => tags.iter().any(|tag| without_status(tag) == revision.to_string()),
+            Revisions::Shown(_) => self.include(revision),
         }
     }
 }
@@ -194,7 +203,7 @@ pub fn decide(stored: Option<&Vote>, asked: &VoteRequest, rules: &Rules) -> Deci
 fn decide_first(asked: &VoteRequest, rules: &Rules) -> Decision {
     match asked.ballot {
         None => Decision::NeverVoted,
-        Some(_) if asked.only_over.is_some() => Decision::RevisionMismatch,
+        Some(_) if asked.only_over.as_ref().is_some_and(|named| !named.include_none()) => Decision::RevisionMismatch,
         Some(_) => Decision::Write(asked.vote(1, rules.partitions.of(&asked.voter).lane(rules.lanes))),
     }
 }

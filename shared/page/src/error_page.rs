@@ -13,8 +13,6 @@ pub enum Trouble {
     Unavailable,
     /// There is no poll (404).
     NotFound,
-    /// The poll was deleted (410).
-    Deleted,
     /// A form was sent by another site (403).
     Foreign,
     /// A vote was sent without the cookie that names the voter (403).
@@ -27,16 +25,8 @@ pub enum Trouble {
 
 impl Trouble {
     /// All of them.
-    pub const ALL: [Self; 8] = [
-        Self::Busy,
-        Self::Unavailable,
-        Self::NotFound,
-        Self::Deleted,
-        Self::Foreign,
-        Self::NoCookies,
-        Self::Unreadable,
-        Self::Broken,
-    ];
+    pub const ALL: [Self; 7] =
+        [Self::Busy, Self::Unavailable, Self::NotFound, Self::Foreign, Self::NoCookies, Self::Unreadable, Self::Broken];
 
     /// The status of HTTP.
     pub fn status(self) -> u16 {
@@ -44,7 +34,6 @@ impl Trouble {
             Self::Unreadable => 400,
             Self::Foreign | Self::NoCookies => 403,
             Self::NotFound => 404,
-            Self::Deleted => 410,
             Self::Busy => 429,
             Self::Broken => 500,
             Self::Unavailable => 503,
@@ -62,7 +51,6 @@ impl Trouble {
             Self::Busy => (say.busy, say.safe_to_repeat),
             Self::Unavailable => (say.unavailable, say.safe_to_repeat),
             Self::NotFound => (say.not_found, say.check_address),
-            Self::Deleted => (say.deleted, say.check_address),
             Self::Foreign => (say.foreign, say.foreign_hint),
             Self::NoCookies => (say.no_cookies, say.no_cookies_hint),
             Self::Unreadable => (say.unreadable, say.try_later),

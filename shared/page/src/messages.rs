@@ -69,13 +69,13 @@ macro_rules! messages {
 messages! {
     texts {
         // What one can do.
-        vote, save_change, change_vote, withdraw, see_results, back_to_ballot, next_please, open_poll,
+        vote, save_change, change_vote, withdraw, see_results, back_to_ballot, next_please, open_poll, vote_in_new_tab,
         // How to fill in a ballot.
         pick_one, pick_between, rate_between, something_else, your_answer, unrated, about_you, not_said,
         // Where the poll stands.
         not_open, opens, paused, closed, closed_at, closes, closes_in, account_needed,
         // Where the vote stands.
-        recorded, withdrawn, already_voted, not_counted, your_vote, your_choice, sending, still_trying,
+        recorded, withdrawn, already_voted, not_counted, changed_elsewhere, your_vote, your_choice, sending, still_trying,
         // What is wrong with a ballot.
         check, none_chosen, both_chosen, same_place, none_ranked, none_rated, blank, unusual_text, not_taken,
         // Results.
@@ -85,7 +85,7 @@ messages! {
         rounds, round, first_choices, elected, out, no_further_choice, provisional, tie, preferred, over, votes, points,
         over_time, scan,
         // What went wrong.
-        busy, unavailable, safe_to_repeat, not_found, check_address, deleted, foreign, foreign_hint,
+        busy, unavailable, safe_to_repeat, not_found, check_address, foreign, foreign_hint,
         no_cookies, no_cookies_hint, broken, try_later, unreadable,
         // Below every page.
         language, cookie_note,

@@ -152,7 +152,8 @@ impl<D: DynamoDb, C: Clock> Votes<D, C> {
     /// Decides and writes until the write succeeds. A first vote is written without a read; if there already is one,
     /// the failed condition returns it.
     async fn write(&self, rules: Arc<Rules>, asked: VoteRequest) -> Result<StandingVote, Error> {
-        let looks_first = asked.ballot.is_none() || asked.only_over.is_some();
+        let may_be_first = asked.only_over.as_ref().is_none_or(Revisions::include_none);
+        let looks_first = asked.ballot.is_none() || !may_be_first;
         let mut stored = if looks_first { self.votes.vote(&rules, &asked.voter).await? } else { None };
         for _ in 0..WEIGHINGS_MAX {
             let vote = match decide(stored.as_ref(), &asked, &rules) {

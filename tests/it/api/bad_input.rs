@@ -190,6 +190,11 @@ fn bad_settings() -> Vec<Bad> {
         ("no viewers at all", poll_with("viewers", "0"), &["/viewers"]),
         ("more viewers than people", poll_with("viewers", "1000000001"), &["/viewers"]),
         ("viewers in words", poll_with("viewers", "\"many\""), &["/viewers"]),
+        ("an own vote that is half shown", poll_with("own_vote", "\"half\""), &["/own_vote"]),
+        ("devices of nobody", poll_with("devices", "\"none\""), &["/devices"]),
+        ("a policy in an origin", poll_with("embed", "[\"https://a.example; script-src *\"]"), &["/embed/0"]),
+        ("any site as an origin", poll_with("embed", "[\"*\"]"), &["/embed/0"]),
+        ("listed in words", poll_with("listed", "\"yes\""), &["/listed"]),
         ("a peak with an exponent", poll_with("peak_votes_per_second", "1e3"), &["/peak_votes_per_second"]),
     ]
 }

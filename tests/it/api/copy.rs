@@ -16,7 +16,7 @@ async fn copy(app: &App, poll: &str, owner: &str, key: Option<&str>, body: &Valu
 /// A poll that closes in a while; its id.
 async fn source(app: &App, owner: &str) -> String {
     let body = json!({"question": "Best colur?", "options": ["Red", "Blue"], "kind": "multiple", "results": "after_vote",
-        "vote_change": "until_close", "identity": "account", "viewers": 5000, "closes_at": in_ms(3_600_000)});
+        "vote_change": "until_close", "identity": "account", "viewers": 5000, "own_vote": "hide", "embed": ["https://news.example"], "closes_at": in_ms(3_600_000)});
     app.poll_of(owner, body).await
 }
 

@@ -39,7 +39,8 @@ async fn a_poll_of_question_and_options_has_the_defaults_of_the_contract() {
         "min_choices": 1, "write_in": false, "scale": null, "correct": null,
         "seats": 1, "method": null, "segments": [], "min_cell": 5, "series": false,
         "opens_at": null, "closes_at": null, "identity": "device", "vote_change": "never", "results": "always",
-        "peak_votes_per_second": 1000, "viewers": null, "paused_from": null, "lot_seed_sha256": null, "revision": 1,
+        "peak_votes_per_second": 1000, "viewers": null, "own_vote": "show", "devices": "own", "embed": [],
+        "listed": false, "paused_from": null, "lot_seed_sha256": null, "revision": 1,
         "created_at": null, "offered_to": null,
     });
     assert_eq!(poll, expected);

@@ -4,7 +4,7 @@ use async_graphql::{InputObject, MaybeUndefined};
 use landslide_edge::{Error, parse_body};
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::words::{DateTime, Identity, Kind, Method, ResultsVisibility, VoteChange};
+use super::words::{DateTime, Devices, Identity, Kind, Method, OwnVote, ResultsVisibility, VoteChange};
 
 /// Inputs of which every field may be absent, or null: what that means is up to REST's rules.
 macro_rules! settings {
@@ -45,6 +45,10 @@ settings! {
         results: ResultsVisibility,
         peak_votes_per_second: i64,
         viewers: i64,
+        own_vote: OwnVote,
+        devices: Devices,
+        embed: Vec<String>,
+        listed: bool,
     }
 }
 

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use super::{
     asked,
     results::Counts,
-    words::{DateTime, Identity, Kind, Method, ResultsVisibility, Status, TenantKind, VoteChange},
+    words::{DateTime, Devices, Identity, Kind, Method, OwnVote, ResultsVisibility, Status, TenantKind, VoteChange},
 };
 
 /// A poll. Fields are explained where polls are made: infra/openapi.yaml, `NewPoll`.
@@ -41,6 +41,13 @@ pub struct Poll {
     results: ResultsVisibility,
     peak_votes_per_second: u32,
     viewers: Option<u32>,
+    /// Whether the page repeats to voters what they voted.
+    own_vote: OwnVote,
+    devices: Devices,
+    /// The origins whose pages may frame the poll's page.
+    embed: Vec<String>,
+    /// Whether search engines may list the page.
+    listed: bool,
     paused_from: Option<DateTime>,
     #[graphql(name = "lot_seed_sha256")]
     lot_seed_sha256: Option<String>,

@@ -42,6 +42,10 @@ words! {
     VoteChange { Never, UntilClose }
     /// Who sees the counts besides the owner: anyone, who has a vote in it, anyone once it is closed, nobody.
     ResultsVisibility { Always, AfterVote, AfterClose, Owner }
+    /// Whether the page repeats to voters what they voted.
+    OwnVote { Show, Hide }
+    /// Whose the browsers are in which the page is voted on: a voter's own, or one that many share.
+    Devices { Own, Shared }
     /// By which method rankings are counted.
     Method {
         /// Instant runoff.

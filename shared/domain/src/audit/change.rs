@@ -127,6 +127,8 @@ mod tests {
                 "closes_at": from_nothing(json!(at(90))), "identity": from_nothing(json!("device")),
                 "vote_change": from_nothing(json!("never")), "results": from_nothing(json!("always")),
                 "peak_votes_per_second": from_nothing(json!(1_000)),
+                "own_vote": from_nothing(json!("show")), "devices": from_nothing(json!("own")),
+                "embed": from_nothing(json!([])), "listed": from_nothing(json!(false)),
                 "tenant": from_nothing(json!({"issuer": tenant.issuer, "kind": "account", "value": tenant.value})),
             })
         );

@@ -54,7 +54,8 @@ impl EditPoll {
         let is_settled = current.spec.opens_at.is_none_or(|opens_at| opens_at < earliest);
         if is_settled && differs_in_substance(poll, &edited) {
             return Err(not_editable(
-                "From 9 s before a poll opens, only closes_at, peak_votes_per_second and viewers may change.",
+                "From 9 s before a poll opens, only closes_at, peak_votes_per_second, viewers, own_vote, devices, embed and listed may \
+                 change.",
             ));
         }
         if !is_settled {

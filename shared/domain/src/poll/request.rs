@@ -128,6 +128,10 @@ impl NewPoll {
             results: sent.results.unwrap_or_default(),
             peak_votes_per_second: 1,
             viewers: valid::viewers(sent.viewers.flatten(), &mut errors),
+            own_vote: sent.own_vote.unwrap_or_default(),
+            devices: valid::devices(sent.devices, sent.identity.unwrap_or_default(), &mut errors),
+            embed: valid::embed(sent.embed.unwrap_or_default(), &mut errors),
+            listed: sent.listed.unwrap_or_default(),
         };
         spec.peak_votes_per_second = valid::peak(sent.peak_votes_per_second, spec.weight(), &mut errors);
         if let (Some(opens_at), Some(closes_at)) = (spec.opens_at, spec.closes_at)

@@ -86,6 +86,28 @@ pub enum ResultsVisibility {
     Owner,
 }
 
+/// Whether the page repeats to voters what they voted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OwnVote {
+    /// It shows the vote.
+    #[default]
+    Show,
+    /// It says that there is one, and not what it says.
+    Hide,
+}
+
+/// Whose the browsers are in which the page is voted on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Devices {
+    /// Each is one voter's.
+    #[default]
+    Own,
+    /// Many vote with the same one, one after the other.
+    Shared,
+}
+
 /// How long a setting may change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Changeable {
@@ -306,6 +328,14 @@ poll_settings! {
     peak_votes_per_second: u32, sent as u64, changes WhileOpen;
     /// How many people its owner expects to watch. `None` if that is not said.
     viewers: Option<u64>, sent as Option<u64>, changes WhileOpen, absent at None;
+    /// Whether the page repeats to voters what they voted.
+    own_vote: OwnVote, sent as OwnVote, changes WhileOpen, absent at OwnVote::Show;
+    /// Whose the browsers are in which the page is voted on.
+    devices: Devices, sent as Devices, changes WhileOpen, absent at Devices::Own;
+    /// The origins whose pages may frame the page (RFC 6454, section 6.2).
+    embed: Vec<String>, sent as Vec<String>, changes WhileOpen, absent at Vec::new();
+    /// Whether search engines may list the page.
+    listed: bool, sent as bool, changes WhileOpen, absent at false;
 }
 
 /// A field that may be absent but, unless its type allows it, not null.
@@ -407,7 +437,7 @@ macro_rules! stored_as_json {
         })*
     };
 }
-stored_as_json!(bool, Scale, Correct, Vec<Dimension>);
+stored_as_json!(bool, Scale, Correct, Vec<Dimension>, Vec<String>);
 
 /// Enums are stored as the API's words for their variants.
 macro_rules! stored_as_words {
@@ -425,7 +455,7 @@ macro_rules! stored_as_words {
         })*
     };
 }
-stored_as_words!(Kind, Method, Identity, VoteChange, ResultsVisibility);
+stored_as_words!(Kind, Method, Identity, VoteChange, ResultsVisibility, OwnVote, Devices);
 
 #[cfg(test)]
 mod tests {

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use landslide_text::{likeness, normalise};
 
 use super::{
-    Dimension, Kind, Rules, Source,
+    Devices, Dimension, Identity, Kind, Rules, Source,
     dimension::NAME_CHARS_MAX,
     spec::{Correct, SentSettings},
 };
@@ -26,6 +26,8 @@ pub const QUESTION_CHARS_MAX: usize = 500;
 pub const LABEL_CHARS_MAX: usize = 200;
 /// The highest peak a poll may announce, in votes a second.
 pub const PEAK_VOTES_PER_SECOND_MAX: u32 = 250_000;
+/// The most origins that may frame a poll's page.
+const EMBED_MAX: usize = 10;
 /// The most viewers a poll may announce.
 pub const VIEWERS_MAX: u64 = 1_000_000_000;
 /// The most options that can win a ranked poll.
@@ -310,6 +312,49 @@ pub(super) fn viewers(given: Option<u64>, errors: &mut Errors) -> Option<u64> {
     given
 }
 
+/// Accounts stay signed in at their provider, so a browser that many share would vote for the first one.
+pub(super) fn devices(given: Option<Devices>, identity: Identity, errors: &mut Errors) -> Devices {
+    let devices = given.unwrap_or_default();
+    if devices == Devices::Shared && identity == Identity::Account {
+        error(errors, "/devices", "must be \"own\" in a poll whose identity is \"account\"");
+    }
+    devices
+}
+
+pub(super) fn embed(given: Vec<String>, errors: &mut Errors) -> Vec<String> {
+    if given.len() > EMBED_MAX {
+        error(errors, "/embed", format!("must have at most {EMBED_MAX} entries"));
+    }
+    for (index, origin) in given.iter().enumerate() {
+        if !is_origin(origin) {
+            let wrong =
+                "must be an origin as browsers write it: https://, a host in lower case, and a port if it is not 443";
+            error(errors, &format!("/embed/{index}"), wrong);
+        } else if given.iter().take(index).any(|earlier| earlier == origin) {
+            error(errors, &format!("/embed/{index}"), "repeats an earlier origin");
+        }
+    }
+    given
+}
+
+/// Whether it is an origin by https, or of this machine. It goes into a header, so nothing else may be in it.
+fn is_origin(text: &str) -> bool {
+    let (is_local_scheme, rest) = match (text.strip_prefix("https://"), text.strip_prefix("http://")) {
+        (Some(rest), _) => (false, rest),
+        (None, Some(rest)) => (true, rest),
+        (None, None) => return false,
+    };
+    let (host, port) = rest.split_once(':').map_or((rest, None), |(host, port)| (host, Some(port)));
+    let is_label = |label: &str| {
+        let is_plain = label.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
+        is_plain && (1..=63).contains(&label.len()) && !label.starts_with('-') && !label.ends_with('-')
+    };
+    let is_host = host.len() <= 253 && host.split('.').all(is_label);
+    let is_port =
+        port.is_none_or(|port| port.parse::<u16>().is_ok_and(|number| number.to_string() == port && number != 443));
+    is_host && is_port && (!is_local_scheme || ["localhost", "127.0.0.1"].contains(&host))
+}
+
 /// Fails if the poll is counted in too many cells.
 pub(super) fn must_have_few_cells(rules: &Rules) -> Result<(), FieldError> {
     let settings = &rules.settings;
@@ -370,9 +415,40 @@ mod tests {
             (json!({"min_cell": 101}), "/min_cell"),
             (json!({"viewers": 0}), "/viewers"),
             (json!({"viewers": 1_000_000_001}), "/viewers"),
+            (json!({"devices": "shared", "identity": "account"}), "/devices"),
+            (json!({"embed": vec!["https://a.example"; 2]}), "/embed/1"),
+            (json!({"embed": (0..11).map(|n| format!("https://{n}.example")).collect::<Vec<_>>()}), "/embed"),
         ] {
             let error = asked(settings.clone()).unwrap_err();
             assert!(error.contains(&format!("{pointer:?}")), "{settings}: {error}");
+        }
+    }
+
+    #[test]
+    fn who_may_frame_the_page_is_an_origin_as_browsers_write_it() {
+        for (origin, is_one) in [
+            ("https://news.example", true),
+            ("https://xn--bcher-kva.example:8443", true),
+            ("http://localhost:3000", true),
+            ("http://127.0.0.1", true),
+            ("http://news.example", false),
+            ("https://news.example/", false),
+            ("https://news.example:443", false),
+            ("https://news.example:", false),
+            ("https://news.example:08443", false),
+            ("https://News.example", false),
+            ("https://*.example", false),
+            ("https://news..example", false),
+            ("https://-.example", false),
+            ("https://me@news.example", false),
+            ("https://a.example; script-src *", false),
+            ("https://a.example\r\nx: y", false),
+            ("https://bücher.example", false),
+            ("'self'", false),
+            ("https://", false),
+            ("*", false),
+        ] {
+            assert_eq!(asked(json!({"embed": [origin]})).is_ok(), is_one, "{origin}");
         }
     }
 

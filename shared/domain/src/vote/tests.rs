@@ -62,6 +62,23 @@ fn a_named_revision_makes_a_change_strict_but_not_its_repeat() {
     assert_eq!(decide(Some(&stored), None, over(2)), Decision::RevisionMismatch);
     assert_eq!(decide(Some(&stored), Some(1), over(2)), Decision::Repeat(stored.clone()));
     assert_eq!(decide(None, Some(1), Revisions::Any), Decision::RevisionMismatch);
+    assert_eq!(decide(None, Some(1), over(0)), Decision::RevisionMismatch, "no entity has this tag");
+}
+
+#[test]
+fn a_page_writes_over_what_it_showed_alone() {
+    let stored = vote(Some(1), 3, 5, 7);
+    let decide = |stored: Option<&Vote>, choice, shown| {
+        let asked = VoteRequest { only_over: Some(Revisions::Shown(shown)), ..ask(choice, 9, 9) };
+        decide(stored, &asked, &rules(VoteChange::UntilClose))
+    };
+    assert!(matches!(decide(None, Some(1), 0), Decision::Write(Vote { revision: 1, .. })));
+    assert_eq!(decide(None, Some(1), 1), Decision::RevisionMismatch);
+    assert_eq!(decide(Some(&stored), Some(2), 3), Decision::Write(vote(Some(2), 4, 9, 9)));
+    assert_eq!(decide(Some(&stored), Some(1), 0), Decision::Repeat(stored.clone()), "sent again");
+    for (choice, shown) in [(Some(2), 0), (Some(2), 2), (None, 0)] {
+        assert_eq!(decide(Some(&stored), choice, shown), Decision::RevisionMismatch, "{choice:?} over {shown}");
+    }
 }
 
 #[test]

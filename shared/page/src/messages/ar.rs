@@ -13,6 +13,7 @@ pub(super) const MESSAGES: Messages = Messages {
     back_to_ballot: "العودة إلى ورقة التصويت",
     next_please: "التالي من فضلك",
     open_poll: "افتح التصويت",
+    vote_in_new_tab: "صوِّت (في علامة تبويب جديدة)",
 
     pick_one: "اختر خيارًا واحدًا.",
     pick_between: "اختر من {min} إلى {max} من الخيارات.",
@@ -36,6 +37,7 @@ pub(super) const MESSAGES: Messages = Messages {
     withdrawn: "سُحب صوتك.",
     already_voted: "لقد صوَّت من قبل، ولا يمكن تغيير الأصوات في هذا التصويت. صوتك الأول هو المعتمد.",
     not_counted: "لم يُحسب هذا الصوت.",
+    changed_elsewhere: "تغيَّر صوتك منذ تحميل هذه الصفحة، ربما في علامة تبويب أخرى. ما أرسلته الآن لم يُحسب.",
     your_vote: "صوتك",
     your_choice: "اختيارك",
     sending: "جارٍ الإرسال…",
@@ -86,7 +88,6 @@ pub(super) const MESSAGES: Messages = Messages {
     safe_to_repeat: "انتظر لحظة ثم ارجع وأرسل مرة أخرى. هذا آمن: صوتك يُحسب مرة واحدة.",
     not_found: "لا يوجد تصويت على هذا العنوان.",
     check_address: "تحقق من العنوان، أو اسأل من أعطاك إياه.",
-    deleted: "حُذف هذا التصويت.",
     foreign: "أُرسل هذا الصوت من موقع آخر.",
     foreign_hint: "لم يُحسب. افتح التصويت وصوِّت هناك.",
     no_cookies: "متصفحك لا يحتفظ بملفات تعريف الارتباط لهذه الصفحة.",

@@ -13,6 +13,7 @@ pub(super) const MESSAGES: Messages = Messages {
     back_to_ballot: "Zurück zum Stimmzettel",
     next_please: "Die Nächsten, bitte",
     open_poll: "Zur Abstimmung",
+    vote_in_new_tab: "Abstimmen (öffnet einen neuen Tab)",
 
     pick_one: "Wählen Sie eine Option.",
     pick_between: "Wählen Sie {min} bis {max} Optionen.",
@@ -36,6 +37,7 @@ pub(super) const MESSAGES: Messages = Messages {
     withdrawn: "Ihre Stimme ist zurückgezogen.",
     already_voted: "Sie haben schon abgestimmt, und Stimmen lassen sich hier nicht ändern. Ihre erste Stimme gilt.",
     not_counted: "Diese Stimme wurde nicht gezählt.",
+    changed_elsewhere: "Ihre Stimme hat sich geändert, seit diese Seite geladen wurde, vielleicht in einem anderen Tab. Was Sie jetzt gesendet haben, wurde nicht gezählt.",
     your_vote: "Ihre Stimme",
     your_choice: "Ihre Wahl",
     sending: "Wird gesendet…",
@@ -86,7 +88,6 @@ pub(super) const MESSAGES: Messages = Messages {
     safe_to_repeat: "Warten Sie einen Moment, gehen Sie zurück und senden Sie noch einmal. Ihre Stimme zählt nur einmal.",
     not_found: "Unter dieser Adresse gibt es keine Abstimmung.",
     check_address: "Prüfen Sie die Adresse, oder fragen Sie die Person, von der Sie sie haben.",
-    deleted: "Diese Abstimmung wurde gelöscht.",
     foreign: "Diese Stimme wurde von einer anderen Website gesendet.",
     foreign_hint: "Sie wurde nicht gezählt. Öffnen Sie die Abstimmung und stimmen Sie dort ab.",
     no_cookies: "Ihr Browser speichert keine Cookies dieser Seite.",

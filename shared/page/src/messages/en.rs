@@ -13,6 +13,7 @@ pub(super) const MESSAGES: Messages = Messages {
     back_to_ballot: "Back to the ballot",
     next_please: "Next, please",
     open_poll: "Open the poll",
+    vote_in_new_tab: "Vote (opens a new tab)",
 
     pick_one: "Choose one.",
     pick_between: "Choose from {min} to {max}.",
@@ -36,6 +37,7 @@ pub(super) const MESSAGES: Messages = Messages {
     withdrawn: "Your vote is withdrawn.",
     already_voted: "You have voted before, and votes in this poll can't be changed. Your first vote stands.",
     not_counted: "This vote was not counted.",
+    changed_elsewhere: "Your vote has changed since this page was loaded, perhaps in another tab. What you sent now was not counted.",
     your_vote: "Your vote",
     your_choice: "Your choice",
     sending: "Sending…",
@@ -86,7 +88,6 @@ pub(super) const MESSAGES: Messages = Messages {
     safe_to_repeat: "Wait a moment, go back and send again. That is safe: your vote counts once.",
     not_found: "There is no poll at this address.",
     check_address: "Check the address, or ask the person who gave it to you.",
-    deleted: "This poll was deleted.",
     foreign: "This vote was sent by another site.",
     foreign_hint: "It was not counted. Open the poll and vote there.",
     no_cookies: "Your browser keeps no cookies for this page.",

@@ -13,6 +13,7 @@ pub(super) const MESSAGES: Messages = Messages {
     back_to_ballot: "Volver a la papeleta",
     next_please: "Siguiente, por favor",
     open_poll: "Abrir la votación",
+    vote_in_new_tab: "Votar (se abre otra pestaña)",
 
     pick_one: "Elige una opción.",
     pick_between: "Elige de {min} a {max} opciones.",
@@ -36,6 +37,7 @@ pub(super) const MESSAGES: Messages = Messages {
     withdrawn: "Tu voto se ha retirado.",
     already_voted: "Ya habías votado, y en esta votación los votos no se pueden cambiar. Tu primer voto sigue siendo válido.",
     not_counted: "Este voto no se ha contado.",
+    changed_elsewhere: "Tu voto ha cambiado desde que se cargó esta página, quizá en otra pestaña. Lo que has enviado ahora no se ha contado.",
     your_vote: "Tu voto",
     your_choice: "Tu elección",
     sending: "Enviando…",
@@ -86,7 +88,6 @@ pub(super) const MESSAGES: Messages = Messages {
     safe_to_repeat: "Espera un momento, vuelve atrás y envía de nuevo. Es seguro: tu voto cuenta una sola vez.",
     not_found: "No hay ninguna votación en esta dirección.",
     check_address: "Comprueba la dirección o pregunta a quien te la dio.",
-    deleted: "Esta votación se ha eliminado.",
     foreign: "Este voto se envió desde otro sitio.",
     foreign_hint: "No se ha contado. Abre la votación y vota allí.",
     no_cookies: "Tu navegador no guarda cookies de esta página.",

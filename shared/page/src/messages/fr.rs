@@ -13,6 +13,7 @@ pub(super) const MESSAGES: Messages = Messages {
     back_to_ballot: "Retour au bulletin",
     next_please: "Personne suivante",
     open_poll: "Ouvrir le vote",
+    vote_in_new_tab: "Voter (nouvel onglet)",
 
     pick_one: "Choisissez une option.",
     pick_between: "Choisissez de {min} à {max} options.",
@@ -36,6 +37,7 @@ pub(super) const MESSAGES: Messages = Messages {
     withdrawn: "Votre vote est retiré.",
     already_voted: "Vous aviez déjà voté, et les votes ne peuvent pas être changés ici. Votre premier vote reste valable.",
     not_counted: "Ce vote n’a pas été compté.",
+    changed_elsewhere: "Votre vote a changé depuis le chargement de cette page, peut-être dans un autre onglet. Ce que vous venez d’envoyer n’a pas été compté.",
     your_vote: "Votre vote",
     your_choice: "Votre choix",
     sending: "Envoi en cours…",
@@ -86,7 +88,6 @@ pub(super) const MESSAGES: Messages = Messages {
     safe_to_repeat: "Attendez un instant, revenez en arrière et renvoyez. C’est sans risque : votre vote ne compte qu’une fois.",
     not_found: "Il n’y a pas de vote à cette adresse.",
     check_address: "Vérifiez l’adresse ou demandez à la personne qui vous l’a donnée.",
-    deleted: "Ce vote a été supprimé.",
     foreign: "Ce vote a été envoyé par un autre site.",
     foreign_hint: "Il n’a pas été compté. Ouvrez le vote et votez sur cette page.",
     no_cookies: "Votre navigateur ne garde aucun cookie de cette page.",

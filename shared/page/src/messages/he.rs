@@ -13,6 +13,7 @@ pub(super) const MESSAGES: Messages = Messages {
     back_to_ballot: "חזרה לטופס ההצבעה",
     next_please: "הבאים בתור, בבקשה",
     open_poll: "פתיחת הסקר",
+    vote_in_new_tab: "הצבעה (בכרטיסייה חדשה)",
 
     pick_one: "בחרו אפשרות אחת.",
     pick_between: "בחרו {min} עד {max} אפשרויות.",
@@ -36,6 +37,7 @@ pub(super) const MESSAGES: Messages = Messages {
     withdrawn: "ההצבעה שלכם בוטלה.",
     already_voted: "כבר הצבעתם, ובסקר הזה אי אפשר לשנות הצבעה. ההצבעה הראשונה שלכם תקפה.",
     not_counted: "ההצבעה הזאת לא נספרה.",
+    changed_elsewhere: "ההצבעה שלכם השתנתה מאז שהדף הזה נטען, אולי בכרטיסייה אחרת. מה ששלחתם עכשיו לא נספר.",
     your_vote: "ההצבעה שלכם",
     your_choice: "הבחירה שלכם",
     sending: "שולחים…",
@@ -86,7 +88,6 @@ pub(super) const MESSAGES: Messages = Messages {
     safe_to_repeat: "חכו רגע, חזרו אחורה ושלחו שוב. זה בטוח: ההצבעה שלכם נספרת פעם אחת.",
     not_found: "אין סקר בכתובת הזאת.",
     check_address: "בדקו את הכתובת, או שאלו את מי שנתן לכם אותה.",
-    deleted: "הסקר הזה נמחק.",
     foreign: "ההצבעה הזאת נשלחה מאתר אחר.",
     foreign_hint: "היא לא נספרה. פתחו את הסקר והצביעו שם.",
     no_cookies: "הדפדפן שלכם לא שומר עוגיות של הדף הזה.",

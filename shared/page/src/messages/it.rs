@@ -13,6 +13,7 @@ pub(super) const MESSAGES: Messages = Messages {
     back_to_ballot: "Torna alla scheda",
     next_please: "Avanti il prossimo",
     open_poll: "Apri la votazione",
+    vote_in_new_tab: "Vota (si apre un’altra scheda)",
 
     pick_one: "Scegli un’opzione.",
     pick_between: "Scegli da {min} a {max} opzioni.",
@@ -36,6 +37,7 @@ pub(super) const MESSAGES: Messages = Messages {
     withdrawn: "Il tuo voto è stato ritirato.",
     already_voted: "Avevi già votato, e in questa votazione i voti non si possono cambiare. Vale il tuo primo voto.",
     not_counted: "Questo voto non è stato contato.",
+    changed_elsewhere: "Il tuo voto è cambiato da quando questa pagina è stata caricata, forse in un’altra scheda. Quello che hai inviato ora non è stato contato.",
     your_vote: "Il tuo voto",
     your_choice: "La tua scelta",
     sending: "Invio in corso…",
@@ -86,7 +88,6 @@ pub(super) const MESSAGES: Messages = Messages {
     safe_to_repeat: "Aspetta un momento, torna indietro e invia di nuovo. È sicuro: il tuo voto conta una volta sola.",
     not_found: "A questo indirizzo non c’è nessuna votazione.",
     check_address: "Controlla l’indirizzo o chiedi a chi te lo ha dato.",
-    deleted: "Questa votazione è stata eliminata.",
     foreign: "Questo voto è stato inviato da un altro sito.",
     foreign_hint: "Non è stato contato. Apri la votazione e vota lì.",
     no_cookies: "Il tuo browser non conserva i cookie di questa pagina.",

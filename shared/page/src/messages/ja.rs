@@ -13,6 +13,7 @@ pub(super) const MESSAGES: Messages = Messages {
     back_to_ballot: "投票用紙に戻る",
     next_please: "次の方どうぞ",
     open_poll: "投票ページを開く",
+    vote_in_new_tab: "投票する（新しいタブで開きます）",
 
     pick_one: "1つ選んでください。",
     pick_between: "{min}個から{max}個まで選んでください。",
@@ -36,6 +37,7 @@ pub(super) const MESSAGES: Messages = Messages {
     withdrawn: "投票を取り消しました。",
     already_voted: "すでに投票済みで、この投票では変更できません。最初の投票が有効です。",
     not_counted: "この投票は集計されませんでした。",
+    changed_elsewhere: "このページを開いたあとに、別のタブなどで投票が変更されました。今回送信した内容は集計されていません。",
     your_vote: "あなたの投票",
     your_choice: "あなたの選択",
     sending: "送信中…",
@@ -86,7 +88,6 @@ pub(super) const MESSAGES: Messages = Messages {
     safe_to_repeat: "少し待ってから前のページに戻り、もう一度送信してください。何度送っても1票です。",
     not_found: "このアドレスに投票はありません。",
     check_address: "アドレスを確かめるか、教えてくれた人に聞いてください。",
-    deleted: "この投票は削除されました。",
     foreign: "この投票は別のサイトから送信されました。",
     foreign_hint: "集計されていません。投票のページを開いて投票してください。",
     no_cookies: "お使いのブラウザーはこのページのCookieを保存していません。",

@@ -13,6 +13,7 @@ pub(super) const MESSAGES: Messages = Messages {
     back_to_ballot: "Terug naar het stembiljet",
     next_please: "Volgende, alsjeblieft",
     open_poll: "Naar de stemming",
+    vote_in_new_tab: "Stemmen (opent een nieuw tabblad)",
 
     pick_one: "Kies één optie.",
     pick_between: "Kies {min} tot {max} opties.",
@@ -36,6 +37,7 @@ pub(super) const MESSAGES: Messages = Messages {
     withdrawn: "Je stem is ingetrokken.",
     already_voted: "Je had al gestemd, en stemmen kunnen hier niet worden gewijzigd. Je eerste stem blijft staan.",
     not_counted: "Deze stem is niet geteld.",
+    changed_elsewhere: "Je stem is veranderd sinds deze pagina werd geladen, misschien in een ander tabblad. Wat je nu hebt verstuurd, is niet geteld.",
     your_vote: "Jouw stem",
     your_choice: "Jouw keuze",
     sending: "Wordt verstuurd…",
@@ -86,7 +88,6 @@ pub(super) const MESSAGES: Messages = Messages {
     safe_to_repeat: "Wacht even, ga terug en verstuur opnieuw. Dat is veilig: je stem telt één keer.",
     not_found: "Op dit adres is geen stemming.",
     check_address: "Controleer het adres of vraag het aan wie het je gaf.",
-    deleted: "Deze stemming is verwijderd.",
     foreign: "Deze stem is door een andere site verstuurd.",
     foreign_hint: "Hij is niet geteld. Open de stemming en stem daar.",
     no_cookies: "Je browser bewaart geen cookies van deze pagina.",

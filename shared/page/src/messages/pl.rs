@@ -13,6 +13,7 @@ pub(super) const MESSAGES: Messages = Messages {
     back_to_ballot: "Wróć do karty",
     next_please: "Następna osoba, proszę",
     open_poll: "Otwórz głosowanie",
+    vote_in_new_tab: "Zagłosuj (w nowej karcie)",
 
     pick_one: "Wybierz jedną opcję.",
     pick_between: "Wybierz od {min} do {max} opcji.",
@@ -36,6 +37,7 @@ pub(super) const MESSAGES: Messages = Messages {
     withdrawn: "Twój głos jest wycofany.",
     already_voted: "Głos był już oddany, a w tym głosowaniu głosów nie można zmieniać. Twój pierwszy głos pozostaje ważny.",
     not_counted: "Ten głos nie został policzony.",
+    changed_elsewhere: "Twój głos zmienił się od wczytania tej strony, może w innej karcie. To, co zostało wysłane teraz, nie zostało policzone.",
     your_vote: "Twój głos",
     your_choice: "Twój wybór",
     sending: "Wysyłanie…",
@@ -86,7 +88,6 @@ pub(super) const MESSAGES: Messages = Messages {
     safe_to_repeat: "Zaczekaj chwilę, wróć i wyślij ponownie. To bezpieczne: Twój głos liczy się raz.",
     not_found: "Pod tym adresem nie ma głosowania.",
     check_address: "Sprawdź adres albo zapytaj osobę, od której go masz.",
-    deleted: "To głosowanie zostało usunięte.",
     foreign: "Ten głos wysłała inna strona.",
     foreign_hint: "Nie został policzony. Otwórz głosowanie i zagłosuj tam.",
     no_cookies: "Twoja przeglądarka nie zapisuje plików cookie tej strony.",

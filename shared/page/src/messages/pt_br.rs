@@ -13,6 +13,7 @@ pub(super) const MESSAGES: Messages = Messages {
     back_to_ballot: "Voltar à cédula",
     next_please: "Próxima pessoa, por favor",
     open_poll: "Abrir a votação",
+    vote_in_new_tab: "Votar (abre outra aba)",
 
     pick_one: "Escolha uma opção.",
     pick_between: "Escolha de {min} a {max} opções.",
@@ -36,6 +37,7 @@ pub(super) const MESSAGES: Messages = Messages {
     withdrawn: "Seu voto foi retirado.",
     already_voted: "Você já tinha votado, e nesta votação os votos não podem ser alterados. Seu primeiro voto continua valendo.",
     not_counted: "Este voto não foi contado.",
+    changed_elsewhere: "Seu voto mudou desde que esta página foi carregada, talvez em outra aba. O que você enviou agora não foi contado.",
     your_vote: "Seu voto",
     your_choice: "Sua escolha",
     sending: "Enviando…",
@@ -86,7 +88,6 @@ pub(super) const MESSAGES: Messages = Messages {
     safe_to_repeat: "Espere um instante, volte e envie de novo. É seguro: seu voto conta uma vez só.",
     not_found: "Não há votação neste endereço.",
     check_address: "Confira o endereço ou pergunte a quem o passou.",
-    deleted: "Esta votação foi excluída.",
     foreign: "Este voto foi enviado por outro site.",
     foreign_hint: "Ele não foi contado. Abra a votação e vote lá.",
     no_cookies: "Seu navegador não guarda cookies desta página.",

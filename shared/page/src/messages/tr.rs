@@ -13,6 +13,7 @@ pub(super) const MESSAGES: Messages = Messages {
     back_to_ballot: "Oy pusulasına dön",
     next_please: "Sıradaki, lütfen",
     open_poll: "Oylamayı aç",
+    vote_in_new_tab: "Oy ver (yeni sekmede açılır)",
 
     pick_one: "Bir seçenek seçin.",
     pick_between: "En az {min}, en çok {max} seçenek seçin.",
@@ -36,6 +37,7 @@ pub(super) const MESSAGES: Messages = Messages {
     withdrawn: "Oyunuz geri çekildi.",
     already_voted: "Daha önce oy verdiniz ve bu oylamada oylar değiştirilemez. İlk oyunuz geçerlidir.",
     not_counted: "Bu oy sayılmadı.",
+    changed_elsewhere: "Oyunuz bu sayfa yüklendikten sonra, belki başka bir sekmede, değişti. Şimdi gönderdiğiniz sayılmadı.",
     your_vote: "Oyunuz",
     your_choice: "Seçiminiz",
     sending: "Gönderiliyor…",
@@ -86,7 +88,6 @@ pub(super) const MESSAGES: Messages = Messages {
     safe_to_repeat: "Biraz bekleyin, geri dönün ve yeniden gönderin. Bu güvenlidir: oyunuz bir kez sayılır.",
     not_found: "Bu adreste bir oylama yok.",
     check_address: "Adresi kontrol edin ya da size verene sorun.",
-    deleted: "Bu oylama silindi.",
     foreign: "Bu oy başka bir siteden gönderildi.",
     foreign_hint: "Sayılmadı. Oylamayı açın ve orada oy verin.",
     no_cookies: "Tarayıcınız bu sayfa için çerez saklamıyor.",

@@ -13,6 +13,7 @@ pub(super) const MESSAGES: Messages = Messages {
     back_to_ballot: "返回选票",
     next_please: "下一位，请",
     open_poll: "打开投票",
+    vote_in_new_tab: "投票（在新标签页中打开）",
 
     pick_one: "请选择一项。",
     pick_between: "请选择{min}到{max}项。",
@@ -36,6 +37,7 @@ pub(super) const MESSAGES: Messages = Messages {
     withdrawn: "您的投票已撤回。",
     already_voted: "您之前已经投过票，此投票不能修改。以您的第一次投票为准。",
     not_counted: "这一票没有计入。",
+    changed_elsewhere: "此页面加载后，您的投票已更改，可能是在另一个标签页中。您刚才发送的内容没有计入。",
     your_vote: "您的投票",
     your_choice: "您的选择",
     sending: "正在发送…",
@@ -86,7 +88,6 @@ pub(super) const MESSAGES: Messages = Messages {
     safe_to_repeat: "请稍等，返回后重新发送。这样做没有问题：您的投票只计一次。",
     not_found: "此地址没有对应的投票。",
     check_address: "请检查地址，或询问给您地址的人。",
-    deleted: "此投票已被删除。",
     foreign: "这一票是由另一个网站发送的。",
     foreign_hint: "没有计入。请打开投票页面投票。",
     no_cookies: "您的浏览器没有保存本页的 Cookie。",

@@ -86,10 +86,10 @@ impl Person {
                     last = self.some_ballot();
                     self.ask(Some(&last), None).await;
                 }
-                // Over a revision that may stand no more: a tab that was left open.
+                // Over a revision that may stand no more: a tab that was left open, or a page that showed no vote.
                 3 => {
                     last = self.some_ballot();
-                    let revision = 1 + world.draw(3);
+                    let revision = world.draw(4);
                     join_all((0..1 + world.draw(2)).map(|_| self.ask(Some(&last), Some(revision)))).await;
                 }
                 4 => {
@@ -233,7 +233,8 @@ impl Person {
     }
 
     /// Asks for a ballot to stand until an answer comes or patience is over. If `ballot` is `None`, asks for the vote
-    /// to be retracted. If `over` names a revision, only that revision may be replaced.
+    /// to be retracted. If `over` names a revision, only that revision may be replaced; if it is 0,
+    /// there must be no vote.
     async fn ask(&self, ballot: Option<&Ballot>, over: Option<u64>) {
         let world = &self.cloud.world;
         let tries = 1 + world.draw(TRIES_MAX);
@@ -244,7 +245,10 @@ impl Person {
             let began = world.executor.now_ms();
             let before = world.ledger().standing(&self.voter);
             let (id, caller) = (self.poll.rules.settings.poll_id.clone(), caller.clone());
-            let only_over = over.map(|revision| Revisions::Of(vec![revision.to_string()]));
+            let only_over = over.map(|revision| match revision {
+                0 => Revisions::Shown(0),
+                _ => Revisions::Of(vec![revision.to_string()]),
+            });
             let wish = ballot.map_or(Wish::Retract, |ballot| Wish::Cast(self.sent(ballot), None));
             let request = self
                 .cloud

@@ -18,6 +18,9 @@ pub fn check(ledger: &Ledger, event: &Event<'_>, found: &mut dyn FnMut(String)) 
     match event {
         Event::VoterTold(told) => match told.answer {
             Ok(standing) => check_standing(ledger, told, standing, found),
+            Err(Error::RevisionMismatch) if told.over == Some(0) && ledger.standing(told.voter).is_none() => {
+                found(format!("{:?} was told that another vote stands, and has none", told.voter));
+            }
             // A caller who names a revision may be told that it stands no more, also by an earlier try of this wish.
             Err(Error::RevisionMismatch) if told.over.is_some() => {}
             Err(refusal) => check_refusal(ledger, told, refusal, found),
