@@ -63,7 +63,7 @@ ENVIRONMENT = {
     "GetSeries": {"POLLS_TABLE", "VOTES_TABLE", "TALLIES_TABLE", "ASSEMBLY_QUEUE_URL", "ALLOWED_ORIGIN"},
     "ShowPoll": {
         *("POLLS_TABLE", "VOTES_TABLE", "TALLIES_TABLE", "ASSEMBLY_QUEUE_URL"),
-        *("DEVICE_SECRET", "ORIGIN_VERIFY_SECRET", "PUBLIC_URL", "PAGES_API_ID"),
+        *("TENANTS_TABLE", "KEY_SECRET", "DEVICE_SECRET", "ORIGIN_VERIFY_SECRET", "PUBLIC_URL", "PAGES_API_ID"),
     },
     "AssembleResults": {"POLLS_TABLE", "TALLIES_TABLE"},
     "CreateView": {"POLLS_TABLE", "AUDIT_TABLE", "KEY_SECRET", "ALLOWED_ORIGIN", *OF_MEMBERS},
@@ -122,6 +122,7 @@ TABLE_ACTIONS = {
         "Polls": {"GetItem", "Query", "BatchGetItem"},
         "Tallies": {"BatchGetItem", "UpdateItem"},
         "Votes": {"GetItem", "PutItem"},
+        "Tenants": {"GetItem"},
     },
     "AssembleResults": {"Polls": {"BatchGetItem"}, "Tallies": {"BatchGetItem", "GetItem", "PutItem"}},
     "CreateView": {"Polls": {"GetItem"}, "Tenants": {*COUNTS, "Query", "PutItem"}, "Audit": {"Query", "PutItem"}},
@@ -182,6 +183,8 @@ WITHOUT_SECRETS = {
 """The condition under which list-polls reads polls."""
 ASSEMBLED_ONLY = {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["*#results"]}}
 """The condition under which functions that only read counts write into their table."""
+VIEW_LINKS_ONLY = {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["view#*"]}}
+"""The condition under which the page reads the table of tenants."""
 AUDIT_ACTIONS = {"dynamodb:Query", "dynamodb:PutItem"}
 """All that any role may do with the audit log."""
 SECRET_ACTIONS = {
@@ -190,7 +193,11 @@ SECRET_ACTIONS = {
     "Graphql": {"PollIdSecret": {"GetSecretValue"}, "AnalyticsReadSecret": {"GetSecretValue"}},
     "RegisterDevice": {"DeviceSecret": {"GetSecretValue"}},
     "CastVote": {"OriginVerifySecret": {"GetSecretValue"}},
-    "ShowPoll": {"DeviceSecret": {"GetSecretValue"}, "OriginVerifySecret": {"GetSecretValue"}},
+    "ShowPoll": {
+        "DeviceSecret": {"GetSecretValue"},
+        "KeySecret": {"GetSecretValue"},
+        "OriginVerifySecret": {"GetSecretValue"},
+    },
     "Authorizer": {"DeviceSecret": {"GetSecretValue"}, "KeySets": {"GetSecretValue"}},
     "CreateView": {"KeySecret": {"GetSecretValue"}},
     "CreateKey": {"KeySecret": {"GetSecretValue"}},
@@ -640,7 +647,7 @@ def roles_reach_buckets_of_this_account_only(stack: Stack) -> Iterator[str]:
     for name, role in stack.of_type("AWS::IAM::Role"):
         for statement in statements(role):
             of_s3 = any(action.startswith("s3:") for action in listed(statement.get("Action")))
-            if statement.get("Condition") not in ((own,) if of_s3 else (None, WITHOUT_SECRETS, ASSEMBLED_ONLY)):
+            if statement.get("Condition") not in ((own,) if of_s3 else (None, WITHOUT_SECRETS, ASSEMBLED_ONLY, VIEW_LINKS_ONLY)):
                 yield f"{name}: {statement}"
 
 
@@ -651,6 +658,13 @@ def who_shows_results_writes_no_counts(stack: Stack) -> Iterator[str]:
             tables = {get_att(resource) for resource in listed(statement["Resource"])}
             if writes and "Tallies.Arn" in tables and statement.get("Condition") != ASSEMBLED_ONLY:
                 yield f"{name}: {sorted(writes)}"
+
+
+def the_page_reads_view_links_alone_of_tenants(stack: Stack) -> Iterator[str]:
+    for statement in statements(stack.template["Resources"]["ShowPollRole"]["Properties"]):
+        tables = {get_att(resource) for resource in listed(statement["Resource"])}
+        if "Tenants.Arn" in tables and statement.get("Condition") != VIEW_LINKS_ONLY:
+            yield f"ShowPoll: {statement}"
 
 
 def the_log_group_is_its_own(stack: Stack) -> Iterator[str]:

@@ -125,6 +125,9 @@ SPOILS = {
         resource("GetResultsRole/Properties/Policies/0/PolicyDocument/Statement/3/Condition", None),
         resource("AssembleResultsRole/Properties/Policies/0/PolicyDocument/Statement/3/Condition", None),
     ],
+    check.the_page_reads_view_links_alone_of_tenants: [
+        resource("ShowPollRole/Properties/Policies/0/PolicyDocument/Statement/6/Condition", None),
+    ],
     check.nobody_changes_the_audit_log: [changes_audit("UpdateItem"), changes_audit("DeleteItem"), changes_audit("*")],
     check.each_role_touches_secrets_as_its_function_does: [
         resource(REFRESH_ROLE + "/Action", "secretsmanager:GetSecretValue"),

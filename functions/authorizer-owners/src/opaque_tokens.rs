@@ -61,7 +61,7 @@ impl OpaqueTokens {
     async fn key(&self, token: &OpaqueToken, now: Timestamp) -> Result<Result<Context, &'static str>, StoreError> {
         let Some(key) = self.store.key(token.id).await? else { return Ok(Err(UNKNOWN)) };
         let expires_at = key.expires_at.unwrap_or(Timestamp::LATEST);
-        if let Some(reason) = refusal(token.has_hash(&key.hash), expires_at, now) {
+        if let Some(reason) = token.refusal(&key.hash, expires_at, now) {
             return Ok(Err(reason));
         }
         self.note_use(&key.tenant.key(), token.id, now).await;
@@ -76,7 +76,7 @@ impl OpaqueTokens {
 
     async fn view(&self, token: &OpaqueToken, now: Timestamp) -> Result<Result<Context, &'static str>, StoreError> {
         let Some(view) = self.store.view(token.id).await? else { return Ok(Err(UNKNOWN)) };
-        Ok(match refusal(token.has_hash(&view.hash), view.expires_at, now) {
+        Ok(match token.refusal(&view.hash, view.expires_at, now) {
             Some(reason) => Err(reason),
             None => {
                 Ok(Context { poll_id: Some(view.poll_id.to_string()), ..of_opaque("view", token, view.expires_at) })
@@ -109,14 +109,6 @@ impl OpaqueTokens {
 
 /// The reason for the log, where a token is none or not any more.
 const UNKNOWN: &str = "it is unknown, or was deleted";
-
-fn refusal(has_hash: bool, expires_at: Timestamp, now: Timestamp) -> Option<&'static str> {
-    match (has_hash, expires_at > now) {
-        (true, true) => None,
-        (false, _) => Some("its secret is another"),
-        (true, false) => Some("it has expired"),
-    }
-}
 
 fn of_opaque(kind: &'static str, token: &OpaqueToken, expires_at: Timestamp) -> Context {
     Context {

@@ -8,6 +8,14 @@ use landslide_identity::{
     token::{DeviceIssuer, KeySet, Token},
 };
 
+/// A browser's device.
+pub struct Device<'a> {
+    /// Its token.
+    pub token: &'a str,
+    /// Who it is as a voter.
+    pub caller: Caller,
+}
+
 /// Issues devices their tokens, and knows them again.
 pub struct Devices {
     issuer: DeviceIssuer,
@@ -26,8 +34,9 @@ impl Devices {
     }
 
     /// The device that a token names, by the rules of the gateway's authorizer. `None` if it is not valid.
-    pub fn caller(&self, token: &str) -> Option<Caller> {
-        self.keys.verify(&Token::read(token).ok()?).ok()
+    pub fn device<'a>(&self, token: &'a str) -> Option<Device<'a>> {
+        let caller = self.keys.verify(&Token::read(token).ok()?).ok()?;
+        Some(Device { token, caller })
     }
 
     /// A token for a new device.

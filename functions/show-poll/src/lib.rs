@@ -1,38 +1,39 @@
 //! `GET /p/{poll_id}`: the page that people vote on. `POST /p/{poll_id}`: takes its form. `…/results` and `…/live`: the
 //! part of the page with the results, for anyone and for the reader.
 
+mod cast;
 mod devices;
+mod links;
 mod visit;
 
 use lambda_http::{Error as LambdaError, Request, Response, http::response::Builder};
 use landslide_aws::{clock, config};
 use landslide_domain::{
-    ballot::Ballot,
-    caller::Caller,
     error::Error,
     ids::PollId,
-    poll::{Identity, Poll, Status},
+    poll::{Devices as DevicesOf, Identity, Poll, Status},
     results::reading::Reuse,
     time::Timestamp,
     viewer::Viewer,
 };
 use landslide_edge::{Failures, Origin};
-use landslide_page::{
-    Address, Answer, Entry, Fragment, Freshness, Mistake, Notice, PollPage, PublicUrl, Shown, Trouble, View,
-};
+use landslide_page::{Address, Answer, Fragment, Freshness, Notice, PollPage, PublicUrl, Shown, Trouble, View, Voter};
 use landslide_service::{
     polls::CurrentPolls,
-    results::{AssemblyQueue, CurrentResults},
-    votes::{Votes, Wish},
+    results::{AssemblyQueue, CurrentResults, ResultsDocument, SeriesQuery},
+    votes::Votes,
 };
 
-pub use self::devices::Devices;
-use self::visit::{Visit, Wanted};
+use self::{
+    cast::Outcome,
+    devices::Device,
+    visit::{Visit, Wanted},
+};
+pub use self::{devices::Devices, links::ViewLinks};
 
-/// The status of a page that is shown as it should be, of one whose ballot can't be cast, and of one that is too late.
+/// The status of a page that is shown as it should be, and of one that shows what stands in the place of what was sent.
 const OK: u16 = 200;
 const CONFLICT: u16 = 409;
-const UNPROCESSABLE: u16 = 422;
 
 /// What pages are made from.
 pub struct App {
@@ -44,6 +45,8 @@ pub struct App {
     pub results: CurrentResults<AssemblyQueue>,
     /// Who votes.
     pub devices: Devices,
+    /// Who may see hidden results.
+    pub links: ViewLinks,
     /// By which the country of a vote is believed.
     pub origin: Origin,
     /// Where pages are.
@@ -65,22 +68,14 @@ impl From<Error> for Failure {
     }
 }
 
-/// What a form has led to, other than a vote.
-#[derive(Default)]
-struct Outcome {
-    status: Option<u16>,
-    notice: Option<Notice>,
-    refused: Option<(Entry, Mistake)>,
-}
-
 impl App {
     /// What the environment configures.
     pub async fn from_env() -> Result<Self, LambdaError> {
         let results = CurrentResults::from_env(AssemblyQueue::from_env()?);
         let (polls, votes) = (CurrentPolls::from_env(), Votes::from_env());
-        let (polls, votes, results, devices, origin) =
-            tokio::join!(polls, votes, results, Devices::from_env(), Origin::from_env());
-        Ok(Self::new(polls?, votes?, results?, devices?, public_url()?).behind(origin?))
+        let (polls, votes, results, devices, links, origin) =
+            tokio::join!(polls, votes, results, Devices::from_env(), ViewLinks::from_env(), Origin::from_env());
+        Ok(Self::new(polls?, votes?, results?, devices?, links?, public_url()?).behind(origin?))
     }
 
     /// Over these services.
@@ -89,10 +84,11 @@ impl App {
         votes: Votes,
         results: CurrentResults<AssemblyQueue>,
         devices: Devices,
+        links: ViewLinks,
         public_url: PublicUrl,
     ) -> Self {
         let (origin, failures) = (Origin::default(), Failures::default());
-        Self { polls, votes, results, devices, origin, public_url, failures }
+        Self { polls, votes, results: results.broken_down(), devices, links, origin, public_url, failures }
     }
 
     /// Behind a CDN that proves itself.
@@ -127,55 +123,41 @@ impl App {
     /// The page. A browser that is new gets its token with a poll that takes its vote, so that a voter is there before
     /// the vote: whatever is sent twice, or gets no answer, is of one voter.
     async fn show(&self, visit: &Visit, now: Timestamp) -> Result<Answer, Failure> {
-        let poll = self.polls.poll(&poll_id(visit)?, now).await?;
-        let caller = self.caller(visit);
-        let answer = self.page(visit, &poll, caller.as_ref(), Outcome::default(), now).await?;
-        let takes_votes =
-            poll.rules.status(now) == Status::Open && poll.rules.settings.spec.identity == Identity::Device;
-        if caller.is_none() && takes_votes && visit.is_seen() {
-            return Ok(answer.with_new_token(&self.devices.issue(now)?));
-        }
-        Ok(answer)
-    }
-
-    /// Takes a form, and leads to the page again.
-    async fn cast(&self, visit: &Visit, now: Timestamp) -> Result<Answer, Failure> {
-        if !self.public_url.sent_form(visit.request.header("sec-fetch-site"), visit.request.header("origin")) {
-            return Err(Failure::Trouble(Trouble::Foreign));
-        }
         let poll_id = poll_id(visit)?;
+        // A link leaves the address bar, and what is kept of addresses, at once.
+        if let Some(link) = visit.request.query("link").filter(|link| self.links.made(link)) {
+            let there = format!("{poll_id}?lang={}&view=stage", visit.language.tag());
+            return Ok(Answer::see_other(there).with_view_link(poll_id.as_str(), link));
+        }
         let poll = self.polls.poll(&poll_id, now).await?;
-        let caller = self.caller(visit).ok_or(Failure::Trouble(Trouble::NoCookies))?;
-        let entry = visit.entry().map_err(|_| Failure::Trouble(Trouble::Unreadable))?;
-        let wish = match entry.ballot(&poll.rules.settings.spec) {
-            _ if entry.is_withdrawal => Wish::Retract,
-            Ok(sent) => Wish::Cast(sent, self.origin.country(&visit.request)),
-            Err(mistake) => return self.page(visit, &poll, Some(&caller), Outcome::refused(entry, mistake), now).await,
+        let spec = &poll.rules.settings.spec;
+        let is_next = visit.view == View::Next && spec.devices == DevicesOf::Shared;
+        let known = if is_next { None } else { self.device(visit) };
+        let takes_votes = poll.rules.status(now) == Status::Open && spec.identity == Identity::Device;
+        let token = if known.is_none() && takes_votes && visit.may_keep_cookies() {
+            Some(self.devices.issue(now)?)
+        } else {
+            None
         };
-        let outcome = match self.votes.submit(&poll_id, &caller, None, &wish).await {
-            Ok(_) | Err(Error::NoVote) => {
-                let again = Answer::see_other(format!("{poll_id}?lang={}", visit.language.tag()));
-                return Ok(again.with_kept_token(visit.token().unwrap_or_default()));
-            }
-            Err(Error::InvalidBallot(_)) => Outcome::refused(entry, Mistake::NotTaken),
-            Err(Error::AlreadyVoted | Error::VoteChangeNotAllowed) => Outcome::late(Notice::AlreadyVoted),
-            Err(Error::PollNotOpen | Error::PollPaused | Error::PollClosed | Error::AccountRequired) => {
-                Outcome::late(Notice::NotCounted)
-            }
-            Err(error) => return Err(error.into()),
-        };
-        self.page(visit, &poll, Some(&caller), outcome, now).await
+        let device = known.or_else(|| self.devices.device(token.as_deref()?));
+        let answer = self.page(visit, &poll, device.as_ref(), Outcome::default(), now).await?;
+        Ok(match &token {
+            Some(token) => answer.with_new_token(token),
+            None => answer,
+        })
     }
 
     /// The part of the page with the results.
     async fn results(&self, visit: &Visit, now: Timestamp) -> Result<Answer, Failure> {
         let is_own = visit.wanted == Wanted::OwnResults;
-        let viewer = if is_own { self.caller(visit).map(|caller| Viewer::Voter(caller, None)) } else { None };
         let poll_id = poll_id(visit)?;
         let poll = self.polls.poll(&poll_id, now).await?;
+        let device = if is_own { self.device(visit) } else { None };
+        let viewer = if is_own { self.viewer(visit, &poll, device.as_ref(), now).await? } else { None };
         let document = self.results.document(&poll_id, viewer.as_ref(), now).await?;
         let Reuse { max_age_seconds, poll_after_seconds } = document.reuse(clock::now());
-        let html = fragment(&poll, &document.text)?.render(visit.language);
+        let series = series(&poll, &document);
+        let html = fragment(&poll, &document, series.as_deref())?.render(visit.language);
         if is_own {
             return Ok(Answer::own_results(html, visit.language, poll_after_seconds));
         }
@@ -185,8 +167,26 @@ impl App {
     }
 
     /// The device, if the browser keeps our cookie.
-    fn caller(&self, visit: &Visit) -> Option<Caller> {
-        visit.token().and_then(|token| self.devices.caller(token))
+    fn device<'a>(&self, visit: &'a Visit) -> Option<Device<'a>> {
+        visit.token().and_then(|token| self.devices.device(token))
+    }
+
+    /// As whom a reader sees the results: by a link if they are hidden and the browser has one, else as a voter.
+    async fn viewer(
+        &self,
+        visit: &Visit,
+        poll: &Poll,
+        device: Option<&Device<'_>>,
+        now: Timestamp,
+    ) -> Result<Option<Viewer>, Error> {
+        let poll_id = &poll.rules.settings.poll_id;
+        if !poll.rules.results_are_public(now)
+            && let Some(link) = visit.view_link(poll_id)
+            && self.links.show(link, poll_id, now).await?
+        {
+            return Ok(Some(Viewer::Link(poll_id.clone())));
+        }
+        Ok(device.map(|device| Viewer::Voter(device.caller.clone(), None)))
     }
 
     /// A poll's page for a reader.
@@ -194,35 +194,36 @@ impl App {
         &self,
         visit: &Visit,
         poll: &Poll,
-        caller: Option<&Caller>,
+        device: Option<&Device<'_>>,
         outcome: Outcome,
         now: Timestamp,
     ) -> Result<Answer, Failure> {
-        let poll_id = &poll.rules.settings.poll_id;
-        let stored = match caller {
-            Some(caller) if poll.rules.settings.spec.identity == Identity::Device => {
-                self.votes.stored_vote(poll_id, caller).await?
-            }
-            _ => None,
+        let (poll_id, spec) = (&poll.rules.settings.poll_id, &poll.rules.settings.spec);
+        let device = device.filter(|_| spec.identity == Identity::Device);
+        let stored = match device {
+            Some(device) => self.votes.stored_vote(poll_id, &device.caller).await?.map(|standing| standing.vote),
+            None => None,
         };
-        let vote: Option<&Ballot> = stored.as_ref().and_then(|standing| standing.vote.ballot.as_ref());
+        let vote = stored.as_ref().and_then(|vote| vote.ballot.as_ref());
         let withdrawn = stored.as_ref().filter(|_| vote.is_none()).map(|_| Notice::Withdrawn);
         let live = if poll.rules.results_are_public(now) { "results" } else { "live" };
         let (public, live) = (self.public_url.of_poll(poll_id.as_str()), format!("{poll_id}/{live}"));
-        let document;
+        let shown = outcome.shown().or(stored.as_ref().map(|vote| vote.revision)).unwrap_or_default();
+        let (document, series);
         let mut page = PollPage {
             poll,
-            has_voted: vote.is_some(),
+            voter: device.map(|device| Voter { token: device.token, revision: shown }),
             vote,
             results: None,
             view: if outcome.status == Some(CONFLICT) { View::Results } else { visit.view },
             notice: outcome.notice.or(withdrawn),
             refused: outcome.refused,
-            address: Address { public: &public, live: &live, is_listed: false },
+            is_framed: visit.is_framed(),
+            address: Address { public: &public, live: &live },
             now,
         };
         if !page.shows_ballot() && poll.rules.status(now) != Status::Scheduled {
-            let viewer = caller.map(|caller| Viewer::Voter(caller.clone(), None));
+            let viewer = self.viewer(visit, poll, device, now).await?;
             document = match self.results.document(poll_id, viewer.as_ref(), now).await {
                 Ok(document) => Some(document),
                 Err(Error::ResultsHidden) => None,
@@ -230,11 +231,13 @@ impl App {
             };
             if let Some(document) = &document {
                 let poll_after_seconds = document.reuse(now).poll_after_seconds;
-                page.results = Some(Shown { fragment: fragment(poll, &document.text)?, poll_after_seconds });
+                series = self::series(poll, document);
+                page.results =
+                    Some(Shown { fragment: fragment(poll, document, series.as_deref())?, poll_after_seconds });
             }
         }
         let html = page.render(visit.language);
-        Ok(Answer::page(outcome.status.unwrap_or(OK), html, visit.language))
+        Ok(Answer::page(outcome.status.unwrap_or(OK), html, visit.language).framed_by(&spec.embed))
     }
 
     /// The page that says what went wrong. A fault of ours is logged with its cause, one a minute and kind.
@@ -255,18 +258,6 @@ impl App {
     }
 }
 
-impl Outcome {
-    /// The ballot can't be cast as it is entered.
-    fn refused(entry: Entry, mistake: Mistake) -> Self {
-        Self { status: Some(UNPROCESSABLE), notice: None, refused: Some((entry, mistake)) }
-    }
-
-    /// The poll does not take it any more, or not yet, or not from this voter.
-    fn late(notice: Notice) -> Self {
-        Self { status: Some(CONFLICT), notice: Some(notice), refused: None }
-    }
-}
-
 /// The path's poll. An id that is none is not found.
 fn poll_id(visit: &Visit) -> Result<PollId, Error> {
     visit.request.poll_id().map_err(|_| Error::NoSuchPoll)
@@ -278,8 +269,15 @@ fn public_url() -> Result<PublicUrl, LambdaError> {
     url.parse().map_err(|error| format!("PUBLIC_URL: {error}").into())
 }
 
-fn fragment<'a>(poll: &Poll, document: &'a str) -> Result<Fragment<'a>, Error> {
-    Fragment::read(&poll.rules.settings.spec, document, None).map_err(|error| Error::Internal(error.to_string()))
+fn fragment<'a>(poll: &Poll, document: &'a ResultsDocument, series: Option<&str>) -> Result<Fragment<'a>, Error> {
+    let fragment = Fragment::read(&poll.rules.settings.spec, &document.text, series);
+    fragment.map_err(|error| Error::Internal(error.to_string()))
+}
+
+/// The votes by time, of a poll that has them. Until they are put together, there are none.
+fn series(poll: &Poll, document: &ResultsDocument) -> Option<String> {
+    let is_asked = poll.rules.settings.spec.series;
+    is_asked.then(|| document.by_time(&SeriesQuery::default()).ok()).flatten().map(|(text, _)| text)
 }
 
 #[cfg(test)]

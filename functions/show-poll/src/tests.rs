@@ -5,13 +5,17 @@ use std::{
     sync::{Arc, Mutex},
 };
 
+use base64::{Engine, prelude::BASE64_STANDARD};
 use lambda_http::{Context, RequestExt};
 use landslide_aws::{
     queue::Queue,
-    store::{AssembledStore, PollStore, ResultsStore, VoteStore},
+    store::{AssembledStore, PollStore, ResultsStore, TokenStore, VoteStore},
     testing::{Answer as Aws, Call, Calls, stub},
 };
-use landslide_domain::testing::{at, poll_asked_for};
+use landslide_domain::{
+    opaque_token::{OpaqueToken, Purpose},
+    testing::{at, poll_asked_for},
+};
 use landslide_identity::device_keys::DeviceKeys;
 use serde_json::{Value, json};
 
@@ -19,6 +23,8 @@ use super::*;
 
 /// The origin of the pages.
 const ORIGIN: &str = "https://vote.example";
+/// By which view links are made.
+const SECRET: &[u8] = b"secret";
 /// How the cookie begins.
 const COOKIE: &str = "__Host-landslide=";
 
@@ -34,9 +40,16 @@ struct Stand {
     tables: Arc<Tables>,
 }
 
+/// The link to hidden results.
+fn link() -> OpaqueToken {
+    OpaqueToken::new(Purpose::View, [1; 10], [2; 16])
+}
+
 /// What the tables hold.
 #[derive(Default)]
 struct Tables {
+    /// Until when the link shows results, in milliseconds since 1970.
+    link_ends_at: u64,
     poll: Vec<Value>,
     votes: Mutex<BTreeMap<String, Value>>,
     /// Whether the database loses the answer to each write.
@@ -66,6 +79,12 @@ impl Tables {
                 let voter = call.body["Key"]["voter"]["S"].as_str().unwrap();
                 Aws::Ok(votes.get(voter).map_or(json!({}), |item| json!({"Item": item})))
             }
+            "GetItem" if asked.contains("\"tenants\"") => {
+                let hash = BASE64_STANDARD.encode(link().hash().0);
+                let view = json!({"secret_hash": {"B": hash}, "poll_id": {"S": "p1"},
+                    "valid_until": {"N": self.link_ends_at.to_string()}});
+                Aws::Ok(json!({"Item": view}))
+            }
             "GetItem" => Aws::Ok(
                 poll.iter().find(|item| item["item"]["S"] == "RULES").map_or(json!({}), |it| json!({"Item": it})),
             ),
@@ -90,7 +109,7 @@ impl Stand {
         run(PollStore::new(&aws, "polls".to_owned()).create(&poll, &[])).unwrap();
         let written = calls.all()[0].body["TransactItems"].as_array().unwrap().clone();
         let poll = written.iter().map(|write| write["Put"]["Item"].clone()).collect();
-        let tables = Arc::new(Tables { poll, ..Tables::default() });
+        let tables = Arc::new(Tables { poll, link_ends_at: 4_000_000_000_000, ..Tables::default() });
         let answering = tables.clone();
         let (aws, calls) = stub(move |call, _| answering.answer(call));
         let polls = || PollStore::new(&aws, "polls".to_owned());
@@ -100,7 +119,8 @@ impl Stand {
         let results = CurrentResults::new(tallies, AssembledStore::new(&aws, "tallies".to_owned()), votes(), queue);
         let devices = Devices::new(&DeviceKeys::parse(&"k".repeat(64)).unwrap());
         let url = format!("{ORIGIN}/prod").parse().unwrap();
-        let app = App::new(CurrentPolls::new(polls()), Votes::new(polls(), votes()), results, devices, url);
+        let links = ViewLinks::new(TokenStore::new(&aws, "tenants".to_owned()), SECRET.to_vec());
+        let app = App::new(CurrentPolls::new(polls()), Votes::new(polls(), votes()), results, devices, links, url);
         Self { app, calls, tables }
     }
 
@@ -289,6 +309,123 @@ fn hidden_results_are_shown_to_those_who_voted_and_kept_by_no_cache() {
     // The counts are at most a second old, so from before the vote.
     assert!(own.body.starts_with("<div data-version=\"1 ") && own.body.contains("<bdi>Blue</bdi>"), "{}", own.body);
     assert_eq!([live("/live", None).status, live("/results", Some(&cookie)).status], [404, 404]);
+}
+
+/// What a form says of the page that it is on.
+fn of_page(answer: &Answer) -> String {
+    let field = |name: &str| {
+        let start = format!("name=\"{name}\" value=\"");
+        answer.body.split(start.as_str()).nth(1).unwrap().split('"').next().unwrap().to_owned()
+    };
+    format!("as={}&rev={}", field("as"), field("rev"))
+}
+
+fn cookie_of(answer: &Answer) -> String {
+    value(answer, "set-cookie").unwrap().split(';').next().unwrap().to_owned()
+}
+
+#[test]
+fn a_form_counts_for_its_own_pages_voter_whatever_cookie_came_meanwhile() {
+    let stand = Stand::new(json!({}));
+    let pages = [stand.get(&Value::Null, None), stand.get(&Value::Null, None)];
+    let [first, second] = [0, 1].map(|page: usize| (cookie_of(&pages[page]), of_page(&pages[page])));
+    let sent = stand.post(Some(&first.0), &format!("{}&c=1", first.1));
+    assert_eq!((sent.status, stand.votes()), (303, 1));
+    // The answer is lost, and the browser has the other page's cookie when the form is sent again.
+    let again = stand.post(Some(&second.0), &format!("{}&c=1", first.1));
+    assert_eq!((again.status, stand.votes()), (303, 1));
+    assert_eq!(cookie_of(&again), first.0, "the browser is the voter's again");
+    // And the other page's form is of one who has voted.
+    let other = stand.post(Some(&first.0), &format!("{}&c=0", second.1));
+    assert_eq!((other.status, stand.votes()), (409, 1), "{}", other.body);
+    // Who forges the field is who the cookie says.
+    let forged = stand.post(Some(&first.0), "as=x.y.z&rev=0&c=1");
+    assert_eq!((forged.status, stand.votes()), (303, 1));
+}
+
+#[test]
+fn a_form_that_is_sent_late_undoes_no_newer_vote_of_another_tab() {
+    let stand = Stand::new(json!({"vote_change": "until_close"}));
+    let page = stand.get(&Value::Null, None);
+    let (cookie, form) = (cookie_of(&page), of_page(&page));
+    let post = |form: &str| stand.post(Some(&cookie), form);
+    assert_eq!(post(&format!("{form}&c=1")).status, 303);
+    let newer = of_page(&stand.get(&json!({"view": "ballot"}), Some(&cookie)));
+    assert_eq!(post(&format!("{newer}&c=0")).status, 303);
+    for late in [format!("{form}&c=1"), format!("{form}&do=withdraw"), format!("{newer}&do=withdraw")] {
+        let answer = post(&late);
+        assert_eq!(answer.status, 409, "{late}: {}", answer.body);
+        assert!(answer.body.contains("Je stem is veranderd sinds deze pagina werd geladen"), "{}", answer.body);
+        assert!(answer.body.contains("Jouw stem: <bdi>Red</bdi>"), "{}", answer.body);
+    }
+    assert_eq!(post(&format!("{newer}&c=0")).status, 303, "what stands is said again");
+    let withdrawing = of_page(&stand.get(&Value::Null, Some(&cookie)));
+    assert_eq!(post(&format!("{withdrawing}&do=withdraw")).status, 303);
+    assert!(of_page(&stand.get(&Value::Null, Some(&cookie))).ends_with("rev=3"));
+}
+
+#[test]
+fn a_form_that_is_shown_again_still_changes_what_its_voter_saw() {
+    let stand = Stand::new(json!({"vote_change": "until_close"}));
+    let page = stand.get(&Value::Null, None);
+    let (cookie, form) = (cookie_of(&page), of_page(&page));
+    assert_eq!(stand.post(Some(&cookie), "c=1").status, 303);
+    let again = stand.post(Some(&cookie), &form);
+    assert_eq!((again.status, of_page(&again)), (422, form));
+}
+
+#[test]
+fn a_device_that_many_share_forgets_a_voter_and_makes_the_next_one() {
+    let stand = Stand::new(json!({"devices": "shared"}));
+    let first = stand.get(&Value::Null, None);
+    let cookie = cookie_of(&first);
+    let cast = stand.post(Some(&cookie), &format!("{}&c=1", of_page(&first)));
+    assert!(value(&cast, "set-cookie").unwrap().ends_with("; Max-Age=5"));
+    let thanks = stand.get(&Value::Null, Some(&cookie));
+    assert!(thanks.body.contains("href=\"p1?lang=nl&amp;view=next\"") && !thanks.body.contains("<bdi>Blue"));
+    let next = stand.get(&json!({"view": "next"}), Some(&cookie));
+    assert!(next.body.contains("type=\"radio\""), "{}", next.body);
+    assert_eq!(stand.post(Some(&cookie_of(&next)), &format!("{}&c=0", of_page(&next))).status, 303);
+    assert_eq!(stand.votes(), 2);
+    let own = Stand::new(json!({}));
+    let cookie = own.cookie();
+    assert_eq!(own.post(Some(&cookie), "c=1").status, 303);
+    let asked = own.get(&json!({"view": "next"}), Some(&cookie));
+    assert_eq!(value(&asked, "set-cookie"), None, "a browser of one's own stays the same voter's");
+}
+
+#[test]
+fn in_a_frame_there_is_no_voter_and_only_listed_sites_may_frame() {
+    let stand = Stand::new(json!({"embed": ["https://news.example"]}));
+    let framed = stand.ask("GET", "p1", "", &Value::Null, &json!({"Sec-Fetch-Dest": "iframe"}), None);
+    assert_eq!((framed.status, value(&framed, "set-cookie")), (200, None));
+    assert!(!framed.body.contains("<form") && framed.body.contains("target=\"_blank\""), "{}", framed.body);
+    let policy = |answer: &Answer| value(answer, "content-security-policy").unwrap();
+    assert!(policy(&framed).ends_with("frame-ancestors https://news.example"));
+    let other = Stand::new(json!({}));
+    assert!(policy(&other.get(&Value::Null, None)).ends_with("frame-ancestors 'none'"));
+}
+
+#[test]
+fn hidden_results_are_shown_on_a_wall_that_has_the_polls_link() {
+    let stand = Stand::new(json!({"results": "owner"}));
+    let link = link().text(SECRET).unwrap();
+    let exchanged = stand.get(&json!({"view": "stage", "link": link}), None);
+    let place = Some("p1?lang=nl&view=stage".to_owned());
+    assert_eq!((exchanged.status, value(&exchanged, "location")), (303, place));
+    let set = value(&exchanged, "set-cookie").unwrap();
+    assert_eq!(set, format!("__Host-landslide-view-p1={link}; Path=/; Secure; HttpOnly; SameSite=Lax"));
+    let cookie = cookie_of(&exchanged);
+    let stage = |cookie: &str| stand.get(&json!({"view": "stage"}), Some(cookie)).body;
+    assert!(stage(&cookie).contains("<div data-version") && stage(&cookie).contains("data-live=\"p1/live?lang=nl\""));
+    let live = stand.ask("GET", "p1", "/live", &Value::Null, &json!({"Cookie": cookie}), None);
+    assert_eq!((live.status, value(&live, "cache-control").as_deref()), (200, Some("private, no-store")));
+    let forged = [format!("{cookie}0"), cookie.replace("-p1=", "-p2="), "x=1".to_owned()];
+    assert!(forged.iter().all(|cookie| !stage(cookie).contains("<div data-version")));
+    for forged in ["lsv_1; Domain=.example", "lsv_1\r\nx: y", &link.replace("lsv_", "lsk_")] {
+        let answer = stand.get(&json!({"view": "stage", "link": forged}), None);
+        assert_eq!((answer.status, value(&answer, "location")), (200, None), "{forged}");
+    }
 }
 
 #[test]

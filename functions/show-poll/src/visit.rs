@@ -1,7 +1,8 @@
 //! A request, read into what the page needs of it.
 
+use landslide_domain::ids::PollId;
 use landslide_edge::{BODY_BYTES_MAX, Request};
-use landslide_page::{Entry, Language, Malformed, View, device_token};
+use landslide_page::{Entry, Language, Malformed, View, device_token, view_link};
 
 /// How forms are sent.
 const FORM: &str = "application/x-www-form-urlencoded";
@@ -60,8 +61,20 @@ impl Visit {
         Entry::of_form(&body.ok_or(Malformed)?)
     }
 
+    /// A link to this poll's results, as it was sent.
+    pub fn view_link(&self, poll_id: &PollId) -> Option<&str> {
+        self.request.header("cookie").and_then(|cookies| view_link(cookies, poll_id.as_str()))
+    }
+
+    /// Whether the page is for a frame (Fetch Metadata Request Headers, section 2.1). A browser keeps our cookies from
+    /// frames in other sites' pages.
+    pub fn is_framed(&self) -> bool {
+        let dest = self.request.header("sec-fetch-dest");
+        dest.is_some_and(|dest| ["iframe", "frame", "embed", "object"].contains(&dest))
+    }
+
     /// Whether a browser would show what is answered, and keep its cookie.
-    pub fn is_seen(&self) -> bool {
-        self.request.method() != "HEAD"
+    pub fn may_keep_cookies(&self) -> bool {
+        self.request.method() != "HEAD" && !self.is_framed()
     }
 }

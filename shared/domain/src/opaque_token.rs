@@ -12,7 +12,7 @@ use hmac::{
 use serde::{Serialize, Serializer};
 use sha2::{Digest, Sha256};
 
-use crate::ids::from_hex;
+use crate::{ids::from_hex, time::Timestamp};
 
 /// How long after a token is deleted the gateway may still take it: for as long as it caches what the owners' authorizer
 /// has said (infra/api/openapi.yaml).
@@ -119,6 +119,15 @@ impl OpaqueToken {
         let signed = format!("{}{}{SEPARATOR}{}", self.purpose.prefix(), self.id, hex(&self.secret));
         let code = mac(key, &signed)?.finalize().into_bytes();
         Some(format!("{signed}{SEPARATOR}{}", hex(code.get(..MAC_BYTES)?)))
+    }
+
+    /// Why it is not taken, given what is stored of it, for the log. `None` if it is.
+    pub fn refusal(&self, stored: &SecretHash, expires_at: Timestamp, now: Timestamp) -> Option<&'static str> {
+        match (self.has_hash(stored), expires_at > now) {
+            (true, true) => None,
+            (false, _) => Some("its secret is another"),
+            (true, false) => Some("it has expired"),
+        }
     }
 
     /// What is to be stored of it.

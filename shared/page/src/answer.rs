@@ -4,11 +4,16 @@ use crate::{
     assets::csp,
     error_page::{ErrorPage, Trouble},
     language::Language,
-    visit::COOKIE,
+    visit::{COOKIE, link_cookie},
 };
+
+const CSP: &str = "content-security-policy";
 
 /// For how long a cookie is kept once its device has voted: as long as its token is valid, 400 days, in seconds.
 const COOKIE_SECONDS: u64 = 400 * 24 * 60 * 60;
+/// For how long it is kept then on a device that others use next, in seconds. A form that is sent again meanwhile is of the
+/// same voter.
+const SHARED_COOKIE_SECONDS: u64 = 5;
 /// For how long browsers ask for the page by HTTPS alone: a year, in seconds.
 const HTTPS_SECONDS: u64 = 365 * 24 * 60 * 60;
 
@@ -26,7 +31,7 @@ pub struct Answer {
 impl Answer {
     fn new(status: u16, body: String) -> Self {
         let headers = vec![
-            ("content-security-policy", csp(&[])),
+            (CSP, csp(&[])),
             ("referrer-policy", "same-origin".to_owned()),
             ("strict-transport-security", format!("max-age={HTTPS_SECONDS}")),
             ("x-content-type-options", "nosniff".to_owned()),
@@ -88,17 +93,32 @@ impl Answer {
 
     /// Gives a browser its token until it is closed.
     pub fn with_new_token(self, token: &str) -> Self {
-        self.header("set-cookie", cookie(token))
+        self.header("set-cookie", cookie(COOKIE, token))
     }
 
-    /// Has a browser keep its token, as its device has voted.
-    pub fn with_kept_token(self, token: &str) -> Self {
-        self.header("set-cookie", format!("{}; Max-Age={COOKIE_SECONDS}", cookie(token)))
+    /// Has a browser keep its token, as its device has voted; for a moment only, if others use the device next.
+    pub fn with_kept_token(self, token: &str, is_shared: bool) -> Self {
+        let seconds = if is_shared { SHARED_COOKIE_SECONDS } else { COOKIE_SECONDS };
+        self.header("set-cookie", format!("{}; Max-Age={seconds}", cookie(COOKIE, token)))
+    }
+
+    /// Has a browser keep a link to a poll's results until it is closed.
+    pub fn with_view_link(self, poll_id: &str, link: &str) -> Self {
+        self.header("set-cookie", cookie(&link_cookie(poll_id), link))
+    }
+
+    /// A page that these origins may frame.
+    pub fn framed_by(mut self, origins: &[String]) -> Self {
+        if !origins.is_empty() {
+            self.headers.retain(|(name, _)| *name != CSP);
+            self.headers.push((CSP, csp(origins)));
+        }
+        self
     }
 }
 
-fn cookie(token: &str) -> String {
-    format!("{COOKIE}={token}; Path=/; Secure; HttpOnly; SameSite=Lax")
+fn cookie(name: &str, value: &str) -> String {
+    format!("{name}={value}; Path=/; Secure; HttpOnly; SameSite=Lax")
 }
 
 /// How long results may be kept, and by what they are recognised.
@@ -137,7 +157,7 @@ mod tests {
             Answer::own_results("x".to_owned(), Language::En, 2),
             Answer::results("x".to_owned(), Language::En, false, &fresh),
             Answer::results("x".to_owned(), Language::En, true, &fresh),
-            Answer::see_other("p1".to_owned()).with_kept_token("t"),
+            Answer::see_other("p1".to_owned()).with_kept_token("t", false),
         ];
         all.extend(Trouble::ALL.map(|trouble| Answer::trouble(trouble, Language::En, None)));
         all
@@ -174,8 +194,21 @@ mod tests {
         let of_session = page.clone().with_new_token("a.b.c");
         let text = "__Host-landslide=a.b.c; Path=/; Secure; HttpOnly; SameSite=Lax";
         assert_eq!(value(&of_session, "set-cookie"), Some(text));
-        let kept = page.with_kept_token("a.b.c");
-        assert_eq!(value(&kept, "set-cookie"), Some(format!("{text}; Max-Age=34560000").as_str()));
+        for (is_shared, seconds) in [(false, 34_560_000), (true, 5)] {
+            let kept = page.clone().with_kept_token("a.b.c", is_shared);
+            assert_eq!(value(&kept, "set-cookie"), Some(format!("{text}; Max-Age={seconds}").as_str()));
+        }
+        let link = page.with_view_link("p1", "lsv_1");
+        assert_eq!(
+            value(&link, "set-cookie"),
+            Some("__Host-landslide-view-p1=lsv_1; Path=/; Secure; HttpOnly; SameSite=Lax")
+        );
+    }
+
+    #[test]
+    fn who_may_frame_a_page_is_in_its_only_policy() {
+        let page = Answer::page(200, String::new(), Language::En).framed_by(&["https://news.example".to_owned()]);
+        assert!(value(&page, CSP).unwrap().ends_with("; frame-ancestors https://news.example"));
     }
 
     #[test]

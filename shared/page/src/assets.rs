@@ -108,7 +108,7 @@ pub(crate) fn script(part: Part) -> Markup {
 }
 
 /// The content security policy of every page. The page may be framed by these origins, and by none if there are none.
-pub fn csp(embedding_origins: &[&str]) -> String {
+pub fn csp(embedding_origins: &[String]) -> String {
     let ancestors = if embedding_origins.is_empty() { "'none'".to_owned() } else { embedding_origins.join(" ") };
     format!(
         "default-src 'none'; base-uri 'none'; form-action 'self'; img-src 'self' data:; connect-src 'self'; {}; \
@@ -141,7 +141,7 @@ mod tests {
     #[test]
     fn nobody_frames_a_page_unless_the_poll_lists_them() {
         assert!(csp(&[]).ends_with("; frame-ancestors 'none'"));
-        let listed = csp(&["https://a.example", "https://b.example"]);
+        let listed = csp(&["https://a.example", "https://b.example"].map(str::to_owned));
         assert!(listed.ends_with("; frame-ancestors https://a.example https://b.example"));
     }
 

@@ -18,6 +18,8 @@ pub(crate) struct Document<'a> {
     pub(crate) part: Part,
     /// Whether it is for a wall: large, and without controls.
     pub(crate) is_stage: bool,
+    /// What of its query the page keeps in another language.
+    pub(crate) query: &'static str,
     pub(crate) main: Markup,
 }
 
@@ -56,7 +58,7 @@ impl Document<'_> {
                     summary { (say.language) }
                     nav {
                         @for language in Language::ALL {
-                            a href={ "?lang=" (language.tag()) } lang=(language.tag()) { (language.own_name()) } " "
+                            a href={ "?lang=" (language.tag()) (self.query) } lang=(language.tag()) { (language.own_name()) } " "
                         }
                     }
                 }

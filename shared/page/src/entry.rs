@@ -1,7 +1,10 @@
 //! What a voter enters into the form of a poll: read from a request, shown in the form again, and turned into the ballot
 //! that the JSON API takes.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    str::FromStr,
+};
 
 use landslide_domain::{
     ballot::{ANSWER_CHARS_MAX, Answer, Ballot, Content, SentBallot, SentContent, SentRating, WRITE_IN_CHARS_MAX},
@@ -17,6 +20,10 @@ const FIELDS_MAX: usize = 256;
 pub struct Entry {
     /// Whether the vote is to be withdrawn.
     pub is_withdrawal: bool,
+    /// The token of the voter whose page the form was on.
+    pub voter: Option<String>,
+    /// The revision of the vote that this page showed. 0 if it showed none.
+    pub revision: Option<u32>,
     /// Option ids that are chosen.
     pub(crate) chosen: BTreeSet<u8>,
     /// Whether the option that the voter writes is chosen, where one option is.
@@ -86,6 +93,8 @@ impl Entry {
     fn add(&mut self, name: &str, value: &str) -> Result<(), Malformed> {
         match (name, value) {
             ("do", "withdraw") => self.is_withdrawal = true,
+            ("as", token) => self.voter = Some(token.to_owned()),
+            ("rev", revision) => self.revision = Some(number(revision)?),
             ("c", "other") => self.chose_other = true,
             ("c", id) => drop(self.chosen.insert(number(id)?)),
             ("other", text) => text.clone_into(&mut self.other),
@@ -198,7 +207,7 @@ impl Entry {
     }
 }
 
-fn number(text: &str) -> Result<u8, Malformed> {
+fn number<N: FromStr>(text: &str) -> Result<N, Malformed> {
     let digits = text.bytes().all(|byte| byte.is_ascii_digit());
     text.parse().ok().filter(|_| digits).ok_or(Malformed)
 }
@@ -304,6 +313,9 @@ mod tests {
             "v0=1.5",
             "r0=1&r0=2",
             "x0=1",
+            "rev=",
+            "rev=-1",
+            "rev=4294967296",
             "é=1",
             "do=x",
             &many,
@@ -311,6 +323,8 @@ mod tests {
             assert_eq!(Entry::of_form(form.as_bytes()), Err(Malformed), "{form}");
         }
         assert!(Entry::of_form(b"do=withdraw").unwrap().is_withdrawal);
+        let of_page = Entry::of_form(b"as=a.b.c&rev=7&c=1").unwrap();
+        assert_eq!((of_page.voter.as_deref(), of_page.revision), (Some("a.b.c"), Some(7)));
     }
 
     #[test]

@@ -86,6 +86,6 @@ impl ErrorPage<'_> {
             }
         };
         let meta = html! { meta name="robots" content="noindex"; };
-        Document { words, title: what, meta, part: Part::None, is_stage: false, main }.render()
+        Document { words, title: what, meta, part: Part::None, is_stage: false, query: "", main }.render()
     }
 }

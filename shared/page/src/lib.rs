@@ -27,7 +27,7 @@ pub use self::{
     entry::{Entry, Malformed, Mistake},
     error_page::{ErrorPage, Trouble},
     language::Language,
-    poll_page::{Address, Notice, PollPage, Shown, View},
+    poll_page::{Address, Notice, PollPage, Shown, View, Voter},
     results::{Fragment, Unreadable},
-    visit::{NoPublicUrl, PublicUrl, device_token},
+    visit::{NoPublicUrl, PublicUrl, device_token, view_link},
 };

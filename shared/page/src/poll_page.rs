@@ -6,7 +6,7 @@ mod stage;
 
 use landslide_domain::{
     ballot::Ballot,
-    poll::{Identity, Kind, Poll, PollSpec, ResultsVisibility, Status, VoteChange},
+    poll::{Devices, Identity, Kind, OwnVote, Poll, PollSpec, ResultsVisibility, Status, VoteChange},
     time::Timestamp,
 };
 use maud::{Markup, html};
@@ -35,6 +35,8 @@ pub enum View {
     Results,
     /// The results for a wall, without controls.
     Stage,
+    /// The ballot of the next voter, on a device that many share.
+    Next,
 }
 
 impl View {
@@ -44,7 +46,17 @@ impl View {
             Some("ballot") => Self::Ballot,
             Some("results") => Self::Results,
             Some("stage") => Self::Stage,
+            Some("next") => Self::Next,
             _ => Self::Usual,
+        }
+    }
+
+    /// What links keep of it.
+    fn query(self) -> &'static str {
+        match self {
+            Self::Ballot => "&view=ballot",
+            Self::Results => "&view=results",
+            Self::Usual | Self::Stage | Self::Next => "",
         }
     }
 }
@@ -58,8 +70,8 @@ pub enum Notice {
     AlreadyVoted,
     /// Voted when the poll took no votes.
     NotCounted,
-    /// Voted on a device that others use next.
-    NextPlease,
+    /// Sent a form from a page that showed another vote than the one that stands.
+    ChangedElsewhere,
 }
 
 /// A poll's results, for a reader who may see them.
@@ -77,17 +89,24 @@ pub struct Address<'a> {
     pub public: &'a str,
     /// Where the script finds the results, relative to the page.
     pub live: &'a str,
-    /// Whether search engines may list it.
-    pub is_listed: bool,
+}
+
+/// Whose page it is.
+#[derive(Clone, Copy, Debug)]
+pub struct Voter<'a> {
+    /// The token of the browser's device. A form carries it, so that it counts for the same voter however often it is sent.
+    pub token: &'a str,
+    /// The revision of the vote that the page shows. 0 if there is none.
+    pub revision: u32,
 }
 
 /// A poll's page.
 pub struct PollPage<'a> {
     /// The poll.
     pub poll: &'a Poll,
-    /// Whether the reader has a vote that stands.
-    pub has_voted: bool,
-    /// That vote, unless it is to be kept from the page.
+    /// Who votes with it. `None` if nobody can.
+    pub voter: Option<Voter<'a>>,
+    /// The reader's vote that stands.
     pub vote: Option<&'a Ballot>,
     /// The results. `None` if the reader may not see them, or not yet.
     pub results: Option<Shown<'a>>,
@@ -97,6 +116,8 @@ pub struct PollPage<'a> {
     pub notice: Option<Notice>,
     /// What was sent and can't be cast as it is.
     pub refused: Option<(Entry, Mistake)>,
+    /// Whether it is shown within another site's page, where a browser keeps our cookies from us.
+    pub is_framed: bool,
     /// Where the page is.
     pub address: Address<'a>,
     /// The server's clock.
@@ -111,7 +132,7 @@ impl PollPage<'_> {
 
     pub(crate) fn render_with(&self, words: &Words) -> String {
         let (part, main) = match self.view {
-            _ if self.notice == Some(Notice::NextPlease) => (Part::None, self.next_please(words)),
+            _ if self.awaits_next() => (Part::None, self.next_please(words)),
             View::Stage => (Part::Stage, self.stage(words)),
             _ if self.shows_ballot() && self.spec().kind == Kind::Ranked => (Part::Ranking, self.ballot(words)),
             _ if self.shows_ballot() => (Part::Ballot, self.ballot(words)),
@@ -123,6 +144,7 @@ impl PollPage<'_> {
             meta: self.meta(),
             part,
             is_stage: self.view == View::Stage,
+            query: self.view.query(),
             main,
         };
         document.render()
@@ -150,17 +172,38 @@ impl PollPage<'_> {
         self.spec().identity == Identity::Device
     }
 
+    fn has_voted(&self) -> bool {
+        self.vote.is_some()
+    }
+
+    /// The reader's vote, where the page may say what it is. On a device that many share, the next one would read it.
+    fn own(&self) -> Option<&Ballot> {
+        let is_shown = self.spec().own_vote == OwnVote::Show && self.spec().devices == Devices::Own;
+        self.vote.filter(|_| is_shown)
+    }
+
+    /// Whether the one who has just voted leaves the device to the next one.
+    fn awaits_next(&self) -> bool {
+        let is_plain = self.notice.is_none() && self.refused.is_none() && !self.is_framed;
+        let is_asked = matches!(self.view, View::Usual | View::Ballot);
+        self.spec().devices == Devices::Shared
+            && self.has_voted()
+            && self.status() == Status::Open
+            && is_plain
+            && is_asked
+    }
+
     fn may_change(&self) -> bool {
         self.spec().vote_change == VoteChange::UntilClose && self.status() == Status::Open && self.admits()
     }
 
     /// Whether it shows the ballot, and so no results.
     pub fn shows_ballot(&self) -> bool {
-        if self.view == View::Stage {
+        if self.view == View::Stage || self.is_framed {
             return false;
         }
-        let is_first = !self.has_voted && self.view != View::Results;
-        let is_change = self.has_voted && self.may_change() && self.view == View::Ballot;
+        let is_first = !self.has_voted() && self.view != View::Results;
+        let is_change = self.has_voted() && self.may_change() && self.view == View::Ballot;
         self.status() == Status::Open && self.admits() && (is_first || is_change || self.refused.is_some())
     }
 
@@ -169,7 +212,7 @@ impl PollPage<'_> {
         let options = self.poll.options.join(" · ");
         let description: String = options.chars().take(DESCRIPTION_CHARS_MAX).collect();
         html! {
-            @if !self.address.is_listed { meta name="robots" content="noindex"; }
+            @if !self.spec().listed { meta name="robots" content="noindex"; }
             meta property="og:title" content=(self.spec().question);
             meta property="og:url" content=(self.address.public);
             @if !description.is_empty() { meta property="og:description" content=(description); }
@@ -211,15 +254,16 @@ impl PollPage<'_> {
             @match self.notice {
                 Some(Notice::AlreadyVoted) => div.note.warn role="status" { (said(say.already_voted)) },
                 Some(Notice::NotCounted) => div.note.warn role="status" { (said(say.not_counted)) },
+                Some(Notice::ChangedElsewhere) => div.note.warn role="status" { (said(say.changed_elsewhere)) },
                 Some(Notice::Withdrawn) => p.note role="status" { (say.withdrawn) },
-                _ if self.has_voted => div.note role="status" { (said(say.recorded)) },
+                _ if self.has_voted() => div.note role="status" { (said(say.recorded)) },
                 _ => {}
             }
         }
     }
 
     fn own_vote(&self, words: &Words) -> Markup {
-        html! { @if let Some(ballot) = self.vote { (own_vote::html(words, self.poll, ballot)) } }
+        html! { @if let Some(ballot) = self.own() { (own_vote::html(words, self.poll, ballot)) } }
     }
 
     /// The labels of a poll that nobody can vote in yet.
@@ -236,6 +280,9 @@ impl PollPage<'_> {
             ResultsVisibility::Always | ResultsVisibility::Owner => say.hidden,
         };
         match &self.results {
+            None if self.spec().results == ResultsVisibility::AfterClose && self.status() == Status::Open => {
+                self.awaited(words, hidden)
+            }
             None => html! { p.quiet { (hidden) } },
             Some(Shown { fragment, poll_after_seconds }) => {
                 let live =
@@ -243,10 +290,32 @@ impl PollPage<'_> {
                 html! {
                     section aria-labelledby="r" data-live=[live] data-after=(poll_after_seconds) {
                         h2 #r { (say.results) }
-                        (fragment.html(words, &self.vote.map(own_vote::options).unwrap_or_default()))
+                        (fragment.html(words, &self.own().map(own_vote::options).unwrap_or_default()))
                     }
                     p #told .sr role="status" {}
                 }
+            }
+        }
+    }
+
+    /// Results that are shown when the poll closes. The script asks for them then, once.
+    fn awaited(&self, words: &Words, hidden: &str) -> Markup {
+        let left = self.spec().closes_at.map(|closes_at| closes_at.millis_since(self.now));
+        let live = left.map(|_| format!("{}/results?lang={}", self.id(), words.language.tag()));
+        html! {
+            section data-live=[live] data-left=[left] data-after="0" {
+                div data-version="0 0" { p.quiet { (hidden) } }
+            }
+            p #told .sr role="status" {}
+        }
+    }
+
+    /// What tells a form's voter, and the vote that it is to change.
+    fn of_voter(&self) -> Markup {
+        html! {
+            @if let Some(Voter { token, revision }) = self.voter {
+                input type="hidden" name="as" value=(token);
+                input type="hidden" name="rev" value=(revision);
             }
         }
     }
@@ -255,10 +324,15 @@ impl PollPage<'_> {
         let say = words.say;
         html! {
             @if self.status() == Status::Open && self.admits() {
-                @if !self.has_voted {
+                @if self.is_framed {
+                    div.actions {
+                        a.button href=(self.relative(words, "")) target="_blank" rel="noopener" { (say.vote_in_new_tab) }
+                    }
+                } @else if !self.has_voted() {
                     div.actions { a.button href=(self.relative(words, "")) { (say.back_to_ballot) } }
                 } @else if self.may_change() {
                     form.actions method="post" {
+                        (self.of_voter())
                         a.button href=(self.relative(words, "&view=ballot")) { (say.change_vote) }
                         button.second name="do" value="withdraw" { (say.withdraw) }
                     }
@@ -272,7 +346,7 @@ impl PollPage<'_> {
         html! {
             (self.question())
             div.note role="status" { p { (words.say.recorded) } }
-            a.button.main data-next="5" href=(self.id()) { (words.say.next_please) }
+            a.button.main data-next="5" href=(self.relative(words, "&view=next")) { (words.say.next_please) }
         }
     }
 }

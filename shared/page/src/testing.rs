@@ -1,6 +1,8 @@
 //! Every state of a page, to look at and to test.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
+use std::sync::LazyLock;
+
 use landslide_domain::{
     ballot::Ballot,
     method::{Lot, Method, Rankings, tally},
@@ -10,7 +12,7 @@ use landslide_domain::{
 };
 use serde_json::{Value, json};
 
-use crate::{Address, Entry, Fragment, Language, Mistake, Notice, PollPage, Shown, View, words::Words};
+use crate::{Address, Entry, Fragment, Language, Mistake, Notice, PollPage, Shown, View, Voter, words::Words};
 
 /// What people write.
 #[derive(Clone, Debug)]
@@ -45,8 +47,12 @@ pub struct State {
     view: View,
     notice: Option<Notice>,
     refused: Option<(Entry, Mistake)>,
+    is_framed: bool,
     now: Timestamp,
 }
+
+/// As long as a device's token is.
+static TOKEN: LazyLock<String> = LazyLock::new(|| "t".repeat(300));
 
 impl State {
     fn new(name: &'static str, text: &OwnText, settings: Value) -> Self {
@@ -57,7 +63,8 @@ impl State {
         }
         let poll = poll_asked_for(body, at(0)).unwrap();
         let (document, series) = (None, None);
-        Self { name, poll, vote: None, document, series, view: View::Usual, notice: None, refused: None, now: at(100) }
+        let (view, notice, refused, is_framed, now) = (View::Usual, None, None, false, at(100));
+        Self { name, poll, vote: None, document, series, view, notice, refused, is_framed, now }
     }
 
     /// With the vote that a form makes.
@@ -81,6 +88,10 @@ impl State {
 
     fn noticed(self, notice: Notice) -> Self {
         Self { notice: Some(notice), ..self }
+    }
+
+    fn framed(self) -> Self {
+        Self { is_framed: true, ..self }
     }
 
     fn at(self, seconds: u64) -> Self {
@@ -144,13 +155,14 @@ impl State {
         };
         PollPage {
             poll: &self.poll,
-            has_voted: self.vote.is_some() || self.notice == Some(Notice::AlreadyVoted),
+            voter: Some(Voter { token: &TOKEN, revision: self.vote.is_some().into() }),
             vote: self.vote.as_ref(),
             results: self.document.as_deref().map(shown),
             view: self.view,
             notice: self.notice,
             refused: self.refused.clone(),
-            address: Address { public: "https://vote.example/p/p1", live: "p1/live", is_listed: false },
+            is_framed: self.is_framed,
+            address: Address { public: "https://vote.example/p/p1", live: "p1/live" },
             now: self.now,
         }
     }
@@ -174,6 +186,7 @@ pub fn states(text: &OwnText) -> Vec<State> {
     let mut states = vec![
         state("scheduled", json!({"opens_at": at(3_600), "closes_at": at(7_200)})).at(0),
         state("open", json!({})),
+        state("open-listed", json!({"listed": true})),
         state("open-until", json!({"closes_at": at(90_000)})),
         state("open-closing", json!({"closes_at": at(190)})),
         state("open-write-in", json!({"write_in": true})),
@@ -199,14 +212,18 @@ pub fn states(text: &OwnText) -> Vec<State> {
         state("voted-may-change", changeable()).voted("c=0").counted(1),
         state("change", changeable()).voted("c=1").viewed(View::Ballot),
         state("withdrawn", changeable()).noticed(Notice::Withdrawn).counted(12).viewed(View::Results),
-        state("already-voted", json!({})).noticed(Notice::AlreadyVoted).counted(12),
+        state("already-voted", json!({})).voted("c=0").noticed(Notice::AlreadyVoted).counted(12),
+        state("overtaken", changeable()).voted("c=0").noticed(Notice::ChangedElsewhere).counted(12),
+        state("own-vote-hidden", json!({"own_vote": "hide", "vote_change": "until_close"})).voted("c=0").counted(12),
+        state("framed", json!({})).framed().counted(12),
         state("not-counted", json!({})).noticed(Notice::NotCounted).counted(12).viewed(View::Results),
-        state("next-please", json!({})).noticed(Notice::NextPlease),
+        state("next-please", json!({"devices": "shared"})).voted("c=1"),
         state("results-first", json!({})).counted(1_234_567).viewed(View::Results),
         state("no-votes", json!({})).counted(0).viewed(View::Results),
         state("closed", json!({"closes_at": at(90)})).with(98_765, &json!({"final": true})),
         state("hidden-until-vote", json!({"results": "after_vote"})).viewed(View::Results),
         state("hidden-until-close", json!({"results": "after_close", "closes_at": at(900)})).voted("c=2"),
+        state("hidden-until-some-close", json!({"results": "after_close"})).viewed(View::Results),
         state("hidden", json!({"results": "owner", "closes_at": at(90)})),
         state("account", json!({"identity": "account"})).counted(5),
         state("stage", json!({})).counted(45_678).viewed(View::Stage),

@@ -4,10 +4,24 @@
 /// The cookie that holds a device's token. A browser takes one of this name from this very host by HTTPS alone.
 pub(crate) const COOKIE: &str = "__Host-landslide";
 
+/// The cookie that holds a link to a poll's results. A wall may show several polls.
+pub(crate) fn link_cookie(poll_id: &str) -> String {
+    format!("{COOKIE}-view-{poll_id}")
+}
+
 /// The device's token among cookies (the header `Cookie`).
 pub fn device_token(cookies: &str) -> Option<&str> {
+    value_of(cookies, COOKIE)
+}
+
+/// The link to a poll's results among cookies.
+pub fn view_link<'a>(cookies: &'a str, poll_id: &str) -> Option<&'a str> {
+    value_of(cookies, &link_cookie(poll_id))
+}
+
+fn value_of<'a>(cookies: &'a str, wanted: &str) -> Option<&'a str> {
     let pairs = cookies.split(';').filter_map(|pair| pair.trim().split_once('='));
-    pairs.filter(|(name, _)| *name == COOKIE).map(|(_, token)| token).find(|token| !token.is_empty())
+    pairs.filter(|(name, _)| *name == wanted).map(|(_, value)| value).find(|value| !value.is_empty())
 }
 
 /// Where pages are, as the deployment says. It is the only source of absolute addresses.
@@ -84,6 +98,12 @@ mod tests {
         ] {
             assert_eq!(device_token(cookies), token, "{cookies}");
         }
+    }
+
+    #[test]
+    fn a_link_is_its_polls_alone() {
+        let cookies = "__Host-landslide=t; __Host-landslide-view-p1=lsv_1; __Host-landslide-view-p12=lsv_2";
+        assert_eq!(["p1", "p12", "p"].map(|poll| view_link(cookies, poll)), [Some("lsv_1"), Some("lsv_2"), None]);
     }
 
     #[test]

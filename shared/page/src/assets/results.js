@@ -3,6 +3,8 @@ const live = one('[data-live]');
 if (live) (async () => {
   const version = part => part.dataset.version.split(' ');
   let wait = +live.dataset.after, told = start, untold, last;
+  // Of those who wait for the closing, not all ask at once.
+  if (live.dataset.left) await new Promise(done => setTimeout(done, Math.min(+live.dataset.left + 2e3 + Math.random() * 8e3, 2e9)));
   for (;;) {
     await pause(wait);
     if (doc.hidden) continue;
@@ -29,7 +31,7 @@ if (live) (async () => {
       shown.replaceWith(next);
       localise(next);
       const count = one('.count', next).textContent;
-      if (count !== one('.count', shown).textContent) untold = count;
+      if (count !== one('.count', shown)?.textContent) untold = count;
     } catch { wait = Math.min(wait * 2, 30) }
   }
 })();

@@ -24,12 +24,12 @@ impl PollPage<'_> {
     /// The page with the ballot.
     pub(super) fn ballot(&self, words: &Words) -> Markup {
         let say = words.say;
-        let of_vote = || self.vote.map(Entry::of_ballot);
+        let of_vote = || self.own().map(Entry::of_ballot);
         let (entry, mistake) = match &self.refused {
             Some((entry, mistake)) => (entry.clone(), Some(*mistake)),
             None => (of_vote().unwrap_or_default(), None),
         };
-        let sends = if self.has_voted { say.save_change } else { say.vote };
+        let sends = if self.has_voted() { say.save_change } else { say.vote };
         let then = self.relative(words, "");
         html! {
             (self.question())
@@ -37,12 +37,13 @@ impl PollPage<'_> {
             @if let Some(mistake) = mistake { (self.mistake(words, mistake)) }
             p #how .quiet { (self.how(words)) (self.time_left(words)) }
             form method="post" data-sending=(say.sending) data-trying=(say.still_trying) data-then=(then) {
+                (self.of_voter())
                 (self.fields(words, &entry))
                 (self.segments(words, &entry))
                 p #say .note role="status" {}
                 button.main { (sends) }
             }
-            @if !self.has_voted && self.spec().results == ResultsVisibility::Always {
+            @if !self.has_voted() && self.spec().results == ResultsVisibility::Always {
                 div.actions { a href=(self.relative(words, "&view=results")) { (say.see_results) } }
             }
         }

@@ -55,22 +55,60 @@ fn the_own_options_are_marked_and_added_to_no_number() {
     let others = html("results-first").matches("class=\"mark own\"").count();
     let own = html("results-multiple");
     assert_eq!((others, own.matches("class=\"mark own\"").count()), (0, 2));
-    let state = state("voted");
-    let hidden = PollPage { vote: None, ..state.page() }.render(Language::En);
+    let numbers = |html: &str| html.matches("<b>4</b>").count();
+    assert_eq!((numbers(&html("overtaken")), numbers(&html("own-vote-hidden"))), (1, 1));
+}
+
+#[test]
+fn what_a_voter_voted_is_nowhere_if_its_owner_hides_it() {
+    let hidden = html("own-vote-hidden");
     assert!(hidden.contains("Your vote is recorded.") && !hidden.contains("Your choice"));
-    let numbers = |html: &str| html.matches("<b>411</b>").count();
-    assert_eq!((numbers(&html("voted")), numbers(&hidden)), (1, 1));
+    assert!(!hidden.contains("Your vote:"));
+    let state = state("own-vote-hidden");
+    let ballot = PollPage { view: View::Ballot, ..state.page() }.render(Language::En);
+    assert!(ballot.contains("<fieldset") && !ballot.contains("\" checked"), "{ballot}");
+}
+
+#[test]
+fn a_device_that_many_share_is_the_next_ones_and_tells_nothing_of_the_last() {
+    let next = html("next-please");
+    let state = state("next-please");
+    let results = PollPage { view: View::Results, ..state.page() }.render(Language::En);
+    assert!(!results.contains("<bdi>Prosciutto") && !next.contains("<bdi>Prosciutto"));
+}
+
+#[test]
+fn in_another_sites_page_there_is_no_form_and_a_way_to_the_ballot() {
+    let framed = html("framed");
+    assert!(!framed.contains("<form") && framed.contains("target=\"_blank\" rel=\"noopener\""), "{framed}");
+}
+
+#[test]
+fn each_form_says_whose_it_is_and_which_vote_it_changes() {
+    for (name, revision) in [("open", 0), ("refused", 0), ("change", 1), ("voted-may-change", 1)] {
+        let html = html(name);
+        let named = html.contains(&format!("name=\"as\" value=\"{}\"", "t".repeat(300)));
+        assert!(named && html.contains(&format!("name=\"rev\" value=\"{revision}\"")), "{name}");
+    }
+}
+
+#[test]
+fn results_that_wait_for_the_closing_are_asked_for_then() {
+    assert!(html("hidden-until-close").contains("data-live=\"p1/results?lang=en\" data-left=\"800000\""));
+    assert!(!html("hidden-until-some-close").contains("data-live=\""));
+}
+
+#[test]
+fn another_language_shows_the_same_view() {
+    assert!(html("results-first").contains("href=\"?lang=de&amp;view=results\""));
+    assert!(html("change").contains("href=\"?lang=de&amp;view=ballot\""));
+    assert!(html("open").contains("href=\"?lang=de\""));
 }
 
 #[test]
 fn search_engines_list_a_poll_only_if_it_is_listed() {
-    let state = state("open");
-    let listed = |is_listed: bool| {
-        let page = state.page();
-        PollPage { address: Address { is_listed, ..page.address }, ..page }.render(Language::En)
-    };
-    let refuses = |html: String| html.contains("<meta name=\"robots\" content=\"noindex\">");
-    assert_eq!([false, true].map(|is_listed| refuses(listed(is_listed))), [true, false]);
+    let refuses = |name| html(name).contains("<meta name=\"robots\" content=\"noindex\">");
+    assert_eq!(["open", "open-listed"].map(refuses), [true, false]);
 }
 
 #[test]
@@ -82,7 +120,7 @@ fn the_time_that_is_left_is_by_the_servers_clock() {
 #[test]
 fn the_next_voter_gets_a_link_to_a_new_page_that_the_script_follows() {
     let html = html("next-please");
-    assert!(html.contains("data-next=\"5\" href=\"p1\"") && !html.contains("http-equiv"));
+    assert!(html.contains("data-next=\"5\" href=\"p1?lang=en&amp;view=next\"") && !html.contains("http-equiv"));
     assert!(!html.contains("Margherita</bdi>"), "nothing of the vote before");
 }
 

@@ -11,7 +11,7 @@ use landslide_authorizer::{App, AuthorizerRequest};
 use landslide_aws::{
     clock::{self, SystemClock},
     queue::Queue,
-    store::{AssembledStore, LimitStore, PollStore, ResultsStore, VoteStore},
+    store::{AssembledStore, LimitStore, PollStore, ResultsStore, TokenStore, VoteStore},
 };
 use landslide_counting::relay::Folded;
 use landslide_domain::{
@@ -141,7 +141,8 @@ fn show_poll(event: Vec<u8>, status: u16) -> Work {
     let votes = Votes::new(polls(), VoteStore::new(&aws, "votes".to_owned()));
     let devices = show_poll::Devices::new(&tokens::device_keys());
     let url = PUBLIC_URL.parse().unwrap();
-    let app = show_poll::App::new(CurrentPolls::new(polls()), votes, current_results(&aws), devices, url);
+    let links = show_poll::ViewLinks::new(TokenStore::new(&aws, "tenants".to_owned()), Vec::new());
+    let app = show_poll::App::new(CurrentPolls::new(polls()), votes, current_results(&aws), devices, links, url);
     let (expected, runtime) = (beginning(status), runtime());
     Box::new(move || {
         let service = Adapter::from(lambda_http::service_fn(|request| app.respond(request)));

@@ -114,6 +114,8 @@ const ALWAYS: &[(&str, &[Grant])] = &[
             ("Votes", &["dynamodb:GetItem", "dynamodb:PutItem"]),
             ("Tallies", &["dynamodb:BatchGetItem", "dynamodb:UpdateItem"]), // the lease of assembled results
             ("AssemblyQueue", &["sqs:SendMessage"]),
+            ("Tenants", &["dynamodb:GetItem"]), // view links
+            ("KeySecret", &["secretsmanager:GetSecretValue"]),
             ("DeviceSecret", &["secretsmanager:GetSecretValue"]),
             ("OriginVerifySecret", &["secretsmanager:GetSecretValue"]),
         ],
