@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { REFUSED, pageTest } from './browser.mjs';
 import { KINDS } from './kinds.mjs';
-import { axeViolations, send, voteFor } from './page.mjs';
-import { makePoll, inSeconds, nowhere, pageOf, resultsOf, vote } from './stack.mjs';
+import { axeViolations, send, voteFor, withSite } from './page.mjs';
+import { makePoll, inSeconds, nowhere, pageOf, pausePoll, resultsOf, vote } from './stack.mjs';
 
 const open = async (page, settings, query) => page.goto(pageOf(await makePoll(settings), query));
 
@@ -25,6 +25,9 @@ const openResults = async (page, { poll: settings, vote: ballot }, query) => {
   await page.goto(pageOf(poll, `${query}&view=results`));
 };
 
+/** How long a poll takes to be paused everywhere. */
+const PAUSED_WITHIN_MS = 20_000;
+
 /** How each state is reached in the language of a query. */
 const STATES = {
   'a vote that stands': (page, query) => openVoted(page, {}, query),
@@ -44,6 +47,45 @@ const STATES = {
     await page.getByLabel('Tea').check();
     await send(page);
     await page.locator('.note.warn').waitFor();
+  },
+  'a vote that another tab has changed': async (page, query) => {
+    const poll = await makePoll({ vote_change: 'until_close' });
+    await page.goto(pageOf(poll, query));
+    const first = await page.context().newPage();
+    await first.goto(pageOf(poll));
+    await voteFor(first, 'Coffee');
+    await page.getByLabel('Tea').check();
+    await send(page);
+    await page.locator('.note.warn').waitFor();
+  },
+  'a poll that is paused': async (page, query) => {
+    const poll = await makePoll();
+    await pausePoll(poll);
+    await page.goto(pageOf(poll, query));
+    for (const deadline = Date.now() + PAUSED_WITHIN_MS; !(await page.locator('.note.warn').isVisible());) {
+      assert(Date.now() < deadline, 'the poll is paused');
+      await page.reload();
+    }
+  },
+  'a device that others use next': async (page, query) => {
+    const poll = await makePoll({ devices: 'shared' });
+    await page.goto(pageOf(poll, query));
+    await page.locator('input[type=radio]').first().check();
+    await send(page);
+    await page.locator('[data-next]').waitFor();
+  },
+  'an own vote that is hidden': (page, query) => openVoted(page, { own_vote: 'hide' }, query),
+  'results that wait for the closing': (page, query) =>
+    open(page, { results: 'after_close', closes_at: inSeconds(1000) }, `${query}&view=results`),
+  'votes over time': (page, query) => openVoted(page, { series: true }, query),
+  'a form of another site': async (page, query) => {
+    const poll = await makePoll();
+    const form = `<form method="post" action="${pageOf(poll, query)}"><button name="c" value="0">Win</button></form>`;
+    await withSite('127.0.0.1', () => form, async site => {
+      await page.goto(site);
+      await page.getByRole('button').click();
+      await page.locator('a.button').waitFor();
+    });
   },
   'a form that is refused': async (page, query) => {
     await open(page, { kind: 'multiple' }, query);

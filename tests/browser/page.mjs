@@ -1,6 +1,7 @@
 // Chromium, what a voter does on a page, and what there is to see of it.
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
 import { createRequire } from 'node:module';
 import { chromium } from 'playwright-core';
 
@@ -33,6 +34,18 @@ export async function reloadUntil(page, locator) {
   const deadline = Date.now() + WAIT_MS;
   do await page.reload(); while (!(await locator.isVisible()) && Date.now() < deadline);
   await locator.waitFor();
+}
+
+/** Another site at this host. It shows the HTML that a function makes at each request. */
+export async function withSite(host, makeHtml, use) {
+  const server = createServer((_, answer) => answer.setHeader('Content-Type', 'text/html').end(makeHtml()));
+  await new Promise(done => server.listen(0, '127.0.0.1', done));
+  try {
+    await use(`http://${host}:${server.address().port}/`);
+  } finally {
+    server.closeAllConnections();
+    await new Promise(done => server.close(done));
+  }
 }
 
 /** Fails if the page is wider than the window. */

@@ -1,10 +1,13 @@
 // Who a voter is, what other sites can't do, and what a page loads.
 import assert from 'node:assert/strict';
-import { createServer } from 'node:http';
+import csp from 'csp_evaluator';
+import parser from 'csp_evaluator/dist/parser.js';
 import { REFUSED, SCRIPTING, pageTest } from './browser.mjs';
 import { KINDS } from './kinds.mjs';
-import { hasText, launch, send, voteFor } from './page.mjs';
+import { hasText, launch, send, voteFor, withSite } from './page.mjs';
 import { assertVotes, deviceOf, inSeconds, makePoll, nowhere, pageOf, resultsOf, vote } from './stack.mjs';
+
+const { CspEvaluator } = csp, { CspParser } = parser;
 
 for (const [how, options] of SCRIPTING) {
   pageTest(`a browser that keeps no cookies is told so, and nothing is counted ${how}`, { ...options, allows: REFUSED }, async ({ page, context }) => {
@@ -18,14 +21,32 @@ for (const [how, options] of SCRIPTING) {
   });
 }
 
-pageTest('two tabs of a browser are one voter', {}, async ({ page, context }) => {
-  const poll = await makePoll({ vote_change: 'until_close' });
+for (const [how, options] of SCRIPTING) {
+  pageTest(`two tabs of a browser are one voter, and an older page undoes no newer vote ${how}`, { ...options, allows: REFUSED }, async ({ page, context }) => {
+    const poll = await makePoll({ vote_change: 'until_close' });
+    const second = await context.newPage();
+    await page.goto(pageOf(poll));
+    await second.goto(pageOf(poll));
+    await voteFor(page, 'Tea');
+    await second.getByLabel('Coffee').check();
+    await send(second);
+    await second.getByText('Your vote has changed since this page was loaded').waitFor();
+    await second.getByText('Your vote: Tea').waitFor();
+    await second.getByRole('link', { name: 'Change my vote' }).click();
+    await voteFor(second, 'Coffee');
+    await assertVotes(poll, { Coffee: 1 });
+  });
+}
+
+pageTest('two first pages at once are one voter, whichever votes first', { allows: REFUSED }, async ({ page, context }) => {
+  const poll = await makePoll();
   const second = await context.newPage();
-  await page.goto(pageOf(poll));
-  await second.goto(pageOf(poll));
+  await Promise.all([page, second].map(each => each.goto(pageOf(poll))));
   await voteFor(page, 'Tea');
-  await voteFor(second, 'Coffee');
-  await assertVotes(poll, { Coffee: 1 });
+  await second.getByLabel('Coffee').check();
+  await send(second);
+  await second.getByText('You have voted before').waitFor();
+  await assertVotes(poll, { Tea: 1 });
 });
 
 pageTest('a private window is another voter', {}, async ({ page, newContext }) => {
@@ -47,18 +68,6 @@ pageTest('scripts cannot read the cookie, and it outlives the browser once it ha
   assert.deepEqual([fresh.expires, kept.expires > Date.now() / 1000, kept.value], [-1, true, fresh.value]);
 });
 
-/** Another site that shows this HTML, at this host. */
-async function withSite(host, html, use) {
-  const server = createServer((_, answer) => answer.setHeader('Content-Type', 'text/html').end(html));
-  await new Promise(done => server.listen(0, '127.0.0.1', done));
-  try {
-    await use(`http://${host}:${server.address().port}/`);
-  } finally {
-    server.closeAllConnections();
-    await new Promise(done => server.close(done));
-  }
-}
-
 // Cookies don't know ports: at the same host the form brings the voter's own cookie with it.
 for (const [kind, host] of [['another site', '127.0.0.1'], ['another port of the same host', 'localhost']]) {
   pageTest(`a form of ${kind} is refused, and nothing is counted`, { allows: REFUSED }, async ({ page, context }) => {
@@ -66,7 +75,7 @@ for (const [kind, host] of [['another site', '127.0.0.1'], ['another port of the
     await page.goto(pageOf(poll));
     assert(await deviceOf(context), 'there is a voter');
     const form = `<form method="post" action="${pageOf(poll)}"><button name="c" value="0">Win a prize</button></form>`;
-    await withSite(host, form, async site => {
+    await withSite(host, () => form, async site => {
       await page.goto(site);
       const answered = page.waitForResponse(pageOf(poll));
       await page.getByRole('button').click();
@@ -79,13 +88,21 @@ for (const [kind, host] of [['another site', '127.0.0.1'], ['another port of the
 
 pageTest('another site cannot frame the page', { allows: /frame-ancestors|ERR_BLOCKED_BY_RESPONSE/ }, async ({ page }) => {
   const poll = await makePoll();
-  await withSite('127.0.0.1', `<iframe src="${pageOf(poll)}"></iframe>`, async site => {
+  await withSite('127.0.0.1', () => `<iframe src="${pageOf(poll)}"></iframe>`, async site => {
     await page.goto(site);
     const frame = page.frames()[1];
     // A frame of another site moves to a process of its own, and has no address until it is there.
     await frame.waitForURL('chrome-error://chromewebdata/');
     assert(!(await frame.content()).includes(poll.question));
   });
+});
+
+pageTest("Google's CSP Evaluator finds nothing in a page's policy", {}, async ({ page }) => {
+  for (const embed of [[], ['https://news.example']]) {
+    const answer = await page.goto(pageOf(await makePoll({ embed })));
+    const policy = new CspParser(answer.headers()['content-security-policy']).csp;
+    assert.deepEqual(new CspEvaluator(policy).evaluate().map(({ directive, description }) => `${directive}: ${description}`), []);
+  }
 });
 
 const LOADED = {

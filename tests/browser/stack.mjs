@@ -41,6 +41,12 @@ export async function vote(poll, ballot) {
   await call('POST', `polls/${poll.poll_id}/votes`, token, ballot);
 }
 
+/** A link to a poll's results, as its token. */
+export const linkTo = async poll => (await call('POST', `polls/${poll.poll_id}/views`, OWNER_TOKEN, {})).token;
+
+/** Pauses a poll. */
+export const pausePoll = poll => call('POST', `polls/${poll.poll_id}/pause`, OWNER_TOKEN);
+
 /** The ballot that the browser's device has cast. */
 export async function voteOf(context, poll) {
   const { poll_id, revision, cast_at, ...ballot } = await call('GET', `polls/${poll.poll_id}/votes/mine`, await deviceOf(context));

@@ -1,6 +1,10 @@
 //! The page that people vote on, as a browser without scripts asks for it: forms, cookies and what is refused. The same in a
 //! real browser is in `tests/browser`.
 
+mod cdn;
+mod forms;
+mod settings;
+
 use futures_util::{StreamExt, stream};
 use http::{Method, StatusCode};
 use reqwest::RequestBuilder;
@@ -35,9 +39,9 @@ impl Browser {
         }
     }
 
-    /// A poll's page; keeps the cookie that comes with it.
-    async fn open(&mut self, poll: &str) -> Answer {
-        let answer = Answer::of(self.request(Method::GET, &format!("/p/{poll}"))).await;
+    /// A poll's page; keeps the cookie that comes with it. `page` may have a query.
+    async fn open(&mut self, page: &str) -> Answer {
+        let answer = Answer::of(self.request(Method::GET, &format!("/p/{page}"))).await;
         if let Some(cookie) = answer.headers.get("set-cookie") {
             self.cookie = cookie.to_str().unwrap().split(';').next().map(str::to_owned);
         }
@@ -62,6 +66,16 @@ fn assert_page(answer: &Answer, status: StatusCode) {
     assert_eq!(answer.header("x-content-type-options"), "nosniff");
     assert_eq!(answer.header("referrer-policy"), "same-origin");
     assert!(answer.headers.contains_key("content-security-policy"), "{answer}");
+}
+
+/// What the form on a page says of its voter and of the vote that it changes.
+fn hidden_fields(page: &Answer) -> String {
+    let value = |name: &str| {
+        let start = format!("name=\"{name}\" value=\"");
+        let rest = page.body.split_once(start.as_str()).unwrap_or_else(|| panic!("no {name} in {page}")).1;
+        rest.split('"').next().unwrap().to_owned()
+    };
+    format!("as={}&rev={}", value("as"), value("rev"))
 }
 
 /// A poll of three options, with these fields; `null` leaves one out.

@@ -134,11 +134,8 @@ impl App {
         let is_next = visit.view == View::Next && spec.devices == DevicesOf::Shared;
         let known = if is_next { None } else { self.device(visit) };
         let takes_votes = poll.rules.status(now) == Status::Open && spec.identity == Identity::Device;
-        let token = if known.is_none() && takes_votes && visit.may_keep_cookies() {
-            Some(self.devices.issue(now)?)
-        } else {
-            None
-        };
+        let votes_here = takes_votes && visit.view != View::Stage && visit.may_keep_cookies();
+        let token = if known.is_none() && votes_here { Some(self.devices.issue(now)?) } else { None };
         let device = known.or_else(|| self.devices.device(token.as_deref()?));
         let answer = self.page(visit, &poll, device.as_ref(), Outcome::default(), now).await?;
         Ok(match &token {

@@ -180,14 +180,27 @@ impl Origin {
 
     /// An origin that passes all on to the stack's API.
     pub async fn of(app: &App) -> Self {
+        Self::before(app.stack.api_url.clone()).await
+    }
+
+    /// An origin that passes all on to the stack's pages.
+    pub async fn of_pages(app: &App) -> Self {
+        Self::before(app.stack.output("PagesUrl").to_owned()).await
+    }
+
+    async fn before(url: String) -> Self {
         let inner = Arc::new(Inner::default());
-        let (answering, api_url) = (inner.clone(), app.stack.api_url.clone());
-        let http = reqwest::Client::builder().timeout(Duration::from_secs(30)).build().unwrap();
+        let answering = inner.clone();
+        let http = reqwest::Client::builder()
+            .timeout(Duration::from_secs(30))
+            .redirect(reqwest::redirect::Policy::none())
+            .build()
+            .unwrap();
         let answer = move |request: Request<Incoming>| {
-            let (inner, http, api_url) = (answering.clone(), http.clone(), api_url.clone());
+            let (inner, http, url) = (answering.clone(), http.clone(), url.clone());
             async move {
                 inner.note(&request);
-                pass_on(&http, &api_url, request).await
+                pass_on(&http, &url, request).await
             }
         };
         Self { server: Server::start(ANY_PORT, answer).await.unwrap(), inner }
@@ -246,11 +259,11 @@ impl Inner {
     }
 }
 
-async fn pass_on(http: &reqwest::Client, api_url: &str, request: Request<Incoming>) -> Result<Answer, NoAnswer> {
+async fn pass_on(http: &reqwest::Client, base: &str, request: Request<Incoming>) -> Result<Answer, NoAnswer> {
     let (parts, body) = request.into_parts();
     let body: Bytes = body.collect().await.map_err(|_| NoAnswer)?.to_bytes();
     let target = parts.uri.to_string();
-    let url = format!("{api_url}{}", target.strip_prefix(STAGE).ok_or(NoAnswer)?);
+    let url = format!("{base}{}", target.strip_prefix(STAGE).ok_or(NoAnswer)?);
     let headers = passed_on(&parts.headers);
     let answer = http.request(parts.method, url).headers(headers).body(body).send().await.map_err(|_| NoAnswer)?;
     let (status, headers) = (answer.status(), passed_on(answer.headers()));
