@@ -14,6 +14,8 @@ pub struct Device<'a> {
     pub token: &'a str,
     /// Who it is as a voter.
     pub caller: Caller,
+    /// Whether it has just come into being, and so has no vote.
+    pub is_new: bool,
 }
 
 /// Issues devices their tokens, and knows them again.
@@ -36,7 +38,7 @@ impl Devices {
     /// The device that a token names, by the rules of the gateway's authorizer. `None` if it is not valid.
     pub fn device<'a>(&self, token: &'a str) -> Option<Device<'a>> {
         let caller = self.keys.verify(&Token::read(token).ok()?).ok()?;
-        Some(Device { token, caller })
+        Some(Device { token, caller, is_new: false })
     }
 
     /// A token for a new device.

@@ -136,7 +136,7 @@ impl App {
         let takes_votes = poll.rules.status(now) == Status::Open && spec.identity == Identity::Device;
         let votes_here = takes_votes && visit.view != View::Stage && visit.may_keep_cookies();
         let token = if known.is_none() && votes_here { Some(self.devices.issue(now)?) } else { None };
-        let device = known.or_else(|| self.devices.device(token.as_deref()?));
+        let device = known.or_else(|| Some(Device { is_new: true, ..self.devices.device(token.as_deref()?)? }));
         let answer = self.page(visit, &poll, device.as_ref(), Outcome::default(), now).await?;
         Ok(match &token {
             Some(token) => answer.with_new_token(token),
@@ -197,7 +197,7 @@ impl App {
     ) -> Result<Answer, Failure> {
         let (poll_id, spec) = (&poll.rules.settings.poll_id, &poll.rules.settings.spec);
         let device = device.filter(|_| spec.identity == Identity::Device);
-        let stored = match device {
+        let stored = match device.filter(|device| !device.is_new) {
             Some(device) => self.votes.stored_vote(poll_id, &device.caller).await?.map(|standing| standing.vote),
             None => None,
         };

@@ -172,6 +172,7 @@ fn a_new_browser_gets_its_voter_with_the_ballot_and_keeps_it() {
     assert_eq!(first.status, 200);
     assert!(first.body.contains("<html lang=\"nl\"") && first.body.contains("value=\"1\""), "{}", first.body);
     assert_eq!(value(&first, "cache-control").unwrap(), "private, no-store");
+    assert_eq!(stand.calls.operations(), ["Query"], "a new voter has no vote to be read");
     let cookie = stand.cookie();
     assert!(cookie.starts_with(COOKIE) && cookie.len() > 100, "{cookie}");
     let again = stand.get(&Value::Null, Some(&cookie));

@@ -16,7 +16,7 @@ def show(deployed: Stack) -> None:
     vote_headers = """-H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json'"""
     print(
         f"""
-Landslide is up. Vote in a browser:
+Landslide is up. Vote in a browser (Chrome, Edge or Firefox: Safari may keep no cookie of an http address):
 
   {deployed.outputs["PagesUrl"]}/p/{poll_id}
 

@@ -75,6 +75,15 @@ pub fn parts(world: &World) -> Vec<Part> {
     ]
 }
 
+/// What the page takes for the votes of a run in the place of `parts` before the votes' writes: it is loaded, takes the
+/// form, and is loaded again, when it reads the vote. No authorizer runs before it.
+pub fn by_page(world: &World) -> Vec<Units> {
+    let votes = world.measures.counts.through_gateway.get() as f64;
+    let requests = 3.0 * votes;
+    let shown = function(requests, requests * world.parameters.request_ms as f64, REQUEST_GB);
+    [shown, vec![("api_rest_request", requests), ("dynamodb_read_unit", votes)]].concat()
+}
+
 fn function(invocations: f64, ms: f64, gigabytes: f64) -> Vec<Units> {
     vec![("lambda_request", invocations), ("lambda_arm64_gb_second", ms / 1_000.0 * gigabytes)]
 }
@@ -93,5 +102,7 @@ mod tests {
         let parts: BTreeMap<_, _> = parts(&world).into_iter().collect();
         let in_cents = |part: &str| (prices.cost(&parts[part]) * 100.0).round();
         assert_eq!(["gateway", "votes' writes", "cast-vote", "queue"].map(in_cents), [350.0, 63.0, 23.0, 0.0]);
+        let page = prices.cost(&by_page(&world));
+        assert_eq!((page * 100.0).round(), 1_050.0 + 68.0 + 13.0, "three requests of gateway and function, and a read");
     }
 }

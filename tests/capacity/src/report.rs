@@ -8,7 +8,7 @@ use crate::{
     measures::{Counts, Lags, Limit, Met, Second, backlog},
     model::Model,
     parameters::Parameters,
-    prices::{Part, Prices, Units, parts},
+    prices::{Part, Prices, Units, by_page, parts},
 };
 
 /// Lags in milliseconds.
@@ -47,6 +47,8 @@ pub struct Report {
     limits: Vec<(Limit, Met)>,
     lanes: Vec<(u64, u8)>,
     costs: Vec<(&'static str, f64)>,
+    /// Dollars for the page, if all voted by it.
+    page: f64,
     parts: Vec<Part>,
     outcome: Result<(), String>,
 }
@@ -66,6 +68,7 @@ impl Report {
             limits: measures.limits(),
             lanes: model.lanes(),
             costs: parts.iter().map(|(part, units)| (*part, prices.cost(units))).collect(),
+            page: prices.cost(&by_page(&model.world)),
             parts,
             outcome: Ok(()),
         };
@@ -114,6 +117,14 @@ impl Report {
             parts.map(|(_, dollars)| dollars).sum::<f64>() * 1e6 / self.accepted()
         };
         (of(&|_| true), of(&|part| counting.contains(&part)))
+    }
+
+    /// Dollars for a million votes if all are cast by the page, which takes the place of what the API takes before a vote is
+    /// written.
+    fn million_by_page(&self) -> f64 {
+        let before = ["gateway", "authorizer", "cast-vote", "new devices"];
+        let after: f64 = self.costs.iter().filter(|(part, _)| !before.contains(part)).map(|(_, dollars)| dollars).sum();
+        (self.page + after) * 1e6 / self.accepted()
     }
 
     /// A million times what a vote takes of all units of a price.
@@ -266,6 +277,7 @@ pub fn costs_table(reports: &[Report], prices: &Prices) -> String {
         lines.push(row(&format!("{part}, $"), &|report| format!("{:.3}", dollars(report, index))));
     }
     lines.push(row("**in all, $**", &|report| format!("**{:.2}**", report.million().0)));
+    lines.push(row("in all if cast by the page, $", &|report| format!("{:.2}", report.million_by_page())));
     for (price, usd) in prices.all().filter(|(price, _)| reports.iter().any(|report| report.units(price) > 0.0)) {
         let at = if usd < 0.1 { format!("${} a million", (usd * 1e10).round() / 1e4) } else { format!("${usd}") };
         lines.push(row(&format!("`{price}`, at {at}"), &|report| units(report.units(price))));
