@@ -170,7 +170,8 @@ test-pages: tests/browser/node_modules/.package-lock.json ## the page in a real 
 lighthouse: tests/browser/node_modules/.package-lock.json ## Lighthouse's figures of the page
 	@$(LOCAL) browser $(CLOUD_FLAGS) lighthouse
 
-screenshots: tests/browser/node_modules/.package-lock.json ## pictures of the page into target/screenshots, and README's
+screenshots: tests/browser/node_modules/.package-lock.json ## pictures of the page into target/screenshots, in every state and language, and README's
+	cargo run --quiet $(CARGO_FLAGS) --package landslide-page --features testing --example states target/states
 	@$(LOCAL) browser $(CLOUD_FLAGS) screenshots
 
 chaos: ## votes through the running stack while everything fails; then all are counted once (CHAOS_SECONDS=300 SEED=17)
