@@ -1,4 +1,4 @@
-//! Fetches key sets with the HTTP stack that the AWS clients already link.
+//! Fetches key sets, and sends other requests to issuers, with the HTTP stack that the AWS clients already link.
 
 use std::{error::Error, future::Future, sync::OnceLock};
 
@@ -7,6 +7,7 @@ use aws_smithy_http_client::{
     tls::{Provider, rustls_provider::CryptoMode},
 };
 use aws_smithy_runtime_api::client::{http::HttpConnector, orchestrator::HttpRequest};
+use aws_smithy_types::body::SdkBody;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 
 use super::address::{AddressError, CheckedResolver, Reach, check_uri};
@@ -53,18 +54,9 @@ impl Fetch for HttpFetch {
     }
 
     async fn fetch(&self, uri: &str) -> Result<Vec<u8>, FetchError> {
-        check_uri(uri, self.reach)?;
-        let mut request = HttpRequest::get(uri).map_err(|error| no_answer(&error))?;
-        request.headers_mut().insert("accept", "application/json");
-        let response = self.connector().call(request).await.map_err(|error| no_answer(&error))?;
-        match response.status().as_u16() {
-            200 => {}
-            other => return Err(FetchError::Status(other)),
-        }
-        let body = Limited::new(response.into_body(), KEY_SET_BYTES_MAX).collect().await.map_err(|error| {
-            if error.is::<LengthLimitError>() { FetchError::TooLarge } else { no_answer(error.as_ref()) }
-        })?;
-        Ok(body.to_bytes().to_vec())
+        let request = http::Request::get(uri).header("accept", "application/json").body(vec![]);
+        let (head, body) = self.send(request.map_err(|error| no_answer(&error))?).await?.into_parts();
+        if head.status == http::StatusCode::OK { Ok(body) } else { Err(FetchError::Status(head.status.as_u16())) }
     }
 }
 
@@ -72,6 +64,27 @@ impl HttpFetch {
     /// Fetches within this reach.
     pub fn new(reach: Reach) -> Self {
         Self { reach, connector: OnceLock::new() }
+    }
+
+    /// Sends any request, as `fetch` does, and returns the response whatever its status is.
+    pub async fn send(&self, request: http::Request<Vec<u8>>) -> Result<http::Response<Vec<u8>>, FetchError> {
+        let (head, body) = request.into_parts();
+        let uri = head.uri.to_string();
+        check_uri(&uri, self.reach)?;
+        let mut request = HttpRequest::new(SdkBody::from(body));
+        request.set_method(head.method.as_str()).map_err(|error| no_answer(&error))?;
+        request.set_uri(uri).map_err(|error| no_answer(&error))?;
+        for (name, value) in &head.headers {
+            let value = value.to_str().map_err(|error| no_answer(&error))?.to_owned();
+            request.headers_mut().insert(name.as_str().to_owned(), value);
+        }
+        let response = self.connector().call(request).await.map_err(|error| no_answer(&error))?;
+        let status = response.status().as_u16();
+        let body = Limited::new(response.into_body(), KEY_SET_BYTES_MAX).collect().await.map_err(|error| {
+            if error.is::<LengthLimitError>() { FetchError::TooLarge } else { no_answer(error.as_ref()) }
+        })?;
+        let response = http::Response::builder().status(status).body(body.to_bytes().to_vec());
+        response.map_err(|error| no_answer(&error))
     }
 
     /// Created at the first fetch, as most processes never need it.

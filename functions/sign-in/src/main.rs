@@ -1,0 +1,2 @@
+//! Wiring of `sign-in`.
+fn main() {}
