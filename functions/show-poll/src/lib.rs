@@ -2,13 +2,14 @@
 //! part of the page with the results, for anyone and for the reader.
 
 mod devices;
+mod sessions;
 mod visit;
 
 use lambda_http::{Error as LambdaError, Request, Response, http::response::Builder};
 use landslide_aws::{clock, config};
 use landslide_domain::{
     ballot::Ballot,
-    caller::Caller,
+    caller::{Caller, TokenKind},
     error::Error,
     ids::PollId,
     poll::{Identity, Poll, Status},
@@ -26,8 +27,8 @@ use landslide_service::{
     votes::{Votes, Wish},
 };
 
-pub use self::devices::Devices;
 use self::visit::{Visit, Wanted};
+pub use self::{devices::Devices, sessions::Sessions};
 
 /// The status of a page that is shown as it should be, of one whose ballot can't be cast, and of one that is too late.
 const OK: u16 = 200;
@@ -44,6 +45,8 @@ pub struct App {
     pub results: CurrentResults<AssemblyQueue>,
     /// Who votes.
     pub devices: Devices,
+    /// Who votes in polls of accounts.
+    pub sessions: Sessions,
     /// By which the country of a vote is believed.
     pub origin: Origin,
     /// Where pages are.
@@ -78,9 +81,10 @@ impl App {
     pub async fn from_env() -> Result<Self, LambdaError> {
         let results = CurrentResults::from_env(AssemblyQueue::from_env()?);
         let (polls, votes) = (CurrentPolls::from_env(), Votes::from_env());
-        let (polls, votes, results, devices, origin) =
-            tokio::join!(polls, votes, results, Devices::from_env(), Origin::from_env());
-        Ok(Self::new(polls?, votes?, results?, devices?, public_url()?).behind(origin?))
+        let (devices, sessions) = (Devices::from_env(), Sessions::from_env());
+        let (polls, votes, results, devices, sessions, origin) =
+            tokio::join!(polls, votes, results, devices, sessions, Origin::from_env());
+        Ok(Self::new(polls?, votes?, results?, devices?, sessions?, public_url()?).behind(origin?))
     }
 
     /// Over these services.
@@ -89,10 +93,11 @@ impl App {
         votes: Votes,
         results: CurrentResults<AssemblyQueue>,
         devices: Devices,
+        sessions: Sessions,
         public_url: PublicUrl,
     ) -> Self {
         let (origin, failures) = (Origin::default(), Failures::default());
-        Self { polls, votes, results, devices, origin, public_url, failures }
+        Self { polls, votes, results, devices, sessions, origin, public_url, failures }
     }
 
     /// Behind a CDN that proves itself.
@@ -120,6 +125,7 @@ impl App {
         match visit.wanted {
             Wanted::Page => self.show(visit, now).await,
             Wanted::Vote => self.cast(visit, now).await,
+            Wanted::SignOut => self.sign_out(visit),
             Wanted::OwnResults | Wanted::Results => self.results(visit, now).await,
         }
     }
@@ -128,7 +134,7 @@ impl App {
     /// the vote: whatever is sent twice, or gets no answer, is of one voter.
     async fn show(&self, visit: &Visit, now: Timestamp) -> Result<Answer, Failure> {
         let poll = self.polls.poll(&poll_id(visit)?, now).await?;
-        let caller = self.caller(visit);
+        let caller = self.caller(visit, &poll, now);
         let answer = self.page(visit, &poll, caller.as_ref(), Outcome::default(), now).await?;
         let takes_votes =
             poll.rules.status(now) == Status::Open && poll.rules.settings.spec.identity == Identity::Device;
@@ -140,12 +146,10 @@ impl App {
 
     /// Takes a form, and leads to the page again.
     async fn cast(&self, visit: &Visit, now: Timestamp) -> Result<Answer, Failure> {
-        if !self.public_url.sent_form(visit.request.header("sec-fetch-site"), visit.request.header("origin")) {
-            return Err(Failure::Trouble(Trouble::Foreign));
-        }
+        self.must_be_our_form(visit)?;
         let poll_id = poll_id(visit)?;
         let poll = self.polls.poll(&poll_id, now).await?;
-        let caller = self.caller(visit).ok_or(Failure::Trouble(Trouble::NoCookies))?;
+        let caller = self.caller(visit, &poll, now).ok_or(Failure::Trouble(who_is_missing(&poll)))?;
         let entry = visit.entry().map_err(|_| Failure::Trouble(Trouble::Unreadable))?;
         let wish = match entry.ballot(&poll.rules.settings.spec) {
             _ if entry.is_withdrawal => Wish::Retract,
@@ -155,7 +159,10 @@ impl App {
         let outcome = match self.votes.submit(&poll_id, &caller, None, &wish).await {
             Ok(_) | Err(Error::NoVote) => {
                 let again = Answer::see_other(format!("{poll_id}?lang={}", visit.language.tag()));
-                return Ok(again.with_kept_token(visit.token().unwrap_or_default()));
+                return Ok(match caller.kind {
+                    TokenKind::Device => again.with_kept_token(visit.token().unwrap_or_default()),
+                    TokenKind::Account => again,
+                });
             }
             Err(Error::InvalidBallot(_)) => Outcome::refused(entry, Mistake::NotTaken),
             Err(Error::AlreadyVoted | Error::VoteChangeNotAllowed) => Outcome::late(Notice::AlreadyVoted),
@@ -167,12 +174,24 @@ impl App {
         self.page(visit, &poll, Some(&caller), outcome, now).await
     }
 
+    /// Has the browser forget the account, and leads to the page again.
+    fn sign_out(&self, visit: &Visit) -> Result<Answer, Failure> {
+        self.must_be_our_form(visit)?;
+        Ok(Answer::see_other(format!("{}?lang={}", poll_id(visit)?, visit.language.tag())).signed_out())
+    }
+
+    fn must_be_our_form(&self, visit: &Visit) -> Result<(), Failure> {
+        let (fetch_site, origin) = (visit.request.header("sec-fetch-site"), visit.request.header("origin"));
+        if self.public_url.sent_form(fetch_site, origin) { Ok(()) } else { Err(Failure::Trouble(Trouble::Foreign)) }
+    }
+
     /// The part of the page with the results.
     async fn results(&self, visit: &Visit, now: Timestamp) -> Result<Answer, Failure> {
         let is_own = visit.wanted == Wanted::OwnResults;
-        let viewer = if is_own { self.caller(visit).map(|caller| Viewer::Voter(caller, None)) } else { None };
         let poll_id = poll_id(visit)?;
         let poll = self.polls.poll(&poll_id, now).await?;
+        let caller = self.caller(visit, &poll, now).filter(|_| is_own);
+        let viewer = caller.map(|caller| Viewer::Voter(caller, None));
         let document = self.results.document(&poll_id, viewer.as_ref(), now).await?;
         let Reuse { max_age_seconds, poll_after_seconds } = document.reuse(clock::now());
         let html = fragment(&poll, &document.text)?.render(visit.language);
@@ -184,9 +203,12 @@ impl App {
         Ok(Answer::results(html, visit.language, is_current, &freshness))
     }
 
-    /// The device, if the browser keeps our cookie.
-    fn caller(&self, visit: &Visit) -> Option<Caller> {
-        visit.token().and_then(|token| self.devices.caller(token))
+    /// The device, if the browser keeps our cookie; in a poll of accounts, the account that has signed in.
+    fn caller(&self, visit: &Visit, poll: &Poll, now: Timestamp) -> Option<Caller> {
+        match poll.rules.settings.spec.identity {
+            Identity::Device => visit.token().and_then(|token| self.devices.caller(token)),
+            Identity::Account => self.sessions.caller(visit.cookies(), now),
+        }
     }
 
     /// A poll's page for a reader.
@@ -200,10 +222,8 @@ impl App {
     ) -> Result<Answer, Failure> {
         let poll_id = &poll.rules.settings.poll_id;
         let stored = match caller {
-            Some(caller) if poll.rules.settings.spec.identity == Identity::Device => {
-                self.votes.stored_vote(poll_id, caller).await?
-            }
-            _ => None,
+            Some(caller) => self.votes.stored_vote(poll_id, caller).await?,
+            None => None,
         };
         let vote: Option<&Ballot> = stored.as_ref().and_then(|standing| standing.vote.ballot.as_ref());
         let withdrawn = stored.as_ref().filter(|_| vote.is_none()).map(|_| Notice::Withdrawn);
@@ -218,6 +238,7 @@ impl App {
             view: if outcome.status == Some(CONFLICT) { View::Results } else { visit.view },
             notice: outcome.notice.or(withdrawn),
             refused: outcome.refused,
+            accounts: self.sessions.shown(caller),
             address: Address { public: &public, live: &live, is_listed: false },
             now,
         };
@@ -249,7 +270,7 @@ impl App {
         if let Some((code, cause)) = fault {
             self.failures.log(visit.request.id(), code, &cause);
         }
-        let is_whole = matches!(visit.wanted, Wanted::Page | Wanted::Vote);
+        let is_whole = matches!(visit.wanted, Wanted::Page | Wanted::Vote | Wanted::SignOut);
         let poll = poll_id(visit).ok().filter(|_| trouble != Trouble::NotFound && is_whole);
         Answer::trouble(trouble, visit.language, poll.as_ref().map(|id| id.as_str()))
     }
@@ -264,6 +285,14 @@ impl Outcome {
     /// The poll does not take it any more, or not yet, or not from this voter.
     fn late(notice: Notice) -> Self {
         Self { status: Some(CONFLICT), notice: Some(notice), refused: None }
+    }
+}
+
+/// What is wrong with a vote of nobody.
+fn who_is_missing(poll: &Poll) -> Trouble {
+    match poll.rules.settings.spec.identity {
+        Identity::Device => Trouble::NoCookies,
+        Identity::Account => Trouble::SignedOut,
     }
 }
 

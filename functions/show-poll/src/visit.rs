@@ -5,6 +5,8 @@ use landslide_page::{Entry, Language, Malformed, View, device_token};
 
 /// How forms are sent.
 const FORM: &str = "application/x-www-form-urlencoded";
+/// The whole form that signs an account out.
+const SIGN_OUT: &[u8] = b"do=sign-out";
 
 /// What is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,6 +15,8 @@ pub enum Wanted {
     Page,
     /// That a form is taken.
     Vote,
+    /// That the account is signed out.
+    SignOut,
     /// Results, as the reader may see them.
     OwnResults,
     /// Results that anyone may see.
@@ -36,6 +40,7 @@ impl Visit {
     pub fn of(request: Request) -> Self {
         let view = View::of_query(request.query("view"));
         let wanted = match (request.method(), request.last_segment()) {
+            ("POST", _) if request.body().is_some_and(|body| *body == *SIGN_OUT) => Wanted::SignOut,
             ("POST", _) => Wanted::Vote,
             (_, "live") => Wanted::OwnResults,
             (_, "results") => Wanted::Results,
@@ -49,7 +54,12 @@ impl Visit {
 
     /// The device's token, as it was sent.
     pub fn token(&self) -> Option<&str> {
-        self.request.header("cookie").and_then(device_token)
+        device_token(self.cookies())
+    }
+
+    /// All cookies.
+    pub fn cookies(&self) -> &str {
+        self.request.header("cookie").unwrap_or_default()
     }
 
     /// What the form holds.

@@ -2,6 +2,7 @@
 
 mod ballot;
 mod own_vote;
+mod sign_in;
 mod stage;
 
 use landslide_domain::{
@@ -81,6 +82,15 @@ pub struct Address<'a> {
     pub is_listed: bool,
 }
 
+/// Who signs in, in a poll of accounts.
+#[derive(Clone, Debug, Default)]
+pub struct Accounts<'a> {
+    /// The names of the providers where one can, in the order of their places.
+    pub providers: Vec<&'a str>,
+    /// The name of the provider with which the reader is signed in.
+    pub signed_in_with: Option<&'a str>,
+}
+
 /// A poll's page.
 pub struct PollPage<'a> {
     /// The poll.
@@ -97,6 +107,8 @@ pub struct PollPage<'a> {
     pub notice: Option<Notice>,
     /// What was sent and can't be cast as it is.
     pub refused: Option<(Entry, Mistake)>,
+    /// Who signs in.
+    pub accounts: Accounts<'a>,
     /// Where the page is.
     pub address: Address<'a>,
     /// The server's clock.
@@ -145,9 +157,9 @@ impl PollPage<'_> {
         format!("{}?lang={}{query}", self.id(), words.language.tag())
     }
 
-    /// Whether the reader's device can vote here.
+    /// Whether the reader's device can vote here, or the account that is signed in.
     fn admits(&self) -> bool {
-        self.spec().identity == Identity::Device
+        self.spec().identity == Identity::Device || self.accounts.signed_in_with.is_some()
     }
 
     fn may_change(&self) -> bool {
@@ -189,6 +201,7 @@ impl PollPage<'_> {
             @if self.status() == Status::Scheduled { (self.options()) }
             (self.results(words))
             (self.actions(words))
+            (self.signed_in(words))
         }
     }
 
@@ -199,7 +212,7 @@ impl PollPage<'_> {
             Status::Scheduled => html! { p.note { (say.not_open) (timed(say.opens, spec.opens_at)) } },
             Status::Paused => html! { p.note.warn { (say.paused) } },
             Status::Closed => html! { p.quiet { (say.closed) (timed(say.closed_at, spec.closes_at)) } },
-            Status::Open if !self.admits() => html! { p.note.warn { (say.account_needed) } },
+            Status::Open if !self.admits() => self.sign_in(words),
             Status::Open => html! { @if spec.closes_at.is_some() { p.quiet { (timed(say.closes, spec.closes_at)) } } },
         }
     }

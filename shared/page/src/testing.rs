@@ -10,7 +10,7 @@ use landslide_domain::{
 };
 use serde_json::{Value, json};
 
-use crate::{Address, Entry, Fragment, Language, Mistake, Notice, PollPage, Shown, View, words::Words};
+use crate::{Accounts, Address, Entry, Fragment, Language, Mistake, Notice, PollPage, Shown, View, words::Words};
 
 /// What people write.
 #[derive(Clone, Debug)]
@@ -45,6 +45,7 @@ pub struct State {
     view: View,
     notice: Option<Notice>,
     refused: Option<(Entry, Mistake)>,
+    accounts: Accounts<'static>,
     now: Timestamp,
 }
 
@@ -57,7 +58,8 @@ impl State {
         }
         let poll = poll_asked_for(body, at(0)).unwrap();
         let (document, series) = (None, None);
-        Self { name, poll, vote: None, document, series, view: View::Usual, notice: None, refused: None, now: at(100) }
+        let (view, accounts) = (View::Usual, Accounts::default());
+        Self { name, poll, vote: None, document, series, view, notice: None, refused: None, accounts, now: at(100) }
     }
 
     /// With the vote that a form makes.
@@ -81,6 +83,12 @@ impl State {
 
     fn noticed(self, notice: Notice) -> Self {
         Self { notice: Some(notice), ..self }
+    }
+
+    /// Where one can sign in, and perhaps has.
+    fn accounts(mut self, signed_in_with: Option<&'static str>) -> Self {
+        self.accounts = Accounts { providers: vec!["Example ID", "id.example.net"], signed_in_with };
+        self
     }
 
     fn at(self, seconds: u64) -> Self {
@@ -150,6 +158,7 @@ impl State {
             view: self.view,
             notice: self.notice,
             refused: self.refused.clone(),
+            accounts: self.accounts.clone(),
             address: Address { public: "https://vote.example/p/p1", live: "p1/live", is_listed: false },
             now: self.now,
         }
@@ -209,6 +218,12 @@ pub fn states(text: &OwnText) -> Vec<State> {
         state("hidden-until-close", json!({"results": "after_close", "closes_at": at(900)})).voted("c=2"),
         state("hidden", json!({"results": "owner", "closes_at": at(90)})),
         state("account", json!({"identity": "account"})).counted(5),
+        state("account-signed-out", json!({"identity": "account"})).counted(5).accounts(None),
+        state("open-account", json!({"identity": "account"})).accounts(Some("Example ID")),
+        state("voted-account", json!({"identity": "account", "vote_change": "until_close"}))
+            .voted("c=1")
+            .counted(5)
+            .accounts(Some("id.example.net")),
         state("stage", json!({})).counted(45_678).viewed(View::Stage),
         state("stage-hidden", json!({"results": "owner"})).viewed(View::Stage),
     ];

@@ -116,3 +116,22 @@ fn a_document_that_is_no_results_is_an_error() {
         assert!(Fragment::read(spec, document, None).is_err(), "{document}");
     }
 }
+
+#[test]
+fn a_poll_of_accounts_has_a_link_for_each_provider_until_one_is_signed_in() {
+    let (none, signed_out, signed_in) = (html("account"), html("account-signed-out"), html("open-account"));
+    assert!(none.contains("this page can't sign you in") && !none.contains("/sign-in"));
+    let link = |place: usize, name: &str| {
+        format!("href=\"p1/sign-in?issuer={place}&amp;lang=en\"><span>Sign in with <bdi>{name}</bdi></span>")
+    };
+    for (place, name) in ["Example ID", "id.example.net"].into_iter().enumerate() {
+        assert!(signed_out.contains(&link(place, name)), "{signed_out}");
+    }
+    assert!(!signed_in.contains("/sign-in?") && signed_in.contains("Signed in with <bdi>Example ID</bdi>."));
+    let signs_out = |html: &str| html.matches("name=\"do\" value=\"sign-out\"").count();
+    let of =
+        ["account", "account-signed-out", "open-account", "voted-account", "open"].map(|name| signs_out(&html(name)));
+    assert_eq!(of, [0, 0, 1, 1, 0]);
+    // The script takes the first form for the ballot.
+    assert!(signed_in.find("data-sending") < signed_in.find("sign-out"));
+}
