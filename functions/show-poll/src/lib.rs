@@ -301,10 +301,9 @@ fn poll_id(visit: &Visit) -> Result<PollId, Error> {
     visit.request.poll_id().map_err(|_| Error::NoSuchPoll)
 }
 
-/// Where pages are. What configures it may not know the id of their API, and has `{ApiId}` in its place.
 fn public_url() -> Result<PublicUrl, LambdaError> {
-    let url = config::text("PUBLIC_URL")?.replace("{ApiId}", &config::text("PAGES_API_ID")?);
-    url.parse().map_err(|error| format!("PUBLIC_URL: {error}").into())
+    let url = PublicUrl::configured(&config::text("PUBLIC_URL")?, &config::text("PAGES_API_ID")?);
+    url.map_err(|error| format!("PUBLIC_URL: {error}").into())
 }
 
 fn fragment<'a>(poll: &Poll, document: &'a str) -> Result<Fragment<'a>, Error> {

@@ -69,6 +69,11 @@ impl std::str::FromStr for PublicUrl {
 }
 
 impl PublicUrl {
+    /// As a deployment configures it, which may not know the id of the pages' API and has `{ApiId}` in its place.
+    pub fn configured(text: &str, api_id: &str) -> Result<Self, NoPublicUrl> {
+        text.replace("{ApiId}", api_id).parse()
+    }
+
     /// A poll's page.
     pub fn of_poll(&self, poll_id: &str) -> String {
         format!("{}/p/{poll_id}", self.0)

@@ -1,6 +1,10 @@
 //! Fetches key sets, and sends other requests to issuers, with the HTTP stack that the AWS clients already link.
 
-use std::{error::Error, future::Future, sync::OnceLock};
+use std::{
+    error::Error,
+    future::Future,
+    sync::{Arc, OnceLock},
+};
 
 use aws_smithy_http_client::{
     Connector,
@@ -57,6 +61,17 @@ impl Fetch for HttpFetch {
         let request = http::Request::get(uri).header("accept", "application/json").body(vec![]);
         let (head, body) = self.send(request.map_err(|error| no_answer(&error))?).await?.into_parts();
         if head.status == http::StatusCode::OK { Ok(body) } else { Err(FetchError::Status(head.status.as_u16())) }
+    }
+}
+
+/// So that key sets can be fetched by the client that also sends other requests.
+impl<F: Fetch + Send + Sync> Fetch for Arc<F> {
+    fn reach(&self) -> Reach {
+        F::reach(self)
+    }
+
+    async fn fetch(&self, uri: &str) -> Result<Vec<u8>, FetchError> {
+        F::fetch(self, uri).await
     }
 }
 
