@@ -115,7 +115,16 @@ const ALWAYS: &[(&str, &[Grant])] = &[
             ("Tallies", &["dynamodb:BatchGetItem", "dynamodb:UpdateItem"]), // the lease of assembled results
             ("AssemblyQueue", &["sqs:SendMessage"]),
             ("DeviceSecret", &["secretsmanager:GetSecretValue"]),
+            ("PageSecret", &["secretsmanager:GetSecretValue"]),
             ("OriginVerifySecret", &["secretsmanager:GetSecretValue"]),
+        ],
+    ),
+    (
+        "sign-in",
+        &[
+            ("PageSecret", &["secretsmanager:GetSecretValue"]),
+            ("ClientSecrets", &["secretsmanager:GetSecretValue"]),
+            ("KeySets", &["secretsmanager:GetSecretValue"]),
         ],
     ),
     (
