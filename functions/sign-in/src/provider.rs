@@ -1,6 +1,6 @@
 //! An OpenID Provider, as its client sees it: where it signs people in, and what it answers.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, pin::Pin, time::Duration};
 
 use landslide_aws::cache::Cached;
 use landslide_domain::time::{MINUTE_MS, Timestamp};
@@ -10,9 +10,9 @@ use landslide_identity::{
 };
 use landslide_page::Trouble;
 use oauth2::{
-    AuthType, AuthUrl, AuthorizationCode, ClientId, ClientSecret, CsrfToken, EndpointNotSet, EndpointSet,
-    ExtraTokenFields, HttpRequest, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, RequestTokenError, Scope,
-    StandardRevocableToken, StandardTokenResponse, TokenUrl,
+    AsyncHttpClient, AuthType, AuthUrl, AuthorizationCode, ClientId, ClientSecret, CsrfToken, EndpointNotSet,
+    EndpointSet, ExtraTokenFields, HttpRequest, HttpResponse, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl,
+    RequestTokenError, Scope, StandardRevocableToken, StandardTokenResponse, TokenUrl,
     basic::{BasicErrorResponse, BasicRevocationErrorResponse, BasicTokenIntrospectionResponse, BasicTokenType},
 };
 use serde::{Deserialize, Serialize};
@@ -218,17 +218,11 @@ impl Provider {
         verifier: &str,
     ) -> Result<String, Failure> {
         let oauth = self.oauth(endpoints, redirect)?;
-        // No answer of the protocol has one of these.
-        let is_down = |status: u16| status == 429 || status >= 500;
-        let send = async |request: HttpRequest| {
-            let response = fetch.send(request).await?;
-            let status = response.status().as_u16();
-            if is_down(status) { Err(FetchError::Status(status)) } else { Ok(response) }
-        };
+        let guarded = Guarded(fetch);
         let request = oauth
             .exchange_code(AuthorizationCode::new(code.to_owned()))
             .set_pkce_verifier(PkceCodeVerifier::new(verifier.to_owned()));
-        let exchanged = tokio::time::timeout(EXCHANGE_TIME_MAX, request.request_async(&send)).await;
+        let exchanged = tokio::time::timeout(EXCHANGE_TIME_MAX, request.request_async(&guarded)).await;
         let slow = |_| self.unavailable(&format!("no tokens after {} s", EXCHANGE_TIME_MAX.as_secs()));
         match exchanged.map_err(slow)? {
             Ok(tokens) => tokens.extra_fields().id_token.clone().ok_or_else(|| self.odd("it has no ID token")),
@@ -262,6 +256,25 @@ impl Provider {
 
     fn odd(&self, what: &str) -> Failure {
         Failure::failed(format!("issuer {:?} answers the exchange of a code with: {what}", self.issuer()))
+    }
+}
+
+/// The client of OAuth's requests: the one that keys are fetched with.
+struct Guarded<'a>(&'a HttpFetch);
+
+impl<'c> AsyncHttpClient<'c> for Guarded<'_> {
+    type Error = FetchError;
+    type Future = Pin<Box<dyn Future<Output = Result<HttpResponse, FetchError>> + Send + 'c>>;
+
+    fn call(&'c self, request: HttpRequest) -> Self::Future {
+        Box::pin(async {
+            let response = self.0.send(request).await?;
+            // No answer of the protocol has such a status.
+            match response.status().as_u16() {
+                status @ (429 | 500..) => Err(FetchError::Status(status)),
+                _ => Ok(response),
+            }
+        })
     }
 }
 
