@@ -1,6 +1,8 @@
 //! The page that people vote on, as a browser without scripts asks for it: forms, cookies and what is refused. The same in a
 //! real browser is in `tests/browser`.
 
+mod sign_in;
+
 use futures_util::{StreamExt, stream};
 use http::{Method, StatusCode};
 use reqwest::RequestBuilder;

@@ -1,5 +1,5 @@
-//! `GET /p/{poll_id}/sign-in`: leads a browser to an account's OpenID Provider. `GET /sign-in`: takes the browser back with
-//! the provider's code, and has it remember who has signed in (OpenID Connect Core, section 3.1, with PKCE, RFC 7636).
+//! `GET /p/{poll_id}/sign-in`: leads a browser to an account's OpenID Provider. `GET /sign-in`: reads the provider's answer,
+//! and has the browser remember who has signed in (OpenID Connect Core, section 3.1, with PKCE, RFC 7636).
 //!
 //! What belongs to a sign-in is in a cookie of the browser; nothing is stored here.
 

@@ -170,8 +170,8 @@ impl Provider {
         })
     }
 
-    /// The address at which the person signs in, and what the answer will be known by. Whoever signs in `again` is asked who
-    /// they are, though the provider may remember them.
+    /// The address at which the person signs in, and what the answer will be known by. Who signs in `again` is asked who they
+    /// are, though the provider may remember them.
     pub fn way_there(
         &self,
         endpoints: &Endpoints,
@@ -269,7 +269,7 @@ impl<'c> AsyncHttpClient<'c> for Guarded<'_> {
     fn call(&'c self, request: HttpRequest) -> Self::Future {
         Box::pin(async {
             let response = self.0.send(request).await?;
-            // No answer of the protocol has such a status.
+            // No answer of the protocol has one of these.
             match response.status().as_u16() {
                 status @ (429 | 500..) => Err(FetchError::Status(status)),
                 _ => Ok(response),

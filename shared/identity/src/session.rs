@@ -86,7 +86,7 @@ impl PageSecret {
         self.seal(Purpose::SignIn, sign_in)
     }
 
-    /// The sign-in that such a value says. `None` if it is not ours, or has taken too long.
+    /// The sign-in that a cookie's value says. `None` if it is not ours, or has taken too long.
     pub fn open_sign_in(&self, value: &str, now: Timestamp) -> Option<SignIn> {
         self.open(Purpose::SignIn, value).filter(|sign_in: &SignIn| sign_in.expires_at > now)
     }
@@ -102,7 +102,7 @@ impl PageSecret {
         self.seal(Purpose::Account, &account)
     }
 
-    /// The account that such a value says. `None` if it is not ours, or was signed in too long ago.
+    /// The account that a cookie's value says. `None` if it is not ours, or was signed in too long ago.
     pub fn open_account(&self, value: &str, now: Timestamp) -> Option<Caller> {
         let Account { issuer, subject, claims, expires_at } = self.open(Purpose::Account, value)?;
         let claims = claims.map_or_else(|| Some(Claims::default()), |claims| Claims::parse(claims.get()))?;

@@ -47,6 +47,7 @@ impl Process {
                 ("LIMITS", r#"{"polls_per_day": 100000, "open_polls": 100000, "requests_per_minute": 100000}"#),
                 ("MIN_LANES", "1"),
                 ("PAGES_API_ID", "a1b2c3d4e5"),
+                ("PAGE_SECRET", "page-secret"),
                 ("PUBLIC_URL", "https://show.example.org"),
                 ("POLL_ID_SECRET", "poll-id-secret"),
                 ("RELAY_DLQ_URL", "https://sqs.us-east-1.amazonaws.com/000000000000/relay-dlq"),
