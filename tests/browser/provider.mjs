@@ -7,17 +7,26 @@ assert(process.env.SIGN_IN, 'Bring the stack up with SIGN_IN=1, which starts an 
 export const OF_PROVIDER = /^Failed to load resource/;
 const ELSEWHERE = /^https?:\/\/(?!localhost[:/]|127\.0\.0\.1[:/])/;
 
-/** Follows the page's link, and enters a name at the provider. */
-export async function enterName(page, name) {
+/** Follows the page's link to the provider. */
+export async function begin(page) {
   await page.route(ELSEWHERE, route => route.abort());
   await page.locator('a[href*="/sign-in?"]').first().click();
+  await page.locator('[name=login]').waitFor();
+}
+
+/** Enters a name at the provider. */
+export async function enterName(page, name) {
   await page.locator('[name=login]').fill(name);
   await page.locator('[name=password]').fill('any');
   await page.locator('[type=submit]').click();
+  // Where it ends somebody else's session first, it needs a script, or a further click.
+  const goOn = page.getByRole('button', { name: 'Continue' });
+  if (await goOn.isVisible()) await goOn.click();
 }
 
 /** Signs in, and waits for the poll's page. */
 export async function signIn(page, name) {
+  await begin(page);
   await enterName(page, name);
   await page.locator('button[value=sign-out]').waitFor();
 }
