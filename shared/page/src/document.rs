@@ -18,6 +18,8 @@ pub(crate) struct Document<'a> {
     pub(crate) part: Part,
     /// Whether it is for a wall: large, and without controls.
     pub(crate) is_stage: bool,
+    /// What cookies are for.
+    pub(crate) cookie_note: &'a str,
     pub(crate) main: Markup,
 }
 
@@ -51,7 +53,7 @@ impl Document<'_> {
         let say = self.words.say;
         html! {
             footer {
-                p { (say.cookie_note) }
+                p { (self.cookie_note) }
                 details {
                     summary { (say.language) }
                     nav {

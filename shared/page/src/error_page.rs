@@ -119,6 +119,7 @@ impl ErrorPage<'_> {
             }
         };
         let meta = html! { meta name="robots" content="noindex"; };
-        Document { words, title: what, meta, part: Part::None, is_stage: false, main }.render()
+        let cookie_note = say.cookie_note;
+        Document { words, title: what, meta, part: Part::None, is_stage: false, cookie_note, main }.render()
     }
 }

@@ -90,7 +90,7 @@ messages! {
         no_cookies, no_cookies_hint, sign_in_failed, sign_in_declined, sign_in_expired, provider_unavailable,
         sign_in_again, signed_out, signed_out_hint, broken, try_later, unreadable,
         // Below every page.
-        language, cookie_note,
+        language, cookie_note, account_cookie_note,
     }
     plurals {
         pick_up_to, pick_exactly, pick_at_least, rank_up_to, answer_within, text_too_long,

@@ -135,6 +135,7 @@ impl PollPage<'_> {
             meta: self.meta(),
             part,
             is_stage: self.view == View::Stage,
+            cookie_note: self.cookie_note(words),
             main,
         };
         document.render()
@@ -174,6 +175,13 @@ impl PollPage<'_> {
         let is_first = !self.has_voted && self.view != View::Results;
         let is_change = self.has_voted && self.may_change() && self.view == View::Ballot;
         self.status() == Status::Open && self.admits() && (is_first || is_change || self.refused.is_some())
+    }
+
+    fn cookie_note(&self, words: &Words) -> &'static str {
+        match self.spec().identity {
+            Identity::Device => words.say.cookie_note,
+            Identity::Account => words.say.account_cookie_note,
+        }
     }
 
     /// What search engines and other sites read of the page.

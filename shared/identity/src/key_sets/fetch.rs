@@ -179,6 +179,43 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_request_of_any_kind_is_sent_as_it_is_and_answered_whatever_the_status() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let uri = format!("http://{}/token?a=1", listener.local_addr().unwrap());
+        let serve = async {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut request = String::new();
+            while !request.ends_with("code=x&b=%20") {
+                let mut bytes = [0; 4_096];
+                let length = stream.read(&mut bytes).await.unwrap();
+                request.push_str(std::str::from_utf8(&bytes[..length]).unwrap());
+            }
+            stream.write_all(&response("400 Bad Request", "content-length: 2\r\n", b"no")).await.unwrap();
+            request
+        };
+        let request = http::Request::post(&uri).header("authorization", "Basic eDp5").body(b"code=x&b=%20".to_vec());
+        let fetch = HttpFetch::new(Reach::PublicAndLoopback);
+        let (answer, request) = tokio::join!(fetch.send(request.unwrap()), serve);
+        let answer = answer.unwrap();
+        assert_eq!((answer.status().as_u16(), answer.body().as_slice()), (400, b"no".as_slice()));
+        assert!(request.starts_with("POST /token?a=1 HTTP/1.1\r\n"), "{request}");
+        assert!(
+            request.contains("\r\nauthorization: Basic eDp5\r\n") && request.contains("\r\ncontent-length: 12\r\n")
+        );
+    }
+
+    #[tokio::test]
+    async fn no_request_goes_where_no_key_set_may_be() {
+        for uri in
+            ["https://169.254.169.254/latest", "http://id.example.org/token", "https://id.example.org:8443/token"]
+        {
+            let request = http::Request::post(uri).body(vec![]).unwrap();
+            let answer = HttpFetch::new(Reach::PublicAndLoopback).send(request).await;
+            assert!(matches!(answer, Err(FetchError::Address(_))), "{uri}: {answer:?}");
+        }
+    }
+
+    #[tokio::test]
     async fn a_body_that_breaks_off_is_no_answer() {
         let (body, _) = fetch_of(response("200 OK", "content-length: 20\r\n", b"{\"keys\":[]}")).await;
         assert!(matches!(body, Err(FetchError::NoAnswer(_))), "{body:?}");

@@ -108,6 +108,7 @@ pub(super) const MESSAGES: Messages = Messages {
 
     language: "اللغة",
     cookie_note: "ملف واحد لتعريف الارتباط يميِّز صوت هذا المتصفح عن غيره. لا أحد يتتبعك.",
+    account_cookie_note: "يُبقي ملف واحد لتعريف الارتباط دخولك هنا مسجَّلًا مدة 12 ساعة. لا أحد يتتبعك.",
 
     pick_up_to: Plural(&[
         (Zero, "لا تختر شيئًا ({n})."),

@@ -108,6 +108,7 @@ pub(super) const MESSAGES: Messages = Messages {
 
     language: "Sprache",
     cookie_note: "Ein einziges Cookie unterscheidet die Stimme dieses Browsers von anderen. Es gibt kein Tracking.",
+    account_cookie_note: "Ein Cookie hält Sie hier 12 Stunden lang angemeldet. Es gibt kein Tracking.",
 
     pick_up_to: Plural(&[(One, "Wählen Sie {n} aus."), (Other, "Wählen Sie bis zu {n} aus.")]),
     pick_exactly: Plural(&[(One, "Wählen Sie genau {n} Option."), (Other, "Wählen Sie genau {n} Optionen.")]),

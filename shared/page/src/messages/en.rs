@@ -108,6 +108,7 @@ pub(super) const MESSAGES: Messages = Messages {
 
     language: "Language",
     cookie_note: "A single cookie tells this browser's vote from others. You are not tracked.",
+    account_cookie_note: "A cookie keeps you signed in here for 12 hours. You are not tracked.",
 
     pick_up_to: Plural(&[(One, "Choose {n}."), (Other, "Choose up to {n}.")]),
     pick_exactly: Plural(&[(One, "Choose exactly {n}."), (Other, "Choose exactly {n}.")]),

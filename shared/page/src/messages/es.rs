@@ -108,6 +108,7 @@ pub(super) const MESSAGES: Messages = Messages {
 
     language: "Idioma",
     cookie_note: "Una sola cookie distingue el voto de este navegador de los demás. Nadie te rastrea.",
+    account_cookie_note: "Una cookie mantiene tu sesión iniciada aquí durante 12 horas. Nadie te rastrea.",
 
     pick_up_to: Plural(&[(One, "Elige {n}."), (Many, "Elige hasta {n} de opciones."), (Other, "Elige hasta {n}.")]),
     pick_exactly: Plural(&[

@@ -108,6 +108,7 @@ pub(super) const MESSAGES: Messages = Messages {
 
     language: "Langue",
     cookie_note: "Un seul cookie distingue le vote de ce navigateur des autres. Personne ne vous piste.",
+    account_cookie_note: "Un cookie garde votre connexion ici pendant 12 heures. Personne ne vous piste.",
 
     pick_up_to: Plural(&[
         (One, "Choisissez-en {n}."),

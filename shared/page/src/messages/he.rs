@@ -108,6 +108,7 @@ pub(super) const MESSAGES: Messages = Messages {
 
     language: "שפה",
     cookie_note: "עוגייה אחת מבדילה בין ההצבעה מהדפדפן הזה לאחרות. אף אחד לא עוקב אחריכם.",
+    account_cookie_note: "עוגייה שומרת על ההתחברות שלכם כאן במשך 12 שעות. אף אחד לא עוקב אחריכם.",
 
     pick_up_to: Plural(&[(One, "בחרו אפשרות אחת."), (Two, "בחרו עד שתי אפשרויות."), (Other, "בחרו עד {n} אפשרויות.")]),
     pick_exactly: Plural(&[

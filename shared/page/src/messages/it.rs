@@ -108,6 +108,7 @@ pub(super) const MESSAGES: Messages = Messages {
 
     language: "Lingua",
     cookie_note: "Un solo cookie distingue il voto di questo browser dagli altri. Nessuno ti traccia.",
+    account_cookie_note: "Un cookie mantiene qui il tuo accesso per 12 ore. Nessuno ti traccia.",
 
     pick_up_to: Plural(&[(One, "Scegline {n}."), (Many, "Scegline fino a {n}."), (Other, "Scegline fino a {n}.")]),
     pick_exactly: Plural(&[

@@ -108,6 +108,7 @@ pub(super) const MESSAGES: Messages = Messages {
 
     language: "言語",
     cookie_note: "1つのCookieだけで、このブラウザーの票をほかの票と区別します。追跡はしません。",
+    account_cookie_note: "Cookieにより、ここでのログインが12時間保たれます。追跡はしません。",
 
     pick_up_to: Plural(&[(Other, "{n}個まで選んでください。")]),
     pick_exactly: Plural(&[(Other, "ちょうど{n}個選んでください。")]),

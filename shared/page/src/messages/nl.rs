@@ -108,6 +108,7 @@ pub(super) const MESSAGES: Messages = Messages {
 
     language: "Taal",
     cookie_note: "Eén cookie onderscheidt de stem van deze browser van andere. Niemand volgt je.",
+    account_cookie_note: "Een cookie houdt je hier 12 uur lang aangemeld. Niemand volgt je.",
 
     pick_up_to: Plural(&[(One, "Kies er {n}."), (Other, "Kies er hoogstens {n}.")]),
     pick_exactly: Plural(&[(One, "Kies precies {n} optie."), (Other, "Kies precies {n} opties.")]),

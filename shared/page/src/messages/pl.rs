@@ -108,6 +108,7 @@ pub(super) const MESSAGES: Messages = Messages {
 
     language: "Język",
     cookie_note: "Jeden plik cookie odróżnia głos z tej przeglądarki od innych. Nikt Cię nie śledzi.",
+    account_cookie_note: "Plik cookie utrzymuje tu Twoje logowanie przez 12 godzin. Nikt Cię nie śledzi.",
 
     pick_up_to: Plural(&[
         (One, "Wybierz {n}."),

@@ -108,6 +108,7 @@ pub(super) const MESSAGES: Messages = Messages {
 
     language: "Idioma",
     cookie_note: "Um único cookie distingue o voto deste navegador dos outros. Ninguém rastreia você.",
+    account_cookie_note: "Um cookie mantém você conectado aqui por 12 horas. Ninguém rastreia você.",
 
     pick_up_to: Plural(&[(One, "Escolha {n}."), (Many, "Escolha até {n} de opções."), (Other, "Escolha até {n}.")]),
     pick_exactly: Plural(&[

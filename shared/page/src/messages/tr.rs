@@ -108,6 +108,7 @@ pub(super) const MESSAGES: Messages = Messages {
 
     language: "Dil",
     cookie_note: "Tek bir çerez bu tarayıcının oyunu diğerlerinden ayırır. Kimse sizi izlemez.",
+    account_cookie_note: "Bir çerez burada oturumunuzu 12 saat açık tutar. Kimse sizi izlemez.",
 
     pick_up_to: Plural(&[(One, "{n} tane seçin."), (Other, "En çok {n} tane seçin.")]),
     pick_exactly: Plural(&[(One, "Tam {n} seçenek seçin."), (Other, "Tam {n} seçenek seçin.")]),

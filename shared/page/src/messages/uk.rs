@@ -108,6 +108,7 @@ pub(super) const MESSAGES: Messages = Messages {
 
     language: "Мова",
     cookie_note: "Один файл cookie відрізняє голос цього браузера від інших. Ніхто за вами не стежить.",
+    account_cookie_note: "Файл cookie зберігає ваш вхід тут протягом 12 годин. Ніхто за вами не стежить.",
 
     pick_up_to: Plural(&[
         (One, "Виберіть до {n}."),

@@ -108,6 +108,7 @@ pub(super) const MESSAGES: Messages = Messages {
 
     language: "语言",
     cookie_note: "只用一个 Cookie 区分此浏览器的投票与其他投票。没有人跟踪您。",
+    account_cookie_note: "一个 Cookie 会让您在此保持登录 12 小时。没有人跟踪您。",
 
     pick_up_to: Plural(&[(Other, "请最多选择{n}项。")]),
     pick_exactly: Plural(&[(Other, "请正好选择{n}项。")]),
