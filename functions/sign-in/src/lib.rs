@@ -13,7 +13,7 @@ use landslide_aws::{clock, config, sdk, secret};
 use landslide_domain::{caller::Caller, ids::PollId, time::Timestamp};
 use landslide_edge::Request;
 use landslide_identity::{
-    issuers::{Issuers, Verifier},
+    issuers::{Client, Issuers, Verifier},
     key_sets::{HttpFetch, KeySetsSecret, Reach},
     providers::Providers,
     session::{ACCOUNT_MS, PageSecret, SIGN_IN_MS, SignIn},
@@ -38,6 +38,23 @@ pub struct App {
     log: Log,
 }
 
+/// The issuers at which people sign in, as they are configured.
+pub struct Configured {
+    places: Providers,
+    issuers: Issuers,
+    clients: Vec<Client>,
+    reach: Reach,
+}
+
+impl Configured {
+    /// Reads the issuers' JSON list. Logs and skips what is misconfigured.
+    pub fn read(issuers: &str, reach: Reach) -> Self {
+        let places = Providers::read(issuers);
+        let (issuers, clients) = Issuers::of_clients(issuers, reach);
+        Self { places, issuers, clients, reach }
+    }
+}
+
 impl App {
     /// What the environment configures. Starts with the stored issuers' keys.
     pub async fn from_env() -> Result<Self, LambdaError> {
@@ -45,32 +62,27 @@ impl App {
         let (page_secret, client_secrets) = (config::text("PAGE_SECRET")?, config::text("CLIENT_SECRETS")?);
         let key_sets = KeySetsSecret::new(&aws, config::text("KEY_SETS_SECRET")?);
         let reach = if config::value("LOOPBACK_ISSUERS")? { Reach::PublicAndLoopback } else { Reach::Public };
-        let issuers = config::text("ISSUERS")?;
+        let configured = Configured::read(&config::text("ISSUERS")?, reach);
         let public_url = PublicUrl::configured(&config::text("PUBLIC_URL")?, &config::text("PAGES_API_ID")?)
             .map_err(|error| format!("PUBLIC_URL: {error}"))?;
-        let (page_secret, client_secrets, stored) = tokio::join!(
+        let (page_secret, client_secrets, ()) = tokio::join!(
             secret::read(&aws, &page_secret),
             secret::read_text_if_any(&aws, &client_secrets),
-            landslide_authorizer::stored_in_time(key_sets.read()),
+            landslide_authorizer::recall(&configured.issuers, key_sets.read()),
         );
         let client_secrets = ClientSecrets::read(&client_secrets?)?;
-        let app = Self::new(&issuers, reach, &client_secrets, PageSecret::new(page_secret?), public_url);
-        if let Some(stored) = stored {
-            app.verifier.recall(&stored);
-        }
-        Ok(app)
+        Ok(Self::new(configured, &client_secrets, PageSecret::new(page_secret?), public_url))
     }
 
     /// For these issuers.
     pub fn new(
-        issuers: &str,
-        reach: Reach,
+        configured: Configured,
         client_secrets: &ClientSecrets,
         secret: PageSecret,
         public_url: PublicUrl,
     ) -> Self {
-        let (places, fetch) = (Providers::read(issuers), Arc::new(HttpFetch::new(reach)));
-        let (issuers, clients) = Issuers::of_clients(issuers, reach);
+        let Configured { places, issuers, clients, reach } = configured;
+        let fetch = Arc::new(HttpFetch::new(reach));
         let providers = clients.into_iter().map(|client| Provider::new(client, client_secrets)).collect();
         let verifier = Verifier::without_devices(issuers, fetch.clone());
         Self { places, providers, verifier, fetch, secret, public_url, log: Log::default() }

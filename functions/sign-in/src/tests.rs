@@ -41,7 +41,8 @@ impl Stand {
         let issuers = json!([issuer]).to_string().replace("ISSUER", &provider.issuer());
         let secrets = ClientSecrets::read(&secrets.replace("ISSUER", &provider.issuer())).unwrap();
         let url = PAGES.parse().unwrap();
-        Self { app: App::new(&issuers, Reach::PublicAndLoopback, &secrets, secret(), url), provider }
+        let configured = Configured::read(&issuers, Reach::PublicAndLoopback);
+        Self { app: App::new(configured, &secrets, secret(), url), provider }
     }
 
     async fn ask(&self, resource: &str, poll: Option<&str>, query: &Value, cookie: &str) -> Answer {

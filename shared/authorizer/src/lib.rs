@@ -59,21 +59,11 @@ pub async fn recall(issuers: &Issuers, stored: impl Future<Output = Result<Store
     if issuers.fetched().next().is_none() {
         return;
     }
-    if let Some(stored) = stored_in_time(stored).await {
-        issuers.recall(&stored);
-    }
-}
-
-/// The stored issuers' keys, if they are there in time.
-pub async fn stored_in_time(
-    stored: impl Future<Output = Result<StoredKeySets, KeySetsError>>,
-) -> Option<StoredKeySets> {
     match tokio::time::timeout(RECALL_TIME_MAX, stored).await {
-        Ok(Ok(stored)) => return Some(stored),
+        Ok(Ok(stored)) => issuers.recall(&stored),
         Ok(Err(error)) => tracing::warn!(%error, "the stored issuers' keys can't be read: {error}"),
         Err(_) => tracing::warn!("the stored issuers' keys were not read within {} ms", RECALL_TIME_MAX.as_millis()),
     }
-    None
 }
 
 /// The gateway's request.

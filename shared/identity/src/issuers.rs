@@ -175,11 +175,6 @@ impl<F: Fetch> Verifier<F> {
         Self { issuers, device_keys: KeySet::empty(), fetch }
     }
 
-    /// Starts with the stored keys, where they match an issuer's configuration.
-    pub fn recall(&self, stored: &StoredKeySets) {
-        self.issuers.recall(stored);
-    }
-
     /// Returns the caller that a token names, with the claims that its issuer releases, or why it is refused. Fails if
     /// the issuer's keys are unavailable. `now` must be sampled before this call.
     pub async fn verify(&self, token: &str, now: Timestamp) -> Result<Result<Caller, Refusal>, KeysUnavailable> {

@@ -41,6 +41,7 @@ impl Process {
                 ("AWS_REGION", "us-east-1"),
                 ("AWS_SECRET_ACCESS_KEY", "secret"),
                 ("BALLOT_KINDS", "all"),
+                ("CLIENT_SECRETS", "client-secrets"),
                 ("DEVICE_SECRET", "device-secret"),
                 ("KEY_SECRET", "key-secret"),
                 ("KEY_SETS_SECRET", "key-sets-secret"),
