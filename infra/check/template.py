@@ -823,7 +823,7 @@ def secrets_keep_their_keys(stack: Stack) -> Iterator[str]:
 
 
 def issuers_leave_room_in_the_environment(stack: Stack) -> Iterator[str]:
-    if stack.template["Parameters"]["Issuers"].get("MaxLength", 4096) > 3000:
+    if stack.template["Parameters"]["Issuers"].get("MaxLength", 4096) > 2800:
         yield "Issuers: MaxLength"
 
 
