@@ -190,7 +190,7 @@ impl App {
         let is_own = visit.wanted == Wanted::OwnResults;
         let poll_id = poll_id(visit)?;
         let poll = self.polls.poll(&poll_id, now).await?;
-        let caller = self.caller(visit, &poll, now).filter(|_| is_own);
+        let caller = if is_own { self.caller(visit, &poll, now) } else { None };
         let viewer = caller.map(|caller| Viewer::Voter(caller, None));
         let document = self.results.document(&poll_id, viewer.as_ref(), now).await?;
         let Reuse { max_age_seconds, poll_after_seconds } = document.reuse(clock::now());
