@@ -49,13 +49,15 @@ FIGURES ?= costs viral budgets
 CHAOS_SECONDS ?= 300
 # Of `up` and `test-it`: 1 starts PostgreSQL too, and deploys what syncs to it and reads from it.
 ANALYTICS ?=
+# Of `up`, `test-it`, `test-pages` and `screenshots`: 1 starts an OpenID Provider too, at which people sign in on the page.
+SIGN_IN ?=
 # Further arguments of `demo`, `load`, `noisy`, `audit`, `replay`, `redrive`, `jobs`, `analytics`, `mutants`, `viral`, `bench`, `check-template` (--write renews Varnish's
 # rules), `test-unit`, `test-upgrade` and `test-it` (a test's name, say).
 ARGS ?=
 
 LOCAL := infra/local/run
 CONSENT = $(if $(YES),--yes)
-CLOUD_FLAGS = --cloud $(CLOUD) --port $(PORT) --stack $(STACK) --parameters '$(PARAMETERS)' $(if $(ANALYTICS),--analytics) $(if $(CACHE),--cache) $(CONSENT)
+CLOUD_FLAGS = --cloud $(CLOUD) --port $(PORT) --stack $(STACK) --parameters '$(PARAMETERS)' $(if $(ANALYTICS),--analytics) $(if $(CACHE),--cache) $(if $(SIGN_IN),--sign-in) $(CONSENT)
 WANTED = --stack $(STACK) --arch $(ARCH) --issuers '$(ISSUERS)' --parameters '$(PARAMETERS)'
 TOOLS := infra/local/.venv-tools/bin
 SAM := infra/local/.venv-sam/bin
@@ -86,7 +88,9 @@ help: ## this list
 
 ## --- a cloud on this machine
 
-up: ## install what is missing, build, start the cloud, deploy, make a demo poll; fast when nothing has changed
+OPENID_PROVIDER := infra/local/openid-provider/node_modules/.package-lock.json
+
+up: $(if $(SIGN_IN),$(OPENID_PROVIDER)) ## install what is missing, build, start the cloud, deploy, make a demo poll; fast when nothing has changed
 	@$(LOCAL) up $(CLOUD_FLAGS)
 
 down: ## stop the cloud that runs
@@ -161,16 +165,18 @@ test-cache: ## the shared cache against a real Valkey, and a real Redis for TLS:
 
 ## --- tests on a local cloud
 
-test-it: infra/local/openid-provider/node_modules/.package-lock.json ## tests against the local cloud, which is brought up first
+test-it: $(OPENID_PROVIDER) ## tests against the local cloud, which is brought up first
 	@$(LOCAL) test-it $(CLOUD_FLAGS) $(if $(AGAIN),--again) -- $(ARGS)
 
-test-pages: tests/browser/node_modules/.package-lock.json ## the page in a real Chromium: with and without JavaScript, by keyboard, axe, every kind of ballot
+test-pages: SIGN_IN := 1
+test-pages: tests/browser/node_modules/.package-lock.json $(OPENID_PROVIDER) ## the page in a real Chromium: with and without JavaScript, signed in, by keyboard, axe, every kind of ballot
 	@$(LOCAL) browser $(CLOUD_FLAGS) test
 
 lighthouse: tests/browser/node_modules/.package-lock.json ## Lighthouse's figures of the page
 	@$(LOCAL) browser $(CLOUD_FLAGS) lighthouse
 
-screenshots: tests/browser/node_modules/.package-lock.json ## pictures of the page into target/screenshots, in every state and language, and README's
+screenshots: SIGN_IN := 1
+screenshots: tests/browser/node_modules/.package-lock.json $(OPENID_PROVIDER) ## pictures of the page into target/screenshots, in every state and language, and README's
 	cargo run --quiet $(CARGO_FLAGS) --package landslide-page --features testing --example states target/states
 	@$(LOCAL) browser $(CLOUD_FLAGS) screenshots
 

@@ -25,6 +25,8 @@ RULES_VCL = ROOT / "infra/local/varnish/rules.vcl"
 METHODS = {"GET", "HEAD", "OPTIONS", "PUT", "POST", "PATCH", "DELETE"}
 QUERY_NAMES = ["by", "from", "lang", "method", "step", "to", "variables", "view"]
 """The names that answers which are kept may depend on."""
+SIGN_IN_NAMES = ["issuer", "state"]
+"""Those by which one person's sign-in differs from another's. Its answers are not kept, but for errors, for a second."""
 POLL_IDS = ["K-8jCdoGHg9WCTErRZ2thA", "results", "votes", "mine", "segments", "series", "-", "p"]
 """One as the API makes them, and ids that look like a part of another path."""
 OTHER_ID = "0f1e2d3c4b5a69788796"
@@ -43,6 +45,8 @@ PAGES = [
     ("/p/{poll_id}", "Country", "PagesVerified"),
     ("/p/{poll_id}/live", "Country", "PagesVerified"),
     ("/p/{poll_id}/results", "Public", "PagesShielded"),
+    ("/p/{poll_id}/sign-in", "Country", "PagesVerified"),
+    ("/sign-in", "Country", "PagesVerified"),
 ]
 """Routes of the pages' API, with their policies and origins."""
 ERRORS = {**dict.fromkeys((400, 403, 404, 405, 414), 0), **dict.fromkeys(range(500, 505), 1)}
@@ -196,7 +200,8 @@ def what_is_kept_asks_for_no_token(cdn: Cdn) -> Iterator[str]:
 def the_key_is_the_path_and_listed_query_names(cdn: Cdn) -> Iterator[str]:
     for policy in keeping(cdn):
         key = cdn.key(policy)
-        if key["QueryStringsConfig"] != {"QueryStringBehavior": "whitelist", "QueryStrings": QUERY_NAMES}:
+        names = sorted([*QUERY_NAMES, *SIGN_IN_NAMES]) if policy == "Country" else QUERY_NAMES
+        if key["QueryStringsConfig"] != {"QueryStringBehavior": "whitelist", "QueryStrings": names}:
             yield f"{policy}: query"
         if key["CookiesConfig"] != {"CookieBehavior": "none"}:
             yield f"{policy}: cookies"

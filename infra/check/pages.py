@@ -21,9 +21,12 @@ METHODS = {
     "/p/{poll_id}": {"get", "head", "post"},
     "/p/{poll_id}/results": {"get", "head"},
     "/p/{poll_id}/live": {"get", "head"},
+    "/p/{poll_id}/sign-in": {"get"},  # without head: each request begins a sign-in
+    "/sign-in": {"get"},
 }
-FUNCTION = "arn:${AWS::Partition}:lambda:${AWS::Region}:${AWS::AccountId}:function:${AWS::StackName}-show-poll:live"
+FUNCTION = "arn:${AWS::Partition}:lambda:${AWS::Region}:${AWS::AccountId}:function:${AWS::StackName}-NAME:live"
 URI = f"arn:${{AWS::Partition}}:apigateway:${{AWS::Region}}:lambda:path/2015-03-31/functions/{FUNCTION}/invocations"
+"""Of an integration, with the function's name in the place of NAME."""
 GATEWAY = "x-amazon-apigateway-gateway-responses"
 HEADERS = {
     *("Cache-Control", "Content-Security-Policy", "Content-Type"),
@@ -40,12 +43,13 @@ class Pages:
     text: str
 
 
-def each_page_is_made_by_the_function(pages: Pages) -> Iterator[str]:
+def each_page_is_made_by_its_function(pages: Pages) -> Iterator[str]:
     """By its alias, so that a release goes live for pages when it does for votes."""
     if {path: set(verbs) for path, verbs in pages.document["paths"].items()} != METHODS:
         yield "paths"
-    wanted = {"type": "aws_proxy", "httpMethod": "POST", "uri": {"Fn::Sub": URI}}
     for path, verbs in pages.document["paths"].items():
+        uri = URI.replace("NAME", "sign-in" if path.endswith("/sign-in") else "show-poll")
+        wanted = {"type": "aws_proxy", "httpMethod": "POST", "uri": {"Fn::Sub": uri}}
         for verb, operation in verbs.items():
             if operation.get("x-amazon-apigateway-integration") != wanted:
                 yield f"{verb} {path}"

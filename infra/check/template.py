@@ -64,6 +64,11 @@ ENVIRONMENT = {
     "ShowPoll": {
         *("POLLS_TABLE", "VOTES_TABLE", "TALLIES_TABLE", "ASSEMBLY_QUEUE_URL"),
         *("TENANTS_TABLE", "KEY_SECRET", "DEVICE_SECRET", "ORIGIN_VERIFY_SECRET", "PUBLIC_URL", "PAGES_API_ID"),
+        *("PAGE_SECRET", "ISSUERS"),
+    },
+    "SignIn": {
+        *("PAGE_SECRET", "CLIENT_SECRETS", "KEY_SETS_SECRET", "ISSUERS", "LOOPBACK_ISSUERS"),
+        *("PUBLIC_URL", "PAGES_API_ID"),
     },
     "AssembleResults": {"POLLS_TABLE", "TALLIES_TABLE"},
     "CreateView": {"POLLS_TABLE", "AUDIT_TABLE", "KEY_SECRET", "ALLOWED_ORIGIN", *OF_MEMBERS},
@@ -196,7 +201,13 @@ SECRET_ACTIONS = {
     "ShowPoll": {
         "DeviceSecret": {"GetSecretValue"},
         "KeySecret": {"GetSecretValue"},
+        "PageSecret": {"GetSecretValue"},
         "OriginVerifySecret": {"GetSecretValue"},
+    },
+    "SignIn": {
+        "PageSecret": {"GetSecretValue"},
+        "ClientSecrets": {"GetSecretValue"},
+        "KeySets": {"GetSecretValue"},
     },
     "Authorizer": {"DeviceSecret": {"GetSecretValue"}, "KeySets": {"GetSecretValue"}},
     "CreateView": {"KeySecret": {"GetSecretValue"}},
@@ -212,11 +223,11 @@ SECRET_ACTIONS = {
 }
 """What each role may do with secrets, and no more."""
 OUTPUTS = {
-    *("PagesUrl", "PagesId"),
+    *("PagesUrl", "PagesId", "SignInUrl"),
     *("ApiUrl", "ApiId", "PollsTable", "VotesTable", "TalliesTable", "TenantsTable", "AuditTable"),
     *("JobsTable", "FinaliseQueueUrl", "FinaliseDlqUrl"),
     *("Limits", "TallyQueueUrl", "TallyDlqUrl", "RelayDlqUrl", "AssemblyQueueUrl", "RelayFailuresBucket"),
-    *("DeviceSecret", "OriginVerifySecret"),
+    *("DeviceSecret", "OriginVerifySecret", "ClientSecrets"),
     *("Release", "ReleaseBefore", "Analytics"),
 }
 OF_A_STREAM = {
@@ -265,8 +276,9 @@ ALARMS = {
     "AnalyticsDriftedAlarm": {"Landslide Drifted"},
 }
 """The metrics that each alarm looks at."""
-GENERATED_KEYS = {"DeviceSecret", "PollIdSecret", "KeySecret"}
-"""Secrets whose first text CloudFormation draws. That of others is what a function puts there, and can be made again."""
+GENERATED_KEYS = {"DeviceSecret", "PollIdSecret", "KeySecret", "PageSecret"}
+"""Secrets whose first text CloudFormation draws. That of others is what a function or the operator puts there, and can be
+made again."""
 PROOF = "OriginVerifySecret"
 """The CDN's proof: a JSON object of two keys at most, of which CloudFormation draws the first."""
 CANARY_ALARMS = {
@@ -481,7 +493,8 @@ def the_gateway_may_call_what_it_integrates(stack: Stack) -> Iterator[str]:
             wanted.add((function, f"{prefix}prod/{method}{re.sub(r'{[^}]+}', '*', path)}"))
     for scheme in stack.api["components"]["securitySchemes"].values():
         wanted.add((function_of(scheme["x-amazon-apigateway-authorizer"]["authorizerUri"]), prefix + "authorizers/*"))
-    wanted.add(("ShowPoll", prefix.replace("${Api}", "${Pages}") + "prod/*/p/*"))
+    pages = prefix.replace("${Api}", "${Pages}") + "prod/"
+    wanted |= {("ShowPoll", pages + "*/p/*"), ("SignIn", pages + "GET/p/*/sign-in"), ("SignIn", pages + "GET/sign-in")}
     given = {
         (aliased(permission["FunctionName"]), sub(permission.get("SourceArn")))
         for _, permission in stack.of_type("AWS::Lambda::Permission")
@@ -821,7 +834,7 @@ def secrets_keep_their_keys(stack: Stack) -> Iterator[str]:
 
 
 def issuers_leave_room_in_the_environment(stack: Stack) -> Iterator[str]:
-    if stack.template["Parameters"]["Issuers"].get("MaxLength", 4096) > 3300:
+    if stack.template["Parameters"]["Issuers"].get("MaxLength", 4096) > 2800:
         yield "Issuers: MaxLength"
 
 

@@ -78,6 +78,7 @@ SPOILS: dict[Callable[..., Any], list[Spoil]] = {
     check.the_key_is_the_path_and_listed_query_names: [
         key("Public/QueryStringsConfig", NAMES),
         key("Public/QueryStringsConfig", {"QueryStringBehavior": "all"}),
+        key("Country/QueryStringsConfig/QueryStrings", check.QUERY_NAMES),
         key("Country/CookiesConfig", {"CookieBehavior": "all"}),
         key("Public/EnableAcceptEncodingGzip", True),
         key("Public/HeadersConfig", {"HeaderBehavior": "whitelist", "Headers": ["Origin"]}),

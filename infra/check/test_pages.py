@@ -26,9 +26,10 @@ def an_anchor(pages: check.Pages) -> None:
 POST = "paths/~p~{poll_id}/post"
 ANSWER = check.GATEWAY + "/THROTTLED"
 SPOILS = {
-    check.each_page_is_made_by_the_function: [
+    check.each_page_is_made_by_its_function: [
         document(POST, None),
-        document(POST + "/x-amazon-apigateway-integration/uri", {"Fn::Sub": check.URI.replace(":live", "")}),
+        document(POST + "/x-amazon-apigateway-integration/uri", {"Fn::Sub": check.URI.replace("NAME:live", "show-poll")}),
+        document("paths/~sign-in/get/x-amazon-apigateway-integration/uri", {"Fn::Sub": check.URI.replace("NAME", "show-poll")}),
         document(POST + "/x-amazon-apigateway-integration/type", "mock"),
     ],
     check.bodies_are_bytes: [document("x-amazon-apigateway-binary-media-types", None)],

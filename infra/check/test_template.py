@@ -228,6 +228,8 @@ SPOILS = {
         resource("DeviceSecret/Properties/GenerateSecretString/PasswordLength", 65),
         resource("PollIdSecret/Properties/SecretString", "key"),
         resource("KeySets/Properties/SecretString", "{}"),
+        resource("ClientSecrets/Properties/SecretString", "{}"),
+        resource("PageSecret/Properties/GenerateSecretString", None),
     ],
     check.issuers_leave_room_in_the_environment: [
         set_at("template", "Parameters/Issuers/MaxLength", None),

@@ -3,6 +3,7 @@ import { mkdir, readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { KINDS } from './kinds.mjs';
 import { isRecorded, launch, reloadUntil, send } from './page.mjs';
+import { signIn } from './provider.mjs';
 import { makePoll, pageOf, resultsOf, vote } from './stack.mjs';
 
 const fromRoot = path => fileURLToPath(new URL(`../../${path}`, import.meta.url));
@@ -86,5 +87,11 @@ for (const [name, kind] of Object.entries(KINDS)) {
   await resultsOf(ofKind, 1);
   await picture(`results-${name.replaceAll(' ', '-')}`, PHONE, openIn(ofKind, '?view=results'));
 }
+const ofAccounts = await makePoll({ ...POLL, identity: 'account' });
+await picture('sign-in', PHONE, openIn(ofAccounts, ''));
+await picture('ballot-signed-in', PHONE, async page => {
+  await page.goto(pageOf(ofAccounts));
+  await signIn(page, 'alice');
+});
 await compose('ballot', 'results');
 await browser.close();

@@ -4,6 +4,7 @@
 mod cdn;
 mod forms;
 mod settings;
+mod sign_in;
 
 use futures_util::{StreamExt, stream};
 use http::{Method, StatusCode};

@@ -10,7 +10,7 @@ use landslide_domain::{
 use landslide_page::{Answer, Entry, Mistake, Notice, Trouble};
 use landslide_service::votes::Wish;
 
-use crate::{App, CONFLICT, Failure, devices::Device, poll_id, visit::Visit};
+use crate::{App, CONFLICT, Failure, poll_id, visit::Visit, voter::Voter};
 
 /// The status of a page whose ballot can't be cast as it is filled in.
 const UNPROCESSABLE: u16 = 422;
@@ -43,17 +43,17 @@ impl Outcome {
 impl App {
     /// Takes a form, and leads to the page again.
     pub(crate) async fn cast(&self, visit: &Visit, now: Timestamp) -> Result<Answer, Failure> {
-        if !self.public_url.sent_form(visit.request.header("sec-fetch-site"), visit.request.header("origin")) {
-            return Err(Failure::Trouble(Trouble::Foreign));
-        }
+        self.must_be_our_form(visit)?;
         let poll_id = poll_id(visit)?;
         let poll = self.polls.poll(&poll_id, now).await?;
         let spec = &poll.rules.settings.spec;
-        let of_browser = self.device(visit).ok_or(Failure::Trouble(Trouble::NoCookies))?;
+        let of_browser = self.voter(visit, &poll, now).ok_or(Failure::Trouble(who_is_missing(spec.identity)))?;
         let entry = visit.entry().map_err(|_| Failure::Trouble(Trouble::Unreadable))?;
-        let voter = match &entry.voter {
-            Some(token) if spec.identity == Identity::Device => self.voter(token, of_browser, &poll_id).await?,
-            _ => of_browser,
+        let voter = match entry.voter.as_ref().filter(|mark| **mark != of_browser.mark) {
+            None => of_browser,
+            Some(token) if spec.identity == Identity::Device => self.of_form(token, of_browser, &poll_id).await?,
+            // Somebody else has signed in since the page was loaded.
+            Some(_) => return Err(Failure::Trouble(Trouble::SignedOut)),
         };
         let wish = match entry.ballot(spec) {
             _ if entry.is_withdrawal => Wish::Retract,
@@ -67,7 +67,10 @@ impl App {
         let outcome = match self.votes.submit(&poll_id, &voter.caller, shown, &wish).await {
             Ok(_) | Err(Error::NoVote) => {
                 let again = Answer::see_other(format!("{poll_id}?lang={}", visit.language.tag()));
-                return Ok(again.with_kept_token(voter.token, spec.devices == Devices::Shared));
+                return Ok(match spec.identity {
+                    Identity::Device => again.with_kept_token(&voter.mark, spec.devices == Devices::Shared),
+                    Identity::Account => again,
+                });
             }
             Err(Error::InvalidBallot(_)) => Outcome::refused(entry.clone(), Mistake::NotTaken),
             Err(Error::AlreadyVoted | Error::VoteChangeNotAllowed) => Outcome::late(Notice::AlreadyVoted),
@@ -83,11 +86,28 @@ impl App {
     /// Whose form it is: its own page's voter's. Of two first pages that are loaded side by side, the cookie is the later
     /// one's, and a form that is sent again must count for the voter that it counted for before. But where the cookie's voter
     /// has voted, it is that one's: a browser has one vote.
-    async fn voter<'a>(&self, token: &'a str, of_browser: Device<'a>, poll_id: &PollId) -> Result<Device<'a>, Error> {
-        let Some(of_page) = self.devices.device(token).filter(|_| token != of_browser.token) else {
-            return Ok(of_browser);
-        };
+    async fn of_form(&self, token: &str, of_browser: Voter, poll_id: &PollId) -> Result<Voter, Error> {
+        let Some(of_page) = self.devices.voter(token) else { return Ok(of_browser) };
         let has_voted = self.votes.stored_vote(poll_id, &of_browser.caller).await?.is_some();
         Ok(if has_voted { of_browser } else { of_page })
+    }
+
+    /// Has the browser forget the account, and leads to the page again.
+    pub(crate) fn sign_out(&self, visit: &Visit) -> Result<Answer, Failure> {
+        self.must_be_our_form(visit)?;
+        Ok(Answer::see_other(format!("{}?lang={}", poll_id(visit)?, visit.language.tag())).signed_out())
+    }
+
+    fn must_be_our_form(&self, visit: &Visit) -> Result<(), Failure> {
+        let (fetch_site, origin) = (visit.request.header("sec-fetch-site"), visit.request.header("origin"));
+        if self.public_url.sent_form(fetch_site, origin) { Ok(()) } else { Err(Failure::Trouble(Trouble::Foreign)) }
+    }
+}
+
+/// What is wrong with a vote of nobody.
+fn who_is_missing(identity: Identity) -> Trouble {
+    match identity {
+        Identity::Device => Trouble::NoCookies,
+        Identity::Account => Trouble::SignedOut,
     }
 }

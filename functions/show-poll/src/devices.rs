@@ -2,21 +2,13 @@
 
 use lambda_http::Error as LambdaError;
 use landslide_aws::{config, random, sdk};
-use landslide_domain::{caller::Caller, error::Error, time::Timestamp};
+use landslide_domain::{error::Error, time::Timestamp};
 use landslide_identity::{
     device_keys::{DeviceKeys, read_device_keys},
     token::{DeviceIssuer, KeySet, Token},
 };
 
-/// A browser's device.
-pub struct Device<'a> {
-    /// Its token.
-    pub token: &'a str,
-    /// Who it is as a voter.
-    pub caller: Caller,
-    /// Whether it has just come into being, and so has no vote.
-    pub is_new: bool,
-}
+use crate::voter::Voter;
 
 /// Issues devices their tokens, and knows them again.
 pub struct Devices {
@@ -36,9 +28,9 @@ impl Devices {
     }
 
     /// The device that a token names, by the rules of the gateway's authorizer. `None` if it is not valid.
-    pub fn device<'a>(&self, token: &'a str) -> Option<Device<'a>> {
+    pub(crate) fn voter(&self, token: &str) -> Option<Voter> {
         let caller = self.keys.verify(&Token::read(token).ok()?).ok()?;
-        Some(Device { token, caller, is_new: false })
+        Some(Voter { caller, mark: token.to_owned(), is_new: false })
     }
 
     /// A token for a new device.

@@ -4,7 +4,9 @@
 mod cast;
 mod devices;
 mod links;
+mod sessions;
 mod visit;
+mod voter;
 
 use lambda_http::{Error as LambdaError, Request, Response, http::response::Builder};
 use landslide_aws::{clock, config};
@@ -17,7 +19,9 @@ use landslide_domain::{
     viewer::Viewer,
 };
 use landslide_edge::{Failures, Origin};
-use landslide_page::{Address, Answer, Fragment, Freshness, Notice, PollPage, PublicUrl, Shown, Trouble, View, Voter};
+use landslide_page::{
+    Address, Answer, Fragment, Freshness, Notice, OfVoter, PollPage, PublicUrl, Shown, Trouble, View,
+};
 use landslide_service::{
     polls::CurrentPolls,
     results::{AssemblyQueue, CurrentResults, ResultsDocument, SeriesQuery},
@@ -26,10 +30,10 @@ use landslide_service::{
 
 use self::{
     cast::Outcome,
-    devices::Device,
     visit::{Visit, Wanted},
+    voter::Voter,
 };
-pub use self::{devices::Devices, links::ViewLinks};
+pub use self::{devices::Devices, links::ViewLinks, sessions::Sessions};
 
 /// The status of a page that is shown as it should be, and of one that shows what stands in the place of what was sent.
 const OK: u16 = 200;
@@ -45,6 +49,8 @@ pub struct App {
     pub results: CurrentResults<AssemblyQueue>,
     /// Who votes.
     pub devices: Devices,
+    /// Who votes in polls of accounts.
+    pub sessions: Sessions,
     /// Who may see hidden results.
     pub links: ViewLinks,
     /// By which the country of a vote is believed.
@@ -73,9 +79,10 @@ impl App {
     pub async fn from_env() -> Result<Self, LambdaError> {
         let results = CurrentResults::from_env(AssemblyQueue::from_env()?);
         let (polls, votes) = (CurrentPolls::from_env(), Votes::from_env());
-        let (polls, votes, results, devices, links, origin) =
-            tokio::join!(polls, votes, results, Devices::from_env(), ViewLinks::from_env(), Origin::from_env());
-        Ok(Self::new(polls?, votes?, results?, devices?, links?, public_url()?).behind(origin?))
+        let (devices, sessions, links) = (Devices::from_env(), Sessions::from_env(), ViewLinks::from_env());
+        let (polls, votes, results, devices, sessions, links, origin) =
+            tokio::join!(polls, votes, results, devices, sessions, links, Origin::from_env());
+        Ok(Self::new(polls?, votes?, results?, devices?, sessions?, links?, public_url()?).behind(origin?))
     }
 
     /// Over these services.
@@ -84,11 +91,12 @@ impl App {
         votes: Votes,
         results: CurrentResults<AssemblyQueue>,
         devices: Devices,
+        sessions: Sessions,
         links: ViewLinks,
         public_url: PublicUrl,
     ) -> Self {
         let (origin, failures) = (Origin::default(), Failures::default());
-        Self { polls, votes, results: results.broken_down(), devices, links, origin, public_url, failures }
+        Self { polls, votes, results: results.broken_down(), devices, sessions, links, origin, public_url, failures }
     }
 
     /// Behind a CDN that proves itself.
@@ -116,6 +124,7 @@ impl App {
         match visit.wanted {
             Wanted::Page => self.show(visit, now).await,
             Wanted::Vote => self.cast(visit, now).await,
+            Wanted::SignOut => self.sign_out(visit),
             Wanted::OwnResults | Wanted::Results => self.results(visit, now).await,
         }
     }
@@ -132,12 +141,12 @@ impl App {
         let poll = self.polls.poll(&poll_id, now).await?;
         let spec = &poll.rules.settings.spec;
         let is_next = visit.view == View::Next && spec.devices == DevicesOf::Shared;
-        let known = if is_next { None } else { self.device(visit) };
+        let known = if is_next { None } else { self.voter(visit, &poll, now) };
         let takes_votes = poll.rules.status(now) == Status::Open && spec.identity == Identity::Device;
         let votes_here = takes_votes && visit.view != View::Stage && visit.may_keep_cookies();
         let token = if known.is_none() && votes_here { Some(self.devices.issue(now)?) } else { None };
-        let device = known.or_else(|| Some(Device { is_new: true, ..self.devices.device(token.as_deref()?)? }));
-        let answer = self.page(visit, &poll, device.as_ref(), Outcome::default(), now).await?;
+        let voter = known.or_else(|| Some(Voter { is_new: true, ..self.devices.voter(token.as_deref()?)? }));
+        let answer = self.page(visit, &poll, voter.as_ref(), Outcome::default(), now).await?;
         Ok(match &token {
             Some(token) => answer.with_new_token(token),
             None => answer,
@@ -149,8 +158,8 @@ impl App {
         let is_own = visit.wanted == Wanted::OwnResults;
         let poll_id = poll_id(visit)?;
         let poll = self.polls.poll(&poll_id, now).await?;
-        let device = if is_own { self.device(visit) } else { None };
-        let viewer = if is_own { self.viewer(visit, &poll, device.as_ref(), now).await? } else { None };
+        let voter = if is_own { self.voter(visit, &poll, now) } else { None };
+        let viewer = if is_own { self.viewer(visit, &poll, voter.as_ref(), now).await? } else { None };
         let document = self.results.document(&poll_id, viewer.as_ref(), now).await?;
         let Reuse { max_age_seconds, poll_after_seconds } = document.reuse(clock::now());
         let series = series(&poll, &document);
@@ -163,9 +172,12 @@ impl App {
         Ok(Answer::results(html, visit.language, is_current, &freshness))
     }
 
-    /// The device, if the browser keeps our cookie.
-    fn device<'a>(&self, visit: &'a Visit) -> Option<Device<'a>> {
-        visit.token().and_then(|token| self.devices.device(token))
+    /// The device, if the browser keeps our cookie; in a poll of accounts, the account that has signed in.
+    fn voter(&self, visit: &Visit, poll: &Poll, now: Timestamp) -> Option<Voter> {
+        match poll.rules.settings.spec.identity {
+            Identity::Device => visit.token().and_then(|token| self.devices.voter(token)),
+            Identity::Account => self.sessions.voter(visit.cookies(), now),
+        }
     }
 
     /// As whom a reader sees the results: by a link if they are hidden and the browser has one, else as a voter.
@@ -173,7 +185,7 @@ impl App {
         &self,
         visit: &Visit,
         poll: &Poll,
-        device: Option<&Device<'_>>,
+        voter: Option<&Voter>,
         now: Timestamp,
     ) -> Result<Option<Viewer>, Error> {
         let poll_id = &poll.rules.settings.poll_id;
@@ -183,7 +195,7 @@ impl App {
         {
             return Ok(Some(Viewer::Link(poll_id.clone())));
         }
-        Ok(device.map(|device| Viewer::Voter(device.caller.clone(), None)))
+        Ok(voter.map(|voter| Viewer::Voter(voter.caller.clone(), None)))
     }
 
     /// A poll's page for a reader.
@@ -191,14 +203,13 @@ impl App {
         &self,
         visit: &Visit,
         poll: &Poll,
-        device: Option<&Device<'_>>,
+        voter: Option<&Voter>,
         outcome: Outcome,
         now: Timestamp,
     ) -> Result<Answer, Failure> {
         let (poll_id, spec) = (&poll.rules.settings.poll_id, &poll.rules.settings.spec);
-        let device = device.filter(|_| spec.identity == Identity::Device);
-        let stored = match device.filter(|device| !device.is_new) {
-            Some(device) => self.votes.stored_vote(poll_id, &device.caller).await?.map(|standing| standing.vote),
+        let stored = match voter.filter(|voter| !voter.is_new) {
+            Some(voter) => self.votes.stored_vote(poll_id, &voter.caller).await?.map(|standing| standing.vote),
             None => None,
         };
         let vote = stored.as_ref().and_then(|vote| vote.ballot.as_ref());
@@ -209,18 +220,19 @@ impl App {
         let (document, series);
         let mut page = PollPage {
             poll,
-            voter: device.map(|device| Voter { token: device.token, revision: shown }),
+            voter: voter.map(|voter| OfVoter { mark: &voter.mark, revision: shown }),
             vote,
             results: None,
             view: if outcome.status == Some(CONFLICT) { View::Results } else { visit.view },
             notice: outcome.notice.or(withdrawn),
             refused: outcome.refused,
             is_framed: visit.is_framed(),
+            accounts: self.sessions.shown(voter.map(|voter| &voter.caller)),
             address: Address { public: &public, live: &live },
             now,
         };
         if !page.shows_ballot() && poll.rules.status(now) != Status::Scheduled {
-            let viewer = self.viewer(visit, poll, device, now).await?;
+            let viewer = self.viewer(visit, poll, voter, now).await?;
             document = match self.results.document(poll_id, viewer.as_ref(), now).await {
                 Ok(document) => Some(document),
                 Err(Error::ResultsHidden) => None,
@@ -249,7 +261,7 @@ impl App {
         if let Some((code, cause)) = fault {
             self.failures.log(visit.request.id(), code, &cause);
         }
-        let is_whole = matches!(visit.wanted, Wanted::Page | Wanted::Vote);
+        let is_whole = matches!(visit.wanted, Wanted::Page | Wanted::Vote | Wanted::SignOut);
         let poll = poll_id(visit).ok().filter(|_| trouble != Trouble::NotFound && is_whole);
         Answer::trouble(trouble, visit.language, poll.as_ref().map(|id| id.as_str()))
     }
@@ -260,10 +272,9 @@ fn poll_id(visit: &Visit) -> Result<PollId, Error> {
     visit.request.poll_id().map_err(|_| Error::NoSuchPoll)
 }
 
-/// Where pages are. What configures it may not know the id of their API, and has `{ApiId}` in its place.
 fn public_url() -> Result<PublicUrl, LambdaError> {
-    let url = config::text("PUBLIC_URL")?.replace("{ApiId}", &config::text("PAGES_API_ID")?);
-    url.parse().map_err(|error| format!("PUBLIC_URL: {error}").into())
+    let url = PublicUrl::configured(&config::text("PUBLIC_URL")?, &config::text("PAGES_API_ID")?);
+    url.map_err(|error| format!("PUBLIC_URL: {error}").into())
 }
 
 fn fragment<'a>(poll: &Poll, document: &'a ResultsDocument, series: Option<&str>) -> Result<Fragment<'a>, Error> {

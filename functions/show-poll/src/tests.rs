@@ -13,10 +13,13 @@ use landslide_aws::{
     testing::{Answer as Aws, Call, Calls, stub},
 };
 use landslide_domain::{
+    caller::Caller,
     opaque_token::{OpaqueToken, Purpose},
-    testing::{at, poll_asked_for},
+    testing::{account, at, poll_asked_for},
 };
-use landslide_identity::device_keys::DeviceKeys;
+use landslide_identity::{device_keys::DeviceKeys, providers::Providers, session::PageSecret};
+use landslide_page::Entry;
+use landslide_service::votes::Wish;
 use serde_json::{Value, json};
 
 use super::*;
@@ -27,6 +30,22 @@ const ORIGIN: &str = "https://vote.example";
 const SECRET: &[u8] = b"secret";
 /// How the cookie begins.
 const COOKIE: &str = "__Host-landslide=";
+
+/// The issuer of accounts.
+const ISSUER: &str = "https://id.example";
+
+fn page_secret() -> PageSecret {
+    PageSecret::new(vec![b'p'; 64])
+}
+
+/// The cookie of an account that signed in just now.
+fn account_cookie(issuer: &str, subject: &str, region: &str) -> String {
+    let claims = [("region".to_owned(), region.to_owned())].into_iter().collect();
+    let account = account(subject);
+    let expires_at = clock::now().plus_millis(60_000);
+    let caller = Caller { issuer: issuer.to_owned(), claims, expires_at, ..account };
+    format!("__Host-landslide-account={}", page_secret().seal_account(&caller).unwrap())
+}
 
 #[tokio::main(flavor = "current_thread")]
 async fn run<T>(future: impl Future<Output = T>) -> T {
@@ -120,7 +139,10 @@ impl Stand {
         let devices = Devices::new(&DeviceKeys::parse(&"k".repeat(64)).unwrap());
         let url = format!("{ORIGIN}/prod").parse().unwrap();
         let links = ViewLinks::new(TokenStore::new(&aws, "tenants".to_owned()), SECRET.to_vec());
-        let app = App::new(CurrentPolls::new(polls()), Votes::new(polls(), votes()), results, devices, links, url);
+        let issuers = json!([{"issuer": ISSUER, "client_id": "c", "name": "Example ID"}]).to_string();
+        let sessions = Sessions::new(page_secret(), Providers::read(&issuers));
+        let (polls, votes) = (CurrentPolls::new(polls()), Votes::new(polls(), votes()));
+        let app = App::new(polls, votes, results, devices, sessions, links, url);
         Self { app, calls, tables }
     }
 
@@ -456,4 +478,111 @@ fn what_is_not_there_or_fails_is_a_page_too() {
         assert!(answer.body.contains("There is no poll at this address."), "{}", answer.body);
     }
     assert!(stand.calls.operations().iter().all(|operation| operation == "Query"));
+}
+
+#[test]
+fn in_a_poll_of_accounts_the_account_of_the_cookie_votes() {
+    let stand = Stand::new(json!({"identity": "account", "vote_change": "until_close"}));
+    let before = stand.get(&json!({"lang": "en"}), None);
+    assert!(before.body.contains("href=\"p1/sign-in?issuer=0&amp;lang=en\"") && !before.body.contains("<fieldset"));
+    assert_eq!(value(&before, "set-cookie"), None, "no device votes here");
+    let alice = account_cookie(ISSUER, "alice", "north");
+    let ballot = stand.get(&json!({"lang": "en"}), Some(&alice));
+    assert!(ballot.body.contains("<fieldset") && ballot.body.contains("Signed in with <bdi>Example ID</bdi>"));
+    assert_eq!(value(&ballot, "cache-control").unwrap(), "private, no-store");
+    let cast = stand.post(Some(&alice), "c=1");
+    assert_eq!((cast.status, value(&cast, "set-cookie")), (303, None), "{}", cast.body);
+    // Signed in again, elsewhere and with another region: the same voter.
+    let again = account_cookie(ISSUER, "alice", "south");
+    let shown = stand.get(&json!({"lang": "en"}), Some(&again));
+    assert!(shown.body.contains("Your vote is recorded.") && shown.body.contains("sign-out"), "{}", shown.body);
+    assert_eq!(stand.post(Some(&again), "c=0").status, 303);
+    assert_eq!(stand.votes(), 1);
+    assert_eq!(stand.post(Some(&account_cookie(ISSUER, "bob", "north")), "c=0").status, 303);
+    assert_eq!(stand.votes(), 2);
+}
+
+#[test]
+fn a_form_counts_for_no_account_that_signed_in_after_its_page_was_loaded() {
+    let stand = Stand::new(json!({"identity": "account"}));
+    let alice = account_cookie(ISSUER, "alice", "north");
+    let form = format!("{}&c=1", of_page(&stand.get(&Value::Null, Some(&alice))));
+    assert!(!form.contains("alice"), "{form}");
+    assert_eq!(stand.post(Some(&account_cookie(ISSUER, "bob", "north")), &form).status, 403);
+    assert_eq!(stand.votes(), 0);
+    // Signed in again, she is who she was.
+    assert_eq!(stand.post(Some(&account_cookie(ISSUER, "alice", "south")), &form).status, 303);
+    assert_eq!(stand.votes(), 1);
+}
+
+#[test]
+fn the_page_and_the_api_know_an_account_as_one_voter() {
+    let stand = Stand::new(json!({"identity": "account"}));
+    let token = Caller { issuer: ISSUER.to_owned(), ..account("alice") };
+    let sent = Entry::of_form(b"c=1").unwrap();
+    let poll = run(stand.app.polls.poll(&PollId::parse("p1").unwrap(), at(10))).unwrap();
+    let wish = Wish::Cast(sent.ballot(&poll.rules.settings.spec).unwrap(), None);
+    run(stand.app.votes.submit(&PollId::parse("p1").unwrap(), &token, None, &wish)).unwrap();
+    let shown = stand.get(&json!({"lang": "en"}), Some(&account_cookie(ISSUER, "alice", "north")));
+    assert!(shown.body.contains("Your vote is recorded."), "{}", shown.body);
+    let other = stand.post(Some(&account_cookie(ISSUER, "alice", "north")), "c=0");
+    assert_eq!((other.status, stand.votes()), (409, 1), "its first vote stands");
+}
+
+#[test]
+fn a_vote_counts_by_the_claims_of_the_sign_in() {
+    let region = json!({"name": "region", "values": ["north", "south"], "from": "claim:region"});
+    let stand = Stand::new(json!({"identity": "account", "segments": [region]}));
+    assert_eq!(stand.post(Some(&account_cookie(ISSUER, "alice", "south")), "c=1").status, 303);
+    assert_eq!(stand.post(Some(&account_cookie(ISSUER, "bob", "south")), "c=1").status, 303);
+    assert_eq!(stand.post(Some(&account_cookie(ISSUER, "carol", "west")), "c=1").status, 303);
+    let votes = stand.tables.votes.lock().unwrap();
+    let ballots: Vec<Value> = votes.values().map(|vote| vote["ballot"].clone()).collect();
+    let of_south = ballots.iter().filter(|ballot| ballots.iter().filter(|other| other == ballot).count() == 2).count();
+    assert_eq!(of_south, 2, "{ballots:?}");
+}
+
+#[test]
+fn who_is_not_signed_in_any_more_casts_nothing_and_is_told_so() {
+    let stand = Stand::new(json!({"identity": "account"}));
+    let device = Stand::new(json!({})).cookie();
+    let mut expired = account("alice");
+    (expired.issuer, expired.expires_at) = (ISSUER.to_owned(), clock::now());
+    let expired = format!("__Host-landslide-account={}", page_secret().seal_account(&expired).unwrap());
+    let removed = account_cookie("https://other.example", "alice", "north");
+    let forged = format!("{}x", account_cookie(ISSUER, "alice", "north"));
+    for cookie in [&device, &expired, &removed, &forged, "__Host-landslide-account=out"] {
+        let answer = stand.post(Some(cookie), "c=1");
+        assert_eq!(answer.status, 403, "{cookie}");
+        assert!(
+            answer.body.contains("Je bent niet meer aangemeld.") && !answer.body.contains(cookie),
+            "{}",
+            answer.body
+        );
+    }
+    assert_eq!(stand.votes(), 0);
+}
+
+#[test]
+fn an_account_signs_out_by_a_form_of_our_own_page() {
+    let stand = Stand::new(json!({"identity": "account"}));
+    let alice = account_cookie(ISSUER, "alice", "north");
+    let out = stand.post(Some(&alice), "do=sign-out");
+    assert_eq!((out.status, value(&out, "location").as_deref()), (303, Some("p1?lang=nl")));
+    let cookie = value(&out, "set-cookie").unwrap();
+    assert!(cookie.starts_with("__Host-landslide-account=out;") && !cookie.contains("Max-Age"), "{cookie}");
+    let foreign = json!({"Cookie": alice, "Sec-Fetch-Site": "cross-site"});
+    let foreign = stand.ask("POST", "p1", "", &Value::Null, &foreign, Some("do=sign-out"));
+    assert_eq!((foreign.status, value(&foreign, "set-cookie")), (403, None));
+}
+
+#[test]
+fn hidden_results_are_shown_live_to_the_account_that_has_voted() {
+    let stand = Stand::new(json!({"identity": "account", "results": "after_vote"}));
+    let alice = account_cookie(ISSUER, "alice", "north");
+    stand.post(Some(&alice), "c=1");
+    let live = |cookie: &str| stand.ask("GET", "p1", "/live", &json!({"lang": "en"}), &json!({"Cookie": cookie}), None);
+    let own = live(&alice);
+    assert_eq!((own.status, value(&own, "cache-control").as_deref()), (200, Some("private, no-store")));
+    assert_eq!(live("x=1").status, 404);
 }

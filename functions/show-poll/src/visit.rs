@@ -6,6 +6,8 @@ use landslide_page::{Entry, Language, Malformed, View, device_token, view_link};
 
 /// How forms are sent.
 const FORM: &str = "application/x-www-form-urlencoded";
+/// The whole form that signs an account out.
+const SIGN_OUT: &[u8] = b"do=sign-out";
 
 /// What is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,6 +16,8 @@ pub enum Wanted {
     Page,
     /// That a form is taken.
     Vote,
+    /// That the account is signed out.
+    SignOut,
     /// Results, as the reader may see them.
     OwnResults,
     /// Results that anyone may see.
@@ -37,6 +41,7 @@ impl Visit {
     pub fn of(request: Request) -> Self {
         let view = View::of_query(request.query("view"));
         let wanted = match (request.method(), request.last_segment()) {
+            ("POST", _) if request.body().is_some_and(|body| *body == *SIGN_OUT) => Wanted::SignOut,
             ("POST", _) => Wanted::Vote,
             (_, "live") => Wanted::OwnResults,
             (_, "results") => Wanted::Results,
@@ -50,7 +55,12 @@ impl Visit {
 
     /// The device's token, as it was sent.
     pub fn token(&self) -> Option<&str> {
-        self.request.header("cookie").and_then(device_token)
+        device_token(self.cookies())
+    }
+
+    /// All cookies.
+    pub fn cookies(&self) -> &str {
+        self.request.header("cookie").unwrap_or_default()
     }
 
     /// What the form holds.
@@ -63,7 +73,7 @@ impl Visit {
 
     /// A link to this poll's results, as it was sent.
     pub fn view_link(&self, poll_id: &PollId) -> Option<&str> {
-        self.request.header("cookie").and_then(|cookies| view_link(cookies, poll_id.as_str()))
+        view_link(self.cookies(), poll_id.as_str())
     }
 
     /// Whether the page is for a frame (Fetch Metadata Request Headers, section 2.1). A browser keeps our cookies from

@@ -59,6 +59,7 @@ def _parser() -> argparse.ArgumentParser:
     cloud.add_argument("--parameters", default="", help="Key=Value pairs of the template")
     cloud.add_argument("--analytics", action="store_true", help="with PostgreSQL, and what syncs to it and reads from it")
     cloud.add_argument("--cache", action="store_true", help="with a Valkey in which processes share results")
+    cloud.add_argument("--sign-in", action="store_true", help="with an OpenID Provider at which people sign in on the page")
     arch = argparse.ArgumentParser(add_help=False)
     arch.add_argument("--arch", choices=["arm64", "x86_64"], required=True)
 
@@ -151,11 +152,11 @@ def _continue_in_sam_environment() -> None:
 def _up(arguments: argparse.Namespace) -> None:
     from landslide_local import welcome
 
-    welcome.show(_bring_up(arguments))
+    welcome.show(_bring_up(arguments), sign_in=arguments.sign_in)
 
 
 def _bring_up(arguments: argparse.Namespace) -> "stack.Stack":  # noqa: F821
-    from landslide_local import stack
+    from landslide_local import sign_in, stack
 
     cloud = clouds.choose(arguments.cloud, arguments.port)
     _confirm_on_aws(cloud.endpoint_url, arguments.stack, cloud.region, UP, arguments.yes)
@@ -168,7 +169,12 @@ def _bring_up(arguments: argparse.Namespace) -> "stack.Stack":  # noqa: F821
         given = {**_start_analytics(), **given}
     if arguments.cache:
         given = {**_start_cache(arguments.cloud), **given}
-    return stack.bring_up(cloud, arguments.stack, architecture, given)
+    if not arguments.sign_in:
+        return stack.bring_up(cloud, arguments.stack, architecture, given)
+    port, of_provider = _prepare_sign_in(arguments.cloud)
+    deployed = stack.bring_up(cloud, arguments.stack, architecture, {**of_provider, **given})
+    sign_in.start(port, deployed.outputs["SignInUrl"])  # which the deploy alone knows
+    return deployed
 
 
 def _start_analytics() -> dict[str, str]:
@@ -191,12 +197,22 @@ def _start_cache(cloud: str) -> dict[str, str]:
     return valkey.start()
 
 
+def _prepare_sign_in(cloud: str) -> tuple[int, dict[str, str]]:
+    """An OpenID Provider's port, and the template's parameters for it."""
+    from landslide_local import clients, sign_in
+
+    if cloud == clients.EXTERNAL:
+        raise Failure("SIGN_IN=1 starts an OpenID Provider for a cloud of this machine. On AWS see docs/pages.md, Signing in.")
+    return sign_in.parameters()
+
+
 def _down(_: argparse.Namespace) -> None:
-    from landslide_local import postgres, valkey
+    from landslide_local import postgres, sign_in, valkey
 
     clouds.stop()
     postgres.stop()
     valkey.stop()
+    sign_in.stop()
 
 
 def _confirm_on_aws(endpoint_url: str | None, stack: str, region: str, change: str, yes: bool) -> None:
@@ -338,7 +354,7 @@ def _browser(arguments: argparse.Namespace) -> None:
     from landslide_local import browser
 
     browser.program()  # before minutes go into the stack
-    browser.become(_bring_up(arguments), arguments.script)
+    browser.become(_bring_up(arguments), arguments.script, sign_in=arguments.sign_in)
 
 
 def _test(arguments: argparse.Namespace) -> None:

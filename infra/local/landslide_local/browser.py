@@ -23,13 +23,14 @@ def program() -> str:
     return found
 
 
-def become(deployed: "Stack", script: str) -> NoReturn:
+def become(deployed: "Stack", script: str, *, sign_in: bool) -> NoReturn:
     """Runs a script of package.json over a stack, in place of this program. By an owner of its own: a tenant may make 1,000
     polls a day."""
     os.environ |= {
         "CHROMIUM": program(),
         "API_URL": deployed.api_url,
         "PAGES_URL": deployed.outputs["PagesUrl"],
+        "SIGN_IN": "1" if sign_in else "",
         "OWNER_TOKEN": operator_program.token(deployed.issuer_key, f"browser-{time.time_ns()}"),
     }
     os.execvp("npm", ["npm", "--prefix", str(FOLDER), "--silent", "run", script])

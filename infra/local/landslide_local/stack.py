@@ -115,7 +115,8 @@ def _session(cloud: clouds.Cloud) -> boto3.Session:
 def _outputs(session: boto3.Session, name: str) -> dict[str, str]:
     stack = session.client("cloudformation").describe_stacks(StackName=name)["Stacks"][0]
     outputs = {item["OutputKey"]: item["OutputValue"] for item in stack.get("Outputs", [])}
-    return {**outputs, "PagesUrl": outputs["PagesUrl"].replace("{ApiId}", outputs["PagesId"])}
+    with_id = {name: outputs[name].replace("{ApiId}", outputs["PagesId"]) for name in ("PagesUrl", "SignInUrl")}
+    return {**outputs, **with_id}
 
 
 def _status(session: boto3.Session, name: str) -> str | None:

@@ -1,13 +1,14 @@
-// An OpenID Provider for the tests: oidc-provider, with one client and a sign-in page that lets everyone in under any name.
+// An OpenID Provider for the tests and for trying: oidc-provider, with one client and a sign-in page that lets everyone in
+// under any name. The client's redirect addresses may follow.
 //
-//     node serve.mjs PORT ALGORITHM
+//     node serve.mjs PORT ALGORITHM [REDIRECT_URI …]
 //
 // It signs with a new key each time it starts, and forgets its old one: a restart is a rotation.
 import { generateKeyPairSync, randomUUID } from 'node:crypto';
 
 import { Provider } from 'oidc-provider';
 
-const [port, algorithm] = process.argv.slice(2);
+const [port, algorithm, ...redirectUris] = process.argv.slice(2);
 const makeKeyPair = {
   RS256: () => generateKeyPairSync('rsa', { modulusLength: 2048 }),
   ES256: () => generateKeyPairSync('ec', { namedCurve: 'P-256' }),
@@ -21,7 +22,7 @@ const provider = new Provider(`http://127.0.0.1:${port}`, {
   clients: [
     {
       client_id: 'landslide',
-      redirect_uris: ['https://client.example.org/signed-in'],
+      redirect_uris: ['https://client.example.org/signed-in', ...redirectUris],
       token_endpoint_auth_method: 'none',
       id_token_signed_response_alg: algorithm,
     },

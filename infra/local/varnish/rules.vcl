@@ -7,6 +7,7 @@ sub behaviour {
     elsif (req.url ~ "^/v1/polls/[^?]*/votes(\?|$)") { set req.http.Cdn-Policy = "Country"; set req.http.Cdn-Origin = "Verified"; }
     elsif (req.url ~ "^/p/[^?]*/results(\?|$)") { set req.http.Cdn-Policy = "Public"; set req.http.Cdn-Origin = "PagesShielded"; }
     elsif (req.url ~ "^/p/[^?]*(\?|$)") { set req.http.Cdn-Policy = "Country"; set req.http.Cdn-Origin = "PagesVerified"; }
+    elsif (req.url ~ "^/sign\-in(\?|$)") { set req.http.Cdn-Policy = "Country"; set req.http.Cdn-Origin = "PagesVerified"; }
     elsif (req.url ~ "^/v1/graphql/[^?]*(\?|$)") { set req.http.Cdn-Policy = "Public"; set req.http.Cdn-Origin = "Shielded"; }
     else { set req.http.Cdn-Policy = "Nothing"; set req.http.Cdn-Origin = "Direct"; }
 }
@@ -19,7 +20,7 @@ sub key {
         call drop_all;
     }
     if (req.http.Cdn-Policy == "Country") {
-        set req.http.Cdn-Key = regsuball(req.url, "(?<=[?&])(?!(by|from|lang|method|step|to|variables|view)(=|&|$))[^&]*(&|$)", "");
+        set req.http.Cdn-Key = regsuball(req.url, "(?<=[?&])(?!(by|from|issuer|lang|method|state|step|to|variables|view)(=|&|$))[^&]*(&|$)", "");
         set req.http.Cdn-Key = regsub(req.http.Cdn-Key, "[?&]+$", "");
         call set_country;
     }

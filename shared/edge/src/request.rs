@@ -157,6 +157,11 @@ impl Request {
         number.ok_or_else(|| Error::invalid(format!("The query's limit must be from 1 to {LIMIT_MAX}.")))
     }
 
+    /// The route, such as `/v1/polls/{poll_id}`.
+    pub fn route(&self) -> &str {
+        &self.event.request_context.resource_path
+    }
+
     /// The last segment of the path, such as `mine`.
     pub fn last_segment(&self) -> &str {
         self.event.request_context.resource_path.rsplit('/').next().unwrap_or_default()

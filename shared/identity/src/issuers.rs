@@ -8,13 +8,13 @@ use std::{collections::HashMap, sync::Arc};
 
 use landslide_domain::{caller::Caller, claims::Claims, time::Timestamp};
 
-pub use self::config::Problem;
+pub use self::config::{Client, EndpointsAt, Problem};
 use self::config::{Entry, Keys, MoreClaims, Settings};
 use crate::{
     device_keys::DeviceKeys,
     key_sets::{Fetch, FetchedKeys, HttpFetch, KeysUnavailable, Reach, StoredKeySets},
     membership::Membership,
-    token::{DEVICE_ISSUER, KeySet, Refused, Token},
+    token::{AUDIENCE_CLAIM, DEVICE_ISSUER, KeySet, Refused, Token},
 };
 
 /// The most characters that are logged of a name in an unverified token.
@@ -73,9 +73,7 @@ impl Issuers {
     /// Reads issuers from JSON, and adds devices. Fetches nothing yet. Logs and skips what is misconfigured.
     pub fn read(text: &str, reach: Reach) -> Self {
         let (issuers, problems) = Self::read_with_problems(text, reach);
-        for problem in problems {
-            tracing::error!(%problem, "issuer left out, as its configuration is not valid: {problem}");
-        }
+        problems.iter().for_each(log);
         issuers
     }
 
@@ -87,6 +85,24 @@ impl Issuers {
             Err(problem) => vec![problem],
         };
         (known, problems)
+    }
+
+    /// The issuers at which the page signs accounts in, with the client that it is at each. Only ID tokens for that client
+    /// are accepted, and no devices. Logs and skips what is misconfigured.
+    pub fn of_clients(text: &str, reach: Reach) -> (Self, Vec<Client>) {
+        let (mut known, mut clients) = (Self { sources: HashMap::new(), more: HashMap::new() }, vec![]);
+        let entries = config::read(text, reach).unwrap_or_else(|problem| {
+            log(&problem);
+            vec![]
+        });
+        for mut entry in entries {
+            let client = entry.settings.as_mut().ok().and_then(only_for_client);
+            match known.add(entry) {
+                Some(problem) => log(&problem),
+                None => clients.extend(client),
+            }
+        }
+        (known, clients)
     }
 
     /// Each issuer whose keys are fetched, once.
@@ -154,6 +170,11 @@ impl<F: Fetch> Verifier<F> {
         Self { issuers, device_keys: KeySet::of_devices(device_keys), fetch }
     }
 
+    /// A verifier for these issuers' tokens alone.
+    pub fn without_devices(issuers: Issuers, fetch: F) -> Self {
+        Self { issuers, device_keys: KeySet::empty(), fetch }
+    }
+
     /// Returns the caller that a token names, with the claims that its issuer releases, or why it is refused. Fails if
     /// the issuer's keys are unavailable. `now` must be sampled before this call.
     pub async fn verify(&self, token: &str, now: Timestamp) -> Result<Result<Caller, Refusal>, KeysUnavailable> {
@@ -177,6 +198,25 @@ impl<F: Fetch> Verifier<F> {
         }))
     }
 
+    /// Returns the account of an ID token that this client asked for with this nonce (OpenID Connect Core, section 3.1.3.7),
+    /// or why it is refused. Fails as `verify` does.
+    pub async fn verify_id_token(
+        &self,
+        token: &str,
+        client_id: &str,
+        nonce: &str,
+        now: Timestamp,
+    ) -> Result<Result<Caller, Refusal>, KeysUnavailable> {
+        let verdict = self.verify_text(token, now).await?;
+        Ok(verdict.and_then(|(caller, token)| match token.check_asked_for(client_id, nonce) {
+            Ok(()) => {
+                let claims = self.issuers.released(&caller.issuer, token.claims());
+                Ok(Caller { claims, ..caller })
+            }
+            Err(reason) => Err(refusal(&token, reason)),
+        }))
+    }
+
     async fn verify_text<'a>(
         &self,
         text: &'a str,
@@ -188,10 +228,7 @@ impl<F: Fetch> Verifier<F> {
         };
         Ok(match self.verify_by_issuer(&token, now).await? {
             Ok(caller) => Ok((caller, token)),
-            Err(reason) => {
-                let (issuer, key_id) = (Some(shortened(token.issuer())), token.key_id().map(shortened));
-                Err(Refusal { issuer, key_id, reason })
-            }
+            Err(reason) => Err(refusal(&token, reason)),
         })
     }
 
@@ -228,6 +265,22 @@ impl<F: Fetch> Verifier<F> {
         let other = name.strip_suffix('/').map_or_else(|| format!("{name}/"), str::to_owned);
         if self.issuers.sources.contains_key(&other) { Refused::SlashAtEnd(other) } else { Refused::UnknownIssuer }
     }
+}
+
+fn log(problem: &Problem) {
+    tracing::error!(%problem, "issuer left out, as its configuration is not valid: {problem}");
+}
+
+/// Has an issuer's tokens be for the page's client alone, and for nobody if there is no client.
+fn only_for_client(settings: &mut Settings) -> Option<Client> {
+    let client = settings.client.clone();
+    settings.expected.audiences = client.iter().map(|client| client.id.clone()).collect();
+    AUDIENCE_CLAIM.clone_into(&mut settings.expected.audience_claim);
+    client
+}
+
+fn refusal(token: &Token<'_>, reason: Refused) -> Refusal {
+    Refusal { issuer: Some(shortened(token.issuer())), key_id: token.key_id().map(shortened), reason }
 }
 
 fn source(settings: Settings) -> Result<(Source, MoreClaims), Problem> {

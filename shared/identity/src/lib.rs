@@ -4,5 +4,7 @@ pub mod device_keys;
 pub mod issuers;
 pub mod key_sets;
 pub mod membership;
+pub mod providers;
 mod released;
+pub mod session;
 pub mod token;

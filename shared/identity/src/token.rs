@@ -66,6 +66,12 @@ pub enum Refused {
     /// It is meant for another audience.
     #[error("its {0} does not name a configured audience")]
     Audience(String),
+    /// It was not asked for by this sign-in.
+    #[error("its nonce is not the one that was sent")]
+    Nonce,
+    /// It was issued to another client.
+    #[error("its azp is missing beside several audiences, or is another client")]
+    AuthorizedParty,
     /// Its subject is empty, too long, or has control characters.
     #[error("its subject is empty, too long or has control characters")]
     Subject,
@@ -136,6 +142,11 @@ impl<'a> Token<'a> {
         &self.claims
     }
 
+    /// Fails unless it is the ID token that this client asked for with this nonce.
+    pub(crate) fn check_asked_for(&self, client_id: &str, nonce: &str) -> Result<(), Refused> {
+        claims::check_asked_for(&self.claims, client_id, nonce)
+    }
+
     /// The id of the key that the token names.
     pub fn key_id(&self) -> Option<&str> {
         self.header.kid.as_deref()
@@ -156,7 +167,7 @@ fn json_of<'de, T: Deserialize<'de>>(json: &'de [u8], name: &'static str) -> Res
 }
 
 /// What an issuer's tokens must say, whichever of its keys has signed them.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Expected {
     /// The issuer's name, as its callers get it.
     pub issuer: String,
@@ -205,6 +216,11 @@ impl KeySet {
             }
         }
         set
+    }
+
+    /// No keys.
+    pub fn empty() -> Self {
+        Self::of_accounts(Arc::default(), &[])
     }
 
     /// Our own keys for device tokens. Older tokens have no `kid`; every key is tried for those.
@@ -301,7 +317,7 @@ impl DeviceIssuer {
     }
 }
 
-#[cfg(test)]
-pub(crate) mod signer;
+#[cfg(any(test, feature = "testing"))]
+pub mod signer;
 #[cfg(test)]
 mod tests;

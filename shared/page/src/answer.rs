@@ -4,7 +4,7 @@ use crate::{
     assets::csp,
     error_page::{ErrorPage, Trouble},
     language::Language,
-    visit::{COOKIE, link_cookie},
+    visit::{ACCOUNT_COOKIE, COOKIE, SIGN_IN_COOKIE, SIGNED_OUT, link_cookie},
 };
 
 const CSP: &str = "content-security-policy";
@@ -115,6 +115,23 @@ impl Answer {
         }
         self
     }
+
+    /// Tells a browser, until then, that a sign-in has begun.
+    pub fn with_sign_in(self, value: &str, seconds: u64) -> Self {
+        self.header("set-cookie", format!("{}; Max-Age={seconds}", cookie(SIGN_IN_COOKIE, value)))
+    }
+
+    /// Tells a browser, until then, which account has signed in, and that the sign-in is over.
+    pub fn with_account(self, value: &str, seconds: u64) -> Self {
+        let answer = self.header("set-cookie", format!("{}; Max-Age=0", cookie(SIGN_IN_COOKIE, "")));
+        answer.header("set-cookie", format!("{}; Max-Age={seconds}", cookie(ACCOUNT_COOKIE, value)))
+    }
+
+    /// Has a browser forget the account. Until it is closed it remembers that somebody has signed out, so that the provider
+    /// asks the next one who they are.
+    pub fn signed_out(self) -> Self {
+        self.header("set-cookie", cookie(ACCOUNT_COOKIE, SIGNED_OUT))
+    }
 }
 
 fn cookie(name: &str, value: &str) -> String {
@@ -209,6 +226,21 @@ mod tests {
     fn who_may_frame_a_page_is_in_its_only_policy() {
         let page = Answer::page(200, String::new(), Language::En).framed_by(&["https://news.example".to_owned()]);
         assert!(value(&page, CSP).unwrap().ends_with("; frame-ancestors https://news.example"));
+    }
+
+    #[test]
+    fn an_account_is_told_until_it_ends_or_signs_out() {
+        let cookies = |answer: Answer| -> Vec<String> {
+            answer.headers.into_iter().filter(|(name, _)| *name == "set-cookie").map(|(_, value)| value).collect()
+        };
+        let page = || Answer::see_other(String::new());
+        let rest = "Path=/; Secure; HttpOnly; SameSite=Lax";
+        let begun = cookies(page().with_sign_in("s", 600));
+        assert_eq!(begun, [format!("__Host-landslide-sign-in=s; {rest}; Max-Age=600")]);
+        let signed_in = cookies(page().with_account("a", 43_200));
+        let ended = format!("__Host-landslide-sign-in=; {rest}; Max-Age=0");
+        assert_eq!(signed_in, [ended, format!("__Host-landslide-account=a; {rest}; Max-Age=43200")]);
+        assert_eq!(cookies(page().signed_out()), [format!("__Host-landslide-account=out; {rest}")]);
     }
 
     #[test]

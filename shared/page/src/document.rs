@@ -20,6 +20,8 @@ pub(crate) struct Document<'a> {
     pub(crate) is_stage: bool,
     /// What of its query the page keeps in another language.
     pub(crate) query: &'static str,
+    /// What cookies are for.
+    pub(crate) cookie_note: &'a str,
     pub(crate) main: Markup,
 }
 
@@ -53,7 +55,7 @@ impl Document<'_> {
         let say = self.words.say;
         html! {
             footer {
-                p { (say.cookie_note) }
+                p { (self.cookie_note) }
                 details {
                     summary { (say.language) }
                     nav {

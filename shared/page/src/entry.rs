@@ -20,7 +20,7 @@ const FIELDS_MAX: usize = 256;
 pub struct Entry {
     /// Whether the vote is to be withdrawn.
     pub is_withdrawal: bool,
-    /// The token of the voter whose page the form was on.
+    /// What tells the voter whose page the form was on.
     pub voter: Option<String>,
     /// The revision of the vote that this page showed. 0 if it showed none.
     pub revision: Option<u32>,

@@ -17,6 +17,16 @@ pub enum Trouble {
     Foreign,
     /// A vote was sent without the cookie that names the voter (403).
     NoCookies,
+    /// The sign-in did not lead to an account that we can accept (502).
+    SignInFailed,
+    /// The person or the provider refused the sign-in (403).
+    SignInDeclined,
+    /// The provider's answer belongs to no sign-in that this browser has begun (400).
+    SignInExpired,
+    /// The provider does not answer (503).
+    ProviderUnavailable,
+    /// A vote was sent when its account was not signed in any more (403).
+    SignedOut,
     /// The request can't be read (400).
     Unreadable,
     /// A fault on our side (500).
@@ -25,18 +35,31 @@ pub enum Trouble {
 
 impl Trouble {
     /// All of them.
-    pub const ALL: [Self; 7] =
-        [Self::Busy, Self::Unavailable, Self::NotFound, Self::Foreign, Self::NoCookies, Self::Unreadable, Self::Broken];
+    pub const ALL: [Self; 12] = [
+        Self::Busy,
+        Self::Unavailable,
+        Self::NotFound,
+        Self::Foreign,
+        Self::NoCookies,
+        Self::SignInFailed,
+        Self::SignInDeclined,
+        Self::SignInExpired,
+        Self::ProviderUnavailable,
+        Self::SignedOut,
+        Self::Unreadable,
+        Self::Broken,
+    ];
 
     /// The status of HTTP.
     pub fn status(self) -> u16 {
         match self {
-            Self::Unreadable => 400,
-            Self::Foreign | Self::NoCookies => 403,
+            Self::Unreadable | Self::SignInExpired => 400,
+            Self::Foreign | Self::NoCookies | Self::SignInDeclined | Self::SignedOut => 403,
             Self::NotFound => 404,
             Self::Busy => 429,
             Self::Broken => 500,
-            Self::Unavailable => 503,
+            Self::SignInFailed => 502,
+            Self::Unavailable | Self::ProviderUnavailable => 503,
         }
     }
 
@@ -53,6 +76,11 @@ impl Trouble {
             Self::NotFound => (say.not_found, say.check_address),
             Self::Foreign => (say.foreign, say.foreign_hint),
             Self::NoCookies => (say.no_cookies, say.no_cookies_hint),
+            Self::SignInFailed => (say.sign_in_failed, say.sign_in_again),
+            Self::SignInDeclined => (say.sign_in_declined, say.sign_in_again),
+            Self::SignInExpired => (say.sign_in_expired, say.sign_in_again),
+            Self::ProviderUnavailable => (say.provider_unavailable, say.try_later),
+            Self::SignedOut => (say.signed_out, say.signed_out_hint),
             Self::Unreadable => (say.unreadable, say.try_later),
             Self::Broken => (say.broken, say.try_later),
         }
@@ -86,6 +114,7 @@ impl ErrorPage<'_> {
             }
         };
         let meta = html! { meta name="robots" content="noindex"; };
-        Document { words, title: what, meta, part: Part::None, is_stage: false, query: "", main }.render()
+        let (part, cookie_note) = (Part::None, say.cookie_note);
+        Document { words, title: what, meta, part, is_stage: false, query: "", cookie_note, main }.render()
     }
 }

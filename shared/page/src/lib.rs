@@ -27,7 +27,7 @@ pub use self::{
     entry::{Entry, Malformed, Mistake},
     error_page::{ErrorPage, Trouble},
     language::Language,
-    poll_page::{Address, Notice, PollPage, Shown, View, Voter},
+    poll_page::{Accounts, Address, Notice, OfVoter, PollPage, Shown, View},
     results::{Fragment, Unreadable},
-    visit::{NoPublicUrl, PublicUrl, device_token, view_link},
+    visit::{NoPublicUrl, PublicUrl, account_cookie, device_token, has_signed_out, sign_in_cookie, view_link},
 };

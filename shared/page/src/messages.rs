@@ -74,6 +74,7 @@ messages! {
         pick_one, pick_between, rate_between, something_else, your_answer, unrated, about_you, not_said,
         // Where the poll stands.
         not_open, opens, paused, closed, closed_at, closes, closes_in, account_needed,
+        sign_in_first, sign_in, signed_in, sign_out,
         // Where the vote stands.
         recorded, withdrawn, already_voted, not_counted, changed_elsewhere, your_vote, your_choice, sending, still_trying,
         // What is wrong with a ballot.
@@ -86,9 +87,10 @@ messages! {
         over_time, scan,
         // What went wrong.
         busy, unavailable, safe_to_repeat, not_found, check_address, foreign, foreign_hint,
-        no_cookies, no_cookies_hint, broken, try_later, unreadable,
+        no_cookies, no_cookies_hint, sign_in_failed, sign_in_declined, sign_in_expired, provider_unavailable,
+        sign_in_again, signed_out, signed_out_hint, broken, try_later, unreadable,
         // Below every page.
-        language, cookie_note,
+        language, cookie_note, account_cookie_note,
     }
     plurals {
         pick_up_to, pick_exactly, pick_at_least, rank_up_to, answer_within, text_too_long,

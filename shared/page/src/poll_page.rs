@@ -2,6 +2,7 @@
 
 mod ballot;
 mod own_vote;
+mod sign_in;
 mod stage;
 
 use landslide_domain::{
@@ -91,13 +92,23 @@ pub struct Address<'a> {
     pub live: &'a str,
 }
 
-/// Whose page it is.
+/// What the page's forms say of their voter and the vote that they change.
 #[derive(Clone, Copy, Debug)]
-pub struct Voter<'a> {
-    /// The token of the browser's device. A form carries it, so that it counts for the same voter however often it is sent.
-    pub token: &'a str,
+pub struct OfVoter<'a> {
+    /// The token of the browser's device, so that a form counts for the same voter however often it is sent; or what tells
+    /// the account that has signed in from others.
+    pub mark: &'a str,
     /// The revision of the vote that the page shows. 0 if there is none.
     pub revision: u32,
+}
+
+/// Who signs in, in a poll of accounts.
+#[derive(Clone, Debug, Default)]
+pub struct Accounts<'a> {
+    /// The names of the providers where one can, in the order of their places.
+    pub providers: Vec<&'a str>,
+    /// The name of the provider with which the reader is signed in.
+    pub signed_in_with: Option<&'a str>,
 }
 
 /// A poll's page.
@@ -105,7 +116,7 @@ pub struct PollPage<'a> {
     /// The poll.
     pub poll: &'a Poll,
     /// Who votes with it. `None` if nobody can.
-    pub voter: Option<Voter<'a>>,
+    pub voter: Option<OfVoter<'a>>,
     /// The reader's vote that stands.
     pub vote: Option<&'a Ballot>,
     /// The results. `None` if the reader may not see them, or not yet.
@@ -118,6 +129,8 @@ pub struct PollPage<'a> {
     pub refused: Option<(Entry, Mistake)>,
     /// Whether it is shown within another site's page, where a browser keeps our cookies from us.
     pub is_framed: bool,
+    /// Who signs in.
+    pub accounts: Accounts<'a>,
     /// Where the page is.
     pub address: Address<'a>,
     /// The server's clock.
@@ -145,6 +158,7 @@ impl PollPage<'_> {
             part,
             is_stage: self.view == View::Stage,
             query: self.view.query(),
+            cookie_note: self.cookie_note(words),
             main,
         };
         document.render()
@@ -167,9 +181,9 @@ impl PollPage<'_> {
         format!("{}?lang={}{query}", self.id(), words.language.tag())
     }
 
-    /// Whether the reader's device can vote here.
+    /// Whether the reader's device can vote here, or the account that is signed in.
     fn admits(&self) -> bool {
-        self.spec().identity == Identity::Device
+        self.spec().identity == Identity::Device || self.accounts.signed_in_with.is_some()
     }
 
     fn has_voted(&self) -> bool {
@@ -207,6 +221,13 @@ impl PollPage<'_> {
         self.status() == Status::Open && self.admits() && (is_first || is_change || self.refused.is_some())
     }
 
+    fn cookie_note(&self, words: &Words) -> &'static str {
+        match self.spec().identity {
+            Identity::Device => words.say.cookie_note,
+            Identity::Account => words.say.account_cookie_note,
+        }
+    }
+
     /// What search engines and other sites read of the page.
     fn meta(&self) -> Markup {
         let options = self.poll.options.join(" · ");
@@ -232,6 +253,7 @@ impl PollPage<'_> {
             @if self.status() == Status::Scheduled { (self.options()) }
             (self.results(words))
             (self.actions(words))
+            (self.signed_in(words))
         }
     }
 
@@ -242,7 +264,7 @@ impl PollPage<'_> {
             Status::Scheduled => html! { p.note { (say.not_open) (timed(say.opens, spec.opens_at)) } },
             Status::Paused => html! { p.note.warn { (say.paused) } },
             Status::Closed => html! { p.quiet { (say.closed) (timed(say.closed_at, spec.closes_at)) } },
-            Status::Open if !self.admits() => html! { p.note.warn { (say.account_needed) } },
+            Status::Open if !self.admits() && !self.is_framed => self.sign_in(words),
             Status::Open => html! { @if spec.closes_at.is_some() { p.quiet { (timed(say.closes, spec.closes_at)) } } },
         }
     }
@@ -313,8 +335,8 @@ impl PollPage<'_> {
     /// What tells a form's voter, and the vote that it is to change.
     fn of_voter(&self) -> Markup {
         html! {
-            @if let Some(Voter { token, revision }) = self.voter {
-                input type="hidden" name="as" value=(token);
+            @if let Some(OfVoter { mark, revision }) = self.voter {
+                input type="hidden" name="as" value=(mark);
                 input type="hidden" name="rev" value=(revision);
             }
         }
@@ -323,7 +345,7 @@ impl PollPage<'_> {
     fn actions(&self, words: &Words) -> Markup {
         let say = words.say;
         html! {
-            @if self.status() == Status::Open && self.admits() {
+            @if self.status() == Status::Open && (self.admits() || self.is_framed) {
                 @if self.is_framed {
                     div.actions {
                         a.button href=(self.relative(words, "")) target="_blank" rel="noopener" { (say.vote_in_new_tab) }

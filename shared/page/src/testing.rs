@@ -12,7 +12,9 @@ use landslide_domain::{
 };
 use serde_json::{Value, json};
 
-use crate::{Address, Entry, Fragment, Language, Mistake, Notice, PollPage, Shown, View, Voter, words::Words};
+use crate::{
+    Accounts, Address, Entry, Fragment, Language, Mistake, Notice, OfVoter, PollPage, Shown, View, words::Words,
+};
 
 /// What people write.
 #[derive(Clone, Debug)]
@@ -48,6 +50,7 @@ pub struct State {
     notice: Option<Notice>,
     refused: Option<(Entry, Mistake)>,
     is_framed: bool,
+    accounts: Accounts<'static>,
     now: Timestamp,
 }
 
@@ -64,7 +67,8 @@ impl State {
         let poll = poll_asked_for(body, at(0)).unwrap();
         let (document, series) = (None, None);
         let (view, notice, refused, is_framed, now) = (View::Usual, None, None, false, at(100));
-        Self { name, poll, vote: None, document, series, view, notice, refused, is_framed, now }
+        let accounts = Accounts::default();
+        Self { name, poll, vote: None, document, series, view, notice, refused, is_framed, accounts, now }
     }
 
     /// With the vote that a form makes.
@@ -92,6 +96,12 @@ impl State {
 
     fn framed(self) -> Self {
         Self { is_framed: true, ..self }
+    }
+
+    /// Where one can sign in, and perhaps has.
+    fn accounts(mut self, signed_in_with: Option<&'static str>) -> Self {
+        self.accounts = Accounts { providers: vec!["Example ID", "id.example.net"], signed_in_with };
+        self
     }
 
     fn at(self, seconds: u64) -> Self {
@@ -155,13 +165,14 @@ impl State {
         };
         PollPage {
             poll: &self.poll,
-            voter: Some(Voter { token: &TOKEN, revision: self.vote.is_some().into() }),
+            voter: Some(OfVoter { mark: &TOKEN, revision: self.vote.is_some().into() }),
             vote: self.vote.as_ref(),
             results: self.document.as_deref().map(shown),
             view: self.view,
             notice: self.notice,
             refused: self.refused.clone(),
             is_framed: self.is_framed,
+            accounts: self.accounts.clone(),
             address: Address { public: "https://vote.example/p/p1", live: "p1/live" },
             now: self.now,
         }
@@ -216,6 +227,7 @@ pub fn states(text: &OwnText) -> Vec<State> {
         state("overtaken", changeable()).voted("c=0").noticed(Notice::ChangedElsewhere).counted(12),
         state("own-vote-hidden", json!({"own_vote": "hide", "vote_change": "until_close"})).voted("c=0").counted(12),
         state("framed", json!({})).framed().counted(12),
+        state("framed-account", json!({"identity": "account"})).framed().counted(12).accounts(None),
         state("not-counted", json!({})).noticed(Notice::NotCounted).counted(12).viewed(View::Results),
         state("next-please", json!({"devices": "shared"})).voted("c=1"),
         state("results-first", json!({})).counted(1_234_567).viewed(View::Results),
@@ -226,6 +238,12 @@ pub fn states(text: &OwnText) -> Vec<State> {
         state("hidden-until-some-close", json!({"results": "after_close"})).viewed(View::Results),
         state("hidden", json!({"results": "owner", "closes_at": at(90)})),
         state("account", json!({"identity": "account"})).counted(5),
+        state("account-signed-out", json!({"identity": "account"})).counted(5).accounts(None),
+        state("open-account", json!({"identity": "account"})).accounts(Some("Example ID")),
+        state("voted-account", json!({"identity": "account", "vote_change": "until_close"}))
+            .voted("c=1")
+            .counted(5)
+            .accounts(Some("id.example.net")),
         state("stage", json!({})).counted(45_678).viewed(View::Stage),
         state("stage-hidden", json!({"results": "owner"})).viewed(View::Stage),
     ];

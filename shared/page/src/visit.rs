@@ -1,8 +1,14 @@
-//! What a page reads of a request besides its path and query: the cookie that names a voter, and where a form was sent
+//! What a page reads of a request besides its path and query: the cookies that name a voter, and where a form was sent
 //! from.
 
 /// The cookie that holds a device's token. A browser takes one of this name from this very host by HTTPS alone.
 pub(crate) const COOKIE: &str = "__Host-landslide";
+/// The cookie that says which account has signed in.
+pub(crate) const ACCOUNT_COOKIE: &str = "__Host-landslide-account";
+/// The cookie that says that a sign-in has begun.
+pub(crate) const SIGN_IN_COOKIE: &str = "__Host-landslide-sign-in";
+/// What the account's cookie holds after signing out.
+pub(crate) const SIGNED_OUT: &str = "out";
 
 /// The cookie that holds a link to a poll's results. A wall may show several polls.
 pub(crate) fn link_cookie(poll_id: &str) -> String {
@@ -11,17 +17,32 @@ pub(crate) fn link_cookie(poll_id: &str) -> String {
 
 /// The device's token among cookies (the header `Cookie`).
 pub fn device_token(cookies: &str) -> Option<&str> {
-    value_of(cookies, COOKIE)
+    cookie(cookies, COOKIE)
 }
 
 /// The link to a poll's results among cookies.
 pub fn view_link<'a>(cookies: &'a str, poll_id: &str) -> Option<&'a str> {
-    value_of(cookies, &link_cookie(poll_id))
+    cookie(cookies, &link_cookie(poll_id))
 }
 
-fn value_of<'a>(cookies: &'a str, wanted: &str) -> Option<&'a str> {
+/// What says among cookies which account has signed in.
+pub fn account_cookie(cookies: &str) -> Option<&str> {
+    cookie(cookies, ACCOUNT_COOKIE).filter(|value| *value != SIGNED_OUT)
+}
+
+/// Whether somebody has signed out in this browser, and nobody has signed in since.
+pub fn has_signed_out(cookies: &str) -> bool {
+    cookie(cookies, ACCOUNT_COOKIE) == Some(SIGNED_OUT)
+}
+
+/// What says among cookies that a sign-in has begun.
+pub fn sign_in_cookie(cookies: &str) -> Option<&str> {
+    cookie(cookies, SIGN_IN_COOKIE)
+}
+
+fn cookie<'a>(cookies: &'a str, name: &str) -> Option<&'a str> {
     let pairs = cookies.split(';').filter_map(|pair| pair.trim().split_once('='));
-    pairs.filter(|(name, _)| *name == wanted).map(|(_, value)| value).find(|value| !value.is_empty())
+    pairs.filter(|(own, _)| *own == name).map(|(_, value)| value).find(|value| !value.is_empty())
 }
 
 /// Where pages are, as the deployment says. It is the only source of absolute addresses.
@@ -58,9 +79,19 @@ impl std::str::FromStr for PublicUrl {
 }
 
 impl PublicUrl {
+    /// As a deployment configures it, which may not know the id of the pages' API and has `{ApiId}` in its place.
+    pub fn configured(text: &str, api_id: &str) -> Result<Self, NoPublicUrl> {
+        text.replace("{ApiId}", api_id).parse()
+    }
+
     /// A poll's page.
     pub fn of_poll(&self, poll_id: &str) -> String {
         format!("{}/p/{poll_id}", self.0)
+    }
+
+    /// Where providers send browsers back to.
+    pub fn sign_in(&self) -> String {
+        format!("{}/sign-in", self.0)
     }
 
     /// The origin: scheme, host and port.

@@ -127,6 +127,7 @@ pub fn rows() -> Vec<Row> {
         http("get-poll", "GET", POLL, By::Nobody, None, OK),
         Row::new("show-poll, a ballot", "show-poll", page(), OK),
         Row::new("show-poll, a vote", "show-poll", page_vote(&tokens::device()), "\"statusCode\":303"),
+        http("sign-in, the way there", "GET", "/p/{poll_id}/sign-in", By::Nobody, None, "\"statusCode\":303"),
         http("get-vote", "GET", MINE, By::Device, None, OK),
         http("retract-vote", "DELETE", MINE, By::Device, None, "\"statusCode\":204"),
         http("create-poll", "POST", "/v1/polls", By::Owner, Some(poll), CREATED),

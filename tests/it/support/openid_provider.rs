@@ -8,9 +8,9 @@ use std::{
 };
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
-use http::{Method, StatusCode, header};
+use http::{HeaderMap, Method, StatusCode, header};
 use landslide_runtime::Answer;
-use reqwest::{RequestBuilder, Response, redirect};
+use reqwest::{RequestBuilder, redirect};
 use serde_json::{Value, json};
 
 use super::time::{eventually, now_ms};
@@ -26,6 +26,8 @@ const PAGES_MAX: usize = 10;
 /// A provider at an address of its own, running or not.
 pub struct OpenIdProvider {
     algorithm: &'static str,
+    /// Where it sends people who come from the page, if any do.
+    page: Option<String>,
     address: String,
     http: reqwest::Client,
     server: Option<Server>,
@@ -41,7 +43,12 @@ impl OpenIdProvider {
     pub fn new(algorithm: &'static str) -> Self {
         let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
         let http = reqwest::Client::builder().redirect(redirect::Policy::none()).build().unwrap();
-        Self { algorithm, address, http, server: None, refusing: None }
+        Self { algorithm, page: None, address, http, server: None, refusing: None }
+    }
+
+    /// The same, at which people sign in on the page. `redirect` is where it sends them back.
+    pub fn of_page(algorithm: &'static str, redirect: &str) -> Self {
+        Self { page: Some(redirect.to_owned()), ..Self::new(algorithm) }
     }
 
     /// Its `iss`.
@@ -59,6 +66,12 @@ impl OpenIdProvider {
         json!({"issuer": self.issuer(), "audience": CLIENT, "jwks_uri": self.jwks_uri()})
     }
 
+    /// It as one of the stack's issuers, at which the page signs people in.
+    pub fn as_issuer_of_page(&self) -> Value {
+        let discovery = format!("{}/.well-known/openid-configuration", self.issuer());
+        json!({"issuer": self.issuer(), "audience": CLIENT, "client_id": CLIENT, "name": "Test ID", "discovery": discovery})
+    }
+
     /// Starts it, under a key that it never had before.
     pub async fn start(&mut self) {
         let program = Path::new(PROGRAM);
@@ -68,7 +81,7 @@ impl OpenIdProvider {
         );
         let (_, port) = self.address.rsplit_once(':').unwrap();
         let mut command = Command::new("node");
-        command.arg(program).args([port, self.algorithm]).stdout(Stdio::null()).stderr(Stdio::null());
+        command.arg(program).args([port, self.algorithm]).args(&self.page).stdout(Stdio::null()).stderr(Stdio::null());
         let mut server = Server(command.spawn().unwrap_or_else(|error| panic!("node: {error}")));
         eventually("OpenID Provider", async || {
             assert_eq!(server.0.try_wait().unwrap(), None, "the provider ended; by hand it says why: {command:?}");
@@ -107,7 +120,12 @@ impl OpenIdProvider {
         assert_eq!(metadata["jwks_uri"], self.jwks_uri());
         let endpoint = |name: &str| metadata[name].as_str().unwrap();
 
-        let code = self.authorize(endpoint("authorization_endpoint"), subject).await;
+        let start = endpoint("authorization_endpoint");
+        let start = format!("{start}?client_id={CLIENT}&response_type=code&scope=openid&redirect_uri={REDIRECT_URI}");
+        let end = self.sign_in_at(start, REDIRECT_URI, subject).await;
+        let mut parameters = end.trim_start_matches(REDIRECT_URI).trim_start_matches('?').split('&');
+        let code = parameters.find_map(|parameter| parameter.strip_prefix("code="));
+        let code = code.unwrap_or_else(|| panic!("no code in {end}"));
         let form = format!("grant_type=authorization_code&code={code}&redirect_uri={REDIRECT_URI}&client_id={CLIENT}");
         let answer = self.form(endpoint("token_endpoint"), form).send().await.unwrap();
         let token = answer.json::<Value>().await.unwrap()["id_token"].take();
@@ -127,16 +145,12 @@ impl OpenIdProvider {
         self.http.get(uri).send().await?.error_for_status()?.json().await
     }
 
-    /// Goes from page to page, with the provider's cookies, until it sends back to the client with a code.
-    async fn authorize(&self, endpoint: &str, subject: &str) -> String {
-        let mut at =
-            format!("{endpoint}?client_id={CLIENT}&response_type=code&scope=openid&redirect_uri={REDIRECT_URI}");
+    /// Goes from page to page, with the provider's cookies, until it sends back to the client: to which address.
+    pub async fn sign_in_at(&self, mut at: String, redirect: &str, subject: &str) -> String {
         let mut cookies = BTreeMap::new();
         for _ in 0..PAGES_MAX {
-            if let Some(query) = at.strip_prefix(REDIRECT_URI) {
-                let mut parameters = query.trim_start_matches('?').split('&');
-                let code = parameters.find_map(|parameter| parameter.strip_prefix("code="));
-                return code.unwrap_or_else(|| panic!("no code in {at}")).to_owned();
+            if at.starts_with(redirect) {
+                return at;
             }
             let page = if at.contains("/interaction/") {
                 self.form(&at, format!("prompt=login&login={subject}&password=any"))
@@ -144,7 +158,7 @@ impl OpenIdProvider {
                 self.http.request(Method::GET, &at)
             };
             let answer = page.header(header::COOKIE, cookie_header(&cookies)).send().await.unwrap();
-            remember_cookies(&mut cookies, &answer);
+            remember_cookies(&mut cookies, answer.headers());
             let to = answer.headers().get(header::LOCATION).unwrap_or_else(|| panic!("{at} leads nowhere"));
             let to = to.to_str().unwrap();
             at = if to.starts_with('/') { format!("{}{to}", self.issuer()) } else { to.to_owned() };
@@ -165,13 +179,15 @@ impl Drop for Server {
     }
 }
 
-fn cookie_header(cookies: &BTreeMap<String, String>) -> String {
+/// The header `Cookie` with these cookies.
+pub fn cookie_header(cookies: &BTreeMap<String, String>) -> String {
     let pairs: Vec<String> = cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
     pairs.join("; ")
 }
 
-fn remember_cookies(cookies: &mut BTreeMap<String, String>, answer: &Response) {
-    for cookie in answer.headers().get_all(header::SET_COOKIE) {
+/// Keeps the cookies of an answer, as a browser does.
+pub fn remember_cookies(cookies: &mut BTreeMap<String, String>, headers: &HeaderMap) {
+    for cookie in headers.get_all(header::SET_COOKIE) {
         let pair = cookie.to_str().unwrap().split(';').next().unwrap();
         let (name, value) = pair.split_once('=').unwrap();
         cookies.insert(name.to_owned(), value.to_owned());

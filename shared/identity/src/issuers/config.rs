@@ -8,12 +8,15 @@ use serde_json::{Map, Value};
 use crate::{
     key_sets::{KeysAt, Reach, check_uri},
     membership::MembershipClaims,
+    providers::NAME_CHARS_MAX,
     released::ReleasedClaims,
     token::{AUDIENCE_CLAIM, Expected},
 };
 
 /// Claims that can't name an audience.
 const OTHER_CLAIMS: [&str; 6] = ["iss", "sub", "exp", "nbf", "iat", "jti"];
+/// The most characters in a client's id.
+const CLIENT_ID_CHARS_MAX: usize = 255;
 
 /// What is wrong with an issuer's entry.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -45,6 +48,35 @@ pub struct Settings {
     pub keys: Keys,
     /// What else its tokens say.
     pub more: MoreClaims,
+    /// By which client the page signs its accounts in. `None` if the page does not.
+    pub client: Option<Client>,
+}
+
+/// The client that the page is at an issuer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Client {
+    /// The issuer's name.
+    pub issuer: String,
+    /// Other names of the same issuer.
+    pub aliases: Vec<String>,
+    /// The client's id. ID tokens are for this audience.
+    pub id: String,
+    /// Where the issuer signs people in.
+    pub endpoints: EndpointsAt,
+}
+
+/// Where an issuer signs people in, or where it says so.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EndpointsAt {
+    /// As this discovery document says.
+    Discovery(String),
+    /// As the configuration says.
+    Given {
+        /// Where browsers are sent.
+        authorization: String,
+        /// Where a code is exchanged for tokens.
+        token: String,
+    },
 }
 
 /// What is read from an issuer's tokens besides who calls.
@@ -140,10 +172,71 @@ impl Fields {
         }
         let more = MoreClaims { membership: self.membership()?, released: self.released()? };
         let keys = self.keys(reach)?;
+        let client = self.client(&issuer, &aliases, &keys, reach)?;
         if let Some(unknown) = self.members.keys().next() {
             return Err(self.problem(unknown, "is not known"));
         }
-        Ok(Settings { expected: Expected { issuer, aliases, audiences, audience_claim }, keys, more })
+        Ok(Settings { expected: Expected { issuer, aliases, audiences, audience_claim }, keys, more, client })
+    }
+
+    /// The client that the page is there. What belongs to one is of no use without its id.
+    fn client(
+        &mut self,
+        issuer: &str,
+        aliases: &[String],
+        keys: &Keys,
+        reach: Reach,
+    ) -> Result<Option<Client>, Problem> {
+        const ENDPOINTS: [&str; 2] = ["authorization_endpoint", "token_endpoint"];
+        let id = self.client_id()?;
+        let has_name = self.shown_name()?;
+        let [authorization, token] = [self.address(ENDPOINTS[0], reach)?, self.address(ENDPOINTS[1], reach)?];
+        let given = [&authorization, &token]
+            .into_iter()
+            .zip(ENDPOINTS)
+            .find_map(|(value, field)| value.as_ref().map(|_| field));
+        let Some(id) = id else {
+            return match given.or(has_name.then_some("name")) {
+                Some(field) => Err(self.problem(field, "is of no use without \"client_id\"")),
+                None => Ok(None),
+            };
+        };
+        let endpoints = match (keys, authorization, token) {
+            (Keys::At(KeysAt::Discovery(uri)), None, None) => EndpointsAt::Discovery(uri.clone()),
+            (Keys::At(KeysAt::Discovery(_)), ..) => {
+                return Err(self.problem(given.unwrap_or(ENDPOINTS[0]), "is already in the document at \"discovery\""));
+            }
+            (_, Some(authorization), Some(token)) => EndpointsAt::Given { authorization, token },
+            (_, None, _) => return Err(self.problem(ENDPOINTS[0], NO_ENDPOINT)),
+            (_, _, None) => return Err(self.problem(ENDPOINTS[1], NO_ENDPOINT)),
+        };
+        Ok(Some(Client { issuer: issuer.to_owned(), aliases: aliases.to_vec(), id, endpoints }))
+    }
+
+    /// Visible characters, of which a client's id consists (RFC 6749, appendix A.1).
+    fn client_id(&mut self) -> Result<Option<String>, Problem> {
+        let id = self.text("client_id")?;
+        let is_one = |id: &String| id.len() <= CLIENT_ID_CHARS_MAX && id.bytes().all(|byte| byte.is_ascii_graphic());
+        match id {
+            Some(id) if !is_one(&id) => {
+                let wrong = format!("must be at most {CLIENT_ID_CHARS_MAX} visible ASCII characters");
+                Err(self.problem("client_id", wrong))
+            }
+            id => Ok(id),
+        }
+    }
+
+    /// Whether there is a name to show to people.
+    fn shown_name(&mut self) -> Result<bool, Problem> {
+        let name = self.text("name")?;
+        let is_one = |name: &String| name.chars().count() <= NAME_CHARS_MAX && !name.chars().any(char::is_control);
+        if name.as_ref().is_some_and(|name| !is_one(name) || name.trim().is_empty()) {
+            let wrong = format!(
+                "must have at most {NAME_CHARS_MAX} characters, one of them visible and none a control character"
+            );
+            return Err(self.problem("name", wrong));
+        }
+        Ok(name.is_some())
     }
 
     /// One or several, as a provider may have several clients with the same users.
@@ -205,6 +298,7 @@ impl Fields {
     }
 }
 
+const NO_ENDPOINT: &str = "is missing: there is a \"client_id\", and no \"discovery\" that says where to sign in";
 const NOT_A_NAME: &str = "must be a name without spaces";
 
 /// Without spaces, as one separates issuer and subject in a poll's owner.

@@ -460,3 +460,110 @@ fn what_a_stranger_invents_is_one_kind_of_refusal() {
     assert_ne!(kind("a", "1", Refused::Expired), kind("a", "2", Refused::Expired));
     assert_ne!(kind("a", "1", Refused::Expired), kind("a", "1", Refused::Signature));
 }
+
+const CLIENT: &str = "page";
+
+fn with_client(more: &Value) -> Value {
+    let mut issuer = json!({"issuer": ISSUER, "audience": AUDIENCE, "client_id": CLIENT});
+    issuer.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    issuer
+}
+
+#[test]
+fn a_clients_endpoints_are_in_the_discovery_document_or_configured() {
+    let discovery = with_client(&json!({"discovery": "https://id.example.org/d", "name": "Example ID"}));
+    let given = json!({"issuer": OTHER, "aliases": ["other"], "audience": AUDIENCE, "client_id": "c", "jwks_uri": OTHER_URI,
+        "authorization_endpoint": "https://other.example.org/authorize?p=1", "token_endpoint": "https://other.example.org/token"});
+    let none = json!({"issuer": "https://api.example.org", "audience": AUDIENCE, "jwks_uri": URI});
+    let (_, clients) = Issuers::of_clients(&json!([none, discovery, given]).to_string(), Reach::Public);
+    let client = |issuer: &str, aliases: &[&str], id: &str, endpoints| Client {
+        issuer: issuer.to_owned(),
+        aliases: aliases.iter().map(|alias| alias.to_string()).collect(),
+        id: id.to_owned(),
+        endpoints,
+    };
+    let given = EndpointsAt::Given {
+        authorization: "https://other.example.org/authorize?p=1".to_owned(),
+        token: "https://other.example.org/token".to_owned(),
+    };
+    let discovery = EndpointsAt::Discovery("https://id.example.org/d".to_owned());
+    assert_eq!(clients, [client(ISSUER, &[], CLIENT, discovery), client(OTHER, &["other"], "c", given)]);
+}
+
+#[test]
+fn an_error_in_what_belongs_to_a_client_names_its_field() {
+    let about = |field: &str, wrong: &str| format!("issuer \"{ISSUER}\": \"{field}\" {wrong}");
+    let no_endpoint = "is missing: there is a \"client_id\", and no \"discovery\" that says where to sign in";
+    let at = "https://id.example.org/x";
+    for (more, expected) in [
+        (json!({"jwks_uri": URI}), about("authorization_endpoint", no_endpoint)),
+        (json!({"jwks_uri": URI, "authorization_endpoint": at}), about("token_endpoint", no_endpoint)),
+        (
+            json!({"discovery": at, "token_endpoint": at}),
+            about("token_endpoint", "is already in the document at \"discovery\""),
+        ),
+        (
+            json!({"jwks_uri": URI, "authorization_endpoint": at, "token_endpoint": "http://id.example.org/x"}),
+            about("token_endpoint", "is not an https address on port 443"),
+        ),
+        (json!({"discovery": at, "client_id": 7}), about("client_id", "must be a text that is not empty")),
+        (
+            json!({"discovery": at, "client_id": "a b"}),
+            about("client_id", "must be at most 255 visible ASCII characters"),
+        ),
+        (
+            json!({"discovery": at, "name": "x".repeat(61)}),
+            about("name", "must have at most 60 characters, one of them visible and none a control character"),
+        ),
+        (json!({"jwks_uri": URI, "client_id": null, "name": "x"}), about("name", "is of no use without \"client_id\"")),
+        (
+            json!({"jwks_uri": URI, "client_id": null, "token_endpoint": at}),
+            about("token_endpoint", "is of no use without \"client_id\""),
+        ),
+    ] {
+        assert_eq!(problem(&with_client(&more)), expected, "{more}");
+    }
+}
+
+/// One word for the verdict on an ID token.
+async fn id_token_verdict(verifier: &Verifier<FakeFetch>, token: &str) -> String {
+    match verifier.verify_id_token(token, CLIENT, "n", clock::now()).await.unwrap() {
+        Ok(caller) => caller.claims.to_text().unwrap_or_else(|| caller.issuer.clone()),
+        Err(refusal) => refusal.reason.to_string(),
+    }
+}
+
+#[tokio::test]
+async fn an_id_token_is_for_the_client_that_asked_for_it_with_its_nonce() {
+    let signer = Signer::new(Algorithm::ES256, "1");
+    let issuer = with_client(&json!({"jwks": {"keys": [signer.jwk]}, "released_claims": ["region"], "aliases": ["id"],
+        "authorization_endpoint": URI, "token_endpoint": URI, "audience_claim": "client_id"}));
+    let other = json!({"issuer": OTHER, "audience": CLIENT, "jwks": {"keys": [signer.jwk]}});
+    let (issuers, _) = Issuers::of_clients(&json!([issuer, other]).to_string(), Reach::Public);
+    let verifier = Verifier::without_devices(issuers, FakeFetch::default());
+    let verdict = async |more: Value| {
+        let mut claims =
+            json!({"iss": ISSUER, "aud": CLIENT, "sub": "alice", "nonce": "n", "exp": seconds_from_now(60)});
+        claims.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        id_token_verdict(&verifier, &signer.sign(&claims)).await
+    };
+    assert_eq!(verdict(json!({})).await, ISSUER);
+    assert_eq!(verdict(json!({"iss": "id", "region": "north"})).await, r#"{"region":"north"}"#);
+    assert_eq!(verdict(json!({"aud": [CLIENT, "x"], "azp": CLIENT})).await, ISSUER);
+    assert_eq!(verdict(json!({"aud": [CLIENT]})).await, ISSUER);
+    let refused = |reason: Refused| reason.to_string();
+    for (more, reason) in [
+        (json!({"nonce": "m"}), Refused::Nonce),
+        (json!({"nonce": null}), Refused::Nonce),
+        (json!({"aud": [CLIENT, "x"]}), Refused::AuthorizedParty),
+        (json!({"azp": "x"}), Refused::AuthorizedParty),
+        (json!({"aud": AUDIENCE}), Refused::Audience("aud".to_owned())),
+        (json!({"iss": OTHER}), Refused::Audience("aud".to_owned())),
+        (json!({"iss": DEVICE_ISSUER}), Refused::UnknownIssuer),
+        (json!({"exp": seconds_from_now(-120)}), Refused::Expired),
+    ] {
+        assert_eq!(verdict(more.clone()).await, refused(reason), "{more}");
+    }
+    let (token, _) = DeviceIssuer::new(device_keys().signing()).issue([7; 16], clock::now()).unwrap();
+    assert_eq!(id_token_verdict(&verifier, &token).await, refused(Refused::UnknownIssuer));
+}

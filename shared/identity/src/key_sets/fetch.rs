@@ -1,12 +1,17 @@
-//! Fetches key sets with the HTTP stack that the AWS clients already link.
+//! Fetches key sets, and sends other requests to issuers, with the HTTP stack that the AWS clients already link.
 
-use std::{error::Error, future::Future, sync::OnceLock};
+use std::{
+    error::Error,
+    future::Future,
+    sync::{Arc, OnceLock},
+};
 
 use aws_smithy_http_client::{
     Connector,
     tls::{Provider, rustls_provider::CryptoMode},
 };
 use aws_smithy_runtime_api::client::{http::HttpConnector, orchestrator::HttpRequest};
+use aws_smithy_types::body::SdkBody;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 
 use super::address::{AddressError, CheckedResolver, Reach, check_uri};
@@ -53,18 +58,20 @@ impl Fetch for HttpFetch {
     }
 
     async fn fetch(&self, uri: &str) -> Result<Vec<u8>, FetchError> {
-        check_uri(uri, self.reach)?;
-        let mut request = HttpRequest::get(uri).map_err(|error| no_answer(&error))?;
-        request.headers_mut().insert("accept", "application/json");
-        let response = self.connector().call(request).await.map_err(|error| no_answer(&error))?;
-        match response.status().as_u16() {
-            200 => {}
-            other => return Err(FetchError::Status(other)),
-        }
-        let body = Limited::new(response.into_body(), KEY_SET_BYTES_MAX).collect().await.map_err(|error| {
-            if error.is::<LengthLimitError>() { FetchError::TooLarge } else { no_answer(error.as_ref()) }
-        })?;
-        Ok(body.to_bytes().to_vec())
+        let request = http::Request::get(uri).header("accept", "application/json").body(vec![]);
+        let (head, body) = self.send(request.map_err(|error| no_answer(&error))?).await?.into_parts();
+        if head.status == http::StatusCode::OK { Ok(body) } else { Err(FetchError::Status(head.status.as_u16())) }
+    }
+}
+
+/// So that key sets can be fetched by the client that also sends other requests.
+impl<F: Fetch + Send + Sync> Fetch for Arc<F> {
+    fn reach(&self) -> Reach {
+        F::reach(self)
+    }
+
+    async fn fetch(&self, uri: &str) -> Result<Vec<u8>, FetchError> {
+        F::fetch(self, uri).await
     }
 }
 
@@ -72,6 +79,27 @@ impl HttpFetch {
     /// Fetches within this reach.
     pub fn new(reach: Reach) -> Self {
         Self { reach, connector: OnceLock::new() }
+    }
+
+    /// Sends any request, as `fetch` does, and returns the response whatever its status is.
+    pub async fn send(&self, request: http::Request<Vec<u8>>) -> Result<http::Response<Vec<u8>>, FetchError> {
+        let (head, body) = request.into_parts();
+        let uri = head.uri.to_string();
+        check_uri(&uri, self.reach)?;
+        let mut request = HttpRequest::new(SdkBody::from(body));
+        request.set_method(head.method.as_str()).map_err(|error| no_answer(&error))?;
+        request.set_uri(uri).map_err(|error| no_answer(&error))?;
+        for (name, value) in &head.headers {
+            let value = value.to_str().map_err(|error| no_answer(&error))?.to_owned();
+            request.headers_mut().insert(name.as_str().to_owned(), value);
+        }
+        let response = self.connector().call(request).await.map_err(|error| no_answer(&error))?;
+        let status = response.status().as_u16();
+        let body = Limited::new(response.into_body(), KEY_SET_BYTES_MAX).collect().await.map_err(|error| {
+            if error.is::<LengthLimitError>() { FetchError::TooLarge } else { no_answer(error.as_ref()) }
+        })?;
+        let response = http::Response::builder().status(status).body(body.to_bytes().to_vec());
+        response.map_err(|error| no_answer(&error))
     }
 
     /// Created at the first fetch, as most processes never need it.
@@ -147,6 +175,43 @@ mod tests {
             // If it were followed, the test would hang.
             let (body, _) = fetch_of(response(status, "location: /jwks\r\ncontent-length: 0\r\n", b"")).await;
             assert!(matches!(body, Err(FetchError::Status(other)) if other == code), "{body:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_request_of_any_kind_is_sent_as_it_is_and_answered_whatever_the_status() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let uri = format!("http://{}/token?a=1", listener.local_addr().unwrap());
+        let serve = async {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut request = String::new();
+            while !request.ends_with("code=x&b=%20") {
+                let mut bytes = [0; 4_096];
+                let length = stream.read(&mut bytes).await.unwrap();
+                request.push_str(std::str::from_utf8(&bytes[..length]).unwrap());
+            }
+            stream.write_all(&response("400 Bad Request", "content-length: 2\r\n", b"no")).await.unwrap();
+            request
+        };
+        let request = http::Request::post(&uri).header("authorization", "Basic eDp5").body(b"code=x&b=%20".to_vec());
+        let fetch = HttpFetch::new(Reach::PublicAndLoopback);
+        let (answer, request) = tokio::join!(fetch.send(request.unwrap()), serve);
+        let answer = answer.unwrap();
+        assert_eq!((answer.status().as_u16(), answer.body().as_slice()), (400, b"no".as_slice()));
+        assert!(request.starts_with("POST /token?a=1 HTTP/1.1\r\n"), "{request}");
+        assert!(
+            request.contains("\r\nauthorization: Basic eDp5\r\n") && request.contains("\r\ncontent-length: 12\r\n")
+        );
+    }
+
+    #[tokio::test]
+    async fn no_request_goes_where_no_key_set_may_be() {
+        for uri in
+            ["https://169.254.169.254/latest", "http://id.example.org/token", "https://id.example.org:8443/token"]
+        {
+            let request = http::Request::post(uri).body(vec![]).unwrap();
+            let answer = HttpFetch::new(Reach::PublicAndLoopback).send(request).await;
+            assert!(matches!(answer, Err(FetchError::Address(_))), "{uri}: {answer:?}");
         }
     }
 

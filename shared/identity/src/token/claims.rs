@@ -64,6 +64,27 @@ pub fn check(claims: &[u8], expected: &Expected, kind: TokenKind) -> Result<Call
     Ok(Caller { issuer: expected.issuer.clone(), subject, kind, expires_at, claims: Claims::default() })
 }
 
+/// Fails unless this client asked for the ID token with this nonce (OpenID Connect Core, section 3.1.3.7).
+pub fn check_asked_for(claims: &[u8], client_id: &str, nonce: &str) -> Result<(), Refused> {
+    #[derive(Deserialize)]
+    struct OfRequest {
+        aud: Option<Audience>,
+        azp: Option<String>,
+        nonce: Option<String>,
+    }
+    let OfRequest { aud, azp, nonce: own } =
+        serde_json::from_slice(claims).map_err(|_| Refused::MalformedClaim("nonce or azp".to_owned()))?;
+    if own.as_deref() != Some(nonce) {
+        return Err(Refused::Nonce);
+    }
+    let is_for_several = matches!(aud, Some(Audience::Several(several)) if several.len() > 1);
+    match azp {
+        Some(azp) if azp == client_id => Ok(()),
+        None if !is_for_several => Ok(()),
+        _ => Err(Refused::AuthorizedParty),
+    }
+}
+
 /// Finds out which claim is malformed.
 fn malformed(claims: &[u8]) -> Refused {
     let mut json = serde_json::Deserializer::from_slice(claims);

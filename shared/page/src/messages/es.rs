@@ -32,6 +32,10 @@ pub(super) const MESSAGES: Messages = Messages {
     closes: "Abierta hasta: {time}.",
     closes_in: "Tiempo restante: {time}.",
     account_needed: "Esta votación solo acepta votos de cuentas con sesión iniciada, y esta página no permite iniciar sesión.",
+    sign_in_first: "Esta votación solo acepta votos de cuentas con sesión iniciada. Inicia sesión para votar.",
+    sign_in: "Iniciar sesión con {name}",
+    signed_in: "Has iniciado sesión con {name}.",
+    sign_out: "Cerrar sesión",
 
     recorded: "Tu voto está registrado.",
     withdrawn: "Tu voto se ha retirado.",
@@ -92,12 +96,20 @@ pub(super) const MESSAGES: Messages = Messages {
     foreign_hint: "No se ha contado. Abre la votación y vota allí.",
     no_cookies: "Tu navegador no guarda cookies de esta página.",
     no_cookies_hint: "Tu voto no se ha contado, porque no podíamos distinguirlo de otros. Permite las cookies y vota de nuevo.",
+    sign_in_failed: "No se ha podido iniciar sesión.",
+    sign_in_declined: "No has iniciado sesión.",
+    sign_in_expired: "El inicio de sesión ha tardado demasiado o ya se ha usado, o tu navegador no guarda cookies de esta página.",
+    provider_unavailable: "Ahora mismo no se puede contactar con el servicio de inicio de sesión.",
+    sign_in_again: "Abre la votación e inicia sesión de nuevo.",
+    signed_out: "Tu sesión ha terminado.",
+    signed_out_hint: "Tu voto no se ha contado. Abre la votación, inicia sesión y vota de nuevo.",
     broken: "Algo ha fallado por nuestra parte.",
     try_later: "Inténtalo de nuevo en un momento.",
     unreadable: "No hemos podido leer lo que envió tu navegador.",
 
     language: "Idioma",
     cookie_note: "Una sola cookie distingue el voto de este navegador de los demás. Nadie te rastrea.",
+    account_cookie_note: "Una cookie mantiene tu sesión iniciada aquí durante 12 horas. Nadie te rastrea.",
 
     pick_up_to: Plural(&[(One, "Elige {n}."), (Many, "Elige hasta {n} de opciones."), (Other, "Elige hasta {n}.")]),
     pick_exactly: Plural(&[

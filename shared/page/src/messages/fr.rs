@@ -32,6 +32,10 @@ pub(super) const MESSAGES: Messages = Messages {
     closes: "Fin du vote : {time}.",
     closes_in: "Temps restant : {time}.",
     account_needed: "Ce vote n’accepte que des comptes connectés, et cette page ne permet pas de se connecter.",
+    sign_in_first: "Ce vote n’accepte que des comptes connectés. Connectez-vous pour voter.",
+    sign_in: "Se connecter avec {name}",
+    signed_in: "Connexion établie avec {name}.",
+    sign_out: "Se déconnecter",
 
     recorded: "Votre vote est enregistré.",
     withdrawn: "Votre vote est retiré.",
@@ -92,12 +96,20 @@ pub(super) const MESSAGES: Messages = Messages {
     foreign_hint: "Il n’a pas été compté. Ouvrez le vote et votez sur cette page.",
     no_cookies: "Votre navigateur ne garde aucun cookie de cette page.",
     no_cookies_hint: "Votre vote n’a pas été compté, car nous ne pouvions pas le distinguer des autres. Autorisez les cookies et votez à nouveau.",
+    sign_in_failed: "La connexion a échoué.",
+    sign_in_declined: "Vous ne vous êtes pas connecté.",
+    sign_in_expired: "La connexion a duré trop longtemps ou a déjà servi, ou votre navigateur ne garde aucun cookie de cette page.",
+    provider_unavailable: "Le service de connexion est injoignable pour l’instant.",
+    sign_in_again: "Ouvrez le vote et connectez-vous à nouveau.",
+    signed_out: "Votre connexion a pris fin.",
+    signed_out_hint: "Votre vote n’a pas été compté. Ouvrez le vote, connectez-vous et votez à nouveau.",
     broken: "Une erreur s’est produite de notre côté.",
     try_later: "Réessayez dans un instant.",
     unreadable: "Nous n’avons pas pu lire ce que votre navigateur a envoyé.",
 
     language: "Langue",
     cookie_note: "Un seul cookie distingue le vote de ce navigateur des autres. Personne ne vous piste.",
+    account_cookie_note: "Un cookie garde votre connexion ici pendant 12 heures. Personne ne vous piste.",
 
     pick_up_to: Plural(&[
         (One, "Choisissez-en {n}."),

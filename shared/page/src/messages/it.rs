@@ -32,6 +32,10 @@ pub(super) const MESSAGES: Messages = Messages {
     closes: "Aperta fino a: {time}.",
     closes_in: "Tempo rimasto: {time}.",
     account_needed: "Qui possono votare solo account che hanno effettuato l’accesso, e da questa pagina non si può accedere.",
+    sign_in_first: "Qui possono votare solo account che hanno effettuato l’accesso. Accedi per votare.",
+    sign_in: "Accedi con {name}",
+    signed_in: "Accesso effettuato con {name}.",
+    sign_out: "Esci",
 
     recorded: "Il tuo voto è registrato.",
     withdrawn: "Il tuo voto è stato ritirato.",
@@ -92,12 +96,20 @@ pub(super) const MESSAGES: Messages = Messages {
     foreign_hint: "Non è stato contato. Apri la votazione e vota lì.",
     no_cookies: "Il tuo browser non conserva i cookie di questa pagina.",
     no_cookies_hint: "Il tuo voto non è stato contato, perché non potevamo distinguerlo dagli altri. Consenti i cookie e vota di nuovo.",
+    sign_in_failed: "L’accesso non è riuscito.",
+    sign_in_declined: "Non hai effettuato l’accesso.",
+    sign_in_expired: "L’accesso ha richiesto troppo tempo o è già stato usato, oppure il tuo browser non conserva i cookie di questa pagina.",
+    provider_unavailable: "In questo momento il servizio di accesso non è raggiungibile.",
+    sign_in_again: "Apri la votazione e accedi di nuovo.",
+    signed_out: "Il tuo accesso è terminato.",
+    signed_out_hint: "Il tuo voto non è stato contato. Apri la votazione, accedi e vota di nuovo.",
     broken: "Qualcosa è andato storto da parte nostra.",
     try_later: "Riprova tra un momento.",
     unreadable: "Non siamo riusciti a leggere ciò che il tuo browser ha inviato.",
 
     language: "Lingua",
     cookie_note: "Un solo cookie distingue il voto di questo browser dagli altri. Nessuno ti traccia.",
+    account_cookie_note: "Un cookie mantiene qui il tuo accesso per 12 ore. Nessuno ti traccia.",
 
     pick_up_to: Plural(&[(One, "Scegline {n}."), (Many, "Scegline fino a {n}."), (Other, "Scegline fino a {n}.")]),
     pick_exactly: Plural(&[

@@ -32,6 +32,10 @@ pub(super) const MESSAGES: Messages = Messages {
     closes: "Otwarte do: {time}.",
     closes_in: "Pozostały czas: {time}.",
     account_needed: "W tym głosowaniu głosują tylko zalogowane konta, a na tej stronie nie można się zalogować.",
+    sign_in_first: "W tym głosowaniu głosują tylko zalogowane konta. Zaloguj się, aby zagłosować.",
+    sign_in: "Zaloguj się przez {name}",
+    signed_in: "Zalogowano przez {name}.",
+    sign_out: "Wyloguj się",
 
     recorded: "Twój głos jest zapisany.",
     withdrawn: "Twój głos jest wycofany.",
@@ -92,12 +96,20 @@ pub(super) const MESSAGES: Messages = Messages {
     foreign_hint: "Nie został policzony. Otwórz głosowanie i zagłosuj tam.",
     no_cookies: "Twoja przeglądarka nie zapisuje plików cookie tej strony.",
     no_cookies_hint: "Twój głos nie został policzony, bo nie można go odróżnić od innych. Zezwól na pliki cookie i zagłosuj ponownie.",
+    sign_in_failed: "Logowanie się nie powiodło.",
+    sign_in_declined: "Logowanie zostało przerwane.",
+    sign_in_expired: "Logowanie trwało zbyt długo lub zostało już użyte albo Twoja przeglądarka nie zapisuje plików cookie tej strony.",
+    provider_unavailable: "Usługa logowania jest teraz nieosiągalna.",
+    sign_in_again: "Otwórz głosowanie i zaloguj się ponownie.",
+    signed_out: "Twoje logowanie wygasło.",
+    signed_out_hint: "Twój głos nie został policzony. Otwórz głosowanie, zaloguj się i zagłosuj ponownie.",
     broken: "Coś się u nas nie udało.",
     try_later: "Spróbuj ponownie za chwilę.",
     unreadable: "Nie udało się odczytać tego, co wysłała przeglądarka.",
 
     language: "Język",
     cookie_note: "Jeden plik cookie odróżnia głos z tej przeglądarki od innych. Nikt Cię nie śledzi.",
+    account_cookie_note: "Plik cookie utrzymuje tu Twoje logowanie przez 12 godzin. Nikt Cię nie śledzi.",
 
     pick_up_to: Plural(&[
         (One, "Wybierz {n}."),

@@ -32,6 +32,10 @@ pub(super) const MESSAGES: Messages = Messages {
     closes: "Aberta até: {time}.",
     closes_in: "Tempo restante: {time}.",
     account_needed: "Esta votação só aceita votos de contas conectadas, e esta página não permite entrar na conta.",
+    sign_in_first: "Esta votação só aceita votos de contas conectadas. Entre na sua conta para votar.",
+    sign_in: "Entrar com {name}",
+    signed_in: "Você entrou com {name}.",
+    sign_out: "Sair",
 
     recorded: "Seu voto está registrado.",
     withdrawn: "Seu voto foi retirado.",
@@ -92,12 +96,20 @@ pub(super) const MESSAGES: Messages = Messages {
     foreign_hint: "Ele não foi contado. Abra a votação e vote lá.",
     no_cookies: "Seu navegador não guarda cookies desta página.",
     no_cookies_hint: "Seu voto não foi contado, pois não podíamos distingui-lo de outros. Permita cookies e vote de novo.",
+    sign_in_failed: "Não foi possível entrar na conta.",
+    sign_in_declined: "Você não entrou na conta.",
+    sign_in_expired: "A entrada demorou demais ou já foi usada, ou seu navegador não guarda cookies desta página.",
+    provider_unavailable: "Não conseguimos falar com o serviço de entrada agora.",
+    sign_in_again: "Abra a votação e entre de novo.",
+    signed_out: "Você não está mais conectado à sua conta.",
+    signed_out_hint: "Seu voto não foi contado. Abra a votação, entre na conta e vote de novo.",
     broken: "Algo deu errado do nosso lado.",
     try_later: "Tente de novo em instantes.",
     unreadable: "Não conseguimos ler o que seu navegador enviou.",
 
     language: "Idioma",
     cookie_note: "Um único cookie distingue o voto deste navegador dos outros. Ninguém rastreia você.",
+    account_cookie_note: "Um cookie mantém você conectado aqui por 12 horas. Ninguém rastreia você.",
 
     pick_up_to: Plural(&[(One, "Escolha {n}."), (Many, "Escolha até {n} de opções."), (Other, "Escolha até {n}.")]),
     pick_exactly: Plural(&[

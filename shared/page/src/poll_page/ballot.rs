@@ -46,6 +46,7 @@ impl PollPage<'_> {
             @if !self.has_voted() && self.spec().results == ResultsVisibility::Always {
                 div.actions { a href=(self.relative(words, "&view=results")) { (say.see_results) } }
             }
+            (self.signed_in(words))
         }
     }
 

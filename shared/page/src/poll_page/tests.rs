@@ -79,8 +79,11 @@ fn a_device_that_many_share_is_the_next_ones_and_tells_nothing_of_the_last() {
 
 #[test]
 fn in_another_sites_page_there_is_no_form_and_a_way_to_the_ballot() {
-    let framed = html("framed");
-    assert!(!framed.contains("<form") && framed.contains("target=\"_blank\" rel=\"noopener\""), "{framed}");
+    for name in ["framed", "framed-account"] {
+        let framed = html(name);
+        assert!(!framed.contains("<form") && !framed.contains("/sign-in"), "{framed}");
+        assert!(framed.contains("target=\"_blank\" rel=\"noopener\""), "{framed}");
+    }
 }
 
 #[test]
@@ -153,4 +156,23 @@ fn a_document_that_is_no_results_is_an_error() {
     ] {
         assert!(Fragment::read(spec, document, None).is_err(), "{document}");
     }
+}
+
+#[test]
+fn a_poll_of_accounts_has_a_link_for_each_provider_until_one_is_signed_in() {
+    let (none, signed_out, signed_in) = (html("account"), html("account-signed-out"), html("open-account"));
+    assert!(none.contains("this page can't sign you in") && !none.contains("/sign-in"));
+    let link = |place: usize, name: &str| {
+        format!("href=\"p1/sign-in?issuer={place}&amp;lang=en\"><span>Sign in with <bdi>{name}</bdi></span>")
+    };
+    for (place, name) in ["Example ID", "id.example.net"].into_iter().enumerate() {
+        assert!(signed_out.contains(&link(place, name)), "{signed_out}");
+    }
+    assert!(!signed_in.contains("/sign-in?") && signed_in.contains("Signed in with <bdi>Example ID</bdi>."));
+    let signs_out = |html: &str| html.matches("name=\"do\" value=\"sign-out\"").count();
+    let of =
+        ["account", "account-signed-out", "open-account", "voted-account", "open"].map(|name| signs_out(&html(name)));
+    assert_eq!(of, [0, 0, 1, 1, 0]);
+    // The script takes the first form for the ballot.
+    assert!(signed_in.find("data-sending") < signed_in.find("sign-out"));
 }

@@ -82,6 +82,7 @@ impl Answers {
             (("PutItem", ""), json!({})),
             (("UpdateItem", ""), json!({})),
             (("TransactWriteItems", ""), json!({})),
+            (("GetSecretValue", "client secrets"), json!({"ARN": "arn", "Name": "secret", "SecretString": "{}"})),
             (("GetSecretValue", ""), json!({"ARN": "arn", "Name": "secret", "SecretString": DEVICE_SECRET})),
         ];
         Self { by_call: answers.into_iter().map(|(call, answer)| (call, answer.to_string())).collect() }
@@ -93,6 +94,7 @@ impl Answers {
         let is_of = |poll: &str| std::str::from_utf8(body).unwrap().contains(poll);
         match operation {
             "SendMessageBatch" => all_taken(body),
+            "GetSecretValue" if is_of("client-secrets") => self.by_call[&(operation, "client secrets")].clone(),
             "BatchGetItem" | "GetItem" if is_of(RANKED_POLL) => self.by_call[&(operation, "ranked poll")].clone(),
             "GetItem" if is_of(SEGMENTED_POLL) => self.by_call[&(operation, "segmented poll")].clone(),
             "BatchGetItem" => {

@@ -27,6 +27,7 @@ use landslide_domain::{
     tally::{by_minute, plan},
 };
 use landslide_edge::{BODY_BYTES_MAX, Edge, Error, Event, Reply, Request};
+use landslide_identity::{providers::Providers, session::PageSecret};
 use landslide_service::{
     limits::TenantLimits,
     polls::{CurrentPolls, PollChanges, TenantPolls},
@@ -140,9 +141,11 @@ fn show_poll(event: Vec<u8>, status: u16) -> Work {
     let polls = || PollStore::new(&aws, "polls".to_owned());
     let votes = Votes::new(polls(), VoteStore::new(&aws, "votes".to_owned()));
     let devices = show_poll::Devices::new(&tokens::device_keys());
+    let sessions = show_poll::Sessions::new(PageSecret::new(vec![b'p'; 64]), Providers::read("[]"));
     let url = PUBLIC_URL.parse().unwrap();
     let links = show_poll::ViewLinks::new(TokenStore::new(&aws, "tenants".to_owned()), Vec::new());
-    let app = show_poll::App::new(CurrentPolls::new(polls()), votes, current_results(&aws), devices, links, url);
+    let polls = CurrentPolls::new(polls());
+    let app = show_poll::App::new(polls, votes, current_results(&aws), devices, sessions, links, url);
     let (expected, runtime) = (beginning(status), runtime());
     Box::new(move || {
         let service = Adapter::from(lambda_http::service_fn(|request| app.respond(request)));

@@ -34,7 +34,10 @@ fn signed() -> Vec<Signed> {
 /// The issuer as the environment of the authorizer names it: a JSON text.
 pub fn issuers() -> String {
     let keys: Vec<Value> = signed().into_iter().map(|signed| signed.jwk).collect();
-    json!([{"issuer": "https://id.example.org", "audience": "landslide", "jwks": {"keys": keys}}]).to_string()
+    let issuer = json!({"issuer": "https://id.example.org", "audience": "landslide", "jwks": {"keys": keys},
+        "client_id": "page", "authorization_endpoint": "https://id.example.org/authorize",
+        "token_endpoint": "https://id.example.org/token"});
+    json!([issuer]).to_string()
 }
 
 /// The token that was signed by that algorithm: `RS256` or `ES256`.

@@ -117,7 +117,16 @@ const ALWAYS: &[(&str, &[Grant])] = &[
             ("Tenants", &["dynamodb:GetItem"]), // view links
             ("KeySecret", &["secretsmanager:GetSecretValue"]),
             ("DeviceSecret", &["secretsmanager:GetSecretValue"]),
+            ("PageSecret", &["secretsmanager:GetSecretValue"]),
             ("OriginVerifySecret", &["secretsmanager:GetSecretValue"]),
+        ],
+    ),
+    (
+        "sign-in",
+        &[
+            ("PageSecret", &["secretsmanager:GetSecretValue"]),
+            ("ClientSecrets", &["secretsmanager:GetSecretValue"]),
+            ("KeySets", &["secretsmanager:GetSecretValue"]),
         ],
     ),
     (

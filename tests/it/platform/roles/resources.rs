@@ -50,6 +50,8 @@ pub async fn all(app: &App) -> Vec<Resource> {
         ("OriginVerifySecret", "cast-vote", "ORIGIN_VERIFY_SECRET"),
         ("KeySets", "refresh-keys", "KEY_SETS_SECRET"),
         ("KeySecret", "create-key", "KEY_SECRET"),
+        ("PageSecret", "sign-in", "PAGE_SECRET"),
+        ("ClientSecrets", "sign-in", "CLIENT_SECRETS"),
     ] {
         let function = app.aws.function(&app.stack.function(function)).await;
         let arn = function["Environment"]["Variables"][variable].as_str().unwrap().to_owned();
