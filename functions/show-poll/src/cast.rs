@@ -10,7 +10,11 @@ use landslide_domain::{
 use landslide_page::{Answer, Entry, Mistake, Notice, Trouble};
 use landslide_service::votes::Wish;
 
-use crate::{App, CONFLICT, Failure, poll_id, visit::Visit, voter::Voter};
+use crate::{
+    App, CONFLICT, Failure, poll_id,
+    visit::Visit,
+    voter::{Reader, Voter},
+};
 
 /// The status of a page whose ballot can't be cast as it is filled in.
 const UNPROCESSABLE: u16 = 422;
@@ -60,7 +64,7 @@ impl App {
             Ok(sent) => Wish::Cast(sent, self.origin.country(&visit.request)),
             Err(mistake) => {
                 let outcome = Outcome::refused(entry.clone(), mistake);
-                return self.page(visit, &poll, Some(&voter), outcome, now).await;
+                return self.page(visit, &poll, &Reader::Voter(voter), outcome, now).await;
             }
         };
         let shown = entry.revision.map(Revisions::Shown);
@@ -80,7 +84,7 @@ impl App {
             }
             Err(error) => return Err(error.into()),
         };
-        self.page(visit, &poll, Some(&voter), outcome, now).await
+        self.page(visit, &poll, &Reader::Voter(voter), outcome, now).await
     }
 
     /// Whose form it is: its own page's voter's. Of two first pages that are loaded side by side, the cookie is the later

@@ -30,7 +30,7 @@ impl Devices {
     /// The device that a token names, by the rules of the gateway's authorizer. `None` if it is not valid.
     pub(crate) fn voter(&self, token: &str) -> Option<Voter> {
         let caller = self.keys.verify(&Token::read(token).ok()?).ok()?;
-        Some(Voter { caller, mark: token.to_owned(), is_new: false })
+        Some(Voter { caller, mark: token.to_owned() })
     }
 
     /// A token for a new device.

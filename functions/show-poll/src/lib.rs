@@ -11,6 +11,7 @@ mod voter;
 use lambda_http::{Error as LambdaError, Request, Response, http::response::Builder};
 use landslide_aws::{clock, config};
 use landslide_domain::{
+    caller::Caller,
     error::Error,
     ids::PollId,
     poll::{Devices as DevicesOf, Identity, Poll, Status},
@@ -31,7 +32,7 @@ use landslide_service::{
 use self::{
     cast::Outcome,
     visit::{Visit, Wanted},
-    voter::Voter,
+    voter::{Reader, Voter},
 };
 pub use self::{devices::Devices, links::ViewLinks, sessions::Sessions};
 
@@ -143,13 +144,17 @@ impl App {
         let is_next = visit.view == View::Next && spec.devices == DevicesOf::Shared;
         let known = if is_next { None } else { self.voter(visit, &poll, now) };
         let takes_votes = poll.rules.status(now) == Status::Open && spec.identity == Identity::Device;
-        let votes_here = takes_votes && visit.view != View::Stage && visit.may_keep_cookies();
-        let token = if known.is_none() && votes_here { Some(self.devices.issue(now)?) } else { None };
-        let voter = known.or_else(|| Some(Voter { is_new: true, ..self.devices.voter(token.as_deref()?)? }));
-        let answer = self.page(visit, &poll, voter.as_ref(), Outcome::default(), now).await?;
-        Ok(match &token {
-            Some(token) => answer.with_new_token(token),
-            None => answer,
+        let reader = match known {
+            Some(voter) => Reader::Voter(voter),
+            None if takes_votes && visit.view != View::Stage && visit.may_keep_cookies() => {
+                Reader::New(self.devices.issue(now)?)
+            }
+            None => Reader::Nobody,
+        };
+        let answer = self.page(visit, &poll, &reader, Outcome::default(), now).await?;
+        Ok(match &reader {
+            Reader::New(token) => answer.with_new_token(token),
+            Reader::Nobody | Reader::Voter(_) => answer,
         })
     }
 
@@ -159,7 +164,8 @@ impl App {
         let poll_id = poll_id(visit)?;
         let poll = self.polls.poll(&poll_id, now).await?;
         let voter = if is_own { self.voter(visit, &poll, now) } else { None };
-        let viewer = if is_own { self.viewer(visit, &poll, voter.as_ref(), now).await? } else { None };
+        let caller = voter.as_ref().map(|voter| &voter.caller);
+        let viewer = if is_own { self.viewer(visit, &poll, caller, now).await? } else { None };
         let document = self.results.document(&poll_id, viewer.as_ref(), now).await?;
         let Reuse { max_age_seconds, poll_after_seconds } = document.reuse(clock::now());
         let series = series(&poll, &document);
@@ -185,7 +191,7 @@ impl App {
         &self,
         visit: &Visit,
         poll: &Poll,
-        voter: Option<&Voter>,
+        caller: Option<&Caller>,
         now: Timestamp,
     ) -> Result<Option<Viewer>, Error> {
         let poll_id = &poll.rules.settings.poll_id;
@@ -195,7 +201,7 @@ impl App {
         {
             return Ok(Some(Viewer::Link(poll_id.clone())));
         }
-        Ok(voter.map(|voter| Viewer::Voter(voter.caller.clone(), None)))
+        Ok(caller.map(|caller| Viewer::Voter(caller.clone(), None)))
     }
 
     /// A poll's page for a reader.
@@ -203,13 +209,13 @@ impl App {
         &self,
         visit: &Visit,
         poll: &Poll,
-        voter: Option<&Voter>,
+        reader: &Reader,
         outcome: Outcome,
         now: Timestamp,
     ) -> Result<Answer, Failure> {
         let (poll_id, spec) = (&poll.rules.settings.poll_id, &poll.rules.settings.spec);
-        let stored = match voter.filter(|voter| !voter.is_new) {
-            Some(voter) => self.votes.stored_vote(poll_id, &voter.caller).await?.map(|standing| standing.vote),
+        let stored = match reader.caller() {
+            Some(caller) => self.votes.stored_vote(poll_id, caller).await?.map(|standing| standing.vote),
             None => None,
         };
         let vote = stored.as_ref().and_then(|vote| vote.ballot.as_ref());
@@ -220,19 +226,19 @@ impl App {
         let (document, series);
         let mut page = PollPage {
             poll,
-            voter: voter.map(|voter| OfVoter { mark: &voter.mark, revision: shown }),
+            voter: reader.mark().map(|mark| OfVoter { mark, revision: shown }),
             vote,
             results: None,
             view: if outcome.status == Some(CONFLICT) { View::Results } else { visit.view },
             notice: outcome.notice.or(withdrawn),
             refused: outcome.refused,
             is_framed: visit.is_framed(),
-            accounts: self.sessions.shown(voter.map(|voter| &voter.caller)),
+            accounts: self.sessions.shown(reader.caller()),
             address: Address { public: &public, live: &live },
             now,
         };
         if !page.shows_ballot() && poll.rules.status(now) != Status::Scheduled {
-            let viewer = self.viewer(visit, poll, voter, now).await?;
+            let viewer = self.viewer(visit, poll, reader.caller(), now).await?;
             document = match self.results.document(poll_id, viewer.as_ref(), now).await {
                 Ok(document) => Some(document),
                 Err(Error::ResultsHidden) => None,

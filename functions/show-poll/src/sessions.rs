@@ -32,7 +32,7 @@ impl Sessions {
         let caller = self.secret.open_account(account_cookie(cookies)?, now)?;
         self.providers.of_issuer(&caller.issuer)?;
         let mark = self.secret.mark(&caller)?;
-        Some(Voter { caller, mark, is_new: false })
+        Some(Voter { caller, mark })
     }
 
     /// What a page shows of signing in.

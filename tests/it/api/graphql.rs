@@ -249,7 +249,8 @@ async fn a_kept_query_and_the_schema_are_public_and_have_tags() {
 const POLL: &str =
     "{ poll_id status question options { id label } kind max_choices min_choices write_in scale { min max }
     correct seats method segments { name values from } min_cell series opens_at closes_at identity vote_change results
-    peak_votes_per_second viewers paused_from lot_seed_sha256 revision created_at offered_to { issuer kind value } }";
+    peak_votes_per_second viewers own_vote devices embed listed paused_from lot_seed_sha256 revision created_at
+    offered_to { issuer kind value } }";
 
 /// A mutation of a poll, with the arguments that variables give.
 fn mutation(field: &str, declared: &str, given: &str) -> String {
@@ -304,7 +305,7 @@ async fn a_mutation_creates_the_poll_that_rest_creates_and_shows_it_the_same() {
         json!({"question": "Which?", "options": ["a", "b"]}),
         json!({"question": "Which?", "options": ["a", "b", "c"], "kind": "ranked", "seats": 2, "opens_at": in_ms(3_600_000),
             "closes_at": in_ms(7_200_000), "identity": "account", "vote_change": "until_close", "results": "owner",
-            "peak_votes_per_second": 5000, "viewers": 5000}),
+            "peak_votes_per_second": 5000, "viewers": 5000, "own_vote": "hide", "embed": ["https://news.example"], "listed": true}),
         json!({"question": "Which?", "options": ["a", "b"], "kind": "multiple", "correct": [1], "max_choices": 1,
             "series": true, "segments": [{"name": "region", "values": ["n", "s"], "from": "vote"}], "min_cell": 7}),
         json!({"question": "Which?", "options": ["a", "b"], "kind": "rating", "scale": {"min": 0, "max": 10}}),
