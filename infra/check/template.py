@@ -660,7 +660,8 @@ def roles_reach_buckets_of_this_account_only(stack: Stack) -> Iterator[str]:
     for name, role in stack.of_type("AWS::IAM::Role"):
         for statement in statements(role):
             of_s3 = any(action.startswith("s3:") for action in listed(statement.get("Action")))
-            if statement.get("Condition") not in ((own,) if of_s3 else (None, WITHOUT_SECRETS, ASSEMBLED_ONLY, VIEW_LINKS_ONLY)):
+            known = (own,) if of_s3 else (None, WITHOUT_SECRETS, ASSEMBLED_ONLY, VIEW_LINKS_ONLY)
+            if statement.get("Condition") not in known:
                 yield f"{name}: {statement}"
 
 
