@@ -42,6 +42,8 @@ pageTest('two first pages at once are one voter, whichever votes first', { allow
   const poll = await makePoll();
   const second = await context.newPage();
   await Promise.all([page, second].map(each => each.goto(pageOf(poll))));
+  const voters = await Promise.all([page, second].map(each => each.locator('[name=as]').inputValue()));
+  assert.notEqual(...voters, 'each page has made a voter');
   await voteFor(page, 'Tea');
   await second.getByLabel('Coffee').check();
   await send(second);

@@ -63,6 +63,10 @@ for (const [how, options] of SCRIPTING) {
     await page.getByText('You are not signed in any more.').waitFor();
     await page.getByRole('link', { name: 'Open the poll' }).click();
     await page.getByText('Sign in to vote.').waitFor();
+    await signIn(page, someone());
+    await voteFor(page, 'Coffee');
+    const { options } = await resultsOf(poll, 1);
+    assert.deepEqual(options.map(option => option.votes), [0, 1, 0], 'votes for tea, coffee and milk');
   });
 }
 

@@ -2,8 +2,7 @@
 
 use landslide_domain::{
     error::Error,
-    ids::PollId,
-    poll::{Devices, Identity},
+    poll::{Devices, Identity, Poll},
     time::Timestamp,
     vote::Revisions,
 };
@@ -53,12 +52,17 @@ impl App {
         let spec = &poll.rules.settings.spec;
         let of_browser = self.voter(visit, &poll, now).ok_or(Failure::Trouble(who_is_missing(spec.identity)))?;
         let entry = visit.entry().map_err(|_| Failure::Trouble(Trouble::Unreadable))?;
-        let voter = match entry.voter.as_ref().filter(|mark| **mark != of_browser.mark) {
-            None => of_browser,
-            Some(token) if spec.identity == Identity::Device => self.of_form(token, of_browser, &poll_id).await?,
-            // Somebody else has signed in since the page was loaded.
-            Some(_) => return Err(Failure::Trouble(Trouble::SignedOut)),
+        let voter = match (entry.voter.as_ref().filter(|mark| **mark != of_browser.mark), spec.identity) {
+            (None, _) => None,
+            (Some(token), Identity::Device) => self.of_page(token, &poll).await?,
+            (Some(_), Identity::Account) => return Err(Failure::Trouble(Trouble::OtherAccount)),
         };
+        // The browser becomes who its form is of.
+        let kept = |answer: Answer, voter: &Voter| match spec.identity {
+            Identity::Device => answer.with_kept_token(spec.devices, poll_id.as_str(), &voter.mark),
+            Identity::Account => answer,
+        };
+        let (voter, is_of_browser) = voter.map_or((of_browser, true), |of_page| (of_page, false));
         let wish = match entry.ballot(spec) {
             _ if entry.is_withdrawal => Wish::Retract,
             Ok(sent) => Wish::Cast(sent, self.origin.country(&visit.request)),
@@ -71,10 +75,7 @@ impl App {
         let outcome = match self.votes.submit(&poll_id, &voter.caller, shown, &wish).await {
             Ok(_) | Err(Error::NoVote) => {
                 let again = Answer::see_other(format!("{poll_id}?lang={}", visit.language.tag()));
-                return Ok(match spec.identity {
-                    Identity::Device => again.with_kept_token(&voter.mark, spec.devices == Devices::Shared),
-                    Identity::Account => again,
-                });
+                return Ok(kept(again, &voter));
             }
             Err(Error::InvalidBallot(_)) => Outcome::refused(entry.clone(), Mistake::NotTaken),
             Err(Error::AlreadyVoted | Error::VoteChangeNotAllowed) => Outcome::late(Notice::AlreadyVoted),
@@ -84,16 +85,23 @@ impl App {
             }
             Err(error) => return Err(error.into()),
         };
-        self.page(visit, &poll, &Reader::Voter(voter), outcome, now).await
+        let reader = Reader::Voter(voter);
+        let answer = self.page(visit, &poll, &reader, outcome, now).await?;
+        Ok(match &reader {
+            Reader::Voter(voter) if !is_of_browser => kept(answer, voter),
+            _ => answer,
+        })
     }
 
-    /// Whose form it is: its own page's voter's. Of two first pages that are loaded side by side, the cookie is the later
-    /// one's, and a form that is sent again must count for the voter that it counted for before. But where the cookie's voter
-    /// has voted, it is that one's: a browser has one vote.
-    async fn of_form(&self, token: &str, of_browser: Voter, poll_id: &PollId) -> Result<Voter, Error> {
-        let Some(of_page) = self.devices.voter(token) else { return Ok(of_browser) };
-        let has_voted = self.votes.stored_vote(poll_id, &of_browser.caller).await?.is_some();
-        Ok(if has_voted { of_browser } else { of_page })
+    /// The page's voter, if a form is to count for them and not for whom the browser is by now. Of two first pages that are
+    /// loaded side by side the cookie is the later one's; a form that is sent again must count for the voter for whom it
+    /// has counted. On a device that many share, each form is its own page's voter's.
+    async fn of_page(&self, token: &str, poll: &Poll) -> Result<Option<Voter>, Error> {
+        let Some(of_page) = self.devices.voter(token) else { return Ok(None) };
+        let settings = &poll.rules.settings;
+        let counts = settings.spec.devices == Devices::Shared
+            || self.votes.stored_vote(&settings.poll_id, &of_page.caller).await?.is_some();
+        Ok(Some(of_page).filter(|_| counts))
     }
 
     /// Has the browser forget the account, and leads to the page again.

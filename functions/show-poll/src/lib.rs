@@ -142,7 +142,7 @@ impl App {
         let poll = self.polls.poll(&poll_id, now).await?;
         let spec = &poll.rules.settings.spec;
         let is_next = visit.view == View::Next && spec.devices == DevicesOf::Shared;
-        let known = if is_next { None } else { self.voter(visit, &poll, now) };
+        let known = if is_next || visit.is_framed() { None } else { self.voter(visit, &poll, now) };
         let takes_votes = poll.rules.status(now) == Status::Open && spec.identity == Identity::Device;
         let reader = match known {
             Some(voter) => Reader::Voter(voter),
@@ -153,7 +153,7 @@ impl App {
         };
         let answer = self.page(visit, &poll, &reader, Outcome::default(), now).await?;
         Ok(match &reader {
-            Reader::New(token) => answer.with_new_token(token),
+            Reader::New(token) => answer.with_new_token(spec.devices, poll_id.as_str(), token),
             Reader::Nobody | Reader::Voter(_) => answer,
         })
     }
@@ -181,7 +181,7 @@ impl App {
     /// The device, if the browser keeps our cookie; in a poll of accounts, the account that has signed in.
     fn voter(&self, visit: &Visit, poll: &Poll, now: Timestamp) -> Option<Voter> {
         match poll.rules.settings.spec.identity {
-            Identity::Device => visit.token().and_then(|token| self.devices.voter(token)),
+            Identity::Device => visit.token(&poll.rules.settings).and_then(|token| self.devices.voter(token)),
             Identity::Account => self.sessions.voter(visit.cookies(), now),
         }
     }

@@ -358,12 +358,36 @@ fn a_form_counts_for_its_own_pages_voter_whatever_cookie_came_meanwhile() {
     let again = stand.post(Some(&second.0), &format!("{}&c=1", first.1));
     assert_eq!((again.status, stand.votes()), (303, 1));
     assert_eq!(cookie_of(&again), first.0, "the browser is the voter's again");
-    // And the other page's form is of one who has voted.
+    // And the other page's form is of the browser, which has voted.
     let other = stand.post(Some(&first.0), &format!("{}&c=0", second.1));
     assert_eq!((other.status, stand.votes()), (409, 1), "{}", other.body);
     // Who forges the field is who the cookie says.
     let forged = stand.post(Some(&first.0), "as=x.y.z&rev=0&c=1");
     assert_eq!((forged.status, stand.votes()), (303, 1));
+}
+
+#[test]
+fn a_form_that_has_not_counted_is_the_browsers() {
+    let stand = Stand::new(json!({}));
+    let pages = [stand.get(&Value::Null, None), stand.get(&Value::Null, None)];
+    let (form, cookie) = (of_page(&pages[0]), cookie_of(&pages[1]));
+    for _ in 0..2 {
+        let sent = stand.post(Some(&cookie), &format!("{form}&c=1"));
+        assert_eq!((sent.status, cookie_of(&sent)), (303, cookie.clone()), "who it is in other polls, it stays");
+    }
+    assert_eq!(stand.votes(), 1);
+}
+
+#[test]
+fn on_a_shared_device_each_page_is_its_own_voters() {
+    let stand = Stand::new(json!({"devices": "shared"}));
+    let pages = [stand.get(&Value::Null, None), stand.get(&json!({"view": "next"}), None)];
+    let cookie = cookie_of(&pages[1]);
+    for (page, option) in pages.iter().zip([1, 0]) {
+        let sent = stand.post(Some(&cookie), &format!("{}&c={option}", of_page(page)));
+        assert_eq!((sent.status, cookie_of(&sent)), (303, cookie_of(page)), "{}", sent.body);
+    }
+    assert_eq!(stand.votes(), 2);
 }
 
 #[test]
@@ -403,7 +427,8 @@ fn a_device_that_many_share_forgets_a_voter_and_makes_the_next_one() {
     let first = stand.get(&Value::Null, None);
     let cookie = cookie_of(&first);
     let cast = stand.post(Some(&cookie), &format!("{}&c=1", of_page(&first)));
-    assert!(value(&cast, "set-cookie").unwrap().ends_with("; Max-Age=5"));
+    assert_eq!(value(&cast, "set-cookie").unwrap(), format!("{cookie}; Path=/; Secure; HttpOnly; SameSite=Lax"));
+    assert!(cookie.starts_with("__Host-landslide-voter-p1="), "other polls have another voter");
     let thanks = stand.get(&Value::Null, Some(&cookie));
     assert!(thanks.body.contains("href=\"p1?lang=nl&amp;view=next\"") && !thanks.body.contains("<bdi>Blue"));
     let next = stand.get(&json!({"view": "next"}), Some(&cookie));

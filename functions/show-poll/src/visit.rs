@@ -1,6 +1,6 @@
 //! A request, read into what the page needs of it.
 
-use landslide_domain::ids::PollId;
+use landslide_domain::{ids::PollId, poll::Settings};
 use landslide_edge::{BODY_BYTES_MAX, Request};
 use landslide_page::{Entry, Language, Malformed, View, device_token, view_link};
 
@@ -54,8 +54,8 @@ impl Visit {
     }
 
     /// The device's token, as it was sent.
-    pub fn token(&self) -> Option<&str> {
-        device_token(self.cookies())
+    pub fn token(&self, settings: &Settings) -> Option<&str> {
+        device_token(self.cookies(), settings.spec.devices, settings.poll_id.as_str())
     }
 
     /// All cookies.

@@ -26,6 +26,9 @@ use self::{
     provider::{Proof, Provider},
 };
 
+/// For how long a browser remembers a sign-in that has begun, in seconds. Who takes too long is led back to the poll.
+const SIGN_IN_KEPT_SECONDS: u64 = 24 * 60 * 60;
+
 /// What signs people in.
 pub struct App {
     /// By their places, as the page's links name them.
@@ -101,7 +104,7 @@ impl App {
         let now = clock::now();
         // Only the way there names the poll. On the way back, the cookie does.
         let begins = request.poll_id().ok();
-        let begun = sign_in_cookie(cookies(request)).and_then(|value| self.secret.open_sign_in(value, now));
+        let begun = sign_in_cookie(cookies(request)).and_then(|value| self.secret.open_sign_in(value));
         let language = language(request, begun.as_ref().filter(|_| begins.is_none()));
         let page = match (&begins, &begun) {
             (Some(poll_id), _) => Some(format!("../{poll_id}")),
@@ -132,7 +135,8 @@ impl App {
     ) -> Result<Answer, Failure> {
         let place = request.query("issuer").map_or(Some(0), |place| place.parse().ok());
         let place = place.and_then(|place| self.places.at(place));
-        let issuer = &place.ok_or_else(|| Failure::failed("the link names no issuer with a client_id"))?.issuer;
+        let stale = || Failure::of(Trouble::SignInExpired, "the link names no issuer with a client_id");
+        let issuer = &place.ok_or_else(stale)?.issuer;
         let provider = self.provider(issuer)?;
         let endpoints = provider.endpoints(&self.fetch, now).await?;
         let again = has_signed_out(cookies(request));
@@ -148,12 +152,13 @@ impl App {
             expires_at: now.plus_millis(SIGN_IN_MS),
         };
         let value = self.secret.seal_sign_in(&sign_in).map_err(|error| Failure::failed(error.to_string()))?;
-        Ok(Answer::see_other(address).with_sign_in(&value, SIGN_IN_MS / 1_000))
+        Ok(Answer::see_other(address).with_sign_in(&value, SIGN_IN_KEPT_SECONDS))
     }
 
     /// Takes the provider's answer, and leads back to the page of the poll.
     async fn end(&self, request: &Request, begun: Option<&SignIn>, now: Timestamp) -> Result<Answer, Failure> {
         let expired = |cause: &str| Failure::of(Trouble::SignInExpired, cause);
+        let begun = begun.filter(|begun| begun.expires_at > now);
         let begun =
             begun.ok_or_else(|| expired("no cookie says that a sign-in has begun less than ten minutes ago"))?;
         if request.query("state") != Some(&begun.state) {

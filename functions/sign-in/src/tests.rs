@@ -129,8 +129,8 @@ async fn a_browser_is_led_to_the_provider_with_a_state_a_nonce_and_a_challenge()
     assert!(!asked.query.contains_key("prompt"));
     let [cookie] = values(&answer, "set-cookie")[..] else { panic!("one cookie") };
     let (cookie, rest) = cookie.split_once(';').unwrap();
-    assert_eq!(rest, " Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=600");
-    let begun = stand.app.secret.open_sign_in(cookie.split_once('=').unwrap().1, clock::now()).unwrap();
+    assert_eq!(rest, " Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=86400");
+    let begun = stand.app.secret.open_sign_in(cookie.split_once('=').unwrap().1).unwrap();
     assert_eq!([begun.state.as_str(), &begun.nonce], [asked.value("state"), asked.value("nonce")]);
     let challenge = PkceCodeChallenge::from_code_verifier_sha256(&PkceCodeVerifier::new(begun.verifier.clone()));
     assert_eq!(challenge.as_str(), asked.value("code_challenge"));
@@ -151,7 +151,7 @@ async fn a_link_with_no_issuer_of_that_place_leads_to_the_poll() {
     let stand = Stand::new().await;
     for place in ["1", "-1", "x", "", "99999999999999999999"] {
         let answer = stand.begin_with(&json!({"issuer": place}), "x=1").await;
-        assert_trouble(&answer, Trouble::SignInFailed, &format!("../{POLL}"));
+        assert_trouble(&answer, Trouble::SignInExpired, &format!("../{POLL}"));
     }
     let nowhere = stand.ask("/p/{poll_id}/sign-in", Some("no id"), &Value::Null, "x=1").await;
     assert_eq!(nowhere.status, 404);
@@ -225,6 +225,13 @@ async fn an_answer_without_the_browsers_own_sign_in_is_not_taken() {
     for query in [json!({"code": "secret-code"}), json!({"state": "", "code": "c"}), Value::Null] {
         assert_trouble(&stand.end(&query, &begun.cookie).await, Trouble::SignInExpired, &format!("p/{POLL}"));
     }
+    // Who took longer than a sign-in may take gets a link to the poll, in the language in which it began.
+    let sealed = stand.app.secret.open_sign_in(begun.cookie.split_once('=').unwrap().1).unwrap();
+    let late = SignIn { expires_at: clock::now(), language: "ja".to_owned(), ..sealed };
+    let late = format!("__Host-landslide-sign-in={}", stand.app.secret.seal_sign_in(&late).unwrap());
+    let answer = stand.end(&query, &late).await;
+    assert_trouble(&answer, Trouble::SignInExpired, &format!("p/{POLL}"));
+    assert!(answer.body.contains("<html lang=\"ja\""), "{}", answer.body);
     // Two tabs, or somebody else's answer.
     assert_trouble(&stand.end(&query, &other.cookie).await, Trouble::SignInExpired, &format!("p/{POLL}"));
     assert!(stand.provider.exchanges().is_empty(), "no code was exchanged");
@@ -238,7 +245,7 @@ async fn a_refusal_and_an_error_of_the_provider_are_told_in_words() {
         ("access_denied", Trouble::SignInDeclined),
         ("temporarily_unavailable", Trouble::ProviderUnavailable),
         ("invalid_scope", Trouble::SignInFailed),
-        ("<script>", Trouble::SignInFailed),
+        ("<script>alert(1)", Trouble::SignInFailed),
     ] {
         let query = json!({"state": begun.asked.value("state"), "error": error, "error_description": "secret-code"});
         let answer = stand.end(&query, &begun.cookie).await;

@@ -1,19 +1,18 @@
 //! What a page is answered with: its status, its headers and its HTML. Every page has the same headers for its safety.
 
+use landslide_domain::poll::Devices;
+
 use crate::{
     assets::csp,
     error_page::{ErrorPage, Trouble},
     language::Language,
-    visit::{ACCOUNT_COOKIE, COOKIE, SIGN_IN_COOKIE, SIGNED_OUT, link_cookie},
+    visit::{ACCOUNT_COOKIE, SIGN_IN_COOKIE, SIGNED_OUT, device_cookie, link_cookie},
 };
 
 const CSP: &str = "content-security-policy";
 
 /// For how long a cookie is kept once its device has voted: as long as its token is valid, 400 days, in seconds.
 const COOKIE_SECONDS: u64 = 400 * 24 * 60 * 60;
-/// For how long it is kept then on a device that others use next, in seconds. A form that is sent again meanwhile is of the
-/// same voter.
-const SHARED_COOKIE_SECONDS: u64 = 5;
 /// For how long browsers ask for the page by HTTPS alone: a year, in seconds.
 const HTTPS_SECONDS: u64 = 365 * 24 * 60 * 60;
 
@@ -92,14 +91,21 @@ impl Answer {
     }
 
     /// Gives a browser its token until it is closed.
-    pub fn with_new_token(self, token: &str) -> Self {
-        self.header("set-cookie", cookie(COOKIE, token))
+    pub fn with_new_token(self, devices: Devices, poll_id: &str, token: &str) -> Self {
+        self.header("set-cookie", cookie(&device_cookie(devices, poll_id), token))
     }
 
-    /// Has a browser keep its token, as its device has voted; for a moment only, if others use the device next.
-    pub fn with_kept_token(self, token: &str, is_shared: bool) -> Self {
-        let seconds = if is_shared { SHARED_COOKIE_SECONDS } else { COOKIE_SECONDS };
-        self.header("set-cookie", format!("{}; Max-Age={seconds}", cookie(COOKIE, token)))
+    /// Has a browser keep its token, as its device has voted. A device that many share has it until the next one comes, or
+    /// the browser is closed.
+    pub fn with_kept_token(self, devices: Devices, poll_id: &str, token: &str) -> Self {
+        let of_session = cookie(&device_cookie(devices, poll_id), token);
+        self.header(
+            "set-cookie",
+            match devices {
+                Devices::Own => format!("{of_session}; Max-Age={COOKIE_SECONDS}"),
+                Devices::Shared => of_session,
+            },
+        )
     }
 
     /// Has a browser keep a link to a poll's results until it is closed.
@@ -170,11 +176,11 @@ mod tests {
     fn all() -> Vec<Answer> {
         let fresh = Freshness { tag: "t", max_age_seconds: 1, poll_after_seconds: 2 };
         let mut all = vec![
-            Answer::page(200, "x".to_owned(), Language::En).with_new_token("t"),
+            Answer::page(200, "x".to_owned(), Language::En).with_new_token(Devices::Own, "p1", "t"),
             Answer::own_results("x".to_owned(), Language::En, 2),
             Answer::results("x".to_owned(), Language::En, false, &fresh),
             Answer::results("x".to_owned(), Language::En, true, &fresh),
-            Answer::see_other("p1".to_owned()).with_kept_token("t", false),
+            Answer::see_other("p1".to_owned()).with_kept_token(Devices::Own, "p1", "t"),
         ];
         all.extend(Trouble::ALL.map(|trouble| Answer::trouble(trouble, Language::En, None)));
         all
@@ -208,13 +214,14 @@ mod tests {
     #[test]
     fn a_cookie_is_for_this_host_alone_and_out_of_reach_of_scripts() {
         let page = Answer::page(200, String::new(), Language::En);
-        let of_session = page.clone().with_new_token("a.b.c");
+        let of_session = page.clone().with_new_token(Devices::Own, "p1", "a.b.c");
         let text = "__Host-landslide=a.b.c; Path=/; Secure; HttpOnly; SameSite=Lax";
         assert_eq!(value(&of_session, "set-cookie"), Some(text));
-        for (is_shared, seconds) in [(false, 34_560_000), (true, 5)] {
-            let kept = page.clone().with_kept_token("a.b.c", is_shared);
-            assert_eq!(value(&kept, "set-cookie"), Some(format!("{text}; Max-Age={seconds}").as_str()));
-        }
+        let kept = page.clone().with_kept_token(Devices::Own, "p1", "a.b.c");
+        assert_eq!(value(&kept, "set-cookie"), Some(format!("{text}; Max-Age=34560000").as_str()));
+        let shared = page.clone().with_kept_token(Devices::Shared, "p1", "a.b.c");
+        let text = "__Host-landslide-voter-p1=a.b.c; Path=/; Secure; HttpOnly; SameSite=Lax";
+        assert_eq!(value(&shared, "set-cookie"), Some(text));
         let link = page.with_view_link("p1", "lsv_1");
         assert_eq!(
             value(&link, "set-cookie"),

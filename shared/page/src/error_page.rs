@@ -27,6 +27,8 @@ pub enum Trouble {
     ProviderUnavailable,
     /// A vote was sent when its account was not signed in any more (403).
     SignedOut,
+    /// A vote was sent from the page of another account than the one that has signed in (403).
+    OtherAccount,
     /// The request can't be read (400).
     Unreadable,
     /// A fault on our side (500).
@@ -35,7 +37,7 @@ pub enum Trouble {
 
 impl Trouble {
     /// All of them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Busy,
         Self::Unavailable,
         Self::NotFound,
@@ -46,6 +48,7 @@ impl Trouble {
         Self::SignInExpired,
         Self::ProviderUnavailable,
         Self::SignedOut,
+        Self::OtherAccount,
         Self::Unreadable,
         Self::Broken,
     ];
@@ -54,7 +57,7 @@ impl Trouble {
     pub fn status(self) -> u16 {
         match self {
             Self::Unreadable | Self::SignInExpired => 400,
-            Self::Foreign | Self::NoCookies | Self::SignInDeclined | Self::SignedOut => 403,
+            Self::Foreign | Self::NoCookies | Self::SignInDeclined | Self::SignedOut | Self::OtherAccount => 403,
             Self::NotFound => 404,
             Self::Busy => 429,
             Self::Broken => 500,
@@ -81,6 +84,7 @@ impl Trouble {
             Self::SignInExpired => (say.sign_in_expired, say.sign_in_again),
             Self::ProviderUnavailable => (say.provider_unavailable, say.try_later),
             Self::SignedOut => (say.signed_out, say.signed_out_hint),
+            Self::OtherAccount => (say.other_account, say.not_counted),
             Self::Unreadable => (say.unreadable, say.try_later),
             Self::Broken => (say.broken, say.try_later),
         }

@@ -88,7 +88,7 @@ messages! {
         // What went wrong.
         busy, unavailable, safe_to_repeat, not_found, check_address, foreign, foreign_hint,
         no_cookies, no_cookies_hint, sign_in_failed, sign_in_declined, sign_in_expired, provider_unavailable,
-        sign_in_again, signed_out, signed_out_hint, broken, try_later, unreadable,
+        sign_in_again, signed_out, signed_out_hint, other_account, broken, try_later, unreadable,
         // Below every page.
         language, cookie_note, account_cookie_note,
     }

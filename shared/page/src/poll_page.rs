@@ -250,6 +250,7 @@ impl PollPage<'_> {
             (self.question())
             (self.where_it_stands(words))
             (self.where_the_vote_stands(words))
+            @if self.shows_results_after_signing_in() { (self.providers(words)) }
             @if self.status() == Status::Scheduled { (self.options()) }
             (self.results(words))
             (self.actions(words))
@@ -282,6 +283,12 @@ impl PollPage<'_> {
                 _ => {}
             }
         }
+    }
+
+    /// Whether signing in would show the results, as the poll takes no votes now and has some of voters' eyes only.
+    fn shows_results_after_signing_in(&self) -> bool {
+        let is_hidden = self.results.is_none() && self.spec().results == ResultsVisibility::AfterVote;
+        is_hidden && !self.admits() && !self.is_framed && matches!(self.status(), Status::Closed | Status::Paused)
     }
 
     fn own_vote(&self, words: &Words) -> Markup {
@@ -325,7 +332,7 @@ impl PollPage<'_> {
         let left = self.spec().closes_at.map(|closes_at| closes_at.millis_since(self.now));
         let live = left.map(|_| format!("{}/results?lang={}", self.id(), words.language.tag()));
         html! {
-            section data-live=[live] data-left=[left] data-after="0" {
+            section data-live=[live] data-left=[left] data-after="2" {
                 div data-version="0 0" { p.quiet { (hidden) } }
             }
             p #told .sr role="status" {}

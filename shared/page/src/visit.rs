@@ -1,6 +1,8 @@
 //! What a page reads of a request besides its path and query: the cookies that name a voter, and where a form was sent
 //! from.
 
+use landslide_domain::poll::Devices;
+
 /// The cookie that holds a device's token. A browser takes one of this name from this very host by HTTPS alone.
 pub(crate) const COOKIE: &str = "__Host-landslide";
 /// The cookie that says which account has signed in.
@@ -15,9 +17,18 @@ pub(crate) fn link_cookie(poll_id: &str) -> String {
     format!("{COOKIE}-view-{poll_id}")
 }
 
-/// The device's token among cookies (the header `Cookie`).
-pub fn device_token(cookies: &str) -> Option<&str> {
-    cookie(cookies, COOKIE)
+/// The cookie that holds a device's token in a poll. A device that many share is somebody else in each poll that says so,
+/// and stays who it is in all others.
+pub(crate) fn device_cookie(devices: Devices, poll_id: &str) -> String {
+    match devices {
+        Devices::Own => COOKIE.to_owned(),
+        Devices::Shared => format!("{COOKIE}-voter-{poll_id}"),
+    }
+}
+
+/// The device's token in a poll among cookies (the header `Cookie`).
+pub fn device_token<'a>(cookies: &'a str, devices: Devices, poll_id: &str) -> Option<&'a str> {
+    cookie(cookies, &device_cookie(devices, poll_id))
 }
 
 /// The link to a poll's results among cookies.
@@ -127,8 +138,14 @@ mod tests {
             ("__Host-landslide", None),
             ("", None),
         ] {
-            assert_eq!(device_token(cookies), token, "{cookies}");
+            assert_eq!(device_token(cookies, Devices::Own, "p1"), token, "{cookies}");
         }
+        let both = "__Host-landslide=a; __Host-landslide-voter-p1=b";
+        let of = |devices, poll| device_token(both, devices, poll);
+        assert_eq!(
+            [of(Devices::Own, "p1"), of(Devices::Shared, "p1"), of(Devices::Shared, "p2")],
+            [Some("a"), Some("b"), None]
+        );
     }
 
     #[test]

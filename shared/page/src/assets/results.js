@@ -4,7 +4,7 @@ if (live) (async () => {
   const version = part => part.dataset.version.split(' ');
   let wait = +live.dataset.after, told = start, untold, last;
   // Of those who wait for the closing, not all ask at once.
-  if (live.dataset.left) await new Promise(done => setTimeout(done, Math.min(+live.dataset.left + 2e3 + Math.random() * 8e3, 2e9)));
+  if (live.dataset.left) await new Promise(done => setTimeout(done, Math.min(+live.dataset.left + Math.random() * 8e3, 2e9)));
   for (;;) {
     await pause(wait);
     if (doc.hidden) continue;

@@ -103,6 +103,7 @@ pub(super) const MESSAGES: Messages = Messages {
     sign_in_again: "Öffnen Sie die Abstimmung und melden Sie sich noch einmal an.",
     signed_out: "Sie sind nicht mehr angemeldet.",
     signed_out_hint: "Ihre Stimme wurde nicht gezählt. Öffnen Sie die Abstimmung, melden Sie sich an und stimmen Sie noch einmal ab.",
+    other_account: "Seit diese Seite geladen wurde, hat sich ein anderes Konto angemeldet.",
     broken: "Bei uns ist etwas schiefgegangen.",
     try_later: "Versuchen Sie es gleich noch einmal.",
     unreadable: "Wir konnten nicht lesen, was Ihr Browser gesendet hat.",

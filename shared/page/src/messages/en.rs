@@ -103,6 +103,7 @@ pub(super) const MESSAGES: Messages = Messages {
     sign_in_again: "Open the poll and sign in again.",
     signed_out: "You are not signed in any more.",
     signed_out_hint: "Your vote was not counted. Open the poll, sign in and vote again.",
+    other_account: "Another account has signed in since this page was loaded.",
     broken: "Something went wrong on our side.",
     try_later: "Try again in a moment.",
     unreadable: "We could not read what your browser sent.",

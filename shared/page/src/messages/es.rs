@@ -103,6 +103,7 @@ pub(super) const MESSAGES: Messages = Messages {
     sign_in_again: "Abre la votación e inicia sesión de nuevo.",
     signed_out: "Tu sesión ha terminado.",
     signed_out_hint: "Tu voto no se ha contado. Abre la votación, inicia sesión y vota de nuevo.",
+    other_account: "Otra cuenta ha iniciado sesión desde que se cargó esta página.",
     broken: "Algo ha fallado por nuestra parte.",
     try_later: "Inténtalo de nuevo en un momento.",
     unreadable: "No hemos podido leer lo que envió tu navegador.",

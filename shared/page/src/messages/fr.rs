@@ -103,6 +103,7 @@ pub(super) const MESSAGES: Messages = Messages {
     sign_in_again: "Ouvrez le vote et connectez-vous à nouveau.",
     signed_out: "Votre connexion a pris fin.",
     signed_out_hint: "Votre vote n’a pas été compté. Ouvrez le vote, connectez-vous et votez à nouveau.",
+    other_account: "Un autre compte s’est connecté depuis le chargement de cette page.",
     broken: "Une erreur s’est produite de notre côté.",
     try_later: "Réessayez dans un instant.",
     unreadable: "Nous n’avons pas pu lire ce que votre navigateur a envoyé.",

@@ -103,6 +103,7 @@ pub(super) const MESSAGES: Messages = Messages {
     sign_in_again: "פתחו את הסקר והתחברו שוב.",
     signed_out: "אתם כבר לא מחוברים.",
     signed_out_hint: "ההצבעה שלכם לא נספרה. פתחו את הסקר, התחברו והצביעו שוב.",
+    other_account: "חשבון אחר התחבר מאז שהדף הזה נטען.",
     broken: "משהו השתבש אצלנו.",
     try_later: "נסו שוב בעוד רגע.",
     unreadable: "לא הצלחנו לקרוא את מה שהדפדפן שלכם שלח.",

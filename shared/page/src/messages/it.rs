@@ -103,6 +103,7 @@ pub(super) const MESSAGES: Messages = Messages {
     sign_in_again: "Apri la votazione e accedi di nuovo.",
     signed_out: "Il tuo accesso è terminato.",
     signed_out_hint: "Il tuo voto non è stato contato. Apri la votazione, accedi e vota di nuovo.",
+    other_account: "Un altro account ha effettuato l’accesso da quando questa pagina è stata caricata.",
     broken: "Qualcosa è andato storto da parte nostra.",
     try_later: "Riprova tra un momento.",
     unreadable: "Non siamo riusciti a leggere ciò che il tuo browser ha inviato.",

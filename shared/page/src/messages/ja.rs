@@ -103,6 +103,7 @@ pub(super) const MESSAGES: Messages = Messages {
     sign_in_again: "投票のページを開いて、もう一度ログインしてください。",
     signed_out: "ログインの有効期限が切れました。",
     signed_out_hint: "投票は集計されませんでした。投票のページを開き、ログインしてもう一度投票してください。",
+    other_account: "このページを開いたあとに、別のアカウントでログインしました。",
     broken: "こちら側で問題が発生しました。",
     try_later: "しばらくしてからもう一度お試しください。",
     unreadable: "ブラウザーから送られた内容を読み取れませんでした。",

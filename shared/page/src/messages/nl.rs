@@ -103,6 +103,7 @@ pub(super) const MESSAGES: Messages = Messages {
     sign_in_again: "Open de stemming en meld je opnieuw aan.",
     signed_out: "Je bent niet meer aangemeld.",
     signed_out_hint: "Je stem is niet geteld. Open de stemming, meld je aan en stem opnieuw.",
+    other_account: "Sinds deze pagina werd geladen, heeft een ander account ingelogd.",
     broken: "Er ging bij ons iets mis.",
     try_later: "Probeer het zo weer.",
     unreadable: "We konden niet lezen wat je browser stuurde.",

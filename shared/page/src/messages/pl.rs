@@ -103,6 +103,7 @@ pub(super) const MESSAGES: Messages = Messages {
     sign_in_again: "Otwórz głosowanie i zaloguj się ponownie.",
     signed_out: "Twoje logowanie wygasło.",
     signed_out_hint: "Twój głos nie został policzony. Otwórz głosowanie, zaloguj się i zagłosuj ponownie.",
+    other_account: "Od wczytania tej strony zalogowało się inne konto.",
     broken: "Coś się u nas nie udało.",
     try_later: "Spróbuj ponownie za chwilę.",
     unreadable: "Nie udało się odczytać tego, co wysłała przeglądarka.",

@@ -103,6 +103,7 @@ pub(super) const MESSAGES: Messages = Messages {
     sign_in_again: "Abra a votação e entre de novo.",
     signed_out: "Você não está mais conectado à sua conta.",
     signed_out_hint: "Seu voto não foi contado. Abra a votação, entre na conta e vote de novo.",
+    other_account: "Outra conta entrou desde que esta página foi carregada.",
     broken: "Algo deu errado do nosso lado.",
     try_later: "Tente de novo em instantes.",
     unreadable: "Não conseguimos ler o que seu navegador enviou.",

@@ -103,6 +103,7 @@ pub(super) const MESSAGES: Messages = Messages {
     sign_in_again: "Oylamayı açın ve yeniden oturum açın.",
     signed_out: "Oturumunuz artık açık değil.",
     signed_out_hint: "Oyunuz sayılmadı. Oylamayı açın, oturum açın ve yeniden oy verin.",
+    other_account: "Bu sayfa yüklendikten sonra başka bir hesap oturum açtı.",
     broken: "Bizim tarafımızda bir şeyler ters gitti.",
     try_later: "Birazdan yeniden deneyin.",
     unreadable: "Tarayıcınızın gönderdiğini okuyamadık.",

@@ -103,6 +103,7 @@ pub(super) const MESSAGES: Messages = Messages {
     sign_in_again: "请打开投票并重新登录。",
     signed_out: "您的登录已失效。",
     signed_out_hint: "您的投票没有计入。请打开投票，登录后重新投票。",
+    other_account: "此页面加载后，另一个账户已登录。",
     broken: "我们这边出了问题。",
     try_later: "请稍后再试。",
     unreadable: "无法读取您的浏览器发送的内容。",

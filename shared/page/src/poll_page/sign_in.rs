@@ -14,10 +14,19 @@ impl PollPage<'_> {
         }
         html! {
             p.note { (say.sign_in_first) }
-            div.actions {
-                @for (place, name) in self.accounts.providers.iter().enumerate() {
-                    a.button href={ (self.id()) "/sign-in?issuer=" (place) "&lang=" (words.language.tag()) } {
-                        span { (put(say.sign_in, "name", html! { bdi { (name) } })) }
+            (self.providers(words))
+        }
+    }
+
+    /// A link for each provider.
+    pub(super) fn providers(&self, words: &Words) -> Markup {
+        html! {
+            @if !self.accounts.providers.is_empty() {
+                div.actions {
+                    @for (place, name) in self.accounts.providers.iter().enumerate() {
+                        a.button href={ (self.id()) "/sign-in?issuer=" (place) "&lang=" (words.language.tag()) } {
+                            span { (put(words.say.sign_in, "name", html! { bdi { (name) } })) }
+                        }
                     }
                 }
             }
