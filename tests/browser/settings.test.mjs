@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { SCRIPTING, pageTest } from './browser.mjs';
 import { hasText, isRecorded, send, voteFor, withSite } from './page.mjs';
-import { assertVotes, deviceOf, inSeconds, linkTo, makePoll, pageOf, vote, voteOf } from './stack.mjs';
+import { assertVotes, deviceOf, inSeconds, linkTo, makePoll, pageOf, sharedDeviceOf, vote, voteOf } from './stack.mjs';
 
 /** How long results may take to be shown after a closing: up to ten seconds until they are asked for, and the final count. */
 const SHOWN_MS = 40_000;
@@ -12,7 +12,7 @@ for (const [how, options] of SCRIPTING) {
     const poll = await makePoll({ devices: 'shared' });
     await page.goto(pageOf(poll));
     for (const drink of ['Tea', 'Coffee']) {
-      const before = await deviceOf(context);
+      const before = await sharedDeviceOf(context, poll);
       await page.getByLabel(drink).check();
       await send(page);
       const next = page.getByRole('link', { name: 'Next, please' });
@@ -21,8 +21,9 @@ for (const [how, options] of SCRIPTING) {
       // The script follows the link by itself.
       if (options.javaScriptEnabled === false) await next.click();
       await page.getByLabel('Tea').waitFor();
-      assert.notEqual(await deviceOf(context), before);
+      assert.notEqual(await sharedDeviceOf(context, poll), before);
     }
+    assert.equal(await deviceOf(context), undefined, 'the browser is nobody in other polls');
     await assertVotes(poll, { Tea: 1, Coffee: 1 });
   });
 

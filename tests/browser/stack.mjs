@@ -54,9 +54,14 @@ export async function voteOf(context, poll) {
 }
 
 /** The device's token in the browser's cookie. */
-export async function deviceOf(context) {
+export const deviceOf = context => cookieOf(context, COOKIE);
+
+/** The same on a device that many share, which has a cookie for each such poll. */
+export const sharedDeviceOf = (context, poll) => cookieOf(context, `${COOKIE}-voter-${poll.poll_id}`);
+
+async function cookieOf(context, wanted) {
   const cookies = await context.cookies(PAGES_URL);
-  return cookies.find(({ name }) => name === COOKIE)?.value;
+  return cookies.find(({ name }) => name === wanted)?.value;
 }
 
 /** The results once this many ballots are counted. */
