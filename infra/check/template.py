@@ -835,7 +835,7 @@ def secrets_keep_their_keys(stack: Stack) -> Iterator[str]:
 
 
 def issuers_leave_room_in_the_environment(stack: Stack) -> Iterator[str]:
-    if stack.template["Parameters"]["Issuers"].get("MaxLength", 4096) > 2800:
+    if stack.template["Parameters"]["Issuers"].get("MaxLength", 4096) > 2500:
         yield "Issuers: MaxLength"
 
 

@@ -117,7 +117,7 @@ class PreflightTest(unittest.TestCase):
     def test_issuers_of_four_kilobytes_stop(self) -> None:
         issuers = '[{"issuer": "https://id.example.org", "audience": "' + "x" * 4000 + '"}]'
         said = self.refusal(Account(), "--issuers", issuers)
-        self.assertRegex(said, r"environment of AuthorizerOwners +4,\d{3} bytes +4,096 at most +\d+ +stops")
+        self.assertRegex(said, r"environment of ShowPoll +5,\d{3} bytes +4,096 at most +[\d,]+ +stops")
 
     def test_less_warm_throughput_than_the_table_has_stops(self) -> None:
         said = self.refusal(Account(warm_writes=30000), "--parameters", "WarmVotesWriteUnits=8000")

@@ -237,10 +237,10 @@ fn a_value_that_the_template_does_not_take_stops() {
         let row = rows.iter().find(|row| row.what == name && row.verdict == Verdict::Stops).unwrap();
         assert_eq!((row.has.as_str(), row.needs.as_str()), (value, takes));
     }
-    let long = "x".repeat(2_801);
+    let long = "x".repeat(2_501);
     let rows = judged(&account_of_a_show(), &[("Issuers", &long)]);
     let row = rows.iter().find(|row| row.what == "Issuers").unwrap();
-    assert_eq!((row.has.as_str(), row.needs.as_str()), ("2801 characters", "2800 characters at most"));
+    assert_eq!((row.has.as_str(), row.needs.as_str()), ("2501 characters", "2500 characters at most"));
     assert!(troubles(&account_of_a_show(), &[("TallyMaxReceives", "1000")]).is_empty());
 }
 
