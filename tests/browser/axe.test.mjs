@@ -17,6 +17,18 @@ const openVoted = async (page, settings, query) => {
   await page.goto(pageOf(poll, query));
 };
 
+/** A poll in which another tab has voted since this page was loaded. */
+const voteAfterAnotherTab = async (page, settings, query) => {
+  const poll = await makePoll(settings);
+  await page.goto(pageOf(poll, query));
+  const first = await page.context().newPage();
+  await first.goto(pageOf(poll));
+  await voteFor(first, 'Coffee');
+  await page.getByLabel('Tea').check();
+  await send(page);
+  await page.locator('.note.warn').waitFor();
+};
+
 /** A poll of a kind after votes. */
 const openResults = async (page, { poll: settings, vote: ballot }, query) => {
   const poll = await makePoll(settings);
@@ -38,26 +50,8 @@ const STATES = {
     await page.locator('button.second').click();
     await page.locator('form[data-sending]').waitFor();
   },
-  'a second vote that is refused': async (page, query) => {
-    const poll = await makePoll();
-    await page.goto(pageOf(poll, query));
-    const first = await page.context().newPage();
-    await first.goto(pageOf(poll));
-    await voteFor(first, 'Coffee');
-    await page.getByLabel('Tea').check();
-    await send(page);
-    await page.locator('.note.warn').waitFor();
-  },
-  'a vote that another tab has changed': async (page, query) => {
-    const poll = await makePoll({ vote_change: 'until_close' });
-    await page.goto(pageOf(poll, query));
-    const first = await page.context().newPage();
-    await first.goto(pageOf(poll));
-    await voteFor(first, 'Coffee');
-    await page.getByLabel('Tea').check();
-    await send(page);
-    await page.locator('.note.warn').waitFor();
-  },
+  'a second vote that is refused': (page, query) => voteAfterAnotherTab(page, {}, query),
+  'a vote that another tab has changed': (page, query) => voteAfterAnotherTab(page, { vote_change: 'until_close' }, query),
   'a poll that is paused': async (page, query) => {
     const poll = await makePoll();
     await pausePoll(poll);

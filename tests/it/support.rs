@@ -31,7 +31,7 @@ pub use self::{
     finality::{CLOSED_AGO_MS, begin, close_and_begin, event_of, is_due, is_final},
     issuer::{Issuer, sign_by},
     messages::{made_up_votes, message, message_is_of, of_later_version},
-    openid_provider::{OpenIdProvider, cookie_header, remember_cookies},
+    openid_provider::{OpenIdProvider, cookie_header, remember_cookies, with_issuers},
     operator::{audit, audit_of_votes_older_than, landslide, operator_environment, run_operator},
     own_process::{OwnProcess, event, vote_event},
     pipeline::{new_record, relay, replay, stream_event, tally_queue_is_empty},

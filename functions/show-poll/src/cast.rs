@@ -57,17 +57,19 @@ impl App {
             (Some(token), Identity::Device) => self.of_page(token, &poll).await?,
             (Some(_), Identity::Account) => return Err(Failure::Trouble(Trouble::OtherAccount)),
         };
+        let is_of_browser = voter.is_none();
+        let voter = voter.unwrap_or(of_browser);
+        let mark = voter.mark.clone();
         // The browser becomes who its form is of.
-        let kept = |answer: Answer, voter: &Voter| match spec.identity {
-            Identity::Device => answer.with_kept_token(spec.devices, poll_id.as_str(), &voter.mark),
+        let kept = |answer: Answer| match spec.identity {
+            Identity::Device => answer.with_kept_token(spec.devices, poll_id.as_str(), &mark),
             Identity::Account => answer,
         };
-        let (voter, is_of_browser) = voter.map_or((of_browser, true), |of_page| (of_page, false));
         let wish = match entry.ballot(spec) {
             _ if entry.is_withdrawal => Wish::Retract,
             Ok(sent) => Wish::Cast(sent, self.origin.country(&visit.request)),
             Err(mistake) => {
-                let outcome = Outcome::refused(entry.clone(), mistake);
+                let outcome = Outcome::refused(entry, mistake);
                 return self.page(visit, &poll, &Reader::Voter(voter), outcome, now).await;
             }
         };
@@ -75,9 +77,9 @@ impl App {
         let outcome = match self.votes.submit(&poll_id, &voter.caller, shown, &wish).await {
             Ok(_) | Err(Error::NoVote) => {
                 let again = Answer::see_other(format!("{poll_id}?lang={}", visit.language.tag()));
-                return Ok(kept(again, &voter));
+                return Ok(kept(again));
             }
-            Err(Error::InvalidBallot(_)) => Outcome::refused(entry.clone(), Mistake::NotTaken),
+            Err(Error::InvalidBallot(_)) => Outcome::refused(entry, Mistake::NotTaken),
             Err(Error::AlreadyVoted | Error::VoteChangeNotAllowed) => Outcome::late(Notice::AlreadyVoted),
             Err(Error::RevisionMismatch) => Outcome::late(Notice::ChangedElsewhere),
             Err(Error::PollNotOpen | Error::PollPaused | Error::PollClosed | Error::AccountRequired) => {
@@ -85,12 +87,8 @@ impl App {
             }
             Err(error) => return Err(error.into()),
         };
-        let reader = Reader::Voter(voter);
-        let answer = self.page(visit, &poll, &reader, outcome, now).await?;
-        Ok(match &reader {
-            Reader::Voter(voter) if !is_of_browser => kept(answer, voter),
-            _ => answer,
-        })
+        let answer = self.page(visit, &poll, &Reader::Voter(voter), outcome, now).await?;
+        Ok(if is_of_browser { answer } else { kept(answer) })
     }
 
     /// The page's voter, if a form is to count for them and not for whom the browser is by now. Of two first pages that are

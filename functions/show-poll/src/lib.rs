@@ -8,7 +8,7 @@ mod sessions;
 mod visit;
 mod voter;
 
-use lambda_http::{Error as LambdaError, Request, Response, http::response::Builder};
+use lambda_http::{Error as LambdaError, Request, Response};
 use landslide_aws::{clock, config};
 use landslide_domain::{
     caller::Caller,
@@ -107,10 +107,8 @@ impl App {
 
     /// Answers a request, as the gateway takes it.
     pub async fn respond(&self, request: Request) -> Result<Response<String>, LambdaError> {
-        let answer = self.answer(request).await;
-        let head = Response::builder().status(answer.status);
-        let head = answer.headers.into_iter().fold(head, |head: Builder, (name, value)| head.header(name, value));
-        Ok(head.body(answer.body)?)
+        let Answer { status, headers, body } = self.answer(request).await;
+        landslide_lambda_http::response(status, headers, body)
     }
 
     /// Answers a request within the time that Lambda leaves it. It never fails: what goes wrong is a page too.

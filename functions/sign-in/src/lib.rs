@@ -8,7 +8,7 @@ mod provider;
 
 use std::sync::Arc;
 
-use lambda_http::{Error as LambdaError, Response, http::response::Builder};
+use lambda_http::{Error as LambdaError, Response};
 use landslide_aws::{clock, config, sdk, secret};
 use landslide_domain::{caller::Caller, ids::PollId, time::Timestamp};
 use landslide_edge::Request;
@@ -93,10 +93,8 @@ impl App {
 
     /// Answers a request, as the gateway takes it.
     pub async fn respond(&self, request: lambda_http::Request) -> Result<Response<String>, LambdaError> {
-        let answer = self.answer(&landslide_lambda_http::read(request)).await;
-        let head = Response::builder().status(answer.status);
-        let head = answer.headers.into_iter().fold(head, |head: Builder, (name, value)| head.header(name, value));
-        Ok(head.body(answer.body)?)
+        let Answer { status, headers, body } = self.answer(&landslide_lambda_http::read(request)).await;
+        landslide_lambda_http::response(status, headers, body)
     }
 
     /// Answers a request within the time that Lambda leaves it. It never fails: what goes wrong is a page too.

@@ -79,6 +79,17 @@ pub fn read(request: lambda_http::Request) -> Request {
     Request::new(event(request), deadline)
 }
 
+/// A response as the gateway takes it.
+pub fn response(
+    status: u16,
+    headers: Vec<(&'static str, String)>,
+    body: String,
+) -> Result<Response<String>, LambdaError> {
+    let head =
+        headers.into_iter().fold(Response::builder().status(status), |head, (name, value)| head.header(name, value));
+    Ok(head.body(body)?)
+}
+
 /// The request in the form that endpoints know.
 fn event(request: lambda_http::Request) -> Event {
     let query = request.query_string_parameters_ref();

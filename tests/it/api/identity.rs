@@ -2,22 +2,13 @@
 //! of keys promises minute by minute is tested where keys are fetched (shared/identity/src/key_sets); here each must hold all the way
 //! through the gateway, whose memory of a token comes on top.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::support::{Answer, App, OpenIdProvider, assert_problem, eventually, while_changed};
+use crate::support::{Answer, App, OpenIdProvider, assert_problem, eventually, while_changed, with_issuers};
 
 const AUTHORIZER: &str = "authorizer";
 const AUTHORIZER_OWNERS: &str = "authorizer-owners";
 const REFRESH_KEYS: &str = "refresh-keys";
-
-/// The variables of the authorizer, with these providers among the issuers.
-fn with_issuers(variables: &Value, providers: &[&OpenIdProvider]) -> Value {
-    let mut issuers: Vec<Value> = serde_json::from_str(variables["ISSUERS"].as_str().unwrap()).unwrap();
-    issuers.extend(providers.iter().map(|provider| provider.as_issuer()));
-    let mut variables = variables.clone();
-    variables["ISSUERS"] = json!(Value::from(issuers).to_string());
-    variables
-}
 
 /// The first answer of that status to a vote.
 async fn vote_once_it_is(app: &App, poll: &str, status: u16, mut token: impl AsyncFnMut() -> String) -> Answer {
@@ -41,7 +32,7 @@ async fn a_new_process_believes_a_provider_that_answers_429_by_its_stored_keys()
         [app.aws.variables(&authorizer).await, app.aws.variables(&refresh_keys).await];
     let [mut stored, mut not_stored] = ["ES256", "ES256"].map(OpenIdProvider::new);
     while_changed(
-        app.aws.set_variables(&refresh_keys, &with_issuers(&of_refresh_keys, &[&stored])),
+        app.aws.set_variables(&refresh_keys, &with_issuers(&of_refresh_keys, &[stored.as_issuer()])),
         async {
             let poll = app.poll(json!({"question": "Tea?", "options": ["Yes", "No"], "identity": "account"})).await;
             stored.start().await;
@@ -52,7 +43,7 @@ async fn a_new_process_believes_a_provider_that_answers_429_by_its_stored_keys()
             stored.throttle().await;
             not_stored.throttle().await;
 
-            let with_both = with_issuers(&of_authorizer, &[&stored, &not_stored]);
+            let with_both = with_issuers(&of_authorizer, &[stored.as_issuer(), not_stored.as_issuer()]);
             app.aws.set_variables(&authorizer, &with_both).await;
             assert_eq!(app.vote(&poll, &first, &[0]).await.status, 201);
             assert_problem(&app.vote(&poll, &of_not_stored, &[0]).await, 503, "unavailable");
@@ -83,7 +74,7 @@ async fn providers_are_believed_by_their_keys_as_these_come_and_go() {
     let [of_voters, of_owners] = [AUTHORIZER, AUTHORIZER_OWNERS].map(|folder| app.stack.function(folder));
     let [before, before_owners] = [app.aws.variables(&of_voters).await, app.aws.variables(&of_owners).await];
     let [rotated, stopped, late] = ["ES256", "RS256", "EdDSA"].map(OpenIdProvider::new);
-    let providers = [&rotated, &stopped, &late];
+    let providers = [&rotated, &stopped, &late].map(OpenIdProvider::as_issuer);
     let [after, after_owners] = [&before, &before_owners].map(|variables| with_issuers(variables, &providers));
     while_changed(
         async {

@@ -1,13 +1,15 @@
 //! Signing in on the page, with a real provider, all through the gateway. What only a provider that misbehaves can show (other
 //! nonces, algorithms and audiences, slow answers) is tested with the function itself (functions/sign-in).
 
-use std::{collections::BTreeMap, future::Future};
+use std::collections::BTreeMap;
 
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use super::{FORM, SAME_ORIGIN, assert_page};
-use crate::support::{Answer, App, OpenIdProvider, cookie_header, remember_cookies, someone, while_changed};
+use crate::support::{
+    Answer, App, OpenIdProvider, cookie_header, remember_cookies, someone, while_changed, with_issuers,
+};
 
 /// The functions that read the issuers: those of the page, and the one that lets votes in by the API.
 const FUNCTIONS: [&str; 3] = ["sign-in", "show-poll", "authorizer"];
@@ -82,28 +84,31 @@ impl Browser {
     }
 }
 
-/// Runs a test with a provider that is among the stack's issuers.
-async fn with_provider<Test: Future>(app: &App, test: impl FnOnce(OpenIdProvider) -> Test) {
-    let provider = OpenIdProvider::of_page("ES256", app.stack.output("SignInUrl"));
+/// Runs a test with a provider that is among the stack's issuers and runs, and with a poll of accounts.
+async fn with_provider(test: impl AsyncFnOnce(&App, OpenIdProvider, String)) {
+    let app = &App::alone();
+    if app.stack.lacks("way-to-this-machine") {
+        return;
+    }
+    let mut provider = OpenIdProvider::of_page("ES256", app.stack.output("SignInUrl"));
     let functions = FUNCTIONS.map(|folder| app.stack.function(folder));
     let mut before: Vec<Value> = vec![];
     for function in &functions {
         before.push(app.aws.variables(function).await);
     }
-    let after = before.iter().map(|variables| {
-        let mut issuers: Vec<Value> = serde_json::from_str(variables["ISSUERS"].as_str().unwrap()).unwrap();
-        issuers.push(provider.as_issuer_of_page());
-        let mut variables = variables.clone();
-        variables["ISSUERS"] = json!(Value::from(issuers).to_string());
-        variables
-    });
-    let after: Vec<Value> = after.collect();
+    let issuer = [provider.as_issuer_of_page()];
+    let after: Vec<Value> = before.iter().map(|variables| with_issuers(variables, &issuer)).collect();
     let set = async |all: &[Value]| {
         for (function, variables) in functions.iter().zip(all) {
             app.aws.set_variables(function, variables).await;
         }
     };
-    while_changed(set(&after), test(provider), set(&before)).await;
+    let tested = async {
+        provider.start().await;
+        let poll = poll_of_accounts(app).await;
+        test(app, provider, poll).await;
+    };
+    while_changed(set(&after), tested, set(&before)).await;
 }
 
 async fn poll_of_accounts(app: &App) -> String {
@@ -114,14 +119,7 @@ async fn poll_of_accounts(app: &App) -> String {
 
 #[tokio::test]
 async fn an_account_signs_in_votes_once_by_page_and_api_and_signs_out() {
-    let app = App::alone();
-    if app.stack.lacks("way-to-this-machine") {
-        return;
-    }
-    let app = &app;
-    with_provider(app, async |mut provider| {
-        provider.start().await;
-        let poll = poll_of_accounts(app).await;
+    with_provider(async |app, provider, poll| {
         let (mut alice, mut bob) = (Browser::new(app), Browser::new(app));
         let refused = alice.send(&poll, "c=0").await;
         assert_page(&refused, StatusCode::FORBIDDEN);
@@ -154,14 +152,7 @@ async fn an_account_signs_in_votes_once_by_page_and_api_and_signs_out() {
 
 #[tokio::test]
 async fn nothing_but_the_browsers_own_sign_in_signs_it_in() {
-    let app = App::alone();
-    if app.stack.lacks("way-to-this-machine") {
-        return;
-    }
-    let app = &app;
-    with_provider(app, async |mut provider| {
-        provider.start().await;
-        let poll = poll_of_accounts(app).await;
+    with_provider(async |app, mut provider, poll| {
         let mut browser = Browser::new(app);
         let first = browser.begin(app, &provider, &poll, "alice").await;
         let second = browser.begin(app, &provider, &poll, "alice").await;

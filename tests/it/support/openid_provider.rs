@@ -38,6 +38,15 @@ pub struct OpenIdProvider {
 /// Its process, which ends when this is dropped.
 struct Server(Child);
 
+/// A function's variables with these issuers besides its own.
+pub fn with_issuers(variables: &Value, added: &[Value]) -> Value {
+    let mut issuers: Vec<Value> = serde_json::from_str(variables["ISSUERS"].as_str().unwrap()).unwrap();
+    issuers.extend_from_slice(added);
+    let mut variables = variables.clone();
+    variables["ISSUERS"] = json!(Value::from(issuers).to_string());
+    variables
+}
+
 impl OpenIdProvider {
     /// A provider that does not run yet, whose tokens will be signed by that algorithm.
     pub fn new(algorithm: &'static str) -> Self {
